@@ -1,0 +1,47 @@
+"""Document every diagnostic code: what it means and what usually mends it."""
+
+from __future__ import annotations
+
+CODES: dict[str, str] = {
+    # reading
+    "KG101": "The file does not exist or cannot be opened. Check the path and its permissions.",
+    "KG102": "The file is not a Keras model: not HDF5, not a .keras archive, or cut off in the middle.",
+    "KG103": "The file holds weights without an architecture. Save the whole model: model.save('model.keras').",
+    "KG104": "A SavedModel folder was given. Load it in the Keras that wrote it and save it as .h5 or .keras.",
+    "KG105": "A layer class is unknown to kgenn, custom, or a Lambda; no code from a model file is ever run.",
+    "KG106": "A layer's weight arrays are missing, too many, misshapen or not finite.",
+    "KG107": "A layer's configuration lacks an entry or has a value kgenn does not know.",
+    "KG108": "The layers' connections are malformed: a missing, cyclic or duplicate layer, or an odd call.",
+    "KG109": "An input has an unknown dimension. Rebuild the model with a fixed input shape.",
+    # constraints
+    "KG201": "A layer has a bias. Retrain with use_bias=False, or pass --allow bias.",
+    "KG202": "An activation is not ReLU. Retrain with ReLU.",
+    "KG203": "A pooling layer is not average pooling. Retrain with average pooling, or pass --allow max-pool.",
+    "KG204": "A layer is a batch normalisation. Pass --allow batch-norm to fold it.",
+    "KG205": "A ReLU has a cap (max_value). Pass --allow relu-cap.",
+    "KG206": "Padding is neither 'valid' nor 'same'. Pass --allow zero-padding for explicit zero padding.",
+    "KG207": "The converter cannot represent a feature of the model exactly, even if it is allowed.",
+    "KG208": "A ReLU has a negative slope or a threshold, which no integrate-and-fire neuron computes.",
+    "KG209": "The model has several inputs or outputs, or no layer; a network has one of each.",
+    # lowering
+    "KG301": "A layer is left after lowering that no connection can represent.",
+    "KG302": "A spiking population would have to represent negative values.",
+    # conversion
+    "KG401": "An option has an unknown name or a value out of its range.",
+    "KG402": "The calibration data are missing, empty, or of the wrong shape.",
+    "KG403": "A layer's activation is zero on the whole calibration set, so it has no scale.",
+    "KG404": "The weights of a population do not fit the exact integer grid.",
+    # backend and toolchain
+    "KG501": "No C++ compiler was found. Install g++ or clang++, or set CXX to one.",
+    "KG502": "The compiler failed on the generated sources.",
+    "KG503": "The target is unknown.",
+    "KG504": "A compiled library could not be loaded.",
+    # running
+    "KG601": "The data file is missing, unreadable, or lacks an array.",
+    "KG602": "The data do not have the shape the network expects.",
+    "KG603": "Input values lie outside the encoder's range.",
+    "KG604": "Integer pixels were given without a scale. Pass --scale 1/255, or what the model was trained on.",
+    "KG605": "The directory is not the output of kgenn compile, or was written by another version.",
+    "KG606": "A file or directory could not be written.",
+    "KG607": "Labels are missing, of the wrong number, or not classes of the network.",
+}

@@ -1,0 +1,68 @@
+"""Diagnostics: what a user did that kgenn cannot follow, where, and what to do about it.
+
+Every diagnostic has a code. The hundreds say which stage found it: KG1xx reading, 2xx constraints, 3xx
+lowering, 4xx conversion, 5xx backend and toolchain, 6xx running.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kgenn.codes import CODES
+
+EXIT_USER = 1
+EXIT_USAGE = 2
+EXIT_TOOLCHAIN = 3
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One finding.
+
+    Attributes:
+        code: a key of `kgenn.codes.CODES`, such as "KG201".
+        where: the file, the layer with its Keras class, or the option concerned.
+        what: what was found, and what is allowed.
+        help: what to do; empty where `what` says it all.
+    """
+
+    code: str
+    where: str
+    what: str
+    help: str = ""
+
+    def __post_init__(self) -> None:
+        assert self.code in CODES, f"undocumented diagnostic code {self.code}"
+
+    def __str__(self) -> str:
+        text = f"error[{self.code}] {self.where}: {self.what}"
+        return f"{text}\n  help: {self.help}" if self.help else text
+
+
+class KgennError(Exception):
+    """One or more diagnostics that end the work; `exit_code` is what the command line returns."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        assert self.diagnostics, "an error needs a diagnostic"
+        super().__init__("\n".join(str(d) for d in self.diagnostics))
+
+    @property
+    def exit_code(self) -> int:
+        """3 where the toolchain or the run failed (KG5xx), 1 where the user's input did."""
+        return EXIT_TOOLCHAIN if any(d.code.startswith("KG5") for d in self.diagnostics) else EXIT_USER
+
+
+def fail(code: str, where: str, what: str, help: str = "") -> KgennError:
+    """Return a `KgennError` of one diagnostic, for `raise fail(...)`."""
+    return KgennError([Diagnostic(code, where, what, help)])
+
+
+def known_names(name: str, known: Iterable[str]) -> str:
+    """List what is known, the nearest name first where there is one."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{hint}known: {', '.join(names)}"

@@ -1,0 +1,185 @@
+"""Graph: what Keras computes, as layers in topological order with their arrays.
+
+Shapes are per sample, without the batch axis, and channels come last.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+
+
+class Layer(ABC):
+    """One operation of a graph: a frozen dataclass whose fields are its options and arrays."""
+
+    @abstractmethod
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """Return the shape of the output for the given input shapes; raise ValueError where they do not fit."""
+
+    @abstractmethod
+    def forward(self, *inputs: Array) -> Array:
+        """Compute the layer on a batch: each array has shape (N, *input shape)."""
+
+    def macs(self, *inputs: Shape) -> int:
+        """Return the multiply-accumulates for one sample."""
+        return 0
+
+
+@dataclass(frozen=True, eq=False)
+class Input(Layer):
+    """Accept the network's input, after `preprocessing` on the host.
+
+    Attributes:
+        shape: of one sample as the user gives it, in the model's own data format.
+        preprocessing: element-wise and transposing layers that run on the host before the encoder.
+    """
+
+    shape: Shape
+    preprocessing: tuple[Layer, ...] = ()
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        shape = self.shape
+        for layer in self.preprocessing:
+            shape = layer.output_shape(shape)
+        return shape
+
+    def forward(self, *inputs: Array) -> Array:
+        (x,) = inputs
+        for layer in self.preprocessing:
+            x = layer.forward(x)
+        return x
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """A layer with its name and the names of the nodes it reads.
+
+    Attributes:
+        origin: the Keras layer it came from, as "name (Class)", for messages.
+    """
+
+    name: str
+    layer: Layer
+    inputs: tuple[str, ...] = ()
+    origin: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A directed acyclic graph of layers, in topological order.
+
+    Attributes:
+        name: the model's name.
+        nodes: every node after all the nodes it reads.
+        outputs: the names of the nodes that are the model's outputs.
+    """
+
+    name: str
+    nodes: tuple[Node, ...]
+    outputs: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        seen: set[str] = set()
+        for node in self.nodes:
+            assert node.name not in seen, f"two nodes named {node.name}"
+            assert seen.issuperset(node.inputs), f"{node.name} reads {node.inputs} before they are computed"
+            seen.add(node.name)
+        assert seen.issuperset(self.outputs), f"outputs {self.outputs} are not nodes"
+
+    @cached_property
+    def by_name(self) -> dict[str, Node]:
+        """Return the nodes by name."""
+        return {node.name: node for node in self.nodes}
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """Return the names of the input nodes, in order."""
+        return tuple(node.name for node in self.nodes if isinstance(node.layer, Input))
+
+    @cached_property
+    def shapes(self) -> dict[str, Shape]:
+        """Return each node's output shape."""
+        shapes: dict[str, Shape] = {}
+        for node in self.nodes:
+            shapes[node.name] = node.layer.output_shape(*(shapes[source] for source in node.inputs))
+        return shapes
+
+    @cached_property
+    def consumers(self) -> dict[str, tuple[str, ...]]:
+        """Return for each node the names of the nodes that read it, one entry for each use."""
+        uses: dict[str, list[str]] = {node.name: [] for node in self.nodes}
+        for node in self.nodes:
+            for source in node.inputs:
+                uses[source].append(node.name)
+        return {name: tuple(names) for name, names in uses.items()}
+
+    @cached_property
+    def macs(self) -> int:
+        """Return the multiply-accumulates of one forward pass of one sample."""
+        return sum(n.layer.macs(*(self.shapes[source] for source in n.inputs)) for n in self.nodes)
+
+    def forward(self, x: Array | Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
+        """Yield (name, activation) of each node on one batch; an array is dropped after its last use.
+
+        Args:
+            x: shape (N, *input shape), or a mapping from input names to such arrays.
+        """
+        feeds = x if isinstance(x, Mapping) else {self.inputs[0]: x}
+        last_use = {source: node.name for node in self.nodes for source in node.inputs}
+        values: dict[str, Array] = {}
+        for node in self.nodes:
+            arguments = [feeds[node.name]] if isinstance(node.layer, Input) else [values[s] for s in node.inputs]
+            values[node.name] = node.layer.forward(*arguments)
+            yield node.name, values[node.name]
+            for source in node.inputs:
+                if last_use[source] == node.name:
+                    values.pop(source, None)
+
+    def predict(self, x: Array | Mapping[str, Array], batch_size: int = 128) -> Array | tuple[Array, ...]:
+        """Compute the model's outputs in NumPy, as `keras.Model.predict` does.
+
+        Args:
+            x: shape (N, *input shape), any real dtype, or a mapping from input names to such arrays.
+            batch_size: samples computed at once; memory grows with it.
+
+        Returns:
+            The output of shape (N, *output shape), float32, or a tuple of them for several outputs.
+        """
+        feeds = x if isinstance(x, Mapping) else {self.inputs[0]: x}
+        num_samples = len(next(iter(feeds.values())))
+        batches: dict[str, list[Array]] = {name: [] for name in self.outputs}
+        for start in range(0, max(num_samples, 1), batch_size):
+            stop = start + batch_size
+            batch = {name: np.asarray(a[start:stop], np.float32) for name, a in feeds.items()}
+            for name, value in self.forward(batch):
+                if name in batches:
+                    batches[name].append(value)
+        results = tuple(np.concatenate(batches[name]) for name in self.outputs)
+        return results[0] if len(results) == 1 else results
+
+    def edit(self, change: Callable[[Node], Sequence[Node] | None]) -> Graph:
+        """Return the graph with nodes replaced.
+
+        `change` gets each node, its inputs already renamed, and returns None to keep it, or its replacement:
+        a chain whose last node stands for the old one, or an empty sequence to let consumers read the node's
+        single input instead.
+        """
+        renamed: dict[str, str] = {}
+        nodes: list[Node] = []
+        for old in self.nodes:
+            node = replace(old, inputs=tuple(renamed.get(s, s) for s in old.inputs))
+            new = change(node)
+            nodes.extend([node] if new is None else new)
+            if new is not None:
+                renamed[old.name] = new[-1].name if new else node.inputs[0]
+        outputs = tuple(renamed.get(name, name) for name in self.outputs)
+        return Graph(self.name, tuple(nodes), outputs)

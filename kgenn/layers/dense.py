@@ -1,0 +1,36 @@
+"""A fully connected layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from kgenn.ir.graph import Array, Layer, Shape
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(Layer):
+    """Multiply the last axis: y = x · kernel + bias.
+
+    Attributes:
+        kernel: shape (C_in, C_out).
+        bias: shape (C_out,), or None.
+    """
+
+    kernel: Array
+    bias: Array | None
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (shape,) = inputs
+        if not shape or shape[-1] != self.kernel.shape[0]:
+            raise ValueError(f"a kernel of shape {self.kernel.shape} does not fit an input of {shape}")
+        return (*shape[:-1], self.kernel.shape[1])
+
+    def forward(self, *inputs: Array) -> Array:
+        (x,) = inputs
+        y: Array = x @ self.kernel.astype(x.dtype)
+        return y if self.bias is None else y + self.bias.astype(x.dtype)
+
+    def macs(self, *inputs: Shape) -> int:
+        (shape,) = inputs
+        return prod(shape[:-1]) * self.kernel.size

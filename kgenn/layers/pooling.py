@@ -1,0 +1,65 @@
+"""Average and maximum pooling in one or two dimensions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from kgenn.ir.graph import Array, Layer, Shape
+from kgenn.layers.windows import Padding, Pads, pads_of, window_counts, windows
+
+
+@dataclass(frozen=True, eq=False)
+class Pool(Layer):
+    """What both poolings share: a window of `size` at every `strides`-th position."""
+
+    size: Shape
+    strides: Shape
+    padding: Padding
+
+    @property
+    def ones(self) -> Shape:
+        """Return the dilation of a pooling window, which has none."""
+        return (1,) * len(self.size)
+
+    def pads(self, sizes: Shape) -> Pads:
+        """Return the pixels added around an image of the given spatial sizes."""
+        return pads_of(self.padding, sizes, self.size, self.strides, self.ones)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        ((*sizes, channels),) = inputs
+        spatial = tuple(sizes)
+        return (*window_counts(spatial, self.size, self.strides, self.ones, self.pads(spatial)), channels)
+
+    def view(self, x: Array, fill: float) -> Array:
+        """Return the windows of x, shape (N, *counts, C, prod(size))."""
+        view = windows(x, self.size, self.strides, self.ones, self.pads(x.shape[1:-1]), fill)
+        return view.reshape(*view.shape[: -len(self.size)], prod(self.size))
+
+
+@dataclass(frozen=True, eq=False)
+class AveragePool(Pool):
+    """Average over the pixels of each window that exist; those of the padding do not count."""
+
+    def counts(self, sizes: Shape) -> Array:
+        """Return the number of real pixels in each window, shape (*counts, 1)."""
+        ones = np.ones((1, *sizes, 1))
+        counts: Array = self.view(ones, 0.0).sum(axis=-1)[0]
+        return counts
+
+    def forward(self, *inputs: Array) -> Array:
+        (x,) = inputs
+        total: Array = self.view(x, 0.0).sum(axis=-1)
+        return total / self.counts(x.shape[1:-1]).astype(x.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class MaxPool(Pool):
+    """Take the maximum of each window."""
+
+    def forward(self, *inputs: Array) -> Array:
+        (x,) = inputs
+        result: Array = self.view(x, -np.inf).max(axis=-1)
+        return result

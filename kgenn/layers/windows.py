@@ -1,0 +1,61 @@
+"""Sliding windows over the spatial axes: padding amounts and views, for convolution and pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from kgenn.ir.graph import Array, Shape
+
+Padding = Literal["valid", "same", "causal"]
+Pads = tuple[tuple[int, int], ...]
+
+
+def pads_of(padding: Padding, sizes: Shape, kernel: Shape, strides: Shape, dilation: Shape) -> Pads:
+    """Return the zeros added before and after each spatial axis.
+
+    `same` gives ceil(size / stride) outputs and puts the odd zero at the end, as TensorFlow does; `causal`
+    puts all zeros before, so that an output sees only the past.
+    """
+    pads: list[tuple[int, int]] = []
+    for size, k, s, d in zip(sizes, kernel, strides, dilation, strict=True):
+        reach = (k - 1) * d + 1
+        if padding == "same":
+            total = max((-(-size // s) - 1) * s + reach - size, 0)
+            pads.append((total // 2, total - total // 2))
+        else:
+            pads.append((reach - 1, 0) if padding == "causal" else (0, 0))
+    return tuple(pads)
+
+
+def window_counts(sizes: Shape, kernel: Shape, strides: Shape, dilation: Shape, pads: Pads) -> Shape:
+    """Return the number of window positions along each spatial axis; raise ValueError where none fits."""
+    counts = tuple(
+        (size + low + high - (k - 1) * d - 1) // s + 1
+        for size, k, s, d, (low, high) in zip(sizes, kernel, strides, dilation, pads, strict=True)
+    )
+    if any(count < 1 for count in counts):
+        raise ValueError(f"a window of {kernel} does not fit into {sizes}")
+    return counts
+
+
+def windows(x: Array, kernel: Shape, strides: Shape, dilation: Shape, pads: Pads, fill: float = 0.0) -> Array:
+    """Return a view of all windows of x.
+
+    Args:
+        x: shape (N, *sizes, C).
+        fill: the value outside the image.
+
+    Returns:
+        Shape (N, *counts, C, *kernel), read-only.
+    """
+    if any(low or high for low, high in pads):
+        x = np.pad(x, ((0, 0), *pads, (0, 0)), constant_values=fill)
+    axes = tuple(range(1, len(kernel) + 1))
+    reach = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
+    view = np.lib.stride_tricks.sliding_window_view(x, reach, axis=axes)
+    steps: Sequence[slice] = [slice(None, None, s) for s in strides]
+    taps: Sequence[slice] = [slice(None, None, d) for d in dilation]
+    return view[(slice(None), *steps, slice(None), *taps)]
