@@ -43,5 +43,6 @@ CODES: dict[str, str] = {
     "KG604": "Integer pixels were given without a scale. Pass --scale 1/255, or what the model was trained on.",
     "KG605": "The directory is not the output of kgenn compile, or was written by another version.",
     "KG606": "A file or directory could not be written.",
+    "KG608": "The program ran out of memory. Use fewer threads or a smaller batch.",
     "KG607": "Labels are missing, of the wrong number, or not classes of the network.",
 }

@@ -1,0 +1,18 @@
+"""Backends: a network becomes a program, and the program runs."""
+
+from __future__ import annotations
+
+from kgenn.backends.base import Backend, Program, Recording, Simulator
+from kgenn.registry import Registry
+
+TARGETS: Registry[type[Backend]] = Registry(
+    kind="target",
+    group="kgenn.targets",
+    table={
+        "cpu": "kgenn.backends.cpp:Cpp",
+        "reference": "kgenn.backends.reference:Reference",
+    },
+    code="KG503",
+)
+
+__all__ = ["TARGETS", "Backend", "Program", "Recording", "Simulator"]

@@ -1,0 +1,20 @@
+"""Encoders: how a real input becomes spikes, or a current."""
+
+from __future__ import annotations
+
+from kgenn.encoders.base import Encoder
+from kgenn.registry import Registry
+
+ENCODERS: Registry[type[Encoder]] = Registry(
+    kind="encoder",
+    group="kgenn.encoders",
+    table={
+        "direct": "kgenn.encoders.direct:Direct",
+        "if": "kgenn.encoders.integrate_fire:IntegrateFire",
+        "poisson": "kgenn.encoders.poisson:Poisson",
+        "poisson-signed": "kgenn.encoders.poisson:PoissonSigned",
+        "spike": "kgenn.encoders.spike:Spike",
+    },
+)
+
+__all__ = ["ENCODERS", "Encoder"]

@@ -1,0 +1,57 @@
+"""Read a trained Keras model into a Graph. No Keras is imported, and no code from a model file is run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from kgenn.diagnostics import fail
+from kgenn.frontend import hdf5, keras_archive
+from kgenn.frontend.live_model import KerasModel, load_model
+from kgenn.ir.graph import Graph
+
+__all__ = ["KerasModel", "load"]
+
+# the file's first bytes to its reader
+_FORMATS: dict[bytes, Callable[[Path], Graph]] = {
+    hdf5.MAGIC: hdf5.load_hdf5,
+    keras_archive.MAGIC: keras_archive.load_archive,
+}
+
+
+def load(source: str | os.PathLike[str] | KerasModel) -> Graph:
+    """Read a model: an .h5 file of Keras 2.2 to 3, a .keras archive, or a live keras.Model.
+
+    The format is told by the file's content, not by its name. Every KgennError names the file, and the layer
+    where there is one.
+    """
+    found: object = source
+    if isinstance(found, (str, os.PathLike)):
+        return _load_file(Path(found))
+    if isinstance(found, KerasModel):
+        return load_model(found)
+    what = "is neither a path nor a Keras model"
+    raise fail("KG102", type(found).__name__, what, "give an .h5 or .keras file, or a keras.Model")
+
+
+def _load_file(path: Path) -> Graph:
+    if path.is_dir():
+        raise _folder(path)
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+    except OSError as error:
+        raise fail("KG101", str(path), error.strerror or str(error), "check the path") from None
+    for magic, read in _FORMATS.items():
+        if head.startswith(magic):
+            return read(path)
+    what = f"begins with {head!r}, which is neither HDF5 nor a .keras archive" if head else "is empty"
+    raise fail("KG102", path.name, what, "give a file that model.save() wrote")
+
+
+def _folder(path: Path) -> Exception:
+    remedy = "load it in the Keras that wrote it and save it: model.save('model.keras')"
+    if any((path / name).exists() for name in ("saved_model.pb", "saved_model.pbtxt", "keras_metadata.pb")):
+        return fail("KG104", path.name, "is a SavedModel folder", remedy)
+    return fail("KG102", path.name, "is a folder, not a model file", "give an .h5 or .keras file")

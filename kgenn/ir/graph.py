@@ -81,11 +81,13 @@ class Graph:
         name: the model's name.
         nodes: every node after all the nodes it reads.
         outputs: the names of the nodes that are the model's outputs.
+        notes: what passes did or declined to do, and why.
     """
 
     name: str
     nodes: tuple[Node, ...]
     outputs: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -166,20 +168,34 @@ class Graph:
         results = tuple(np.concatenate(batches[name]) for name in self.outputs)
         return results[0] if len(results) == 1 else results
 
-    def edit(self, change: Callable[[Node], Sequence[Node] | None]) -> Graph:
-        """Return the graph with nodes replaced.
+    def edit(self, change: Callable[[Node], Sequence[Node] | str | None]) -> Graph:
+        """Return the graph with nodes replaced, in one walk from inputs to outputs.
 
-        `change` gets each node, its inputs already renamed, and returns None to keep it, or its replacement:
-        a chain whose last node stands for the old one, or an empty sequence to let consumers read the node's
-        single input instead.
+        `change` gets each node, its inputs already renamed, and returns None to keep it, a chain of nodes
+        whose last stands for the old one, or the name of another node that consumers shall read instead.
         """
         renamed: dict[str, str] = {}
         nodes: list[Node] = []
         for old in self.nodes:
             node = replace(old, inputs=tuple(renamed.get(s, s) for s in old.inputs))
             new = change(node)
-            nodes.extend([node] if new is None else new)
-            if new is not None:
-                renamed[old.name] = new[-1].name if new else node.inputs[0]
+            if isinstance(new, str):
+                renamed[old.name] = new
+            else:
+                chain = (node,) if new is None else new
+                nodes.extend(chain)
+                renamed[old.name] = chain[-1].name
         outputs = tuple(renamed.get(name, name) for name in self.outputs)
-        return Graph(self.name, tuple(nodes), outputs)
+        return replace(self, nodes=tuple(nodes), outputs=outputs)
+
+    def pruned(self) -> Graph:
+        """Return the graph without nodes that no output depends on."""
+        needed = set(self.outputs)
+        for node in reversed(self.nodes):
+            if node.name in needed:
+                needed.update(node.inputs)
+        return replace(self, nodes=tuple(node for node in self.nodes if node.name in needed))
+
+    def noted(self, *notes: str) -> Graph:
+        """Return the graph with notes added, each once."""
+        return replace(self, notes=tuple(dict.fromkeys((*self.notes, *notes))))

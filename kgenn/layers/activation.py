@@ -29,7 +29,7 @@ class Identity(Elementwise):
 
 @dataclass(frozen=True, eq=False)
 class ReLU(Elementwise):
-    """Rectify as Keras does: x where threshold ≤ x, capped at max_value, else negative_slope·(x − threshold)."""
+    """Rectify as Keras does: x where x > threshold, capped at max_value, else negative_slope·(x − threshold)."""
 
     max_value: float | None = None
     negative_slope: float = 0.0
@@ -37,8 +37,11 @@ class ReLU(Elementwise):
 
     def forward(self, *inputs: Array) -> Array:
         (x,) = inputs
-        below = self.negative_slope * (x - self.threshold)
-        y = np.where(x >= self.threshold, x, below).astype(x.dtype, copy=False)
+        if self.negative_slope or self.threshold:
+            below = self.negative_slope * (x - self.threshold)
+            y = np.where(x > self.threshold, x, below).astype(x.dtype, copy=False)
+        else:
+            y = np.maximum(x, np.zeros((), x.dtype))
         return y if self.max_value is None else np.minimum(y, np.asarray(self.max_value, x.dtype))
 
 

@@ -21,7 +21,8 @@ class Affine(Elementwise):
     def forward(self, *inputs: Array) -> Array:
         (x,) = inputs
         scale, shift = self.scale_shift()
-        return x * scale.astype(x.dtype) + shift.astype(x.dtype)
+        y: Array = x * scale.astype(x.dtype) + shift.astype(x.dtype)
+        return y
 
 
 @dataclass(frozen=True, eq=False)

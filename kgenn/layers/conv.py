@@ -8,7 +8,9 @@ from math import prod
 import numpy as np
 
 from kgenn.ir.graph import Array, Layer, Shape
-from kgenn.layers.windows import Padding, Pads, pads_of, window_counts, windows
+from kgenn.ir.windows import Padding, Pads, pads_of, window_counts, windows
+
+PATCH_BYTES = 8 << 20  # patches multiplied at once: about what stays in a core's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,18 +49,23 @@ class Conv(Layer):
     def forward(self, *inputs: Array) -> Array:
         (x,) = inputs
         view = windows(x, self.size, self.strides, self.dilation, self.pads(x.shape[1:-1]))
-        counts = view.shape[: -1 - len(self.size)]
-        per_group = self.kernel.shape[-2]
-        # the kernel's axes in the window's order: (C_in, *size, C_out)
-        kernel = np.moveaxis(self.kernel, -2, 0)
-        outputs = []
-        for group, part in enumerate(np.split(kernel, self.groups, axis=-1)):
-            channels = slice(group * per_group, (group + 1) * per_group)
-            patches = view[(..., channels, *[slice(None)] * len(self.size))]
-            flat = patches.reshape(prod(counts), -1) @ part.reshape(-1, part.shape[-1]).astype(x.dtype)
-            outputs.append(flat.reshape(*counts, -1))
-        y = outputs[0] if self.groups == 1 else np.concatenate(outputs, axis=-1)
+        # channels last of all, so that each patch is copied in runs of adjacent values
+        view = np.moveaxis(view, -1 - len(self.size), -1)
+        counts = view.shape[1 : -1 - len(self.size)]
+        y = np.empty((len(x), *counts, self.kernel.shape[-1]), x.dtype)
+        samples = max(1, PATCH_BYTES * self.groups // max(1, prod(view.shape[1:]) * x.itemsize))
+        for start in range(0, len(x), samples):
+            part = slice(start, start + samples)
+            self._convolve(view[part], y[part])
         return y if self.bias is None else y + self.bias.astype(x.dtype)
+
+    def _convolve(self, view: Array, y: Array) -> None:
+        """Write the products of some patches, shape (N, *counts, *size, C_in), with the kernel into y."""
+        per_group, out = self.kernel.shape[-2], self.kernel.shape[-1] // self.groups
+        for group in range(self.groups):
+            kernel = self.kernel[..., group * out : (group + 1) * out].reshape(-1, out).astype(y.dtype)
+            patches = view[..., group * per_group : (group + 1) * per_group].reshape(-1, len(kernel))
+            y[..., group * out : (group + 1) * out] = (patches @ kernel).reshape(*y.shape[:-1], out)
 
     def macs(self, *inputs: Shape) -> int:
         return prod(self.output_shape(*inputs)) * prod(self.kernel.shape[:-1])

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 
 from kgenn.ir.graph import Array, Layer, Shape
-from kgenn.layers.windows import Padding, Pads, pads_of, window_counts, windows
+from kgenn.ir.windows import Padding, Pads, pads_of, window_counts, windows
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,13 +29,19 @@ class Pool(Layer):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         ((*sizes, channels),) = inputs
+        if len(sizes) != len(self.size):
+            raise ValueError(f"a window of {self.size} does not fit an input of {inputs[0]}")
         spatial = tuple(sizes)
         return (*window_counts(spatial, self.size, self.strides, self.ones, self.pads(spatial)), channels)
 
     def view(self, x: Array, fill: float) -> Array:
-        """Return the windows of x, shape (N, *counts, C, prod(size))."""
-        view = windows(x, self.size, self.strides, self.ones, self.pads(x.shape[1:-1]), fill)
-        return view.reshape(*view.shape[: -len(self.size)], prod(self.size))
+        """Return the windows of x, shape (N, *counts, C, *size), without copying them."""
+        return windows(x, self.size, self.strides, self.ones, self.pads(x.shape[1:-1]), fill)
+
+    @property
+    def window_axes(self) -> Shape:
+        """Return the axes of a view to reduce over."""
+        return tuple(range(-len(self.size), 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,13 +51,14 @@ class AveragePool(Pool):
     def counts(self, sizes: Shape) -> Array:
         """Return the number of real pixels in each window, shape (*counts, 1)."""
         ones = np.ones((1, *sizes, 1))
-        counts: Array = self.view(ones, 0.0).sum(axis=-1)[0]
+        counts: Array = self.view(ones, 0.0).sum(axis=self.window_axes)[0]
         return counts
 
     def forward(self, *inputs: Array) -> Array:
         (x,) = inputs
-        total: Array = self.view(x, 0.0).sum(axis=-1)
-        return total / self.counts(x.shape[1:-1]).astype(x.dtype)
+        total: Array = self.view(x, 0.0).sum(axis=self.window_axes)
+        total /= self.counts(x.shape[1:-1]).astype(x.dtype)
+        return total
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,5 +67,5 @@ class MaxPool(Pool):
 
     def forward(self, *inputs: Array) -> Array:
         (x,) = inputs
-        result: Array = self.view(x, -np.inf).max(axis=-1)
+        result: Array = self.view(x, -np.inf).max(axis=self.window_axes)
         return result

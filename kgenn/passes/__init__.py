@@ -1,0 +1,40 @@
+"""Lower a graph as Keras wrote it to one of linear layers and ReLUs.
+
+Each pass is a pure function of a graph and the lowering options. It leaves what the graph computes unchanged,
+changes nothing when run twice, and where it declines it adds a note that says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kgenn.ir.graph import Graph
+from kgenn.passes.activation import drop_final_softmax, fuse_relus
+from kgenn.passes.batch_norm import fold_batch_norm
+from kgenn.passes.layout import absorb_into_input, cancel_permutes
+from kgenn.passes.noops import drop_identities
+from kgenn.passes.options import LoweringOptions
+from kgenn.passes.pooling import place_pool_populations
+from kgenn.passes.residual import insert_identity_populations
+
+Pass = Callable[[Graph, LoweringOptions], Graph]
+
+PASSES: tuple[Pass, ...] = (
+    drop_identities,
+    cancel_permutes,
+    absorb_into_input,
+    drop_final_softmax,
+    fold_batch_norm,
+    fuse_relus,
+    insert_identity_populations,
+    place_pool_populations,
+)
+
+__all__ = ["PASSES", "LoweringOptions", "Pass", "lower"]
+
+
+def lower(graph: Graph, options: LoweringOptions) -> Graph:
+    """Run every pass in order."""
+    for apply in PASSES:
+        graph = apply(graph, options)
+    return graph

@@ -1,0 +1,1 @@
+"""The benchmarks: the networks, the data and the runs."""

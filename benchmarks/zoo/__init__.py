@@ -1,0 +1,1 @@
+"""The networks that kgenn is measured on, and the scripts that train them."""

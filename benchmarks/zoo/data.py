@@ -1,0 +1,59 @@
+"""Image sets in the layout of keras.datasets, and the random shifts of the training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A training and a test set: images uint8, labels of one axis."""
+
+    x_train: Array
+    y_train: Array
+    x_test: Array
+    y_test: Array
+
+
+def load(path: Path) -> Dataset:
+    """Read a local .npz that has x_train, y_train, x_test and y_test."""
+    with np.load(path) as file:
+        x_train, y_train, x_test, y_test = (file[name] for name in ("x_train", "y_train", "x_test", "y_test"))
+    return Dataset(x_train, y_train.ravel(), x_test, y_test.ravel())
+
+
+def download(name: str) -> Dataset:
+    """Get a set of `keras.datasets`, which keeps it in its own cache."""
+    from keras import datasets
+
+    (x_train, y_train), (x_test, y_test) = getattr(datasets, name).load_data()
+    return Dataset(x_train, y_train.ravel(), x_test, y_test.ravel())
+
+
+def scale(images: Array) -> Array:
+    """Map uint8 pixels to [0, 1] as float32, and give grey images a channel axis."""
+    x = images.astype(np.float32) / np.float32(255)
+    return x if x.ndim == 4 else x[..., np.newaxis]
+
+
+def shift(images: Array, max_shift: int, rng: np.random.Generator) -> Array:
+    """Move each image by -max_shift … max_shift pixels along each axis; zeros come in at the border.
+
+    Args:
+        images: shape (N, height, width, C).
+    """
+    count, height, width, _ = images.shape
+    pad = (max_shift, max_shift)
+    padded = np.pad(images, ((0, 0), pad, pad, (0, 0)))
+    corners = rng.integers(0, 2 * max_shift + 1, size=(2, count, 1))
+    rows = (corners[0] + np.arange(height))[:, :, np.newaxis]
+    columns = (corners[1] + np.arange(width))[:, np.newaxis, :]
+    shifted: Array = padded[np.arange(count)[:, np.newaxis, np.newaxis], rows, columns]
+    return shifted

@@ -1,0 +1,92 @@
+"""Build a generated C++ program and call it through ctypes."""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+
+import numpy as np
+
+from kgenn.backends.base import Program, Recording, Simulator
+from kgenn.backends.cpp import FILES, WEIGHTS
+from kgenn.backends.toolchain import build
+from kgenn.diagnostics import fail
+from kgenn.ir.graph import Array
+from kgenn.ir.network import Network
+
+SOURCES = tuple(name for name in FILES if name not in ("main.cpp", "CMakeLists.txt"))
+
+
+def load_library(network: Network, program: Program, directory: Path | None, num_threads: int) -> Simulator:
+    """Compile a program, or find it compiled, and open it with its weights.
+
+    Args:
+        program: as emitted.
+        directory: where its files were written; they are read from there, so that a user's changes count.
+
+    Raises:
+        KgennError: KG501, KG502 of the toolchain; KG504 where the library does not take the weights.
+    """
+    files = dict(program.files)
+    if directory is not None:
+        for name in (*SOURCES, WEIGHTS):
+            files[name] = (directory / name).read_bytes()
+    path = build({name: files[name] for name in SOURCES}, "network.cpp")
+    try:
+        library = ctypes.CDLL(str(path))
+    except OSError as error:
+        advice = "delete the file; it is compiled anew"
+        raise fail("KG504", str(path), f"cannot be loaded: {error}", advice) from error
+    return CppSimulator(network, library, files[WEIGHTS], num_threads)
+
+
+class CppSimulator(Simulator):
+    """A compiled network with its weights."""
+
+    def __init__(self, network: Network, library: ctypes.CDLL, words: bytes, num_threads: int) -> None:
+        self.network = network
+        self.num_threads = num_threads
+        self.library = library
+        library.kgenn_create.restype = ctypes.c_void_p
+        library.kgenn_create.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
+        library.kgenn_close.argtypes = [ctypes.c_void_p]
+        pointer, long = ctypes.c_void_p, ctypes.c_int64
+        library.kgenn_run.argtypes = [pointer, pointer, long, long, ctypes.c_int32, pointer, pointer, pointer]
+        self.handle = library.kgenn_create(words, len(words))
+        if not self.handle:
+            what = "the compiled program does not take these weights"
+            raise fail("KG504", WEIGHTS, what, "compile the model again into a new directory")
+
+    def __del__(self) -> None:
+        if getattr(self, "handle", None):
+            self.library.kgenn_close(self.handle)
+
+    def run(self, drive: Array, first_sample: int, trace: bool = False) -> Recording:
+        network, num_samples, steps = self.network, len(drive), self.network.num_timesteps
+        drive = np.ascontiguousarray(drive, np.float32)
+        num_neurons = sum(p.size for p in network.spiking)
+        scores = np.zeros((num_samples, steps, network.populations[-1].size), np.float32)
+        counts = np.zeros((num_samples, num_neurons), np.int32)
+        raster = np.zeros((num_samples, steps, num_neurons), np.int8) if trace else None
+        status = self.library.kgenn_run(
+            self.handle,
+            drive.ctypes.data,
+            num_samples,
+            first_sample,
+            self.num_threads,
+            scores.ctypes.data,
+            counts.ctypes.data,
+            None if raster is None else raster.ctypes.data,
+        )
+        if status != 0:
+            raise fail(
+                "KG608",
+                network.name,
+                f"the program ended with status {status}: out of memory",
+                "use fewer threads",
+            )
+        ends = np.cumsum([p.size for p in network.spiking])[:-1]
+        names = [p.name for p in network.spiking]
+        split_counts = dict(zip(names, np.split(counts, ends, axis=1), strict=True))
+        split_raster = None if raster is None else dict(zip(names, np.split(raster, ends, axis=2), strict=True))
+        return Recording(scores, split_counts, split_raster)

@@ -1,0 +1,77 @@
+"""Lay out everything a generated program reads as one array of 32-bit words: parameters, biases, weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kgenn.ir.connectivity import Connectivity, Convolution, Sparse
+from kgenn.ir.graph import Array
+from kgenn.ir.network import Connection, Network, Population
+
+MAGIC = 0x6E6E676B
+HEADER_WORDS = 11
+# Rows start on a cache line.
+ALIGNMENT = 16
+
+
+@dataclass
+class Words:
+    """Words in the making: `add` appends an array on a cache line and returns where it starts.
+
+    Where each array starts depends only on the network's structure, so that generated code can name it.
+    """
+
+    parts: list[Array] = field(default_factory=list)
+    size: int = 0
+
+    def __post_init__(self) -> None:
+        self.add(np.zeros(HEADER_WORDS, np.float32))
+
+    def add(self, array: Array) -> int:
+        """Append an array of float32 or int32 words."""
+        assert array.dtype in (np.float32, np.int32), array.dtype
+        offset = self.size
+        padding = -array.size % ALIGNMENT
+        self.parts.append(np.pad(np.ascontiguousarray(array).ravel().view(np.uint32), (0, padding)))
+        self.size += array.size + padding
+        return offset
+
+    def finish(self, network: Network, structure: int) -> bytes:
+        """Fill in the header and return all words, little-endian."""
+        coding = network.coding
+        head = [MAGIC, structure, self.size, network.num_timesteps, network.seed & 0xFFFFFFFF]
+        reals = [coding.levels, coding.low, coding.high, coding.binarise or 0.0]
+        flags = [int(coding.binary), int(coding.binarise is not None)]
+        words = np.concatenate(self.parts)
+        words[: len(head)] = head
+        words[len(head) : len(head) + len(reals)] = np.array(reals, np.float32).view(np.uint32)
+        words[len(head) + len(reals) : HEADER_WORDS] = flags
+        return words.astype("<u4").tobytes()
+
+
+def values(population: Population, names: tuple[str, ...], initial: bool) -> Array:
+    """Return a population's parameters, or the initial values of its state, in the given order."""
+    model = population.neuron
+    table = {**model.state, **population.initial} if initial else {**model.params, **population.params}
+    return np.array([table[name] for name in names], np.float32)
+
+
+def weights(connection: Connection) -> dict[str, Array]:
+    """Return a connection's arrays in the order that generated code reads them."""
+    connectivity: Connectivity = connection.connectivity
+    plain = np.asarray(connectivity.weights, np.float32)
+    if isinstance(connectivity, Convolution):
+        return {"weights": _by_source_channel(plain, connectivity.groups)}
+    if isinstance(connectivity, Sparse):
+        start, target = connectivity.indptr.astype(np.int32), connectivity.indices.astype(np.int32)
+        return {"start": start, "target": target, "weights": plain}
+    return {"weights": plain}
+
+
+def _by_source_channel(kernel: Array, groups: int) -> Array:
+    """Reorder (y, x, C_in / groups, C_out) to (C_in, y, x, C_out / groups): a spike's row in one piece."""
+    height, width, per_group, out = kernel.shape
+    split = kernel.reshape(height, width, per_group, groups, out // groups)
+    return split.transpose(3, 2, 0, 1, 4).reshape(groups * per_group, height, width, out // groups)

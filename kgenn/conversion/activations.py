@@ -1,0 +1,58 @@
+"""Statistics of the ANN's activations over the calibration set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from kgenn.ir.graph import Array, Graph
+from kgenn.layers.activation import ReLU
+
+# Samples computed at once: memory grows with it, the result does not change.
+BATCH = 64
+
+
+def relu_activations(graph: Graph, calibration: Array) -> Iterator[tuple[str, Array]]:
+    """Yield (name, activation of shape (N, ...)) of every ReLU, batch by batch."""
+    for start in range(0, len(calibration), BATCH):
+        batch = np.asarray(calibration[start : start + BATCH], np.float32)
+        for name, value in graph.forward(batch):
+            if isinstance(graph.by_name[name].layer, ReLU):
+                yield name, value
+
+
+def percentiles(graph: Graph, calibration: Array, percentile: float, channelwise: bool) -> dict[str, Array]:
+    """Return a percentile of each ReLU's activation over samples and neurons, zeros included.
+
+    Only the largest values are kept from batch to batch, so that memory stays small. Between two values the
+    percentile interpolates linearly, as `numpy.percentile` does.
+
+    Args:
+        percentile: in (0, 100]; 100 is the maximum.
+        channelwise: one for each channel instead of one for the layer.
+
+    Returns:
+        For each ReLU's name an array of shape () or (channels,), float64.
+    """
+    largest: dict[str, Array] = {}
+    totals: dict[str, int] = {}
+    for name, value in relu_activations(graph, calibration):
+        rows = value.reshape(-1, value.shape[-1]) if channelwise else value.reshape(-1, 1)
+        totals[name] = len(calibration) * (len(rows) // len(value))
+        keep = totals[name] - int(_rank(totals[name], percentile))
+        pool = np.concatenate([largest[name], rows]) if name in largest else rows
+        cut = max(len(pool) - keep, 0)
+        largest[name] = np.partition(pool, cut, axis=0)[cut:]
+    result = {}
+    for name, values in largest.items():
+        ascending = np.sort(values, axis=0).astype(np.float64)
+        fraction = _rank(totals[name], percentile) % 1
+        between = ascending[0] + fraction * (ascending[min(1, len(ascending) - 1)] - ascending[0])
+        result[name] = between if channelwise else between[0]
+    return {name: np.asarray(value) for name, value in result.items()}
+
+
+def _rank(total: int, percentile: float) -> float:
+    """Return the position of the percentile among `total` ascending values, counted from 0."""
+    return (total - 1) * percentile / 100

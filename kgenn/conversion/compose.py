@@ -1,0 +1,254 @@
+"""Compose a chain of linear layers into one connectivity: pool, convolution, dense, one-to-one, or sparse.
+
+Chains that trained networks have keep their structure: pool → conv, pool → dense, concatenate → conv,
+conv → scale, depthwise → pointwise. Any other chain is probed with one unit vector for each source neuron and
+becomes a sparse matrix; it is right for every linear layer, and only larger.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+
+import numpy as np
+
+from kgenn.conversion.paths import Path, Slot
+from kgenn.diagnostics import fail
+from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
+from kgenn.ir.graph import Array, Layer, Shape
+from kgenn.layers import affine, conv, dense, pooling, shape
+
+# Synapses of the largest sparse matrix that is built; 12 bytes each.
+MOST_SYNAPSES = 200_000_000
+
+
+class Unstructured(Exception):
+    """A chain that has no structure kgenn knows; it is probed instead."""
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """A chain that has not met weights yet: every source value goes to at most one place.
+
+    Attributes:
+        shape: of the tensor so far.
+        pool: the windows summed so far.
+        scale: the factor of each own value, shape of the population after pooling, flat.
+        place: the position of each own value in the tensor so far, flat, shape of `scale`.
+        channels: (offset, width) of the own values in the last axis, while they are a block of channels.
+        pads: zeros around the spatial axes, not yet part of `shape`'s positions.
+    """
+
+    shape: Shape
+    scale: Array
+    place: Array
+    pool: SumPool | None = None
+    channels: tuple[int, int] | None = None
+    pads: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """A chain that has met weights: a connectivity, and the shape of its targets."""
+
+    connectivity: Convolution | Dense
+    pool: SumPool | None
+    shape: Shape
+
+
+def compose(path: Path, where: str) -> tuple[SumPool | None, Connectivity]:
+    """Return the connection's pooling stage and connectivity, weights in float64.
+
+    Args:
+        path: the chain.
+        where: the target layer, for messages.
+    """
+    size = prod(path.shape)
+    block = (0, path.shape[-1])
+    state: Head | Body = Head(path.shape, np.ones(size), np.arange(size), channels=block)
+    try:
+        for layer in path.layers:
+            state = _extend_head(state, layer) if isinstance(state, Head) else _extend_body(state, layer)
+        if isinstance(state, Body):
+            return state.pool, state.connectivity
+        if state.pads or len(state.scale) != prod(state.shape) or (np.diff(state.place) != 1).any():
+            raise Unstructured
+        return state.pool, OneToOne(state.scale)
+    except Unstructured:
+        return None, probe(path, where)
+
+
+def _extend_head(head: Head, layer: Layer) -> Head | Body:
+    if head.pads and not isinstance(layer, conv.Conv | shape.ZeroPad):
+        raise Unstructured
+    match layer:
+        case pooling.AveragePool():
+            return _pooled(head, layer)
+        case affine.Affine():
+            scale = np.broadcast_to(layer.scale_shift()[0], head.shape).ravel()
+            return replace(head, scale=head.scale * scale[head.place])
+        case shape.ZeroPad():
+            old = head.pads or ((0, 0),) * len(layer.pads)
+            pads = tuple((a + c, b + d) for (a, b), (c, d) in zip(old, layer.pads, strict=True))
+            return replace(head, pads=pads)
+        case Slot() | shape.Permute() | shape.Reshape():
+            return _moved(head, layer)
+        case dense.Dense() if len(head.shape) == 1:
+            kernel = layer.kernel.astype(np.float64)[head.place] * head.scale[:, None]
+            return Body(Dense(kernel), head.pool, layer.output_shape(head.shape))
+        case dense.Dense():
+            ones = (1,) * (len(head.shape) - 1)
+            kernel = layer.kernel.reshape(*ones, *layer.kernel.shape)
+            return _convolved(head, conv.Conv(kernel, None, ones, "valid", ones))
+        case conv.Conv():
+            return _convolved(head, layer)
+    raise Unstructured
+
+
+def _moved(head: Head, layer: Slot | shape.Permute | shape.Reshape) -> Head:
+    """Follow where each own value goes: positions are moved as the layer would move values."""
+    marked = np.full((1, prod(head.shape)), -1.0)
+    marked[0, head.place] = np.arange(len(head.place))
+    # values are counted from 1 so that the zeros a slot adds are told from them
+    flat = layer.forward((marked + 1).reshape(1, *head.shape)).ravel().astype(np.int64) - 1
+    owned = np.flatnonzero(flat >= 0)
+    place = np.empty(len(head.place), np.int64)
+    place[flat[owned]] = owned
+    block = None
+    if isinstance(layer, Slot) and layer.axis == -1 and head.channels is not None:
+        block = (head.channels[0] + layer.offset, head.channels[1])
+    return replace(head, shape=layer.output_shape(head.shape), place=place, channels=block)
+
+
+def _pooled(head: Head, layer: pooling.AveragePool) -> Head:
+    counts = layer.counts(head.shape[:-1])
+    if head.channels is None or (counts != counts.flat[0]).any() or counts.flat[0] != prod(layer.size):
+        raise Unstructured
+    full = layer.output_shape(head.shape)
+    own_in, own_out = (*head.shape[:-1], head.channels[1]), (*full[:-1], head.channels[1])
+    by_channel = _by_channel(head) / prod(layer.size)
+    step = SumPool(_planar(own_in), _planar(own_out), _pair(layer.size), _pair(layer.strides))
+    pool = step if head.pool is None else _nested(head.pool, step)
+    first, width = head.channels
+    place = np.arange(prod(full)).reshape(full)[..., first : first + width].ravel()
+    scale = np.broadcast_to(by_channel, own_out).ravel()
+    return replace(head, shape=full, pool=pool, scale=scale, place=place)
+
+
+def _nested(inner: SumPool, outer: SumPool) -> SumPool:
+    """Merge two poolings; windows of the inner one must not overlap, so that every pixel counts once."""
+    if inner.size != inner.strides:
+        raise Unstructured
+    size = (inner.size[0] * outer.size[0], inner.size[1] * outer.size[1])
+    strides = (inner.strides[0] * outer.strides[0], inner.strides[1] * outer.strides[1])
+    return SumPool(inner.in_shape, outer.out_shape, size, strides)
+
+
+def _by_channel(head: Head) -> Array:
+    """Return the scale of each own channel, where it is the same for every pixel."""
+    assert head.channels is not None
+    by_pixel = head.scale.reshape(-1, head.channels[1])
+    if (by_pixel != by_pixel[0]).any():
+        raise Unstructured
+    scale: Array = by_pixel[0]
+    return scale
+
+
+def _convolved(head: Head, layer: conv.Conv) -> Body:
+    if head.channels is None:
+        raise Unstructured
+    first, width = head.channels
+    whole = width == head.shape[-1]
+    if layer.groups > 1 and not whole:
+        raise Unstructured
+    sizes = head.shape[:-1]
+    added = head.pads or ((0, 0),) * len(sizes)
+    padded = tuple(s + a + b for s, (a, b) in zip(sizes, added, strict=True))
+    pads = tuple((a + c, b + d) for (a, b), (c, d) in zip(added, layer.pads(padded), strict=True))
+    target = layer.output_shape((*padded, head.shape[-1]))
+    kernel = layer.kernel.astype(np.float64)
+    kernel = kernel if layer.groups > 1 else kernel[..., first : first + width, :]
+    flat = kernel.reshape(*_pair(layer.size), *kernel.shape[-2:])
+    pair_pads = ((0, 0), *pads) if len(pads) == 1 else pads
+    source, out = _planar((*sizes, width)), _planar(target)
+    plain = Convolution(flat, source, out, _pair(layer.strides), pair_pads, _pair(layer.dilation), layer.groups)
+    factors = np.broadcast_to(_by_channel(head), source).ravel()
+    return Body(plain.scaled(factors, np.ones(plain.num_targets)), head.pool, target)
+
+
+def _extend_body(body: Body, layer: Layer) -> Body:
+    old = body.connectivity
+    match layer:
+        case affine.Affine():
+            scale: Array = np.broadcast_to(layer.scale_shift()[0], body.shape)
+            if isinstance(old, Convolution) and (scale != scale.reshape(-1, body.shape[-1])[0]).any():
+                raise Unstructured
+            scaled = old.scaled(np.ones(old.num_sources), scale.ravel())
+            return replace(body, connectivity=scaled)
+        case shape.Reshape():
+            return replace(body, shape=layer.shape)
+        case dense.Dense() if isinstance(old, Dense) and len(body.shape) == 1:
+            merged = old.weights @ layer.kernel.astype(np.float64)
+            return Body(Dense(merged), body.pool, layer.output_shape(body.shape))
+        case conv.Conv() if isinstance(old, Convolution) and _is_pointwise(layer) and len(body.shape) > 1:
+            return Body(_then_pointwise(old, layer), body.pool, layer.output_shape(body.shape))
+    raise Unstructured
+
+
+def _is_pointwise(layer: conv.Conv) -> bool:
+    return prod(layer.size) == 1 and layer.groups == 1
+
+
+def _then_pointwise(first: Convolution, layer: conv.Conv) -> Convolution:
+    """Merge a convolution with the 1×1 convolution after it: one kernel, its groups written out."""
+    pointwise = layer.kernel.reshape(layer.kernel.shape[-2:]).astype(np.float64)
+    height, width, per_group, middle = first.weights.shape
+    full = np.zeros((height, width, first.in_shape[2], middle))
+    share = middle // first.groups
+    for g in range(first.groups):
+        outputs = slice(g * share, (g + 1) * share)
+        full[:, :, g * per_group : (g + 1) * per_group, outputs] = first.weights[..., outputs]
+    strides = _pair(layer.strides)
+    counts = tuple(-(-n // s) for n, s in zip(first.out_shape[:2], strides, strict=True))
+    return replace(
+        first,
+        weights=full @ pointwise,
+        out_shape=(*counts, pointwise.shape[1]),
+        strides=(first.strides[0] * strides[0], first.strides[1] * strides[1]),
+        groups=1,
+    )
+
+
+def _planar(shape: Shape) -> Shape:
+    """Return (length, channels) as an image of height 1; leave images as they are."""
+    return (1, *shape) if len(shape) == 2 else shape
+
+
+def _pair(values: Shape) -> Shape:
+    return (1, *values) if len(values) == 1 else tuple(values)
+
+
+def probe(path: Path, where: str) -> Sparse:
+    """Return the matrix of any linear chain, from its response to each unit vector."""
+    size = prod(path.shape)
+
+    def respond(x: Array) -> Array:
+        for layer in path.layers:
+            x = layer.forward(x)
+        return x.reshape(len(x), -1)
+
+    rest = respond(np.zeros((1, *path.shape)))
+    counts, indices, weights = [], [], []
+    step, total = max(1, 4_000_000 // max(size, rest.shape[1])), 0
+    for start in range(0, size, step):
+        units = np.eye(min(step, size - start), size, start).reshape(-1, *path.shape)
+        response = respond(units) - rest
+        rows, columns = np.nonzero(response)
+        counts.append(np.bincount(rows, minlength=len(units)))
+        indices.append(columns.astype(np.int32))
+        weights.append(response[rows, columns])
+        total += len(rows)
+        if total > MOST_SYNAPSES:
+            raise fail("KG301", where, f"the layers before it need a matrix of over {MOST_SYNAPSES:,} synapses")
+    indptr = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
+    return Sparse(np.concatenate(weights), indptr, np.concatenate(indices), rest.shape[1])

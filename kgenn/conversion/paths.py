@@ -1,0 +1,129 @@
+"""Cut a lowered graph into populations and the linear paths between them.
+
+The populations are the nonlinearities (the ReLUs), the input and the readout. What lies between two of them
+is a chain of linear layers, and a sum of chains where branches join: each chain becomes one connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from kgenn.diagnostics import fail
+from kgenn.ir.graph import Array, Graph, Input, Layer, Node, Shape
+from kgenn.layers.activation import ReLU
+from kgenn.layers.affine import Affine
+from kgenn.layers.conv import Conv
+from kgenn.layers.dense import Dense
+from kgenn.layers.merge import Add, Concatenate
+from kgenn.layers.pooling import AveragePool
+from kgenn.layers.shape import Permute, Reshape, ZeroPad
+
+LINEAR = (Conv, Dense, AveragePool, Affine, Reshape, Permute, ZeroPad)
+
+
+@dataclass(frozen=True, eq=False)
+class Slot(Layer):
+    """Place the input among zeros where a concatenation puts it.
+
+    Attributes:
+        offset: where the input starts on the axis.
+        total: the length of the axis after the concatenation.
+        axis: counted from the end.
+    """
+
+    offset: int
+    total: int
+    axis: int
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        shape = list(inputs[0])
+        shape[self.axis] = self.total
+        return tuple(shape)
+
+    def forward(self, *inputs: Array) -> Array:
+        (x,) = inputs
+        result = np.zeros((len(x), *self.output_shape(x.shape[1:])), x.dtype)
+        index = [slice(None)] * x.ndim
+        index[self.axis] = slice(self.offset, self.offset + x.shape[self.axis])
+        result[tuple(index)] = x
+        return result
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """A chain of linear layers from a population to a target.
+
+    Attributes:
+        source: the population's node.
+        shape: the population's shape.
+        layers: the chain, from the source on.
+    """
+
+    source: str
+    shape: Shape
+    layers: tuple[Layer, ...] = ()
+
+    def then(self, layer: Layer) -> Path:
+        """Return the path with one more layer."""
+        return Path(self.source, self.shape, (*self.layers, layer))
+
+
+def is_population(node: Node) -> bool:
+    """Tell whether a node of a lowered graph becomes neurons."""
+    return isinstance(node.layer, Input | ReLU)
+
+
+def paths_into(graph: Graph, name: str) -> tuple[Path, ...]:
+    """Return every linear path that ends in the value of a node, from the populations it starts at.
+
+    Raises:
+        KgennError: KG301 where a layer on the way is not linear.
+    """
+    node = graph.by_name[name]
+    if is_population(node):
+        return (Path(name, graph.shapes[name]),)
+    incoming = [paths_into(graph, source) for source in node.inputs]
+    if isinstance(node.layer, Add):
+        return tuple(path for paths in incoming for path in paths)
+    if isinstance(node.layer, Concatenate):
+        axis, total = node.layer.axis, graph.shapes[name][node.layer.axis]
+        lengths = [graph.shapes[source][axis] for source in node.inputs]
+        offsets = np.cumsum([0, *lengths[:-1]]).tolist()
+        slots = [Slot(offset, total, axis) for offset in offsets]
+        return tuple(path.then(slot) for slot, paths in zip(slots, incoming, strict=True) for path in paths)
+    if isinstance(node.layer, LINEAR):
+        return tuple(path.then(node.layer) for path in incoming[0])
+    raise fail("KG301", node.origin or name, f"{type(node.layer).__name__} is not linear and not a ReLU")
+
+
+def constant_of(graph: Graph, name: str, cache: dict[str, Array] | None = None) -> Array:
+    """Return a node's value where every population is silent: what biases and shifts alone contribute.
+
+    Returns:
+        The node's shape, float64.
+    """
+    cache = {} if cache is None else cache
+    if name not in cache:
+        node = graph.by_name[name]
+        if is_population(node):
+            cache[name] = np.zeros((1, *graph.shapes[name]))
+        else:
+            cache[name] = node.layer.forward(*(constant_of(graph, s, cache)[None] for s in node.inputs))
+        cache[name] = cache[name][0]
+    return cache[name]
+
+
+def weights_into(graph: Graph, name: str) -> Mapping[str, Array]:
+    """Return the kernels met on the way back from a node to the populations before it, by node."""
+    node = graph.by_name[name]
+    if is_population(node):
+        return {}
+    found: dict[str, Array] = {}
+    if isinstance(node.layer, Conv | Dense):
+        found[name] = node.layer.kernel
+    for source in node.inputs:
+        found.update(weights_into(graph, source))
+    return found

@@ -1,0 +1,39 @@
+"""Direct encoding: the input drives the first layer as a constant current."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from kgenn.encoders.base import Encoder
+from kgenn.ir.graph import Array
+from kgenn.ir.network import InputCoding
+from kgenn.ir.neuron_code import NeuronModel
+
+# Steps of the input grid between 0 and 1. Times weights below 2**24 it stays exact in float64 up to inputs of
+# 2**9, and is finer than float32 pixels / 255 are exact.
+LEVELS = 1 << 20
+LARGEST = float(1 << 9)
+
+DIRECT = NeuronModel(name="direct")
+
+
+@dataclass(frozen=True)
+class Direct(Encoder):
+    """Inject the first layer's pre-activation as a constant current, computed once for each sample.
+
+    Any real input is taken, of either sign, up to the range found in the calibration data (at least 1).
+    """
+
+    name: ClassVar[str] = "direct"
+    neuron: ClassVar[NeuronModel] = DIRECT
+
+    def coding(self, calibration: Array) -> InputCoding:
+        high = max(1.0, float(np.max(calibration, initial=0.0)))
+        low = min(0.0, float(np.min(calibration, initial=0.0)))
+        largest = max(high, -low)
+        # wider inputs get fewer steps each, so that sums stay exact
+        shift = max(0, int(np.ceil(np.log2(largest / LARGEST))))
+        return InputCoding(self.name, LEVELS >> min(shift, 20), low, high, analog=True)

@@ -1,0 +1,165 @@
+"""Read .h5 files: the whole model as Keras 2 and the legacy format of Keras 3 write it.
+
+The group `model_weights` holds one group for each layer of the outermost model; its attribute `weight_names`
+lists the arrays in order. Those of a nested model stand in one flat list.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path as FilePath
+from typing import Any
+
+import h5py
+
+from kgenn.diagnostics import fail
+from kgenn.frontend.model_config import LayerEntry, ModelEntry, Path, read_model
+from kgenn.frontend.topology import Plans, build_graph
+from kgenn.ir.graph import Graph
+from kgenn.layers.weights import Slot, StoredArray
+
+MAGIC = b"\x89HDF\r\n\x1a\n"
+# what some releases between Keras 2.12 and 3.0 call the outermost container of `layers` in a .weights.h5
+OLD_CONTAINER = "_layer_checkpoint_dependencies"
+
+@contextmanager
+def reading(source: str) -> Iterator[None]:
+    """Turn what h5py raises on a damaged file, which depends on where the damage is, into a diagnostic."""
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        what = f"is damaged or cut off: {error}"
+        raise fail("KG102", source, what, "copy or save the file again") from None
+
+
+def load_hdf5(path: FilePath) -> Graph:
+    """Read a whole model from an .h5 file."""
+    source = path.name
+    with reading(source):
+        file = h5py.File(path, "r")
+    with file:
+        with reading(source):
+            config = _model_config(file, source)
+        model = read_model(config, source)
+        return build_graph(model, source, lambda plans: _arrays(file, model, plans, source))
+
+
+def _model_config(file: h5py.File, source: str) -> Any:
+    """Return the config that the file holds beside the weights."""
+    if "model_config" not in file.attrs:
+        # `layer_names` in the legacy format, containers in that of .weights.h5
+        if "layer_names" in file.attrs or any(key in file for key in ("layers", OLD_CONTAINER)):
+            what = "holds weights without the model's architecture"
+            raise fail("KG103", source, what, "save the whole model: model.save('model.keras')")
+        raise fail("KG102", source, "is an HDF5 file without a Keras model", "give a file that model.save() wrote")
+    if _text(file.attrs.get("backend", "")) == "theano":
+        what = "was written by Keras on Theano, which stores kernels mirrored"
+        raise fail("KG102", source, what, "load and save it in Keras on TensorFlow")
+    try:
+        return json.loads(_text(file.attrs["model_config"]))
+    except json.JSONDecodeError as error:
+        raise fail("KG102", source, f"holds a model config that is not JSON: {error}", "save it again") from None
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def names_in(group: h5py.Group, key: str) -> list[str]:
+    """Return a list of names, which Keras splits into key0, key1 … where it is too long for one attribute."""
+    if key in group.attrs:
+        return [_text(name) for name in group.attrs[key]]
+    names: list[str] = []
+    for chunk in range(len(group.attrs)):
+        if f"{key}{chunk}" in group.attrs:
+            names.extend(_text(name) for name in group.attrs[f"{key}{chunk}"])
+    return names
+
+
+def inside(group: h5py.Group, path: str) -> Any:
+    """Return an object of the same file, or None; links are not followed, lest they lead to other files."""
+    item: Any = group
+    for part in path.split("/"):
+        if not isinstance(item, h5py.Group) or not isinstance(item.get(part, getlink=True), h5py.HardLink):
+            return None
+        item = item[part]
+    if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
+        return None
+    return item
+
+
+def _arrays(
+    file: h5py.File, model: ModelEntry, plans: Plans, source: str
+) -> Mapping[Path, Sequence[StoredArray]]:
+    """Find the arrays of every layer."""
+    found: dict[Path, Sequence[StoredArray]] = dict.fromkeys(plans, ())
+    for entry in model.layers:
+        with reading(source):
+            stored = _stored(file, entry.name, f"{source}: {entry.name} ({entry.class_name})")
+        if entry.model is None:
+            found[(entry.name,)] = stored
+        else:
+            found.update(_split(entry, entry.model, stored, plans, source))
+    return found
+
+
+def _stored(file: h5py.File, layer: str, where: str) -> list[StoredArray]:
+    """Return the arrays of a layer of the outermost model, in order."""
+    group = inside(file, f"model_weights/{layer}")
+    stored = []
+    for name in names_in(group, "weight_names") if isinstance(group, h5py.Group) else ():
+        dataset = inside(group, name)
+        if not isinstance(dataset, h5py.Dataset):
+            raise fail("KG106", where, f"lists the array {name!r}, which the file does not hold", "save it again")
+        stored.append(StoredArray(name, dataset))
+    return stored
+
+
+def _split(
+    entry: LayerEntry, model: ModelEntry, stored: list[StoredArray], plans: Plans, source: str
+) -> Iterator[tuple[Path, list[StoredArray]]]:
+    """Yield the arrays of each layer of a nested model from the flat list.
+
+    Keras lists first what training changes, for all layers, then the rest (moving statistics, frozen layers).
+    A nested model frozen as a whole can stand in plain order instead: the stored names tell.
+    """
+    slots = [
+        (path, slot, slot.trainable and bool(leaf.options.get("trainable", True)))
+        for path, leaf in model.leaves((entry.name,))
+        for slot in plans.get(path, ())
+    ]
+    where = f"{source}: {entry.name} ({entry.class_name})"
+    if len(slots) != len(stored):
+        what = f"stores {len(stored)} arrays where its layers need {len(slots)}"
+        raise fail("KG106", where, what, "save the model again from the Keras that trained it")
+    trainable_first = [s for s in slots if s[2]] + [s for s in slots if not s[2]]
+    for order in (trainable_first, slots):
+        if _names_agree([slot for _, slot, _ in order], stored):
+            found: dict[Path, list[StoredArray]] = {path: [] for path, _, _ in slots}
+            for (path, _, _), array in zip(order, stored, strict=True):
+                found[path].append(array)
+            yield from found.items()
+            return
+    labels = ", ".join(array.label for array in stored)
+    what = f"stores its arrays in an order that kgenn does not know: {labels}"
+    raise fail("KG106", where, what, "save the model again")
+
+
+def _names_agree(slots: list[Slot], stored: list[StoredArray]) -> bool:
+    """Tell whether no array is stored under the name of another kind of array."""
+    known = {_variable(slot.name) for slot in slots}
+    return all(
+        _variable(array.label) == _variable(slot.name) or _variable(array.label) not in known
+        for slot, array in zip(slots, stored, strict=True)
+    )
+
+
+def _variable(label: str) -> str:
+    """Return the variable's own name: "kernel" of "conv2d_1/kernel:0", and of "conv2d/depthwise_kernel_1:0"."""
+    name = re.sub(r"(_\d+)?(:\d+)?(_\d+)?$", "", label.rpartition("/")[2])
+    return name.removeprefix("depthwise_")
+
+

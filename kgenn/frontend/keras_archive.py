@@ -1,0 +1,124 @@
+"""Read .keras archives: a zip file with config.json and model.weights.h5.
+
+Inside model.weights.h5 a layer's arrays are `vars/0`, `vars/1` … below a path of containers. A container's
+members are keyed by their class in snake case and a counter, not by their names: `layers/conv2d`,
+`layers/conv2d_1`. Nested models are containers within.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path as FilePath
+from typing import Any
+
+import h5py
+
+from kgenn.diagnostics import fail
+from kgenn.frontend.hdf5 import OLD_CONTAINER, inside, reading
+from kgenn.frontend.model_config import ModelEntry, Path, read_model
+from kgenn.frontend.topology import Plans, build_graph
+from kgenn.ir.graph import Graph
+from kgenn.layers.weights import StoredArray
+
+MAGIC = b"PK\x03\x04"
+_WEIGHTS = "model.weights.h5"
+
+
+def load_archive(path: FilePath) -> Graph:
+    """Read a whole model from a .keras archive."""
+    source = path.name
+    config, weights = _members(path, source)
+    model = read_model(config, source)
+    with reading(source):
+        file = h5py.File(io.BytesIO(weights), "r")
+    with file:
+        return build_graph(model, source, lambda plans: _arrays(file, model, plans, source))
+
+
+def _members(path: FilePath, source: str) -> tuple[Any, bytes]:
+    """Return the config and the bytes of the weights file."""
+    try:
+        with reading(source), zipfile.ZipFile(path) as archive:
+            return json.loads(_member(archive, "config.json", source)), _member(archive, _WEIGHTS, source)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        what = f"is damaged or cut off: {error}"
+        raise fail("KG102", source, what, "copy or save the file again") from None
+
+
+def _member(archive: zipfile.ZipFile, name: str, source: str) -> bytes:
+    """Return the bytes of one file in the archive."""
+    names = archive.namelist()
+    if name in names:
+        return archive.read(name)
+    if "config.json" not in names:
+        raise fail("KG102", source, "is a zip file without a Keras model", "give a file that model.save() wrote")
+    others = sorted(n for n in names if n.startswith("model.weights"))
+    found = f"its weights are in {', '.join(others)}" if others else "it holds no weights"
+    raise fail("KG102", source, f"lacks {name}; {found}", "save it in one piece: model.save('model.keras')")
+
+
+def _arrays(
+    file: h5py.File, model: ModelEntry, plans: Plans, source: str
+) -> Mapping[Path, Sequence[StoredArray]]:
+    """Find the arrays of every layer."""
+    with reading(source):
+        groups = _groups(file)
+    root = OLD_CONTAINER if any(key.startswith(f"{OLD_CONTAINER}/") for key in groups) else "layers"
+    found: dict[Path, Sequence[StoredArray]] = dict.fromkeys(plans, ())
+    for path, class_name, key in _keys(model, (), root):
+        group = groups.get(key)
+        if group is None:
+            continue
+        with reading(source):
+            name, stored = group.attrs.get("name", path[-1]), _variables(group, f"{key}/vars")
+        if name != path[-1]:
+            what = f"finds the arrays of {name!r} under its key {key!r}"
+            raise fail("KG106", f"{source}: {'/'.join(path)} ({class_name})", what, "save the model again")
+        found[path] = stored
+    return found
+
+
+def _variables(group: h5py.Group, key: str) -> list[StoredArray]:
+    """Return the arrays "0", "1" … of a group."""
+    stored: list[StoredArray] = []
+    while isinstance(dataset := inside(group, str(len(stored))), h5py.Dataset):
+        stored.append(StoredArray(f"{key}/{len(stored)}", dataset))
+    return stored
+
+
+def _groups(file: h5py.File) -> dict[str, Any]:
+    """Return every group of variables by its path; Keras on Windows wrote some with backslashes."""
+    groups: dict[str, Any] = {}
+
+    def visit(name: str, item: Any) -> None:
+        head, _, last = name.replace("\\", "/").rpartition("/")
+        if last == "vars" and isinstance(item, h5py.Group):
+            groups[head] = item
+
+    file.visititems(visit)  # which follows no links
+    return groups
+
+
+def _keys(model: ModelEntry, path: Path, container: str) -> Iterator[tuple[Path, str, str]]:
+    """Yield each layer's path, class and key."""
+    used: dict[str, int] = {}
+    for entry in model.layers:
+        snake = _snake_case(entry.class_name)
+        count = used[snake] = used.get(snake, -1) + 1
+        key = f"{container}/{snake}_{count}" if count else f"{container}/{snake}"
+        if entry.model is None:
+            yield (*path, entry.name), entry.class_name, key
+        else:
+            inner = OLD_CONTAINER if container.endswith(OLD_CONTAINER) else "layers"
+            yield from _keys(entry.model, (*path, entry.name), f"{key}/{inner}")
+
+
+def _snake_case(name: str) -> str:
+    """Write a class name as Keras does: Conv2D is conv2d, LeakyReLU is leaky_re_lu."""
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()

@@ -1,0 +1,55 @@
+"""Read a live keras.Model, of whatever Keras, through its config and its layers' weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from kgenn.diagnostics import fail
+from kgenn.frontend.model_config import ModelEntry, Path, read_model
+from kgenn.frontend.topology import Plans, build_graph
+from kgenn.ir.graph import Graph
+from kgenn.layers.weights import StoredArray
+
+
+@runtime_checkable
+class KerasModel(Protocol):
+    """What kgenn uses of a keras.Model."""
+
+    name: str
+    layers: Sequence[Any]
+
+    def to_json(self) -> str:
+        """Return the model's config."""
+
+
+def load_model(model: KerasModel) -> Graph:
+    """Read a live model."""
+    source = f"model {model.name!r}"
+    try:
+        config = json.loads(model.to_json())
+    except (NotImplementedError, TypeError, ValueError) as error:
+        what = f"cannot be written as a config: {error}"
+        remedy = "build it of Keras' own layers with keras.Model(inputs, outputs)"
+        raise fail("KG105", source, what, remedy) from None
+    entry = read_model(config, source)
+
+    def arrays(plans: Plans) -> Mapping[Path, Sequence[StoredArray]]:
+        return dict.fromkeys(plans, ()) | dict(_arrays(model, entry, ()))
+
+    return build_graph(entry, source, arrays)
+
+
+def _arrays(model: Any, entry: ModelEntry, path: Path) -> Iterator[tuple[Path, Sequence[StoredArray]]]:
+    """Yield the arrays of every layer, which Keras returns in the order of creation."""
+    live = {layer.name: layer for layer in model.layers}
+    for item in entry.layers:
+        layer, here = live.get(item.name), (*path, item.name)
+        if layer is None:  # the input layer, which a Sequential model does not list
+            continue
+        if item.model is not None:
+            yield from _arrays(layer, item.model, here)
+        else:
+            arrays = layer.get_weights()
+            yield here, [StoredArray(f"{item.name}[{i}]", array) for i, array in enumerate(arrays)]

@@ -1,0 +1,180 @@
+"""Read a model's config, as Keras wrote it in JSON, into entries for its layers.
+
+A Sequential model becomes a functional one, so that what follows knows one kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kgenn.diagnostics import fail
+from kgenn.frontend.references import Call, Reference, read_calls, references
+from kgenn.layers.config import plain
+
+Path = tuple[str, ...]
+
+OPERATION = "an operation on tensors, not a layer"
+MODEL_CLASSES = ("Model", "Functional", "Sequential")
+# the packages whose classes are Keras' own
+_PACKAGES = ("keras", "keras_core", "tf_keras", "tensorflow")
+
+
+@dataclass(frozen=True, eq=False)
+class LayerEntry:
+    """One layer of a model.
+
+    Attributes:
+        options: its config.
+        calls: its calls; an InputLayer has none.
+        foreign: what it is, where its class is not a layer of Keras' own; else empty.
+        model: its layers, where it is a model itself.
+    """
+
+    name: str
+    class_name: str
+    options: Mapping[str, Any]
+    calls: tuple[Call, ...] = ()
+    foreign: str = ""
+    model: ModelEntry | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ModelEntry:
+    """A model: its layers in the order of the file, and the tensors that are its inputs and outputs."""
+
+    name: str
+    layers: tuple[LayerEntry, ...]
+    inputs: tuple[Reference, ...]
+    outputs: tuple[Reference, ...]
+
+    def leaves(self, path: Path = ()) -> Iterator[tuple[Path, LayerEntry]]:
+        """Yield every layer that is not a model, with the path to it, in the order of the file."""
+        for entry in self.layers:
+            if entry.model is None:
+                yield (*path, entry.name), entry
+            else:
+                yield from entry.model.leaves((*path, entry.name))
+
+
+def read_model(data: Any, source: str) -> ModelEntry:
+    """Read a whole model's config; `source` is the file, for messages."""
+    if not isinstance(data, Mapping) or not isinstance(data.get("class_name"), str):
+        raise fail("KG102", source, "holds a model config without a class name", "save the model again")
+    class_name, foreign = _own_class(data)
+    if foreign or class_name not in MODEL_CLASSES or not _layer_list(data.get("config")):
+        raise fail(
+            "KG105",
+            source,
+            f"holds a model of class {data['class_name']}; known: Sequential and Functional with layers",
+            "build the same layers with keras.Model(inputs, outputs), copy the weights, and save that",
+        )
+    return _model(class_name, data["config"], source, "model")
+
+
+def _model(class_name: str, config: Any, source: str, default_name: str) -> ModelEntry:
+    where = f"{source}: {default_name}"
+    name = str(config.get("name", default_name)) if isinstance(config, Mapping) else default_name
+    layers = tuple(_layer(item, where, source) for item in _layer_list(config))
+    names = [entry.name for entry in layers]
+    for duplicate in sorted({n for n in names if names.count(n) > 1}):
+        raise fail("KG108", where, f"has two layers named {duplicate!r}", "give every layer a name of its own")
+    if class_name == "Sequential":
+        return _sequential(name, layers, config)
+    inputs, outputs = (references(config.get(key)) for key in ("input_layers", "output_layers"))
+    if not inputs or not outputs:
+        raise fail("KG108", where, "lacks input_layers or output_layers", "save the model again")
+    keras_3 = any(call.keras_3 for entry in layers for call in entry.calls)
+    return _from_zero(ModelEntry(name, layers, inputs, outputs), keras_3)
+
+
+def _layer_list(config: Any) -> list[Any]:
+    """Return the layers of a model's config; Keras 2.2 wrote a Sequential config as the bare list."""
+    layers = config.get("layers") if isinstance(config, Mapping) else config
+    return layers if isinstance(layers, list) else []
+
+
+def _layer(item: Any, where: str, source: str) -> LayerEntry:
+    config = item.get("config") if isinstance(item, Mapping) else None
+    if config is None or not isinstance(item.get("class_name"), str):
+        raise fail("KG107", where, "has a layer without a class name or config", "save the model again")
+    options = config if isinstance(config, Mapping) else {}
+    name = str(item.get("name") or options.get("name") or "")
+    if not name and item["class_name"] != "Sequential":
+        raise fail("KG107", where, f"has a {item['class_name']} without a name", "save the model again")
+    name = name or "sequential"
+    class_name, foreign = _own_class(item)
+    try:
+        calls = read_calls(item.get("inbound_nodes"))
+    except ValueError as error:
+        raise fail("KG108", f"{where}/{name} ({class_name})", str(error), "save the model again") from None
+    model = None
+    if class_name in MODEL_CLASSES and not foreign and _layer_list(config):
+        model = _model(class_name, config, source, name)
+    return LayerEntry(name, class_name, options, calls, foreign, model)
+
+
+def _own_class(item: Mapping[str, Any]) -> tuple[str, str]:
+    """Return a layer's class name, and what it is if it is not a class of Keras' own."""
+    package, _, class_name = item["class_name"].rpartition(">")
+    registered = str(item.get("registered_name") or "").rpartition(">")[0]
+    module = item.get("module", "keras")
+    for owner in (package, registered, str(module).partition(".")[0] if module else "an unknown module"):
+        if owner and owner not in _PACKAGES:
+            return class_name, f"a custom class of {owner}"
+    if ".ops." in str(module) or class_name in ("TFOpLambda", "SlicingOpLambda"):
+        return class_name, OPERATION
+    # an .h5 file does not say the module, but a layer's config has one of these entries, an operation's neither
+    config = item.get("config")
+    has_flags = not isinstance(config, Mapping) or "trainable" in config or "dtype" in config
+    return class_name, "" if has_flags or class_name in MODEL_CLASSES else OPERATION
+
+
+def _sequential(name: str, layers: tuple[LayerEntry, ...], config: Any) -> ModelEntry:
+    """Chain the layers, each called on the one before; the first is called on an InputLayer, new if needed."""
+    first = layers[0]
+    if first.class_name != "InputLayer":
+        options = {"name": f"{first.name}_input", "batch_shape": _input_shape(layers, config)}
+        layers = (LayerEntry(str(options["name"]), "InputLayer", options), *layers)
+    chained = [layers[0]]
+    for entry in layers[1:]:
+        chained.append(replace(entry, calls=(Call((Reference(chained[-1].name),)),)))
+    return ModelEntry(name, tuple(chained), (Reference(chained[0].name),), (Reference(chained[-1].name),))
+
+
+def _input_shape(layers: tuple[LayerEntry, ...], config: Any) -> Any:
+    """Return the shape that a Sequential model's first layer, or the model, was built with; None if unknown."""
+    entry = layers[0]
+    if entry.model is not None:
+        source = entry.model.inputs[0].layer
+        entry = next((leaf for leaf in entry.model.layers if leaf.name == source), entry)
+    build = config.get("build_input_shape") if isinstance(config, Mapping) else None
+    shapes = (plain(entry.options.get(key)) for key in ("batch_input_shape", "batch_shape"))
+    return next((shape for shape in (*shapes, plain(build)) if isinstance(shape, list)), None)
+
+
+def _from_zero(model: ModelEntry, keras_3: bool) -> ModelEntry:
+    """Count the calls of nested models from 0.
+
+    A model built on an input of its own has that as call 0, so that Keras 2 counts its calls in others from 1.
+    Keras 3 does so too for the outputs of a model, but not within it.
+    """
+    within = [ref for entry in model.layers for call in entry.calls for ref in call.inputs]
+    nested = {entry.name: entry.class_name for entry in model.layers if entry.model is not None}
+    first: dict[str, int] = {}
+    last = {name: 1 for name, class_name in nested.items() if class_name != "Sequential"}
+    if not keras_3:
+        for ref in (*within, *model.outputs):
+            if ref.layer in nested:
+                first[ref.layer] = min(ref.call, first.get(ref.layer, ref.call))
+        last = first
+
+    def shift(ref: Reference, offsets: Mapping[str, int]) -> Reference:
+        return replace(ref, call=max(0, ref.call - offsets.get(ref.layer, 0)))
+
+    layers = []
+    for entry in model.layers:
+        calls = (replace(c, inputs=tuple(shift(ref, first) for ref in c.inputs)) for c in entry.calls)
+        layers.append(replace(entry, calls=tuple(calls)))
+    return replace(model, layers=tuple(layers), outputs=tuple(shift(ref, last) for ref in model.outputs))

@@ -1,0 +1,244 @@
+"""Connectivity: which source neuron reaches which target neuron, and with what weight.
+
+Neurons are numbered in C order of their population's shape, channels last. Every kind holds one array of
+weights; `apply` is the linear map itself, written in the plainest way, and is what backends are tested against.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Self
+
+import numpy as np
+
+from kgenn.ir.graph import Array, Shape
+from kgenn.ir.windows import Pads, windows
+
+
+@dataclass(frozen=True, eq=False)
+class Connectivity(ABC):
+    """A linear map from source neurons to target neurons.
+
+    Attributes:
+        weights: the synaptic weights, in the layout of the kind.
+    """
+
+    weights: Array
+
+    @property
+    @abstractmethod
+    def num_sources(self) -> int:
+        """Return the number of source neurons."""
+
+    @property
+    @abstractmethod
+    def num_targets(self) -> int:
+        """Return the number of target neurons."""
+
+    @abstractmethod
+    def apply(self, x: Array) -> Array:
+        """Map source values of shape (N, num_sources) to target values of shape (N, num_targets)."""
+
+    @abstractmethod
+    def fan_out(self) -> Array:
+        """Return the number of synapses of each source neuron, shape (num_sources,), int64."""
+
+    @abstractmethod
+    def scaled(self, source: Array, target: Array) -> Self:
+        """Return the map with each weight multiplied by its source's and its target's factor.
+
+        Args:
+            source: shape (num_sources,); where weights are shared, equal for all that share one.
+            target: shape (num_targets,), likewise.
+        """
+
+    def with_weights(self, weights: Array) -> Self:
+        """Return the same connectivity with other weights of the same shape."""
+        assert weights.shape == self.weights.shape
+        return replace(self, weights=weights)
+
+    @property
+    def num_synapses(self) -> int:
+        """Return the number of synapses."""
+        return int(self.fan_out().sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(Connectivity):
+    """All to all: weights of shape (num_sources, num_targets)."""
+
+    @property
+    def num_sources(self) -> int:
+        return int(self.weights.shape[0])
+
+    @property
+    def num_targets(self) -> int:
+        return int(self.weights.shape[1])
+
+    def apply(self, x: Array) -> Array:
+        result: Array = x @ self.weights.astype(x.dtype)
+        return result
+
+    def fan_out(self) -> Array:
+        return np.full(self.num_sources, self.num_targets, np.int64)
+
+    def scaled(self, source: Array, target: Array) -> Self:
+        return self.with_weights(self.weights * source[:, None] * target)
+
+
+@dataclass(frozen=True, eq=False)
+class OneToOne(Connectivity):
+    """Neuron i to neuron i: weights of shape (num_sources,)."""
+
+    @property
+    def num_sources(self) -> int:
+        return int(self.weights.shape[0])
+
+    num_targets = num_sources
+
+    def apply(self, x: Array) -> Array:
+        result: Array = x * self.weights.astype(x.dtype)
+        return result
+
+    def fan_out(self) -> Array:
+        return np.ones(self.num_sources, np.int64)
+
+    def scaled(self, source: Array, target: Array) -> Self:
+        return self.with_weights(self.weights * source * target)
+
+
+@dataclass(frozen=True, eq=False)
+class Convolution(Connectivity):
+    """A two-dimensional convolution: weights of shape (kernel height, kernel width, C_in / groups, C_out).
+
+    Attributes:
+        in_shape, out_shape: (height, width, channels) of the source and the target.
+        strides, dilation: for each spatial axis.
+        pads: zeros (before, after) for each spatial axis.
+        groups: channels are split into so many groups that do not mix.
+    """
+
+    in_shape: Shape
+    out_shape: Shape
+    strides: Shape
+    pads: Pads
+    dilation: Shape
+    groups: int
+
+    @property
+    def num_sources(self) -> int:
+        return prod(self.in_shape)
+
+    @property
+    def num_targets(self) -> int:
+        return prod(self.out_shape)
+
+    def apply(self, x: Array) -> Array:
+        image = x.reshape(-1, *self.in_shape)
+        view = windows(image, self.weights.shape[:2], self.strides, self.dilation, self.pads)
+        view = view[:, : self.out_shape[0], : self.out_shape[1]]
+        per_group, per_group_out = self.weights.shape[2], self.out_shape[2] // self.groups
+        result = np.empty((*view.shape[:3], self.out_shape[2]), x.dtype)
+        for group in range(self.groups):
+            inputs = view[..., group * per_group : (group + 1) * per_group, :, :]
+            outputs = slice(group * per_group_out, (group + 1) * per_group_out)
+            kernel = self.weights[..., outputs].transpose(2, 0, 1, 3).reshape(-1, per_group_out)
+            flat = np.ascontiguousarray(inputs).reshape(-1, kernel.shape[0])
+            result[..., outputs] = (flat @ kernel.astype(x.dtype)).reshape(*view.shape[:3], -1)
+        return result.reshape(len(x), -1)
+
+    def taps(self, axis: int) -> Array:
+        """Return for each source position on a spatial axis how many targets read it."""
+        size, count = self.in_shape[axis], self.out_shape[axis]
+        starts = np.arange(count) * self.strides[axis] - self.pads[axis][0]
+        offsets = np.arange(self.weights.shape[axis]) * self.dilation[axis]
+        positions = (starts[:, None] + offsets).ravel()
+        inside = positions[(positions >= 0) & (positions < size)]
+        return np.bincount(inside, minlength=size)
+
+    def fan_out(self) -> Array:
+        per_pixel = np.outer(self.taps(0), self.taps(1)).ravel() * (self.out_shape[2] // self.groups)
+        return np.repeat(per_pixel, self.in_shape[2]).astype(np.int64)
+
+    def scaled(self, source: Array, target: Array) -> Self:
+        by_channel = source.reshape(-1, self.groups, self.weights.shape[2])[0]
+        inputs = np.repeat(by_channel, self.out_shape[2] // self.groups, axis=0).T
+        outputs = target.reshape(-1, self.out_shape[2])[0]
+        return self.with_weights(self.weights * inputs * outputs)
+
+
+@dataclass(frozen=True, eq=False)
+class Sparse(Connectivity):
+    """Any linear map: the synapses of source i are `indptr[i]` … `indptr[i + 1] − 1`.
+
+    Attributes:
+        weights: shape (num_synapses,).
+        indptr: shape (num_sources + 1,), int64.
+        indices: the target of each synapse, shape (num_synapses,), int32, ascending for each source.
+        targets: the number of target neurons.
+    """
+
+    indptr: Array
+    indices: Array
+    targets: int
+
+    @property
+    def num_sources(self) -> int:
+        return len(self.indptr) - 1
+
+    @property
+    def num_targets(self) -> int:
+        return self.targets
+
+    def apply(self, x: Array) -> Array:
+        result = np.zeros((len(x), self.targets), x.dtype)
+        for source in range(self.num_sources):
+            row = slice(self.indptr[source], self.indptr[source + 1])
+            values = x[:, source]
+            if row.stop > row.start and values.any():
+                result[:, self.indices[row]] += np.outer(values, self.weights[row].astype(x.dtype))
+        return result
+
+    def fan_out(self) -> Array:
+        return np.diff(self.indptr).astype(np.int64)
+
+    def scaled(self, source: Array, target: Array) -> Self:
+        per_source = np.repeat(source, np.diff(self.indptr))
+        return self.with_weights(self.weights * per_source * target[self.indices])
+
+
+@dataclass(frozen=True, eq=False)
+class SumPool:
+    """Sum the spikes of each window before they cross a connection, whose weights hold the division.
+
+    Σ over a window of w/area times spike is w/area times the window's spike count: an average-pooling layer
+    folded into the connection after it, without a neuron in between.
+
+    Attributes:
+        in_shape, out_shape: (height, width, channels).
+        size, strides: of the window, for each spatial axis.
+    """
+
+    in_shape: Shape
+    out_shape: Shape
+    size: Shape
+    strides: Shape
+
+    def apply(self, x: Array) -> Array:
+        """Sum windows: shape (N, num sources) to (N, num pooled)."""
+        pads: Pads = ((0, 0), (0, 0))
+        view = windows(x.reshape(-1, *self.in_shape), self.size, self.strides, (1, 1), pads)
+        result: Array = view[:, : self.out_shape[0], : self.out_shape[1]].sum(axis=(-2, -1), dtype=x.dtype)
+        return result.reshape(len(x), -1)
+
+    def fan_out(self, pooled: Array) -> Array:
+        """Return each source's synapses, given those of each pooled value."""
+        image = pooled.reshape(self.out_shape)
+        total = np.zeros(self.in_shape, np.int64)
+        (sy, sx), (height, width, _) = self.strides, self.out_shape
+        for y in range(self.size[0]):
+            for x in range(self.size[1]):
+                total[y : y + height * sy : sy, x : x + width * sx : sx][:height, :width] += image
+        return total.ravel()

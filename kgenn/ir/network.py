@@ -1,0 +1,234 @@
+"""Network: what a simulator runs, as populations of neurons, connections, input coding, readout and timing.
+
+Weights, biases, thresholds and drives are integers (held in float32) on a grid chosen for each population, so
+that a sum of synaptic currents is exact in any order; see `kgenn.conversion.grid`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from math import prod
+from typing import Literal
+
+import numpy as np
+
+from kgenn.diagnostics import fail
+from kgenn.ir.connectivity import Connectivity, SumPool
+from kgenn.ir.graph import Array, Shape
+from kgenn.ir.neuron_code import NeuronModel
+
+# Integers up to here are exact in float32, and so is any sum of them that stays below.
+EXACT = 1 << 24
+Schedule = Literal["synchronous", "staged"]
+ReadoutKind = Literal["current", "spike-count"]
+
+
+@dataclass(frozen=True)
+class InputCoding:
+    """How a real input becomes the integers that drive the input population: rint(x · levels).
+
+    Attributes:
+        encoder: the encoder's name.
+        levels: a power of two.
+        low, high: the range of legal inputs, both included.
+        analog: no spikes; each connection's current is computed once for each sample.
+        binary: only `low` and `high` are legal, nothing in between.
+        binarise: if given, an input above it counts as 1, any other as 0.
+    """
+
+    encoder: str
+    levels: int
+    low: float
+    high: float
+    analog: bool = False
+    binary: bool = False
+    binarise: float | None = None
+
+    def drive(self, x: Array) -> Array:
+        """Return the drive of every input neuron, integers in float32, shape (N, num_inputs).
+
+        Raises:
+            KgennError: KG603 where x is outside the range, or not finite.
+        """
+        x = np.asarray(x, np.float32).reshape(len(x), -1)
+        if self.binarise is not None:
+            x = (x > self.binarise).astype(np.float32)
+        legal = (x >= self.low) & (x <= self.high)
+        if self.binary:
+            legal = (x == self.low) | (x == self.high)
+        if not legal.all():
+            allowed = f"{self.low:g} or {self.high:g}" if self.binary else f"{self.low:g} to {self.high:g}"
+            advice = "pass --binarise THRESHOLD" if self.binary else "scale the data, for example --scale 1/255"
+            found = f"values from {x.min():g} to {x.max():g}"
+            raise fail("KG603", f"encoder {self.encoder}", f"takes {allowed}, but the data have {found}", advice)
+        return np.rint(x * np.float32(self.levels))
+
+
+@dataclass(frozen=True, eq=False)
+class InputTransform:
+    """What the model does to its input before the first weights: transpose it, then x · scale + shift.
+
+    It runs on the host, before the input is encoded.
+
+    Attributes:
+        axes: axis i of the result is axis `axes[i]` of the input, counted without the batch axis.
+        scale, shift: float64 arrays that broadcast over the transposed input.
+    """
+
+    axes: tuple[int, ...]
+    scale: Array
+    shift: Array
+
+    def apply(self, x: Array) -> Array:
+        """Transform a batch of shape (N, *input shape); the result is float32."""
+        moved = x.transpose(0, *(axis + 1 for axis in self.axes))
+        return (moved * self.scale + self.shift).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """A group of neurons with one neuron model.
+
+    Attributes:
+        name: unique in the network; the name of the Keras layer whose activation it represents.
+        shape: (*spatial, channels).
+        neuron: its dynamics.
+        params: values of the neuron model's parameters, on the grid.
+        initial: values of its state variables at the start of each sample, on the grid.
+        bias: a constant current of each neuron at every step, integers, shape (size,), or None.
+        unit: the integer that stands for 1, the activation `scale`.
+        scale: λ, the activation of the Keras layer that `unit` stands for: shape () or (channels,).
+    """
+
+    name: str
+    shape: Shape
+    neuron: NeuronModel
+    params: Mapping[str, float] = field(default_factory=dict)
+    initial: Mapping[str, float] = field(default_factory=dict)
+    bias: Array | None = None
+    unit: float = 1.0
+    scale: Array = field(default_factory=lambda: np.ones(()))
+
+    @property
+    def size(self) -> int:
+        """Return the number of neurons."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Connection:
+    """Synapses from one population to another; `pool` sums windows of source spikes on the way."""
+
+    source: str
+    target: str
+    connectivity: Connectivity
+    pool: SumPool | None = None
+
+    def apply(self, spikes: Array) -> Array:
+        """Return the synaptic current of each target: (N, source size) to (N, target size)."""
+        pooled = spikes if self.pool is None else self.pool.apply(spikes)
+        return self.connectivity.apply(pooled)
+
+    def fan_out(self) -> Array:
+        """Return the number of synapses of each source neuron."""
+        inner = self.connectivity.fan_out()
+        return inner if self.pool is None else self.pool.fan_out(inner)
+
+    def magnitude(self) -> Array:
+        """Return, for each target, Σ|w| over all the source neurons that can reach it in one step."""
+        absolute = self.connectivity.with_weights(np.abs(self.connectivity.weights).astype(np.float64))
+        num_sources = prod(self.pool.in_shape) if self.pool else absolute.num_sources
+        total: Array = replace(self, connectivity=absolute).apply(np.ones((1, num_sources)))[0]
+        return total
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A spiking network, ready to run.
+
+    Attributes:
+        name: the model's name.
+        populations: in topological order; the first is the input, the last the readout.
+        connections: in the order of their targets.
+        coding: how inputs drive the first population.
+        input_shape: of one sample as the user gives it.
+        transform: what happens to an input before `coding`.
+        readout: what the last population's score is: its membrane potential or its spike count.
+        num_timesteps: T.
+        seed: of the encoder's random numbers.
+        schedule: when populations work; see DESIGN: `synchronous` is step by step in topological order.
+        ann_macs: multiply-accumulates of the source model for one sample.
+    """
+
+    name: str
+    populations: tuple[Population, ...]
+    connections: tuple[Connection, ...]
+    input_shape: Shape
+    transform: InputTransform
+    coding: InputCoding
+    readout: ReadoutKind
+    num_timesteps: int
+    seed: int = 0
+    schedule: Schedule = "synchronous"
+    ann_macs: int = 0
+
+    def __post_init__(self) -> None:
+        names = [p.name for p in self.populations]
+        assert len(set(names)) == len(names), "two populations of one name"
+        position = {name: i for i, name in enumerate(names)}
+        for c in self.connections:
+            assert position[c.source] < position[c.target], f"{c.source} to {c.target} runs backwards"
+
+    def drive(self, x: Array) -> Array:
+        """Return the drive of the input population for a batch x of shape (N, *input_shape)."""
+        if x.shape[1:] != self.input_shape:
+            raise fail("KG602", self.name, f"takes samples of shape {self.input_shape}, got {x.shape[1:]}")
+        return self.coding.drive(self.transform.apply(x))
+
+    @cached_property
+    def incoming(self) -> dict[str, tuple[Connection, ...]]:
+        """Return the connections into each population."""
+        return {p.name: tuple(c for c in self.connections if c.target == p.name) for p in self.populations}
+
+    @cached_property
+    def depths(self) -> dict[str, int]:
+        """Return the longest way from the input to each population, in connections.
+
+        An analog input is computed before the first step, so that what it drives is at depth 0.
+        """
+        depths: dict[str, int] = {}
+        for p in self.populations:
+            sources = [depths[c.source] + 1 for c in self.incoming[p.name] if not self.is_analog(c)]
+            depths[p.name] = max(sources, default=0)
+        return depths
+
+    def is_analog(self, connection: Connection) -> bool:
+        """Tell whether the connection carries a constant current instead of spikes."""
+        return self.coding.analog and connection.source == self.populations[0].name
+
+    @cached_property
+    def spiking(self) -> tuple[Population, ...]:
+        """Return the populations that can fire."""
+        return tuple(p for p in self.populations if p.neuron.threshold)
+
+    @cached_property
+    def fan_out(self) -> dict[str, Array]:
+        """Return the number of synapses of each neuron of each population."""
+        totals = {p.name: np.zeros(p.size, np.int64) for p in self.populations}
+        for c in self.connections:
+            totals[c.source] += c.fan_out()
+        return totals
+
+    def direct_current(self, connection: Connection, drive: Array) -> Array:
+        """Return the constant current that an analog connection injects, integers in float32.
+
+        floor(Σ w·drive / levels + 1/2); every term is an integer and every sum stays below 2**53, so that
+        float64 holds it exactly in any order.
+
+        Args:
+            drive: shape (N, source size), of `InputCoding.drive`.
+        """
+        total = connection.apply(drive.astype(np.float64))
+        return np.floor(total / self.coding.levels + 0.5).astype(np.float32)

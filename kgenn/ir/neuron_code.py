@@ -1,0 +1,193 @@
+"""Neuron dynamics as data: a few lines in restricted Python syntax, rendered to C dialects or run by NumPy.
+
+Grammar: lines `name = expression` or `name op= expression`; expressions of names, numbers, `+ - * /`, one
+comparison, `and`, `or`, `not`, `a if c else b`, and the functions of `FUNCTIONS`. All arithmetic is float32,
+one rounding for each operation, so that every target computes the same bits.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from kgenn.ir.graph import Array
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "abs": np.abs,
+    "min": np.minimum,
+    "max": np.maximum,
+    "floor": np.floor,
+    "sign": np.sign,
+}
+# A uniform integer in [0, 2**24), a hash of (seed, sample, neuron, timestep): supplied by each target.
+RANDOM = "random24"
+# What a population reads besides its own parameters and state.
+SIGNALS = ("i_syn", "i_ext", "t")
+
+_BINARY = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
+_COMPARE = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
+_BOOLEAN = {ast.And: "&&", ast.Or: "||"}
+_UNARY = {ast.USub: "-", ast.Not: "!"}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a target spells what C dialects spell differently.
+
+    Attributes:
+        functions: the target's name of each of `FUNCTIONS`.
+        random: the target's expression for `random24()`.
+    """
+
+    functions: Mapping[str, str]
+    random: str
+
+
+@dataclass(frozen=True)
+class NeuronModel:
+    """A neuron model: each timestep runs `update`, tests `threshold`, and on a spike runs `reset`.
+
+    Attributes:
+        name: the model's name in the generated code.
+        params: parameters with their default values, one value for a whole population.
+        state: state variables with their initial values, one value for each neuron.
+        update: statements run at every timestep; they read `i_syn`, `i_ext` or `t`.
+        threshold: the condition for a spike; empty for a model that never fires.
+        reset: statements run after a spike.
+        emit: the value that a spike carries, an integer.
+    """
+
+    name: str
+    params: Mapping[str, float] = field(default_factory=dict)
+    state: Mapping[str, float] = field(default_factory=dict)
+    update: str = ""
+    threshold: str = ""
+    reset: str = ""
+    emit: str = "1"
+
+    def __post_init__(self) -> None:
+        known = {*self.params, *self.state, *SIGNALS}
+        for code in (self.update, self.reset):
+            for target, expression in statements(code):
+                assert target in self.state, f"{self.name}: assigns {target}, which is no state variable"
+                _check(expression, known)
+        for code in filter(None, (self.threshold, self.emit)):
+            _check(expression_of(code), known)
+
+
+@lru_cache(maxsize=256)
+def statements(code: str) -> tuple[tuple[str, ast.expr], ...]:
+    """Parse statements into (assigned name, expression) pairs; `v += x` becomes (v, v + x)."""
+    pairs: list[tuple[str, ast.expr]] = []
+    for statement in ast.parse(code).body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                pairs.append((name, value))
+            case ast.AugAssign(target=ast.Name(id=name), op=op, value=value):
+                pairs.append((name, ast.BinOp(ast.Name(name), op, value)))
+            case _:
+                raise AssertionError(f"not an assignment: {ast.unparse(statement)}")
+    return tuple(pairs)
+
+
+@lru_cache(maxsize=256)
+def expression_of(code: str) -> ast.expr:
+    """Parse one expression."""
+    return ast.parse(code, mode="eval").body
+
+
+def _check(expression: ast.expr, known: set[str]) -> None:
+    for node in ast.walk(expression):
+        if isinstance(node, ast.Name):
+            assert node.id in known or node.id in FUNCTIONS or node.id == RANDOM, f"unknown name {node.id}"
+    render(expression, Dialect(functions={name: name for name in FUNCTIONS}, random=RANDOM))
+
+
+def render(node: ast.expr, dialect: Dialect) -> str:
+    """Render an expression in a C dialect, in float32."""
+
+    def sub(child: ast.expr) -> str:
+        return render(child, dialect)
+
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Constant(value=int() | float() as number):
+            return f"{float(number)!r}f"
+        case ast.BinOp(left=left, op=op, right=right):
+            return f"({sub(left)} {_BINARY[type(op)]} {sub(right)})"
+        case ast.UnaryOp(op=op, operand=operand):
+            return f"({_UNARY[type(op)]}{sub(operand)})"
+        case ast.Compare(left=left, ops=[op], comparators=[right]):
+            return f"({sub(left)} {_COMPARE[type(op)]} {sub(right)})"
+        case ast.BoolOp(op=op, values=values):
+            return "(" + f" {_BOOLEAN[type(op)]} ".join(map(sub, values)) + ")"
+        case ast.IfExp(test=test, body=body, orelse=orelse):
+            return f"({sub(test)} ? {sub(body)} : {sub(orelse)})"
+        case ast.Call(func=ast.Name(id="random24"), args=[]):
+            return dialect.random
+        case ast.Call(func=ast.Name(id=name), args=args) if name in FUNCTIONS:
+            return f"{dialect.functions[name]}({', '.join(map(sub, args))})"
+    raise AssertionError(f"not in the neuron language: {ast.unparse(node)}")
+
+
+def render_statements(code: str, dialect: Dialect) -> list[str]:
+    """Render statements in a C dialect, one line each."""
+    lines = []
+    for name, expression in statements(code):
+        text = render(expression, dialect)
+        outer = text.startswith("(") and isinstance(expression, ast.BinOp)
+        lines.append(f"{name} = {text[1:-1] if outer else text};")
+    return lines
+
+
+def evaluate(node: ast.expr, names: Mapping[str, Any], random: Callable[[], Array]) -> Any:
+    """Evaluate an expression over float32 arrays or scalars.
+
+    Args:
+        names: the value of every name, float32 arrays that broadcast together.
+        random: returns the `random24()` of every neuron.
+    """
+
+    def sub(child: ast.expr) -> Any:
+        return evaluate(child, names, random)
+
+    match node:
+        case ast.Name(id=name):
+            return names[name]
+        case ast.Constant(value=int() | float() as number):
+            return np.float32(number)
+        case ast.BinOp(left=left, op=op, right=right):
+            ufunc = {"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide}[_BINARY[type(op)]]
+            return ufunc(sub(left), sub(right), dtype=np.float32)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -sub(operand)
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            return np.logical_not(sub(operand))
+        case ast.Compare(left=left, ops=[op], comparators=[right]):
+            return _COMPARISONS[type(op)](sub(left), sub(right))
+        case ast.BoolOp(op=op, values=values):
+            combine = np.logical_and if isinstance(op, ast.And) else np.logical_or
+            return combine.reduce(np.broadcast_arrays(*map(sub, values)))
+        case ast.IfExp(test=test, body=body, orelse=orelse):
+            return np.where(sub(test), sub(body), sub(orelse)).astype(np.float32)
+        case ast.Call(func=ast.Name(id="random24")):
+            return random().astype(np.float32)
+        case ast.Call(func=ast.Name(id=name), args=args):
+            return FUNCTIONS[name](*map(sub, args))
+    raise AssertionError(f"not in the neuron language: {ast.unparse(node)}")
+
+
+_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Lt: np.less,
+    ast.LtE: np.less_equal,
+    ast.Gt: np.greater,
+    ast.GtE: np.greater_equal,
+    ast.Eq: np.equal,
+    ast.NotEq: np.not_equal,
+}

@@ -1,0 +1,70 @@
+"""Write a network as plain data: a JSON-able tree and a dictionary of arrays, and read it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from kgenn.ir.connectivity import Convolution, Dense, OneToOne, Sparse, SumPool
+from kgenn.ir.graph import Array
+from kgenn.ir.network import Connection, InputCoding, InputTransform, Network, Population
+from kgenn.ir.neuron_code import NeuronModel
+
+# The only classes a stored network is built from; nothing else can be named in a file.
+CLASSES: dict[str, type[Any]] = {
+    cls.__name__: cls
+    for cls in (
+        Connection,
+        Convolution,
+        Dense,
+        InputCoding,
+        InputTransform,
+        Network,
+        NeuronModel,
+        OneToOne,
+        Population,
+        Sparse,
+        SumPool,
+    )
+}
+
+
+def to_plain(network: Network) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return the network as JSON-able data, in which {"array": name} stands for an array, and the arrays."""
+    arrays: dict[str, Array] = {}
+
+    def plain(value: Any, path: str) -> Any:
+        if isinstance(value, np.ndarray):
+            arrays[path] = value
+            return {"array": path}
+        if is_dataclass(value) and not isinstance(value, type):
+            items = {f.name: plain(getattr(value, f.name), f"{path}.{f.name}") for f in fields(value)}
+            return {"class": type(value).__name__, **items}
+        if isinstance(value, Mapping):
+            return {"mapping": {key: plain(item, f"{path}.{key}") for key, item in value.items()}}
+        if isinstance(value, tuple):
+            return [plain(item, f"{path}.{i}") for i, item in enumerate(value)]
+        return value.item() if isinstance(value, np.generic) else value
+
+    return plain(network, "network"), arrays
+
+
+def from_plain(data: Any, arrays: Mapping[str, Array]) -> Any:
+    """Return what `to_plain` stored.
+
+    Raises:
+        KeyError, TypeError, ValueError: where the data were not written by `to_plain`.
+    """
+    if isinstance(data, list):
+        return tuple(from_plain(item, arrays) for item in data)
+    if not isinstance(data, dict):
+        return data
+    if "array" in data:
+        return arrays[data["array"]]
+    if "mapping" in data:
+        return {key: from_plain(item, arrays) for key, item in data["mapping"].items()}
+    items = {key: from_plain(item, arrays) for key, item in data.items() if key != "class"}
+    return CLASSES[data["class"]](**items)

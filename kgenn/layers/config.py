@@ -1,0 +1,131 @@
+"""Read a Keras layer's configuration entry by entry; whatever is odd is a diagnostic that names the layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from kgenn.diagnostics import KgennError, fail, known_names
+from kgenn.ir.graph import Layer, Shape
+from kgenn.layers.weights import Weights
+
+REQUIRED: Any = object()  # the default of an entry that must be there
+
+
+@dataclass(frozen=True, eq=False)
+class LayerConfig:
+    """The configuration of one Keras layer.
+
+    Attributes:
+        name: the layer's name; inside a nested model, the path to it.
+        class_name: its Keras class.
+        options: the config as Keras wrote it.
+        source: the file it came from, for messages.
+    """
+
+    name: str
+    class_name: str
+    options: Mapping[str, Any]
+    source: str
+
+    @property
+    def where(self) -> str:
+        """Return "name (Class)"."""
+        return f"{self.name} ({self.class_name})"
+
+    def error(self, code: str, what: str, help: str = "") -> KgennError:
+        """Return an error at this layer, for `raise config.error(...)`."""
+        return fail(code, f"{self.source}: {self.where}", what, help)
+
+    def bad(self, key: str, allowed: str) -> KgennError:
+        """Return the error that an entry has a value kgenn does not know."""
+        found = f"{key}={self.options[key]!r}" if key in self.options else f"no entry {key!r}"
+        remedy = "change the layer, then save the model again"
+        return self.error("KG107", f"has {found}; allowed: {allowed}", remedy)
+
+    def get(self, key: str, default: Any = REQUIRED) -> Any:
+        """Return an entry as plain data; None and a missing entry give the default."""
+        value = plain(self.options.get(key))
+        if value is None and default is REQUIRED:
+            raise self.bad(key, "a value")
+        return default if value is None else value
+
+    def number(self, key: str, default: Any = REQUIRED) -> float:
+        """Return a finite number."""
+        value = self.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value - value != 0:
+            raise self.bad(key, "a finite number")
+        return float(value)
+
+    def integer(self, key: str, default: Any = REQUIRED, minimum: int = 1) -> int:
+        """Return an integer of at least `minimum`."""
+        value = self.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+            raise self.bad(key, f"an integer of at least {minimum}")
+        return value
+
+    def ints(self, key: str, count: int, default: Any = REQUIRED) -> Shape:
+        """Return `count` positive integers; a single one stands for all."""
+        value = self.get(key, default)
+        values = [value] * count if isinstance(value, int) else value
+        if not _is_integers(values) or len(values) != count or min(values) < 1:
+            raise self.bad(key, f"{count} positive integers")
+        return tuple(values)
+
+    def flag(self, key: str, default: Any = REQUIRED) -> bool:
+        """Return a truth value."""
+        value = self.get(key, default)
+        if value not in (True, False):
+            raise self.bad(key, "true or false")
+        return bool(value)
+
+    def choice(self, key: str, allowed: Sequence[str], default: Any = REQUIRED) -> str:
+        """Return one of the allowed words."""
+        value = self.get(key, default)
+        if not isinstance(value, str) or value not in allowed:
+            raise self.bad(key, known_names(str(value), allowed))
+        return value
+
+    def axis(self, value: Any, rank: int, key: str = "axis") -> int:
+        """Return an axis, which Keras counts with the batch axis, as an index into a sample's axes."""
+        if isinstance(value, list) and len(value) == 1:
+            (value,) = value
+        if isinstance(value, bool) or not isinstance(value, int) or not -rank <= value <= rank or value == 0:
+            raise self.bad(key, f"one axis from 1 to {rank} or from {-rank} to -1")
+        return value - 1 if value > 0 else value + rank
+
+
+class LayerReader(Protocol):
+    """Turn a Keras layer into a chain of layers, each reading the one before; the first reads the inputs.
+
+    Raises KgennError, or ValueError where the inputs' shapes do not fit.
+    """
+
+    def __call__(self, config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]: ...
+
+
+def plain(value: Any) -> Any:
+    """Return a config value without Keras' wrappers of arrays, tensors and tuples."""
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, Mapping):
+        kind, config = value.get("class_name"), value.get("config")
+        if kind in ("__numpy__", "__tensor__") and isinstance(config, Mapping):
+            return config.get("value")
+        if kind == "__tuple__":
+            return plain(value.get("items"))
+    return value
+
+
+def _is_integers(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(v, int) and not isinstance(v, bool) for v in values)
+
+
+def only(inputs: tuple[Shape, ...], rank: int | None = None) -> Shape:
+    """Return the shape of a layer's single input; raise ValueError where there are more, or other axes."""
+    if len(inputs) != 1:
+        raise ValueError(f"takes one input, but is called on {len(inputs)}")
+    if rank is not None and len(inputs[0]) != rank:
+        raise ValueError(f"takes inputs with {rank} axes beside the batch, but is called on {inputs[0]}")
+    return inputs[0]

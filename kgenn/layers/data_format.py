@@ -1,0 +1,67 @@
+"""Bring inputs whose channels come first to channels last, and outputs back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kgenn.ir.graph import Layer, Shape
+from kgenn.layers.activation import Softmax
+from kgenn.layers.config import LayerConfig, only
+from kgenn.layers.shape import Permute
+
+FORMATS = ("channels_last", "channels_first")
+
+
+@dataclass(frozen=True)
+class DataFormat:
+    """The layout of a layer's input.
+
+    Attributes:
+        shape: of the input, channels last.
+        channels: the axis on which the channels stand in the Keras model.
+    """
+
+    shape: Shape
+    channels: int
+
+    @property
+    def enter(self) -> tuple[Layer, ...]:
+        """Return the transposition to channels last, if one is needed."""
+        rank = len(self.shape)
+        if self.channels == rank - 1:
+            return ()
+        return (Permute((*(axis for axis in range(rank) if axis != self.channels), self.channels)),)
+
+    @property
+    def leave(self) -> tuple[Layer, ...]:
+        """Return the transposition back."""
+        rank = len(self.shape)
+        if self.channels == rank - 1:
+            return ()
+        return (Permute((*range(self.channels), rank - 1, *range(self.channels, rank - 1))),)
+
+    def wrap(self, *layers: Layer, activation: tuple[Layer, ...] = ()) -> tuple[Layer, ...]:
+        """Return the chain that enters, runs the layers, applies the activation and leaves.
+
+        A softmax runs over the last axis of the Keras model, so it comes after leaving.
+        """
+        if any(isinstance(layer, Softmax) for layer in activation):
+            return (*self.enter, *layers, *self.leave, *activation)
+        return (*self.enter, *layers, *activation, *self.leave)
+
+
+def with_channels_on(axis: int, shape: Shape) -> DataFormat:
+    """Return the format of an input of the given shape with its channels on the given axis."""
+    return DataFormat((*shape[:axis], *shape[axis + 1 :], shape[axis]), axis)
+
+
+def spatial_rank(config: LayerConfig) -> int:
+    """Return 1 for a layer class that ends in 1D, else 2."""
+    return 1 if config.class_name.endswith("1D") else 2
+
+
+def data_format(config: LayerConfig, inputs: tuple[Shape, ...]) -> DataFormat:
+    """Return the data format of a layer over one or two spatial axes."""
+    shape = only(inputs, spatial_rank(config) + 1)
+    first = config.choice("data_format", FORMATS, "channels_last") == "channels_first"
+    return with_channels_on(0 if first else len(shape) - 1, shape)

@@ -1,0 +1,87 @@
+"""Read the input layer, the layers that move values, and those that join branches."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from kgenn.ir.graph import Input, Layer, Shape
+from kgenn.layers.config import LayerConfig, only
+from kgenn.layers.data_format import FORMATS, data_format, spatial_rank, with_channels_on
+from kgenn.layers.merge import Add, Concatenate
+from kgenn.layers.shape import Permute, Reshape, ZeroPad
+from kgenn.layers.weights import Weights
+
+
+def read_input(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
+    """Read InputLayer: batch_input_shape in Keras 2, batch_shape in Keras 3."""
+    for key in ("sparse", "ragged"):
+        if config.flag(key, False):
+            raise config.bad(key, "false")
+    key = "batch_shape" if "batch_shape" in config.options else "batch_input_shape"
+    shape = config.get(key, None)
+    dimensions = shape[1:] if isinstance(shape, list) else None
+    if dimensions is None or not all(isinstance(size, int) and size > 0 for size in dimensions):
+        raise config.error(
+            "KG109",
+            f"has the shape {shape}, of which kgenn must know all but the batch",
+            "rebuild the model on an Input of fixed shape, copy the weights with set_weights, and save it",
+        )
+    return (Input(tuple(dimensions)),)
+
+
+def read_flatten(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
+    """Read Flatten, which brings channels to the end before it flattens."""
+    shape = only(inputs)
+    first = config.choice("data_format", FORMATS, "channels_last") == "channels_first"
+    enter = with_channels_on(0, shape).enter if first and len(shape) > 1 else ()
+    return (*enter, Reshape((prod(shape),)))
+
+
+def read_reshape(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
+    """Read Reshape; one entry may be -1, for what is left."""
+    size, target = prod(only(inputs)), config.get("target_shape")
+    if not isinstance(target, list) or not all(isinstance(n, int) and (n > 0 or n == -1) for n in target):
+        raise config.bad("target_shape", "positive integers and one -1")
+    known = prod(n for n in target if n > 0)
+    if target.count(-1) > 1 or size % known:
+        raise config.bad("target_shape", f"a shape of the {size} values of its input")
+    return (Reshape(tuple(size // known if n == -1 else n for n in target)),)
+
+
+def read_permute(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
+    """Read Permute, whose dims count from 1."""
+    rank = len(only(inputs))
+    dims = config.ints("dims", rank)
+    if sorted(dims) != list(range(1, rank + 1)):
+        raise config.bad("dims", f"an order of 1 to {rank}")
+    return (Permute(tuple(axis - 1 for axis in dims)),)
+
+
+def _pair(value: Any) -> tuple[int, int] | None:
+    """Return (before, after) from one number or two."""
+    pair = [value, value] if isinstance(value, int) else value
+    valid = isinstance(pair, list) and len(pair) == 2 and all(isinstance(n, int) and n >= 0 for n in pair)
+    return (pair[0], pair[1]) if valid else None
+
+
+def read_zero_padding(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
+    """Read ZeroPadding1D and ZeroPadding2D."""
+    rank, value = spatial_rank(config), config.get("padding")
+    axes = [value] * rank if isinstance(value, int) or rank == 1 else value
+    pads = [_pair(item) for item in axes] if isinstance(axes, list) else []
+    known = tuple(pair for pair in pads if pair is not None)
+    if not len(pads) == len(known) == rank:
+        raise config.bad("padding", "a number of zeros, or (before, after) for each spatial axis")
+    return data_format(config, inputs).wrap(ZeroPad(known))
+
+
+def read_add(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
+    """Read Add."""
+    return (Add(),)
+
+
+def read_concatenate(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
+    """Read Concatenate; its axis is kept counted from the end."""
+    rank = min((len(shape) for shape in inputs), default=0)
+    return (Concatenate(config.axis(config.get("axis", -1), rank) - rank),)

@@ -1,0 +1,65 @@
+"""Decide which average poolings get neurons of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from kgenn.ir.graph import Graph, Node
+from kgenn.layers.activation import ReLU
+from kgenn.layers.pooling import AveragePool
+from kgenn.layers.shape import Reshape
+from kgenn.passes.options import LoweringOptions
+from kgenn.passes.signs import non_negative
+
+# With n pixels in a window and m synapses from a pooled value onward, a folded pool has n·m synapses for each
+# pooled value, a population of its own n + m. A 2×2 pool stays below this ratio and folds; a global pool in
+# front of a dense layer of ten classes does not.
+MOST_SYNAPSES = 6.0
+
+
+def place_pool_populations(graph: Graph, options: LoweringOptions) -> Graph:
+    """Insert a ReLU after each average pooling that shall be a population; the others fold into connections.
+
+    The average of non-negative values is its own ReLU, so that the function stays. Declines where the input
+    can be negative, or a ReLU follows anyway.
+    """
+    positive = non_negative(graph)
+    notes: list[str] = []
+
+    def change(node: Node) -> Sequence[Node] | None:
+        if not isinstance(node.layer, AveragePool) or not _wanted(graph, node, options):
+            return None
+        if node.name not in positive:
+            notes.append(f"{node.name}: folded, since it can be negative")
+            return None
+        notes.append(f"{node.name}: kept as a population of its own")
+        return node, Node(f"{node.name}/population", ReLU(), (node.name,), node.origin)
+
+    return graph.edit(change).noted(*notes)
+
+
+def _wanted(graph: Graph, node: Node, options: LoweringOptions) -> bool:
+    consumers = _through_reshapes(graph, node)
+    if any(isinstance(c.layer, ReLU) for c in consumers):
+        return False
+    if options.pooling != "auto":
+        return options.pooling == "population"
+    assert isinstance(node.layer, AveragePool)
+    window = prod(node.layer.size)
+    onward = sum(_fan_out(graph, consumer, node) for consumer in consumers)
+    return window * onward > MOST_SYNAPSES * (window + onward)
+
+
+def _through_reshapes(graph: Graph, node: Node) -> list[Node]:
+    """Return the nodes that read this one, with reshapes looked through."""
+    found: list[Node] = []
+    for consumer in map(graph.by_name.__getitem__, graph.consumers[node.name]):
+        found.extend(_through_reshapes(graph, consumer) if isinstance(consumer.layer, Reshape) else [consumer])
+    return found
+
+
+def _fan_out(graph: Graph, consumer: Node, pool: Node) -> float:
+    """Return the mean number of synapses of a pooled value into a consumer."""
+    macs = consumer.layer.macs(*(graph.shapes[s] for s in consumer.inputs))
+    return max(macs / prod(graph.shapes[pool.name]), 1.0)

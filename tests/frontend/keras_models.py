@@ -1,0 +1,230 @@
+"""Small Keras models, one for each layer and option that kgenn reads."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import layers
+
+IMAGE = (9, 8, 4)
+SEQUENCE = (11, 3)
+VECTOR = (6,)
+
+
+def randomise(model: keras.Model, seed: int = 0) -> keras.Model:
+    """Give every weight a random value; variances stay positive."""
+    rng = np.random.default_rng(seed)
+    values = [rng.uniform(0.2, 1.0, w.shape).astype(w.dtype) for w in model.weights]
+    signs = [1.0 if "variance" in w.path else rng.choice([-1.0, 1.0], w.shape) for w in model.weights]
+    model.set_weights([v * s if v.dtype.kind == "f" else v for v, s in zip(values, signs, strict=True)])
+    for layer in model.layers:
+        if isinstance(layer, layers.Normalization):
+            layer.finalize_state()  # copies its weights to where it computes with them
+    return model
+
+
+def chain(shape: tuple[int, ...], *stack: keras.layers.Layer) -> keras.Model:
+    """Return a Sequential model of some layers."""
+    return keras.Sequential([keras.Input(shape), *stack])
+
+
+def residual() -> keras.Model:
+    x = keras.Input(IMAGE)
+    y = layers.Conv2D(5, 3, padding="same", activation="relu")(x)
+    z = layers.Conv2D(5, 1, use_bias=False)(x)
+    y = layers.Add()([y, z, layers.Conv2D(5, 3, padding="same")(y)])
+    return keras.Model(x, layers.Dense(3, activation="softmax")(layers.Flatten()(layers.ReLU()(y))))
+
+
+def concatenated() -> keras.Model:
+    x = keras.Input(IMAGE)
+    a, b = layers.Conv2D(2, 3, strides=2, padding="same")(x), layers.AveragePooling2D(2, padding="same")(x)
+    y = layers.Concatenate()([a, b])
+    return keras.Model(x, layers.Concatenate(axis=1)([y, y]))
+
+
+def inner(name: str) -> keras.Model:
+    x = keras.Input(IMAGE)
+    y = layers.BatchNormalization()(layers.Conv2D(4, 3, padding="same", activation="relu")(x))
+    y = layers.Conv2D(4, 1)(y)
+    return keras.Model(x, layers.BatchNormalization()(y), name=name)
+
+
+def nested() -> keras.Model:
+    """Return models within models, one of them called twice, one frozen in part."""
+    deepest = inner("deepest")
+    deepest.layers[1].trainable = False
+    x = keras.Input(IMAGE)
+    middle = keras.Model(x, layers.Conv2D(4, 1)(deepest(layers.Conv2D(4, 1)(x))), name="middle")
+    tail = keras.Sequential([layers.Conv2D(4, 3), layers.BatchNormalization(), layers.Dropout(0.5)], name="tail")
+    x = keras.Input(IMAGE)
+    y = middle(middle(layers.Conv2D(4, 1)(x)))
+    return keras.Model(x, layers.Conv2D(2, 1)(tail(layers.Add()([x, y]))))
+
+
+def frozen() -> keras.Model:
+    """Return a nested model that is frozen as a whole, but for one layer set free again."""
+    block = inner("block")
+    block.trainable = False
+    block.layers[1].trainable = True
+    return chain(IMAGE, block, layers.Flatten(), layers.Dense(2))
+
+
+def shared() -> keras.Model:
+    """Return a model that calls layers twice, on one shape and on two."""
+    twice, sizes = layers.Dense(4, activation="relu"), layers.Conv2D(4, 3, padding="same")
+    x = keras.Input(IMAGE)
+    y = twice(twice(x))
+    y = layers.Add()([sizes(y), y])
+    return keras.Model(x, sizes(layers.MaxPooling2D()(y)))
+
+
+def two_inputs() -> keras.Model:
+    a, b = keras.Input(VECTOR, name="zeta"), keras.Input(VECTOR, name="alpha")
+    y = layers.Concatenate()([layers.Dense(3)(b), layers.Dense(4, activation="tanh")(a)])
+    return keras.Model([a, b], [layers.Dense(2, name="first")(y), layers.Activation("relu", name="second")(y)])
+
+
+def nested_with_two_outputs() -> keras.Model:
+    pair = two_inputs()
+    x = keras.Input(VECTOR)
+    first, second = pair([layers.Dense(6)(x), x])
+    return keras.Model(x, [layers.Dense(2)(second), first])
+
+
+def nested_called_for_outputs() -> keras.Model:
+    """Return a model whose outputs are calls of nested models, one of them also read within."""
+    pair, tail = inner("block"), keras.Sequential([keras.Input(IMAGE), layers.Conv2D(2, 1)], name="tail")
+    x = keras.Input(IMAGE)
+    y = pair(x)
+    return keras.Model(x, [tail(pair(y)), pair(layers.ReLU()(y)), tail(y)])
+
+
+def twin_of_channels_first(layer: dict, shape: tuple[int, ...]) -> tuple[keras.Model, keras.Model]:
+    """Return a layer over channels first, for kgenn to read, and over channels last, for Keras to compute."""
+    make = getattr(layers, layer["class"])
+    first = chain((shape[-1], *shape[:-1]), make(**layer["options"], data_format="channels_first"))
+    last = chain(shape, make(**layer["options"], data_format="channels_last"))
+    return first, last
+
+
+CONV_OPTIONS = {
+    "conv2d_valid": dict(filters=3, kernel_size=3),
+    "conv2d_same": dict(filters=3, kernel_size=(3, 2), padding="same"),
+    "conv2d_same_strides": dict(filters=3, kernel_size=(3, 4), strides=(2, 3), padding="same"),
+    "conv2d_even_same_strides": dict(filters=3, kernel_size=2, strides=2, padding="same"),
+    "conv2d_dilation": dict(filters=3, kernel_size=3, dilation_rate=(2, 1), use_bias=False),
+    "conv2d_dilation_same": dict(filters=3, kernel_size=3, dilation_rate=2, padding="same"),
+    "conv2d_groups": dict(filters=6, kernel_size=3, groups=2, strides=2, padding="same"),
+    "conv2d_relu": dict(filters=3, kernel_size=1, activation="relu"),
+    "conv2d_layer_activation": dict(filters=3, kernel_size=1, activation=layers.ReLU(0.5)),
+}
+SEQUENCE_OPTIONS = {
+    "conv1d_valid": dict(filters=3, kernel_size=4),
+    "conv1d_same_strides": dict(filters=3, kernel_size=4, strides=3, padding="same"),
+    "conv1d_causal": dict(filters=3, kernel_size=3, padding="causal", dilation_rate=2),
+    "conv1d_groups": dict(filters=6, kernel_size=2, groups=3),
+}
+ACTIVATIONS = "linear relu relu6 leaky_relu softmax sigmoid tanh elu softplus silu swish exponential".split()
+POOLS = {
+    "valid": dict(pool_size=2),
+    "same": dict(pool_size=3, padding="same"),
+    "strides": dict(pool_size=3, strides=2),
+    "overlap_same": dict(pool_size=3, strides=1, padding="same"),
+}
+
+MODELS = {
+    **{name: lambda o=o: chain(IMAGE, layers.Conv2D(**o)) for name, o in CONV_OPTIONS.items()},
+    **{name: lambda o=o: chain(SEQUENCE, layers.Conv1D(**o)) for name, o in SEQUENCE_OPTIONS.items()},
+    "depthwise": lambda: chain(IMAGE, layers.DepthwiseConv2D(3)),
+    "depthwise_multiplier": lambda: chain(
+        IMAGE, layers.DepthwiseConv2D(3, 2, "same", depth_multiplier=3, activation="relu")
+    ),
+    "depthwise_dilation": lambda: chain(IMAGE, layers.DepthwiseConv2D(2, dilation_rate=2, use_bias=False)),
+    "depthwise1d": lambda: chain(SEQUENCE, layers.DepthwiseConv1D(3, padding="same", depth_multiplier=2)),
+    "separable": lambda: chain(IMAGE, layers.SeparableConv2D(5, 3, padding="same", activation="relu")),
+    "separable_strides": lambda: chain(
+        IMAGE, layers.SeparableConv2D(5, 3, strides=2, depth_multiplier=2, use_bias=False)
+    ),
+    "separable1d": lambda: chain(SEQUENCE, layers.SeparableConv1D(4, 3, padding="same")),
+    "dense": lambda: chain(VECTOR, layers.Dense(4, activation="relu"), layers.Dense(3, use_bias=False)),
+    "dense_on_image": lambda: chain(IMAGE, layers.Dense(3)),
+    **{
+        f"{kind.lower()}2d_{name}": lambda o=o, k=kind: chain(IMAGE, getattr(layers, f"{k}Pooling2D")(**o))
+        for kind in ("Average", "Max")
+        for name, o in POOLS.items()
+    },
+    **{
+        f"{kind.lower()}1d_{name}": lambda o=o, k=kind: chain(SEQUENCE, getattr(layers, f"{k}Pooling1D")(**o))
+        for kind in ("Average", "Max")
+        for name, o in POOLS.items()
+    },
+    **{
+        f"global_{kind.lower()}{rank}d_{keep}": lambda k=kind, r=rank, keep=keep: chain(
+            IMAGE if r == 2 else SEQUENCE, getattr(layers, f"Global{k}Pooling{r}D")(keepdims=keep)
+        )
+        for kind in ("Average", "Max")
+        for rank in (1, 2)
+        for keep in (False, True)
+    },
+    "flatten": lambda: chain(IMAGE, layers.Flatten()),
+    "flatten_channels_first": lambda: chain(IMAGE, layers.Flatten(data_format="channels_first")),
+    "reshape": lambda: chain(IMAGE, layers.Reshape((3, -1, 2))),
+    "permute": lambda: chain(IMAGE, layers.Permute((3, 1, 2))),
+    "zero_padding2d": lambda: chain(IMAGE, layers.ZeroPadding2D(((1, 2), (0, 3)))),
+    "zero_padding2d_number": lambda: chain(IMAGE, layers.ZeroPadding2D(2)),
+    "zero_padding1d": lambda: chain(SEQUENCE, layers.ZeroPadding1D((1, 3))),
+    "batch_norm": lambda: chain(IMAGE, layers.BatchNormalization(epsilon=1e-2)),
+    "batch_norm_axis": lambda: chain(IMAGE, layers.BatchNormalization(axis=1)),
+    "batch_norm_negative_axis": lambda: chain(IMAGE, layers.BatchNormalization(axis=-2)),
+    "batch_norm_no_scale": lambda: chain(IMAGE, layers.BatchNormalization(scale=False)),
+    "batch_norm_no_center": lambda: chain(VECTOR, layers.BatchNormalization(center=False)),
+    "relu": lambda: chain(IMAGE, layers.ReLU()),
+    "relu_max": lambda: chain(IMAGE, layers.ReLU(max_value=0.5)),
+    "relu_all": lambda: chain(IMAGE, layers.ReLU(max_value=0.75, negative_slope=0.2, threshold=0.3)),
+    "leaky_relu": lambda: chain(IMAGE, layers.LeakyReLU(negative_slope=0.15)),
+    **{f"activation_{name}": lambda n=name: chain(IMAGE, layers.Activation(n)) for name in ACTIVATIONS},
+    "activation_function": lambda: chain(IMAGE, layers.Activation(keras.activations.relu)),
+    "softmax": lambda: chain(IMAGE, layers.Softmax()),
+    "softmax_axis": lambda: chain(IMAGE, layers.Softmax(axis=1)),
+    "rescaling": lambda: chain(IMAGE, layers.Rescaling(1 / 3, offset=-0.25)),
+    "rescaling_channels": lambda: chain(IMAGE, layers.Rescaling([1.0, 2.0, 3.0, 4.0], [0.1, 0.2, 0.3, 0.4])),
+    "normalization": lambda: chain(
+        IMAGE, layers.Normalization(mean=[0.1, 0.2, 0.3, 0.4], variance=[0.5, 1.0, 1.5, 2.0])
+    ),
+    "normalization_scalar": lambda: chain(IMAGE, layers.Normalization(axis=None, mean=0.3, variance=2.0)),
+    "normalization_adapted": lambda: chain(IMAGE, layers.Normalization()),
+    "normalization_axes": lambda: chain(IMAGE, layers.Normalization(axis=(1, 3))),
+    "normalization_invert": lambda: chain(IMAGE, layers.Normalization(invert=True)),
+    "dropout": lambda: chain(
+        IMAGE,
+        layers.Dropout(0.5),
+        layers.SpatialDropout2D(0.5),
+        layers.GaussianNoise(1.0),
+        layers.GaussianDropout(0.5),
+        layers.AlphaDropout(0.5),
+        layers.ActivityRegularization(0.1),
+        layers.Identity(),
+    ),
+    "spatial_dropout1d": lambda: chain(SEQUENCE, layers.SpatialDropout1D(0.5)),
+    "residual": residual,
+    "concatenated": concatenated,
+    "nested": nested,
+    "frozen": frozen,
+    "shared": shared,
+    "two_inputs": two_inputs,
+    "nested_with_two_outputs": nested_with_two_outputs,
+    "nested_called_for_outputs": nested_called_for_outputs,
+}
+
+CHANNELS_FIRST = {
+    "conv2d": {"class": "Conv2D", "options": dict(filters=5, kernel_size=3, strides=2, padding="same")},
+    "conv2d_groups": {"class": "Conv2D", "options": dict(filters=6, kernel_size=2, groups=2, activation="relu")},
+    "depthwise": {"class": "DepthwiseConv2D", "options": dict(kernel_size=3, depth_multiplier=2)},
+    "separable": {"class": "SeparableConv2D", "options": dict(filters=5, kernel_size=3, activation="relu")},
+    "average": {"class": "AveragePooling2D", "options": dict(pool_size=2, padding="same")},
+    "max": {"class": "MaxPooling2D", "options": dict(pool_size=3, strides=2)},
+    "global_average": {"class": "GlobalAveragePooling2D", "options": {}},
+    "global_max_keepdims": {"class": "GlobalMaxPooling2D", "options": dict(keepdims=True)},
+    "zero_padding": {"class": "ZeroPadding2D", "options": dict(padding=((1, 0), (2, 3)))},
+}

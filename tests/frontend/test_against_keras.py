@@ -1,0 +1,115 @@
+"""kgenn's forward equals Keras' predictions, from .h5, from .keras and from the live model."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import warnings
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras")
+
+import kgenn.frontend
+from keras_models import CHANNELS_FIRST, IMAGE, MODELS, randomise, twin_of_channels_first
+
+FORMATS = ("h5", "keras", "live")
+
+
+def read(model, form, folder):
+    """Return the graph of a model that went through a format."""
+    if form == "live":
+        return kgenn.frontend.load(model)
+    path = folder / f"model.{form}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras calls .h5 legacy
+        model.save(path)
+    return kgenn.frontend.load(path)
+
+
+def samples(model, seed=1):
+    """Return three random samples for each input."""
+    rng = np.random.default_rng(seed)
+    return [rng.normal(size=(3, *tensor.shape[1:])).astype(np.float32) for tensor in model.inputs]
+
+
+def assert_equal_outputs(graph, inputs, expected):
+    """Assert that a graph gives the outputs of Keras, up to rounding."""
+    found = graph.predict(dict(zip(graph.inputs, inputs, strict=True)))
+    found = found if isinstance(found, tuple) else (found,)
+    expected = expected if isinstance(expected, (list, tuple)) else (expected,)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.dtype == np.float32
+        np.testing.assert_allclose(ours, np.asarray(theirs), rtol=1e-4, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def built():
+    """Return a function that builds each model once."""
+    cache = {}
+
+    def build(name):
+        if name not in cache:
+            model = randomise(MODELS[name]())
+            inputs = samples(model)
+            cache[name] = model, inputs, model(inputs if len(inputs) > 1 else inputs[0], training=False)
+        return cache[name]
+
+    return build
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("name", MODELS)
+def test_forward_equals_keras(name, form, built, tmp_path):
+    model, inputs, expected = built(name)
+    assert_equal_outputs(read(model, form, tmp_path), inputs, expected)
+
+
+@pytest.mark.parametrize("name", CHANNELS_FIRST)
+def test_channels_first_equals_channels_last(name, tmp_path):
+    first, last = (randomise(m) for m in twin_of_channels_first(CHANNELS_FIRST[name], IMAGE))
+    (x,) = samples(last)
+    expected = np.asarray(last(x))
+    if expected.ndim == 4:
+        expected = np.moveaxis(expected, -1, 1)
+    for form in FORMATS:
+        assert_equal_outputs(read(first, form, tmp_path), [np.moveaxis(x, -1, 1)], expected)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_other_float_types_become_float32(dtype, form, tmp_path):
+    model = randomise(keras.Sequential([keras.Input((6,)), keras.layers.Dense(4, dtype=dtype)]))
+    graph = read(model, form, tmp_path)
+    kernel = graph.nodes[-1].layer.kernel
+    assert kernel.dtype == np.float32
+    np.testing.assert_array_equal(kernel, np.asarray(model.get_weights()[0]).astype(np.float32))
+
+
+def test_calls_of_a_shared_layer_share_its_arrays(built, tmp_path):
+    graph = read(built("shared")[0], "h5", tmp_path)
+    dense = [node for node in graph.nodes if node.name in ("dense", "dense:1") or ":1" in node.name]
+    kernels = [n.layer.kernel for n in graph.nodes if hasattr(n.layer, "kernel")]
+    assert dense
+    assert len(kernels) == 4
+    assert len({id(kernel) for kernel in kernels}) == 2
+
+
+def test_nodes_are_named_after_layers_and_their_models(tmp_path):
+    block = keras.Sequential([keras.layers.Conv2D(2, 1, activation="relu", name="conv")], name="block")
+    x = keras.Input((4, 4, 3), name="image")
+    y = keras.layers.SeparableConv2D(3, 1, activation="relu", name="separable")(x)
+    graph = read(keras.Model(x, block(y)), "keras", tmp_path)
+    names = ["image", "separable/depthwise", "separable", "separable/relu", "block/conv", "block/conv/relu"]
+    assert [node.name for node in graph.nodes] == names
+    assert graph.nodes[-1].origin == "block/conv (Conv2D)"
+
+
+def test_a_name_that_another_layer_would_get_stays_unique(tmp_path):
+    x = keras.Input((4,), name="a")
+    y = keras.layers.Dense(2, activation="relu", name="b")(x)
+    graph = read(keras.Model(x, keras.layers.ReLU(name="b:1")(y)), "live", tmp_path)
+    assert len({node.name for node in graph.nodes}) == len(graph.nodes)
