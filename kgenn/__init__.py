@@ -1,1 +1,80 @@
+"""kgenn: compile trained Keras models to spiking neural networks.
+
+graph = kgenn.load("model.h5")
+network = kgenn.convert(graph, calibration=x_train[:512], timesteps=64)
+print(kgenn.compile(network).evaluate(x_test, y_test))
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kgenn.api import CompiledNetwork, check, compile, convert, open_directory
+    from kgenn.conversion.data_norm import DataNorm
+    from kgenn.conversion.unscaled import Unscaled
+    from kgenn.diagnostics import Diagnostic, KgennError
+    from kgenn.encoders.direct import Direct
+    from kgenn.encoders.integrate_fire import IntegrateFire
+    from kgenn.encoders.poisson import Poisson
+    from kgenn.encoders.spike import Spike
+    from kgenn.frontend import load
+    from kgenn.ir.graph import Graph
+    from kgenn.ir.network import Network
+    from kgenn.metrics.result import Result
+
 __version__ = "0.1.0"
+
+# Everything public, imported when it is first used: `import kgenn` itself loads nothing heavy.
+_HOMES = {
+    "CompiledNetwork": "kgenn.api",
+    "DataNorm": "kgenn.conversion.data_norm",
+    "Diagnostic": "kgenn.diagnostics",
+    "Direct": "kgenn.encoders.direct",
+    "Graph": "kgenn.ir.graph",
+    "IntegrateFire": "kgenn.encoders.integrate_fire",
+    "KgennError": "kgenn.diagnostics",
+    "Network": "kgenn.ir.network",
+    "Poisson": "kgenn.encoders.poisson",
+    "Result": "kgenn.metrics.result",
+    "Spike": "kgenn.encoders.spike",
+    "Unscaled": "kgenn.conversion.unscaled",
+    "check": "kgenn.api",
+    "compile": "kgenn.api",
+    "convert": "kgenn.api",
+    "load": "kgenn.frontend",
+    "open_directory": "kgenn.api",
+}
+
+__all__ = [
+    "CompiledNetwork",
+    "DataNorm",
+    "Diagnostic",
+    "Direct",
+    "Graph",
+    "IntegrateFire",
+    "KgennError",
+    "Network",
+    "Poisson",
+    "Result",
+    "Spike",
+    "Unscaled",
+    "check",
+    "compile",
+    "convert",
+    "load",
+    "open_directory",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'kgenn' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kgenn.backends.base import Backend, Program, Recording, Simulator
+from kgenn.backends.base import Backend, Program, Simulator
 from kgenn.registry import Registry
 
 TARGETS: Registry[type[Backend]] = Registry(
@@ -15,4 +15,4 @@ TARGETS: Registry[type[Backend]] = Registry(
     code="KG503",
 )
 
-__all__ = ["TARGETS", "Backend", "Program", "Recording", "Simulator"]
+__all__ = ["TARGETS", "Backend", "Program", "Simulator"]

@@ -9,23 +9,7 @@ from pathlib import Path
 
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
-
-
-@dataclass(frozen=True, eq=False)
-class Recording:
-    """What a batch of N samples gives.
-
-    Attributes:
-        scores: the readout after each step, shape (N, T, num_classes), float32.
-        spike_counts: for each spiking population the spikes of each neuron, shape (N, size), int32; a
-            spike of value n counts as |n|.
-        raster: for each spiking population the value of every spike, shape (N, T, size), int8; None unless
-            it was asked for.
-    """
-
-    scores: Array
-    spike_counts: Mapping[str, Array]
-    raster: Mapping[str, Array] | None = None
+from kgenn.ir.recording import Recording
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from kgenn.backends.base import Program, Recording, Simulator
+from kgenn.backends.base import Program, Simulator
 from kgenn.backends.cpp import FILES, WEIGHTS
 from kgenn.backends.toolchain import build
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
+from kgenn.ir.recording import Recording
 
 SOURCES = tuple(name for name in FILES if name not in ("main.cpp", "CMakeLists.txt"))
 
@@ -31,7 +32,7 @@ def load_library(network: Network, program: Program, directory: Path | None, num
     if directory is not None:
         for name in (*SOURCES, WEIGHTS):
             files[name] = (directory / name).read_bytes()
-    path = build({name: files[name] for name in SOURCES}, "network.cpp")
+    path = build({name: files[name] for name in SOURCES}, "network.cpp", directory)
     try:
         library = ctypes.CDLL(str(path))
     except OSError as error:

@@ -12,10 +12,11 @@ from collections import deque
 
 import numpy as np
 
-from kgenn.backends.base import Recording, Simulator
+from kgenn.backends.base import Simulator
 from kgenn.backends.reference import PopulationRun, Tally
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
+from kgenn.ir.recording import Recording
 
 
 class PipelineSimulator(Simulator):

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from kgenn.backends.base import Backend, Program, Recording, Simulator
+from kgenn.backends.base import Backend, Program, Simulator
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network, Population
 from kgenn.ir.neuron_code import evaluate, expression_of, statements
 from kgenn.ir.random import neuron_keys, random24
+from kgenn.ir.recording import Recording
 
 
 class PopulationRun:

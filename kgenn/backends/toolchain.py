@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -28,14 +29,16 @@ FLAGS = (
     "-pthread",
 )
 MOST_LOG_LINES = 12
+LIBRARY = "libkgenn_network.so"
+STAMP = "libkgenn_network.sha256"
 
 
 @dataclass(frozen=True)
 class Compiler:
-    """A compiler: its path, and what `--version` and `-march=native` mean on this machine."""
+    """A compiler: its path, and what it says of its version."""
 
     path: str
-    identity: str
+    version: str
 
 
 @cache
@@ -48,14 +51,8 @@ def find_compiler(wanted: str | None) -> Compiler:
     for name in (wanted,) if wanted else CANDIDATES:
         path = shutil.which(name)
         if path:
-            # the processor belongs to the identity, since a cache may be shared between machines
-            probe = subprocess.run(
-                [path, "-march=native", "-E", "-v", "-xc++", os.devnull],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            return Compiler(path, probe.stderr)
+            version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+            return Compiler(path, version.stdout)
     what = f"no C++ compiler {wanted!r}" if wanted else f"no C++ compiler; looked for {', '.join(CANDIDATES)}"
     raise fail("KG501", "PATH", what, "install g++ or clang++ (Debian: apt install g++), or set CXX to one")
 
@@ -66,26 +63,27 @@ def cache_directory() -> Path:
     return Path(chosen) if chosen else user_cache_path("kgenn")
 
 
-def build(sources: Mapping[str, bytes], main: str) -> Path:
+def build(sources: Mapping[str, bytes], main: str, directory: Path | None = None) -> Path:
     """Compile sources to a shared library, unless the same program was compiled before.
 
     Args:
         sources: file names and contents; all of them are the program's identity.
         main: the file to compile; the others are included.
+        directory: where the library is left beside the sources, and looked for first, so that a directory
+            that was built runs without a compiler.
 
     Returns:
-        The library's path, in the cache.
+        The library's path, in `directory` or in the cache.
 
     Raises:
         KgennError: KG501 without a compiler, KG502 where it fails, KG606 where the cache cannot be written.
     """
+    program = _digest(sources)
+    if directory is not None and _is_built(directory, program):
+        return directory / LIBRARY
     compiler = find_compiler(os.environ.get("CXX"))
-    digest = hashlib.sha256()
-    for part in (compiler.path, compiler.identity, *FLAGS):
-        digest.update(part.encode() + b"\0")
-    for name in sorted(sources):
-        digest.update(name.encode() + b"\0" + sources[name] + b"\0")
-    library = cache_directory() / f"{digest.hexdigest()[:32]}.so"
+    key = hashlib.sha256(f"{program} {compiler}".encode()).hexdigest()[:32]
+    library = cache_directory() / f"{key}.so"
     if not library.exists():
         try:
             library.parent.mkdir(parents=True, exist_ok=True)
@@ -94,13 +92,55 @@ def build(sources: Mapping[str, bytes], main: str) -> Path:
         except OSError as error:
             advice = "set KGENN_CACHE to a directory that can be written"
             raise fail("KG606", str(library.parent), error.strerror or str(error), advice) from error
+    if directory is not None and os.access(directory, os.W_OK):
+        _leave(library, directory, program)
+        return directory / LIBRARY
     return library
+
+
+def _digest(sources: Mapping[str, bytes]) -> str:
+    """Return what a library is made from: sources, flags, and this machine's processor."""
+    digest = hashlib.sha256(processor().encode())
+    for flag in FLAGS:
+        digest.update(flag.encode() + b"\0")
+    for name in sorted(sources):
+        digest.update(name.encode() + b"\0" + sources[name] + b"\0")
+    return digest.hexdigest()
+
+
+@cache
+def processor() -> str:
+    """Return what -march=native depends on: the instruction set, and its extensions where Linux lists them."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    flags = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
+    return f"{platform.system()} {platform.machine()} {flags}"
+
+
+def _is_built(directory: Path, program: str) -> bool:
+    try:
+        return (directory / STAMP).read_text().strip() == program and (directory / LIBRARY).is_file()
+    except OSError:
+        return False
+
+
+def _leave(library: Path, directory: Path, program: str) -> None:
+    """Copy a library into an output directory; the stamp, written last, says what it was made from."""
+    with tempfile.TemporaryDirectory(dir=directory) as scratch:
+        copy = Path(shutil.copy(library, scratch))
+        stamp = Path(scratch) / STAMP
+        stamp.write_text(program + "\n")
+        (directory / STAMP).unlink(missing_ok=True)
+        os.replace(copy, directory / LIBRARY)
+        os.replace(stamp, directory / STAMP)
 
 
 def _compile(compiler: Compiler, sources: Mapping[str, bytes], main: str, scratch: Path) -> Path:
     for name, content in sources.items():
         (scratch / name).write_bytes(content)
-    library = scratch / "network.so"
+    library = scratch / LIBRARY
     command = [compiler.path, *FLAGS, "-o", str(library), str(scratch / main)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:

@@ -181,7 +181,7 @@ def _extend_body(body: Body, layer: Layer) -> Body:
     match layer:
         case affine.Affine():
             scale: Array = np.broadcast_to(layer.scale_shift()[0], body.shape)
-            if isinstance(old, Convolution) and (scale != scale.reshape(-1, body.shape[-1])[0]).any():
+            if isinstance(old, Convolution) and (scale != scale.reshape(-1, *body.shape[-1:])[0]).any():
                 raise Unstructured
             scaled = old.scaled(np.ones(old.num_sources), scale.ravel())
             return replace(body, connectivity=scaled)
@@ -213,7 +213,7 @@ def _then_pointwise(first: Convolution, layer: conv.Conv) -> Convolution:
     return replace(
         first,
         weights=full @ pointwise,
-        out_shape=(*counts, pointwise.shape[1]),
+        out_shape=(*counts, layer.kernel.shape[-1]),
         strides=(first.strides[0] * strides[0], first.strides[1] * strides[1]),
         groups=1,
     )

@@ -1,13 +1,12 @@
 """Read .h5 files: the whole model as Keras 2 and the legacy format of Keras 3 write it.
 
 The group `model_weights` holds one group for each layer of the outermost model; its attribute `weight_names`
-lists the arrays in order. Those of a nested model stand in one flat list.
+lists the arrays in order. Those of a nested model stand in one flat list (see flat_weights).
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path as FilePath
@@ -16,14 +15,16 @@ from typing import Any
 import h5py
 
 from kgenn.diagnostics import fail
-from kgenn.frontend.model_config import LayerEntry, ModelEntry, Path, read_model
+from kgenn.frontend.flat_weights import split
+from kgenn.frontend.model_config import ModelEntry, Path, read_model
 from kgenn.frontend.topology import Plans, build_graph
 from kgenn.ir.graph import Graph
-from kgenn.layers.weights import Slot, StoredArray
+from kgenn.layers.weights import StoredArray
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 # what some releases between Keras 2.12 and 3.0 call the outermost container of `layers` in a .weights.h5
 OLD_CONTAINER = "_layer_checkpoint_dependencies"
+
 
 @contextmanager
 def reading(source: str) -> Iterator[None]:
@@ -91,9 +92,7 @@ def inside(group: h5py.Group, path: str) -> Any:
     return item
 
 
-def _arrays(
-    file: h5py.File, model: ModelEntry, plans: Plans, source: str
-) -> Mapping[Path, Sequence[StoredArray]]:
+def _arrays(file: h5py.File, model: ModelEntry, plans: Plans, source: str) -> Mapping[Path, Sequence[StoredArray]]:
     """Find the arrays of every layer."""
     found: dict[Path, Sequence[StoredArray]] = dict.fromkeys(plans, ())
     for entry in model.layers:
@@ -102,7 +101,7 @@ def _arrays(
         if entry.model is None:
             found[(entry.name,)] = stored
         else:
-            found.update(_split(entry, entry.model, stored, plans, source))
+            found.update(split(entry, entry.model, stored, plans, source))
     return found
 
 
@@ -116,50 +115,3 @@ def _stored(file: h5py.File, layer: str, where: str) -> list[StoredArray]:
             raise fail("KG106", where, f"lists the array {name!r}, which the file does not hold", "save it again")
         stored.append(StoredArray(name, dataset))
     return stored
-
-
-def _split(
-    entry: LayerEntry, model: ModelEntry, stored: list[StoredArray], plans: Plans, source: str
-) -> Iterator[tuple[Path, list[StoredArray]]]:
-    """Yield the arrays of each layer of a nested model from the flat list.
-
-    Keras lists first what training changes, for all layers, then the rest (moving statistics, frozen layers).
-    A nested model frozen as a whole can stand in plain order instead: the stored names tell.
-    """
-    slots = [
-        (path, slot, slot.trainable and bool(leaf.options.get("trainable", True)))
-        for path, leaf in model.leaves((entry.name,))
-        for slot in plans.get(path, ())
-    ]
-    where = f"{source}: {entry.name} ({entry.class_name})"
-    if len(slots) != len(stored):
-        what = f"stores {len(stored)} arrays where its layers need {len(slots)}"
-        raise fail("KG106", where, what, "save the model again from the Keras that trained it")
-    trainable_first = [s for s in slots if s[2]] + [s for s in slots if not s[2]]
-    for order in (trainable_first, slots):
-        if _names_agree([slot for _, slot, _ in order], stored):
-            found: dict[Path, list[StoredArray]] = {path: [] for path, _, _ in slots}
-            for (path, _, _), array in zip(order, stored, strict=True):
-                found[path].append(array)
-            yield from found.items()
-            return
-    labels = ", ".join(array.label for array in stored)
-    what = f"stores its arrays in an order that kgenn does not know: {labels}"
-    raise fail("KG106", where, what, "save the model again")
-
-
-def _names_agree(slots: list[Slot], stored: list[StoredArray]) -> bool:
-    """Tell whether no array is stored under the name of another kind of array."""
-    known = {_variable(slot.name) for slot in slots}
-    return all(
-        _variable(array.label) == _variable(slot.name) or _variable(array.label) not in known
-        for slot, array in zip(slots, stored, strict=True)
-    )
-
-
-def _variable(label: str) -> str:
-    """Return the variable's own name: "kernel" of "conv2d_1/kernel:0", and of "conv2d/depthwise_kernel_1:0"."""
-    name = re.sub(r"(_\d+)?(:\d+)?(_\d+)?$", "", label.rpartition("/")[2])
-    return name.removeprefix("depthwise_")
-
-

@@ -62,9 +62,7 @@ def _member(archive: zipfile.ZipFile, name: str, source: str) -> bytes:
     raise fail("KG102", source, f"lacks {name}; {found}", "save it in one piece: model.save('model.keras')")
 
 
-def _arrays(
-    file: h5py.File, model: ModelEntry, plans: Plans, source: str
-) -> Mapping[Path, Sequence[StoredArray]]:
+def _arrays(file: h5py.File, model: ModelEntry, plans: Plans, source: str) -> Mapping[Path, Sequence[StoredArray]]:
     """Find the arrays of every layer."""
     with reading(source):
         groups = _groups(file)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from graphlib import CycleError, TopologicalSorter
 
 from kgenn.diagnostics import Diagnostic, KgennError, fail, known_names
+from kgenn.frontend.call_order import ordered_calls
 from kgenn.frontend.model_config import OPERATION, LayerEntry, ModelEntry, Path
 from kgenn.frontend.references import Call, Reference
 from kgenn.ir.graph import Graph, Input, Layer, Node, Shape
@@ -86,7 +85,7 @@ class _Builder:
             raise fail("KG108", where, f"has {len(model.inputs)} inputs, but is called on {len(inputs)}")
         for ref, tensor in zip(model.inputs, inputs or (), strict=inputs is not None):
             values[ref] = tensor
-        for entry, index, call in _ordered_calls(model, where):
+        for entry, index, call in ordered_calls(model, where):
             if Reference(entry.name, index) in values:
                 continue
             name = f"{scope}{entry.name}" + (f":{index}" if index else "")
@@ -124,41 +123,6 @@ class _Builder:
             self.shapes[unique] = shape
             inputs = (unique,)
         return inputs[0]
-
-
-def _ordered_calls(model: ModelEntry, where: str) -> list[tuple[LayerEntry, int, Call]]:
-    """Return every call after those it reads, otherwise in the order of the file; inputs come first."""
-    calls = [
-        (entry, index, call)
-        for entry in model.layers
-        for index, call in enumerate(entry.calls or (Call(),) * (entry.class_name == "InputLayer"))
-    ]
-    inputs = {ref.layer: i for i, ref in enumerate(model.inputs)}
-    idle = [entry.name for entry in model.layers if not entry.calls and entry.class_name != "InputLayer"]
-    if idle:
-        raise fail("KG108", where, f"has layers that are never called: {', '.join(idle)}", "save the model again")
-    calls.sort(key=lambda item: inputs.get(item[0].name, len(inputs)))
-    position = {(entry.name, index): i for i, (entry, index, _) in enumerate(calls)}
-    sorter: TopologicalSorter[int] = TopologicalSorter(dict.fromkeys(range(len(calls)), ()))
-    for i, (entry, _, call) in enumerate(calls):
-        for ref in call.inputs:
-            if (ref.layer, ref.call) not in position:
-                what = f"reads call {ref.call} of {ref.layer!r}, which does not exist"
-                raise fail("KG108", f"{where}/{entry.name} ({entry.class_name})", what, "save the model again")
-            sorter.add(i, position[ref.layer, ref.call])
-    try:
-        sorter.prepare()
-    except CycleError as error:
-        names = ", ".join(sorted({calls[i][0].name for i in error.args[1]}))
-        raise fail("KG108", where, f"has layers that read each other in a circle: {names}") from None
-    order: list[int] = []
-    ready: list[int] = []
-    while sorter.is_active():
-        for i in sorter.get_ready():
-            heapq.heappush(ready, i)
-        order.append(heapq.heappop(ready))
-        sorter.done(order[-1])
-    return [calls[i] for i in order]
 
 
 def _lookup(values: Mapping[Reference, Tensor], ref: Reference, where: str) -> Tensor:

@@ -100,37 +100,40 @@ def nested_called_for_outputs() -> keras.Model:
     return keras.Model(x, [tail(pair(y)), pair(layers.ReLU()(y)), tail(y)])
 
 
-def twin_of_channels_first(layer: dict, shape: tuple[int, ...]) -> tuple[keras.Model, keras.Model]:
+def twin_of_channels_first(class_name: str, options: dict, shape: tuple) -> tuple[keras.Model, keras.Model]:
     """Return a layer over channels first, for kgenn to read, and over channels last, for Keras to compute."""
-    make = getattr(layers, layer["class"])
-    first = chain((shape[-1], *shape[:-1]), make(**layer["options"], data_format="channels_first"))
-    last = chain(shape, make(**layer["options"], data_format="channels_last"))
+    make = getattr(layers, class_name)
+    first = chain((shape[-1], *shape[:-1]), make(**options, data_format="channels_first"))
+    last = chain(shape, make(**options, data_format="channels_last"))
     return first, last
 
 
 CONV_OPTIONS = {
-    "conv2d_valid": dict(filters=3, kernel_size=3),
-    "conv2d_same": dict(filters=3, kernel_size=(3, 2), padding="same"),
-    "conv2d_same_strides": dict(filters=3, kernel_size=(3, 4), strides=(2, 3), padding="same"),
-    "conv2d_even_same_strides": dict(filters=3, kernel_size=2, strides=2, padding="same"),
-    "conv2d_dilation": dict(filters=3, kernel_size=3, dilation_rate=(2, 1), use_bias=False),
-    "conv2d_dilation_same": dict(filters=3, kernel_size=3, dilation_rate=2, padding="same"),
-    "conv2d_groups": dict(filters=6, kernel_size=3, groups=2, strides=2, padding="same"),
-    "conv2d_relu": dict(filters=3, kernel_size=1, activation="relu"),
-    "conv2d_layer_activation": dict(filters=3, kernel_size=1, activation=layers.ReLU(0.5)),
+    "conv2d_valid": {"filters": 3, "kernel_size": 3},
+    "conv2d_same": {"filters": 3, "kernel_size": (3, 2), "padding": "same"},
+    "conv2d_same_strides": {"filters": 3, "kernel_size": (3, 4), "strides": (2, 3), "padding": "same"},
+    "conv2d_even_same_strides": {"filters": 3, "kernel_size": 2, "strides": 2, "padding": "same"},
+    "conv2d_dilation": {"filters": 3, "kernel_size": 3, "dilation_rate": (2, 1), "use_bias": False},
+    "conv2d_dilation_same": {"filters": 3, "kernel_size": 3, "dilation_rate": 2, "padding": "same"},
+    "conv2d_groups": {"filters": 6, "kernel_size": 3, "groups": 2, "strides": 2, "padding": "same"},
+    "conv2d_relu": {"filters": 3, "kernel_size": 1, "activation": "relu"},
+    "conv2d_layer_activation": {"filters": 3, "kernel_size": 1, "activation": layers.ReLU(0.5)},
 }
 SEQUENCE_OPTIONS = {
-    "conv1d_valid": dict(filters=3, kernel_size=4),
-    "conv1d_same_strides": dict(filters=3, kernel_size=4, strides=3, padding="same"),
-    "conv1d_causal": dict(filters=3, kernel_size=3, padding="causal", dilation_rate=2),
-    "conv1d_groups": dict(filters=6, kernel_size=2, groups=3),
+    "conv1d_valid": {"filters": 3, "kernel_size": 4},
+    "conv1d_same_strides": {"filters": 3, "kernel_size": 4, "strides": 3, "padding": "same"},
+    "conv1d_causal": {"filters": 3, "kernel_size": 3, "padding": "causal", "dilation_rate": 2},
+    "conv1d_groups": {"filters": 6, "kernel_size": 2, "groups": 3},
 }
-ACTIVATIONS = "linear relu relu6 leaky_relu softmax sigmoid tanh elu softplus silu swish exponential".split()
+ACTIVATIONS = (
+    *("linear", "relu", "relu6", "leaky_relu", "softmax", "sigmoid", "tanh", "elu", "softplus", "silu"),
+    *("swish", "exponential"),
+)
 POOLS = {
-    "valid": dict(pool_size=2),
-    "same": dict(pool_size=3, padding="same"),
-    "strides": dict(pool_size=3, strides=2),
-    "overlap_same": dict(pool_size=3, strides=1, padding="same"),
+    "valid": {"pool_size": 2},
+    "same": {"pool_size": 3, "padding": "same"},
+    "strides": {"pool_size": 3, "strides": 2},
+    "overlap_same": {"pool_size": 3, "strides": 1, "padding": "same"},
 }
 
 MODELS = {
@@ -218,13 +221,13 @@ MODELS = {
 }
 
 CHANNELS_FIRST = {
-    "conv2d": {"class": "Conv2D", "options": dict(filters=5, kernel_size=3, strides=2, padding="same")},
-    "conv2d_groups": {"class": "Conv2D", "options": dict(filters=6, kernel_size=2, groups=2, activation="relu")},
-    "depthwise": {"class": "DepthwiseConv2D", "options": dict(kernel_size=3, depth_multiplier=2)},
-    "separable": {"class": "SeparableConv2D", "options": dict(filters=5, kernel_size=3, activation="relu")},
-    "average": {"class": "AveragePooling2D", "options": dict(pool_size=2, padding="same")},
-    "max": {"class": "MaxPooling2D", "options": dict(pool_size=3, strides=2)},
-    "global_average": {"class": "GlobalAveragePooling2D", "options": {}},
-    "global_max_keepdims": {"class": "GlobalMaxPooling2D", "options": dict(keepdims=True)},
-    "zero_padding": {"class": "ZeroPadding2D", "options": dict(padding=((1, 0), (2, 3)))},
+    "conv2d": ("Conv2D", {"filters": 5, "kernel_size": 3, "strides": 2, "padding": "same"}),
+    "conv2d_groups": ("Conv2D", {"filters": 6, "kernel_size": 2, "groups": 2, "activation": "relu"}),
+    "depthwise": ("DepthwiseConv2D", {"kernel_size": 3, "depth_multiplier": 2}),
+    "separable": ("SeparableConv2D", {"filters": 5, "kernel_size": 3, "activation": "relu"}),
+    "average": ("AveragePooling2D", {"pool_size": 2, "padding": "same"}),
+    "max": ("MaxPooling2D", {"pool_size": 3, "strides": 2}),
+    "global_average": ("GlobalAveragePooling2D", {}),
+    "global_max_keepdims": ("GlobalMaxPooling2D", {"keepdims": True}),
+    "zero_padding": ("ZeroPadding2D", {"padding": ((1, 0), (2, 3))}),
 }

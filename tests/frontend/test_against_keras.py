@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import warnings
 
+import keras
 import numpy as np
 import pytest
-
-keras = pytest.importorskip("keras")
+from keras_models import CHANNELS_FIRST, IMAGE, MODELS, randomise, twin_of_channels_first
 
 import kgenn.frontend
-from keras_models import CHANNELS_FIRST, IMAGE, MODELS, randomise, twin_of_channels_first
 
 FORMATS = ("h5", "keras", "live")
 
@@ -70,7 +65,7 @@ def test_forward_equals_keras(name, form, built, tmp_path):
 
 @pytest.mark.parametrize("name", CHANNELS_FIRST)
 def test_channels_first_equals_channels_last(name, tmp_path):
-    first, last = (randomise(m) for m in twin_of_channels_first(CHANNELS_FIRST[name], IMAGE))
+    first, last = (randomise(m) for m in twin_of_channels_first(*CHANNELS_FIRST[name], IMAGE))
     (x,) = samples(last)
     expected = np.asarray(last(x))
     if expected.ndim == 4:
@@ -91,9 +86,7 @@ def test_other_float_types_become_float32(dtype, form, tmp_path):
 
 def test_calls_of_a_shared_layer_share_its_arrays(built, tmp_path):
     graph = read(built("shared")[0], "h5", tmp_path)
-    dense = [node for node in graph.nodes if node.name in ("dense", "dense:1") or ":1" in node.name]
     kernels = [n.layer.kernel for n in graph.nodes if hasattr(n.layer, "kernel")]
-    assert dense
     assert len(kernels) == 4
     assert len({id(kernel) for kernel in kernels}) == 2
 

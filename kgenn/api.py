@@ -1,0 +1,214 @@
+"""The Python interface: load, check, convert, compile, evaluate."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Collection, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from kgenn.artifact import Artifact, read_directory, sha256_of, write_directory
+from kgenn.backends import TARGETS
+from kgenn.backends.base import Simulator
+from kgenn.conversion.base import Converter
+from kgenn.conversion.constraints import violations
+from kgenn.conversion.convert import convert_graph
+from kgenn.conversion.data_norm import DataNorm
+from kgenn.data import check_labels, prepare
+from kgenn.diagnostics import Diagnostic
+from kgenn.encoders.base import Encoder
+from kgenn.encoders.direct import Direct
+from kgenn.frontend import load
+from kgenn.ir.graph import Array, Graph
+from kgenn.ir.network import Network, ReadoutKind
+from kgenn.ir.recording import Recording
+from kgenn.metrics.layer_error import ErrorTally, LayerError
+from kgenn.metrics.result import Result, Tally
+from kgenn.passes import LoweringOptions
+
+# Samples simulated at once: enough for any number of threads, few enough for the scores of long runs.
+BATCH_SIZE = 64
+Progress = Callable[[int], None]
+
+
+def check(model: Any, converter: Converter | None = None, allow: Collection[str] = ()) -> list[Diagnostic]:
+    """Return everything in a model that the profile does not admit, in layer order; empty if it converts.
+
+    Args:
+        model: a path to .h5 or .keras, a live keras.Model, or a Graph.
+        converter: `DataNorm()` if not given.
+        allow: features beyond the strict profile, such as "bias" or "batch-norm".
+
+    Raises:
+        KgennError: KG1xx where the model cannot be read.
+    """
+    return violations(as_graph(model), converter or DataNorm(), allow)
+
+
+def convert(
+    model: Any,
+    *,
+    calibration: Array,
+    timesteps: int,
+    converter: Converter | None = None,
+    encoder: Encoder | None = None,
+    allow: Collection[str] = (),
+    residual: Literal["direct", "identity"] = "direct",
+    pooling: Literal["auto", "fold", "population"] = "auto",
+    readout: ReadoutKind = "current",
+    seed: int = 0,
+) -> Network:
+    """Convert a trained model to a spiking network.
+
+    Args:
+        model: a path to .h5 or .keras, a live keras.Model, or a Graph.
+        calibration: a few hundred training samples as the model takes them, shape (N, *input shape).
+        timesteps: T, at least 1.
+        converter: `DataNorm()` if not given.
+        encoder: `Direct()` if not given.
+        allow: features beyond the strict profile, such as "bias" or "batch-norm".
+        residual: for an Add without a ReLU after it, connect consumers to both branches, or add a spiking
+            identity population.
+        pooling: fold average pooling into the next connection, give it neurons, or decide by size.
+        readout: the score of a class: its accumulated current, or its spike count.
+        seed: of the encoder's random numbers.
+
+    Raises:
+        KgennError: with every violation, or the first error of a later stage.
+    """
+    conversion = convert_graph(
+        as_graph(model),
+        converter or DataNorm(),
+        encoder or Direct(),
+        np.asarray(calibration),
+        timesteps,
+        allow,
+        LoweringOptions(residual, pooling),
+        readout,
+        seed,
+    )
+    return conversion.network
+
+
+def compile(network: Network, target: str = "cpu", threads: int = 0) -> CompiledNetwork:
+    """Build a network for a target.
+
+    Args:
+        target: a name of `kgenn list`: "cpu" for generated C++, "reference" for NumPy.
+        threads: over samples; 0 for one on each core.
+
+    Raises:
+        KgennError: KG5xx of the toolchain.
+    """
+    simulator = TARGETS.get(target)().load(network, None, threads)
+    return CompiledNetwork(Artifact(network, target), simulator)
+
+
+def open_directory(directory: str | os.PathLike[str], threads: int = 0) -> CompiledNetwork:
+    """Open an output directory of `kgenn compile` or `CompiledNetwork.save`.
+
+    Raises:
+        KgennError: KG605 where it is none, KG5xx of the toolchain.
+    """
+    artifact = read_directory(Path(directory))
+    simulator = TARGETS.get(artifact.target)().load(artifact.network, Path(directory), threads)
+    return CompiledNetwork(artifact, simulator)
+
+
+class CompiledNetwork:
+    """A network built for a target.
+
+    Attributes:
+        artifact: the network, the target, and where they came from.
+    """
+
+    def __init__(self, artifact: Artifact, simulator: Simulator) -> None:
+        self.artifact = artifact
+        self._simulator = simulator
+
+    @property
+    def network(self) -> Network:
+        """Return the spiking network."""
+        return self.artifact.network
+
+    def evaluate(
+        self, x: Array, y: Array | None = None, batch_size: int = BATCH_SIZE, progress: Progress | None = None
+    ) -> Result:
+        """Run samples and count what happens.
+
+        Args:
+            x: shape (N, *input shape), as the model takes them.
+            y: class indices of shape (N,), or one-hot.
+            batch_size: samples simulated at once; the result does not depend on it.
+            progress: called with the number of samples finished after each batch.
+
+        Raises:
+            KgennError: KG602 or KG603 for inputs the network does not take, KG607 for odd labels.
+        """
+        classes = self.network.populations[-1].size
+        labels = None if y is None else check_labels(y, len(x), classes)
+        tally = Tally(self.network)
+        wall, cpu = 0.0, 0.0
+        for start, drive in self._batches(x, batch_size, progress):
+            wall_before, cpu_before = time.perf_counter(), time.process_time()
+            recording = self._simulator.run(drive, start)
+            wall += time.perf_counter() - wall_before
+            cpu += time.process_time() - cpu_before
+            tally.add(recording, None if labels is None else labels[start : start + len(drive)])
+        return tally.result(labels is not None, wall, cpu)
+
+    def trace(self, x: Array, batch_size: int = BATCH_SIZE) -> Iterator[Recording]:
+        """Yield the recording of each batch with every spike in it."""
+        for start, drive in self._batches(x, batch_size, None):
+            yield self._simulator.run(drive, start, trace=True)
+
+    def compare(
+        self, x: Array, y: Array | None = None, batch_size: int = BATCH_SIZE, progress: Progress | None = None
+    ) -> tuple[tuple[LayerError, ...], float | None]:
+        """Return each layer's error, ANN activation against firing rate, and the ANN's accuracy.
+
+        The ANN here is the network's own, with weights on its integer grid. Arguments as for `evaluate`.
+        """
+        labels = None if y is None else check_labels(y, len(x), self.network.populations[-1].size)
+        tally = ErrorTally(self.network)
+        for start, drive in self._batches(x, batch_size, progress):
+            recording = self._simulator.run(drive, start)
+            batch = None if labels is None else labels[start : start + len(drive)]
+            tally.add(drive, recording.spike_counts, batch)
+        return tally.errors(), None if labels is None else tally.ann_correct / max(len(x), 1)
+
+    def save(self, directory: str | os.PathLike[str]) -> None:
+        """Write the output directory: manifest, network, sources; see `kgenn run`.
+
+        Raises:
+            KgennError: KG606 where it cannot be written.
+        """
+        program = TARGETS.get(self.artifact.target)().emit(self.network)
+        write_directory(Path(directory), self.artifact.files(program))
+
+    def _batches(self, x: Array, size: int, progress: Progress | None) -> Iterator[tuple[int, Array]]:
+        for start in range(0, len(x), size):
+            drive = self.network.drive(np.asarray(x[start : start + size]))
+            yield start, drive
+            if progress is not None:
+                progress(len(drive))
+
+
+def as_graph(model: Any) -> Graph:
+    """Return a model as a graph, reading it where it is not one yet."""
+    return model if isinstance(model, Graph) else load(model)
+
+
+def samples(x: Array, shape: tuple[int, ...], scale: str | Fraction | None = None) -> Array:
+    """Return raw samples as a model takes them: float32, scaled, with a channel axis; see `kgenn.data.prepare`."""
+    fraction = None if scale is None else Fraction(scale)
+    return prepare(x, shape, fraction, "data")
+
+
+def model_record(path: Path) -> dict[str, str]:
+    """Return what an output directory records of the model file: its name and SHA-256, not its path."""
+    return {"file": path.name, "sha256": sha256_of(path)}

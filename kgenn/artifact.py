@@ -1,0 +1,144 @@
+"""Output directories: everything that a run needs, written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kgenn import __version__
+from kgenn.backends.base import Program
+from kgenn.diagnostics import fail
+from kgenn.ir.graph import Array
+from kgenn.ir.network import Network
+from kgenn.ir.serialise import from_plain, to_plain
+
+MANIFEST = "manifest.json"
+NETWORK = "network.npz"
+# Raised when a directory written before can no longer be read.
+SCHEMA = 1
+# Every archive member gets the first date a zip file can hold, so that equal contents are equal bytes.
+EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Artifact:
+    """A compiled network with where it came from.
+
+    Attributes:
+        network: ready to run.
+        target: a name of `kgenn.backends.TARGETS`.
+        record: every option it was made with, the model's name and SHA-256, notes, rounding; JSON-able.
+    """
+
+    network: Network
+    target: str
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    def files(self, program: Program) -> dict[str, bytes]:
+        """Return the directory's contents."""
+        plain, arrays = to_plain(self.network)
+        manifest = {
+            "schema": SCHEMA,
+            "kgenn": __version__,
+            "target": self.target,
+            **self.record,
+            "network": plain,
+        }
+        text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=True) + "\n"
+        return {MANIFEST: text.encode(), NETWORK: npz_bytes(arrays), **program.files}
+
+
+def npz_bytes(arrays: Mapping[str, Array]) -> bytes:
+    """Return an .npz archive; the same arrays give the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", EPOCH), member.getvalue())
+    return buffer.getvalue()
+
+
+def write_directory(directory: Path, files: Mapping[str, bytes]) -> None:
+    """Write a directory under a temporary name and rename it; replace an older output of kgenn.
+
+    Raises:
+        KgennError: KG606 where it cannot be written, or holds something else.
+    """
+    if directory.exists() and not is_output(directory) and (not directory.is_dir() or any(directory.iterdir())):
+        what = "exists and is not an output of kgenn compile"
+        raise fail("KG606", str(directory), what, "give another directory, or remove this one")
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent) as scratch:
+            fresh = Path(scratch) / "new"
+            fresh.mkdir()
+            for name, content in files.items():
+                (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+                (fresh / name).write_bytes(content)
+            if directory.exists():
+                os.replace(directory, Path(scratch) / "old")
+            os.replace(fresh, directory)
+    except OSError as error:
+        raise fail("KG606", str(directory), f"cannot be written: {error.strerror or error}") from error
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name and rename it.
+
+    Raises:
+        KgennError: KG606 where it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise fail("KG606", str(path), f"cannot be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def is_output(directory: Path) -> bool:
+    """Tell whether a directory was written by kgenn compile."""
+    return (directory / MANIFEST).is_file() and (directory / NETWORK).is_file()
+
+
+def read_directory(directory: Path) -> Artifact:
+    """Read what `write_directory` wrote.
+
+    Raises:
+        KgennError: KG605 where it is no output of kgenn, or of another version's schema.
+    """
+    if not is_output(directory):
+        what = f"has no {MANIFEST} and {NETWORK}"
+        raise fail("KG605", str(directory), what, "give the output directory of kgenn compile")
+    try:
+        manifest = json.loads((directory / MANIFEST).read_text())
+        with np.load(directory / NETWORK, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        if manifest["schema"] != SCHEMA:
+            what = f"has schema {manifest['schema']}, this kgenn reads {SCHEMA}"
+            raise fail("KG605", str(directory), what, "compile the model again")
+        network = from_plain(manifest["network"], arrays)
+        record = {k: v for k, v in manifest.items() if k not in ("schema", "kgenn", "target", "network")}
+        return Artifact(network, manifest["target"], record)
+    except (OSError, ValueError, KeyError, TypeError, AssertionError, zipfile.BadZipFile) as error:
+        raise fail("KG605", str(directory), f"is damaged: {error}", "compile the model again") from error
+
+
+def sha256_of(path: Path) -> str:
+    """Return a file's SHA-256."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,106 @@
+"""The profile: what a model may contain, by default and with each `--allow`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from kgenn.conversion.base import Converter
+from kgenn.diagnostics import Diagnostic, fail, known_names
+from kgenn.ir.graph import Graph, Node
+from kgenn.layers.activation import Activation, ReLU, Softmax
+from kgenn.layers.affine import BatchNorm
+from kgenn.layers.conv import Conv
+from kgenn.layers.dense import Dense
+from kgenn.layers.pooling import MaxPool
+from kgenn.layers.shape import ZeroPad
+
+
+@dataclass(frozen=True)
+class Feature:
+    """Something beyond the strict profile that `--allow NAME` admits."""
+
+    name: str
+    code: str
+    help: str
+
+
+FEATURES: dict[str, Feature] = {
+    feature.name: feature
+    for feature in (
+        Feature(
+            "bias", "KG201", "retrain with use_bias=False, or pass --allow bias to inject it as a constant current"
+        ),
+        Feature("batch-norm", "KG204", "pass --allow batch-norm to fold it into the weights before it"),
+        Feature(
+            "max-pool",
+            "KG203",
+            "retrain with average pooling, or pass --allow max-pool with a converter that has it",
+        ),
+        Feature("relu-cap", "KG205", "pass --allow relu-cap to keep the cap as the layer's largest rate"),
+        Feature("zero-padding", "KG206", "use padding='same', or pass --allow zero-padding"),
+    )
+}
+
+
+def violations(graph: Graph, converter: Converter, allow: Collection[str]) -> list[Diagnostic]:
+    """Return everything in a graph, as read, that the profile does not admit, in layer order.
+
+    Args:
+        allow: names of `FEATURES`.
+
+    Raises:
+        KgennError: KG401 for a name in `allow` that is no feature.
+    """
+    for name in allow:
+        if name not in FEATURES:
+            raise fail("KG401", f"--allow {name}", "unknown feature", known_names(name, FEATURES))
+    found = list(_ends(graph))
+    for node in graph.nodes:
+        found.extend(_never(graph, node))
+        for name, what in _features(node):
+            feature = FEATURES[name]
+            if name not in allow:
+                found.append(Diagnostic(feature.code, node.origin, what, feature.help))
+            elif name not in converter.represents:
+                can = ", ".join(sorted(converter.represents)) or "nothing beyond the strict profile"
+                cannot = f"{what}, which the converter {converter.name} cannot represent exactly"
+                found.append(Diagnostic("KG207", node.origin, cannot, f"it can represent: {can}"))
+    return found
+
+
+def _features(node: Node) -> Iterator[tuple[str, str]]:
+    """Yield the features a node needs, with what was found."""
+    layer = node.layer
+    if isinstance(layer, Conv | Dense) and layer.bias is not None:
+        yield "bias", f"has a bias vector of {layer.bias.size} values"
+    if isinstance(layer, BatchNorm):
+        yield "batch-norm", f"is a batch normalisation of {layer.mean.size} channels"
+    if isinstance(layer, MaxPool):
+        yield "max-pool", f"is a max pooling of {'×'.join(map(str, layer.size))}"
+    if isinstance(layer, ReLU) and layer.max_value is not None:
+        yield "relu-cap", f"has a ReLU capped at {layer.max_value:g}"
+    if isinstance(layer, ZeroPad):
+        yield "zero-padding", f"pads with zeros by {layer.pads}"
+    if isinstance(layer, Conv) and layer.padding == "causal":
+        yield "zero-padding", "has causal padding; the strict profile knows 'valid' and 'same'"
+
+
+def _never(graph: Graph, node: Node) -> Iterator[Diagnostic]:
+    """Yield what no converter can represent, whatever is allowed."""
+    layer = node.layer
+    if isinstance(layer, Activation):
+        yield Diagnostic("KG202", node.origin, f"has the activation {layer.function!r}", "retrain with ReLU")
+    if isinstance(layer, Softmax) and (graph.consumers[node.name] or node.name not in graph.outputs):
+        what = "is a softmax inside the network; only a final one can be dropped"
+        yield Diagnostic("KG202", node.origin, what, "retrain with ReLU")
+    if isinstance(layer, ReLU) and (layer.negative_slope or layer.threshold):
+        what = f"has a ReLU with negative slope {layer.negative_slope:g} and threshold {layer.threshold:g}"
+        yield Diagnostic("KG208", node.origin, what, "retrain with a plain ReLU")
+
+
+def _ends(graph: Graph) -> Iterator[Diagnostic]:
+    for kind, names in (("inputs", graph.inputs), ("outputs", graph.outputs)):
+        if len(names) != 1:
+            what = f"has {len(names)} {kind}: {', '.join(names)}"
+            yield Diagnostic("KG209", graph.name, what, "convert a model with one input and one output")

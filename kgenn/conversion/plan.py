@@ -1,0 +1,80 @@
+"""Say what each layer of a model becomes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kgenn.conversion.paths import is_population
+from kgenn.ir.graph import Graph, Input, Shape
+from kgenn.layers.activation import Identity, ReLU, Softmax
+from kgenn.layers.affine import Affine
+from kgenn.layers.conv import Conv
+from kgenn.layers.dense import Dense
+from kgenn.layers.merge import Add, Concatenate
+from kgenn.layers.pooling import AveragePool
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What one layer becomes.
+
+    Attributes:
+        layer: the Keras layer, as "name (Class)".
+        shape: of its output.
+        becomes: in a few words.
+    """
+
+    layer: str
+    shape: Shape
+    becomes: str
+
+
+def plan(graph: Graph, lowered: Graph) -> tuple[Fate, ...]:
+    """Return the fate of each Keras layer, in order.
+
+    Args:
+        graph: as read.
+        lowered: the same after lowering.
+    """
+    fates: dict[str, list[str]] = {}
+    shapes: dict[str, Shape] = {}
+    for node in graph.nodes:
+        shapes[node.origin] = graph.shapes[node.name]
+        words = _fate(graph, lowered, node.name)
+        if words and words not in fates.setdefault(node.origin, []):
+            fates[node.origin].append(words)
+    return tuple(Fate(origin, shapes[origin], ", ".join(words) or "nothing") for origin, words in fates.items())
+
+
+def _fate(graph: Graph, lowered: Graph, name: str) -> str:
+    layer = graph.by_name[name].layer
+    kept = lowered.by_name.get(name)
+    if isinstance(layer, Input):
+        return "input population"
+    if isinstance(layer, Identity):
+        return "dropped: nothing at inference"
+    if isinstance(layer, Softmax):
+        return "dropped: scores are logits"
+    own = [n for n in (f"{name}/identity", f"{name}/population") if n in lowered.by_name]
+    if own:
+        return f"{_neurons(lowered.shapes[own[0]])} of its own"
+    if isinstance(layer, Conv | Dense):
+        readout = "readout" if name in lowered.outputs else "synapses"
+        return f"{readout} ({layer.kernel.size:,} weights)"
+    if isinstance(layer, ReLU):
+        return _neurons(lowered.shapes[name]) if kept and is_population(kept) else "fused"
+    if isinstance(layer, Affine):
+        absorbed = kept is None
+        return "runs on the host" if absorbed else "folded into the weights"
+    if isinstance(layer, AveragePool):
+        return "folded into the next connection"
+    if isinstance(layer, Add | Concatenate):
+        return "several connections into one population"
+    return "reordering of synapses"
+
+
+def _neurons(shape: Shape) -> str:
+    size = 1
+    for n in shape:
+        size *= n
+    return f"{size:,} neurons"

@@ -1,0 +1,141 @@
+"""Read data sets: .npz files with x and y, or in the layout of keras.datasets."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from kgenn.diagnostics import fail
+from kgenn.ir.graph import Array, Shape
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Samples and, where there are any, labels.
+
+    Attributes:
+        x: shape (N, ...), as stored.
+        y: shape (N,), class indices, or None.
+    """
+
+    x: Array
+    y: Array | None
+
+    def limited(self, limit: int | None) -> Data:
+        """Return the first `limit` samples."""
+        return self if limit is None else Data(self.x[:limit], None if self.y is None else self.y[:limit])
+
+
+def load_data(path: Path, split: str | None = None) -> Data:
+    """Read an .npz file.
+
+    Args:
+        path: with arrays `x` and perhaps `y`, or `x_train`, `y_train`, `x_test`, `y_test`.
+        split: "train" or "test"; needed where the file has both.
+
+    Raises:
+        KgennError: KG601 where the file cannot be read or lacks the arrays, KG607 for odd labels.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise fail("KG601", str(path), "is a single array", "save it with numpy.savez(path, x=..., y=...)")
+            suffix = _suffix(path, list(archive.files), split)
+            x = archive[f"x{suffix}"]
+            y = archive[f"y{suffix}"] if f"y{suffix}" in archive.files else None
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise fail("KG601", str(path), f"cannot be read: {error}", "give an .npz file with x and y") from error
+    return Data(x, None if y is None else _labels(path, y, len(x)))
+
+
+def _suffix(path: Path, names: list[str], split: str | None) -> str:
+    """Return the ending of the arrays to read."""
+    if split is None and "x" in names:
+        return ""
+    if split is None and "x_test" in names:
+        what = f"has the arrays {', '.join(names)}"
+        raise fail("KG601", str(path), what, "say which: --split test or --split train")
+    if split is not None and f"x_{split}" in names:
+        return f"_{split}"
+    if split is not None and "x" in names:
+        return ""
+    what = f"has no array {'x' if split is None else f'x_{split}'}; it has {', '.join(names) or 'none'}"
+    raise fail("KG601", str(path), what, "save it with numpy.savez(path, x=..., y=...)")
+
+
+def _labels(path: Path, y: Array, num_samples: int) -> Array:
+    if y.ndim == 2 and y.shape[1] == 1:  # keras.datasets.cifar10
+        y = y[:, 0]
+    elif y.ndim == 2:  # one-hot
+        y = y.argmax(axis=1)
+    if y.shape != (num_samples,) or not np.issubdtype(y.dtype, np.number) or (y != np.floor(y)).any():
+        what = f"has labels of shape {y.shape} and type {y.dtype} for {num_samples} samples"
+        raise fail("KG607", str(path), what, "give one class index for each sample")
+    return y.astype(np.int64)
+
+
+def check_labels(y: Array, num_samples: int, num_classes: int) -> Array:
+    """Return labels as int64 after checking that they are classes of the network."""
+    y = np.asarray(y)
+    if y.ndim == 2:
+        y = y[:, 0] if y.shape[1] == 1 else y.argmax(axis=1)
+    if y.shape != (num_samples,):
+        raise fail(
+            "KG607", "labels", f"have shape {y.shape} for {num_samples} samples", "give one for each sample"
+        )
+    if num_samples and not (y.min() >= 0 and y.max() < num_classes):
+        what = f"run from {y.min()} to {y.max()}; the network has the classes 0 to {num_classes - 1}"
+        raise fail("KG607", "labels", what, "give the data set the model was trained on")
+    return y.astype(np.int64)
+
+
+def parse_scale(text: str) -> Fraction:
+    """Return a scale such as "1/255" or "0.5".
+
+    Raises:
+        KgennError: KG401 where it is no positive number.
+    """
+    try:
+        scale = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        scale = Fraction(0)
+    if scale <= 0:
+        raise fail("KG401", "--scale", f"is {text!r}", "give a positive number or fraction, such as 1/255")
+    return scale
+
+
+def prepare(x: Array, shape: Shape, scale: Fraction | None, where: str) -> Array:
+    """Return samples as the model takes them: float32, scaled, with a channel axis.
+
+    x · scale is computed in float64 and rounded once, so that 1/255 gives what dividing by 255 gives.
+
+    Args:
+        x: shape (N, *shape), or without a channel axis of length 1.
+        shape: of one sample as the model takes it.
+        scale: needed for integers, where 1 takes them as they are.
+        where: the file, for messages.
+
+    Raises:
+        KgennError: KG602 for another shape, KG604 for integers without a scale.
+    """
+    x = np.asarray(x)
+    if x.shape[1:] != shape and 1 in (shape[-1], shape[0]) and x.size == len(x) * int(np.prod(shape)):
+        squeezed = tuple(n for n in x.shape[1:] if n != 1)
+        if squeezed == tuple(n for n in shape if n != 1):
+            x = x.reshape(len(x), *shape)
+    if x.shape[1:] != shape:
+        raise fail("KG602", where, f"has samples of {x.shape[1:]}; the model takes {shape}", "reshape the data")
+    if not np.issubdtype(x.dtype, np.number) and x.dtype != np.bool_:
+        raise fail("KG602", where, f"has values of type {x.dtype}", "give real numbers")
+    if scale is None:
+        if np.issubdtype(x.dtype, np.integer):
+            what = f"has integers of type {x.dtype} from {x.min(initial=0)} to {x.max(initial=0)}"
+            raise fail(
+                "KG604", where, what, "pass --scale 1/255, or --scale 1 where the model takes them as they are"
+            )
+        return x.astype(np.float32)
+    return (x.astype(np.float64) * scale.numerator / scale.denominator).astype(np.float32)

@@ -1,0 +1,25 @@
+"""Recording: what a simulator gives for a batch of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kgenn.ir.graph import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """What a batch of N samples gives.
+
+    Attributes:
+        scores: the readout after each step, shape (N, T, num_classes), float32.
+        spike_counts: for each spiking population the spikes of each neuron, shape (N, size), int32; a
+            spike of value n counts as |n|.
+        raster: for each spiking population the value of every spike, shape (N, T, size), int8; None unless
+            it was asked for.
+    """
+
+    scores: Array
+    spike_counts: Mapping[str, Array]
+    raster: Mapping[str, Array] | None = None

@@ -1,0 +1,106 @@
+"""Compare firing rates with the ANN's activations, layer by layer: which layer loses?
+
+The network itself says what its rates should become: with every spike train replaced by its rate and no
+limit to a rate, the connections and biases compute the ANN's activations, in units of λ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from kgenn.ir.graph import Array
+from kgenn.ir.network import Network, Population
+
+
+@dataclass(frozen=True)
+class LayerError:
+    """How far a population's rates are from the activations they stand for; means over neurons and samples.
+
+    Attributes:
+        population: its name.
+        activation: mean ANN activation, in units of λ (1 is a spike at every step).
+        rate: mean firing rate, spikes per step.
+        error: mean |rate − activation|.
+        relative: ‖rate − activation‖ / ‖activation‖, Euclidean.
+        own: mean |rate − what the rates that come in would give|, the part of the error made in this layer.
+        saturated: the share of activations above 1, which no rate can reach.
+    """
+
+    population: str
+    activation: float
+    rate: float
+    error: float
+    relative: float
+    own: float
+    saturated: float
+
+
+def ideal_rates(network: Network, x: Array, measured: Mapping[str, Array] | None = None) -> dict[str, Array]:
+    """Return the rate that each population should have, shape (N, size), float64, with no upper limit.
+
+    Args:
+        x: inputs after coding, in real units: `network.drive(x) / network.coding.levels`, shape (N, inputs).
+        measured: if given, each population is computed from these rates of its sources instead of the ideal
+            ones, so that the difference is its own error.
+    """
+    ideal: dict[str, Array] = {}
+    for population in network.populations:
+        if population is network.populations[0]:
+            ideal[population.name] = x
+            continue
+        sources = ideal if measured is None else {network.populations[0].name: x, **measured}
+        total = np.zeros((len(x), population.size))
+        if population.bias is not None:
+            total += population.bias
+        for connection in network.incoming[population.name]:
+            total += connection.apply(sources[connection.source].astype(np.float64))
+        linear = total / population.unit
+        ideal[population.name] = linear if not population.neuron.threshold else np.maximum(linear, 0.0)
+    return ideal
+
+
+class ErrorTally:
+    """Add up errors batch by batch."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.num_samples = 0
+        self.ann_correct = 0
+        self.sums: dict[str, Array] = {}
+
+    @property
+    def hidden(self) -> tuple[Population, ...]:
+        """Return the spiking populations other than the input."""
+        return tuple(p for p in self.network.spiking if p is not self.network.populations[0])
+
+    def add(self, drive: Array, spike_counts: Mapping[str, Array], labels: Array | None) -> None:
+        """Add one batch of drives and the spike counts they caused."""
+        network = self.network
+        x = drive.astype(np.float64) / network.coding.levels
+        rates = {name: counts / network.num_timesteps for name, counts in spike_counts.items()}
+        if network.spiking[0] is network.populations[0]:
+            # counts have no sign, an input's spikes have its own
+            rates[network.spiking[0].name] *= np.sign(x)
+        ideal = ideal_rates(network, x)
+        expected = ideal_rates(network, x, rates)
+        for p in self.hidden:
+            a, r, e = ideal[p.name], rates[p.name], expected[p.name]
+            row = [a.sum(), r.sum(), np.abs(r - a).sum(), ((r - a) ** 2).sum(), (a**2).sum()]
+            row += [np.abs(r - e).sum(), (a > 1).sum()]
+            self.sums[p.name] = self.sums.get(p.name, np.zeros(len(row))) + np.array(row)
+        self.num_samples += len(x)
+        if labels is not None:
+            self.ann_correct += int((ideal[network.populations[-1].name].argmax(axis=1) == labels).sum())
+
+    def errors(self) -> tuple[LayerError, ...]:
+        """Return the errors of each hidden population, in order."""
+        rows = []
+        for p in self.hidden:
+            a, r, error, squared, norm, own, saturated = self.sums[p.name]
+            n = self.num_samples * p.size
+            relative = float(np.sqrt(squared / norm)) if norm else 0.0
+            rows.append(LayerError(p.name, a / n, r / n, error / n, relative, own / n, saturated / n))
+        return tuple(rows)

@@ -1,0 +1,136 @@
+"""What a run gives, and how it is added up batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kgenn.ir.graph import Array
+from kgenn.ir.network import Network
+from kgenn.ir.recording import Recording
+from kgenn.metrics.energy import BREAK_EVEN_SPIKES, Energy, estimate
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The outcome of running a network on a data set.
+
+    Attributes:
+        accuracy: the share of samples whose largest score is their label's, 0 to 1; None without labels.
+        num_samples, num_timesteps: N and T.
+        curve: the accuracy after each step, shape (T,); None without labels.
+        spikes_per_neuron: mean spikes of a neuron in one inference; the encoder's do not count.
+        spikes: mean spikes of each spiking population in one inference.
+        synaptic_operations: mean additions in one inference, each spike times the synapses it crosses.
+        direct_macs: multiply-accumulates of a direct input in one inference.
+        ann_macs: multiply-accumulates of the source model.
+        energy: arithmetic energy of one inference.
+        wall_seconds, cpu_seconds: of the simulation.
+        predictions: shape (N,), the class of each sample.
+        scores: shape (N, num_classes), the readout after the last step, in the model's units.
+    """
+
+    accuracy: float | None
+    num_samples: int
+    num_timesteps: int
+    curve: Array | None
+    spikes_per_neuron: float
+    spikes: Mapping[str, float]
+    synaptic_operations: float
+    direct_macs: int
+    ann_macs: int
+    energy: Energy
+    wall_seconds: float
+    cpu_seconds: float
+    predictions: Array = field(repr=False)
+    scores: Array = field(repr=False)
+
+    def to_dict(self, curve: bool = False) -> dict[str, Any]:
+        """Return the figures as JSON-able data, without the arrays; the curve on request."""
+        plain: dict[str, Any] = {
+            "accuracy": self.accuracy,
+            "num_samples": self.num_samples,
+            "num_timesteps": self.num_timesteps,
+            "spikes_per_neuron": self.spikes_per_neuron,
+            "spikes": dict(self.spikes),
+            "synaptic_operations": self.synaptic_operations,
+            "direct_macs": self.direct_macs,
+            "ann_macs": self.ann_macs,
+            "energy": {"snn_joules": self.energy.snn, "ann_joules": self.energy.ann, "source": self.energy.source},
+            "wall_seconds": self.wall_seconds,
+            "cpu_seconds": self.cpu_seconds,
+        }
+        if curve:
+            plain["curve"] = None if self.curve is None else [round(float(a), 6) for a in self.curve]
+        return plain
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return the figures as (name, value with its unit), for a table."""
+        accuracy = "no labels" if self.accuracy is None else f"{100 * self.accuracy:.2f} %"
+        side = "below" if self.spikes_per_neuron < BREAK_EVEN_SPIKES else "above"
+        ratio = self.synaptic_operations / self.ann_macs if self.ann_macs else float("nan")
+        return [
+            ("accuracy", accuracy),
+            ("samples", f"{self.num_samples:,}"),
+            ("timesteps", f"{self.num_timesteps:,}"),
+            ("spikes per neuron", f"{self.spikes_per_neuron:.3f} ({side} break-even, {BREAK_EVEN_SPIKES})"),
+            ("synaptic operations", f"{self.synaptic_operations:,.0f} per sample ({ratio:.2f} × ANN MACs)"),
+            ("direct-input MACs", f"{self.direct_macs:,} per sample"),
+            ("ANN MACs", f"{self.ann_macs:,} per sample"),
+            ("energy, arithmetic", f"{self.energy.snn * 1e6:.3g} µJ; ANN {self.energy.ann * 1e6:.3g} µJ (45 nm)"),
+            ("time", f"{self.wall_seconds:.2f} s wall, {self.cpu_seconds:.2f} s CPU"),
+        ]
+
+    def __str__(self) -> str:
+        return "\n".join(f"{name:20} {value}" for name, value in self.rows())
+
+
+class Tally:
+    """Add up recordings batch by batch."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.final_scores: list[Array] = []
+        self.correct = np.zeros(network.num_timesteps, np.int64)
+        self.counts = {p.name: np.zeros(p.size, np.int64) for p in network.spiking}
+
+    def add(self, recording: Recording, labels: Array | None) -> None:
+        """Add one batch; `labels` has shape (batch,)."""
+        self.final_scores.append(recording.scores[:, -1])
+        for name, counts in recording.spike_counts.items():
+            self.counts[name] += counts.sum(axis=0)
+        if labels is not None:
+            self.correct += (recording.scores.argmax(axis=-1) == labels[:, None]).sum(axis=0)
+
+    def result(self, labelled: bool, wall_seconds: float, cpu_seconds: float) -> Result:
+        """Return the result over all batches."""
+        network, readout = self.network, self.network.populations[-1]
+        raw = np.concatenate(self.final_scores) if self.final_scores else np.zeros((0, readout.size), np.float32)
+        num_samples = len(raw)
+        share = 1 / max(num_samples, 1)
+        first = network.populations[0]
+        neurons = [p for p in network.spiking if p is not first]
+        total = sum(int(self.counts[p.name].sum()) for p in neurons)
+        operations = sum(int(counts @ network.fan_out[name]) for name, counts in self.counts.items()) * share
+        direct_macs = int(network.fan_out[first.name].sum()) if network.coding.analog else 0
+        per_step = readout.scale / (readout.unit if network.readout == "current" else 1.0)
+        curve = self.correct * share if labelled else None
+        return Result(
+            accuracy=None if curve is None else float(curve[-1]),
+            num_samples=num_samples,
+            num_timesteps=network.num_timesteps,
+            curve=curve,
+            spikes_per_neuron=total * share / max(sum(p.size for p in neurons), 1),
+            spikes={name: int(counts.sum()) * share for name, counts in self.counts.items()},
+            synaptic_operations=operations,
+            direct_macs=direct_macs,
+            ann_macs=network.ann_macs,
+            energy=estimate(operations, direct_macs, network.ann_macs),
+            wall_seconds=wall_seconds,
+            cpu_seconds=cpu_seconds,
+            predictions=raw.argmax(axis=-1),
+            scores=(raw * (per_step / network.num_timesteps)).astype(np.float32),
+        )
