@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from kgenn.diagnostics import fail
 from kgenn.frontend.model_config import LayerEntry, ModelEntry, Path
 from kgenn.frontend.topology import Plans
-from kgenn.layers.weights import Slot, StoredArray
+from kgenn.layers.weights import StoredArray
 
 
 def split(
@@ -17,7 +17,8 @@ def split(
     """Return the arrays of each layer of a nested model.
 
     Keras lists first what training changes, for all layers, then the rest (moving statistics, frozen layers).
-    A nested model frozen as a whole can stand in plain order instead: the stored names tell.
+    Keras 3 lists those of a model that is frozen as a whole in plain order instead, which the stored names tell:
+    "layer/variable", in general, though the layer part may be another name in Keras 2.
     """
     slots = [
         (path, slot, slot.trainable and bool(leaf.options.get("trainable", True)))
@@ -29,8 +30,8 @@ def split(
         what = f"stores {len(stored)} arrays where its layers need {len(slots)}"
         raise fail("KG106", where, what, "save the model again from the Keras that trained it")
     trainable_first = [s for s in slots if s[2]] + [s for s in slots if not s[2]]
-    for order in (trainable_first, slots):
-        if _names_agree([slot for _, slot, _ in order], stored):
+    for parts, order in ((2, trainable_first), (2, slots), (1, trainable_first), (1, slots)):
+        if _agree([_words(f"{path[-1]}/{slot.name}", parts) for path, slot, _ in order], stored, parts):
             found: dict[Path, list[StoredArray]] = {path: [] for path, _, _ in slots}
             for (path, _, _), array in zip(order, stored, strict=True):
                 found[path].append(array)
@@ -40,16 +41,15 @@ def split(
     raise fail("KG106", where, what, "save the model again")
 
 
-def _names_agree(slots: list[Slot], stored: list[StoredArray]) -> bool:
-    """Tell whether no array is stored under the name of another kind of array."""
-    known = {_variable(slot.name) for slot in slots}
-    return all(
-        _variable(array.label) == _variable(slot.name) or _variable(array.label) not in known
-        for slot, array in zip(slots, stored, strict=True)
-    )
+def _agree(expected: list[Path], stored: list[StoredArray], parts: int) -> bool:
+    """Tell whether no array is stored under the name of another one."""
+    found = [_words(array.label, parts) for array in stored]
+    known = set(expected)
+    return all(ours == theirs or theirs not in known for ours, theirs in zip(expected, found, strict=True))
 
 
-def _variable(label: str) -> str:
-    """Return the variable's own name: "kernel" of "conv2d_1/kernel:0", and of "conv2d/depthwise_kernel_1:0"."""
-    name = re.sub(r"(_\d+)?(:\d+)?(_\d+)?$", "", label.rpartition("/")[2])
-    return name.removeprefix("depthwise_")
+def _words(label: str, parts: int) -> Path:
+    """Return the last parts of a label: of "conv/depthwise_kernel_1:0" the variable "kernel", and its layer."""
+    *layers, variable = label.split("/")
+    name = re.sub(r"(_\d+)?(:\d+)?(_\d+)?$", "", variable).removeprefix("depthwise_")
+    return (*layers, name)[-parts:]

@@ -82,7 +82,8 @@ class _Builder:
         where = f"{self.source}: {'/'.join(path) or model.name}"
         values: dict[Reference, Tensor] = {}
         if inputs is not None and len(inputs) != len(model.inputs):
-            raise fail("KG108", where, f"has {len(model.inputs)} inputs, but is called on {len(inputs)}")
+            what = f"has {len(model.inputs)} inputs, but is called on {len(inputs)}"
+            raise fail("KG108", where, what, "save the model again")
         for ref, tensor in zip(model.inputs, inputs or (), strict=inputs is not None):
             values[ref] = tensor
         for entry, index, call in ordered_calls(model, where):
@@ -108,7 +109,7 @@ class _Builder:
                 return None
             weights = self.weights_of(path, f"{self.source}: {config.where}")
             chain = LAYERS.get(entry.class_name)(config, weights, shapes)
-            weights.finish()
+            self.errors.update(dict.fromkeys(weights.finish()))
             outputs = _chain_shapes(chain, shapes)
         except KgennError as error:
             self.errors.update(dict.fromkeys(error.diagnostics))

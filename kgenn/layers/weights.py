@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kgenn.diagnostics import KgennError, fail
+from kgenn.diagnostics import Diagnostic
 from kgenn.ir.graph import Array, Shape
 
 
@@ -35,42 +35,37 @@ class Slot:
 
 
 class Weights:
-    """The arrays of one layer, in the order in which Keras creates its variables."""
+    """The arrays of one layer, in the order in which Keras creates its variables.
+
+    What is wrong with them is collected, so that every layer of a model is checked before the reading ends.
+    """
 
     def __init__(self, where: str, arrays: Sequence[StoredArray]) -> None:
         self.where = where
         self.arrays = arrays
         self.taken: list[Array] = []
+        self.problems: list[Diagnostic] = []
 
     def take(self, name: str, shape: Shape, trainable: bool = True) -> Array:
-        """Return the next array as float32; a missing, misshapen or non-finite one is an error (KG106)."""
-        if len(self.taken) == len(self.arrays):
-            raise self._error(f"lacks the array {name!r} of shape {shape}; {len(self.arrays)} are stored")
-        stored = self.arrays[len(self.taken)]
-        if tuple(stored.data.shape) != shape:
-            raise self._error(
-                f"stores {stored.label!r} of shape {tuple(stored.data.shape)} where {name!r} must be {shape}"
-            )
-        try:
-            array = _float32(stored)
-        except (OSError, RuntimeError, TypeError, ValueError) as error:  # from h5py, on a damaged file
-            raise self._error(f"stores {stored.label!r}, which cannot be read: {error}") from None
-        if array is None:
-            raise self._error(f"stores {stored.label!r} of type {stored.data.dtype}; allowed: real numbers")
-        if not np.isfinite(array).all():
-            count = np.sum(~np.isfinite(array))
-            raise self._error(f"stores {count} values in {stored.label!r} that are not finite")
-        self.taken.append(array)
-        return array
-
-    def finish(self) -> None:
-        """Check that every array was taken."""
+        """Return the next array as float32; zeros in its place, and a problem (KG106), where it is not right."""
         if len(self.taken) < len(self.arrays):
-            labels = ", ".join(repr(stored.label) for stored in self.arrays[len(self.taken) :])
-            raise self._error(f"stores arrays that it has no use for: {labels}")
+            array, problem = _checked(self.arrays[len(self.taken)], name, shape)
+        else:
+            array, problem = None, f"lacks the array {name!r} of shape {shape}; {len(self.arrays)} are stored"
+        self._report(problem)
+        self.taken.append(np.broadcast_to(np.float32(0), shape) if array is None else array)
+        return self.taken[-1]
 
-    def _error(self, what: str) -> KgennError:
-        return fail("KG106", self.where, what, "save the model again from the Keras that trained it")
+    def finish(self) -> tuple[Diagnostic, ...]:
+        """Return the problems, among them arrays that were not taken."""
+        labels = ", ".join(repr(stored.label) for stored in self.arrays[len(self.taken) :])
+        self._report(f"stores arrays that it has no use for: {labels}" if labels else "")
+        return tuple(self.problems)
+
+    def _report(self, what: str) -> None:
+        if what:
+            remedy = "save the model again from the Keras that trained it"
+            self.problems.append(Diagnostic("KG106", self.where, what, remedy))
 
 
 class Plan(Weights):
@@ -85,9 +80,22 @@ class Plan(Weights):
         return np.broadcast_to(np.float32(0), shape)
 
 
-def _float32(stored: StoredArray) -> Array | None:
-    """Read an array and convert it; None where it is not of real numbers."""
-    array = np.asarray(stored.data)
+def _checked(stored: StoredArray, name: str, shape: Shape) -> tuple[Array | None, str]:
+    """Return an array as float32, or None and what is wrong with it."""
+    if tuple(stored.data.shape) != shape:
+        return None, f"stores {stored.label!r} of shape {tuple(stored.data.shape)} where {name!r} must be {shape}"
+    try:
+        array = _float32(np.asarray(stored.data))
+    except (OSError, RuntimeError, TypeError, ValueError) as error:  # from h5py, on a damaged file
+        return None, f"stores {stored.label!r}, which cannot be read: {error}"
+    if array is None:
+        return None, f"stores {stored.label!r} of type {stored.data.dtype}; allowed: real numbers"
+    count = np.sum(~np.isfinite(array))
+    return array, f"stores {count} values in {stored.label!r} that are not finite" if count else ""
+
+
+def _float32(array: Array) -> Array | None:
+    """Convert an array; None where it is not of real numbers."""
     # bfloat16, the upper half of a float32: NumPy alone sees two opaque bytes
     if array.dtype.kind == "V" and array.dtype.itemsize == 2:
         return (array.view(np.uint16).astype(np.uint32) << 16).view(np.float32)

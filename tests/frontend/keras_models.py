@@ -64,7 +64,7 @@ def nested() -> keras.Model:
 
 def frozen() -> keras.Model:
     """Return a nested model that is frozen as a whole, but for one layer set free again."""
-    block = inner("block")
+    block = chain(IMAGE, *(layers.Conv2D(4, 1) for _ in range(3)), layers.BatchNormalization())
     block.trainable = False
     block.layers[1].trainable = True
     return chain(IMAGE, block, layers.Flatten(), layers.Dense(2))

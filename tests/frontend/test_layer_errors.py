@@ -1,0 +1,193 @@
+"""A layer or a connection that kgenn does not follow is a diagnostic that names it and the remedy."""
+
+from __future__ import annotations
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+from model_files import edit, errors_of, functional, layer, only_error, write
+
+from kgenn.frontend import load
+
+# layers
+
+
+def test_unknown_layers_are_reported_together_in_layer_order(h5):
+    def change(config, layers):
+        layers["dense_2"]["class_name"] = "MyDense"
+        layers["conv2d_3"]["class_name"] = "Conv2DX"
+
+    first, second = errors_of(edit(h5, change))
+    assert (first.code, second.code) == ("KG105", "KG105")
+    assert "residual.h5: conv2d_3 (Conv2DX)" in first.where
+    assert "did you mean 'Conv2D'" in first.help
+    assert "dense_2 (MyDense)" in second.where
+
+
+def test_a_lambda_is_refused(tmp_path):
+    path = functional(tmp_path / "m.h5", layer("Lambda", "y", [[["x", 0, 0, {}]]], function=["code"]))
+    only_error(path, "KG105", "m.h5", "y (Lambda)")
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"class_name": "Mine>ReLU"},
+        {"registered_name": "Mine>ReLU", "module": None},
+        {"registered_name": "ReLU", "module": "__main__"},
+    ],
+)
+def test_a_custom_class_with_a_known_name_is_refused(extra, tmp_path):
+    path = functional(tmp_path / "m.h5", {**layer("ReLU", "y", [[["x", 0, 0, {}]]]), **extra})
+    only_error(path, "KG105", "y (ReLU)", "custom class")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        layer("TFOpLambda", "y", [["x", 0, 0, {"y": ["x", 0, 0]}]], function="__operators__.add"),
+        {"class_name": "Add", "config": {"name": "y"}, "name": "y", "inbound_nodes": [[["x", 0, 0, {}]]]},
+        {**layer("Add", "y", [[["x", 0, 0, {}]]]), "module": "keras.src.ops.numpy"},
+    ],
+)
+def test_an_operation_on_tensors_is_refused_with_the_layer_to_use(entry, tmp_path):
+    error = only_error(functional(tmp_path / "m.h5", entry), "KG105", "y (", "operation")
+    assert "keras.layers.Add" in error.help
+
+
+def test_a_subclassed_model(tmp_path):
+    only_error(write(tmp_path / "m.h5", class_name="MyModel"), "KG105", "m.h5", "MyModel")
+
+
+OWN_RELU = {"class_name": "function", "config": "relu", "registered_name": "mine>relu"}
+BAD_OPTIONS = [
+    ("Dense", {"units": 0}),
+    ("Dense", {}),
+    ("Dense", {"units": 2, "activation": "gelu_tanh"}),
+    ("Dense", {"units": 2, "activation": OWN_RELU}),
+    ("Dense", {"units": 2, "use_bias": "yes"}),
+    ("ReLU", {"max_value": "six"}),
+    ("ReLU", {"negative_slope": float("nan")}),
+    ("Reshape", {"target_shape": [-1, 3]}),
+    ("Reshape", {"target_shape": [-1, -1]}),
+    ("Permute", {"dims": [2]}),
+    ("Softmax", {"axis": [1, 2]}),
+    ("BatchNormalization", {"axis": 0}),
+    ("BatchNormalization", {"renorm": True}),
+    ("Rescaling", {"scale": "all"}),
+    ("Concatenate", {"axis": 3}),
+]
+
+
+@pytest.mark.parametrize(("class_name", "options"), BAD_OPTIONS)
+def test_an_option_that_kgenn_does_not_know(class_name, options, tmp_path):
+    path = functional(tmp_path / "m.h5", layer(class_name, "y", [[["x", 0, 0, {}]]], **options))
+    only_error(path, "KG107", "m.h5", f"y ({class_name})", "allowed")
+
+
+@pytest.mark.parametrize(
+    ("class_name", "options"),
+    [
+        ("Conv2D", {"filters": 3, "kernel_size": 3, "padding": "causal"}),
+        ("Conv2D", {"filters": 3, "kernel_size": [3, 3, 3]}),
+        ("Conv2D", {"filters": 3, "kernel_size": 3, "groups": 2}),
+        ("Conv2D", {"filters": 3, "kernel_size": 3, "data_format": "channels_middle"}),
+        ("AveragePooling2D", {"pool_size": 2, "padding": "reflect"}),
+        ("ZeroPadding2D", {"padding": [[1, 2], [3]]}),
+    ],
+)
+def test_an_option_of_an_image_layer_that_kgenn_does_not_know(class_name, options, tmp_path):
+    image = layer("InputLayer", "x", batch_shape=[None, 6, 6, 4])
+    path = write(tmp_path / "m.h5", image, layer(class_name, "y", **options))
+    only_error(path, "KG107", f"y ({class_name})", "allowed")
+
+
+# topology
+
+
+@pytest.mark.parametrize("shape", [[None, None, 4], None])
+def test_an_unknown_dimension(shape, tmp_path):
+    path = write(tmp_path / "m.h5", layer("InputLayer", "x", batch_input_shape=shape), layer("ReLU", "y"))
+    only_error(path, "KG109", "m.h5", "x (InputLayer)")
+
+
+def test_a_sequential_model_that_was_never_built(tmp_path):
+    only_error(write(tmp_path / "m.h5", layer("Dense", "y", units=2)), "KG109", "y_input (InputLayer)")
+
+
+def test_a_circle_of_layers(tmp_path):
+    a = layer("ReLU", "a", [[["y", 0, 0, {}]]])
+    path = functional(tmp_path / "m.h5", a, layer("Add", "y", [[["a", 0, 0, {}], ["x", 0, 0, {}]]]))
+    only_error(path, "KG108", "m.h5", "a, y")
+
+
+@pytest.mark.parametrize("ref", [["z", 0, 0, {}], ["x", 1, 0, {}], ["x", 0, 1, {}]])
+def test_a_reference_to_nothing(ref, tmp_path):
+    only_error(functional(tmp_path / "m.h5", layer("ReLU", "y", [[ref]])), "KG108", "m.h5", repr(ref[0]))
+
+
+def test_two_layers_of_one_name(tmp_path):
+    y = layer("ReLU", "y", [[["x", 0, 0, {}]]])
+    only_error(functional(tmp_path / "m.h5", y, y), "KG108", "m.h5", "'y'")
+
+
+def test_a_layer_that_is_never_called(tmp_path):
+    y = layer("ReLU", "y", [[["x", 0, 0, {}]]])
+    only_error(functional(tmp_path / "m.h5", y, layer("ReLU", "z", [])), "KG108", "m.h5", "z")
+
+
+def test_malformed_inbound_nodes(tmp_path):
+    only_error(functional(tmp_path / "m.h5", layer("ReLU", "y", "x")), "KG108", "y (ReLU)")
+
+
+def test_a_model_without_outputs(tmp_path):
+    path = functional(tmp_path / "m.h5", layer("ReLU", "y", [[["x", 0, 0, {}]]]), outputs=())
+    only_error(path, "KG108", "m.h5", "output_layers")
+
+
+@pytest.mark.parametrize(
+    "inbound",
+    [
+        [[["x", 0, 0, {"training": True}]]],
+        [{"args": [], "kwargs": {"inputs": ["x", 0, 0], "training": True}}],
+    ],
+)
+def test_a_layer_called_as_in_training(inbound, tmp_path):
+    path = functional(tmp_path / "m.h5", layer("Dropout", "y", inbound, rate=0.5))
+    only_error(path, "KG108", "y (Dropout)", "training=True")
+
+
+def test_a_layer_called_with_a_constant(tmp_path):
+    call = {"args": [["x", 0, 0], 2.0], "kwargs": {}}
+    only_error(functional(tmp_path / "m.h5", layer("Add", "y", [call])), "KG108", "y (Add)", "2.0")
+
+
+def test_shapes_that_do_not_fit(tmp_path):
+    z = layer("Reshape", "z", [[["x", 0, 0, {}]]], target_shape=[2, 2])
+    path = functional(tmp_path / "m.h5", z, layer("Add", "y", [[["x", 0, 0, {}], ["z", 0, 0, {}]]]))
+    only_error(path, "KG108", "m.h5", "y (Add)", "(2, 2)")
+
+
+def test_layers_in_any_order_in_the_file(tmp_path):
+    y = layer("ReLU", "y", [[["a", 0, 0, {}]]])
+    graph = load(functional(tmp_path / "m.h5", y, layer("ReLU", "a", [[["x", 0, 0, {}]]])))
+    assert [node.name for node in graph.nodes] == ["x", "a", "y"]
+
+
+def test_attributes_that_keras_split_into_chunks(h5):
+    expected = load(h5).predict(np.ones((1, 8, 7, 3)))
+    with h5py.File(h5, "r+") as file:
+        group = file["model_weights/conv2d_3"]
+        for i, name in enumerate(group.attrs["weight_names"]):
+            group.attrs[f"weight_names{i}"] = [name]
+        del group.attrs["weight_names"]
+    np.testing.assert_array_equal(load(h5).predict(np.ones((1, 8, 7, 3))), expected)
+
+
+def test_a_bare_list_as_the_config_of_a_sequential_model(tmp_path):
+    entries = [layer("ReLU", "y", batch_input_shape=[None, 4])]
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": entries})
+    assert [node.name for node in load(tmp_path / "m.h5").nodes] == ["y_input", "y"]
