@@ -24,15 +24,18 @@ from kgenn.encoders.base import Encoder
 from kgenn.encoders.direct import Direct
 from kgenn.frontend import load
 from kgenn.ir.graph import Array, Graph
-from kgenn.ir.network import Network, ReadoutKind
+from kgenn.ir.network import DEFAULT_READOUT, Network, ReadoutKind
 from kgenn.ir.recording import Recording
-from kgenn.metrics.layer_error import ErrorTally, LayerError
+from kgenn.metrics.comparison import Comparison
+from kgenn.metrics.layer_error import ErrorTally
 from kgenn.metrics.result import Result, Tally
 from kgenn.passes import LoweringOptions
 
 # Samples simulated at once: enough for any number of threads, few enough for the scores of long runs.
 BATCH_SIZE = 64
 Progress = Callable[[int], None]
+# Called after each batch with the index of its first sample, its drive and its recording.
+Observer = Callable[[int, Array, Recording], None]
 
 
 def check(model: Any, converter: Converter | None = None, allow: Collection[str] = ()) -> list[Diagnostic]:
@@ -59,7 +62,7 @@ def convert(
     allow: Collection[str] = (),
     residual: Literal["direct", "identity"] = "direct",
     pooling: Literal["auto", "fold", "population"] = "auto",
-    readout: ReadoutKind = "current",
+    readout: ReadoutKind = DEFAULT_READOUT,
     seed: int = 0,
 ) -> Network:
     """Convert a trained model to a spiking network.
@@ -74,7 +77,8 @@ def convert(
         residual: for an Add without a ReLU after it, connect consumers to both branches, or add a spiking
             identity population.
         pooling: fold average pooling into the next connection, give it neurons, or decide by size.
-        readout: the score of a class: its accumulated current, or its spike count.
+        readout: the score of a class: "late-current" is the current it has integrated, step t counted t + 1
+            times; "current" counts every step once; "spike-count" gives the readout neurons that fire.
         seed: of the encoder's random numbers.
 
     Raises:
@@ -108,15 +112,23 @@ def compile(network: Network, target: str = "cpu", threads: int = 0) -> Compiled
     return CompiledNetwork(Artifact(network, target), simulator)
 
 
-def open_directory(directory: str | os.PathLike[str], threads: int = 0) -> CompiledNetwork:
+def open_directory(
+    directory: str | os.PathLike[str], threads: int = 0, target: str | None = None
+) -> CompiledNetwork:
     """Open an output directory of `kgenn compile` or `CompiledNetwork.save`.
+
+    Args:
+        threads: over samples; 0 for one on each core.
+        target: run the network on this target instead of the one it was compiled for.
 
     Raises:
         KgennError: KG605 where it is none, KG5xx of the toolchain.
     """
     artifact = read_directory(Path(directory))
-    simulator = TARGETS.get(artifact.target)().load(artifact.network, Path(directory), threads)
-    return CompiledNetwork(artifact, simulator)
+    chosen = artifact.target if target is None else target
+    built = Path(directory) if chosen == artifact.target else None
+    simulator = TARGETS.get(chosen)().load(artifact.network, built, threads)
+    return CompiledNetwork(Artifact(artifact.network, chosen, artifact.record), simulator)
 
 
 class CompiledNetwork:
@@ -136,7 +148,13 @@ class CompiledNetwork:
         return self.artifact.network
 
     def evaluate(
-        self, x: Array, y: Array | None = None, batch_size: int = BATCH_SIZE, progress: Progress | None = None
+        self,
+        x: Array,
+        y: Array | None = None,
+        batch_size: int = BATCH_SIZE,
+        progress: Progress | None = None,
+        observe: Observer | None = None,
+        trace: bool = False,
     ) -> Result:
         """Run samples and count what happens.
 
@@ -145,6 +163,8 @@ class CompiledNetwork:
             y: class indices of shape (N,), or one-hot.
             batch_size: samples simulated at once; the result does not depend on it.
             progress: called with the number of samples finished after each batch.
+            observe: called with the recording of each batch.
+            trace: those recordings hold every spike.
 
         Raises:
             KgennError: KG602 or KG603 for inputs the network does not take, KG607 for odd labels.
@@ -155,10 +175,12 @@ class CompiledNetwork:
         wall, cpu = 0.0, 0.0
         for start, drive in self._batches(x, batch_size, progress):
             wall_before, cpu_before = time.perf_counter(), time.process_time()
-            recording = self._simulator.run(drive, start)
+            recording = self._simulator.run(drive, start, trace)
             wall += time.perf_counter() - wall_before
             cpu += time.process_time() - cpu_before
             tally.add(recording, None if labels is None else labels[start : start + len(drive)])
+            if observe is not None:
+                observe(start, drive, recording)
         return tally.result(labels is not None, wall, cpu)
 
     def trace(self, x: Array, batch_size: int = BATCH_SIZE) -> Iterator[Recording]:
@@ -168,18 +190,21 @@ class CompiledNetwork:
 
     def compare(
         self, x: Array, y: Array | None = None, batch_size: int = BATCH_SIZE, progress: Progress | None = None
-    ) -> tuple[tuple[LayerError, ...], float | None]:
-        """Return each layer's error, ANN activation against firing rate, and the ANN's accuracy.
+    ) -> Comparison:
+        """Compare each layer's firing rates with the ANN's activations, and the accuracies.
 
         The ANN here is the network's own, with weights on its integer grid. Arguments as for `evaluate`.
         """
         labels = None if y is None else check_labels(y, len(x), self.network.populations[-1].size)
         tally = ErrorTally(self.network)
-        for start, drive in self._batches(x, batch_size, progress):
-            recording = self._simulator.run(drive, start)
+
+        def observe(start: int, drive: Array, recording: Recording) -> None:
             batch = None if labels is None else labels[start : start + len(drive)]
             tally.add(drive, recording.spike_counts, batch)
-        return tally.errors(), None if labels is None else tally.ann_correct / max(len(x), 1)
+
+        result = self.evaluate(x, labels, batch_size, progress, observe)
+        ann_accuracy = None if labels is None else tally.ann_correct / max(len(x), 1)
+        return Comparison(tally.errors(), ann_accuracy, result)
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Write the output directory: manifest, network, sources; see `kgenn run`.

@@ -86,8 +86,13 @@ class CppSimulator(Simulator):
                 f"the program ended with status {status}: out of memory",
                 "use fewer threads",
             )
-        ends = np.cumsum([p.size for p in network.spiking])[:-1]
-        names = [p.name for p in network.spiking]
-        split_counts = dict(zip(names, np.split(counts, ends, axis=1), strict=True))
-        split_raster = None if raster is None else dict(zip(names, np.split(raster, ends, axis=2), strict=True))
-        return Recording(scores, split_counts, split_raster)
+        return Recording(
+            scores, self._by_population(counts), None if raster is None else self._by_population(raster)
+        )
+
+    def _by_population(self, values: Array) -> dict[str, Array]:
+        """Split the last axis, all spiking neurons, into populations."""
+        stops = np.cumsum([p.size for p in self.network.spiking])
+        return {
+            p.name: values[..., stop - p.size : stop] for p, stop in zip(self.network.spiking, stops, strict=True)
+        }

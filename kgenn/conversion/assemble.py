@@ -15,11 +15,12 @@ import numpy as np
 from kgenn.conversion.base import Converter
 from kgenn.conversion.compose import compose
 from kgenn.conversion.grid import LARGEST_READOUT_UNIT, LARGEST_UNIT, Gridded, to_grid
-from kgenn.conversion.neurons import ACCUMULATE
+from kgenn.conversion.neurons import ACCUMULATE, ACCUMULATE_LATE
 from kgenn.conversion.paths import Path, constant_of, is_population, paths_into
 from kgenn.encoders.base import Encoder
 from kgenn.ir.graph import Array, Graph, Input, Node
-from kgenn.ir.network import Connection, InputCoding, InputTransform, Network, Population
+from kgenn.ir.network import Connection, InputCoding, InputTransform, Network, Population, ReadoutKind
+from kgenn.ir.neuron_code import NeuronModel
 from kgenn.layers.affine import Affine
 from kgenn.layers.shape import Permute
 
@@ -84,7 +85,7 @@ class Assembler:
         neuron = self.converter.neuron
         return Population(name, shape, neuron, params, initial, gridded.bias, gridded.unit, scale), gridded
 
-    def accumulating(self, name: str) -> tuple[Population, Gridded]:
+    def accumulating(self, name: str, neuron: NeuronModel) -> tuple[Population, Gridded]:
         """Return the readout that integrates the output node's value, with what goes into it."""
         raw, bias = self.incoming(name, name, np.ones(()))
         # the largest possible current is one unit, whatever the logits' range
@@ -92,7 +93,7 @@ class Assembler:
         scale = np.asarray(max(float(np.max(total)), 1e-30))
         gridded = self.on_grid(name, name, scale, LARGEST_READOUT_UNIT)
         shape = self.graph.shapes[name]
-        return Population(name, shape, ACCUMULATE, {}, {}, gridded.bias, gridded.unit, scale), gridded
+        return Population(name, shape, neuron, {}, {}, gridded.bias, gridded.unit, scale), gridded
 
 
 def population_name(graph: Graph, node: str) -> str:
@@ -101,13 +102,20 @@ def population_name(graph: Graph, node: str) -> str:
 
 
 def assemble(
-    graph: Graph, converter: Converter, encoder: Encoder, calibration: Array, num_timesteps: int, seed: int
+    graph: Graph,
+    converter: Converter,
+    encoder: Encoder,
+    calibration: Array,
+    num_timesteps: int,
+    readout: ReadoutKind,
+    seed: int,
 ) -> tuple[Network, Mapping[str, float]]:
     """Convert a lowered graph with one input and one output.
 
     Args:
         calibration: inputs as the user gives them, shape (N, *input shape).
         num_timesteps: T.
+        readout: "spike-count" where the output is a ReLU, else one of the others.
         seed: of the encoder's random numbers.
 
     Returns:
@@ -123,9 +131,10 @@ def assemble(
     rounding: dict[str, float] = {}
     nodes = [n for n in graph.nodes if is_population(n) and not isinstance(n.layer, Input)]
     made = [assembler.spiking(node) for node in nodes]
-    spiking_output = is_population(graph.by_name[output_name])
-    if not spiking_output:
-        made.append(assembler.accumulating(output_name))
+    assert is_population(graph.by_name[output_name]) == (readout == "spike-count")
+    if readout != "spike-count":
+        neuron = ACCUMULATE if readout == "current" else ACCUMULATE_LATE
+        made.append(assembler.accumulating(output_name, neuron))
     for population, gridded in made:
         populations.append(population)
         connections.extend(gridded.connections)
@@ -137,7 +146,7 @@ def assemble(
         input_shape=_raw_shape(graph),
         transform=transform,
         coding=coding,
-        readout="spike-count" if spiking_output else "current",
+        readout=readout,
         num_timesteps=num_timesteps,
         seed=seed,
         ann_macs=graph.macs,

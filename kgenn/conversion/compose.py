@@ -185,18 +185,21 @@ def _extend_body(body: Body, layer: Layer) -> Body:
                 raise Unstructured
             scaled = old.scaled(np.ones(old.num_sources), scale.ravel())
             return replace(body, connectivity=scaled)
-        case shape.Reshape():
+        # a convolution has one weight for all pixels of a channel, so that its channels must stay in place
+        case shape.Reshape() if isinstance(old, Dense) or layer.shape[-1] == body.shape[-1]:
             return replace(body, shape=layer.shape)
         case dense.Dense() if isinstance(old, Dense) and len(body.shape) == 1:
             merged = old.weights @ layer.kernel.astype(np.float64)
             return Body(Dense(merged), body.pool, layer.output_shape(body.shape))
-        case conv.Conv() if isinstance(old, Convolution) and _is_pointwise(layer) and len(body.shape) > 1:
+        case conv.Conv() if isinstance(old, Convolution) and _follows_pointwise(body, layer):
             return Body(_then_pointwise(old, layer), body.pool, layer.output_shape(body.shape))
     raise Unstructured
 
 
-def _is_pointwise(layer: conv.Conv) -> bool:
-    return prod(layer.size) == 1 and layer.groups == 1
+def _follows_pointwise(body: Body, layer: conv.Conv) -> bool:
+    """Tell whether the layer is a 1×1 convolution of the image that the chain gives, not reshaped since."""
+    unchanged = len(body.shape) > 1 and _planar(body.shape) == body.connectivity.out_shape  # type: ignore[union-attr]
+    return unchanged and prod(layer.size) == 1 and layer.groups == 1
 
 
 def _then_pointwise(first: Convolution, layer: conv.Conv) -> Convolution:

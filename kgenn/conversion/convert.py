@@ -14,7 +14,7 @@ from kgenn.conversion.constraints import violations
 from kgenn.diagnostics import KgennError, fail, known_names
 from kgenn.encoders.base import Encoder
 from kgenn.ir.graph import Array, Graph, Input, Node
-from kgenn.ir.network import Network, ReadoutKind
+from kgenn.ir.network import DEFAULT_READOUT, Network, ReadoutKind
 from kgenn.layers.activation import ReLU
 from kgenn.passes import LoweringOptions, lower
 
@@ -55,7 +55,7 @@ def fit_readout(graph: Graph, readout: ReadoutKind) -> Graph:
     (output,) = graph.outputs
     node = graph.by_name[output]
     is_relu = isinstance(node.layer, ReLU)
-    if readout == "current" and is_relu and not graph.consumers[output]:
+    if readout != "spike-count" and is_relu and not graph.consumers[output]:
         note = f"{output}: its ReLU is dropped, since the readout integrates what drives it"
         return replace(graph, outputs=node.inputs).pruned().noted(note)
     if readout == "spike-count" and not is_relu:
@@ -72,7 +72,7 @@ def convert_graph(
     num_timesteps: int,
     allow: Collection[str] = (),
     lowering: LoweringOptions | None = None,
-    readout: ReadoutKind = "current",
+    readout: ReadoutKind = DEFAULT_READOUT,
     seed: int = 0,
 ) -> Conversion:
     """Convert a graph as read from a file.
@@ -81,7 +81,7 @@ def convert_graph(
         calibration: samples as the model takes them, shape (N, *input shape).
         num_timesteps: T, at least 1.
         allow: features beyond the strict profile.
-        readout: accumulated current, or spike count.
+        readout: accumulated current, later steps counting more or all alike, or spike count.
         seed: of the encoder's random numbers.
 
     Raises:
@@ -96,5 +96,5 @@ def convert_graph(
     if len(calibration) == 0 or calibration.shape[1:] != layer.shape:
         what = f"has shape {calibration.shape}; the model takes samples of {layer.shape}"
         raise fail("KG402", "calibration data", what, "give (N, *input shape), a few hundred training samples")
-    network, rounding = assemble(lowered, converter, encoder, calibration, num_timesteps, seed)
+    network, rounding = assemble(lowered, converter, encoder, calibration, num_timesteps, readout, seed)
     return Conversion(network, lowered, rounding)

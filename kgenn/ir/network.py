@@ -22,7 +22,9 @@ from kgenn.ir.neuron_code import NeuronModel
 # Integers up to here are exact in float32, and so is any sum of them that stays below.
 EXACT = 1 << 24
 Schedule = Literal["synchronous", "staged"]
-ReadoutKind = Literal["current", "spike-count"]
+ReadoutKind = Literal["late-current", "current", "spike-count"]
+# Deep networks need some steps before their last layers fire; what arrives later says more.
+DEFAULT_READOUT: ReadoutKind = "late-current"
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,8 @@ class Network:
         coding: how inputs drive the first population.
         input_shape: of one sample as the user gives it.
         transform: what happens to an input before `coding`.
-        readout: what the last population's score is: its membrane potential or its spike count.
+        readout: the score of each neuron of the last population: the current it has integrated, step t
+            counted t + 1 times or once, or its spike count.
         num_timesteps: T.
         seed: of the encoder's random numbers.
         schedule: when populations work; see DESIGN: `synchronous` is step by step in topological order.

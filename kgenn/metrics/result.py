@@ -116,7 +116,10 @@ class Tally:
         total = sum(int(self.counts[p.name].sum()) for p in neurons)
         operations = sum(int(counts @ network.fan_out[name]) for name, counts in self.counts.items()) * share
         direct_macs = int(network.fan_out[first.name].sum()) if network.coding.analog else 0
-        per_step = readout.scale / (readout.unit if network.readout == "current" else 1.0)
+        steps = network.num_timesteps
+        # what a constant current of 1, or a spike at every step, scores after T steps
+        full = {"late-current": readout.unit * steps * (steps + 1) / 2, "current": readout.unit * steps}
+        per_score = readout.scale / full.get(network.readout, steps)
         curve = self.correct * share if labelled else None
         return Result(
             accuracy=None if curve is None else float(curve[-1]),
@@ -132,5 +135,5 @@ class Tally:
             wall_seconds=wall_seconds,
             cpu_seconds=cpu_seconds,
             predictions=raw.argmax(axis=-1),
-            scores=(raw * (per_step / network.num_timesteps)).astype(np.float32),
+            scores=(raw * per_score).astype(np.float32),
         )

@@ -1,0 +1,90 @@
+"""The command line: each command is a module of this package, imported when it is used."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from kgenn import __version__
+from kgenn.diagnostics import EXIT_TOOLCHAIN, EXIT_USAGE, KgennError, fail
+
+# Command to its "module:attribute" and its line in `kgenn --help`, which then needs no import.
+COMMANDS = {
+    "check": ("kgenn.cli.check:check", "Show what each layer of a model becomes, or what is wrong with it."),
+    "compile": ("kgenn.cli.compile:compile", "Convert a trained model to a spiking network and build it."),
+    "run": ("kgenn.cli.run:run", "Run a compiled network on a data set."),
+    "inspect": ("kgenn.cli.inspect:inspect", "Show what a compiled network or a model consists of."),
+    "compare": ("kgenn.cli.compare:compare", "Show layer by layer where a network departs from its model."),
+    "list": ("kgenn.cli.list:list_names", "List methods, encoders, targets, layers, features and diagnostics."),
+}
+# As a shell reports a process that SIGINT or SIGPIPE ended: 128 and the signal's number.
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+
+
+class Commands(click.Group):
+    """A group whose commands are imported one by one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="kgenn")
+def group() -> None:
+    """Compile trained Keras models to spiking neural networks, and run them."""
+
+
+def invoke(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code: 0 ok, 1 the user's input, 2 usage, 3 toolchain or run."""
+    try:
+        code = group.main(list(arguments), prog_name="kgenn", standalone_mode=False)
+        sys.stdout.flush()
+        # click returns the code of --help and --version, and what a command returns
+        return code if isinstance(code, int) else 0
+    except KgennError as error:
+        return _report(error)
+    except MemoryError:
+        _report(fail("KG608", "kgenn", "ran out of memory", "use a smaller --batch-size"))
+        return EXIT_TOOLCHAIN
+    except click.ClickException as error:
+        error.show()
+        return EXIT_USAGE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # what is still buffered goes nowhere, so that the interpreter's last flush is quiet too
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+
+
+def main() -> NoReturn:
+    """Run the command line of this process."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal without Unicode gets question marks, not a crash
+            stream.reconfigure(errors="replace")
+    sys.exit(invoke(sys.argv[1:]))
+
+
+def _report(error: KgennError) -> int:
+    from kgenn.cli.console import print_diagnostics
+
+    print_diagnostics(error.diagnostics)
+    return error.exit_code

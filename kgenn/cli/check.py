@@ -1,0 +1,71 @@
+"""`kgenn check`: what each layer becomes, or everything that is wrong."""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kgenn.api import as_graph
+from kgenn.cli.console import print_json, print_line, print_notes, print_table
+from kgenn.cli.options import PATH, allow_flag, chosen, json_flag, lowering_flags, lowering_of
+from kgenn.conversion import CONVERTERS
+from kgenn.conversion.convert import check_and_lower
+from kgenn.conversion.paths import is_population
+from kgenn.conversion.plan import Fate, plan
+from kgenn.diagnostics import Diagnostic, KgennError
+from kgenn.ir.graph import Graph
+from kgenn.report.words import times
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.option(
+    "--converter", default="data-norm", show_default=True, metavar="NAME", help="See kgenn list methods."
+)
+@allow_flag
+@lowering_flags
+@json_flag
+def check(model: Path, converter: str, allow: tuple[str, ...], as_json: bool, **lowering: Any) -> None:
+    """Show what each layer of a model becomes, or what is wrong with it.
+
+    MODEL is an .h5 or .keras file. All violations of the profile are printed to stderr in layer order, with what
+    mends them, and the exit code is then 1.
+    """
+    head = {"model": model.name, "converter": converter, "allow": list(allow)}
+    try:
+        method = chosen(CONVERTERS, converter, {})
+        graph = as_graph(model)
+        lowered = check_and_lower(graph, method, allow, lowering_of(lowering), "current")
+    except KgennError as error:
+        if as_json:
+            print_json({**head, "ok": False, "diagnostics": [_plain(d) for d in error.diagnostics]})
+        raise
+    fates = plan(graph, lowered)
+    if as_json:
+        layers = [{"layer": f.layer, "shape": list(f.shape), "becomes": f.becomes} for f in fates]
+        print_json({**head, "ok": True, "diagnostics": [], "layers": layers, "notes": list(lowered.notes)})
+        return
+    print_table(("layer", "output shape", "becomes"), [(f.layer, times(f.shape), f.becomes) for f in fates])
+    print_notes(lowered.notes)
+    print_line(_summary(graph, lowered, fates, converter))
+
+
+def _plain(diagnostic: Diagnostic) -> dict[str, str]:
+    return {
+        "code": diagnostic.code,
+        "where": diagnostic.where,
+        "what": diagnostic.what,
+        "help": diagnostic.help,
+    }
+
+
+def _summary(graph: Graph, lowered: Graph, fates: tuple[Fate, ...], converter: str) -> str:
+    hidden = [lowered.shapes[n.name] for n in lowered.nodes if is_population(n) and n.name not in lowered.inputs]
+    count = sum(map(prod, hidden))
+    return (
+        f"{graph.name} converts with {converter}: {len(fates)} layers become {len(hidden)} spiking populations "
+        f"of {count:,} neurons; {graph.macs:,} multiply-accumulates in the model"
+    )

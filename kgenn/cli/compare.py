@@ -1,0 +1,77 @@
+"""`kgenn compare`: which layer loses accuracy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kgenn.api import open_directory
+from kgenn.cli.console import print_json, print_line, print_table, progress, stage
+from kgenn.cli.options import PATH, data_flags, json_flag, read_samples, scaled
+from kgenn.metrics.comparison import Comparison
+
+COLUMNS = (
+    "population",
+    ">activation",
+    ">rate",
+    ">error",
+    ">own error",
+    ">relative error",
+    ">saturated",
+    "",
+)
+
+
+@click.command()
+@click.argument("directory", type=PATH)
+@data_flags
+@json_flag
+def compare(
+    directory: Path,
+    data: Path,
+    split: str | None,
+    limit: int | None,
+    scale: str | None,
+    threads: int,
+    as_json: bool,
+) -> None:
+    """Show layer by layer where a network departs from its model.
+
+    Activations are in units of the layer's scale, rates in spikes per step; they should be equal. A layer's own
+    error is what is left when its sources' rates are taken as they are; saturated is the share of activations
+    above 1, which no rate can reach.
+    """
+    samples = read_samples(data, split or "test", limit)
+    with stage("loading"):
+        network = open_directory(directory, threads)
+    samples = scaled(samples, network.network.input_shape, scale, network.artifact.record.get("scale"), data)
+    with progress("comparing", len(samples.x)) as advance:
+        comparison = network.compare(samples.x, samples.y, progress=advance)
+    if as_json:
+        print_json(comparison.to_dict())
+    else:
+        _print(comparison)
+
+
+def _print(comparison: Comparison) -> None:
+    rows = [
+        (
+            e.population,
+            f"{e.activation:.4f}",
+            f"{e.rate:.4f}",
+            f"{e.error:.4f}",
+            f"{e.own:.4f}",
+            f"{100 * e.relative:.2f} %",
+            f"{100 * e.saturated:.3f} %",
+            "← largest own error" if index == comparison.worst else "",
+        )
+        for index, e in enumerate(comparison.layers)
+    ]
+    print_table(COLUMNS, rows, comparison.worst)
+    result = comparison.result
+    if result.accuracy is not None and comparison.ann_accuracy is not None:
+        loss = 100 * (comparison.ann_accuracy - result.accuracy)
+        print_line(f"ANN on the integer grid   {100 * comparison.ann_accuracy:.2f} %")
+        print_line(f"SNN after {result.num_timesteps:,} steps".ljust(26) + f"{100 * result.accuracy:.2f} %")
+        print_line(f"lost                      {loss:.2f} points, on {result.num_samples:,} samples")

@@ -1,0 +1,93 @@
+"""Print results to stdout, and diagnostics and progress to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from kgenn.diagnostics import Diagnostic
+
+# Tables in a file or a pipe are as wide as they need to be.
+UNLIMITED = 1 << 14
+
+
+def clean(text: str) -> str:
+    """Return a text with U+FFFD for what could steer a terminal or cannot be printed; names come from files."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def print_line(text: str = "") -> None:
+    """Print a line of a result."""
+    click.echo(clean(text))
+
+
+def print_json(value: Any) -> None:
+    """Print the one object of `--json`."""
+    click.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
+    """Print diagnostics to stderr, the code in red on a terminal."""
+    for diagnostic in diagnostics:
+        head, bracket, rest = clean(str(diagnostic)).partition("]")
+        click.echo(click.style(head + bracket, fg="red", bold=True) + rest, err=True)
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Print what passes did or declined to do."""
+    for note in notes:
+        print_line(f"note: {note}")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], highlight: int | None = None) -> None:
+    """Print a table.
+
+    Args:
+        columns: the headings; one that starts with ">" is of a column of numbers. All empty: no headings.
+        rows: the cells.
+        highlight: the index of a row to stress; a terminal shows it in bold yellow.
+    """
+    heading = any(columns)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, show_header=heading, header_style="bold")
+    for column in columns:
+        number = column.startswith(">")
+        table.add_column(column.removeprefix(">"), justify="right" if number else "left", no_wrap=number)
+    for index, row in enumerate(rows):
+        table.add_row(*map(clean, row), style="bold yellow" if index == highlight else None)
+    console = Console(markup=False, emoji=False, highlight=False)
+    if not console.is_terminal:
+        console.width = UNLIMITED
+    console.print(table)
+    print_line()
+
+
+@contextmanager
+def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar on stderr where that is a terminal; yield what to call with each number finished."""
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda done: bar.advance(task, done)
+
+
+@contextmanager
+def stage(label: str) -> Iterator[None]:
+    """Show on stderr, where that is a terminal, what is being worked on."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    with Console(stderr=True).status(label):
+        yield

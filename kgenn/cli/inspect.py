@@ -1,0 +1,124 @@
+"""`kgenn inspect`: what a network or a model consists of, and a picture of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kgenn.api import as_graph
+from kgenn.artifact import Artifact, is_output, read_directory, write_file
+from kgenn.cli.console import print_json, print_line, print_table
+from kgenn.cli.options import PATH, json_flag
+from kgenn.ir.graph import Graph
+from kgenn.report.contents import NetworkContents, arrays_of, model_contents, network_contents
+from kgenn.report.picture import model_picture, network_picture
+from kgenn.report.words import size_of, times
+
+
+@click.command()
+@click.argument("path", metavar="DIRECTORY|MODEL", type=PATH)
+@click.option("--picture", type=PATH, metavar="OUT.svg", help="Draw the graph.")
+@json_flag
+def inspect(path: Path, picture: Path | None, as_json: bool) -> None:
+    """Show what a compiled network or a model consists of.
+
+    DIRECTORY is an output of kgenn compile, MODEL an .h5 or .keras file.
+    """
+    saved_model = (path / "saved_model.pb").exists()
+    if is_output(path) or (path.is_dir() and not saved_model):
+        artifact = read_directory(path)
+        drawing = network_picture(artifact.network) if picture else b""
+        print_json(_network_json(artifact)) if as_json else _print_network(artifact)
+    else:
+        graph = as_graph(path)
+        drawing = model_picture(graph) if picture else b""
+        print_json(_model_json(graph)) if as_json else _print_model(graph)
+    if picture is not None:
+        write_file(picture, drawing)
+
+
+def _print_network(artifact: Artifact) -> None:
+    network, contents = artifact.network, network_contents(artifact.network)
+    columns = ("population", "shape", ">neurons", "neuron model", ">threshold", ">unit", ">λ", ">depth", "bias")
+    rows = [
+        (
+            p.name,
+            times(p.shape),
+            f"{p.neurons:,}",
+            p.neuron_model,
+            "–" if p.threshold is None else f"{p.threshold:,.0f}",
+            f"{p.unit:,.0f}",
+            " to ".join(dict.fromkeys(f"{value:.4g}" for value in p.scale)),
+            str(p.depth),
+            "yes" if p.has_bias else "no",
+        )
+        for p in contents.populations
+    ]
+    print_table(columns, rows)
+    _print_connections(contents)
+    encoder = f"encoder {network.coding.encoder}, readout {network.readout}"
+    print_line(f"{network.name} for {artifact.target}: {network.num_timesteps:,} timesteps, {encoder}")
+    weights, state = size_of(contents.weight_bytes), size_of(contents.state_bytes)
+    print_line(f"memory: {weights} of weights, {state} of state for each sample")
+
+
+def _print_connections(contents: NetworkContents) -> None:
+    columns = ("from", "to", "kind", ">synapses", ">weights", ">memory", "carries")
+    rows = [
+        (
+            c.source,
+            c.target,
+            c.kind,
+            f"{c.synapses:,}",
+            f"{c.weights:,}",
+            size_of(c.bytes),
+            "constant current" if c.constant else "spikes",
+        )
+        for c in contents.connections
+    ]
+    print_table(columns, rows)
+
+
+def _network_json(artifact: Artifact) -> dict[str, Any]:
+    network = artifact.network
+    return {
+        "kind": "network",
+        "name": network.name,
+        "target": artifact.target,
+        "num_timesteps": network.num_timesteps,
+        "encoder": network.coding.encoder,
+        "readout": network.readout,
+        "schedule": network.schedule,
+        "seed": network.seed,
+        "ann_macs": network.ann_macs,
+        **asdict(network_contents(network)),
+        "record": dict(artifact.record),
+    }
+
+
+def _print_model(graph: Graph) -> None:
+    rows = [
+        (layer.origin, layer.contents, times(layer.shape), f"{layer.parameters:,}", f"{layer.macs:,}")
+        for layer in model_contents(graph)
+    ]
+    print_table(("layer", "contents", "output shape", ">parameters", ">MACs"), rows)
+    print_line(f"{graph.name}: {_parameters(graph):,} parameters, {graph.macs:,} multiply-accumulates")
+
+
+def _model_json(graph: Graph) -> dict[str, Any]:
+    return {
+        "kind": "model",
+        "name": graph.name,
+        "parameters": _parameters(graph),
+        "macs": graph.macs,
+        "layers": [asdict(layer) for layer in model_contents(graph)],
+        "outputs": list(graph.outputs),
+    }
+
+
+def _parameters(graph: Graph) -> int:
+    """Return the numbers in all arrays; the arrays of a shared layer count once."""
+    return sum({id(a): a.size for node in graph.nodes for a in arrays_of(node)}.values())

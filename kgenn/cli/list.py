@@ -1,0 +1,104 @@
+"""`kgenn list`: the names that other commands take, each with a line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+from kgenn.cli.console import print_json, print_line, print_table
+from kgenn.cli.options import json_flag
+
+Rows = list[dict[str, str]]
+
+
+def methods() -> Rows:
+    """Return the converters, with what each represents beyond the strict profile."""
+    from kgenn.conversion import CONVERTERS
+
+    found = []
+    for name in CONVERTERS.names():
+        cls = CONVERTERS.get(name)
+        represents = ", ".join(sorted(cls.represents))
+        found.append(
+            {"name": name, "description": _first_line(cls), "represents": represents, "source": cls.citation}
+        )
+    return found
+
+
+def encoders() -> Rows:
+    """Return the encoders."""
+    from kgenn.encoders import ENCODERS
+
+    return [{"name": name, "description": _first_line(ENCODERS.get(name))} for name in ENCODERS.names()]
+
+
+def targets() -> Rows:
+    """Return the targets."""
+    from kgenn.backends import TARGETS
+
+    return [{"name": name, "description": _first_line(TARGETS.get(name))} for name in TARGETS.names()]
+
+
+def layers() -> Rows:
+    """Return the Keras layers that are read."""
+    from kgenn.layers import LAYERS
+
+    return [{"name": name, "description": _first_line(LAYERS.get(name))} for name in LAYERS.names()]
+
+
+def features() -> Rows:
+    """Return what `--allow` admits."""
+    from kgenn.conversion.constraints import FEATURES
+
+    return [{"name": f.name, "code": f.code, "description": f.help} for f in FEATURES.values()]
+
+
+def diagnostics() -> Rows:
+    """Return the diagnostic codes."""
+    from kgenn.codes import CODES
+
+    return [{"code": code, "description": text} for code, text in sorted(CODES.items())]
+
+
+TABLES: dict[str, Callable[[], Rows]] = {
+    "methods": methods,
+    "encoders": encoders,
+    "targets": targets,
+    "layers": layers,
+    "features": features,
+    "diagnostics": diagnostics,
+}
+
+
+@click.command("list")
+@click.argument("what", type=click.Choice(list(TABLES)), required=False)
+@json_flag
+def list_names(what: str | None, as_json: bool) -> None:
+    """List methods, encoders, targets, layers, features and diagnostics.
+
+    Without a word, all of them.
+    """
+    tables = {name: TABLES[name]() for name in ([what] if what else TABLES)}
+    if as_json:
+        print_json(tables)
+        return
+    for name, rows in tables.items():
+        if not what:
+            print_line(name)
+        print_table(tuple(rows[0]), [tuple(row.values()) for row in _grouped(rows)])
+
+
+def _grouped(rows: Rows) -> Rows:
+    """Return rows with those that differ in name only as one."""
+    groups: dict[tuple[str, ...], Rows] = {}
+    for row in rows:
+        groups.setdefault(tuple(value for key, value in row.items() if key != "name"), []).append(row)
+    return [
+        {**same[0], "name": ", ".join(row["name"] for row in same)} if same[1:] else same[0]
+        for same in groups.values()
+    ]
+
+
+def _first_line(documented: object) -> str:
+    return (documented.__doc__ or "").strip().partition("\n")[0]

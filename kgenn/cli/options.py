@@ -1,0 +1,133 @@
+"""Derive flags from the fields of options classes, and read the options that commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import numpy as np
+
+from kgenn.config import Option, make, options_of
+from kgenn.conversion import CONVERTERS
+from kgenn.data import Data, load_data, parse_scale, prepare
+from kgenn.diagnostics import fail
+from kgenn.encoders import ENCODERS
+from kgenn.ir.graph import Shape
+from kgenn.passes import LoweringOptions
+from kgenn.registry import Registry
+
+C = TypeVar("C", bound=Callable[..., Any])
+T = TypeVar("T")
+Decorator = Callable[[C], C]
+PATH = click.Path(path_type=Path)
+
+
+def classes_of(registry: Registry[type[T]]) -> dict[str, type[T]]:
+    """Return all classes of a registry by name."""
+    return {name: registry.get(name) for name in registry.names()}
+
+
+def owners_of(classes: Mapping[str, type]) -> dict[str, tuple[Option, tuple[str, ...]]]:
+    """Return every option of some classes by name, with the names of the classes that have it."""
+    found: dict[str, tuple[Option, tuple[str, ...]]] = {}
+    for name, cls in classes.items():
+        for option in options_of(cls):
+            first, owners = found.get(option.name, (option, ()))
+            assert first.kind is option.kind, f"{option.flag} is of two types"
+            found[option.name] = (first, (*owners, name))
+    return found
+
+
+def flags(classes: Mapping[str, type]) -> Decorator[C]:
+    """Return a decorator that adds one flag for each option; a flag that is not given is None."""
+
+    def decorate(command: C) -> C:
+        for option, owners in reversed(owners_of(classes).values()):
+            command = _flag(option, "" if len(owners) == len(classes) else ", ".join(owners))(command)
+        return command
+
+    return decorate
+
+
+def _flag(option: Option, owners: str) -> Callable[[C], C]:
+    words = f"{owners}: {option.help}" if owners else option.help[:1].upper() + option.help[1:]
+    shown = "" if option.default is None else f"  [default: {str(option.default).lower()}]"
+    if option.kind is bool:
+        both = f"{option.flag}/--no-{option.flag.removeprefix('--')}"
+        return click.option(both, option.name, default=None, help=words + shown)
+    metavar = f"[{'|'.join(option.choices)}]" if option.choices else None
+    return click.option(option.flag, option.name, type=option.kind, metavar=metavar, help=words + shown)
+
+
+def given(classes: Mapping[str, type], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a command's values that were given and are options of some of the classes."""
+    known = owners_of(classes)
+    return {name: value for name, value in values.items() if name in known and value is not None}
+
+
+def chosen(registry: Registry[type[T]], name: str, values: Mapping[str, Any]) -> T:
+    """Return the converter or encoder of a name, with the options that were given.
+
+    Raises:
+        KgennError: KG401 for an unknown name, an option that it has not, or a value out of range.
+    """
+    cls = registry.get(name)
+    return make(cls, f"{registry.kind} {name}", given(classes_of(registry), values))
+
+
+def lowering_of(values: Mapping[str, Any]) -> LoweringOptions:
+    """Return the lowering options that were given."""
+    return make(LoweringOptions, "lowering", given({"lowering": LoweringOptions}, values))
+
+
+converter_flags: Decorator[Any] = flags(classes_of(CONVERTERS))
+encoder_flags: Decorator[Any] = flags(classes_of(ENCODERS))
+lowering_flags: Decorator[Any] = flags({"lowering": LoweringOptions})
+allow_flag = click.option(
+    "--allow", multiple=True, metavar="FEATURE", help="Admit a feature; see kgenn list features."
+)
+json_flag = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+threads_flag = click.option(
+    "--threads", type=click.IntRange(min=0), default=0, help="Threads over samples; 0 for one on each core."
+)
+scale_flag = click.option("--scale", metavar="NUMBER", help="Multiply the data by this, such as 1/255.")
+split_flag = click.option("--split", type=click.Choice(["train", "test"]), help="Of a file with both.")
+
+
+def data_flags(command: C) -> C:
+    """Add the flags of commands that run a network on a data set."""
+    limit = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Take the first N samples.")
+    data = click.option("--data", type=PATH, required=True, metavar="FILE", help="An .npz file with x and y.")
+    for flag in (threads_flag, scale_flag, limit, split_flag, data):
+        command = flag(command)
+    return command
+
+
+def read_samples(path: Path, split: str, limit: int | None) -> Data:
+    """Return the first samples of a data file.
+
+    Raises:
+        KgennError: KG601 where there are none.
+    """
+    data = load_data(path, split).limited(limit)
+    if data.x.ndim == 0 or len(data.x) == 0:
+        raise fail("KG601", str(path), "holds no samples", "save it with numpy.savez(path, x=..., y=...)")
+    return data
+
+
+def scaled(data: Data, shape: Shape, scale: str | None, stored: str | None, where: Path) -> Data:
+    """Return data as the model takes them.
+
+    Args:
+        scale: what the user gave.
+        stored: the scale of the calibration data; it holds for integers.
+    """
+    fraction: Fraction | None = None
+    if scale is not None:
+        fraction = parse_scale(scale)
+    elif stored is not None and np.issubdtype(data.x.dtype, np.integer):
+        fraction = parse_scale(stored)
+    return Data(prepare(data.x, shape, fraction, str(where)), data.y)

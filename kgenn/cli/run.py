@@ -1,0 +1,92 @@
+"""`kgenn run`: a compiled network on a data set."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from kgenn.api import BATCH_SIZE, CompiledNetwork, Observer, open_directory
+from kgenn.artifact import npz_bytes, write_file
+from kgenn.cli.console import print_json, print_line, print_table, progress, stage
+from kgenn.cli.options import PATH, data_flags, json_flag, read_samples, scaled
+from kgenn.data import Data
+from kgenn.diagnostics import fail
+from kgenn.ir.graph import Array
+from kgenn.ir.recording import Recording
+from kgenn.metrics.result import Result
+from kgenn.trace import TraceWriter, batch_size_for
+
+
+@click.command()
+@click.argument("directory", type=PATH)
+@data_flags
+@click.option("--batch-size", type=click.IntRange(min=1), metavar="B", help="Samples simulated at once.")
+@click.option("--target", metavar="NAME", help="Run on this target instead of the one it was compiled for.")
+@click.option("--curve", is_flag=True, help="Give the accuracy after each step too.")
+@click.option("--trace", type=PATH, metavar="OUT.npz", help="Write every spike.")
+@click.option("--predictions", type=PATH, metavar="OUT.npz", help="Write the predictions and scores.")
+@json_flag
+def run(
+    directory: Path,
+    data: Path,
+    split: str | None,
+    limit: int | None,
+    scale: str | None,
+    threads: int,
+    batch_size: int | None,
+    target: str | None,
+    curve: bool,
+    trace: Path | None,
+    predictions: Path | None,
+    as_json: bool,
+) -> None:
+    """Run a compiled network on a data set.
+
+    DIRECTORY is an output of kgenn compile. Of a file in the layout of keras.datasets, the test split is taken.
+    Integers are scaled as the calibration data were, unless --scale says otherwise.
+
+    --trace writes for each spiking population NAME the arrays NAME/sample, NAME/timestep, NAME/neuron and
+    NAME/value, with an entry for each spike, and NAME/shape; --predictions writes predictions and scores.
+    """
+    if predictions is not None and predictions.is_dir():
+        raise fail("KG606", str(predictions), "is a directory", "give the name of a file")
+    samples = read_samples(data, split or "test", limit)
+    with stage("loading"):
+        network = open_directory(directory, threads, target)
+    samples = scaled(samples, network.network.input_shape, scale, network.artifact.record.get("scale"), data)
+    result = evaluate(network, samples, batch_size, trace)
+    if predictions is not None:
+        write_file(predictions, npz_bytes({"predictions": result.predictions, "scores": result.scores}))
+    if as_json:
+        print_json(result.to_dict(curve))
+        return
+    print_table(("", ""), result.rows())
+    if curve:
+        _print_curve(result)
+
+
+def evaluate(network: CompiledNetwork, data: Data, batch_size: int | None, trace: Path | None) -> Result:
+    """Run all samples once, writing the trace on the way."""
+    with ExitStack() as stack:
+        observe: Observer | None = None
+        if trace is not None:
+            writer = stack.enter_context(TraceWriter(trace, network.network))
+            batch_size = batch_size_for(network.network, batch_size or BATCH_SIZE)
+
+            def observe(start: int, drive: Array, recording: Recording) -> None:
+                writer.add(start, recording)
+
+        advance = stack.enter_context(progress("running", len(data.x)))
+        size = batch_size or BATCH_SIZE
+        return network.evaluate(data.x, data.y, size, advance, observe, trace is not None)
+
+
+def _print_curve(result: Result) -> None:
+    if result.curve is None:
+        print_line("no curve: the data have no labels")
+        return
+    last = result.num_timesteps
+    steps = [1 << k for k in range(last.bit_length()) if 1 << k < last] + [last]
+    print_table((">steps", ">accuracy"), [(f"{t:,}", f"{100 * result.curve[t - 1]:.2f} %") for t in steps])

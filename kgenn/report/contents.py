@@ -1,0 +1,163 @@
+"""List what a model or a network consists of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from kgenn.ir.connectivity import Sparse
+from kgenn.ir.graph import Array, Graph, Input, Node, Shape
+from kgenn.ir.network import Connection, Network
+from kgenn.report.words import connection_kind, layer_contents
+
+
+@dataclass(frozen=True)
+class PopulationContents:
+    """One population.
+
+    Attributes:
+        threshold: on the integer grid; None where it cannot fire or its neuron model has no such parameter.
+        unit: the integer of the grid that stands for the activation λ.
+        scale: the least and the largest λ of its channels.
+        depth: the longest way from the input, in connections that carry spikes.
+        state_bytes: of one sample.
+    """
+
+    name: str
+    shape: Shape
+    neurons: int
+    neuron_model: str
+    threshold: float | None
+    unit: float
+    scale: tuple[float, float]
+    depth: int
+    has_bias: bool
+    state_bytes: int
+
+
+@dataclass(frozen=True)
+class ConnectionContents:
+    """One connection.
+
+    Attributes:
+        kind: in words.
+        weights: distinct numbers stored.
+        bytes: of weights and indices.
+        constant: it carries a constant current instead of spikes.
+    """
+
+    source: str
+    target: str
+    kind: str
+    synapses: int
+    weights: int
+    bytes: int
+    constant: bool
+
+
+@dataclass(frozen=True)
+class NetworkContents:
+    """A network: its populations, connections, and the bytes of weights and of one sample's state."""
+
+    populations: tuple[PopulationContents, ...]
+    connections: tuple[ConnectionContents, ...]
+    weight_bytes: int
+    state_bytes: int
+
+
+@dataclass(frozen=True)
+class LayerContents:
+    """One layer of a model, with the activation that is part of it.
+
+    Attributes:
+        node: the name of its last node.
+        origin: the Keras layer, as "name (Class)".
+        inputs: the `node` of each layer it reads.
+        contents: in words.
+        parameters: numbers in its arrays.
+        macs: multiply-accumulates for one sample.
+    """
+
+    node: str
+    origin: str
+    inputs: tuple[str, ...]
+    shape: Shape
+    contents: str
+    parameters: int
+    macs: int
+
+
+def network_contents(network: Network) -> NetworkContents:
+    """List the populations and connections of a network."""
+    populations = tuple(
+        PopulationContents(
+            name=p.name,
+            shape=p.shape,
+            neurons=p.size,
+            neuron_model=p.neuron.name,
+            threshold={**p.neuron.params, **p.params}.get("v_thresh") if p.neuron.threshold else None,
+            unit=p.unit,
+            scale=(float(p.scale.min()), float(p.scale.max())),
+            depth=network.depths[p.name],
+            has_bias=p.bias is not None,
+            state_bytes=4 * p.size * len(p.neuron.state),
+        )
+        for p in network.populations
+    )
+    connections = tuple(_connection(network, c) for c in network.connections)
+    biases = sum(p.bias.nbytes for p in network.populations if p.bias is not None)
+    weight_bytes = biases + sum(c.bytes for c in connections)
+    return NetworkContents(populations, connections, weight_bytes, sum(p.state_bytes for p in populations))
+
+
+def _connection(network: Network, c: Connection) -> ConnectionContents:
+    kind = c.connectivity
+    indices = kind.indices.nbytes + kind.indptr.nbytes if isinstance(kind, Sparse) else 0
+    synapses = int(c.fan_out().sum())
+    size = kind.weights.nbytes + indices
+    analog = network.is_analog(c)
+    return ConnectionContents(c.source, c.target, connection_kind(c), synapses, kind.weights.size, size, analog)
+
+
+def model_contents(graph: Graph) -> tuple[LayerContents, ...]:
+    """List the layers of a model; what one Keras layer was read as is one entry for each of its uses."""
+    found: dict[str, LayerContents] = {}
+    last_node: dict[str, str] = {}
+    for node in graph.nodes:
+        macs = node.layer.macs(*(graph.shapes[source] for source in node.inputs))
+        own = LayerContents(
+            node=node.name,
+            origin=node.origin or node.name,
+            inputs=tuple(last_node[source] for source in node.inputs),
+            shape=graph.shapes[node.name],
+            contents=layer_contents(node.layer),
+            parameters=sum(a.size for a in arrays_of(node)),
+            macs=macs,
+        )
+        if _continues(graph, node):
+            own = _joined(found.pop(last_node[node.inputs[0]]), own)
+        found[own.node] = own
+        last_node[node.name] = own.node
+    return tuple(found.values())
+
+
+def arrays_of(node: Node) -> list[Array]:
+    """Return a node's arrays."""
+    values = [getattr(node.layer, f.name) for f in fields(node.layer)]  # type: ignore[arg-type]
+    return [value for value in values if isinstance(value, np.ndarray)]
+
+
+def _continues(graph: Graph, node: Node) -> bool:
+    """Tell whether a node is the next step of the Keras layer that its only input came from."""
+    if len(node.inputs) != 1 or not node.origin:
+        return False
+    before = graph.by_name[node.inputs[0]]
+    alone = len(graph.consumers[before.name]) == 1 and before.name not in graph.outputs
+    return alone and before.origin == node.origin and not isinstance(before.layer, Input)
+
+
+def _joined(a: LayerContents, b: LayerContents) -> LayerContents:
+    """Return two steps of one layer as one."""
+    words = f"{a.contents}, {b.contents}"
+    return LayerContents(b.node, a.origin, a.inputs, b.shape, words, a.parameters + b.parameters, a.macs + b.macs)

@@ -1,0 +1,177 @@
+"""Draw a model or a network as an SVG: boxes in rows, arrows between them."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+
+from kgenn.backends.render import render
+from kgenn.ir.graph import Graph
+from kgenn.ir.network import Network
+from kgenn.report.contents import model_contents, network_contents
+from kgenn.report.layout import Size, place
+from kgenn.report.words import times
+
+# Pixels: the mean advance of a character at the two font sizes (a little wide, since fonts differ), heights of
+# lines, and the space around text and around the picture.
+BOLD_ADVANCE, PLAIN_ADVANCE = 8.2, 6.6
+LINE, PAD, MARGIN = 17.0, 11.0, 16.0
+LABEL_HEIGHT = 20.0
+LONGEST_NAME = 48
+
+
+@dataclass(frozen=True)
+class Box:
+    """One box: a name, lines below it, and a role: "input", "hidden" or "output"."""
+
+    name: str
+    lines: tuple[str, ...]
+    role: str
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """An arrow between two boxes, by index; dashed for a constant current."""
+
+    source: int
+    target: int
+    label: str = ""
+    dashed: bool = False
+
+
+def network_picture(network: Network) -> bytes:
+    """Return a picture of a network's populations and connections."""
+    contents = network_contents(network)
+    position = {p.name: i for i, p in enumerate(contents.populations)}
+    last = len(position) - 1
+    boxes = [
+        Box(p.name, (times(p.shape), p.neuron_model, _count(p.neurons, "neuron")), _role(i == 0, i == last))
+        for i, p in enumerate(contents.populations)
+    ]
+    arrows = []
+    for c in contents.connections:
+        label = f"{c.kind} · {_count(c.synapses, 'synapse')}"
+        arrows.append(Arrow(position[c.source], position[c.target], label, c.constant))
+    constant = "; dashed: a constant current" if any(a.dashed for a in arrows) else ""
+    return draw(network.name, f"spiking network, {network.num_timesteps} timesteps{constant}", boxes, arrows)
+
+
+def model_picture(graph: Graph) -> bytes:
+    """Return a picture of a model's layers."""
+    layers = model_contents(graph)
+    position = {layer.node: i for i, layer in enumerate(layers)}
+    boxes = []
+    for layer in layers:
+        weights = (_count(layer.parameters, "parameter"),) if layer.parameters else ()
+        role = _role(not layer.inputs, layer.node in graph.outputs)
+        boxes.append(Box(layer.origin, (layer.contents, times(layer.shape), *weights), role))
+    arrows = [Arrow(position[s], position[layer.node]) for layer in layers for s in layer.inputs]
+    return draw(graph.name, f"model, {graph.macs:,} multiply-accumulates", boxes, arrows)
+
+
+def draw(title: str, subtitle: str, boxes: list[Box], arrows: list[Arrow]) -> bytes:
+    """Return boxes and arrows as an SVG; boxes are in topological order."""
+    sizes = [_box_size(box) for box in boxes]
+    labels = [_label_size(a.label) for a in arrows]
+    placed = place(sizes, [(a.source, a.target) for a in arrows], labels)
+    head = 2 * LINE + PAD
+    ends = [(placed.boxes[i], size) for i, size in enumerate(sizes)]
+    wide = max(placed.size.width, _width(title, BOLD_ADVANCE), _width(subtitle, PLAIN_ADVANCE))
+    shift = MARGIN + (wide - placed.size.width) / 2
+    context = {
+        "title": _shown(title),
+        "subtitle": subtitle,
+        "width": wide + 2 * MARGIN,
+        "height": placed.size.height + head + 2 * MARGIN,
+        "shift_x": shift,
+        "shift_y": MARGIN + head,
+        "line": LINE,
+        "boxes": [_box_context(box, *end) for box, end in zip(boxes, ends, strict=True)],
+        "arrows": [
+            _arrow_context(a, ends[a.source], ends[a.target], lane, label, size)
+            for a, lane, label, size in zip(arrows, placed.arrows, placed.labels, labels, strict=True)
+        ],
+    }
+    return render("report/graph.svg.j2", context)
+
+
+End = tuple[tuple[float, float], Size]
+
+
+def _box_context(box: Box, centre: tuple[float, float], size: Size) -> dict[str, object]:
+    return {
+        "role": box.role,
+        "full_name": _printable(box.name),
+        "name": _shown(box.name),
+        "lines": [_shown(line) for line in box.lines],
+        "x": centre[0] - size.width / 2,
+        "y": centre[1] - size.height / 2,
+        "middle": centre[0],
+        "width": size.width,
+        "height": size.height,
+    }
+
+
+def _arrow_context(
+    arrow: Arrow,
+    source: End,
+    target: End,
+    lane: tuple[tuple[float, float, float], ...],
+    label: tuple[float, float],
+    size: Size,
+) -> dict[str, object]:
+    (x, y), source_size = source
+    (end_x, end_y), target_size = target
+    y += source_size.height / 2
+    path = f"M{x:.1f} {y:.1f}"
+    stops = [(px, py - height / 2, py + height / 2) for px, py, height in lane]
+    top = end_y - target_size.height / 2
+    for px, above, below in [*stops, (end_x, top, top)]:
+        # straight through a row, bent between rows
+        middle = (y + above) / 2
+        path += f" C{x:.1f} {middle:.1f} {px:.1f} {middle:.1f} {px:.1f} {above:.1f}"
+        path += f" V{below:.1f}" if below > above else ""
+        x, y = px, below
+    return {
+        "path": path,
+        "dashed": arrow.dashed,
+        "label": _shown(arrow.label),
+        "x": label[0] - size.width / 2,
+        "y": label[1] - size.height / 2,
+        "middle": label[0],
+        "width": size.width,
+        "height": size.height,
+    }
+
+
+def _box_size(box: Box) -> Size:
+    widths = [_width(box.name, BOLD_ADVANCE), *(_width(line, PLAIN_ADVANCE) for line in box.lines)]
+    return Size(max(widths) + 2 * PAD, (1 + len(box.lines)) * LINE + PAD)
+
+
+def _label_size(text: str) -> Size:
+    return Size(_width(text, PLAIN_ADVANCE) + PAD, LABEL_HEIGHT) if text else Size(PAD, 2.0)
+
+
+def _width(text: str, advance: float) -> float:
+    """Estimate the width of a text; ideographs take two columns."""
+    return advance * sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in _shown(text))
+
+
+def _shown(text: str) -> str:
+    """Return a text as short as a box can hold."""
+    plain = _printable(text)
+    return plain if len(plain) <= LONGEST_NAME else plain[: LONGEST_NAME - 1] + "…"
+
+
+def _printable(text: str) -> str:
+    """Return a text without the characters that XML cannot hold."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _role(first: bool, last: bool) -> str:
+    return "input" if first else "output" if last else "hidden"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,126 @@
+"""Write every spike of a run to one .npz file, batch by batch, in bounded memory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import numpy as np
+
+from kgenn.diagnostics import KgennError, fail
+from kgenn.ir.graph import Array
+from kgenn.ir.network import Network
+from kgenn.ir.recording import Recording
+
+# The first date a zip file can hold, so that equal traces are equal bytes.
+EPOCH = (1980, 1, 1, 0, 0, 0)
+# Bytes of a batch's raster, of one byte for each sample, timestep and neuron.
+RASTER_BYTES = 1 << 28
+COLUMNS = {"sample": "<i4", "timestep": "<i4", "neuron": "<i4", "value": "|i1"}
+
+
+def batch_size_for(network: Network, largest: int) -> int:
+    """Return how many samples can be traced at once, at most `largest` and at least 1."""
+    per_sample = network.num_timesteps * sum(p.size for p in network.spiking)
+    return max(1, min(largest, RASTER_BYTES // max(per_sample, 1)))
+
+
+class TraceWriter:
+    """Collect spikes as events, and write the file when the block ends without an error.
+
+    For each spiking population NAME the file holds the columns of a table with a row for each spike, ordered
+    by sample, timestep and neuron: `NAME/sample`, `NAME/timestep`, `NAME/neuron` (int32; neurons in C order of
+    the population's shape) and `NAME/value` (int8: 1, or −1 of a signed encoder), and `NAME/shape`. It holds
+    `num_samples` and `num_timesteps` too.
+
+    Raises:
+        KgennError: KG606 where the file cannot be written.
+    """
+
+    def __init__(self, path: Path, network: Network) -> None:
+        self.path = path
+        self.network = network
+        self.num_samples = 0
+        self.num_events = [0] * len(network.spiking)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                raise IsADirectoryError(None, "is a directory")
+            self._scratch = tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        with self._scratch:
+            if kind is None:
+                try:
+                    self._finish()
+                except OSError as problem:
+                    raise self._failure(problem) from problem
+
+    def add(self, first_sample: int, recording: Recording) -> None:
+        """Append the spikes of a batch that starts with a sample."""
+        assert recording.raster is not None, "the recording has no spikes"
+        try:
+            for number, population in enumerate(self.network.spiking):
+                self._append(number, first_sample, recording.raster[population.name])
+        except OSError as error:
+            raise self._failure(error) from error
+        self.num_samples = first_sample + len(recording.scores)
+
+    def _append(self, number: int, first_sample: int, raster: Array) -> None:
+        sample, timestep, neuron = np.nonzero(raster)
+        value = raster[sample, timestep, neuron]
+        self.num_events[number] += len(value)
+        for column, array in zip(COLUMNS, (sample + first_sample, timestep, neuron, value), strict=True):
+            with self._spool(number, column).open("ab") as file:
+                file.write(array.astype(COLUMNS[column]).tobytes())
+
+    def _spool(self, number: int, column: str) -> Path:
+        return Path(self._scratch.name) / f"{number}.{column}"
+
+    def _finish(self) -> None:
+        whole = Path(self._scratch.name) / "trace.npz"
+        with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            _write_array(archive, "num_samples", np.array(self.num_samples))
+            _write_array(archive, "num_timesteps", np.array(self.network.num_timesteps))
+            for number, population in enumerate(self.network.spiking):
+                _write_array(archive, f"{population.name}/shape", np.array(population.shape))
+                for column, dtype in COLUMNS.items():
+                    spool = self._spool(number, column)
+                    _copy_array(archive, f"{population.name}/{column}", spool, dtype, self.num_events[number])
+        os.replace(whole, self.path)
+
+    def _failure(self, error: OSError) -> KgennError:
+        return fail("KG606", str(self.path), f"cannot be written: {error.strerror or error}")
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
+    info = zipfile.ZipInfo(f"{name}.npy", EPOCH)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    return archive.open(info, "w", force_zip64=True)
+
+
+def _write_array(archive: zipfile.ZipFile, name: str, array: Array) -> None:
+    with _member(archive, name) as file:
+        np.lib.format.write_array(file, array, allow_pickle=False)
+
+
+def _copy_array(archive: zipfile.ZipFile, name: str, spool: Path, dtype: str, length: int) -> None:
+    """Copy an array's values from a file, which is missing where there are none."""
+    header = {"descr": dtype, "fortran_order": False, "shape": (length,)}
+    with _member(archive, name) as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        if length:
+            with spool.open("rb") as values:
+                shutil.copyfileobj(values, file)
