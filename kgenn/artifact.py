@@ -86,9 +86,15 @@ def write_directory(directory: Path, files: Mapping[str, bytes]) -> None:
             for name, content in files.items():
                 (fresh / name).parent.mkdir(parents=True, exist_ok=True)
                 (fresh / name).write_bytes(content)
+            old = Path(scratch) / "old"
             if directory.exists():
-                os.replace(directory, Path(scratch) / "old")
-            os.replace(fresh, directory)
+                os.replace(directory, old)
+            try:
+                os.replace(fresh, directory)
+            except OSError:
+                if old.exists():
+                    os.replace(old, directory)
+                raise
     except OSError as error:
         raise fail("KG606", str(directory), f"cannot be written: {error.strerror or error}") from error
 

@@ -79,8 +79,11 @@ class TraceWriter:
         self.num_samples = first_sample + len(recording.scores)
 
     def _append(self, number: int, first_sample: int, raster: Array) -> None:
-        sample, timestep, neuron = np.nonzero(raster)
-        value = raster[sample, timestep, neuron]
+        flat = np.ascontiguousarray(raster).ravel()
+        where = np.flatnonzero(flat)
+        value = flat[where]
+        rest, neuron = np.divmod(where, raster.shape[2])
+        sample, timestep = np.divmod(rest, raster.shape[1])
         self.num_events[number] += len(value)
         for column, array in zip(COLUMNS, (sample + first_sample, timestep, neuron, value), strict=True):
             with self._spool(number, column).open("ab") as file:

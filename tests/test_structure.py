@@ -37,10 +37,14 @@ ALLOWED: dict[str, set[str]] = {
     "conversion": FOUNDATION | {"ir", "layers", "passes", "encoders"},
     "backends": FOUNDATION | {"ir", "layers"},
     "metrics": FOUNDATION | {"ir", "layers"},
+    "data": FOUNDATION | {"ir"},
+    "trace": FOUNDATION | {"ir"},
+    "artifact": FOUNDATION | {"ir", "backends"},
+    "report": FOUNDATION | {"ir", "layers", "backends"},
     "config": FOUNDATION | MIDDLE,
-    "api": FOUNDATION | MIDDLE | {"config"},
+    "api": FOUNDATION | MIDDLE | {"config", "data", "artifact"},
     "kgenn": FOUNDATION | MIDDLE | {"config", "api"},
-    "cli": FOUNDATION | MIDDLE | {"config", "api", "kgenn"},
+    "cli": FOUNDATION | MIDDLE | {"config", "data", "artifact", "trace", "report", "api", "kgenn"},
 }
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -37,7 +37,7 @@ WEIGHTS = "weights.bin"
 
 
 class Cpp(Backend):
-    """Emit, compile and run C++."""
+    """Generated C++: event-driven, threads over samples, needs only a C++ compiler."""
 
     def emit(self, network: Network) -> Program:
         words = Words()
@@ -181,19 +181,20 @@ def connection_context(network: Network, connection: Connection, words: Words) -
     pointers = ", ".join(f"net.{getter[key]}({offset})" for key, offset in arrays.items())
     events = f"ws.p{names.index(connection.source)}.events(t)"
     valued = is_valued(source)
-    pooled = connection.pool is not None and not is_direct
-    if pooled:
+    drive = "drive"
+    if connection.pool is not None:
+        drive = f"Pool{number}::direct(drive).data()"
         events, valued = f"ws.pool{number}.sum<{str(valued).lower()}>({events})", True
     return {
         "label": f"from {label(connection.source)}: {type(connection.connectivity).__name__}",
         "type": name,
         "cpp_type": connectivity_type(connection),
-        "pool": pool_type(connection.pool) if pooled and connection.pool else "",
+        "pool": pool_type(connection.pool) if connection.pool else "",
         "pool_type": f"Pool{number}",
         "pool_id": f"pool{number}",
         "direct": is_direct,
         "call": f"{name}::scatter<{str(valued).lower()}>({events}, {pointers}, current);",
-        "direct_call": f"{name}::direct(drive, {pointers}, ws.total.data());",
+        "direct_call": f"{name}::direct({drive}, {pointers}, ws.total.data());",
     }
 
 

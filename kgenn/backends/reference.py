@@ -124,7 +124,7 @@ class Tally:
 
 
 class Reference(Backend):
-    """The target `reference`: no sources, the network itself is the program."""
+    """NumPy: the oracle of all other targets; writes no sources."""
 
     def emit(self, network: Network) -> Program:
         return Program({})

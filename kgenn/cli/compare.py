@@ -17,7 +17,7 @@ COLUMNS = (
     ">rate",
     ">error",
     ">own error",
-    ">relative error",
+    ">relative",
     ">saturated",
     "",
 )
@@ -64,7 +64,7 @@ def _print(comparison: Comparison) -> None:
             f"{e.own:.4f}",
             f"{100 * e.relative:.2f} %",
             f"{100 * e.saturated:.3f} %",
-            "← largest own error" if index == comparison.worst else "",
+            "← largest own" if index == comparison.worst else "",
         )
         for index, e in enumerate(comparison.layers)
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,8 +15,8 @@ from rich.table import Table
 
 from kgenn.diagnostics import Diagnostic
 
-# Tables in a file or a pipe are as wide as they need to be.
-UNLIMITED = 1 << 14
+# Columns of tables in a file or a pipe.
+WIDTH = 160
 
 
 def clean(text: str) -> str:
@@ -29,9 +29,10 @@ def print_line(text: str = "") -> None:
     click.echo(clean(text))
 
 
-def print_json(value: Any) -> None:
-    """Print the one object of `--json`."""
-    click.echo(json.dumps(value, indent=2, allow_nan=False))
+def print_json(value: Mapping[str, Any]) -> None:
+    """Print the one object of `--json`, a line for each entry."""
+    entries = [f"  {json.dumps(key)}: {json.dumps(item, allow_nan=False)}" for key, item in value.items()]
+    click.echo("{\n" + ",\n".join(entries) + "\n}")
 
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
@@ -64,9 +65,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], highlight
         table.add_row(*map(clean, row), style="bold yellow" if index == highlight else None)
     console = Console(markup=False, emoji=False, highlight=False)
     if not console.is_terminal:
-        console.width = UNLIMITED
-    console.print(table)
-    print_line()
+        console.width = WIDTH
+    with console.capture() as capture:
+        console.print(table)
+    lines = [line.rstrip() for line in capture.get().splitlines()]
+    click.echo("\n".join([*lines, ""]))
 
 
 @contextmanager

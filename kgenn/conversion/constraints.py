@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from kgenn.conversion.base import Converter
 from kgenn.diagnostics import Diagnostic, fail, known_names
-from kgenn.ir.graph import Graph, Node
-from kgenn.layers.activation import Activation, ReLU, Softmax
-from kgenn.layers.affine import BatchNorm
+from kgenn.ir.graph import Graph, Input, Node
+from kgenn.layers.activation import Activation, Identity, ReLU, Softmax
+from kgenn.layers.affine import Affine, BatchNorm, Normalization, Rescaling
 from kgenn.layers.conv import Conv
 from kgenn.layers.dense import Dense
 from kgenn.layers.pooling import MaxPool
-from kgenn.layers.shape import ZeroPad
+from kgenn.layers.shape import Permute, ZeroPad
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def violations(graph: Graph, converter: Converter, allow: Collection[str]) -> li
     found = list(_ends(graph))
     for node in graph.nodes:
         found.extend(_never(graph, node))
-        for name, what in _features(node):
+        for name, what in _features(graph, node):
             feature = FEATURES[name]
             if name not in allow:
                 found.append(Diagnostic(feature.code, node.origin, what, feature.help))
@@ -69,11 +69,17 @@ def violations(graph: Graph, converter: Converter, allow: Collection[str]) -> li
     return found
 
 
-def _features(node: Node) -> Iterator[tuple[str, str]]:
+def _features(graph: Graph, node: Node) -> Iterator[tuple[str, str]]:
     """Yield the features a node needs, with what was found."""
     layer = node.layer
     if isinstance(layer, Conv | Dense) and layer.bias is not None:
         yield "bias", f"has a bias vector of {layer.bias.size} values"
+    if (
+        isinstance(layer, Rescaling | Normalization)
+        and layer.scale_shift()[1].any()
+        and not _at_input(graph, node)
+    ):
+        yield "bias", "adds an offset inside the network"
     if isinstance(layer, BatchNorm):
         yield "batch-norm", f"is a batch normalisation of {layer.mean.size} channels"
     if isinstance(layer, MaxPool):
@@ -84,6 +90,13 @@ def _features(node: Node) -> Iterator[tuple[str, str]]:
         yield "zero-padding", f"pads with zeros by {layer.pads}"
     if isinstance(layer, Conv) and layer.padding == "causal":
         yield "zero-padding", "has causal padding; the strict profile knows 'valid' and 'same'"
+
+
+def _at_input(graph: Graph, node: Node) -> bool:
+    """Tell whether a node only prepares the input, and so will run on the host."""
+    sources = [graph.by_name[name] for name in node.inputs]
+    prepares = isinstance(node.layer, Input | Identity | Permute | Affine)
+    return prepares and all(_at_input(graph, source) for source in sources)
 
 
 def _never(graph: Graph, node: Node) -> Iterator[Diagnostic]:

@@ -43,7 +43,16 @@ def plan(graph: Graph, lowered: Graph) -> tuple[Fate, ...]:
         words = _fate(graph, lowered, node.name)
         if words and words not in fates.setdefault(node.origin, []):
             fates[node.origin].append(words)
-    return tuple(Fate(origin, shapes[origin], ", ".join(words) or "nothing") for origin, words in fates.items())
+    return tuple(Fate(origin, shapes[origin], _joined(words)) for origin, words in fates.items())
+
+
+# What a layer becomes that only changes which neuron a synapse belongs to.
+REORDERING = "reordering of synapses"
+
+
+def _joined(words: list[str]) -> str:
+    telling = [w for w in words if w != REORDERING]
+    return ", ".join(telling) or REORDERING
 
 
 def _fate(graph: Graph, lowered: Graph, name: str) -> str:
@@ -70,7 +79,7 @@ def _fate(graph: Graph, lowered: Graph, name: str) -> str:
         return "folded into the next connection"
     if isinstance(layer, Add | Concatenate):
         return "several connections into one population"
-    return "reordering of synapses"
+    return REORDERING
 
 
 def _neurons(shape: Shape) -> str:

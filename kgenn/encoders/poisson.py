@@ -20,7 +20,7 @@ POISSON_SIGNED = NeuronModel(name="poisson-signed", threshold="random24() < abs(
 
 @dataclass(frozen=True)
 class Poisson(Encoder):
-    """Spike with probability x in [0, 1] (a Bernoulli trial at every step, as the field's Poisson encoders).
+    """Spike with probability x in [0, 1], a Bernoulli trial at every step.
 
     Attributes:
         signed: take x in [−1, 1]; the probability is |x|, and the spike carries the sign.
@@ -42,7 +42,7 @@ class Poisson(Encoder):
 
 @dataclass(frozen=True)
 class PoissonSigned(Poisson):
-    """The signed Poisson encoder under the name that the command line gives it."""
+    """Spike with probability |x|, x in [−1, 1]; the spike carries the sign."""
 
     name: ClassVar[str] = "poisson-signed"
 

@@ -54,7 +54,7 @@ class InputCoding:
         Raises:
             KgennError: KG603 where x is outside the range, or not finite.
         """
-        x = np.asarray(x, np.float32).reshape(len(x), -1)
+        x = np.asarray(x, np.float32).reshape(len(x), prod(x.shape[1:]))
         if self.binarise is not None:
             x = (x > self.binarise).astype(np.float32)
         legal = (x >= self.low) & (x <= self.high)

@@ -17,7 +17,7 @@ import numpy as np
 
 from kgenn.ir.graph import Array
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {
+FUNCTIONS: dict[str, np.ufunc] = {
     "abs": np.abs,
     "min": np.minimum,
     "max": np.maximum,
@@ -115,35 +115,35 @@ def render(node: ast.expr, dialect: Dialect) -> str:
         return render(child, dialect)
 
     match node:
-        case ast.Name(id=name):
+        case ast.Name(id=name) if name not in (*FUNCTIONS, RANDOM):
             return name
-        case ast.Constant(value=int() | float() as number):
-            return f"{float(number)!r}f"
-        case ast.BinOp(left=left, op=op, right=right):
+        case ast.Constant(value=int() | float() as number) if _is_number(number):
+            # rounded to float32 here, as `evaluate` does; a compiler would round the decimal instead
+            return f"{np.float32(number)!s}f"
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
             return f"({sub(left)} {_BINARY[type(op)]} {sub(right)})"
-        case ast.UnaryOp(op=op, operand=operand):
+        case ast.UnaryOp(op=op, operand=operand) if type(op) in _UNARY:
             return f"({_UNARY[type(op)]}{sub(operand)})"
-        case ast.Compare(left=left, ops=[op], comparators=[right]):
+        case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARE:
             return f"({sub(left)} {_COMPARE[type(op)]} {sub(right)})"
         case ast.BoolOp(op=op, values=values):
             return "(" + f" {_BOOLEAN[type(op)]} ".join(map(sub, values)) + ")"
         case ast.IfExp(test=test, body=body, orelse=orelse):
             return f"({sub(test)} ? {sub(body)} : {sub(orelse)})"
-        case ast.Call(func=ast.Name(id="random24"), args=[]):
+        case ast.Call(func=ast.Name(id="random24"), args=[], keywords=[]):
             return dialect.random
-        case ast.Call(func=ast.Name(id=name), args=args) if name in FUNCTIONS:
+        case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if _takes(name, len(args)):
             return f"{dialect.functions[name]}({', '.join(map(sub, args))})"
     raise AssertionError(f"not in the neuron language: {ast.unparse(node)}")
 
 
-def render_statements(code: str, dialect: Dialect) -> list[str]:
-    """Render statements in a C dialect, one line each."""
-    lines = []
-    for name, expression in statements(code):
-        text = render(expression, dialect)
-        outer = text.startswith("(") and isinstance(expression, ast.BinOp)
-        lines.append(f"{name} = {text[1:-1] if outer else text};")
-    return lines
+def _is_number(value: float) -> bool:
+    """Tell whether a constant is a number that float32 can hold; True and False are none."""
+    return not isinstance(value, bool) and abs(value) <= np.finfo(np.float32).max
+
+
+def _takes(function: str, num_arguments: int) -> bool:
+    return function in FUNCTIONS and FUNCTIONS[function].nin == num_arguments
 
 
 def evaluate(node: ast.expr, names: Mapping[str, Any], random: Callable[[], Array]) -> Any:

@@ -13,12 +13,13 @@ from kgenn.passes.options import LoweringOptions
 def drop_final_softmax(graph: Graph, options: LoweringOptions) -> Graph:
     """Read the logits instead of a softmax at an output: it is monotonic, so that the predictions stay."""
 
-    def change(node: Node) -> str | None:
-        final = node.name in graph.outputs and not graph.consumers[node.name]
-        return node.inputs[0] if final and isinstance(node.layer, Softmax) else None
-
-    dropped = [n for n in graph.outputs if isinstance(graph.by_name[n].layer, Softmax)]
-    return graph.edit(change).noted(*(f"{name}: final softmax dropped; scores are logits" for name in dropped))
+    dropped = {
+        name: graph.by_name[name].inputs[0]
+        for name in graph.outputs
+        if isinstance(graph.by_name[name].layer, Softmax) and not graph.consumers[name]
+    }
+    edited = graph.edit(lambda node: dropped.get(node.name))
+    return edited.noted(*(f"{name}: final softmax dropped; scores are logits" for name in dropped))
 
 
 def fuse_relus(graph: Graph, options: LoweringOptions) -> Graph:

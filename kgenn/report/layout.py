@@ -13,9 +13,9 @@ from itertools import pairwise
 
 # Pixels between neighbours in a row, between rows, and kept free for a passing arrow.
 GAP = 28.0
-ROW_GAP = 16.0
+ROW_GAP = 20.0
 LANE = 10.0
-# Sweeps down and up; orders settle after a few, positions move half of the way each time.
+# Sweeps down and up; orders settle after a few.
 ORDER_SWEEPS = 8
 PLACE_SWEEPS = 24
 

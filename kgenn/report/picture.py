@@ -17,7 +17,7 @@ from kgenn.report.words import times
 BOLD_ADVANCE, PLAIN_ADVANCE = 8.2, 6.6
 LINE, PAD, MARGIN = 17.0, 11.0, 16.0
 LABEL_HEIGHT = 20.0
-LONGEST_NAME = 48
+LONGEST = 64
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def draw(title: str, subtitle: str, boxes: list[Box], arrows: list[Arrow]) -> by
     placed = place(sizes, [(a.source, a.target) for a in arrows], labels)
     head = 2 * LINE + PAD
     ends = [(placed.boxes[i], size) for i, size in enumerate(sizes)]
-    wide = max(placed.size.width, _width(title, BOLD_ADVANCE), _width(subtitle, PLAIN_ADVANCE))
+    wide = max(placed.size.width, _width(_shown(title), 1.2 * BOLD_ADVANCE), _width(subtitle, PLAIN_ADVANCE))
     shift = MARGIN + (wide - placed.size.width) / 2
     context = {
         "title": _shown(title),
@@ -145,23 +145,23 @@ def _arrow_context(
 
 
 def _box_size(box: Box) -> Size:
-    widths = [_width(box.name, BOLD_ADVANCE), *(_width(line, PLAIN_ADVANCE) for line in box.lines)]
+    widths = [_width(_shown(box.name), BOLD_ADVANCE), *(_width(_shown(line), PLAIN_ADVANCE) for line in box.lines)]
     return Size(max(widths) + 2 * PAD, (1 + len(box.lines)) * LINE + PAD)
 
 
 def _label_size(text: str) -> Size:
-    return Size(_width(text, PLAIN_ADVANCE) + PAD, LABEL_HEIGHT) if text else Size(PAD, 2.0)
+    return Size(_width(_shown(text), PLAIN_ADVANCE) + PAD, LABEL_HEIGHT) if text else Size(PAD, 2.0)
 
 
 def _width(text: str, advance: float) -> float:
     """Estimate the width of a text; ideographs take two columns."""
-    return advance * sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in _shown(text))
+    return advance * sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def _shown(text: str) -> str:
     """Return a text as short as a box can hold."""
     plain = _printable(text)
-    return plain if len(plain) <= LONGEST_NAME else plain[: LONGEST_NAME - 1] + "…"
+    return plain if len(plain) <= LONGEST else plain[: LONGEST - 1] + "…"
 
 
 def _printable(text: str) -> str:

@@ -1,0 +1,163 @@
+"""Write the README's tables of what kgenn supports, from the code itself.
+
+    python -m benchmarks.tables README.md
+
+Each layer is read, checked and lowered inside a small model; its row is what came out.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kgenn.backends import TARGETS
+from kgenn.conversion import CONVERTERS
+from kgenn.conversion.constraints import FEATURES, violations
+from kgenn.conversion.data_norm import DataNorm
+from kgenn.conversion.plan import plan
+from kgenn.encoders import ENCODERS
+from kgenn.frontend.model_config import read_model
+from kgenn.frontend.topology import Plans, build_graph
+from kgenn.ir.graph import Graph
+from kgenn.layers import LAYERS
+from kgenn.layers.weights import StoredArray
+from kgenn.passes import LoweringOptions, lower
+
+CONV = {"filters": 4, "kernel_size": [3, 3], "use_bias": False, "activation": "relu"}
+CONV_1D = {**CONV, "kernel_size": [3]}
+DEPTHWISE = {"kernel_size": [3, 3], "use_bias": False, "activation": "relu"}
+POOL, POOL_1D = {"pool_size": [2, 2]}, {"pool_size": [2]}
+IMAGE, SEQUENCE, VECTOR = [8, 8, 4], [8, 4], [8]
+
+# A Keras class, the input it is tried on, and its options there.
+SAMPLES: Sequence[tuple[str, list[int], dict[str, Any]]] = (
+    ("Conv2D", IMAGE, CONV),
+    ("Conv1D", SEQUENCE, CONV_1D),
+    ("DepthwiseConv2D", IMAGE, DEPTHWISE),
+    ("DepthwiseConv1D", SEQUENCE, {**DEPTHWISE, "kernel_size": [3]}),
+    ("SeparableConv2D", IMAGE, CONV),
+    ("SeparableConv1D", SEQUENCE, CONV_1D),
+    ("Dense", VECTOR, {"units": 4, "use_bias": False, "activation": "relu"}),
+    ("AveragePooling2D", IMAGE, POOL),
+    ("AveragePooling1D", SEQUENCE, POOL_1D),
+    ("GlobalAveragePooling2D", IMAGE, {}),
+    ("GlobalAveragePooling1D", SEQUENCE, {}),
+    ("MaxPooling2D", IMAGE, POOL),
+    ("MaxPooling1D", SEQUENCE, POOL_1D),
+    ("GlobalMaxPooling2D", IMAGE, {}),
+    ("GlobalMaxPooling1D", SEQUENCE, {}),
+    ("ReLU", IMAGE, {}),
+    ("ReLU(max_value)", IMAGE, {"max_value": 6.0}),
+    ("LeakyReLU", IMAGE, {"negative_slope": 0.1}),
+    ("Softmax", IMAGE, {}),
+    ("BatchNormalization", IMAGE, {}),
+    ("Rescaling", IMAGE, {"scale": 0.5}),
+    ("Normalization", IMAGE, {"axis": -1}),
+    ("ZeroPadding2D", IMAGE, {"padding": [[1, 1], [1, 1]]}),
+    ("ZeroPadding1D", SEQUENCE, {"padding": [1, 1]}),
+    ("Flatten", IMAGE, {}),
+    ("Reshape", IMAGE, {"target_shape": [64, 4]}),
+    ("Permute", IMAGE, {"dims": [2, 1, 3]}),
+    ("Add", IMAGE, {}),
+    ("Concatenate", IMAGE, {}),
+    ("Dropout", IMAGE, {}),
+)
+
+
+def sample_graph(class_name: str, shape: list[int], options: Mapping[str, Any]) -> Graph:
+    """Return a graph: input, 1×1 convolution or dense layer with ReLU, the layer, flatten, dense."""
+    first: dict[str, Any] = {"units": 4, "use_bias": False, "activation": "relu"}
+    layers: list[tuple[str, str, dict[str, Any], list[str]]] = [
+        ("InputLayer", "input", {"batch_shape": [None, *shape], "dtype": "float32"}, []),
+        ("Dense", "first", first, ["input"]),
+        (
+            class_name,
+            "layer",
+            dict(options),
+            ["first", "first"] if class_name in ("Add", "Concatenate") else ["first"],
+        ),
+        ("Flatten", "flat", {}, ["layer"]),
+        ("Dense", "last", {"units": 2, "use_bias": False, "activation": "linear"}, ["flat"]),
+    ]
+    entries = [
+        {
+            "class_name": name,
+            "name": label,
+            "config": {"name": label, "trainable": True, **config},
+            "inbound_nodes": [[[source, 0, 0, {}] for source in sources]] if sources else [],
+        }
+        for name, label, config, sources in layers
+    ]
+    ends = {"input_layers": [["input", 0, 0]], "output_layers": [["last", 0, 0]]}
+    config = {"class_name": "Functional", "config": {"name": "sample", "layers": entries, **ends}}
+
+    def ones(plans: Plans) -> Mapping[tuple[str, ...], Sequence[StoredArray]]:
+        return {
+            path: [StoredArray(slot.name, np.ones(slot.shape, np.float32)) for slot in slots]
+            for path, slots in plans.items()
+        }
+
+    return build_graph(read_model(config, "sample"), "sample", ones)
+
+
+def layer_rows() -> Iterator[tuple[str, str, str, str]]:
+    """Yield (layer, what it becomes, the flags it needs, whether data-norm converts it)."""
+    by_code = {feature.code: feature.name for feature in FEATURES.values()}
+    for label, shape, options in SAMPLES:
+        graph = sample_graph(label.split("(")[0], shape, options)
+        needed = [by_code.get(d.code, "") for d in violations(graph, DataNorm(), ())]
+        left = violations(graph, DataNorm(), tuple(FEATURES))
+        fates = plan(graph, lower(graph, LoweringOptions()))
+        becomes = next(fate.becomes for fate in fates if fate.layer.startswith("layer "))
+        flags = ", ".join(f"`--allow {name}`" for name in dict.fromkeys(needed) if name) or "strict"
+        never = any(d.code != "KG207" for d in left)
+        yield f"`{label}`", "read only" if left else becomes, "no" if never else flags, "no" if left else "exact"
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+
+
+def first_line(entry: object) -> str:
+    """Return the first line of a class's docstring."""
+    return (entry.__doc__ or "").strip().splitlines()[0]
+
+
+def tables() -> dict[str, str]:
+    """Return each table by the name of its place in the README."""
+    missing = {name.split("(")[0] for name, _, _ in SAMPLES} - set(LAYERS.names())
+    assert not missing, f"samples of unknown layers: {missing}"
+    features = list(FEATURES)
+    methods = [
+        (f"`{name}`", first_line(cls), *("yes" if f in cls.represents else "no" for f in features))
+        for name, cls in ((n, CONVERTERS.get(n)) for n in CONVERTERS.names())
+    ]
+    encoders = [(f"`{name}`", first_line(ENCODERS.get(name))) for name in ENCODERS.names()]
+    targets = [(f"`{name}`", first_line(TARGETS.get(name))) for name in TARGETS.names()]
+    return {
+        "layers": markdown(("layer", "becomes", "profile", "data-norm"), list(layer_rows())),
+        "methods": markdown(("converter", "rule", *(f"`{f}`" for f in features)), methods),
+        "encoders": markdown(("encoder", "does"), encoders),
+        "targets": markdown(("target", "is"), targets),
+    }
+
+
+def filled(text: str) -> str:
+    """Return a README with what stands between `<!-- table NAME -->` and `<!-- end -->` replaced."""
+    for name, table in tables().items():
+        pattern = rf"(<!-- table {name} -->\n).*?(<!-- end -->)"
+        text, count = re.subn(pattern, lambda m, t=table: m[1] + t + m[2], text, flags=re.DOTALL)
+        assert count == 1, f"{count} places for the table {name}"
+    return text
+
+
+if __name__ == "__main__":
+    readme = Path(sys.argv[1])
+    readme.write_text(filled(readme.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,186 @@
+"""A network's connections are the graph's own linear maps, whatever chain of layers they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from kgenn.conversion.assemble import Assembler, input_transform
+from kgenn.conversion.compose import compose
+from kgenn.conversion.convert import fit_readout
+from kgenn.conversion.data_norm import DataNorm
+from kgenn.conversion.paths import constant_of, is_population, paths_into, weights_into
+from kgenn.diagnostics import KgennError
+from kgenn.encoders.direct import Direct
+from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
+from kgenn.ir.graph import Array, Graph, Input
+from kgenn.ir.network import Connection, ReadoutKind
+from kgenn.layers.conv import Conv
+from kgenn.layers.pooling import MaxPool
+from kgenn.passes import LoweringOptions, lower
+from networks import RECIPES, Build, build, samples
+
+LOWERINGS = {
+    "default": LoweringOptions(),
+    "fold": LoweringOptions(pooling="fold"),
+    "populations": LoweringOptions(residual="identity", pooling="population"),
+}
+
+
+def lowered(name: str, lowering: str = "default", readout: ReadoutKind = "current") -> Graph:
+    return fit_readout(lower(build(name), LOWERINGS[lowering]), readout)
+
+
+def ends(graph: Graph) -> Iterator[tuple[str, str]]:
+    """Yield (population, the node whose value its neurons integrate) for every population but the input."""
+    for node in graph.nodes:
+        if is_population(node) and not isinstance(node.layer, Input):
+            yield node.name, node.inputs[0]
+    (output,) = graph.outputs
+    if not is_population(graph.by_name[output]):
+        yield output, output
+
+
+def connections_into(graph: Graph, end: str) -> list[Connection]:
+    return [
+        Connection(path.source, end, connectivity, pool)
+        for path in paths_into(graph, end)
+        for pool, connectivity in [compose(path, end)]
+    ]
+
+
+@pytest.mark.parametrize("lowering", LOWERINGS)
+@pytest.mark.parametrize("name", RECIPES)
+def test_connections_and_constant_give_what_the_graph_computes(name: str, lowering: str) -> None:
+    graph = lowered(name, lowering)
+    activations = dict(graph.forward(samples(graph, 5, -1.0, 1.0).astype(np.float64)))
+    for _, end in ends(graph):
+        expected = activations[end].reshape(5, -1)
+        total = np.broadcast_to(constant_of(graph, end).ravel(), expected.shape).copy()
+        for connection in connections_into(graph, end):
+            total += connection.apply(activations[connection.source].reshape(5, -1))
+        np.testing.assert_allclose(total, expected, rtol=0, atol=1e-9 * max(1, np.abs(expected).max()))
+
+
+@pytest.mark.parametrize("channelwise", [False, True])
+@pytest.mark.parametrize("name", RECIPES)
+def test_scaled_connections_give_the_activation_in_units_of_its_scale(name: str, channelwise: bool) -> None:
+    graph = lowered(name)
+    x = samples(graph, 12)
+    converter = DataNorm(channelwise=channelwise)
+    transformed = input_transform(graph).apply(x)
+    scales = {graph.inputs[0]: np.ones(()), **converter.scales(graph, x)}
+    assembler = Assembler(graph, converter, Direct().coding(transformed), scales)
+    activations = dict(graph.forward(x.astype(np.float64)))
+    flat = {n: activations[n].reshape(12, -1) / assembler.scale_of(n) for n in scales}
+    sources = {name.removesuffix("/relu"): value for name, value in flat.items()}
+    for population, end in ends(graph):
+        scale = assembler.scale_of(population) if population in scales else np.ones(())
+        connections, bias = assembler.incoming(end, population, scale)
+        expected = activations[end].reshape(12, -1) / scale
+        total = np.zeros_like(expected) if bias is None else np.tile(bias, (12, 1))
+        for c in connections:
+            total += c.apply(sources[c.source])
+        np.testing.assert_allclose(total, expected, rtol=0, atol=1e-5 * max(1, np.abs(expected).max()))
+
+
+def matrix_of(connectivity: Connectivity) -> Array:
+    """Return the weight of each pair of neurons, from the response to each unit vector; all weights made 1."""
+    ones = connectivity.with_weights(np.ones(connectivity.weights.shape))
+    return ones.apply(np.eye(connectivity.num_sources))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_fan_out_counts_the_entries_of_the_matrix(name: str) -> None:
+    graph = lowered(name)
+    for _, end in ends(graph):
+        for connection in connections_into(graph, end):
+            inner = matrix_of(connection.connectivity)
+            assert set(np.unique(inner)) <= {0.0, 1.0}
+            synapses = (inner != 0).sum(axis=1)
+            assert connection.connectivity.num_synapses == synapses.sum()
+            if connection.pool is not None:
+                size = int(np.prod(connection.pool.in_shape))
+                synapses = connection.pool.apply(np.eye(size)).astype(np.int64) @ synapses
+            assert np.array_equal(connection.fan_out(), synapses)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_magnitude_is_the_sum_of_absolute_weights_in_the_matrix(name: str) -> None:
+    graph = lowered(name)
+    for _, end in ends(graph):
+        for c in connections_into(graph, end):
+            matrix = c.connectivity.apply(np.eye(c.connectivity.num_sources))
+            if c.pool is not None:
+                matrix = c.pool.apply(np.eye(int(np.prod(c.pool.in_shape)))) @ np.abs(matrix)
+            np.testing.assert_allclose(c.magnitude(), np.abs(matrix).sum(axis=0), atol=1e-9)
+
+
+CONV, DENSE, ONE, SPARSE = Convolution, Dense, OneToOne, Sparse
+# the connections of each network in order; (kind, SumPool) where spikes are summed on the way
+KINDS: dict[str, list[type | tuple[type, type]]] = {
+    "dense_on_channels": [CONV, DENSE],
+    "separable": [CONV, CONV, DENSE],
+    "separable_strided": [CONV, DENSE],
+    "conv1d_pool": [CONV, (CONV, SumPool), DENSE],
+    "pool_conv_strided": [CONV, (CONV, SumPool), DENSE],
+    "pool_dense": [CONV, (DENSE, SumPool)],
+    "pool_pool": [CONV, (DENSE, SumPool)],
+    "pool_add": [CONV, (ONE, SumPool), CONV, DENSE],
+    "pool_input": [(CONV, SumPool), DENSE],
+    "pool_valid_odd": [CONV, (CONV, SumPool), DENSE],
+    "global_pool": [CONV, (ONE, SumPool), DENSE],
+    "residual_relu": [CONV, CONV, ONE, CONV, DENSE],
+    "residual_shortcut": [CONV, CONV, CONV, CONV, DENSE],
+    "residual_input": [CONV, ONE, CONV, DENSE],
+    "concat_conv": [CONV, CONV, CONV, CONV, DENSE],
+    "concat_pool_conv": [CONV, CONV, (CONV, SumPool), (CONV, SumPool), DENSE],
+    "concat_dense": [CONV, CONV, DENSE, DENSE],
+    "batch_norm_after_pool": [CONV, (CONV, SumPool), DENSE],
+    "batch_norm_after_add": [CONV, ONE, CONV, DENSE],
+    "batch_norm_before_conv_same": [CONV, CONV, DENSE],
+    "channels_first": [CONV, (DENSE, SumPool)],
+    "zero_padding": [CONV, CONV, DENSE],
+    "zero_padding_1d": [CONV, CONV, DENSE],
+    # no structure that kgenn knows
+    "conv_conv": [SPARSE, DENSE],
+    "concat_grouped_conv": [CONV, CONV, SPARSE, SPARSE, DENSE],
+    "pool_same_odd": [CONV, SPARSE, DENSE],
+    "pool_overlapping_pool": [CONV, SPARSE, DENSE],
+    "batch_norm_after_flatten": [SPARSE, DENSE],
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_chains_that_trained_networks_have_keep_their_structure(name: str) -> None:
+    graph = lowered(name)
+    found: list[type | tuple[type, type]] = []
+    for _, end in ends(graph):
+        for c in connections_into(graph, end):
+            found.append(type(c.connectivity) if c.pool is None else (type(c.connectivity), type(c.pool)))
+    assert found == KINDS[name]
+
+
+def test_a_layer_that_is_not_linear_is_refused_by_name() -> None:
+    b = Build("odd", (4, 4, 2))
+    graph = b.graph(b.relu(b.add(MaxPool((2, 2), (2, 2), "valid"), "input")))
+    with pytest.raises(KgennError, match=r"KG301.*maxpool_1 \(MaxPool\).*not linear"):
+        paths_into(graph, graph.by_name["relu_2"].inputs[0])
+
+
+def test_weights_into_a_population_are_those_back_to_the_populations_before_it() -> None:
+    graph = lowered("residual_shortcut")
+    found = weights_into(graph, graph.by_name["relu_8"].inputs[0])
+    assert {graph.by_name[n].layer.kernel.shape for n in found} == {(3, 3, 6, 6), (1, 1, 4, 6)}  # type: ignore[attr-defined]
+    assert all(isinstance(graph.by_name[n].layer, Conv) for n in found)
+
+
+@pytest.mark.parametrize("readout", get_args(ReadoutKind))
+@pytest.mark.parametrize("name", ["dense", "relu_output", "global_pool_output", "softmax"])
+def test_the_readout_is_a_relu_exactly_where_spikes_are_counted(name: str, readout: ReadoutKind) -> None:
+    graph = lowered(name, readout=readout)
+    (output,) = graph.outputs
+    assert is_population(graph.by_name[output]) == (readout == "spike-count")

@@ -1,0 +1,160 @@
+"""The contract: one network gives one spike train, on every simulator, in any batch, on any thread."""
+
+from __future__ import annotations
+
+from itertools import cycle
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from kgenn.backends.pipeline import PipelineSimulator
+from kgenn.backends.reference import ReferenceSimulator
+from kgenn.conversion.data_norm import DataNorm
+from kgenn.ir.network import Network, ReadoutKind
+from kgenn.ir.recording import Recording
+from kgenn.passes import LoweringOptions
+from networks import ENCODERS, RECIPES
+from recordings import NUM_SAMPLES, assert_same, compiled, converted, drive_of
+
+# a sample number beyond 16 bits, so that the random keys use more than the low half
+FIRST_SAMPLE = 1_000_003
+
+# by default each network runs with one encoder, and each kind of connection from a direct input once; -m slow
+# runs all of them
+DIRECT = ("linear", "conv_conv", "conv_groups", "pool_input", "residual_input", "channels_first_residual")
+DEFAULT = {*((name, "direct") for name in DIRECT), *zip(RECIPES, cycle(ENCODERS), strict=False)}
+PAIRS = [
+    pytest.param(name, encoder, marks=() if (name, encoder) in DEFAULT else pytest.mark.slow)
+    for name in RECIPES
+    for encoder in ENCODERS
+]
+
+
+def three_runs(network: Network, encoder: str) -> tuple[Recording, Recording, Recording]:
+    """Return the recordings of the reference, the pipeline order and the generated program."""
+    drive = drive_of(network, encoder)
+    simulators = (ReferenceSimulator(network), PipelineSimulator(network), compiled(network))
+    reference, pipeline, program = (s.run(drive, FIRST_SAMPLE, trace=True) for s in simulators)
+    return reference, pipeline, program
+
+
+def assert_contract(network: Network, encoder: str) -> Recording:
+    """Fail where the three runs differ; return one of them."""
+    reference, pipeline, program = three_runs(network, encoder)
+    assert_same(reference, pipeline)
+    assert_same(reference, program)
+    return reference
+
+
+@pytest.mark.parametrize(("name", "encoder"), PAIRS)
+def test_reference_pipeline_and_program_give_the_same_spikes(name: str, encoder: str) -> None:
+    network = converted(name, encoder)
+    recording = assert_contract(network, encoder)
+    # the claim would be empty for silent neurons
+    assert all(counts.any() for counts in recording.spike_counts.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder"),
+    [("dense", "direct"), ("conv_same", "if"), ("relu_output", "poisson"), ("global_pool_output", "poisson-signed")],
+)
+def test_a_spike_count_readout_keeps_the_contract(name: str, encoder: str) -> None:
+    network = converted(name, encoder, readout="spike-count")
+    recording = assert_contract(network, encoder)
+    last = network.populations[-1].name
+    assert np.array_equal(recording.scores[:, -1], recording.spike_counts[last])
+
+
+CHANNELWISE = DataNorm(channelwise=True)
+VARIANTS = {
+    "reset to zero": ("bias_conv", DataNorm(reset="zero"), LoweringOptions()),
+    "initial potential zero": ("bias_conv", DataNorm(initial_potential=0.0), LoweringOptions()),
+    "maximum": ("residual_relu", DataNorm(percentile=100.0), LoweringOptions()),
+    "channelwise": ("separable", CHANNELWISE, LoweringOptions()),
+    "channelwise concat": ("concat_conv", CHANNELWISE, LoweringOptions()),
+    "channelwise pool": ("pool_conv", CHANNELWISE, LoweringOptions()),
+    "channelwise groups": ("conv_groups", CHANNELWISE, LoweringOptions()),
+    "channelwise flatten": ("relu_after_flatten", CHANNELWISE, LoweringOptions()),
+    "include weights": ("conv_same", DataNorm(include_weights=True), LoweringOptions()),
+    "residual identity": ("residual_plain", DataNorm(), LoweringOptions(residual="identity")),
+    "pool population": ("pool_conv", DataNorm(), LoweringOptions(pooling="population")),
+    "pool pool population": ("pool_pool", DataNorm(), LoweringOptions(pooling="population")),
+    "odd pool population": ("pool_same_odd", DataNorm(), LoweringOptions(pooling="population")),
+    "overlapping pool folded": ("pool_overlapping", DataNorm(), LoweringOptions(pooling="fold")),
+    "global pool folded": ("global_pool", DataNorm(), LoweringOptions(pooling="fold")),
+}
+
+
+@pytest.mark.parametrize(("variant", "encoder"), list(zip(VARIANTS, cycle(ENCODERS), strict=False)))
+def test_options_keep_the_contract(variant: str, encoder: str) -> None:
+    name, converter, lowering = VARIANTS[variant]
+    assert_contract(converted(name, encoder, converter, lowering), encoder)
+
+
+@pytest.mark.parametrize("num_timesteps", [1, 15, 16, 17, 32, 50])
+@pytest.mark.parametrize("readout", get_args(ReadoutKind))
+def test_any_number_of_timesteps_keeps_the_contract(num_timesteps: int, readout: ReadoutKind) -> None:
+    network = converted("residual_shortcut", "poisson", readout=readout, num_timesteps=num_timesteps)
+    recording = assert_contract(network, "poisson")
+    assert recording.scores.shape[1] == num_timesteps
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_shorter_runs_are_the_beginning_of_longer_ones(encoder: str) -> None:
+    short, long = (converted("residual_relu", encoder, num_timesteps=t) for t in (7, 40))
+    drive = drive_of(short, encoder)
+    one, two = (ReferenceSimulator(n).run(drive, 5, trace=True) for n in (short, long))
+    assert np.array_equal(one.scores, two.scores[:, :7])
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.parametrize("num_threads", [0, 1, 2, 3])
+def test_threads_and_batches_change_nothing(encoder: str, num_threads: int) -> None:
+    network = converted("residual_shortcut", encoder)
+    drive = drive_of(network, encoder, 7)
+    whole = ReferenceSimulator(network).run(drive, FIRST_SAMPLE, trace=True)
+    program = compiled(network, num_threads)
+    assert_same(whole, program.run(drive, FIRST_SAMPLE, trace=True))
+    for start, stop in ((0, 1), (1, 4), (4, 7)):
+        part = program.run(drive[start:stop], FIRST_SAMPLE + start, trace=True)
+        assert np.array_equal(part.scores, whole.scores[start:stop])
+        assert whole.raster is not None
+        assert part.raster is not None
+        for name, raster in part.raster.items():
+            assert np.array_equal(raster, whole.raster[name][start:stop])
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_no_sample_leaves_a_trace_in_the_next(encoder: str) -> None:
+    network = converted("skip_to_readout", encoder)
+    drive = drive_of(network, encoder)
+    alone = [ReferenceSimulator(network).run(drive[i : i + 1], i).scores for i in range(NUM_SAMPLES)]
+    for simulator in (PipelineSimulator(network), compiled(network)):
+        for i in reversed(range(NUM_SAMPLES)):
+            assert np.array_equal(simulator.run(drive[i : i + 1], i).scores, alone[i])
+
+
+@pytest.mark.parametrize("encoder", ["poisson", "poisson-signed"])
+def test_random_spikes_depend_on_seed_and_sample_number(encoder: str) -> None:
+    network, other = (converted("dense", encoder, seed=seed) for seed in (3, 4))
+    drive = drive_of(network, encoder)
+    first = compiled(network).run(drive, 0).scores
+    assert not np.array_equal(first, compiled(network).run(drive, 1).scores)
+    assert not np.array_equal(first, compiled(other).run(drive, 0).scores)
+    assert np.array_equal(first, compiled(network).run(drive, 0).scores)
+
+
+def test_sample_numbers_wrap_at_32_bits_everywhere() -> None:
+    network = converted("dense", "poisson")
+    drive = drive_of(network, "poisson")
+    last = 2**32 - 2
+    assert_same(
+        ReferenceSimulator(network).run(drive, last, trace=True), compiled(network).run(drive, last, trace=True)
+    )
+
+
+def test_no_samples_give_empty_recordings() -> None:
+    network = converted("dense", "poisson")
+    drive = drive_of(network, "poisson", 0)
+    assert_same(ReferenceSimulator(network).run(drive, 0, trace=True), compiled(network).run(drive, 0, trace=True))
