@@ -49,8 +49,6 @@ class TraceWriter:
         self.num_events = [0] * len(network.spiking)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if path.is_dir():
-                raise IsADirectoryError(None, "is a directory")
             self._scratch = tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent)
         except OSError as error:
             raise self._failure(error) from error

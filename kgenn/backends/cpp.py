@@ -10,7 +10,7 @@ from typing import Any
 
 from kgenn import __version__
 from kgenn.backends.base import Backend, Program, Simulator
-from kgenn.backends.render import label, render
+from kgenn.backends.render import label, render, without_comments
 from kgenn.backends.words import Words, values, weights
 from kgenn.ir.connectivity import Convolution, Dense, OneToOne, Sparse, SumPool
 from kgenn.ir.network import Connection, Network, Population
@@ -44,7 +44,7 @@ class Cpp(Backend):
         context = network_context(network, words)
         # the structure is all that the sources depend on; its checksum ties weights.bin to them
         blank = render("cpp/network.cpp.j2", {**context, "structure": 0})
-        context["structure"] = zlib.crc32(blank)
+        context["structure"] = zlib.crc32(without_comments(blank))
         files = {name: render(f"cpp/{name}.j2", context) for name in FILES}
         return Program({**files, WEIGHTS: words.finish(network, context["structure"])})
 

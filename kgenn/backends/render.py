@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+_COMMENT = re.compile(rb"//[^\n]*|/\*.*?\*/", re.DOTALL)
 # Anything else in a name from a model file could end a comment or continue a line in generated code.
 _UNSAFE = re.compile(r"[^A-Za-z0-9_./:@+-]")
 
@@ -32,6 +33,14 @@ def environment() -> Environment:
 def render(template: str, context: dict[str, Any]) -> bytes:
     """Render a template to UTF-8."""
     return environment().get_template(template).render(context).encode()
+
+
+def without_comments(source: bytes) -> bytes:
+    """Return C++ without its comments, where the only names from a model file stand.
+
+    What is left is the program's structure: a network of the same layers under other names gives the same.
+    """
+    return _COMMENT.sub(b"", source)
 
 
 def label(name: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from kgenn.backends.render import without_comments
 from kgenn.diagnostics import fail
 
 CANDIDATES = ("c++", "g++", "clang++")
@@ -67,7 +68,7 @@ def build(sources: Mapping[str, bytes], main: str, directory: Path | None = None
     """Compile sources to a shared library, unless the same program was compiled before.
 
     Args:
-        sources: file names and contents; all of them are the program's identity.
+        sources: file names and contents; all but their comments is the program's identity.
         main: the file to compile; the others are included.
         directory: where the library is left beside the sources, and looked for first, so that a directory
             that was built runs without a compiler.
@@ -104,7 +105,7 @@ def _digest(sources: Mapping[str, bytes]) -> str:
     for flag in FLAGS:
         digest.update(flag.encode() + b"\0")
     for name in sorted(sources):
-        digest.update(name.encode() + b"\0" + sources[name] + b"\0")
+        digest.update(name.encode() + b"\0" + without_comments(sources[name]) + b"\0")
     return digest.hexdigest()
 
 

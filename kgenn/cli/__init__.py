@@ -13,14 +13,15 @@ import click
 from kgenn import __version__
 from kgenn.diagnostics import EXIT_TOOLCHAIN, EXIT_USAGE, KgennError, fail
 
-# Command to its "module:attribute" and its line in `kgenn --help`, which then needs no import.
+# Command to its "module:attribute" and its line in `kgenn --help`, which then needs no import. An imported module
+# becomes a name of this one, so none may be called as a built-in function that is used here.
 COMMANDS = {
     "check": ("kgenn.cli.check:check", "Show what each layer of a model becomes, or what is wrong with it."),
     "compile": ("kgenn.cli.compile:compile", "Convert a trained model to a spiking network and build it."),
     "run": ("kgenn.cli.run:run", "Run a compiled network on a data set."),
     "inspect": ("kgenn.cli.inspect:inspect", "Show what a compiled network or a model consists of."),
     "compare": ("kgenn.cli.compare:compare", "Show layer by layer where a network departs from its model."),
-    "list": ("kgenn.cli.list:list_names", "List methods, encoders, targets, layers, features and diagnostics."),
+    "list": ("kgenn.cli.listing:list_names", "List methods, encoders, targets, layers, features and diagnostics."),
 }
 # As a shell reports a process that SIGINT or SIGPIPE ended: 128 and the signal's number.
 EXIT_INTERRUPTED = 130
@@ -54,10 +55,13 @@ def group() -> None:
 def invoke(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code: 0 ok, 1 the user's input, 2 usage, 3 toolchain or run."""
     try:
-        code = group.main(list(arguments), prog_name="kgenn", standalone_mode=False)
+        # not group.main(), which ends on a broken pipe with the exit code of a user's mistake
+        with group.make_context("kgenn", list(arguments)) as context:
+            group.invoke(context)
         sys.stdout.flush()
-        # click returns the code of --help and --version, and what a command returns
-        return code if isinstance(code, int) else 0
+        return 0
+    except click.exceptions.Exit as end:  # --help and --version
+        return end.exit_code
     except KgennError as error:
         return _report(error)
     except MemoryError:
@@ -66,7 +70,7 @@ def invoke(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         error.show()
         return EXIT_USAGE
-    except (click.Abort, KeyboardInterrupt):
+    except KeyboardInterrupt:
         click.echo("interrupted", err=True)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
@@ -78,7 +82,7 @@ def invoke(arguments: Sequence[str]) -> int:
 def main() -> NoReturn:
     """Run the command line of this process."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a terminal without Unicode gets question marks, not a crash
+        if hasattr(stream, "reconfigure"):  # a terminal that lacks a character shows a question mark
             stream.reconfigure(errors="replace")
     sys.exit(invoke(sys.argv[1:]))
 

@@ -35,7 +35,7 @@ from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.diagnostics import KgennError
 from kgenn.encoders import ENCODERS, Encoder
 from kgenn.ir.graph import Graph, Input
-from kgenn.ir.network import ReadoutKind
+from kgenn.ir.network import DEFAULT_READOUT, ReadoutKind
 from kgenn.passes import LoweringOptions
 from kgenn.report.contents import network_contents
 from kgenn.report.words import size_of, times
@@ -94,7 +94,10 @@ class Request:
 @encoder_flags
 @click.option("--timesteps", type=int, default=64, metavar="T", help="Steps of a simulation.")
 @click.option(
-    "--readout", default="current", metavar=f"[{'|'.join(get_args(ReadoutKind))}]", help="The score of a class."
+    "--readout",
+    default=DEFAULT_READOUT,
+    metavar=f"[{'|'.join(get_args(ReadoutKind))}]",
+    help="The score of a class.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Of the encoder's random numbers.")
 @allow_flag

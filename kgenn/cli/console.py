@@ -37,7 +37,7 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
     """Print diagnostics to stderr, the code in red on a terminal."""
-    for diagnostic in diagnostics:
+    for diagnostic in dict.fromkeys(diagnostics):  # a layer that is used twice is found twice
         head, bracket, rest = clean(str(diagnostic)).partition("]")
         click.echo(click.style(head + bracket, fg="red", bold=True) + rest, err=True)
 

@@ -11,7 +11,7 @@ import click
 from kgenn.api import as_graph
 from kgenn.artifact import Artifact, is_output, read_directory, write_file
 from kgenn.cli.console import print_json, print_line, print_table
-from kgenn.cli.options import PATH, json_flag
+from kgenn.cli.options import PATH, check_output, json_flag
 from kgenn.ir.graph import Graph
 from kgenn.report.contents import NetworkContents, arrays_of, model_contents, network_contents
 from kgenn.report.picture import model_picture, network_picture
@@ -27,6 +27,7 @@ def inspect(path: Path, picture: Path | None, as_json: bool) -> None:
 
     DIRECTORY is an output of kgenn compile, MODEL an .h5 or .keras file.
     """
+    check_output(picture)
     saved_model = (path / "saved_model.pb").exists()
     if is_output(path) or (path.is_dir() and not saved_model):
         artifact = read_directory(path)

@@ -106,6 +106,22 @@ def data_flags(command: C) -> C:
     return command
 
 
+def check_output(path: Path | None) -> None:
+    """Make the directory of a file to be written, so that what cannot be written is known before any work.
+
+    Raises:
+        KgennError: KG606.
+    """
+    if path is None:
+        return
+    if path.is_dir():
+        raise fail("KG606", str(path), "is a directory", "give the name of a file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise fail("KG606", str(path), f"cannot be written: {error.strerror or error}") from error
+
+
 def read_samples(path: Path, split: str, limit: int | None) -> Data:
     """Return the first samples of a data file.
 

@@ -10,9 +10,8 @@ import click
 from kgenn.api import BATCH_SIZE, CompiledNetwork, Observer, open_directory
 from kgenn.artifact import npz_bytes, write_file
 from kgenn.cli.console import print_json, print_line, print_table, progress, stage
-from kgenn.cli.options import PATH, data_flags, json_flag, read_samples, scaled
+from kgenn.cli.options import PATH, check_output, data_flags, json_flag, read_samples, scaled
 from kgenn.data import Data
-from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array
 from kgenn.ir.recording import Recording
 from kgenn.metrics.result import Result
@@ -50,8 +49,8 @@ def run(
     --trace writes for each spiking population NAME the arrays NAME/sample, NAME/timestep, NAME/neuron and
     NAME/value, with an entry for each spike, and NAME/shape; --predictions writes predictions and scores.
     """
-    if predictions is not None and predictions.is_dir():
-        raise fail("KG606", str(predictions), "is a directory", "give the name of a file")
+    check_output(trace)
+    check_output(predictions)
     samples = read_samples(data, split or "test", limit)
     with stage("loading"):
         network = open_directory(directory, threads, target)

@@ -25,5 +25,5 @@ INTEGRATE_FIRE_TO_ZERO = NeuronModel(
 ACCUMULATE = NeuronModel(name="accumulate", state={"v": 0.0}, update="v += i_syn")
 
 # The first steps of a deep network carry its transient: only the neurons with the largest activations have
-# fired yet. Weights that grow with time let the settled rates decide.
-ACCUMULATE_LATE = NeuronModel(name="accumulate-late", state={"v": 0.0}, update="v += (t + 1) * i_syn")
+# fired yet. Weights that grow with the square of time let the settled rates decide.
+ACCUMULATE_LATE = NeuronModel(name="accumulate-late", state={"v": 0.0}, update="v += (t + 1) * (t + 1) * i_syn")

@@ -158,7 +158,7 @@ class Network:
         input_shape: of one sample as the user gives it.
         transform: what happens to an input before `coding`.
         readout: the score of each neuron of the last population: the current it has integrated, step t
-            counted t + 1 times or once, or its spike count.
+            weighted by (t + 1)² or all alike, or its spike count.
         num_timesteps: T.
         seed: of the encoder's random numbers.
         schedule: when populations work; see DESIGN: `synchronous` is step by step in topological order.

@@ -139,7 +139,7 @@ def render(node: ast.expr, dialect: Dialect) -> str:
 
 def _is_number(value: float) -> bool:
     """Tell whether a constant is a number that float32 can hold; True and False are none."""
-    return not isinstance(value, bool) and abs(value) <= np.finfo(np.float32).max
+    return not isinstance(value, bool) and abs(value) <= float(np.finfo(np.float32).max)
 
 
 def _takes(function: str, num_arguments: int) -> bool:

@@ -118,7 +118,10 @@ class Tally:
         direct_macs = int(network.fan_out[first.name].sum()) if network.coding.analog else 0
         steps = network.num_timesteps
         # what a constant current of 1, or a spike at every step, scores after T steps
-        full = {"late-current": readout.unit * steps * (steps + 1) / 2, "current": readout.unit * steps}
+        full = {
+            "late-current": readout.unit * steps * (steps + 1) * (2 * steps + 1) / 6,
+            "current": readout.unit * steps,
+        }
         per_score = readout.scale / full.get(network.readout, steps)
         curve = self.correct * share if labelled else None
         return Result(

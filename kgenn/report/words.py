@@ -12,6 +12,9 @@ from kgenn.layers.dense import Dense
 from kgenn.layers.pooling import Pool
 from kgenn.layers.shape import ZeroPad
 
+# Layers whose class does not say in the field's words what they are.
+NAMES = {"BatchNorm": "batch normalisation", "Permute": "transposition"}
+
 
 def times(shape: Shape) -> str:
     """Return a shape as 28×28×1."""
@@ -67,7 +70,7 @@ def layer_contents(layer: Layer) -> str:
         return "nothing at inference"
     if isinstance(layer, ZeroPad):
         return "zeros " + ", ".join(f"{before}+{after}" for before, after in layer.pads)
-    return type(layer).__name__.lower()
+    return NAMES.get(type(layer).__name__, type(layer).__name__.lower())
 
 
 def _convolution(layer: Conv) -> str:
