@@ -77,8 +77,8 @@ def convert(
         residual: for an Add without a ReLU after it, connect consumers to both branches, or add a spiking
             identity population.
         pooling: fold average pooling into the next connection, give it neurons, or decide by size.
-        readout: the score of a class: "late-current" is the current it has integrated, step t
-            weighted by (t + 1)²; "current" weights all steps alike; "spike-count" gives the readout neurons that fire.
+        readout: the score of a class: "late-current" is the current it has integrated, step t weighted by
+            (t + 1)²; "current" weights all steps alike; "spike-count" counts spikes of readout neurons.
         seed: of the encoder's random numbers.
 
     Raises:
