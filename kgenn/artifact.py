@@ -8,7 +8,9 @@ import json
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,19 @@ MANIFEST = "manifest.json"
 NETWORK = "network.npz"
 # Raised when a directory written before can no longer be read.
 SCHEMA = 1
+# What reading a file that was cut off or changed can raise.
+DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 # Every archive member gets the first date a zip file can hold, so that equal contents are equal bytes.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -113,7 +128,8 @@ def write_file(path: Path, content: bytes) -> None:
     except OSError as error:
         raise fail("KG606", str(path), f"cannot be written: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def is_output(directory: Path) -> bool:
@@ -132,15 +148,19 @@ def read_directory(directory: Path) -> Artifact:
         raise fail("KG605", str(directory), what, "give the output directory of kgenn compile")
     try:
         manifest = json.loads((directory / MANIFEST).read_text())
-        with np.load(directory / NETWORK, allow_pickle=False) as archive:
+        # the file is opened here, since numpy leaves it open where it is damaged
+        with (directory / NETWORK).open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
             arrays = {name: archive[name] for name in archive.files}
         if manifest["schema"] != SCHEMA:
             what = f"has schema {manifest['schema']}, this kgenn reads {SCHEMA}"
             raise fail("KG605", str(directory), what, "compile the model again")
         network = from_plain(manifest["network"], arrays)
+        if not isinstance(network, Network):
+            raise TypeError(f"the network is a {type(network).__name__}")
         record = {k: v for k, v in manifest.items() if k not in ("schema", "kgenn", "target", "network")}
         return Artifact(network, manifest["target"], record)
-    except (OSError, ValueError, KeyError, TypeError, AssertionError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise fail("KG605", str(directory), f"is damaged: {error}", "compile the model again") from error
 
 

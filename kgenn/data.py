@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -41,15 +42,19 @@ def load_data(path: Path, split: str | None = None) -> Data:
         KgennError: KG601 where the file cannot be read or lacks the arrays, KG607 for odd labels.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # the file is opened here, since numpy leaves it open where it is damaged
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise fail("KG601", str(path), "is a single array", "save it with numpy.savez(path, x=..., y=...)")
             suffix = _suffix(path, list(archive.files), split)
             x = archive[f"x{suffix}"]
             y = archive[f"y{suffix}"] if f"y{suffix}" in archive.files else None
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    except (OSError, ValueError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise fail("KG601", str(path), f"cannot be read: {error}", "give an .npz file with x and y") from error
-    return Data(x, None if y is None else _labels(path, y, len(x)))
+    if x.ndim == 0:
+        raise fail("KG601", str(path), f"has a single number as x{suffix}", "give an array of samples")
+    return Data(x, None if y is None else class_indices(y, len(x), str(path)))
 
 
 def _suffix(path: Path, names: list[str], split: str | None) -> str:
@@ -67,30 +72,34 @@ def _suffix(path: Path, names: list[str], split: str | None) -> str:
     raise fail("KG601", str(path), what, "save it with numpy.savez(path, x=..., y=...)")
 
 
-def _labels(path: Path, y: Array, num_samples: int) -> Array:
-    if y.ndim == 2 and y.shape[1] == 1:  # keras.datasets.cifar10
-        y = y[:, 0]
-    elif y.ndim == 2:  # one-hot
-        y = y.argmax(axis=1)
-    if y.shape != (num_samples,) or not np.issubdtype(y.dtype, np.number) or (y != np.floor(y)).any():
+def class_indices(y: Array, num_samples: int, where: str) -> Array:
+    """Return labels as class indices, int64, from whole numbers or one-hot rows.
+
+    Raises:
+        KgennError: KG607 where they are something else, or not one for each sample.
+    """
+    y = np.asarray(y)
+    real = np.issubdtype(y.dtype, np.integer) or np.issubdtype(y.dtype, np.floating) or y.dtype == np.bool_
+    if real and y.ndim == 2:
+        # a column, as keras.datasets.cifar10 has it, or one-hot
+        y = y[:, 0] if y.shape[1] == 1 else y.argmax(axis=1)
+    if not real or y.shape != (num_samples,) or (y != np.floor(y)).any():
         what = f"has labels of shape {y.shape} and type {y.dtype} for {num_samples} samples"
-        raise fail("KG607", str(path), what, "give one class index for each sample")
+        raise fail("KG607", where, what, "give one class index for each sample")
     return y.astype(np.int64)
 
 
 def check_labels(y: Array, num_samples: int, num_classes: int) -> Array:
-    """Return labels as int64 after checking that they are classes of the network."""
-    y = np.asarray(y)
-    if y.ndim == 2:
-        y = y[:, 0] if y.shape[1] == 1 else y.argmax(axis=1)
-    if y.shape != (num_samples,):
-        raise fail(
-            "KG607", "labels", f"have shape {y.shape} for {num_samples} samples", "give one for each sample"
-        )
+    """Return labels as int64 after checking that they are classes of the network.
+
+    Raises:
+        KgennError: KG607 where they are not.
+    """
+    y = class_indices(y, num_samples, "labels")
     if num_samples and not (y.min() >= 0 and y.max() < num_classes):
         what = f"run from {y.min()} to {y.max()}; the network has the classes 0 to {num_classes - 1}"
         raise fail("KG607", "labels", what, "give the data set the model was trained on")
-    return y.astype(np.int64)
+    return y
 
 
 def parse_scale(text: str) -> Fraction:
@@ -129,7 +138,7 @@ def prepare(x: Array, shape: Shape, scale: Fraction | None, where: str) -> Array
             x = x.reshape(len(x), *shape)
     if x.shape[1:] != shape:
         raise fail("KG602", where, f"has samples of {x.shape[1:]}; the model takes {shape}", "reshape the data")
-    if not np.issubdtype(x.dtype, np.number) and x.dtype != np.bool_:
+    if not (np.issubdtype(x.dtype, np.number) or x.dtype == np.bool_) or np.iscomplexobj(x):
         raise fail("KG602", where, f"has values of type {x.dtype}", "give real numbers")
     if scale is None:
         if np.issubdtype(x.dtype, np.integer):

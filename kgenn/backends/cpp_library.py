@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from kgenn.backends.base import Program, Simulator
-from kgenn.backends.cpp import FILES, WEIGHTS
+from kgenn.backends.cpp_program import FILES, WEIGHTS
 from kgenn.backends.toolchain import build
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array
@@ -26,12 +26,16 @@ def load_library(network: Network, program: Program, directory: Path | None, num
         directory: where its files were written; they are read from there, so that a user's changes count.
 
     Raises:
-        KgennError: KG501, KG502 of the toolchain; KG504 where the library does not take the weights.
+        KgennError: KG501, KG502 of the toolchain; KG504 where the library does not take the weights; KG605
+            where a source is missing.
     """
     files = dict(program.files)
     if directory is not None:
-        for name in (*SOURCES, WEIGHTS):
-            files[name] = (directory / name).read_bytes()
+        try:
+            files.update({name: (directory / name).read_bytes() for name in (*SOURCES, WEIGHTS)})
+        except OSError as error:
+            what = f"cannot be read: {error.strerror or error}"
+            raise fail("KG605", str(error.filename), what, "compile the model again") from error
     path = build({name: files[name] for name in SOURCES}, "network.cpp", directory)
     try:
         library = ctypes.CDLL(str(path))

@@ -81,9 +81,10 @@ class ErrorTally:
         network = self.network
         x = drive.astype(np.float64) / network.coding.levels
         rates = {name: counts / network.num_timesteps for name, counts in spike_counts.items()}
-        if network.spiking[0] is network.populations[0]:
+        first = network.populations[0].name
+        if first in rates:
             # counts have no sign, an input's spikes have its own
-            rates[network.spiking[0].name] *= np.sign(x)
+            rates[first] *= np.sign(x)
         ideal = ideal_rates(network, x)
         expected = ideal_rates(network, x, rates)
         for p in self.hidden:

@@ -123,7 +123,7 @@ class Tally:
             "current": readout.unit * steps,
         }
         per_score = readout.scale / full.get(network.readout, steps)
-        curve = self.correct * share if labelled else None
+        curve = self.correct / max(num_samples, 1) if labelled else None
         return Result(
             accuracy=None if curve is None else float(curve[-1]),
             num_samples=num_samples,
