@@ -25,7 +25,6 @@ CODES: dict[str, str] = {
     "KG209": "The model has several inputs or outputs, or no layer; a network has one of each.",
     # lowering
     "KG301": "A layer is left after lowering that no connection can represent.",
-    "KG302": "A spiking population would have to represent negative values.",
     # conversion
     "KG401": "An option has an unknown name or a value out of its range.",
     "KG402": "The calibration data are missing, empty, or of the wrong shape.",

@@ -15,6 +15,8 @@ from kgenn.codes import CODES
 EXIT_USER = 1
 EXIT_USAGE = 2
 EXIT_TOOLCHAIN = 3
+# What no change of the input mends: no compiler, a failed build, a library that does not load, no memory.
+FAILURES = frozenset({"KG501", "KG502", "KG504", "KG608"})
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class KgennError(Exception):
 
     @property
     def exit_code(self) -> int:
-        """3 where the toolchain or the run failed (KG5xx), 1 where the user's input did."""
-        return EXIT_TOOLCHAIN if any(d.code.startswith("KG5") for d in self.diagnostics) else EXIT_USER
+        """3 where the toolchain or the run failed, 1 where the user's input did."""
+        return EXIT_TOOLCHAIN if any(d.code in FAILURES for d in self.diagnostics) else EXIT_USER
 
 
 def fail(code: str, where: str, what: str, help: str = "") -> KgennError:

@@ -45,6 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     "api": FOUNDATION | MIDDLE | {"config", "data", "artifact"},
     "kgenn": FOUNDATION | MIDDLE | {"config", "api"},
     "cli": FOUNDATION | MIDDLE | {"config", "data", "artifact", "trace", "report", "api", "kgenn"},
+    "__main__": {"cli"},
 }
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

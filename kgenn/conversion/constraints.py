@@ -66,7 +66,8 @@ def violations(graph: Graph, converter: Converter, allow: Collection[str]) -> li
                 can = ", ".join(sorted(converter.represents)) or "nothing beyond the strict profile"
                 cannot = f"{what}, which the converter {converter.name} cannot represent exactly"
                 found.append(Diagnostic("KG207", node.origin, cannot, f"it can represent: {can}"))
-    return found
+    # a layer that is called twice is found twice
+    return list(dict.fromkeys(found))
 
 
 def _features(graph: Graph, node: Node) -> Iterator[tuple[str, str]]:

@@ -46,13 +46,14 @@ def plan(graph: Graph, lowered: Graph) -> tuple[Fate, ...]:
     return tuple(Fate(origin, shapes[origin], _joined(words)) for origin, words in fates.items())
 
 
-# What a layer becomes that only changes which neuron a synapse belongs to.
 REORDERING = "reordering of synapses"
+DROPPED = "dropped: scores are logits"
 
 
 def _joined(words: list[str]) -> str:
-    telling = [w for w in words if w != REORDERING]
-    return ", ".join(telling) or REORDERING
+    """Join what the parts of a layer become; these two go without saying beside anything else."""
+    telling = [w for w in words if w not in (REORDERING, DROPPED)]
+    return ", ".join(telling or words)
 
 
 def _fate(graph: Graph, lowered: Graph, name: str) -> str:
@@ -63,7 +64,7 @@ def _fate(graph: Graph, lowered: Graph, name: str) -> str:
     if isinstance(layer, Identity):
         return "dropped: nothing at inference"
     if isinstance(layer, Softmax):
-        return "dropped: scores are logits"
+        return DROPPED
     own = [n for n in (f"{name}/identity", f"{name}/population") if n in lowered.by_name]
     if own:
         return f"{_neurons(lowered.shapes[own[0]])} of its own"

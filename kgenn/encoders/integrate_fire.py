@@ -35,7 +35,9 @@ class IntegrateFire(Encoder):
     name: ClassVar[str] = "if"
     neuron: ClassVar[NeuronModel] = IF_ENCODER
 
-    input_potential: float = field(default=0.5, metadata={"help": "initial potential of the IF encoder, 0 to 1"})
+    input_potential: float = field(
+        default=0.5, metadata={"help": "initial potential of the input neurons, 0 to 1"}
+    )
 
     def __post_init__(self) -> None:
         if not 0 <= self.input_potential < 1:

@@ -24,7 +24,7 @@ class Spike(Encoder):
     name: ClassVar[str] = "spike"
     neuron: ClassVar[NeuronModel] = SPIKE
 
-    binarise: float | None = field(default=None, metadata={"help": "spike encoder: inputs above this are 1"})
+    binarise: float | None = field(default=None, metadata={"help": "inputs above this are 1"})
 
     def coding(self, calibration: Array) -> InputCoding:
         return InputCoding(self.name, 1, 0.0, 1.0, binary=True, binarise=self.binarise)

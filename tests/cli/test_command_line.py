@@ -1,0 +1,85 @@
+"""The command line as a whole: help, versions, exit codes, interrupts, pipes, odd terminals."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import kgenn as package
+from commands import IMAGES, ROOT, Kgenn
+from kgenn.api import CompiledNetwork
+from kgenn.cli import COMMANDS, Commands, group
+from kgenn.cli.console import clean
+
+KGENN = [sys.executable, "-c", "from kgenn.cli import main; main()"]
+
+
+def test_help_names_every_command_in_its_own_words(kgenn: Kgenn) -> None:
+    done = kgenn("--help")
+    assert done.code == 0
+    assert isinstance(group, Commands)
+    with group.make_context("kgenn", ["list"]) as context:
+        for name, (_, line) in COMMANDS.items():
+            command = group.get_command(context, name)
+            assert command is not None
+            assert command.get_short_help_str(100) == line
+            assert name in done.out
+
+
+def test_help_takes_less_than_half_a_second() -> None:
+    start = time.perf_counter()
+    subprocess.run([*KGENN, "--help"], cwd=ROOT, check=True, capture_output=True)
+    assert time.perf_counter() - start < 0.5
+
+
+def test_the_version_is_the_package_s(kgenn: Kgenn) -> None:
+    assert kgenn("--version").out.strip() == f"kgenn, version {package.__version__}"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["fly"], ["run"], ["check"], ["list", "people"], ["check", "m", "--fast"], []]
+)
+def test_a_wrong_usage_ends_with_2_and_says_how(kgenn: Kgenn, arguments: list[str]) -> None:
+    done = kgenn(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert "Usage: kgenn" in done.err
+
+
+def test_an_interrupt_ends_with_130_and_one_line(
+    kgenn: Kgenn, compiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(CompiledNetwork, "evaluate", interrupt)
+    done = kgenn("run", compiled, "--data", IMAGES, "--trace", tmp_path / "trace.npz")
+    assert (done.code, done.out, done.err) == (130, "", "interrupted\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_broken_pipe_is_quiet() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([*KGENN, "list"], cwd=ROOT, check=False, stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_terminal_that_lacks_a_character_shows_a_question_mark(compiled: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1:strict"}
+    done = subprocess.run(
+        [*KGENN, "inspect", compiled], cwd=ROOT, check=True, capture_output=True, env=environment
+    )
+    header = done.stdout.decode("latin-1").splitlines()[0]
+    assert "unit" in header
+    assert "?" in header  # λ
+    assert "sum 2×2" in done.stdout.decode("latin-1")
+
+
+def test_names_cannot_steer_the_terminal() -> None:
+    assert clean("a\x1b[2Jb\rc\nd×") == "a\N{REPLACEMENT CHARACTER}[2Jb\N{REPLACEMENT CHARACTER}c\nd×"

@@ -1,0 +1,202 @@
+"""`kgenn compile`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from commands import CALIBRATION, MODEL, Kgenn, compile_arguments
+from kgenn.artifact import read_directory
+from kgenn.backends import TARGETS
+from kgenn.cli.options import classes_of, owners_of
+from kgenn.config import options_of
+from kgenn.conversion import CONVERTERS
+from kgenn.encoders import ENCODERS
+from kgenn.ir.network import DEFAULT_READOUT
+from kgenn.passes import LoweringOptions
+
+
+def emitted(directory: Path) -> dict[str, bytes]:
+    """Return the files that were written before the build."""
+    artifact = read_directory(directory)
+    return artifact.files(TARGETS.get(artifact.target)().emit(artifact.network))
+
+
+def test_equal_inputs_give_equal_bytes_and_the_directory_is_what_was_emitted(
+    kgenn: Kgenn, tmp_path: Path, compiled: Path
+) -> None:
+    assert kgenn(*compile_arguments(tmp_path / "again")).code == 0
+    files = emitted(compiled)
+    assert files == emitted(tmp_path / "again")
+    for name, content in files.items():
+        assert (compiled / name).read_bytes() == content, name
+        assert (tmp_path / "again" / name).read_bytes() == content, name
+
+
+def test_the_manifest_records_every_option_and_the_files(compiled: Path) -> None:
+    record = json.loads((compiled / "manifest.json").read_text())
+    assert record["model"] == {"file": MODEL.name, "sha256": hashlib.sha256(MODEL.read_bytes()).hexdigest()}
+    assert record["calibration"] == {
+        "file": CALIBRATION.name,
+        "sha256": hashlib.sha256(CALIBRATION.read_bytes()).hexdigest(),
+        "split": "train",
+        "samples": 64,
+    }
+    assert record["converter"]["name"] == "data-norm"
+    assert set(record["converter"]["options"]) == {o.name for o in options_of(CONVERTERS.get("data-norm"))}
+    assert record["encoder"] == {"name": "direct", "options": {}}
+    assert record["lowering"] == {"residual": "direct", "pooling": "auto"}
+    assert [record[key] for key in ("scale", "timesteps", "seed", "readout", "allow")] == [
+        "1/255",
+        8,
+        0,
+        DEFAULT_READOUT,
+        [],
+    ]
+    assert set(record["rounding"]) == {"conv1", "conv2", "dense1", "dense2"}
+    assert record["notes"]
+
+
+def test_no_path_of_this_machine_is_recorded(compiled: Path) -> None:
+    assert str(MODEL.parent) not in (compiled / "manifest.json").read_text()
+
+
+def test_the_directory_holds_its_library(compiled: Path) -> None:
+    assert list(compiled.glob("*.so"))
+
+
+def test_options_reach_the_converter_the_encoder_and_the_lowering(kgenn: Kgenn, tmp_path: Path) -> None:
+    options = ("--percentile", 100, "--channelwise", "--reset", "zero", "--initial-potential", 0.25)
+    more = ("--encoder", "if", "--input-potential", 0.125, "--pooling", "population", "--readout", "spike-count")
+    output = tmp_path / "out"
+    assert kgenn(*compile_arguments(output, *options, *more, "--target", "reference", "--seed", 7)).code == 0
+    artifact = read_directory(output)
+    converter = {"reset": "zero", "initial_potential": 0.25, "percentile": 100.0, "channelwise": True}
+    assert artifact.record["converter"]["options"] == {**converter, "include_weights": False}
+    assert artifact.record["encoder"] == {"name": "if", "options": {"input_potential": 0.125}}
+    assert artifact.record["lowering"]["pooling"] == "population"
+    assert (artifact.network.readout, artifact.network.seed, artifact.target) == ("spike-count", 7, "reference")
+    assert artifact.network.populations[1].scale.shape == (16,)
+
+
+def test_the_summary_names_every_population(kgenn: Kgenn, tmp_path: Path) -> None:
+    done = kgenn(*compile_arguments(tmp_path / "out"))
+    assert done.err == ""
+    names = [line.split()[0] for line in done.out.splitlines() if line]
+    assert names[2:7] == ["image", "conv1", "conv2", "dense1", "dense2"]
+    assert "2,893,440 synapses" in done.out.splitlines()[-1]
+
+
+def test_an_older_output_is_replaced_and_anything_else_is_kg606(kgenn: Kgenn, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    for steps in (1, 2):
+        assert kgenn(*compile_arguments(output, "--target", "reference", "--timesteps", steps)).code == 0
+    assert read_directory(output).network.num_timesteps == 2
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").touch()
+    done = kgenn(*compile_arguments(tmp_path / "mine", "--target", "reference"))
+    assert (done.code, done.codes) == (1, ["KG606"])
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_violations_are_told_before_the_data_are_read(kgenn: Kgenn, tmp_path: Path) -> None:
+    model = Path(__file__).parents[1] / "fixtures/keras2/residual-2.15.0.h5"
+    done = kgenn("compile", model, "--calibration", tmp_path / "none.npz", "-o", tmp_path / "out")
+    assert done.codes[:2] == ["KG201", "KG204"]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "code", "says"),
+    [
+        (["--converter", "none", "--percentile", "99"], 1, "KG401", "known: --initial-potential, --reset"),
+        (["--binarise", "0.5"], 1, "KG401", "encoder direct: has no option --binarise"),
+        (["--converter", "data-nrm"], 1, "KG401", "did you mean 'data-norm'?"),
+        (["--encoder", "poison"], 1, "KG401", "did you mean 'poisson'?"),
+        (["--reset", "never"], 1, "KG401", "known: subtract, zero"),
+        (["--percentile", "0"], 1, "KG401", "(0, 100]"),
+        (["--initial-potential", "1"], 1, "KG401", "[0, 1)"),
+        (["--encoder", "if", "--input-potential", "-1"], 1, "KG401", "[0, 1)"),
+        (["--readout", "loudest"], 1, "KG401", "known: current"),
+        (["--timesteps", "0"], 1, "KG401", "at least 1"),
+        (["--scale", "0"], 1, "KG401", "1/255"),
+        (["--scale", "1/0"], 1, "KG401", "1/255"),
+        (["--allow", "everything"], 1, "KG401", "known: batch-norm"),
+        (["--target", "refrence"], 1, "KG503", "did you mean 'reference'?"),
+        (["--percentile", "many"], 2, None, "is not a valid float"),
+        (["--calibration-samples", "0"], 2, None, "x>=1"),
+        (["--seed", "-1"], 2, None, "not in the range"),
+    ],
+)
+def test_odd_options_are_told(
+    kgenn: Kgenn, tmp_path: Path, arguments: list[str], exit_code: int, code: str | None, says: str
+) -> None:
+    done = kgenn(*compile_arguments(tmp_path / "out", *arguments))
+    assert (done.code, done.codes) == (exit_code, [code] if code else [])
+    assert says in done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_pixels_without_a_scale_are_kg604(kgenn: Kgenn, tmp_path: Path) -> None:
+    done = kgenn("compile", MODEL, "--calibration", CALIBRATION, "-o", tmp_path / "out")
+    assert (done.code, done.codes) == (1, ["KG604"])
+
+
+def saved(path: Path, **arrays: np.ndarray) -> Path:
+    np.savez(path, **arrays)
+    return path
+
+
+def test_a_silent_layer_is_kg403(kgenn: Kgenn, tmp_path: Path) -> None:
+    black = saved(tmp_path / "black.npz", x=np.zeros((4, 28, 28), np.float32))
+    done = kgenn("compile", MODEL, "--calibration", black, "-o", tmp_path / "out")
+    assert (done.code, set(done.codes)) == (1, {"KG403"})
+
+
+def test_calibration_of_another_shape_is_kg602_and_none_at_all_kg601(kgenn: Kgenn, tmp_path: Path) -> None:
+    wide = saved(tmp_path / "wide.npz", x=np.zeros((4, 32, 32), np.float32))
+    none = saved(tmp_path / "none.npz", x=np.zeros((0, 28, 28), np.float32))
+    assert kgenn("compile", MODEL, "--calibration", wide, "-o", tmp_path / "out").codes == ["KG602"]
+    assert kgenn("compile", MODEL, "--calibration", none, "-o", tmp_path / "out").codes == ["KG601"]
+
+
+def test_the_training_split_of_a_keras_file_is_taken(kgenn: Kgenn, tmp_path: Path) -> None:
+    with np.load(CALIBRATION) as archive:
+        x = archive["x"][:64]
+    both = saved(tmp_path / "both.npz", x_train=x, y_train=np.zeros(64), x_test=0 * x, y_test=np.zeros(64))
+    given = ("--calibration", both, "--target", "reference")
+    assert kgenn(*compile_arguments(tmp_path / "train", *given)).code == 0
+    assert kgenn(*compile_arguments(tmp_path / "test", *given, "--split", "test")).codes[0] == "KG403"
+
+
+def test_no_compiler_is_kg501_and_a_failing_one_kg502(
+    kgenn: Kgenn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KGENN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    done = kgenn(*compile_arguments(tmp_path / "out"))
+    assert (done.code, done.codes) == (3, ["KG501"])
+    broken = tmp_path / "broken-compiler"
+    broken.write_text("#!/bin/sh\necho nothing works >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("CXX", str(broken))
+    done = kgenn(*compile_arguments(tmp_path / "out"))
+    assert (done.code, done.codes) == (3, ["KG502"])
+    assert "nothing works" in done.err
+
+
+def test_no_option_belongs_to_two_kinds_of_things() -> None:
+    kinds = (classes_of(CONVERTERS), classes_of(ENCODERS), {"lowering": LoweringOptions})
+    names = [name for classes in kinds for name in owners_of(classes)]
+    assert len(names) == len(set(names))
+
+
+def test_every_option_is_a_flag_with_its_default(kgenn: Kgenn) -> None:
+    text = " ".join(kgenn("compile", "--help").out.split())
+    for classes in (classes_of(CONVERTERS), classes_of(ENCODERS), {"lowering": LoweringOptions}):
+        for option, _ in owners_of(classes).values():
+            assert f"{option.flag} " in text
