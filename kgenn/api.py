@@ -19,7 +19,7 @@ from kgenn.conversion.constraints import violations
 from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.data import check_labels, prepare
-from kgenn.diagnostics import Diagnostic
+from kgenn.diagnostics import Diagnostic, fail
 from kgenn.encoders.base import Encoder
 from kgenn.encoders.direct import Direct
 from kgenn.frontend import load
@@ -216,6 +216,8 @@ class CompiledNetwork:
         write_directory(Path(directory), self.artifact.files(program))
 
     def _batches(self, x: Array, size: int, progress: Progress | None) -> Iterator[tuple[int, Array]]:
+        if size < 1:
+            raise fail("KG401", "batch_size", f"is {size}; at least 1 is needed")
         for start in range(0, len(x), size):
             drive = self.network.drive(np.asarray(x[start : start + size]))
             yield start, drive

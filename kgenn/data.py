@@ -51,12 +51,8 @@ def load_data(path: Path, split: str | None = None) -> Data:
             x = archive[f"x{suffix}"]
             y = archive[f"y{suffix}"] if f"y{suffix}" in archive.files else None
     except (OSError, ValueError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise fail(
-            "KG601",
-            str(path),
-            f"cannot be read: {getattr(error, 'strerror', None) or error}",
-            "give an .npz file with x and y",
-        ) from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise fail("KG601", str(path), f"cannot be read: {reason}", "give an .npz file with x and y") from error
     if x.ndim == 0:
         raise fail("KG601", str(path), f"has a single number as x{suffix}", "give an array of samples")
     return Data(x, None if y is None else class_indices(y, len(x), str(path)))

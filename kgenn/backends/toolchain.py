@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -30,30 +31,30 @@ FLAGS = (
     "-pthread",
 )
 MOST_LOG_LINES = 12
-LIBRARY = "libkgenn_network.so"
-STAMP = "libkgenn_network.sha256"
+LIBRARY = "libkgenn_network-{}.so"
 
 
 @dataclass(frozen=True)
 class Compiler:
-    """A compiler: its path, and what it says of its version."""
+    """A compiler: its path and the arguments that CXX adds, and what it says of its version."""
 
-    path: str
+    command: tuple[str, ...]
     version: str
 
 
 @cache
 def find_compiler(wanted: str | None) -> Compiler:
-    """Return the compiler named `wanted`, or the first one found.
+    """Return the compiler that `wanted` names, perhaps with arguments as in CXX="ccache g++", or the first found.
 
     Raises:
         KgennError: KG501 where there is none.
     """
-    for name in (wanted,) if wanted else CANDIDATES:
+    for name, *arguments in [shlex.split(wanted)] if wanted and wanted.strip() else [[c] for c in CANDIDATES]:
         path = shutil.which(name)
         if path:
-            version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
-            return Compiler(path, version.stdout)
+            command = (path, *arguments)
+            version = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)
+            return Compiler(command, version.stdout)
     what = f"no C++ compiler {wanted!r}" if wanted else f"no C++ compiler; looked for {', '.join(CANDIDATES)}"
     raise fail("KG501", "PATH", what, "install g++ or clang++ (Debian: apt install g++), or set CXX to one")
 
@@ -80,8 +81,10 @@ def build(sources: Mapping[str, bytes], main: str, directory: Path | None = None
         KgennError: KG501 without a compiler, KG502 where it fails, KG606 where the cache cannot be written.
     """
     program = _digest(sources)
-    if directory is not None and _is_built(directory, program):
-        return directory / LIBRARY
+    # the name says what it was made from; a process that has opened one library opens no other of its name
+    name = LIBRARY.format(program[:16])
+    if directory is not None and (directory / name).is_file():
+        return directory / name
     compiler = find_compiler(os.environ.get("CXX"))
     key = hashlib.sha256(f"{program} {compiler}".encode()).hexdigest()[:32]
     library = cache_directory() / f"{key}.so"
@@ -94,8 +97,8 @@ def build(sources: Mapping[str, bytes], main: str, directory: Path | None = None
             advice = "set KGENN_CACHE to a directory that can be written"
             raise fail("KG606", str(library.parent), error.strerror or str(error), advice) from error
     if directory is not None and os.access(directory, os.W_OK):
-        _leave(library, directory, program)
-        return directory / LIBRARY
+        _leave(library, directory / name)
+        return directory / name
     return library
 
 
@@ -120,32 +123,23 @@ def processor() -> str:
     return f"{platform.system()} {platform.machine()} {flags}"
 
 
-def _is_built(directory: Path, program: str) -> bool:
-    try:
-        return (directory / STAMP).read_text().strip() == program and (directory / LIBRARY).is_file()
-    except OSError:
-        return False
-
-
-def _leave(library: Path, directory: Path, program: str) -> None:
-    """Copy a library into an output directory; the stamp, written last, says what it was made from."""
-    with tempfile.TemporaryDirectory(dir=directory) as scratch:
-        copy = Path(shutil.copy(library, scratch))
-        stamp = Path(scratch) / STAMP
-        stamp.write_text(program + "\n")
-        (directory / STAMP).unlink(missing_ok=True)
-        os.replace(copy, directory / LIBRARY)
-        os.replace(stamp, directory / STAMP)
+def _leave(library: Path, target: Path) -> None:
+    """Copy a library into an output directory, in place of those of older sources."""
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        copy = shutil.copy(library, scratch)
+        for old in target.parent.glob(LIBRARY.format("*")):
+            old.unlink()
+        os.replace(copy, target)
 
 
 def _compile(compiler: Compiler, sources: Mapping[str, bytes], main: str, scratch: Path) -> Path:
     for name, content in sources.items():
         (scratch / name).write_bytes(content)
-    library = scratch / LIBRARY
-    command = [compiler.path, *FLAGS, "-o", str(library), str(scratch / main)]
+    library = scratch / "network.so"
+    command = [*compiler.command, *FLAGS, "-o", str(library), str(scratch / main)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         log = "\n".join(done.stderr.strip().splitlines()[:MOST_LOG_LINES])
         what = f"ended with status {done.returncode}:\n{log}"
-        raise fail("KG502", compiler.path, what, "set CXX to GCC 9 or later, or Clang 10 or later")
+        raise fail("KG502", " ".join(compiler.command), what, "set CXX to GCC 9 or later, or Clang 10 or later")
     return library
