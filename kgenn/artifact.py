@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import tempfile
@@ -20,9 +19,8 @@ import numpy as np
 from kgenn import __version__
 from kgenn.backends.base import Program
 from kgenn.diagnostics import fail
-from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
-from kgenn.ir.serialise import from_plain, to_plain
+from kgenn.ir.serialise import from_plain, npz_bytes, to_plain
 
 MANIFEST = "manifest.json"
 NETWORK = "network.npz"
@@ -41,8 +39,6 @@ DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
 )
-# Every archive member gets the first date a zip file can hold, so that equal contents are equal bytes.
-EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,17 +67,6 @@ class Artifact:
         }
         text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=True) + "\n"
         return {MANIFEST: text.encode(), NETWORK: npz_bytes(arrays), **program.files}
-
-
-def npz_bytes(arrays: Mapping[str, Array]) -> bytes:
-    """Return an .npz archive; the same arrays give the same bytes."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in arrays.items():
-            member = io.BytesIO()
-            np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", EPOCH), member.getvalue())
-    return buffer.getvalue()
 
 
 def write_directory(directory: Path, files: Mapping[str, bytes]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +12,7 @@ from kgenn.backends.render import label, render, without_comments
 from kgenn.backends.words import Words, values, weights
 from kgenn.ir.connectivity import Convolution, Dense, OneToOne, Sparse, SumPool
 from kgenn.ir.network import Connection, Network, Population
-from kgenn.ir.neuron_code import (
-    RANDOM,
-    Dialect,
-    NeuronModel,
-    expression_of,
-    statements,
-)
+from kgenn.ir.neuron_code import RANDOM, Dialect, NeuronModel, expression_of, render_statements, statements
 from kgenn.ir.neuron_code import render as render_code
 
 # Timesteps that a population runs before the next one does: enough to keep its weights in the cache, few
@@ -27,7 +20,13 @@ from kgenn.ir.neuron_code import render as render_code
 BLOCK = 16
 
 CPP = Dialect(
-    functions={"abs": "std::fabs", "min": "std::fmin", "max": "std::fmax", "floor": "std::floor", "sign": "sign"},
+    functions={
+        "abs": "std::fabs({0})",
+        "min": "std::fmin({0}, {1})",
+        "max": "std::fmax({0}, {1})",
+        "floor": "std::floor({0})",
+        "sign": "sign({0})",
+    },
     random="random24(keys[i], key_of_time)",
 )
 
@@ -66,15 +65,13 @@ class ModelContext:
 
 def model_context(model: NeuronModel) -> ModelContext:
     """Render a neuron model in C++."""
-    expressions = [e for code in (model.update, model.reset) for _, e in statements(code)]
-    expressions += [expression_of(code) for code in (model.threshold, model.emit) if code]
-    used = {n.id for e in expressions for n in ast.walk(e) if isinstance(n, ast.Name)}
+    used = model.used
     return ModelContext(
         name=model.name,
         function="update_" + model.name.replace("-", "_"),
         params=tuple(model.params),
         state=tuple(model.state),
-        update=tuple(f"{name} = {render_code(e, CPP)};" for name, e in statements(model.update)),
+        update=render_statements(model.update, CPP),
         threshold=render_code(expression_of(model.threshold), CPP) if model.threshold else "",
         emit=render_code(expression_of(model.emit), CPP),
         reset=tuple((name, render_code(e, CPP)) for name, e in statements(model.reset)),

@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 
 from kgenn.api import BATCH_SIZE, CompiledNetwork, Observer, open_directory
-from kgenn.artifact import npz_bytes, write_file
+from kgenn.artifact import write_file
 from kgenn.cli.console import print_json, print_line, print_table, progress, stage
 from kgenn.cli.options import PATH, check_output, data_flags, json_flag, read_samples, scaled
 from kgenn.data import Data
 from kgenn.ir.graph import Array
 from kgenn.ir.recording import Recording
+from kgenn.ir.serialise import npz_bytes
 from kgenn.metrics.result import Result
 from kgenn.trace import TraceWriter, batch_size_for
 

@@ -40,12 +40,14 @@ class Dialect:
     """How a target spells what C dialects spell differently.
 
     Attributes:
-        functions: the target's name of each of `FUNCTIONS`.
+        functions: the target's spelling of each of `FUNCTIONS`, with {0}, {1} for its arguments.
         random: the target's expression for `random24()`.
+        names: how a signal is spelled where not by its own name.
     """
 
     functions: Mapping[str, str]
     random: str
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,13 @@ class NeuronModel:
         for code in filter(None, (self.threshold, self.emit)):
             _check(expression_of(code), known)
 
+    @property
+    def used(self) -> frozenset[str]:
+        """Return every name that the dynamics read."""
+        expressions = [e for code in (self.update, self.reset) for _, e in statements(code)]
+        expressions += [expression_of(code) for code in (self.threshold, self.emit) if code]
+        return frozenset(n.id for e in expressions for n in ast.walk(e) if isinstance(n, ast.Name))
+
 
 @lru_cache(maxsize=256)
 def statements(code: str) -> tuple[tuple[str, ast.expr], ...]:
@@ -105,7 +114,7 @@ def _check(expression: ast.expr, known: set[str]) -> None:
     for node in ast.walk(expression):
         if isinstance(node, ast.Name):
             assert node.id in known or node.id in FUNCTIONS or node.id == RANDOM, f"unknown name {node.id}"
-    render(expression, Dialect(functions={name: name for name in FUNCTIONS}, random=RANDOM))
+    render(expression, Dialect(functions=dict.fromkeys(FUNCTIONS, "{0}"), random=RANDOM))
 
 
 def render(node: ast.expr, dialect: Dialect) -> str:
@@ -116,7 +125,7 @@ def render(node: ast.expr, dialect: Dialect) -> str:
 
     match node:
         case ast.Name(id=name) if name not in (*FUNCTIONS, RANDOM):
-            return name
+            return dialect.names.get(name, name)
         case ast.Constant(value=int() | float() as number) if _is_number(number):
             # rounded to float32 here, as `evaluate` does; a compiler would round the decimal instead
             return f"{np.float32(number)!s}f"
@@ -133,8 +142,13 @@ def render(node: ast.expr, dialect: Dialect) -> str:
         case ast.Call(func=ast.Name(id="random24"), args=[], keywords=[]):
             return dialect.random
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if _takes(name, len(args)):
-            return f"{dialect.functions[name]}({', '.join(map(sub, args))})"
+            return dialect.functions[name].format(*map(sub, args))
     raise AssertionError(f"not in the neuron language: {ast.unparse(node)}")
+
+
+def render_statements(code: str, dialect: Dialect) -> tuple[str, ...]:
+    """Render statements in a C dialect, one line each."""
+    return tuple(f"{name} = {render(expression, dialect)};" for name, expression in statements(code))
 
 
 def _is_number(value: float) -> bool:

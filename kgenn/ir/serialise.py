@@ -1,7 +1,9 @@
-"""Write a network as plain data: a JSON-able tree and a dictionary of arrays, and read it back."""
+"""Write a network as plain data, a JSON-able tree and a dictionary of arrays, and read it back."""
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -30,6 +32,9 @@ CLASSES: dict[str, type[Any]] = {
         SumPool,
     )
 }
+
+# Every archive member gets the first date a zip file can hold, so that equal contents are equal bytes.
+EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def to_plain(network: Network) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -68,3 +73,14 @@ def from_plain(data: Any, arrays: Mapping[str, Array]) -> Any:
         return {key: from_plain(item, arrays) for key, item in data["mapping"].items()}
     items = {key: from_plain(item, arrays) for key, item in data.items() if key != "class"}
     return CLASSES[data["class"]](**items)
+
+
+def npz_bytes(arrays: Mapping[str, Array]) -> bytes:
+    """Return an .npz archive; the same arrays give the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", EPOCH), member.getvalue())
+    return buffer.getvalue()
