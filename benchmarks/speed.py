@@ -20,7 +20,7 @@ import numpy as np
 
 from kgenn.api import CompiledNetwork, open_directory
 from kgenn.artifact import Artifact
-from kgenn.backends import TARGETS
+from kgenn.backends import TARGETS, RunOptions
 from kgenn.data import load_data, parse_scale, prepare
 
 
@@ -31,11 +31,11 @@ from kgenn.data import load_data, parse_scale, prepare
 @click.option("--limit", default=64, show_default=True)
 def main(directory: Path, data: Path, scale: str, limit: int) -> None:
     """Print the figures, one a line."""
-    compiled = open_directory(directory, threads=1)
+    compiled = open_directory(directory, RunOptions(threads=1))
     network = compiled.network
     found = load_data(data, "test").limited(limit)
     x = prepare(found.x, network.input_shape, parse_scale(scale), str(data))
-    reference = TARGETS.get("reference")().load(network, None, 1)
+    reference = TARGETS.get("reference")().load(network, None, RunOptions(threads=1))
     fast = compiled.evaluate(x, found.y)
     slow = CompiledNetwork(Artifact(network, "reference"), reference).evaluate(x, found.y, batch_size=16)
     assert np.array_equal(fast.scores, slow.scores)
@@ -46,7 +46,7 @@ def main(directory: Path, data: Path, scale: str, limit: int) -> None:
     with tempfile.TemporaryDirectory() as cache:
         os.environ["KGENN_CACHE"] = cache
         before = time.perf_counter()
-        TARGETS.get("cpu")().load(network, None, 1)
+        TARGETS.get("cpu")().load(network, None, RunOptions(threads=1))
         click.echo(f"build      {time.perf_counter() - before:9.2f} s wall, nothing cached")
     command = [
         sys.executable,

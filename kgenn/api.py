@@ -13,7 +13,7 @@ import numpy as np
 
 from kgenn.artifact import Artifact, read_directory, sha256_of, write_directory
 from kgenn.backends import TARGETS
-from kgenn.backends.base import Simulator
+from kgenn.backends.base import RunOptions, Simulator
 from kgenn.conversion.base import Converter
 from kgenn.conversion.constraints import violations
 from kgenn.conversion.convert import convert_graph
@@ -98,27 +98,30 @@ def convert(
     return conversion.network
 
 
-def compile(network: Network, target: str = "cpu", threads: int = 0) -> CompiledNetwork:
+def compile(
+    network: Network, target: str = "cpu", threads: int = 0, genn_python: str | None = None
+) -> CompiledNetwork:
     """Build a network for a target.
 
     Args:
-        target: a name of `kgenn list`: "cpu" for generated C++, "reference" for NumPy.
+        target: a name of `kgenn list targets`: "cpu" for generated C++, "genn-cpu", "genn-cuda", "reference".
         threads: over samples; 0 for one on each core.
+        genn_python: the Python interpreter that has pygenn, where it is not this one.
 
     Raises:
         KgennError: KG5xx of the toolchain.
     """
-    simulator = TARGETS.get(target)().load(network, None, threads)
+    simulator = TARGETS.get(target)().load(network, None, RunOptions(threads, genn_python))
     return CompiledNetwork(Artifact(network, target), simulator)
 
 
 def open_directory(
-    directory: str | os.PathLike[str], threads: int = 0, target: str | None = None
+    directory: str | os.PathLike[str], options: RunOptions | None = None, target: str | None = None
 ) -> CompiledNetwork:
     """Open an output directory of `kgenn compile` or `CompiledNetwork.save`.
 
     Args:
-        threads: over samples; 0 for one on each core.
+        options: threads, the interpreter that has pygenn, and the like.
         target: run the network on this target instead of the one it was compiled for.
 
     Raises:
@@ -127,7 +130,7 @@ def open_directory(
     artifact = read_directory(Path(directory))
     chosen = artifact.target if target is None else target
     built = Path(directory) if chosen == artifact.target else None
-    simulator = TARGETS.get(chosen)().load(artifact.network, built, threads)
+    simulator = TARGETS.get(chosen)().load(artifact.network, built, options or RunOptions())
     return CompiledNetwork(Artifact(artifact.network, chosen, artifact.record), simulator)
 
 
@@ -172,16 +175,17 @@ class CompiledNetwork:
         classes = self.network.populations[-1].size
         labels = None if y is None else check_labels(y, len(x), classes)
         tally = Tally(self.network)
+        self._simulator.prepare(trace)
         wall, cpu = 0.0, 0.0
         for start, drive in self._batches(x, batch_size, progress):
-            wall_before, cpu_before = time.perf_counter(), time.process_time()
+            wall_before, cpu_before = time.perf_counter(), self._cpu_seconds()
             recording = self._simulator.run(drive, start, trace)
             wall += time.perf_counter() - wall_before
-            cpu += time.process_time() - cpu_before
+            cpu += self._cpu_seconds() - cpu_before
             tally.add(recording, None if labels is None else labels[start : start + len(drive)])
             if observe is not None:
                 observe(start, drive, recording)
-        return tally.result(labels is not None, wall, cpu)
+        return tally.result(labels is not None, wall, cpu, self._simulator.kernel_seconds)
 
     def trace(self, x: Array, batch_size: int = BATCH_SIZE) -> Iterator[Recording]:
         """Yield the recording of each batch with every spike in it."""
@@ -214,6 +218,10 @@ class CompiledNetwork:
         """
         program = TARGETS.get(self.artifact.target)().emit(self.network)
         write_directory(Path(directory), self.artifact.files(program))
+
+    def _cpu_seconds(self) -> float:
+        """Return the CPU time so far of this process and of the simulator's own."""
+        return time.process_time() + self._simulator.child_cpu_seconds
 
     def _batches(self, x: Array, size: int, progress: Progress | None) -> Iterator[tuple[int, Array]]:
         if size < 1:

@@ -35,6 +35,9 @@ CODES: dict[str, str] = {
     "KG502": "The compiler failed on the generated sources.",
     "KG503": "The target is unknown.",
     "KG504": "A compiled library could not be loaded.",
+    "KG505": "The interpreter has no pygenn, or an old one, or one without the backend. Install GeNN.",
+    "KG506": "GeNN failed to build or run the network; the end of its log is shown.",
+    "KG507": "There is no CUDA device. Run with the target genn-cpu or cpu; they give the same spikes.",
     # running
     "KG601": "The data file is missing, unreadable, or lacks an array.",
     "KG602": "The data do not have the shape the network expects.",

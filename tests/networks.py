@@ -349,7 +349,7 @@ def pool_input(b: Build) -> str:
 
 @network(5, 6, 2)
 def global_pool(b: Build) -> str:
-    return b.dense(b.global_pool(b.conv_relu("input", 5)), 10)
+    return b.dense(b.global_pool(b.conv_relu("input", 5)), 40)
 
 
 @network(5, 6, 2)

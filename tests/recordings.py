@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from kgenn.backends import TARGETS
+from kgenn.backends import TARGETS, RunOptions
 from kgenn.backends.base import Simulator
 from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.data_norm import DataNorm
@@ -37,9 +37,7 @@ def converted(
     coder, low, high = ENCODERS[encoder]
     calibration = samples(graph, 16, low, high)
     chosen = converter or DataNorm()
-    return convert_graph(
-        graph, chosen, coder, calibration, num_timesteps, ALLOW, lowering, readout, seed
-    ).network
+    return convert_graph(graph, chosen, coder, calibration, num_timesteps, ALLOW, lowering, readout, seed).network
 
 
 def drive_of(network: Network, encoder: str, count: int = NUM_SAMPLES) -> Array:
@@ -53,7 +51,7 @@ def drive_of(network: Network, encoder: str, count: int = NUM_SAMPLES) -> Array:
 
 def compiled(network: Network, num_threads: int = 1) -> Simulator:
     """Return the generated C++ program of a network."""
-    return TARGETS.get("cpu")().load(network, None, num_threads)
+    return TARGETS.get("cpu")().load(network, None, RunOptions(num_threads))
 
 
 def differences(a: Recording, b: Recording) -> Iterator[str]:

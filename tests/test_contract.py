@@ -57,7 +57,12 @@ def test_reference_pipeline_and_program_give_the_same_spikes(name: str, encoder:
 
 @pytest.mark.parametrize(
     ("name", "encoder"),
-    [("dense", "direct"), ("conv_same", "if"), ("relu_output", "poisson"), ("global_pool_output", "poisson-signed")],
+    [
+        ("dense", "direct"),
+        ("conv_same", "if"),
+        ("relu_output", "poisson"),
+        ("global_pool_output", "poisson-signed"),
+    ],
 )
 def test_a_spike_count_readout_keeps_the_contract(name: str, encoder: str) -> None:
     network = converted(name, encoder, readout="spike-count")

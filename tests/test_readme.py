@@ -33,7 +33,12 @@ def test_main_command_compiles_the_shipped_model_and_prints_its_accuracy(tmp_pat
     command = blocks("sh")[0].replace("mnist_snn", str(tmp_path / "mnist_snn"))
     kgenn = f"{sys.executable} -m kgenn"
     done = subprocess.run(
-        re.sub(r"(^|&& )kgenn", rf"\1{kgenn}", command), shell=True, cwd=ROOT, capture_output=True, text=True, check=True
+        re.sub(r"(^|&& )kgenn", rf"\1{kgenn}", command),
+        shell=True,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     (shown,) = (line for line in blocks("text")[0].splitlines() if line.startswith("accuracy"))
     assert shown.strip() in done.stdout

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kgenn.backends.base import Backend, Program, Simulator
+from kgenn.backends.base import Backend, Program, RunOptions, Simulator
 from kgenn.registry import Registry
 
 TARGETS: Registry[type[Backend]] = Registry(
@@ -10,9 +10,11 @@ TARGETS: Registry[type[Backend]] = Registry(
     group="kgenn.targets",
     table={
         "cpu": "kgenn.backends.cpp:Cpp",
+        "genn-cpu": "kgenn.backends.genn:GennCpu",
+        "genn-cuda": "kgenn.backends.genn:GennCuda",
         "reference": "kgenn.backends.reference:Reference",
     },
     code="KG503",
 )
 
-__all__ = ["TARGETS", "Backend", "Program", "Simulator"]
+__all__ = ["TARGETS", "Backend", "Program", "RunOptions", "Simulator"]

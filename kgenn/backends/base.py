@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Recording
@@ -19,8 +20,40 @@ class Program:
     files: Mapping[str, bytes]
 
 
+@dataclass(frozen=True)
+class RunOptions:
+    """What the user may choose about a run; none of it changes a spike.
+
+    Attributes:
+        threads: over samples; 0 for one on each core.
+        genn_python: the Python interpreter that has pygenn; None for $KGENN_GENN_PYTHON, or this one.
+        kernel_times: let GeNN time its kernels.
+    """
+
+    threads: int = field(default=0, metadata={"help": "threads over samples; 0 for one on each core"})
+    genn_python: str | None = field(default=None, metadata={"help": "the Python interpreter that has pygenn"})
+    kernel_times: bool = field(default=False, metadata={"help": "report the time of GeNN's kernels"})
+
+    def __post_init__(self) -> None:
+        if self.threads < 0:
+            raise fail("KG401", "--threads", f"is {self.threads}", "give 0 for one on each core, or a number")
+
+
 class Simulator(ABC):
     """A network made ready to run by a backend."""
+
+    def prepare(self, trace: bool) -> None:  # noqa: B027 (most simulators are ready when they are loaded)
+        """Do what can be done before the first batch, so that it is not timed with it."""
+
+    @property
+    def child_cpu_seconds(self) -> float:
+        """Return the CPU time so far of other processes that simulate."""
+        return 0.0
+
+    @property
+    def kernel_seconds(self) -> Mapping[str, float]:
+        """Return the time of each kind of kernel so far, where the backend measures it and was asked to."""
+        return {}
 
     @abstractmethod
     def run(self, drive: Array, first_sample: int, trace: bool = False) -> Recording:
@@ -41,12 +74,15 @@ class Backend(ABC):
     def emit(self, network: Network) -> Program:
         """Write the program's sources; the same network gives the same bytes."""
 
+    def build(self, network: Network, directory: Path) -> None:  # noqa: B027 (a backend may have nothing to do)
+        """Build in an output directory what can be built before the first run; by default nothing."""
+
     @abstractmethod
-    def load(self, network: Network, directory: Path | None, num_threads: int) -> Simulator:
+    def load(self, network: Network, directory: Path | None, options: RunOptions) -> Simulator:
         """Build what needs building and return a simulator.
 
         Args:
             network: the network that was emitted.
             directory: the compiled directory, or None to build from a fresh emission.
-            num_threads: threads over samples; 0 for one on each core.
+            options: of the run.
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kgenn.backends.base import Backend, Program, Simulator
+from kgenn.backends.base import Backend, Program, RunOptions, Simulator
 from kgenn.backends.cpp_library import load_library
 from kgenn.backends.cpp_program import emit_cpp
 from kgenn.ir.network import Network
@@ -16,5 +16,8 @@ class Cpp(Backend):
     def emit(self, network: Network) -> Program:
         return emit_cpp(network)
 
-    def load(self, network: Network, directory: Path | None, num_threads: int) -> Simulator:
-        return load_library(network, self.emit(network), directory, num_threads)
+    def build(self, network: Network, directory: Path) -> None:
+        self.load(network, directory, RunOptions())
+
+    def load(self, network: Network, directory: Path | None, options: RunOptions) -> Simulator:
+        return load_library(network, self.emit(network), directory, options.threads)

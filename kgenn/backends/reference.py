@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kgenn.backends.base import Backend, Program, Simulator
+from kgenn.backends.base import Backend, Program, RunOptions, Simulator
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network, Population
 from kgenn.ir.neuron_code import evaluate, expression_of, statements
@@ -129,5 +129,5 @@ class Reference(Backend):
     def emit(self, network: Network) -> Program:
         return Program({})
 
-    def load(self, network: Network, directory: Path | None, num_threads: int) -> Simulator:
+    def load(self, network: Network, directory: Path | None, options: RunOptions) -> Simulator:
         return ReferenceSimulator(network)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from kgenn.api import open_directory
 from kgenn.cli.console import print_json, print_line, print_table, progress, stage
-from kgenn.cli.options import PATH, data_flags, json_flag, read_samples, scaled
+from kgenn.cli.options import PATH, data_flags, json_flag, read_samples, run_options_of, scaled
 from kgenn.metrics.comparison import Comparison
 
 COLUMNS = (
@@ -33,8 +34,8 @@ def compare(
     split: str | None,
     limit: int | None,
     scale: str | None,
-    threads: int,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Show layer by layer where a network departs from its model.
 
@@ -44,7 +45,7 @@ def compare(
     """
     samples = read_samples(data, split or "test", limit)
     with stage("loading"):
-        network = open_directory(directory, threads)
+        network = open_directory(directory, run_options_of(options))
     samples = scaled(samples, network.network.input_shape, scale, network.artifact.record.get("scale"), data)
     with progress("comparing", len(samples.x)) as advance:
         comparison = network.compare(samples.x, samples.y, progress=advance)

@@ -26,7 +26,6 @@ from kgenn.cli.options import (
     scale_flag,
     scaled,
     split_flag,
-    threads_flag,
 )
 from kgenn.config import options_of
 from kgenn.conversion import CONVERTERS, Converter
@@ -103,9 +102,8 @@ class Request:
 @allow_flag
 @lowering_flags
 @click.option("--target", default="cpu", metavar="NAME", help="See kgenn list targets.")
-@threads_flag
 @click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="The directory to write.")
-def compile(converter: str, encoder: str, target: str, threads: int, output: Path, **values: Any) -> None:
+def compile(converter: str, encoder: str, target: str, output: Path, **values: Any) -> None:
     """Convert a trained model to a spiking network and build it.
 
     MODEL is an .h5 or .keras file. The calibration data give each layer its scale; of a file in the layout of
@@ -126,7 +124,7 @@ def compile(converter: str, encoder: str, target: str, threads: int, output: Pat
         write_directory(output, artifact.files(backend.emit(conversion.network)))
     start = time.perf_counter()
     with stage("building"):
-        backend.load(conversion.network, output, threads)
+        backend.build(conversion.network, output)
     _print_summary(conversion, output, time.perf_counter() - start)
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 import numpy as np
 
+from kgenn.backends.base import RunOptions
 from kgenn.config import Option, make, options_of
 from kgenn.conversion import CONVERTERS
 from kgenn.data import Data, load_data, parse_scale, prepare
@@ -83,16 +84,19 @@ def lowering_of(values: Mapping[str, Any]) -> LoweringOptions:
     return make(LoweringOptions, "lowering", given({"lowering": LoweringOptions}, values))
 
 
+def run_options_of(values: Mapping[str, Any]) -> RunOptions:
+    """Return the options of a run that were given."""
+    return make(RunOptions, "run", given({"run": RunOptions}, values))
+
+
 converter_flags: Decorator[Any] = flags(classes_of(CONVERTERS))
 encoder_flags: Decorator[Any] = flags(classes_of(ENCODERS))
 lowering_flags: Decorator[Any] = flags({"lowering": LoweringOptions})
+run_flags: Decorator[Any] = flags({"run": RunOptions})
 allow_flag = click.option(
     "--allow", multiple=True, metavar="FEATURE", help="Admit a feature; see kgenn list features."
 )
 json_flag = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-threads_flag = click.option(
-    "--threads", type=click.IntRange(min=0), default=0, help="Threads over samples; 0 for one on each core."
-)
 scale_flag = click.option("--scale", metavar="NUMBER", help="Multiply the data by this, such as 1/255.")
 split_flag = click.option("--split", type=click.Choice(["train", "test"]), help="Of a file with both.")
 
@@ -101,7 +105,7 @@ def data_flags(command: C) -> C:
     """Add the flags of commands that run a network on a data set."""
     limit = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Take the first N samples.")
     data = click.option("--data", type=PATH, required=True, metavar="FILE", help="An .npz file with x and y.")
-    for flag in (threads_flag, scale_flag, limit, split_flag, data):
+    for flag in (run_flags, scale_flag, limit, split_flag, data):
         command = flag(command)
     return command
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
 
 from kgenn.api import BATCH_SIZE, CompiledNetwork, Observer, open_directory
 from kgenn.artifact import write_file
 from kgenn.cli.console import print_json, print_line, print_table, progress, stage
-from kgenn.cli.options import PATH, check_output, data_flags, json_flag, read_samples, scaled
+from kgenn.cli.options import PATH, check_output, data_flags, json_flag, read_samples, run_options_of, scaled
 from kgenn.data import Data
 from kgenn.ir.graph import Array
 from kgenn.ir.recording import Recording
@@ -34,13 +35,13 @@ def run(
     split: str | None,
     limit: int | None,
     scale: str | None,
-    threads: int,
     batch_size: int | None,
     target: str | None,
     curve: bool,
     trace: Path | None,
     predictions: Path | None,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Run a compiled network on a data set.
 
@@ -54,7 +55,7 @@ def run(
     check_output(predictions)
     samples = read_samples(data, split or "test", limit)
     with stage("loading"):
-        network = open_directory(directory, threads, target)
+        network = open_directory(directory, run_options_of(options), target)
     samples = scaled(samples, network.network.input_shape, scale, network.artifact.record.get("scale"), data)
     result = evaluate(network, samples, batch_size, trace)
     if predictions is not None:

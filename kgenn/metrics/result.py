@@ -29,6 +29,7 @@ class Result:
         ann_macs: multiply-accumulates of the source model.
         energy: arithmetic energy of one inference.
         wall_seconds, cpu_seconds: of the simulation.
+        kernel_seconds: of each kind of kernel, where it was asked for and the backend measures it.
         predictions: shape (N,), the class of each sample.
         scores: shape (N, num_classes), the readout after the last step, in the model's units.
     """
@@ -45,6 +46,7 @@ class Result:
     energy: Energy
     wall_seconds: float
     cpu_seconds: float
+    kernel_seconds: Mapping[str, float]
     predictions: Array = field(repr=False)
     scores: Array = field(repr=False)
 
@@ -63,6 +65,8 @@ class Result:
             "wall_seconds": self.wall_seconds,
             "cpu_seconds": self.cpu_seconds,
         }
+        if self.kernel_seconds:
+            plain["kernel_seconds"] = dict(self.kernel_seconds)
         if curve:
             plain["curve"] = None if self.curve is None else [round(float(a), 6) for a in self.curve]
         return plain
@@ -82,6 +86,7 @@ class Result:
             ("ANN MACs", f"{self.ann_macs:,} per sample"),
             ("energy, arithmetic", f"{self.energy.snn * 1e6:.3g} µJ; ANN {self.energy.ann * 1e6:.3g} µJ (45 nm)"),
             ("time", f"{self.wall_seconds:.2f} s wall, {self.cpu_seconds:.2f} s CPU"),
+            *((f"GeNN {kind}", f"{seconds:.3f} s") for kind, seconds in self.kernel_seconds.items()),
         ]
 
     def __str__(self) -> str:
@@ -105,7 +110,13 @@ class Tally:
         if labels is not None:
             self.correct += (recording.scores.argmax(axis=-1) == labels[:, None]).sum(axis=0)
 
-    def result(self, labelled: bool, wall_seconds: float, cpu_seconds: float) -> Result:
+    def result(
+        self,
+        labelled: bool,
+        wall_seconds: float,
+        cpu_seconds: float,
+        kernel_seconds: Mapping[str, float] | None = None,
+    ) -> Result:
         """Return the result over all batches."""
         network, readout = self.network, self.network.populations[-1]
         raw = np.concatenate(self.final_scores) if self.final_scores else np.zeros((0, readout.size), np.float32)
@@ -137,6 +148,7 @@ class Tally:
             energy=estimate(operations, direct_macs, network.ann_macs),
             wall_seconds=wall_seconds,
             cpu_seconds=cpu_seconds,
+            kernel_seconds=kernel_seconds or {},
             predictions=raw.argmax(axis=-1),
             scores=(raw * per_score).astype(np.float32),
         )

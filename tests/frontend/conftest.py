@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
 from model_files import FIXTURES
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -7,9 +7,9 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from keras_models import CHANNELS_FIRST, IMAGE, MODELS, randomise, twin_of_channels_first
 
 import kgenn.frontend
+from keras_models import CHANNELS_FIRST, IMAGE, MODELS, randomise, twin_of_channels_first
 
 FORMATS = ("h5", "keras", "live")
 

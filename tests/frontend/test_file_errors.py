@@ -9,10 +9,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from model_files import FIXTURES, edit, errors_of, only_error, repack
 
 from kgenn.diagnostics import KgennError
 from kgenn.frontend import load
+from model_files import FIXTURES, edit, errors_of, only_error, repack
 
 # files
 

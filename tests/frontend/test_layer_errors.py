@@ -7,9 +7,9 @@ import json
 import h5py
 import numpy as np
 import pytest
-from model_files import edit, errors_of, functional, layer, only_error, write
 
 from kgenn.frontend import load
+from model_files import edit, errors_of, functional, layer, only_error, write
 
 # layers
 

@@ -44,7 +44,7 @@ def softmaxed(graph: Graph, x: Array) -> Array:
 
 
 def each_stage(graph: Graph, options: LoweringOptions) -> Iterator[tuple[Pass, Graph, Graph]]:
-    """Yield (pass, graph, graph after it) for every pass on the graph as built and on what the passes before left."""
+    """Yield (pass, graph, graph after it): each pass on the graph as built, and on what those before it left."""
     staged = graph
     for apply in PASSES:
         yield apply, graph, apply(graph, options)

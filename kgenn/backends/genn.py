@@ -1,0 +1,108 @@
+"""The targets `genn-cpu` and `genn-cuda`: a Python program for GeNN, run in a process of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from kgenn.backends.base import Backend, Program, RunOptions, Simulator
+from kgenn.backends.genn_connectivity import Device
+from kgenn.backends.genn_process import GennProcess, interpreter
+from kgenn.backends.genn_program import BACKENDS, BATCH_SIZES, MODEL, emit_genn
+from kgenn.backends.toolchain import cache_directory
+from kgenn.ir.graph import Array
+from kgenn.ir.network import Network
+from kgenn.ir.recording import Recording
+
+BUILD = "genn_build"
+
+
+class Genn(Backend):
+    """What the two GeNN targets share; they differ in the device."""
+
+    device: ClassVar[Device]
+
+    def emit(self, network: Network) -> Program:
+        return emit_genn(network, self.device)
+
+    def load(self, network: Network, directory: Path | None, options: RunOptions) -> Simulator:
+        return GennSimulator(network, self.device, self.emit(network), directory, options)
+
+
+class GennCpu(Genn):
+    """A readable Python program for GeNN's CPU backend; needs pygenn to run."""
+
+    device: ClassVar[Device] = "cpu"
+
+
+class GennCuda(Genn):
+    """A readable Python program for GeNN's CUDA backend; needs pygenn and a GPU to run."""
+
+    device: ClassVar[Device] = "cuda"
+
+
+class GennSimulator(Simulator):
+    """A GeNN network in a process of its own, started with the first batch.
+
+    A process that records spikes is another one, since recording is compiled in.
+    """
+
+    def __init__(
+        self, network: Network, device: Device, program: Program, directory: Path | None, options: RunOptions
+    ) -> None:
+        self.network, self.device, self.options = network, device, options
+        self.scratch: tempfile.TemporaryDirectory[str] | None = None
+        self.processes: dict[bool, GennProcess] = {}
+        if directory is None:
+            self.scratch = tempfile.TemporaryDirectory(prefix="kgenn-model-")
+            directory = Path(self.scratch.name)
+            for name, content in program.files.items():
+                (directory / name).write_bytes(content)
+            # GeNN recompiles what has changed; one place for each program keeps that from happening
+            digest = hashlib.sha256(program.files[MODEL]).hexdigest()[:32]
+            self.place = cache_directory() / "genn" / digest
+        else:
+            self.place = directory / BUILD
+        self.directory = directory
+
+    @property
+    def child_cpu_seconds(self) -> float:
+        return sum(process.cpu_seconds for process in self.processes.values())
+
+    @property
+    def kernel_seconds(self) -> Mapping[str, float]:
+        return next((p.kernel_seconds for p in self.processes.values() if p.kernel_seconds), {})
+
+    def prepare(self, trace: bool) -> None:
+        self.process(trace)
+
+    def run(self, drive: Array, first_sample: int, trace: bool = False) -> Recording:
+        arrays = self.process(trace).run(drive, first_sample)
+        names = [p.name for p in self.network.populations]
+        identifiers = {p.name: f"p{names.index(p.name)}" for p in self.network.spiking}
+        counts = {name: arrays[f"counts.{identifier}"] for name, identifier in identifiers.items()}
+        raster = {name: arrays[f"raster.{i}"] for name, i in identifiers.items()} if trace else None
+        return Recording(arrays["scores"], counts, raster)
+
+    def process(self, record: bool) -> GennProcess:
+        """Return the process that records spikes, or the one that does not."""
+        if record not in self.processes:
+            options = {
+                "backend": BACKENDS[self.device],
+                "batch_size": BATCH_SIZES[self.device],
+                "record": record,
+                "kernel_times": self.options.kernel_times,
+            }
+            python = interpreter(self.options.genn_python)
+            self.processes[record] = GennProcess(python, self.directory, self.place, options)
+        return self.processes[record]
+
+    def __del__(self) -> None:
+        for process in getattr(self, "processes", {}).values():
+            process.close()
+        if getattr(self, "scratch", None) is not None:
+            assert self.scratch is not None
+            self.scratch.cleanup()

@@ -1,0 +1,115 @@
+"""Drive the process that runs GeNN, and turn its end or its log into a diagnostic."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from kgenn.backends import genn_worker
+from kgenn.diagnostics import KgennError, fail
+from kgenn.ir.graph import Array
+
+INSTALLATION = "https://genn-team.github.io/genn/documentation/5/installation.html"
+MOST_LOG_LINES = 15
+# What a line of GeNN's log contains that says more than that a command ran.
+TELLING = ("error", "Error", "exception", "terminate", "Assertion", "what():", "fatal", "undefined", "CUDA")
+
+
+def interpreter(chosen: str | None) -> str:
+    """Return the interpreter that shall have pygenn."""
+    return chosen or os.environ.get("KGENN_GENN_PYTHON") or sys.executable
+
+
+class GennProcess:
+    """A process that holds a built network and answers requests.
+
+    Attributes:
+        cpu_seconds: CPU time of its simulations so far.
+        kernel_seconds: GeNN's own times so far.
+    """
+
+    def __init__(self, python: str, directory: Path, place: Path, options: Mapping[str, Any]) -> None:
+        self.python = python
+        self.cpu_seconds = 0.0
+        self.kernel_seconds: dict[str, float] = {}
+        self.scratch = tempfile.TemporaryDirectory(prefix="kgenn-genn-")
+        self.log = (Path(self.scratch.name) / "log").open("w+", errors="replace")
+        command = [python, genn_worker.__file__, str(directory), str(place), json.dumps(dict(options))]
+        try:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True
+            )
+        except OSError as error:
+            what = f"cannot be started: {error.strerror or error}"
+            raise fail(
+                "KG505", python, what, "name the interpreter that has pygenn: --genn-python PATH"
+            ) from error
+        self.receive()
+
+    def run(self, drive: Array, first_sample: int) -> dict[str, Array]:
+        """Simulate a batch and return the arrays of the answer; see `genn_worker.simulate`."""
+        given, output = Path(self.scratch.name) / "drive.npy", Path(self.scratch.name) / "output.npz"
+        np.save(given, drive)
+        request = {"drive": str(given), "first_sample": first_sample, "output": str(output)}
+        try:
+            self.pipe(self.process.stdin).write(json.dumps(request) + "\n")
+            self.pipe(self.process.stdin).flush()
+        except BrokenPipeError:
+            raise self.failure() from None
+        answer = self.receive()
+        self.cpu_seconds += answer["cpu_seconds"]
+        self.kernel_seconds = answer["kernel_seconds"]
+        with np.load(output) as archive:
+            return dict(archive)
+
+    def receive(self) -> dict[str, Any]:
+        """Return the next answer.
+
+        Raises:
+            KgennError: KG505 where pygenn is missing, KG507 without a device, KG506 where the process ended.
+        """
+        line = self.pipe(self.process.stdout).readline()
+        answer: dict[str, Any] = json.loads(line) if line else {}
+        if "missing" in answer:
+            advice = f"install GeNN ({INSTALLATION}) or name another interpreter with --genn-python"
+            raise fail(
+                "KG505", self.python, answer["missing"], f"{advice}; --target cpu gives the same spikes without it"
+            )
+        if "no_device" in answer:
+            raise fail("KG507", "CUDA", answer["no_device"], "the targets genn-cpu and cpu give the same spikes")
+        if not answer:
+            raise self.failure()
+        return answer
+
+    def failure(self) -> KgennError:
+        """Return the diagnostic of a process that ended."""
+        code = self.process.wait()
+        self.log.seek(0)
+        lines = [line.rstrip() for line in self.log if line.strip()]
+        telling = [line for line in lines if any(word in line for word in TELLING)] or lines
+        shown = "\n".join(telling[-MOST_LOG_LINES:])
+        how = f"ended by signal {-code}" if code < 0 else f"ended with status {code}"
+        return fail("KG506", "GeNN", f"{how}; the end of its log:\n{shown}", "--target cpu gives the same spikes")
+
+    @staticmethod
+    def pipe(stream: IO[str] | None) -> IO[str]:
+        """Return a stream of the process, which was started with pipes."""
+        assert stream is not None
+        return stream
+
+    def close(self) -> None:
+        """End the process."""
+        if self.process.poll() is None:
+            self.pipe(self.process.stdin).close()
+            self.process.wait()
+        self.pipe(self.process.stdout).close()
+        self.log.close()
+        self.scratch.cleanup()

@@ -1,0 +1,123 @@
+"""Run an emitted GeNN program in a process of its own: GeNN may end its process, and pygenn may live elsewhere.
+
+    python genn_worker.py MODEL_DIRECTORY BUILD_DIRECTORY OPTIONS
+
+Started by `kgenn.backends.genn_process` with any interpreter that has pygenn and NumPy; it imports no kgenn.
+OPTIONS and each request on standard input are JSON objects in a line, and so is each answer on standard output;
+whatever GeNN and the compiler print goes to standard error.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import IO, Any
+
+import numpy as np
+
+OLDEST = (5, 3)
+
+
+def missing(backend: str) -> dict[str, str]:
+    """Return what the interpreter or the machine lacks, as an answer; empty where it lacks nothing."""
+    if importlib.util.find_spec("pygenn") is None:
+        return {"missing": "the package pygenn is not installed"}
+    import pygenn
+
+    version = getattr(pygenn, "__version__", "0")
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
+        return {"missing": f"pygenn is {version}; at least {'.'.join(map(str, OLDEST))} is needed"}
+    known = list(pygenn.genn_model.backend_modules)
+    if backend not in known:
+        return {"missing": f"pygenn {version} was built without {backend}; it has {', '.join(known)}"}
+    reason = no_device() if backend == "cuda" else ""
+    return {"no_device": reason} if reason else {}
+
+
+def no_device() -> str:
+    """Return why there is no CUDA device, empty where there is one; GeNN itself would end the process."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return "the CUDA driver, libcuda.so.1, is not installed"
+    count = ctypes.c_int(0)
+    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0 or count.value == 0:
+        return "the CUDA driver finds no device"
+    return ""
+
+
+def load_model(directory: Path) -> ModuleType:
+    """Import model.py from a directory."""
+    spec = importlib.util.spec_from_file_location("kgenn_genn_model", directory / "model.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def build(module: ModuleType, directory: Path, options: dict[str, Any]) -> Any:
+    """Build and load the network; one process at a time in a build directory."""
+    place = directory / f"batch{options['batch_size']}{'_record' if options['record'] else ''}"
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / "lock").open("w") as lock:
+        if os.name == "posix":
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        return module.Network(options["batch_size"], options["record"], place, options["kernel_times"])
+
+
+def simulate(network: Any, drive: np.ndarray[Any, Any], first_sample: int) -> dict[str, Any]:
+    """Run samples batch by batch; return the arrays of the answer by name."""
+    parts = []
+    for start in range(0, len(drive), network.batch_size):
+        parts.append(network.run(drive[start : start + network.batch_size], first_sample + start))
+    arrays: dict[str, Any] = {"scores": np.concatenate([scores for scores, _, _ in parts])}
+    for name in parts[0][1]:
+        arrays[f"counts.{name}"] = np.concatenate([counts[name] for _, counts, _ in parts])
+        if network.record:
+            arrays[f"raster.{name}"] = np.concatenate([raster[name] for _, _, raster in parts])
+    return arrays
+
+
+def kernel_seconds(model: Any, options: dict[str, Any]) -> dict[str, float]:
+    """Return GeNN's own times."""
+    kinds = ("neuron_update", "presynaptic_update", "init", "init_sparse")
+    return {kind: float(getattr(model, f"{kind}_time")) for kind in kinds} if options["kernel_times"] else {}
+
+
+def serve(arguments: list[str], requests: IO[str], answers: IO[str]) -> None:
+    """Build the network, then answer requests until there are none."""
+
+    def answer(**items: Any) -> None:
+        answers.write(json.dumps(items) + "\n")
+        answers.flush()
+
+    directory, place, options = Path(arguments[0]), Path(arguments[1]), json.loads(arguments[2])
+    lacking = missing(options["backend"])
+    if lacking:
+        answer(**lacking)
+        return
+    network = build(load_model(directory), place, options)
+    answer(ready=True)
+    for line in requests:
+        request = json.loads(line)
+        started = time.process_time()
+        arrays = simulate(network, np.load(request["drive"]), request["first_sample"])
+        np.savez(request["output"], **arrays)
+        spent = time.process_time() - started
+        answer(done=True, cpu_seconds=spent, kernel_seconds=kernel_seconds(network.model, options))
+
+
+if __name__ == "__main__":
+    # what GeNN's build prints must not mix with the answers
+    channel = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    serve(sys.argv[1:], sys.stdin, channel)

@@ -1,0 +1,228 @@
+"""The emitted C++: clean under warnings and sanitizers, needs no kgenn, and is safe against hostile names."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from programs import WARNINGS, build_executable, classify, emit
+
+from kgenn.artifact import Artifact, read_directory, write_directory
+from kgenn.backends import TARGETS
+from kgenn.backends.cpp_program import FILES, WEIGHTS
+from kgenn.backends.reference import ReferenceSimulator
+from kgenn.backends.render import label
+from kgenn.conversion.convert import convert_graph
+from kgenn.conversion.data_norm import DataNorm
+from kgenn.ir.graph import Array, Graph
+from kgenn.ir.network import Network
+from networks import ALLOW, ENCODERS, RECIPES, build, samples
+from recordings import assert_same, compiled, converted
+
+pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+
+# every kind of connection, with and without pooling, from every encoder
+MIXED = [
+    ("pool_input", "direct"),
+    ("conv_conv", "direct"),
+    ("concat_pool_conv", "poisson-signed"),
+    ("conv_groups", "spike"),
+    *(
+        pytest.param(name, encoder, marks=pytest.mark.slow)
+        for name, encoder in (
+            ("linear", "direct"),
+            ("residual_shortcut", "poisson-signed"),
+            ("pool_add", "if"),
+            ("wide_33", "if"),
+        )
+    ),
+]
+
+
+def classes(network: Network, x: Array) -> list[int]:
+    recording = ReferenceSimulator(network).run(network.drive(x), 0)
+    return [int(c) for c in recording.scores[:, -1].argmax(axis=1)]
+
+
+def inputs(network: Network, encoder: str, count: int = 3) -> Array:
+    _, low, high = ENCODERS[encoder]
+    return (
+        np.random.default_rng(9).uniform(0.9 * low, 0.9 * high, (count, *network.input_shape)).astype(np.float32)
+    )
+
+
+@pytest.mark.parametrize(("name", "encoder"), MIXED)
+def test_it_compiles_without_warnings_and_runs_clean_under_sanitizers(
+    tmp_path: Path, name: str, encoder: str
+) -> None:
+    network = converted(name, encoder)
+    directory = emit(network, tmp_path)
+    program = build_executable(
+        directory, *WARNINGS, "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
+    )
+    x = inputs(network, encoder)
+    assert classify(program, directory, x) == classes(network, x)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "encoder"), [("residual_shortcut", "poisson"), ("concat_conv", "direct")])
+def test_other_optimisation_levels_print_the_same_classes(tmp_path: Path, name: str, encoder: str) -> None:
+    network = converted(name, encoder)
+    directory = emit(network, tmp_path)
+    x = inputs(network, encoder)
+    for flags in (("-O0",), ("-O3", "-march=native")):
+        assert classify(build_executable(directory, *flags), directory, x) == classes(network, x)
+
+
+@pytest.mark.skipif(shutil.which("clang++") is None, reason="needs clang++")
+def test_clang_compiles_it_too(tmp_path: Path) -> None:
+    directory = emit(converted("residual_shortcut", "poisson"), tmp_path)
+    command = ["clang++", "-std=c++17", "-O1", *WARNINGS, "-c", "-o", "/dev/null", str(directory / "network.cpp")]
+    subprocess.run(command, check=True)
+
+
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="needs cmake")
+def test_the_directory_builds_with_cmake(tmp_path: Path) -> None:
+    network = converted("residual_shortcut", "poisson")
+    directory = emit(network, tmp_path / "source")
+    made = tmp_path / "made"
+    for command in (["cmake", "-S", str(directory), "-B", str(made)], ["cmake", "--build", str(made)]):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    x = inputs(network, "poisson")
+    assert classify(made / "kgenn_classify", directory, x) == classes(network, x)
+
+
+def test_the_header_is_plain_c(tmp_path: Path) -> None:
+    directory = emit(converted("dense"), tmp_path)
+    (tmp_path / "use.c").write_text('#include "kgenn_network.h"\nint main(void) { return KGENN_OK; }\n')
+    compiler = shutil.which("gcc") or pytest.skip("needs gcc")
+    command = [compiler, "-std=c99", *WARNINGS, "-fsyntax-only", str(directory / "use.c")]
+    subprocess.run(command, check=True)
+
+
+def test_the_program_refuses_what_it_cannot_run(tmp_path: Path) -> None:
+    network = converted("dense", "poisson")
+    directory = emit(network, tmp_path)
+    program = build_executable(directory)
+    (directory / "samples.f32").write_bytes(np.full(7, 2.0, np.float32).tobytes())
+
+    def run(*arguments: str) -> tuple[int, str]:
+        done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False, cwd=directory)
+        return done.returncode, done.stderr
+
+    assert run()[0] == 2
+    assert run("samples.f32", "samples.f32") == (1, "samples.f32: not the weights of this network\n")
+    assert run("weights.bin", "missing") == (1, "missing: cannot be read\n")
+    assert run("weights.bin", "samples.f32") == (1, "sample 0 has values outside the encoder's range\n")
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_encoding_in_c_is_the_drive_of_the_network(encoder: str) -> None:
+    network = converted("dense", encoder)
+    simulator = compiled(network)
+    library, handle = simulator.library, ctypes.c_void_p(simulator.handle)  # type: ignore[attr-defined]
+    library.kgenn_encode.restype = ctypes.c_int64
+    library.kgenn_num_timesteps.restype = ctypes.c_int32
+    assert library.kgenn_num_timesteps(handle) == network.num_timesteps
+    x = inputs(network, encoder, 50)
+    found = np.empty((50, 7), np.float32)
+    arguments = (
+        handle,
+        ctypes.c_void_p(x.ctypes.data),
+        ctypes.c_int64(x.size),
+        ctypes.c_void_p(found.ctypes.data),
+    )
+    assert library.kgenn_encode(*arguments) == 0
+    assert np.array_equal(found, network.drive(x))
+    if encoder != "spike":
+        x[0, :3] = (np.nan, np.inf, -np.inf)
+        assert library.kgenn_encode(*arguments) == 3
+
+
+HOSTILE = [
+    "line\nbreak();",
+    "a */ int main() { return 1; } /*",
+    "ends in a backslash \\",
+    "quote \" and ' and `",
+    "../../etc/passwd",
+    "{{ 7 * 7 }}{% raw %}",
+    "??/",
+    "tab\tand\rreturn\0",
+    "naïve 層 \u202e",
+    "#define Population",
+    "x" * 5000,
+    "",
+    " ",
+]
+
+
+def renamed(graph: Graph) -> Graph:
+    """Return the graph with hostile names for the model and all of its layers."""
+    names = {node.name: f"{HOSTILE[i % len(HOSTILE)]}{i}\\" for i, node in enumerate(graph.nodes)}
+    nodes = tuple(
+        replace(n, name=names[n.name], origin=names[n.name], inputs=tuple(names[s] for s in n.inputs))
+        for n in graph.nodes
+    )
+    return Graph("*/ \\\n#error hostile", nodes, tuple(names[o] for o in graph.outputs))
+
+
+def test_hostile_names_do_no_harm(tmp_path: Path) -> None:
+    plain = build("residual_plain")
+    graph = renamed(plain)
+    encoder, low, high = ENCODERS["poisson"]
+    x = samples(graph, 8, low, high)
+    network = convert_graph(graph, DataNorm(), encoder, x, 20, ALLOW).network
+    directory = emit(network, tmp_path / "out")
+    assert sorted(p.name for p in directory.iterdir()) == sorted([*FILES, WEIGHTS])
+    for name in FILES:
+        text = (directory / name).read_text()
+        assert text.isascii()
+        assert "\\\n" not in text
+        assert "#error" not in text
+        assert max(map(len, text.splitlines())) < 400
+    program = build_executable(directory, *WARNINGS)
+    assert classify(program, directory, x) == classes(network, x)
+    drive = network.drive(x)
+    assert_same(ReferenceSimulator(network).run(drive, 0, True), compiled(network).run(drive, 0, True))
+    write_directory(tmp_path / "artifact", Artifact(network, "cpu").files(TARGETS.get("cpu")().emit(network)))
+    assert [p.name for p in read_directory(tmp_path / "artifact").network.populations] == [
+        p.name for p in network.populations
+    ]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_labels_are_short_words_of_harmless_characters(name: str) -> None:
+    text = label(name)
+    assert len(text) <= 120
+    assert text.isascii()
+    assert not set(text) & set("*\\\n\r\"'{}%#`\0")
+    assert "/*" not in text
+    assert "*/" not in text
+
+
+def sources(network: Network) -> dict[str, bytes]:
+    return {k: v for k, v in TARGETS.get("cpu")().emit(network).files.items() if k != WEIGHTS}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_sources_depend_on_the_structure_alone(name: str) -> None:
+    base = converted(name, "poisson")
+    weights = tuple(
+        replace(c, connectivity=c.connectivity.with_weights(c.connectivity.weights + 1)) for c in base.connections
+    )
+    other = replace(base, connections=weights, num_timesteps=99, seed=8)
+    assert sources(other) == sources(base)
+    assert TARGETS.get("cpu")().emit(other).files[WEIGHTS] != TARGETS.get("cpu")().emit(base).files[WEIGHTS]
+
+
+def test_sources_name_no_place_on_the_machine_that_wrote_them() -> None:
+    for content in sources(converted("residual_shortcut", "poisson")).values():
+        assert str(Path.home()).encode() not in content
+        assert json.dumps(str(Path.cwd()))[1:-1].encode() not in content

@@ -1,0 +1,203 @@
+"""The GeNN targets: the emitted program, and on real GeNN the same spikes as everywhere else."""
+
+from __future__ import annotations
+
+import ast
+import stat
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from genn_python import genn_python
+
+from kgenn.backends import TARGETS, RunOptions
+from kgenn.backends.base import Program
+from kgenn.backends.genn import GennSimulator
+from kgenn.backends.genn_connectivity import Device, storage
+from kgenn.backends.genn_program import MODEL, emit_genn
+from kgenn.backends.genn_worker import no_device
+from kgenn.backends.pipeline import PipelineSimulator
+from kgenn.diagnostics import KgennError
+from kgenn.ir.network import Network
+from kgenn.passes import LoweringOptions
+from networks import ENCODERS, RECIPES
+from recordings import assert_same, compiled, converted, drive_of
+
+NAMES = sorted(RECIPES)
+SPIKING = [name for name in ENCODERS if name != "direct"]
+DEVICES: tuple[Device, ...] = ("cpu", "cuda")
+
+
+def source(network: Network, device: Device = "cpu") -> str:
+    return emit_genn(network, device).files[MODEL].decode()
+
+
+def on_genn(network: Network, device: Device = "cpu") -> GennSimulator:
+    """Return a network on GeNN's CPU backend, with the connectivity of either device."""
+    program = emit_genn(network, device)
+    text = program.files[MODEL].replace(b'BACKEND = "cuda"', b'BACKEND = "single_threaded_cpu"')
+    options = RunOptions(genn_python=genn_python())
+    return GennSimulator(network, "cpu", Program({**program.files, MODEL: text}), None, options)
+
+
+# each network with one spiking encoder, in turn, beside direct input
+PAIRS = [(name, "direct") for name in NAMES]
+PAIRS += [(name, SPIKING[i % len(SPIKING)]) for i, name in enumerate(NAMES)]
+
+
+@pytest.mark.parametrize(("name", "encoder"), PAIRS)
+def test_genn_fires_the_same_spikes_as_generated_cpp(name: str, encoder: str) -> None:
+    network = converted(name, encoder)
+    drive = drive_of(network, encoder)
+    assert_same(on_genn(network).run(drive, 5, trace=True), compiled(network).run(drive, 5, trace=True))
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.parametrize("readout", ["current", "spike-count"])
+def test_genn_agrees_for_every_encoder_and_readout(encoder: str, readout: str) -> None:
+    lowering = LoweringOptions("identity", "population")
+    network = converted("residual_plain", encoder, None, lowering, readout)  # type: ignore[arg-type]
+    drive = drive_of(network, encoder)
+    expected = PipelineSimulator(network).run(drive, 0, trace=True)
+    assert_same(on_genn(network).run(drive, 0, trace=True), expected)
+
+
+@pytest.mark.parametrize(
+    "name", ["conv_same", "conv_even_same", "conv_asymmetric", "residual_relu", "concat_conv"]
+)
+def test_toeplitz_diagonals_give_the_same_spikes(name: str) -> None:
+    network = converted(name, "poisson-signed")
+    assert "TOEPLITZ" in source(network, "cuda")
+    drive = drive_of(network, "poisson-signed")
+    assert_same(on_genn(network, "cuda").run(drive, 0, trace=True), compiled(network).run(drive, 0, trace=True))
+
+
+def test_batches_on_genn_follow_one_another_without_stale_spikes() -> None:
+    network = converted("residual_plain", "poisson")
+    drive = drive_of(network, "poisson", 6)
+    simulator = on_genn(network)
+    whole = simulator.run(drive, 0)
+    parts = [simulator.run(drive[i : i + 2], i) for i in range(0, 6, 2)]
+    assert np.array_equal(whole.scores, np.concatenate([p.scores for p in parts]))
+    for name, counts in whole.spike_counts.items():
+        assert np.array_equal(counts, np.concatenate([p.spike_counts[name] for p in parts]))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_emitted_program_is_python(name: str, encoder: str, device: Device) -> None:
+    tree = ast.parse(source(converted(name, encoder), device))
+    imported = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    imported |= {alias.name for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names}
+    assert imported == {"argparse", "os", "pathlib", "numpy", "pygenn"}
+
+
+def test_the_same_network_gives_the_same_bytes_and_other_weights_the_same_program() -> None:
+    network = converted("pool_conv", "poisson")
+    assert emit_genn(network, "cpu").files == emit_genn(network, "cpu").files
+    first, *rest = network.connections
+    doubled = replace(first, connectivity=first.connectivity.with_weights(first.connectivity.weights * 2))
+    other = replace(network, connections=(doubled, *rest))
+    assert source(other) == source(network)
+
+
+def test_names_from_a_model_file_cannot_leave_comments_and_docstrings() -> None:
+    network = converted("dense", "direct")
+    hostile = 'x"""\nimport os\n#\\'
+    last = replace(network.populations[-1], name=hostile)
+    connections = tuple(
+        replace(c, target=hostile) if c.target == network.populations[-1].name else c for c in network.connections
+    )
+    renamed = replace(
+        network, name=hostile, populations=(*network.populations[:-1], last), connections=connections
+    )
+    plain, changed = ast.parse(source(network)), ast.parse(source(renamed))
+    assert len(plain.body) == len(changed.body)
+    assert [type(node) for node in ast.walk(plain)] == [type(node) for node in ast.walk(changed)]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_storage_is_sparse_where_nothing_else_is_right(device: Device) -> None:
+    choices = {name: {storage(c, device).matrix for c in converted(name, "poisson").connections} for name in NAMES}
+    for name in ("conv_strided", "conv_dilated", "conv_groups", "pool_conv", "pool_dense"):
+        assert "SPARSE" in choices[name], name
+    assert ("TOEPLITZ" in choices["conv_even_same"]) == (device == "cuda")
+
+
+def test_memory_of_a_sparse_matrix_is_rows_padded_to_the_longest() -> None:
+    (connection,) = (c for c in converted("conv_strided", "poisson").connections if c.source == "input")
+    fan_out = connection.fan_out()
+    assert storage(connection, "cpu").memory == len(fan_out) * fan_out.max() * 8
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize(
+    ("name", "encoder", "device"),
+    [
+        ("residual_plain", "poisson-signed", "cpu"),
+        ("conv_same", "if", "cuda"),
+        ("bias_before_pool_conv", "direct", "cpu"),
+    ],
+)
+def test_emitted_text_is_as_reviewed(name: str, encoder: str, device: Device, golden: Path, update: bool) -> None:
+    path = golden / f"genn_{name}_{encoder}_{device}.py.txt"
+    text = source(converted(name, encoder), device)
+    if update:
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8"), (
+        "review the change, then run: pytest -m golden --update-golden"
+    )
+
+
+def fake_python(directory: Path, body: str) -> str:
+    """Return an interpreter that runs a shell script instead."""
+    path = directory / "python"
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+def failing_run(python: str, target: str = "genn-cpu") -> KgennError:
+    network = converted("dense", "direct")
+    simulator = TARGETS.get(target)().load(network, None, RunOptions(genn_python=python))
+    with pytest.raises(KgennError) as caught:
+        simulator.run(drive_of(network, "direct"), 0)
+    return caught.value
+
+
+def test_missing_interpreter_and_missing_pygenn_are_one_diagnostic(tmp_path: Path) -> None:
+    for python in (str(tmp_path / "nowhere"), fake_python(tmp_path, f'exec {sys.executable} -S -I "$@"')):
+        error = failing_run(python)
+        assert [d.code for d in error.diagnostics] in (["KG505"], ["KG506"])
+        assert error.exit_code == 3
+
+
+def test_interpreter_without_pygenn_names_the_installation_page(tmp_path: Path) -> None:
+    answer = '{"missing": "the package pygenn is not installed"}'
+    error = failing_run(fake_python(tmp_path, f"echo '{answer}'"))
+    (diagnostic,) = error.diagnostics
+    assert diagnostic.code == "KG505"
+    assert "genn-team" in diagnostic.help
+    assert "--target cpu" in diagnostic.help
+
+
+def test_a_process_that_dies_leaves_the_lines_of_its_log_that_matter(tmp_path: Path) -> None:
+    body = "echo chatter >&2; echo 'runner.cc:7: error: no such thing' >&2; kill -ABRT $$"
+    (diagnostic,) = failing_run(fake_python(tmp_path, body)).diagnostics
+    assert diagnostic.code == "KG506"
+    assert "ended by signal 6" in diagnostic.what
+    assert "error: no such thing" in diagnostic.what
+    assert "chatter" not in diagnostic.what
+
+
+def test_no_cuda_device_is_a_diagnostic(tmp_path: Path) -> None:
+    answer = '{"no_device": "the CUDA driver finds no device"}'
+    (diagnostic,) = failing_run(fake_python(tmp_path, f"echo '{answer}'"), "genn-cuda").diagnostics
+    assert diagnostic.code == "KG507"
+
+
+def test_probing_for_a_device_does_not_raise() -> None:
+    assert isinstance(no_device(), str)

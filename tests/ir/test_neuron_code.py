@@ -1,0 +1,228 @@
+"""The neuron language: what it takes, how it is rendered, and that C and NumPy compute the same bits."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kgenn.backends.cpp_program import CPP, model_context
+from kgenn.conversion.neurons import ACCUMULATE, ACCUMULATE_LATE, INTEGRATE_FIRE, INTEGRATE_FIRE_TO_ZERO
+from kgenn.encoders.integrate_fire import IF_ENCODER
+from kgenn.encoders.poisson import POISSON, POISSON_SIGNED
+from kgenn.encoders.spike import SPIKE
+from kgenn.ir.graph import Array
+from kgenn.ir.neuron_code import NeuronModel, evaluate, expression_of, render, statements
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "v = w",
+        "w = 1",
+        "v = v ** 2",
+        "v = v // 2",
+        "v = v % 2",
+        "v = v @ v",
+        "v **= 2",
+        "v = ~v",
+        "v = +v",
+        "v = 0 < v < 1",
+        "v = v in (1, 2)",
+        "v = v is v",
+        "v = sqrt(v)",
+        "v = abs(v, v)",
+        "v = min(v)",
+        "v = min(v, v, v)",
+        "v = random24(1)",
+        "v = random24",
+        "v = abs",
+        "v = True",
+        "v = None",
+        "v = 'text'",
+        "v = 1j",
+        "v = 1e39",
+        "v = v.real",
+        "v = v[0]",
+        "v = (v, v)",
+        "v = lambda: 1",
+        "v = [v for v in v]",
+        "v: float = 1",
+        "v = v = 1",
+        "v, v = 1",
+        "v",
+        "if v: v = 1",
+        "while v: v = 1",
+        "import os",
+        "def f(): pass",
+        "del v",
+        "v = (x := 1)",
+        "v = f'{v}'",
+        "v = min(v, *v)",
+        "v = min(v, x=v)",
+        "v = __import__('os')",
+    ],
+)
+def test_what_is_not_in_the_language_is_refused(code: str) -> None:
+    with pytest.raises(AssertionError):
+        NeuronModel("odd", state={"v": 0.0}, update=code)
+
+
+@pytest.mark.parametrize("field", ["threshold", "emit", "reset"])
+def test_unknown_names_are_refused_wherever_they_stand(field: str) -> None:
+    code = "v = unknown" if field == "reset" else "unknown"
+    with pytest.raises(AssertionError, match="unknown"):
+        NeuronModel("odd", state={"v": 0.0}, **{field: code})  # type: ignore[arg-type]
+
+
+def test_parameters_cannot_be_assigned() -> None:
+    with pytest.raises(AssertionError, match="no state variable"):
+        NeuronModel("odd", params={"v_thresh": 1.0}, update="v_thresh = 2")
+
+
+@pytest.mark.parametrize(
+    ("code", "rendered"),
+    [
+        ("v + 1", "(v + 1.0f)"),
+        ("v - (u - 2) * 0.5", "(v - ((u - 2.0f) * 0.5f))"),
+        ("-v / 3", "((-v) / 3.0f)"),
+        ("v >= 1 and not u < 2", "((v >= 1.0f) && (!(u < 2.0f)))"),
+        ("u if v == 0 else v", "((v == 0.0f) ? u : v)"),
+        ("min(v, max(u, 0))", "std::fmin(v, std::fmax(u, 0.0f))"),
+        ("abs(v) != floor(u)", "(std::fabs(v) != std::floor(u))"),
+        ("sign(v)", "sign(v)"),
+        ("random24() < u", "(random24(keys[i], key_of_time) < u)"),
+        ("0.1", "0.1f"),
+        ("1e-5", "1e-05f"),
+        ("16777216", "1.6777216e+07f"),
+        # halfway between two float32; the shortest decimal of the double lies above
+        ("1.00000005960464477539", "1.0f"),
+    ],
+)
+def test_expressions_render_to_c(code: str, rendered: str) -> None:
+    assert render(expression_of(code), CPP) == rendered
+
+
+def test_an_integrate_and_fire_neuron_renders_to_three_lines() -> None:
+    context = model_context(INTEGRATE_FIRE)
+    assert context.update == ("v = (v + i_syn);",)
+    assert context.threshold == "(v >= v_thresh)"
+    assert context.reset == (("v", "(v - v_thresh)"),)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        INTEGRATE_FIRE,
+        INTEGRATE_FIRE_TO_ZERO,
+        ACCUMULATE,
+        ACCUMULATE_LATE,
+        IF_ENCODER,
+        POISSON,
+        POISSON_SIGNED,
+        SPIKE,
+    ],
+    ids=lambda model: model.name,
+)
+def test_flags_of_a_model_tell_what_its_code_reads(model: NeuronModel) -> None:
+    context = model_context(model)
+    text = " ".join((model.update, model.threshold, model.reset, model.emit))
+    assert context.uses_random == ("random24" in text)
+    assert context.uses_external == ("i_ext" in text)
+    assert context.uses_current == ("i_syn" in text)
+    assert context.uses_timestep == ("(t + 1)" in text)
+
+
+def test_augmented_assignment_is_the_assignment_written_out() -> None:
+    for op in "+-*/":
+        (short,), (long,) = statements(f"v {op}= u"), statements(f"v = v {op} u")
+        assert short[0] == long[0]
+        assert render(short[1], CPP) == render(long[1], CPP)
+
+
+NUMBERS = st.floats(-1e3, 1e3, width=32).map(lambda x: float(np.float32(x)))
+NAMES = ("a", "b", "c")
+
+
+def arithmetic(truth: st.SearchStrategy[str], inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.one_of(
+        st.builds("({} {} {})".format, inner, st.sampled_from("+-*"), inner),
+        # no division by zero: its sign is not part of the language
+        st.builds("({} / {})".format, inner, st.sampled_from(["3", "0.7", "-16", "1e3"])),
+        st.builds("(-{})".format, inner),
+        st.builds("{}({})".format, st.sampled_from(["abs", "floor", "sign"]), inner),
+        st.builds("{}({}, {})".format, st.sampled_from(["min", "max"]), inner, inner),
+        st.builds("({} if {} else {})".format, inner, truth, inner),
+    )
+
+
+def truths(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    compared = st.builds("({} {} {})".format, inner, st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), inner)
+    return st.one_of(
+        compared,
+        st.builds("({} {} {})".format, compared, st.sampled_from(["and", "or"]), compared),
+        st.builds("(not {})".format, compared),
+    )
+
+
+LEAVES = st.one_of(st.sampled_from([*NAMES, "random24()"]), NUMBERS.filter(lambda x: x >= 0).map(repr))
+EXPRESSIONS = st.recursive(LEAVES, lambda inner: arithmetic(truths(inner), inner), max_leaves=12)
+
+PROGRAM = """
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+static float sign(float x) {{ return static_cast<float>((x > 0.0f) - (x < 0.0f)); }}
+static float random24(float key, float) {{ return key; }}
+int main() {{
+    const float key_of_time = 0.0f;
+    float row[4];
+    for (int line = 0; std::fread(row, sizeof(float), 4, stdin) == 4; ++line) {{
+        const float a = row[0], b = row[1], c = row[2], keys[1] = {{row[3]}};
+        const int i = 0;
+        (void)a; (void)b; (void)c; (void)keys; (void)i; (void)key_of_time; (void)random24; (void)sign;
+        float value;
+{bodies}
+    }}
+}}
+"""
+BODY = "        value = {expression}; std::fwrite(&value, sizeof value, 1, stdout);"
+
+
+def compiled_values(codes: list[str], table: Array, scratch: Path) -> Array:
+    """Return what the rendered expressions give in C for each row of a, b, c, random24."""
+    bodies = "\n".join(BODY.format(expression=render(expression_of(code), CPP)) for code in codes)
+    source, program = scratch / "expressions.cpp", scratch / "expressions"
+    source.write_text(PROGRAM.format(bodies=bodies))
+    command = ["g++", "-std=c++17", "-O2", "-march=native", "-ffp-contract=off", "-o", str(program), str(source)]
+    subprocess.run(command, check=True)
+    done = subprocess.run([program], input=table.tobytes(), capture_output=True, check=True)
+    return np.frombuffer(done.stdout, np.float32).reshape(len(table), len(codes))
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+def test_c_and_numpy_compute_the_same_bits(tmp_path: Path) -> None:
+    codes: list[str] = []
+
+    @settings(max_examples=150)
+    @given(EXPRESSIONS)
+    def collect(code: str) -> None:
+        codes.append(code)
+
+    collect()
+    rng = np.random.default_rng(5)
+    table = rng.uniform(-100, 100, (50, 4)).astype(np.float32)
+    table[:, 3] = rng.integers(0, 1 << 24, 50)
+    table[::7, :2] = 0.0
+    found = compiled_values(codes, table, tmp_path)
+    names = dict(zip(NAMES, table.T, strict=False))
+    for code, column in zip(codes, found.T, strict=True):
+        with np.errstate(over="ignore", invalid="ignore"):
+            value = evaluate(expression_of(code), names, lambda: table[:, 3].astype(np.uint32))
+        expected = np.broadcast_to(np.asarray(value, np.float32), column.shape)
+        assert np.array_equal(expected, column, equal_nan=True), code

@@ -1,0 +1,159 @@
+"""The Python interface: load, check, convert, compile, evaluate, save, open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import kgenn
+from kgenn.api import model_record, samples
+from kgenn.diagnostics import KgennError
+from kgenn.ir.network import Network
+from networks import build
+from networks import samples as random_samples
+
+GRAPH = build("residual_shortcut")
+X = random_samples(GRAPH, 30)
+Y = np.random.default_rng(1).integers(0, 4, 30)
+
+
+def network(**options: object) -> Network:
+    return kgenn.convert(GRAPH, calibration=X, timesteps=12, **options)  # type: ignore[arg-type]
+
+
+def test_a_graph_becomes_a_result_in_three_calls() -> None:
+    result = kgenn.compile(network()).evaluate(X, Y)
+    assert result.num_samples == 30
+    assert result.num_timesteps == 12
+    assert result.accuracy is not None
+    assert result.curve is not None
+    assert result.curve.shape == (12,)
+    assert result.predictions.shape == (30,)
+    assert result.scores.shape == (30, 4)
+    assert result.wall_seconds > 0
+
+
+@pytest.mark.parametrize("encoder", [kgenn.Direct(), kgenn.Poisson(), kgenn.Spike(binarise=0.5)])
+@pytest.mark.parametrize("readout", ["late-current", "current", "spike-count"])
+def test_both_targets_give_one_result_in_any_batches(encoder: object, readout: str) -> None:
+    net = network(encoder=encoder, readout=readout)
+    whole = kgenn.compile(net, "reference").evaluate(X, Y)
+    for batch_size, threads in ((1, 1), (7, 2), (64, 3)):
+        other = kgenn.compile(net, "cpu", threads).evaluate(X, Y, batch_size)
+        assert np.array_equal(other.scores, whole.scores)
+        assert np.array_equal(other.predictions, whole.predictions)
+        times = ("wall_seconds", "cpu_seconds")
+        one, two = ({k: v for k, v in r.to_dict(curve=True).items() if k not in times} for r in (whole, other))
+        assert one == two
+
+
+def test_traces_hold_the_spikes_that_the_figures_count() -> None:
+    compiled = kgenn.compile(network(encoder=kgenn.Poisson()))
+    result = compiled.evaluate(X)
+    spikes: dict[str, int] = {}
+    for recording in compiled.trace(X, batch_size=8):
+        assert recording.raster is not None
+        for name, raster in recording.raster.items():
+            spikes[name] = spikes.get(name, 0) + int(np.abs(raster).sum())
+    assert {name: total / 30 for name, total in spikes.items()} == pytest.approx(dict(result.spikes))
+
+
+def test_progress_counts_every_sample_once() -> None:
+    steps: list[int] = []
+    kgenn.compile(network(), "reference").evaluate(X, batch_size=8, progress=steps.append)
+    assert steps == [8, 8, 8, 6]
+
+
+def test_an_observer_sees_every_batch() -> None:
+    starts: list[int] = []
+    shapes: list[tuple[int, ...]] = []
+
+    def observe(start: int, drive: np.ndarray, recording: object) -> None:
+        starts.append(start)
+        shapes.append(drive.shape)
+
+    kgenn.compile(network(), "reference").evaluate(X, batch_size=16, observe=observe)
+    assert starts == [0, 16]
+    assert shapes == [(16, 108), (14, 108)]
+
+
+@pytest.mark.parametrize("target", ["cpu", "reference"])
+def test_a_saved_network_opens_and_gives_the_same(tmp_path: Path, target: str) -> None:
+    compiled = kgenn.compile(network(encoder=kgenn.Poisson()), target)
+    compiled.save(tmp_path / "out")
+    opened = kgenn.open_directory(str(tmp_path / "out"))
+    assert opened.artifact.target == target
+    assert np.array_equal(opened.evaluate(X).scores, compiled.evaluate(X).scores)
+    other = kgenn.open_directory(tmp_path / "out", target="reference")
+    assert np.array_equal(other.evaluate(X).scores, compiled.evaluate(X).scores)
+
+
+def test_saving_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        kgenn.compile(network(), "reference").save(tmp_path / name)
+    files = sorted(p.name for p in (tmp_path / "one").iterdir())
+    assert files == ["manifest.json", "network.npz"]
+    assert all((tmp_path / "one" / f).read_bytes() == (tmp_path / "two" / f).read_bytes() for f in files)
+
+
+def test_the_seed_changes_random_encoders_alone() -> None:
+    def scores(encoder: object, seed: int) -> np.ndarray:
+        return kgenn.compile(network(encoder=encoder, seed=seed), "reference").evaluate(X).scores
+
+    assert np.array_equal(scores(kgenn.IntegrateFire(), 1), scores(kgenn.IntegrateFire(), 2))
+    assert not np.array_equal(scores(kgenn.Poisson(), 1), scores(kgenn.Poisson(), 2))
+    assert np.array_equal(scores(kgenn.Poisson(), 1), scores(kgenn.Poisson(), 1))
+
+
+def test_checking_gives_violations_without_raising() -> None:
+    assert kgenn.check(GRAPH) == []
+    found = kgenn.check(build("bias_conv"))
+    assert [d.code for d in found] == ["KG201", "KG201"]
+    assert kgenn.check(build("bias_conv"), allow=["bias"]) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "x", "y"),
+    [
+        ("KG602", X[:, :5], None),
+        ("KG603", X + 5, None),
+        ("KG603", X * np.nan, None),
+        ("KG607", X, Y[:5]),
+        ("KG607", X, Y + 9),
+        ("KG607", X, Y + 0.5),
+    ],
+)
+def test_odd_data_are_refused(code: str, x: np.ndarray, y: np.ndarray | None) -> None:
+    with pytest.raises(KgennError, match=code):
+        kgenn.compile(network(), "reference").evaluate(x, y)
+
+
+def test_one_hot_labels_count_as_classes() -> None:
+    compiled = kgenn.compile(network(), "reference")
+    assert compiled.evaluate(X, np.eye(4)[Y]).accuracy == compiled.evaluate(X, Y).accuracy
+
+
+def test_an_unknown_target_lists_the_known_ones() -> None:
+    with pytest.raises(KgennError, match=r"KG503.*gpu: unknown target(.|\n)*cpu, (.*, )?reference"):
+        kgenn.compile(network(), "gpu")
+
+
+def test_raw_pixels_are_scaled_as_the_model_was_trained() -> None:
+    pixels = (X * 255).astype(np.uint8)
+    scaled = samples(pixels, (6, 6, 3), "1/255")
+    assert np.array_equal(scaled, (pixels / 255.0).astype(np.float32))
+
+
+def test_a_record_of_a_model_names_the_file_without_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "m.h5").write_bytes(b"abc")
+    record = model_record(tmp_path / "m.h5")
+    assert record["file"] == "m.h5"
+    assert len(record["sha256"]) == 64
+
+
+@pytest.mark.parametrize("batch_size", [0, -1])
+def test_a_batch_holds_at_least_one_sample(batch_size: int) -> None:
+    with pytest.raises(KgennError, match="KG401"):
+        kgenn.compile(network(), "reference").evaluate(X, batch_size=batch_size)

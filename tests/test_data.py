@@ -1,0 +1,216 @@
+"""Data files: what is read, and one clear error for everything that is not."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kgenn.data import Data, check_labels, load_data, parse_scale, prepare
+from kgenn.diagnostics import KgennError
+
+X, Y = np.arange(24.0).reshape(4, 3, 2), np.array([2, 0, 1, 2])
+
+
+def refused(code: str) -> pytest.RaisesExc[KgennError]:
+    return pytest.raises(KgennError, match=f"^error.{code}.")
+
+
+def test_x_and_y_are_read_as_stored(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", x=X, y=Y)
+    data = load_data(tmp_path / "d.npz")
+    assert data.x.dtype == X.dtype
+    assert np.array_equal(data.x, X)
+    assert data.y is not None
+    assert np.array_equal(data.y, Y)
+
+
+def test_labels_may_be_missing(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", x=X)
+    assert load_data(tmp_path / "d.npz").y is None
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_the_layout_of_keras_datasets_is_read_by_split(tmp_path: Path, split: str) -> None:
+    np.savez_compressed(tmp_path / "d.npz", x_train=X, y_train=Y, x_test=X[:2] + 1, y_test=Y[:2])
+    data = load_data(tmp_path / "d.npz", split)
+    assert np.array_equal(data.x, X if split == "train" else X[:2] + 1)
+    with refused("KG601") as caught:
+        load_data(tmp_path / "d.npz")
+    assert "--split test" in str(caught.value)
+
+
+def test_a_split_of_a_plain_file_is_the_file(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", x=X, y=Y)
+    assert np.array_equal(load_data(tmp_path / "d.npz", "test").x, X)
+
+
+@pytest.mark.parametrize("y", [Y[:, None], np.eye(3)[Y], Y.astype(np.float32), Y.astype(np.uint8)])
+def test_columns_one_hot_rows_and_whole_floats_are_class_indices(tmp_path: Path, y: np.ndarray) -> None:
+    np.savez(tmp_path / "d.npz", x=X, y=y)
+    read = load_data(tmp_path / "d.npz").y
+    assert read is not None
+    assert read.dtype == np.int64
+    assert np.array_equal(read, Y)
+    assert np.array_equal(check_labels(y, 4, 3), Y)
+
+
+ODD_LABELS = [Y[:3], Y + 0.5, np.full(4, np.nan), np.array(["a", "b", "c", "d"]), np.zeros((4, 2, 2)), np.array(1)]
+
+
+@pytest.mark.parametrize("y", [*ODD_LABELS, Y * 1j])
+def test_labels_that_are_no_class_indices_are_refused(tmp_path: Path, y: np.ndarray) -> None:
+    np.savez(tmp_path / "d.npz", x=X, y=y)
+    with refused("KG607"):
+        load_data(tmp_path / "d.npz")
+    with refused("KG607"):
+        check_labels(y, 4, 3)
+
+
+@pytest.mark.parametrize("y", [Y + 1, Y - 1])
+def test_labels_outside_the_classes_are_refused(y: np.ndarray) -> None:
+    with refused("KG607"):
+        check_labels(y, 4, 3)
+
+
+def npz_with(**arrays: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def array_file() -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, X)
+    return buffer.getvalue()
+
+
+def other_zip() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    return buffer.getvalue()
+
+
+BROKEN = {
+    "empty": b"",
+    "text": b"hello\n",
+    "no arrays": npz_with(),
+    "other arrays": npz_with(images=X),
+    "a single array": array_file(),
+    "another archive": other_zip(),
+    "cut off": npz_with(x=X, y=Y)[:-40],
+    "damaged": npz_with(x=X, y=Y)[:60] + b"\xff" * 40 + npz_with(x=X, y=Y)[100:],
+    "pickled objects": npz_with(x=np.array([{}, 1], dtype=object)),
+    "a single number": npz_with(x=np.array(3.0)),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_file_that_holds_no_samples_is_refused(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "d.npz").write_bytes(BROKEN[kind])
+    with refused("KG601") as caught:
+        load_data(tmp_path / "d.npz")
+    assert str(tmp_path / "d.npz") in str(caught.value)
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.npz", tmp_path):
+        with refused("KG601"):
+            load_data(path)
+
+
+@settings(max_examples=300)
+@given(position=st.integers(0, 1000), value=st.integers(0, 255))
+def test_a_file_with_any_byte_changed_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, position: int, value: int
+) -> None:
+    content = bytearray(npz_with(x=X, y=Y))
+    content[position % len(content)] = value
+    path = tmp_path_factory.getbasetemp() / "changed.npz"
+    path.write_bytes(content)
+    with suppress(KgennError):
+        load_data(path)
+
+
+def test_a_limit_takes_the_first_samples_and_their_labels() -> None:
+    data = Data(X, Y).limited(2)
+    assert data.y is not None
+    assert (len(data.x), len(data.y)) == (2, 2)
+    assert Data(X, None).limited(9).y is None
+    assert Data(X, Y).limited(None).x is X
+
+
+def test_scaling_uint8_gives_what_dividing_gives() -> None:
+    pixels = np.arange(256, dtype=np.uint8).reshape(256, 1)
+    scaled = prepare(pixels, (1,), Fraction(1, 255), "d")
+    assert scaled.dtype == np.float32
+    assert np.array_equal(scaled, (pixels / 255.0).astype(np.float32))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int64])
+def test_integers_without_a_scale_are_refused(dtype: type) -> None:
+    with refused("KG604") as caught:
+        prepare(np.zeros((2, 3), dtype), (3,), None, "d")
+    assert "--scale 1/255" in str(caught.value)
+    assert prepare(np.full((2, 3), 7, dtype), (3,), Fraction(1), "d").max() == 7
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.bool_])
+def test_real_numbers_need_no_scale(dtype: type) -> None:
+    prepared = prepare(np.ones((2, 3), dtype), (3,), None, "d")
+    assert prepared.dtype == np.float32
+    assert prepared.min() == 1
+
+
+@pytest.mark.parametrize(
+    ("stored", "shape"),
+    [
+        ((28, 28), (28, 28, 1)),
+        ((28, 28), (1, 28, 28)),
+        ((1, 28, 28), (28, 28, 1)),
+        ((9,), (9, 1)),
+        ((9, 1), (1, 9)),
+    ],
+)
+def test_a_channel_axis_of_length_one_is_added_or_moved(stored: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    x = np.random.default_rng(0).random((2, *stored))
+    prepared = prepare(x, shape, None, "d")
+    assert prepared.shape == (2, *shape)
+    assert np.array_equal(prepared.ravel(), x.astype(np.float32).ravel())
+
+
+@pytest.mark.parametrize(
+    ("stored", "shape"),
+    [((28, 28), (28, 28, 3)), ((3, 28, 28), (28, 28, 3)), ((784,), (28, 28, 1)), ((14, 56), (28, 28, 1))],
+)
+def test_other_shapes_are_refused(stored: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    with refused("KG602"):
+        prepare(np.zeros((2, *stored)), shape, None, "d")
+
+
+@pytest.mark.parametrize("x", [np.zeros((2, 3), complex), np.full((2, 3), "a"), np.full((2, 3), None)])
+def test_values_that_are_no_real_numbers_are_refused(x: np.ndarray) -> None:
+    with refused("KG602"):
+        prepare(x, (3,), None, "d")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1/255", Fraction(1, 255)), ("0.5", Fraction(1, 2)), ("1", Fraction(1)), ("2e-3", Fraction(1, 500))],
+)
+def test_scales_are_fractions_or_decimals(text: str, value: Fraction) -> None:
+    assert parse_scale(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "1/0", "nan", "inf", "a", "1/255/2"])
+def test_other_scales_are_refused(text: str) -> None:
+    with refused("KG401"):
+        parse_scale(text)
