@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
 from kgenn.backends.base import Backend, Program, RunOptions, Simulator
 from kgenn.backends.genn_connectivity import Device
-from kgenn.backends.genn_process import GennProcess, interpreter
+from kgenn.backends.genn_process import GennProcess, interpreter, scratch_directory
 from kgenn.backends.genn_program import BACKENDS, BATCH_SIZES, MODEL, emit_genn
 from kgenn.backends.toolchain import cache_directory
 from kgenn.ir.graph import Array
@@ -54,11 +53,9 @@ class GennSimulator(Simulator):
         self, network: Network, device: Device, program: Program, directory: Path | None, options: RunOptions
     ) -> None:
         self.network, self.device, self.options = network, device, options
-        self.scratch: tempfile.TemporaryDirectory[str] | None = None
         self.processes: dict[bool, GennProcess] = {}
         if directory is None:
-            self.scratch = tempfile.TemporaryDirectory(prefix="kgenn-model-")
-            directory = Path(self.scratch.name)
+            directory = scratch_directory(self)
             for name, content in program.files.items():
                 (directory / name).write_bytes(content)
             # GeNN recompiles what has changed; one place for each program keeps that from happening
@@ -99,10 +96,3 @@ class GennSimulator(Simulator):
             python = interpreter(self.options.genn_python)
             self.processes[record] = GennProcess(python, self.directory, self.place, options)
         return self.processes[record]
-
-    def __del__(self) -> None:
-        for process in getattr(self, "processes", {}).values():
-            process.close()
-        if getattr(self, "scratch", None) is not None:
-            assert self.scratch is not None
-            self.scratch.cleanup()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import weakref
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,6 +31,21 @@ def interpreter(chosen: str | None) -> str:
     return chosen or os.environ.get("KGENN_GENN_PYTHON") or sys.executable
 
 
+def scratch_directory(owner: object) -> Path:
+    """Return a fresh directory that is removed with its owner."""
+    path = tempfile.mkdtemp(prefix="kgenn-")
+    weakref.finalize(owner, shutil.rmtree, path, ignore_errors=True)
+    return Path(path)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a process by closing its input, which it reads until there is no more."""
+    for stream in (process.stdin, process.stdout):
+        with suppress(BrokenPipeError):
+            GennProcess.pipe(stream).close()
+    process.wait()
+
+
 class GennProcess:
     """A process that holds a built network and answers requests.
 
@@ -40,8 +58,9 @@ class GennProcess:
         self.python = python
         self.cpu_seconds = 0.0
         self.kernel_seconds: dict[str, float] = {}
-        self.scratch = tempfile.TemporaryDirectory(prefix="kgenn-genn-")
-        self.log = (Path(self.scratch.name) / "log").open("w+", errors="replace")
+        self.scratch = scratch_directory(self)
+        self.log = (self.scratch / "log").open("w+", errors="replace")
+        weakref.finalize(self, self.log.close)
         command = [python, genn_worker.__file__, str(directory), str(place), json.dumps(dict(options))]
         try:
             self.process = subprocess.Popen(
@@ -52,11 +71,12 @@ class GennProcess:
             raise fail(
                 "KG505", python, what, "name the interpreter that has pygenn: --genn-python PATH"
             ) from error
+        weakref.finalize(self, _end, self.process)
         self.receive()
 
     def run(self, drive: Array, first_sample: int) -> dict[str, Array]:
         """Simulate a batch and return the arrays of the answer; see `genn_worker.simulate`."""
-        given, output = Path(self.scratch.name) / "drive.npy", Path(self.scratch.name) / "output.npz"
+        given, output = self.scratch / "drive.npy", self.scratch / "output.npz"
         np.save(given, drive)
         request = {"drive": str(given), "first_sample": first_sample, "output": str(output)}
         try:
@@ -104,12 +124,3 @@ class GennProcess:
         """Return a stream of the process, which was started with pipes."""
         assert stream is not None
         return stream
-
-    def close(self) -> None:
-        """End the process."""
-        if self.process.poll() is None:
-            self.pipe(self.process.stdin).close()
-            self.process.wait()
-        self.pipe(self.process.stdout).close()
-        self.log.close()
-        self.scratch.cleanup()

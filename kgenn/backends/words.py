@@ -11,7 +11,7 @@ from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network, Population
 
 MAGIC = 0x6E6E676B
-HEADER_WORDS = 11
+HEADER_WORDS = 12
 # Rows start on a cache line.
 ALIGNMENT = 16
 
@@ -41,10 +41,12 @@ class Words:
     def finish(self, network: Network, structure: int) -> bytes:
         """Fill in the header and return all words, little-endian."""
         coding = network.coding
-        head = [MAGIC, structure, self.size, network.num_timesteps, network.seed & 0xFFFFFFFF]
+        words = np.concatenate(self.parts)
+        factors = 2 * np.arange(HEADER_WORDS, self.size, dtype=np.uint32) + 1
+        checksum = int(np.sum(words[HEADER_WORDS:] * factors, dtype=np.uint32))
+        head = [MAGIC, structure, self.size, checksum, network.num_timesteps, network.seed & 0xFFFFFFFF]
         reals = [coding.levels, coding.low, coding.high, coding.binarise or 0.0]
         flags = [int(coding.binary), int(coding.binarise is not None)]
-        words = np.concatenate(self.parts)
         words[: len(head)] = head
         words[len(head) : len(head) + len(reals)] = np.array(reals, np.float32).view(np.uint32)
         words[len(head) + len(reals) : HEADER_WORDS] = flags

@@ -66,8 +66,8 @@ def to_grid(
         unit -= unit % 2
         rounded = tuple(_rounded(c, unit) for c in connections)
         whole_bias = None if bias is None else np.rint(bias * unit)
-        # one more for the rounding of a direct current
-        if _reach(rounded, whole_bias, amplitudes) + 1 < EXACT:
+        # one more for the rounding of each direct current
+        if _reach(rounded, whole_bias, amplitudes) + len(rounded) < EXACT:
             errors = tuple(_error(a, b, unit) for a, b in zip(connections, rounded, strict=True))
             final = None if whole_bias is None else whole_bias.astype(np.float32)
             return Gridded(unit, tuple(map(_as_float32, rounded)), final, errors)

@@ -16,6 +16,8 @@ from kgenn.ir.neuron_code import NeuronModel
 # 2**9, and is finer than float32 pixels / 255 are exact.
 LEVELS = 1 << 20
 LARGEST = float(1 << 9)
+# Standardised test data reach a little beyond those of the calibration.
+HEADROOM = 1.5
 
 DIRECT = NeuronModel(name="direct")
 
@@ -24,15 +26,18 @@ DIRECT = NeuronModel(name="direct")
 class Direct(Encoder):
     """Inject the first layer's pre-activation as a constant current, computed once for each sample.
 
-    Any real input is taken, of either sign, up to the range found in the calibration data (at least 1).
+    Any real input is taken, of either sign. The grid is made for pixels in [0, 1], or for what lies within
+    `HEADROOM` times the range of the calibration data where that is wider.
     """
 
     name: ClassVar[str] = "direct"
     neuron: ClassVar[NeuronModel] = DIRECT
 
     def coding(self, calibration: Array) -> InputCoding:
-        high = max(1.0, float(np.max(calibration, initial=0.0)))
-        low = min(0.0, float(np.min(calibration, initial=0.0)))
+        high, low = float(np.max(calibration, initial=0.0)), float(np.min(calibration, initial=0.0))
+        if low < 0 or high > 1:
+            high, low = HEADROOM * high, HEADROOM * low
+        high = max(high, 1.0)
         largest = max(high, -low)
         # wider inputs get fewer steps each, so that sums stay exact
         shift = max(0, int(np.ceil(np.log2(largest / LARGEST))))
