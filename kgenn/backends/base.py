@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kgenn.diagnostics import fail
+from kgenn.ir.connectivity import Sparse
 from kgenn.ir.graph import Array
-from kgenn.ir.network import Network
+from kgenn.ir.network import Connection, Network
 from kgenn.ir.recording import Recording
 
 
@@ -18,6 +19,19 @@ class Program:
     """What a backend writes: file names (relative, with forward slashes) and their contents."""
 
     files: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class Storage:
+    """How a target holds a connection.
+
+    Attributes:
+        matrix: the target's name for it.
+        memory: bytes of weights and indices.
+    """
+
+    matrix: str
+    memory: int
 
 
 @dataclass(frozen=True)
@@ -73,6 +87,12 @@ class Backend(ABC):
     @abstractmethod
     def emit(self, network: Network) -> Program:
         """Write the program's sources; the same network gives the same bytes."""
+
+    def storage(self, connection: Connection) -> Storage:
+        """Return how the target holds a connection; by default the arrays of the network itself."""
+        kind = connection.connectivity
+        indices = kind.indices.nbytes + kind.indptr.nbytes if isinstance(kind, Sparse) else 0
+        return Storage("rows" if indices else "array", kind.weights.nbytes + indices)
 
     def build(self, network: Network, directory: Path) -> None:  # noqa: B027 (a backend may have nothing to do)
         """Build in an output directory what can be built before the first run; by default nothing."""

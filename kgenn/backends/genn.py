@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from kgenn.backends.base import Backend, Program, RunOptions, Simulator
-from kgenn.backends.genn_connectivity import Device
+from kgenn.backends.base import Backend, Program, RunOptions, Simulator, Storage
+from kgenn.backends.genn_connectivity import Device, storage
 from kgenn.backends.genn_process import GennProcess, interpreter, scratch_directory
 from kgenn.backends.genn_program import BACKENDS, BATCH_SIZES, MODEL, emit_genn
 from kgenn.backends.toolchain import cache_directory
 from kgenn.ir.graph import Array
-from kgenn.ir.network import Network
+from kgenn.ir.network import Connection, Network
 from kgenn.ir.recording import Recording
 
 BUILD = "genn_build"
@@ -26,6 +26,9 @@ class Genn(Backend):
 
     def emit(self, network: Network) -> Program:
         return emit_genn(network, self.device)
+
+    def storage(self, connection: Connection) -> Storage:
+        return storage(connection, self.device)
 
     def load(self, network: Network, directory: Path | None, options: RunOptions) -> Simulator:
         return GennSimulator(network, self.device, self.emit(network), directory, options)

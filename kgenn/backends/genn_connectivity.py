@@ -13,34 +13,20 @@ snippet takes it as a parameter. A pool before the weights always becomes part o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from kgenn.backends.base import Storage
 from kgenn.ir.connectivity import Convolution, Dense
 from kgenn.ir.network import Connection
 
-Matrix = Literal["DENSE", "SPARSE", "TOEPLITZ"]
 Device = Literal["cpu", "cuda"]
 
 WEIGHT_BYTES = 4
 INDEX_BYTES = 4
 
 
-@dataclass(frozen=True)
-class Storage:
-    """How GeNN holds a connection.
-
-    Attributes:
-        matrix: GeNN's matrix type.
-        memory: bytes of weights and indices on the device; sparse rows are padded to the longest.
-    """
-
-    matrix: Matrix
-    memory: int
-
-
 def storage(connection: Connection, device: Device) -> Storage:
-    """Return how a connection is stored on a device."""
+    """Return GeNN's matrix type for a connection on a device, and its memory; sparse rows are padded."""
     connectivity = connection.connectivity
     if isinstance(connectivity, Dense) and connection.pool is None:
         return Storage("DENSE", connectivity.weights.size * WEIGHT_BYTES)

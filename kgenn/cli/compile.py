@@ -125,7 +125,7 @@ def compile(converter: str, encoder: str, target: str, output: Path, **values: A
     start = time.perf_counter()
     with stage("building"):
         backend.build(conversion.network, output)
-    _print_summary(conversion, output, time.perf_counter() - start)
+    _print_summary(conversion, target, output, time.perf_counter() - start)
 
 
 def convert(request: Request) -> tuple[Conversion, Request]:
@@ -164,8 +164,8 @@ def _options(value: object) -> dict[str, Any]:
     return {option.name: getattr(value, option.name) for option in options_of(type(value))}
 
 
-def _print_summary(conversion: Conversion, output: Path, seconds: float) -> None:
-    contents = network_contents(conversion.network)
+def _print_summary(conversion: Conversion, target: str, output: Path, seconds: float) -> None:
+    contents = network_contents(conversion.network, target)
     synapses = {p.name: 0 for p in contents.populations}
     for c in contents.connections:
         synapses[c.target] += c.synapses

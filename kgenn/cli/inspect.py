@@ -42,7 +42,7 @@ def inspect(path: Path, picture: Path | None, as_json: bool) -> None:
 
 
 def _print_network(artifact: Artifact) -> None:
-    network, contents = artifact.network, network_contents(artifact.network)
+    network, contents = artifact.network, network_contents(artifact.network, artifact.target)
     columns = ("population", "shape", ">neurons", "neuron model", ">threshold", ">unit", ">λ", ">depth", "bias")
     rows = [
         (
@@ -67,7 +67,7 @@ def _print_network(artifact: Artifact) -> None:
 
 
 def _print_connections(contents: NetworkContents) -> None:
-    columns = ("from", "to", "kind", ">synapses", ">weights", ">memory", "carries")
+    columns = ("from", "to", "kind", ">synapses", ">weights", "held as", ">memory", "carries")
     rows = [
         (
             c.source,
@@ -75,6 +75,7 @@ def _print_connections(contents: NetworkContents) -> None:
             c.kind,
             f"{c.synapses:,}",
             f"{c.weights:,}",
+            c.matrix,
             size_of(c.bytes),
             "constant current" if c.constant else "spikes",
         )
@@ -95,7 +96,7 @@ def _network_json(artifact: Artifact) -> dict[str, Any]:
         "schedule": network.schedule,
         "seed": network.seed,
         "ann_macs": network.ann_macs,
-        **asdict(network_contents(network)),
+        **asdict(network_contents(network, artifact.target)),
         "record": dict(artifact.record),
     }
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from kgenn.ir.connectivity import Sparse
+from kgenn.backends import TARGETS, Backend
 from kgenn.ir.graph import Array, Graph, Input, Node, Shape
 from kgenn.ir.network import Connection, Network
 from kgenn.report.words import connection_kind, layer_contents
@@ -43,7 +43,8 @@ class ConnectionContents:
     Attributes:
         kind: in words.
         weights: distinct numbers stored.
-        bytes: of weights and indices.
+        matrix: how the target holds it.
+        bytes: of weights and indices there.
         constant: it carries a constant current instead of spikes.
     """
 
@@ -52,6 +53,7 @@ class ConnectionContents:
     kind: str
     synapses: int
     weights: int
+    matrix: str
     bytes: int
     constant: bool
 
@@ -88,8 +90,9 @@ class LayerContents:
     macs: int
 
 
-def network_contents(network: Network) -> NetworkContents:
-    """List the populations and connections of a network."""
+def network_contents(network: Network, target: str = "cpu") -> NetworkContents:
+    """List the populations and connections of a network, with the memory they take on a target."""
+    backend = TARGETS.get(target)()
     populations = tuple(
         PopulationContents(
             name=p.name,
@@ -105,19 +108,24 @@ def network_contents(network: Network) -> NetworkContents:
         )
         for p in network.populations
     )
-    connections = tuple(_connection(network, c) for c in network.connections)
+    connections = tuple(_connection(network, c, backend) for c in network.connections)
     biases = sum(p.bias.nbytes for p in network.populations if p.bias is not None)
     weight_bytes = biases + sum(c.bytes for c in connections)
     return NetworkContents(populations, connections, weight_bytes, sum(p.state_bytes for p in populations))
 
 
-def _connection(network: Network, c: Connection) -> ConnectionContents:
-    kind = c.connectivity
-    indices = kind.indices.nbytes + kind.indptr.nbytes if isinstance(kind, Sparse) else 0
-    synapses = int(c.fan_out().sum())
-    size = kind.weights.nbytes + indices
-    analog = network.is_analog(c)
-    return ConnectionContents(c.source, c.target, connection_kind(c), synapses, kind.weights.size, size, analog)
+def _connection(network: Network, c: Connection, backend: Backend) -> ConnectionContents:
+    held = backend.storage(c)
+    return ConnectionContents(
+        source=c.source,
+        target=c.target,
+        kind=connection_kind(c),
+        synapses=int(c.fan_out().sum()),
+        weights=c.connectivity.weights.size,
+        matrix=held.matrix.lower(),
+        bytes=held.memory,
+        constant=network.is_analog(c),
+    )
 
 
 def model_contents(graph: Graph) -> tuple[LayerContents, ...]:
