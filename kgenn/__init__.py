@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from kgenn.encoders.integrate_fire import IntegrateFire
     from kgenn.encoders.poisson import Poisson
     from kgenn.encoders.spike import Spike
+    from kgenn.export.ml_genn import to_ml_genn
+    from kgenn.export.nir import to_nir
     from kgenn.frontend import load
     from kgenn.ir.graph import Graph
     from kgenn.ir.network import Network
@@ -45,6 +47,8 @@ _HOMES = {
     "convert": "kgenn.api",
     "load": "kgenn.frontend",
     "open_directory": "kgenn.api",
+    "to_ml_genn": "kgenn.export.ml_genn",
+    "to_nir": "kgenn.export.nir",
 }
 
 __all__ = [
@@ -65,6 +69,8 @@ __all__ = [
     "convert",
     "load",
     "open_directory",
+    "to_ml_genn",
+    "to_nir",
 ]
 
 

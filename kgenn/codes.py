@@ -30,6 +30,9 @@ CODES: dict[str, str] = {
     "KG402": "The calibration data are missing, empty, or of the wrong shape.",
     "KG403": "A layer's activation is zero on the whole calibration set, so it has no scale.",
     "KG404": "The weights of a population do not fit the exact integer grid.",
+    # export
+    "KG410": "The network has something that a NIR graph cannot hold.",
+    "KG411": "The network has something that mlGeNN cannot hold.",
     # backend and toolchain
     "KG501": "No C++ compiler was found. Install g++ or clang++, or set CXX to one.",
     "KG502": "The compiler failed on the generated sources.",
@@ -38,6 +41,7 @@ CODES: dict[str, str] = {
     "KG505": "The interpreter has no pygenn, or an old one, or one without the backend. Install GeNN.",
     "KG506": "GeNN failed to build or run the network; the end of its log is shown.",
     "KG507": "There is no CUDA device. Run with the target genn-cpu or cpu; they give the same spikes.",
+    "KG508": "A format needs a package that is not installed: nir for NIR, ml_genn for kgenn.to_ml_genn.",
     # running
     "KG601": "The data file is missing, unreadable, or lacks an array.",
     "KG602": "The data do not have the shape the network expects.",

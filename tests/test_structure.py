@@ -40,11 +40,12 @@ ALLOWED: dict[str, set[str]] = {
     "data": FOUNDATION | {"ir"},
     "trace": FOUNDATION | {"ir"},
     "artifact": FOUNDATION | {"ir", "backends"},
+    "export": FOUNDATION | {"ir", "backends"},
     "report": FOUNDATION | {"ir", "layers", "backends"},
     "config": FOUNDATION | MIDDLE,
     "api": FOUNDATION | MIDDLE | {"config", "data", "artifact"},
-    "kgenn": FOUNDATION | MIDDLE | {"config", "api"},
-    "cli": FOUNDATION | MIDDLE | {"config", "data", "artifact", "trace", "report", "api", "kgenn"},
+    "kgenn": FOUNDATION | MIDDLE | {"config", "api", "export"},
+    "cli": FOUNDATION | MIDDLE | {"config", "data", "artifact", "trace", "report", "api", "export", "kgenn"},
     "__main__": {"cli"},
 }
 

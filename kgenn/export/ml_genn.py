@@ -1,0 +1,191 @@
+"""mlGeNN: a network as an `ml_genn.Network`, for users who go on with its compilers and callbacks.
+
+What is carried: every connection, with mlGeNN's own connectivity where that is the same map and else as a list of
+synapses; delays; biases; neuron models, initial potentials and the readout, as GeNN code. Weights and thresholds
+are the network's integers. A population works in its own window of steps (see `kgenn.backends.pipeline`), so that
+over NUM_STEPS steps mlGeNN gives kgenn's scores, sample after sample. Poisson inputs draw mlGeNN's random numbers.
+
+mlGeNN's IntegrateFire resets to a potential, and its populations have neither biases nor windows: the neurons are
+a class of the emitted program, on mlGeNN's own base class. `to_ml_genn` runs that program's `build`, so that the
+network in memory and the one in the file are the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePath
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from kgenn import __version__
+from kgenn.backends.base import Program
+from kgenn.backends.genn_program import GENN
+from kgenn.backends.render import label, render
+from kgenn.diagnostics import fail
+from kgenn.export.base import Exporter, optional, refuse
+from kgenn.export.ml_genn_synapses import connectivity, shape_of
+from kgenn.ir.graph import Array
+from kgenn.ir.network import InputCoding, Network, Population
+from kgenn.ir.neuron_code import Dialect, NeuronModel, expression_of, render_statements
+from kgenn.ir.neuron_code import render as render_code
+from kgenn.ir.serialise import npz_bytes
+
+INSTALL = "install mlGeNN from source: https://ml-genn.readthedocs.io"
+ADVICE = "use --target genn-cpu or genn-cuda for a program of plain GeNN, which holds every network"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A neuron model as the template needs it: names, and code rendered for GeNN."""
+
+    identifier: str
+    params: tuple[str, ...]
+    state: tuple[str, ...]
+    update: tuple[str, ...]
+    threshold: str
+    reset: tuple[str, ...]
+    uses_current: bool
+
+
+class MlGenn(Exporter):
+    """A Python program that builds an mlGeNN network, and its weights; needs ml_genn to run."""
+
+    def emit(self, network: Network, name: str) -> Program:
+        stem = PurePath(name).stem
+        weights = f"{stem}.npz"
+        if name == weights:
+            raise fail("KG606", name, "is the file of the weights", "give a name that ends in .py")
+        source, arrays = program(network, weights)
+        return Program({name: source, weights: npz_bytes(arrays)})
+
+
+def to_ml_genn(network: Network) -> tuple[Any, Any, Any]:
+    """Return a network as an `ml_genn.Network`, with its input and its output population.
+
+    Compile it with `ml_genn.compilers.InferenceCompiler(evaluate_timesteps=n)`, where n is `network.num_timesteps`
+    plus the depth of the readout, `network.depths[network.populations[-1].name]`.
+
+    Raises:
+        KgennError: KG411 with everything that mlGeNN cannot hold, KG508 where `ml_genn` is not installed.
+    """
+    source, arrays = program(network, "weights.npz")
+    optional("ml_genn", INSTALL)
+    module = ModuleType("kgenn_ml_genn")
+    exec(compile(source, "<kgenn.to_ml_genn>", "exec"), module.__dict__)
+    network_in_memory, first, last = module.build(arrays)
+    return network_in_memory, first, last
+
+
+def program(network: Network, weights: str) -> tuple[bytes, dict[str, Array]]:
+    """Return the program's source and the arrays it reads.
+
+    Args:
+        weights: the name of the file beside the program that holds the arrays.
+    """
+    refuse("KG411", ADVICE, obstacles(network))
+    arrays: dict[str, Array] = {}
+    models = {p.neuron.name: model_context(p.neuron, network.coding) for p in network.populations}
+    last = network.populations[-1]
+    context = {
+        "version": __version__,
+        "title": label(network.name),
+        "weights": repr(weights),
+        "encoder": network.coding.encoder,
+        "low": network.coding.low,
+        "high": network.coding.high,
+        "num_timesteps": network.num_timesteps,
+        "num_steps": network.num_timesteps + network.depths[last.name],
+        "models": list(models.values()),
+        "populations": [
+            population_context(network, p, models[p.neuron.name], arrays) for p in network.populations
+        ],
+        "connections": connections(network, arrays),
+    }
+    return render("ml_genn/model.py.j2", context), arrays
+
+
+def obstacles(network: Network) -> Iterator[tuple[str, str]]:
+    """Yield where and what mlGeNN cannot hold."""
+    first, transform = network.populations[0].name, network.transform
+    if network.coding.analog:
+        yield (
+            first,
+            "is a constant current; mlGeNN's inputs are spikes: compile with --encoder if, poisson or spike",
+        )
+    moved = transform.axes != tuple(range(len(transform.axes)))
+    if moved or np.any(transform.scale != 1) or np.any(transform.shift != 0):
+        yield first, "is rescaled or transposed by the model; mlGeNN has no preprocessing: train on prepared data"
+    if network.schedule != "synchronous":
+        yield (
+            network.name,
+            f"has the schedule {network.schedule}; mlGeNN's compiler for inference has one step for all",
+        )
+    for p in network.populations:
+        if p.neuron.emit != "1":
+            yield p.name, f"has spikes that carry a value ({p.neuron.name}), which mlGeNN gets wrong on GeNN 5"
+
+
+def model_context(model: NeuronModel, coding: InputCoding) -> Model:
+    """Render a neuron model for the template."""
+    drive = f"rint(i_ext * {float(coding.levels)!r}f)"
+    if coding.binarise is not None:
+        drive = f"((i_ext > {float(np.float32(coding.binarise))!r}f) ? 1.0f : 0.0f)"
+    names = {"t": "((t / dt) - start)", "i_ext": drive}
+    dialect = Dialect(GENN.functions, "floor(gennrand_uniform() * 16777216.0f)", names)
+    uses_current = "i_syn" in model.used
+    return Model(
+        identifier=re.sub(r"\W", "_", model.name).upper(),
+        params=(*model.params, "start", "stop", *(["bias"] if uses_current else [])),
+        state=tuple(model.state),
+        update=render_statements(model.update, dialect),
+        threshold=render_code(expression_of(model.threshold), dialect) if model.threshold else "",
+        reset=render_statements(model.reset, dialect),
+        uses_current=uses_current,
+    )
+
+
+def population_context(
+    network: Network, population: Population, model: Model, arrays: dict[str, Array]
+) -> dict[str, Any]:
+    """Return what the template needs of one population."""
+    number, depth = network.populations.index(population), network.depths[population.name]
+    params = {**population.neuron.params, **population.params}
+    values = {name: repr(float(params[name])) for name in population.neuron.params}
+    values.update(start=repr(float(depth)), stop=repr(float(depth + network.num_timesteps)))
+    if model.uses_current:
+        values["bias"] = "0.0" if population.bias is None else f'arrays["p{number}.bias"]'
+    if population.bias is not None:
+        arrays[f"p{number}.bias"] = population.bias.astype(np.float32)
+    initial = {**population.neuron.state, **population.initial}
+    is_last = population is network.populations[-1]
+    readout = ("spike_count" if network.readout == "spike-count" else "var") if is_last else ""
+    return {
+        "id": f"p{number}",
+        "label": label(population.name),
+        "shape": shape_of(population),
+        "model": model.identifier,
+        "kind": "InputDynamics" if number == 0 else "Dynamics",
+        "params": values,
+        "state": {name: repr(float(initial[name])) for name in population.neuron.state},
+        "readout": readout,
+    }
+
+
+def connections(network: Network, arrays: dict[str, Array]) -> list[dict[str, Any]]:
+    """Return what the template needs of every connection, adding what they read to `arrays`."""
+    by_name = {p.name: p for p in network.populations}
+    numbers = {p.name: number for number, p in enumerate(network.populations)}
+    return [
+        {
+            "id": f"c{number}",
+            "source": f"p{numbers[c.source]}",
+            "target": f"p{numbers[c.target]}",
+            "connectivity": connectivity(number, c, by_name[c.source], by_name[c.target], arrays),
+            "delay": network.depths[c.target] - network.depths[c.source] - 1,
+        }
+        for number, c in enumerate(network.connections)
+    ]

@@ -1,0 +1,166 @@
+"""NIR, the neuromorphic intermediate representation: a network as a graph that other frameworks read.
+
+What is carried: weights and biases in thresholds (float32), channels first, so that every threshold is 1, and sums
+of spikes over windows. NIR describes continuous time, where a neuron never exceeds its threshold: setting it to
+`v_reset` and subtracting the threshold are then the same. A simulator in steps has to choose, so each IF node says
+in its metadata which reset the network has ("subtract" or "zero"), and with which potential its neurons start
+(`v_initial`, in thresholds), for which NIR has no field. NIR fires above the threshold, kgenn at it.
+
+The graph starts behind the encoder: its Input takes spikes, or with direct input the (preprocessed) values
+themselves at every step. Its Output is the current of the readout, for the reader to accumulate, or the spikes of
+the readout where those are counted. Encoder, readout and preprocessing are in the graph's metadata.
+
+`nir` (1.0.8) gets the shapes of grouped convolutions and of rectangular kernels wrong when it checks them: files
+with such layers are read by `nir.read(file, type_check=False)`.
+
+Source: Pedersen et al. 2024, doi:10.1038/s41467-024-52259-9.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from kgenn import __version__
+from kgenn.backends.base import Program
+from kgenn.export.base import Exporter, optional, refuse, route
+from kgenn.export.channels_first import moved
+from kgenn.export.nir_layers import chain, holds_bias, refusal
+from kgenn.ir.network import Connection, Network, Population
+
+# The resets of integrate-and-fire neurons, by their code, and what the metadata call them.
+RESETS = {"v -= v_thresh": "subtract", "v = 0": "zero"}
+ADVICE = "kgenn run and the other targets run this network"
+
+
+class Nir(Exporter):
+    """A graph of the neuromorphic intermediate representation, which snnTorch, Sinabs, Norse and others read."""
+
+    def emit(self, network: Network, name: str) -> Program:
+        graph, file = to_nir(network), io.BytesIO()
+        optional("nir", "pip install nir").write(file, graph)
+        return Program({name: file.getvalue()})
+
+
+def to_nir(network: Network) -> Any:
+    """Return a network as a `nir.NIRGraph`; the module's docstring says what that carries.
+
+    Raises:
+        KgennError: KG410 with everything that NIR cannot hold, KG508 where `nir` is not installed.
+    """
+    refuse("KG410", ADVICE, obstacles(network))
+    nir = optional("nir", "pip install nir")
+    names = node_names(network)
+    by_name = {p.name: p for p in network.populations}
+    nodes: dict[str, Any] = {}
+    edges: list[tuple[str, str]] = []
+    for population in network.populations:
+        nodes[names[population.name]] = neurons(nir, network, population)
+        holder = bias_holder(network, population)
+        for number, c in enumerate(network.incoming[population.name]):
+            bias = population.bias if c is holder else None
+            at, prefix = names[c.source], f"{names[population.name]}_{number}"
+            for kind, node in chain(nir, c, by_name[c.source], population, bias):
+                nodes[f"{prefix}_{kind}"] = node
+                edges.append((at, f"{prefix}_{kind}"))
+                at = f"{prefix}_{kind}"
+            edges.append((at, names[population.name]))
+    last = network.populations[-1]
+    if last.neuron.threshold:
+        nodes["output"] = nir.Output(output_type={"output": np.array(moved(last.shape))})
+        edges.append((names[last.name], "output"))
+    return nir.NIRGraph(nodes, edges, metadata=metadata(network), type_check=_nir_can_check(nir, nodes))
+
+
+def obstacles(network: Network) -> Iterator[tuple[str, str]]:
+    """Yield where and what NIR cannot hold."""
+    by_name = {p.name: p for p in network.populations}
+    if network.schedule != "synchronous":
+        yield network.name, f"has the schedule {network.schedule}; NIR has none"
+    for p in network.populations[1:]:
+        last = p is network.populations[-1]
+        if not is_integrate_fire(p) and not (last and not p.neuron.threshold):
+            yield p.name, f"has the neuron model {p.neuron.name}; NIR has integrate-and-fire neurons"
+        if p.bias is not None and bias_holder(network, p) is None:
+            yield p.name, "has a bias that differs within a channel, or no weights that could hold it"
+        for c in network.incoming[p.name]:
+            what = refusal(c, by_name[c.source], p)
+            if what:
+                yield route(c), what
+
+
+def is_integrate_fire(population: Population) -> bool:
+    """Tell whether a population's neurons are integrate-and-fire neurons without a leak."""
+    model = population.neuron
+    plain = (model.update, model.threshold, model.emit) == ("v += i_syn", "v >= v_thresh", "1")
+    return plain and model.reset in RESETS
+
+
+def bias_holder(network: Network, population: Population) -> Connection | None:
+    """Return the connection whose node holds a population's bias, if there is a bias and such a connection."""
+    if population.bias is None:
+        return None
+    by_name = {p.name: p for p in network.populations}
+    incoming = network.incoming[population.name]
+    return next((c for c in incoming if holds_bias(c, by_name[c.source], population)), None)
+
+
+def neurons(nir: Any, network: Network, population: Population) -> Any:
+    """Return the node of a population."""
+    shape = moved(population.shape)
+    if population is network.populations[0]:
+        return nir.Input(input_type={"input": np.array(shape)})
+    if not population.neuron.threshold:
+        return nir.Output(output_type={"output": np.array(shape)})
+    params = {**population.neuron.params, **population.params}
+    initial = {**population.neuron.state, **population.initial}
+    ones, threshold = np.ones(shape, np.float32), np.float32(params["v_thresh"] / population.unit)
+    found = {
+        "layer": population.name,
+        "reset": RESETS[population.neuron.reset],
+        "v_initial": float(initial["v"] / population.unit),
+    }
+    return nir.IF(r=ones, v_threshold=ones * threshold, v_reset=np.zeros_like(ones), metadata=found)
+
+
+def node_names(network: Network) -> dict[str, str]:
+    """Return an identifier for each population, since names of nodes become paths in the file and attributes."""
+    names: dict[str, str] = {network.populations[0].name: "input"}
+    taken = {"input", "output"}
+    for population in network.populations[1:]:
+        name = re.sub(r"\W", "_", population.name, flags=re.ASCII)
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        names[population.name] = name
+    if not network.populations[-1].neuron.threshold:
+        names[network.populations[-1].name] = "output"
+    return names
+
+
+def metadata(network: Network) -> dict[str, Any]:
+    """Return what a reader needs beside the graph to run it as kgenn does."""
+    coding, transform = network.coding, network.transform
+    return {
+        "generator": f"kgenn {__version__}",
+        "model": network.name,
+        "encoder": coding.encoder,
+        "input_low": coding.low,
+        "input_high": coding.high,
+        "input_axes": np.array(transform.axes, np.int64),
+        "input_scale": np.atleast_1d(np.asarray(transform.scale, np.float64)),
+        "input_shift": np.atleast_1d(np.asarray(transform.shift, np.float64)),
+        "readout": network.readout,
+        "num_timesteps": network.num_timesteps,
+    }
+
+
+def _nir_can_check(nir: Any, nodes: dict[str, Any]) -> bool:
+    """Tell whether nir derives all shapes right: no groups, no rectangular kernels."""
+    convolutions = [n for n in nodes.values() if isinstance(n, nir.Conv1d | nir.Conv2d)]
+    square = all(len(set(n.weight.shape[2:])) == 1 for n in convolutions)
+    return square and all(n.groups == 1 for n in convolutions)

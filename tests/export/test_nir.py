@@ -1,0 +1,179 @@
+"""NIR: an interpreter of NIR's definitions fires kgenn's spikes, and the file holds what the graph does."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from nir_reader import run
+
+import kgenn
+from kgenn.backends.reference import ReferenceSimulator
+from kgenn.conversion.data_norm import DataNorm
+from kgenn.conversion.neurons import INTEGRATE_FIRE_TO_ZERO
+from kgenn.diagnostics import KgennError
+from kgenn.export.nir import Nir, node_names
+from kgenn.ir.graph import Array
+from kgenn.ir.network import Network
+from kgenn.ir.recording import Recording
+from kgenn.passes import LoweringOptions
+from networks import RECIPES
+from recordings import converted
+
+nir = pytest.importorskip("nir", reason="the package nir is not installed")
+
+# maps that are no convolution, and biases that differ within a channel
+REFUSED = {
+    "conv_conv": ["input to relu_3"],
+    "conv_reshape_pointwise": ["input to relu_4"],
+    "pool_overlapping_pool": ["relu_2 to relu_6"],
+    "pool_same_odd": ["relu_2 to relu_5"],
+    "pool_relu": ["input to relu_3"],
+    "concat_grouped_conv": ["relu_2 to relu_7", "relu_4 to relu_7"],
+    "concat_rows": ["relu_2 to relu_7", "relu_4 to relu_7"],
+    "bias_before_pool_conv": ["relu_4", "input to relu_4"],
+    "batch_norm_after_pool": ["relu_6"],
+    "batch_norm_before_conv_same": ["relu_5"],
+    "reshape_conv": ["relu_2 to relu_5"],
+}
+HELD = sorted(set(RECIPES) - set(REFUSED))
+AT_REST = DataNorm(initial_potential=0.0)
+
+
+def channels_first(values: Array, shape: tuple[int, ...]) -> Array:
+    """Return (T, neurons) as (T, channels, *spatial)."""
+    return np.moveaxis(values.reshape(len(values), *shape), -1, 1)
+
+
+def by_kgenn(network: Network, seed: int = 5) -> tuple[Array, Recording]:
+    """Return what the Input gets at every step, and what kgenn's reference does with it."""
+    first = network.populations[0]
+    # with direct input zeros and ones: other values meet a grid that NIR does not have
+    x = np.random.default_rng(seed).integers(0, 2, (1, first.size)).astype(np.float32)
+    if not network.coding.analog:
+        x *= np.random.default_rng(seed + 1).uniform(0, 1, x.shape).astype(np.float32)
+    recording = ReferenceSimulator(network).run(network.coding.drive(x), 0, trace=True)
+    assert recording.raster is not None
+    steps = x.repeat(network.num_timesteps, 0) if network.coding.analog else recording.raster[first.name][0]
+    return channels_first(steps, first.shape), recording
+
+
+def assert_same_spikes(network: Network, graph: Any) -> None:
+    inputs, recording = by_kgenn(network)
+    assert recording.raster is not None
+    outputs, names = run(graph, inputs), node_names(network)
+    for population in network.populations[1:]:
+        if population.neuron.threshold:
+            expected = channels_first(recording.raster[population.name][0], population.shape)
+            np.testing.assert_array_equal(outputs[names[population.name]], expected, population.name)
+    last = network.populations[-1]
+    if network.readout == "current":
+        scores = np.cumsum(outputs["output"].reshape(network.num_timesteps, -1), 0) * last.unit
+        expected = recording.scores[0].reshape(len(scores), *last.shape)
+        expected = channels_first(expected, last.shape).reshape(scores.shape)
+        np.testing.assert_allclose(scores, expected, rtol=1e-6, atol=1)
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_nir_definitions_fire_the_same_spikes_with_direct_input(name: str) -> None:
+    network = converted(name, "direct", AT_REST, readout="current")
+    assert all(p.unit == 2 ** round(np.log2(p.unit)) for p in network.populations), "weights would be rounded"
+    assert_same_spikes(network, kgenn.to_nir(network))
+
+
+@pytest.mark.parametrize("name", HELD[::3])
+def test_nir_definitions_fire_the_same_spikes_for_spikes(name: str) -> None:
+    network = converted(name, "if", AT_REST, readout="current")
+    assert_same_spikes(network, kgenn.to_nir(network))
+
+
+def test_pooling_populations_and_identities_are_held() -> None:
+    network = converted("residual_plain", "if", AT_REST, LoweringOptions("identity", "population"), "spike-count")
+    graph = kgenn.to_nir(network)
+    assert_same_spikes(network, graph)
+    assert np.array_equal(graph.nodes["output"].output_type["output"], network.populations[-1].shape)
+
+
+def test_a_reset_to_zero_is_nirs_reset_to_v_reset() -> None:
+    network = converted("conv_same", "direct", AT_REST)
+    zero = [replace(p, neuron=INTEGRATE_FIRE_TO_ZERO) if p.neuron.reset else p for p in network.populations]
+    network = replace(network, populations=tuple(zero))
+    graph = kgenn.to_nir(network)
+    assert {n.metadata["reset"] for n in graph.nodes.values() if isinstance(n, nir.IF)} == {"zero"}
+    assert_same_spikes(network, graph)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_nir_cannot_hold_is_named_in_one_error(name: str) -> None:
+    with pytest.raises(KgennError) as error:
+        kgenn.to_nir(converted(name))
+    assert [d.where for d in error.value.diagnostics] == REFUSED[name]
+    assert {d.code for d in error.value.diagnostics} == {"KG410"}
+
+
+def test_another_neuron_model_is_an_error() -> None:
+    network = converted("dense", "direct")
+    leaky = replace(network.populations[1].neuron, name="leaky", update="v += i_syn - v * 0.5")
+    populations = (network.populations[0], replace(network.populations[1], neuron=leaky), network.populations[2])
+    with pytest.raises(KgennError, match="relu_2: has the neuron model leaky"):
+        kgenn.to_nir(replace(network, populations=populations))
+
+
+@pytest.mark.parametrize("name", ["conv_same", "conv1d_pool", "residual_relu", "bias_dense", "conv_asymmetric"])
+def test_the_file_holds_the_graph(name: str, tmp_path: Path) -> None:
+    network = converted(name)
+    (tmp_path / "x.nir").write_bytes(Nir().emit(network, "x.nir").files["x.nir"])
+    square = name in ("conv_same", "residual_relu", "bias_dense")
+    back, graph = nir.read(tmp_path / "x.nir", type_check=square), kgenn.to_nir(network)
+    assert [tuple(edge) for edge in back.edges] == graph.edges
+    assert set(back.nodes) == set(graph.nodes)
+    for name, node in graph.nodes.items():
+        assert type(back.nodes[name]) is type(node)
+        for key, value in node.to_dict().items():
+            assert_equal(back.nodes[name].to_dict()[key], value)
+    assert_equal(back.metadata, graph.metadata)
+
+
+def assert_equal(found: Any, expected: Any) -> None:
+    if isinstance(expected, dict):
+        assert set(found) == set(expected)
+        for key in expected:
+            assert_equal(found[key], expected[key])
+    else:
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_the_same_network_gives_the_same_bytes() -> None:
+    network = converted("conv_same")
+    first, second = (Nir().emit(network, "x.nir").files for _ in range(2))
+    assert first == second
+
+
+def test_names_of_layers_become_identifiers() -> None:
+    network = converted("dense_deep")
+    odd = {"relu_2": "a/b", "relu_4": "a b", "relu_6": "output"}
+    populations = tuple(replace(p, name=odd.get(p.name, p.name)) for p in network.populations)
+    connections = tuple(
+        replace(c, source=odd.get(c.source, c.source), target=odd.get(c.target, c.target))
+        for c in network.connections
+    )
+    network = replace(network, populations=populations, connections=connections)
+    assert list(node_names(network).values()) == ["input", "a_b", "a_b_", "output_", "output"]
+    assert kgenn.to_nir(network).nodes["a_b"].metadata["layer"] == "a/b"
+
+
+def test_potentials_and_preprocessing_are_metadata() -> None:
+    graph = kgenn.to_nir(converted("rescaling"))
+    assert graph.nodes["relu_3"].metadata["v_initial"] == 0.5
+    assert (graph.metadata["input_scale"], graph.metadata["input_shift"]) == (0.5, 0.25)
+
+
+def test_a_missing_package_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nir", None)
+    with pytest.raises(KgennError, match="KG508") as error:
+        kgenn.to_nir(converted("dense"))
+    assert error.value.exit_code == 3
