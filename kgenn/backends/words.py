@@ -73,7 +73,7 @@ def weights(connection: Connection) -> dict[str, Array]:
 
 
 def _by_source_channel(kernel: Array, groups: int) -> Array:
-    """Reorder (y, x, C_in / groups, C_out) to (C_in, y, x, C_out / groups): a spike's row in one piece."""
+    """Reorder (y, x, C_in / groups, C_out) to (C_in, y, reversed x, C_out / groups), as a spike reads them."""
     height, width, per_group, out = kernel.shape
-    split = kernel.reshape(height, width, per_group, groups, out // groups)
+    split = kernel[:, ::-1].reshape(height, width, per_group, groups, out // groups)
     return split.transpose(3, 2, 0, 1, 4).reshape(groups * per_group, height, width, out // groups)
