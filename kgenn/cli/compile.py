@@ -85,7 +85,7 @@ class Request:
 @click.argument("model", type=PATH)
 @click.option("--calibration", type=PATH, required=True, metavar="FILE", help="An .npz file of training samples.")
 @split_flag
-@click.option("--calibration-samples", "samples", type=click.IntRange(min=1), default=512, help="At most.")
+@click.option("--calibration-samples", "samples", type=click.IntRange(min=1), default=1024, help="At most.")
 @scale_flag
 @click.option("--converter", default="data-norm", metavar="NAME", help="See kgenn list methods.")
 @converter_flags

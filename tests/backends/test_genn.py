@@ -201,3 +201,31 @@ def test_no_cuda_device_is_a_diagnostic(tmp_path: Path) -> None:
 
 def test_probing_for_a_device_does_not_raise() -> None:
     assert isinstance(no_device(), str)
+
+
+def test_other_weights_and_thresholds_are_not_compiled_again(tmp_path: Path) -> None:
+    options = RunOptions(genn_python=genn_python())
+    network = converted("conv_same", "if")
+    program = emit_genn(network, "cpu")
+    for name, content in program.files.items():
+        (tmp_path / name).write_bytes(content)
+    drive = drive_of(network, "if")
+    first = GennSimulator(network, "cpu", program, tmp_path, options).run(drive, 0)
+    (library,) = tmp_path.rglob("librunner.so")
+    built = library.stat().st_mtime_ns
+
+    lowered = tuple(
+        replace(p, params={"v_thresh": p.params["v_thresh"] / 2}) if "v_thresh" in p.params else p
+        for p in network.populations
+    )
+    other = replace(network, populations=lowered)
+    changed = emit_genn(other, "cpu")
+    assert changed.files[MODEL] == program.files[MODEL]
+    for name, content in changed.files.items():
+        (tmp_path / name).write_bytes(content)
+    second = GennSimulator(other, "cpu", changed, tmp_path, options).run(drive, 0)
+    assert library.stat().st_mtime_ns == built
+    expected = compiled(other).run(drive, 0)
+    for name, counts in expected.spike_counts.items():
+        assert np.array_equal(second.spike_counts[name], counts)
+    assert any(not np.array_equal(first.spike_counts[n], second.spike_counts[n]) for n in first.spike_counts)
