@@ -8,7 +8,9 @@
 
 On the CPU a sparse matrix is three to four times faster than Toeplitz diagonals. On a GPU the diagonals need
 no matrix in memory. GeNN's own Conv2D snippet derives its padding, wrongly for even kernels; the emitted
-snippet takes it as a parameter. A pool before the weights always becomes part of a sparse matrix.
+snippet takes it as a parameter. A pool before the weights always becomes part of a sparse matrix. A one-to-one
+connection is a sparse matrix of one synapse a row. Procedural connectivity is never chosen: the CPU backend has
+none, and on a GPU it computes anew, spike by spike, what a sparse matrix of a trained network already holds.
 """
 
 from __future__ import annotations
