@@ -25,9 +25,8 @@ from kgenn.data import load_data, parse_scale, prepare
 def main(model: Path, data: Path, scale: str, limit: int | None) -> None:
     """Print the comparison in a line."""
     graph = kgenn.load(model)
-    (name,) = graph.inputs
     found = load_data(data, "test").limited(limit)
-    x = prepare(found.x, graph.by_name[name].layer.output_shape(), parse_scale(scale), str(data))
+    x = prepare(found.x, graph.input_shape, parse_scale(scale), str(data))
     ours = graph.predict(x)
     theirs = keras.models.load_model(model, compile=False).predict(x, batch_size=128, verbose=0)
     assert isinstance(ours, np.ndarray)

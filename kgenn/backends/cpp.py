@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kgenn.backends.base import Backend, Program, RunOptions, Simulator
-from kgenn.backends.cpp_library import load_library
+from kgenn.backends.cpp_library import load_library, read_program
 from kgenn.backends.cpp_program import emit_cpp
 from kgenn.ir.network import Network
 
@@ -20,4 +20,5 @@ class Cpp(Backend):
         self.load(network, directory, RunOptions())
 
     def load(self, network: Network, directory: Path | None, options: RunOptions) -> Simulator:
-        return load_library(network, self.emit(network), directory, options.threads)
+        files = self.emit(network).files if directory is None else read_program(directory)
+        return load_library(network, files, directory, options.threads)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from kgenn.backends.base import Program, Simulator
+from kgenn.backends.base import Simulator
 from kgenn.backends.cpp_program import FILES, WEIGHTS
 from kgenn.backends.toolchain import build
 from kgenn.diagnostics import fail
@@ -18,24 +19,31 @@ from kgenn.ir.recording import Recording
 SOURCES = tuple(name for name in FILES if name not in ("main.cpp", "CMakeLists.txt"))
 
 
-def load_library(network: Network, program: Program, directory: Path | None, num_threads: int) -> Simulator:
+def read_program(directory: Path) -> dict[str, bytes]:
+    """Return the files of a program from its output directory, so that a user's changes count.
+
+    Raises:
+        KgennError: KG605 where a file is missing.
+    """
+    try:
+        return {name: (directory / name).read_bytes() for name in (*SOURCES, WEIGHTS)}
+    except OSError as error:
+        what = f"cannot be read: {error.strerror or error}"
+        raise fail("KG605", str(error.filename), what, "compile the model again") from error
+
+
+def load_library(
+    network: Network, files: Mapping[str, bytes], directory: Path | None, num_threads: int
+) -> Simulator:
     """Compile a program, or find it compiled, and open it with its weights.
 
     Args:
-        program: as emitted.
-        directory: where its files were written; they are read from there, so that a user's changes count.
+        files: of the program, emitted or read.
+        directory: the output directory they are from, where the library is left; None for none.
 
     Raises:
-        KgennError: KG501, KG502 of the toolchain; KG504 where the library does not take the weights; KG605
-            where a source is missing.
+        KgennError: KG501, KG502 of the toolchain; KG504 where the library does not take the weights.
     """
-    files = dict(program.files)
-    if directory is not None:
-        try:
-            files.update({name: (directory / name).read_bytes() for name in (*SOURCES, WEIGHTS)})
-        except OSError as error:
-            what = f"cannot be read: {error.strerror or error}"
-            raise fail("KG605", str(error.filename), what, "compile the model again") from error
     path = build({name: files[name] for name in SOURCES}, "network.cpp", directory)
     try:
         library = ctypes.CDLL(str(path))

@@ -31,7 +31,8 @@ class Genn(Backend):
         return storage(connection, self.device)
 
     def load(self, network: Network, directory: Path | None, options: RunOptions) -> Simulator:
-        return GennSimulator(network, self.device, self.emit(network), directory, options)
+        program = self.emit(network) if directory is None else None
+        return GennSimulator(network, self.device, program, directory, options)
 
 
 class GennCpu(Genn):
@@ -53,11 +54,17 @@ class GennSimulator(Simulator):
     """
 
     def __init__(
-        self, network: Network, device: Device, program: Program, directory: Path | None, options: RunOptions
+        self,
+        network: Network,
+        device: Device,
+        program: Program | None,
+        directory: Path | None,
+        options: RunOptions,
     ) -> None:
         self.network, self.device, self.options = network, device, options
         self.processes: dict[bool, GennProcess] = {}
         if directory is None:
+            assert program is not None, "a network needs a program or a directory that holds one"
             directory = scratch_directory(self)
             for name, content in program.files.items():
                 (directory / name).write_bytes(content)

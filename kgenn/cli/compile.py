@@ -33,7 +33,6 @@ from kgenn.conversion.constraints import violations
 from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.diagnostics import KgennError
 from kgenn.encoders import ENCODERS, Encoder
-from kgenn.ir.graph import Graph, Input
 from kgenn.ir.network import DEFAULT_READOUT, ReadoutKind
 from kgenn.passes import LoweringOptions
 from kgenn.report.contents import network_contents
@@ -139,7 +138,7 @@ def convert(request: Request) -> tuple[Conversion, Request]:
     if found:
         raise KgennError(found)
     data = read_samples(request.calibration, request.split, request.samples)
-    x = scaled(data, _input_shape(graph), request.scale, None, request.calibration).x
+    x = scaled(data, graph.input_shape, request.scale, None, request.calibration).x
     conversion = convert_graph(
         graph,
         request.converter,
@@ -152,12 +151,6 @@ def convert(request: Request) -> tuple[Conversion, Request]:
         request.seed,
     )
     return conversion, replace(request, samples=len(x))
-
-
-def _input_shape(graph: Graph) -> tuple[int, ...]:
-    layer = graph.by_name[graph.inputs[0]].layer
-    assert isinstance(layer, Input)
-    return layer.shape
 
 
 def _options(value: object) -> dict[str, Any]:

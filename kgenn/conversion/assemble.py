@@ -8,7 +8,7 @@ for any acyclic graph: an Add is two connections into one population.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,6 +23,29 @@ from kgenn.ir.network import Connection, InputCoding, InputTransform, Network, P
 from kgenn.ir.neuron_code import NeuronModel
 from kgenn.layers.affine import Affine
 from kgenn.layers.shape import Permute
+
+
+@dataclass(frozen=True, eq=False)
+class Incoming:
+    """What goes into a population, in units of activation.
+
+    Attributes:
+        connections: with weights W·λ_source, float64.
+        bias: shape (size,).
+    """
+
+    connections: tuple[Connection, ...]
+    bias: Array
+
+    def in_thresholds(self, scale: Array) -> tuple[tuple[Connection, ...], Array | None]:
+        """Return the connections and the bias divided by the population's λ; None for a bias of zeros."""
+        connections = []
+        for c in self.connections:
+            factors = np.broadcast_to(1.0 / scale, (c.connectivity.num_targets,))
+            scaled = c.connectivity.scaled(np.ones(c.connectivity.num_sources), factors)
+            connections.append(replace(c, connectivity=scaled))
+        bias = self.bias / scale
+        return tuple(connections), bias if bias.any() else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,25 +74,15 @@ class Assembler:
         scaled = connectivity.scaled(scale, np.ones(connectivity.num_targets))
         return Connection(population_name(self.graph, path.source), target, scaled, pool)
 
-    def incoming(self, end: str, target: str, scale: Array) -> tuple[list[Connection], Array | None]:
-        """Return the connections and the bias into a population, in thresholds.
+    def incoming(self, end: str, target: str) -> Incoming:
+        """Return what goes into a population; `end` is the node whose value its neurons integrate."""
+        paths = paths_into(self.graph, end)
+        connections = tuple(self.connection(path, end, target) for path in paths)
+        return Incoming(connections, constant_of(self.graph, end).ravel())
 
-        Args:
-            end: the node whose value the population's neurons integrate.
-            scale: λ of the population, flat or one value.
-        """
-        connections = []
-        for path in paths_into(self.graph, end):
-            raw = self.connection(path, end, target)
-            factors = np.broadcast_to(1.0 / scale, (raw.connectivity.num_targets,))
-            scaled = raw.connectivity.scaled(np.ones(raw.connectivity.num_sources), factors)
-            connections.append(Connection(raw.source, raw.target, scaled, raw.pool))
-        bias = constant_of(self.graph, end).ravel() / scale
-        return connections, bias if bias.any() else None
-
-    def on_grid(self, name: str, end: str, scale: Array, largest_unit: int) -> Gridded:
-        """Return a population's connections and bias on its grid."""
-        connections, bias = self.incoming(end, name, scale)
+    def on_grid(self, name: str, incoming: Incoming, scale: Array, largest_unit: int) -> Gridded:
+        """Return a population's connections and bias on its grid, for its λ, flat or one value."""
+        connections, bias = incoming.in_thresholds(scale)
         first = population_name(self.graph, self.graph.inputs[0])
         widest = max(abs(self.coding.low), abs(self.coding.high)) if self.coding.analog else 1.0
         amplitudes = [widest if c.source == first else 1.0 for c in connections]
@@ -78,7 +91,7 @@ class Assembler:
     def spiking(self, node: Node) -> tuple[Population, Gridded]:
         """Return the population of a ReLU with what goes into it."""
         name, shape = population_name(self.graph, node.name), self.graph.shapes[node.name]
-        gridded = self.on_grid(name, node.inputs[0], self.scale_of(node.name), LARGEST_UNIT)
+        gridded = self.on_grid(name, self.incoming(node.inputs[0], name), self.scale_of(node.name), LARGEST_UNIT)
         params = {"v_thresh": float(gridded.unit)}
         initial = {"v": float(np.floor(self.converter.initial_v * gridded.unit))}
         scale = np.asarray(self.scales[node.name], np.float64)
@@ -87,11 +100,11 @@ class Assembler:
 
     def accumulating(self, name: str, neuron: NeuronModel) -> tuple[Population, Gridded]:
         """Return the readout that integrates the output node's value, with what goes into it."""
-        raw, bias = self.incoming(name, name, np.ones(()))
+        incoming = self.incoming(name, name)
         # the largest possible current is one unit, whatever the logits' range
-        total = sum((c.magnitude() for c in raw), np.zeros(()) if bias is None else np.abs(bias))
+        total = sum((c.magnitude() for c in incoming.connections), np.abs(incoming.bias))
         scale = np.asarray(max(float(np.max(total)), 1e-30))
-        gridded = self.on_grid(name, name, scale, LARGEST_READOUT_UNIT)
+        gridded = self.on_grid(name, incoming, scale, LARGEST_READOUT_UNIT)
         shape = self.graph.shapes[name]
         return Population(name, shape, neuron, {}, {}, gridded.bias, gridded.unit, scale), gridded
 
@@ -143,7 +156,7 @@ def assemble(
         name=graph.name,
         populations=tuple(populations),
         connections=tuple(connections),
-        input_shape=_raw_shape(graph),
+        input_shape=graph.input_shape,
         transform=transform,
         coding=coding,
         readout=readout,
@@ -172,9 +185,3 @@ def input_transform(graph: Graph) -> InputTransform:
             scale, shift = scale * factor, shift * factor + offset
         shape = step.output_shape(shape)
     return InputTransform(axes, np.array(scale), np.array(shift))
-
-
-def _raw_shape(graph: Graph) -> tuple[int, ...]:
-    layer = graph.by_name[graph.inputs[0]].layer
-    assert isinstance(layer, Input)
-    return layer.shape

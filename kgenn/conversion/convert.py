@@ -13,7 +13,7 @@ from kgenn.conversion.base import Converter
 from kgenn.conversion.constraints import violations
 from kgenn.diagnostics import KgennError, fail, known_names
 from kgenn.encoders.base import Encoder
-from kgenn.ir.graph import Array, Graph, Input, Node
+from kgenn.ir.graph import Array, Graph, Node
 from kgenn.ir.network import DEFAULT_READOUT, Network, ReadoutKind
 from kgenn.layers.activation import ReLU
 from kgenn.passes import LoweringOptions, lower
@@ -90,11 +90,9 @@ def convert_graph(
     lowered = check_and_lower(graph, converter, allow, lowering or LoweringOptions(), readout)
     if num_timesteps < 1:
         raise fail("KG401", "timesteps", f"is {num_timesteps}; at least 1 is needed")
-    layer = lowered.by_name[lowered.inputs[0]].layer
-    assert isinstance(layer, Input)
     calibration = np.asarray(calibration)
-    if len(calibration) == 0 or calibration.shape[1:] != layer.shape:
-        what = f"has shape {calibration.shape}; the model takes samples of {layer.shape}"
+    if len(calibration) == 0 or calibration.shape[1:] != lowered.input_shape:
+        what = f"has shape {calibration.shape}; the model takes samples of {lowered.input_shape}"
         raise fail("KG402", "calibration data", what, "give (N, *input shape), a few hundred training samples")
     network, rounding = assemble(lowered, converter, encoder, calibration, num_timesteps, readout, seed)
     return Conversion(network, lowered, rounding)

@@ -108,6 +108,14 @@ class Graph:
         return tuple(node.name for node in self.nodes if isinstance(node.layer, Input))
 
     @cached_property
+    def input_shape(self) -> Shape:
+        """Return the shape of one sample as the user gives it, of a graph with one input."""
+        (name,) = self.inputs
+        layer = self.by_name[name].layer
+        assert isinstance(layer, Input)
+        return layer.shape
+
+    @cached_property
     def shapes(self) -> dict[str, Shape]:
         """Return each node's output shape."""
         shapes: dict[str, Shape] = {}

@@ -79,7 +79,7 @@ def test_scaled_connections_give_the_activation_in_units_of_its_scale(name: str,
     sources = {name.removesuffix("/relu"): value for name, value in flat.items()}
     for population, end in ends(graph):
         scale = assembler.scale_of(population) if population in scales else np.ones(())
-        connections, bias = assembler.incoming(end, population, scale)
+        connections, bias = assembler.incoming(end, population).in_thresholds(scale)
         expected = activations[end].reshape(12, -1) / scale
         total = np.zeros_like(expected) if bias is None else np.tile(bias, (12, 1))
         for c in connections:
