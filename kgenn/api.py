@@ -25,7 +25,7 @@ from kgenn.encoders.direct import Direct
 from kgenn.frontend import load
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import DEFAULT_READOUT, Network, ReadoutKind
-from kgenn.ir.recording import Recording
+from kgenn.ir.recording import Recording, Wanted
 from kgenn.metrics.comparison import Comparison
 from kgenn.metrics.layer_error import ErrorTally
 from kgenn.metrics.result import Result, Tally
@@ -157,7 +157,7 @@ class CompiledNetwork:
         batch_size: int = BATCH_SIZE,
         progress: Progress | None = None,
         observe: Observer | None = None,
-        trace: bool = False,
+        wanted: Wanted | None = None,
     ) -> Result:
         """Run samples and count what happens.
 
@@ -167,7 +167,7 @@ class CompiledNetwork:
             batch_size: samples simulated at once; the result does not depend on it.
             progress: called with the number of samples finished after each batch.
             observe: called with the recording of each batch.
-            trace: those recordings hold every spike.
+            wanted: what else those recordings shall hold.
 
         Raises:
             KgennError: KG602 or KG603 for inputs the network does not take, KG607 for odd labels.
@@ -175,11 +175,12 @@ class CompiledNetwork:
         classes = self.network.populations[-1].size
         labels = None if y is None else check_labels(y, len(x), classes)
         tally = Tally(self.network)
-        self._simulator.prepare(trace)
+        wanted = wanted or Wanted()
+        self._simulator.prepare(wanted.trace)
         wall, cpu = 0.0, 0.0
         for start, drive in self._batches(x, batch_size, progress):
             wall_before, cpu_before = time.perf_counter(), self._cpu_seconds()
-            recording = self._simulator.run(drive, start, trace)
+            recording = self._simulator.run(drive, start, wanted)
             wall += time.perf_counter() - wall_before
             cpu += self._cpu_seconds() - cpu_before
             tally.add(recording, None if labels is None else labels[start : start + len(drive)])
@@ -190,7 +191,7 @@ class CompiledNetwork:
     def trace(self, x: Array, batch_size: int = BATCH_SIZE) -> Iterator[Recording]:
         """Yield the recording of each batch with every spike in it."""
         for start, drive in self._batches(x, batch_size, None):
-            yield self._simulator.run(drive, start, trace=True)
+            yield self._simulator.run(drive, start, Wanted(trace=True))
 
     def compare(
         self, x: Array, y: Array | None = None, batch_size: int = BATCH_SIZE, progress: Progress | None = None
@@ -203,10 +204,11 @@ class CompiledNetwork:
         tally = ErrorTally(self.network)
 
         def observe(start: int, drive: Array, recording: Recording) -> None:
+            assert recording.worths is not None
             batch = None if labels is None else labels[start : start + len(drive)]
-            tally.add(drive, recording.spike_counts, batch)
+            tally.add(drive, recording.worths, batch)
 
-        result = self.evaluate(x, labels, batch_size, progress, observe)
+        result = self.evaluate(x, labels, batch_size, progress, observe, Wanted(worths=True))
         ann_accuracy = None if labels is None else tally.ann_correct / max(len(x), 1)
         return Comparison(tally.errors(), ann_accuracy, result)
 

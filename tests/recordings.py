@@ -13,13 +13,14 @@ from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.ir.graph import Array
 from kgenn.ir.network import DEFAULT_READOUT, Network, ReadoutKind
-from kgenn.ir.recording import Recording
+from kgenn.ir.recording import Recording, Wanted
 from kgenn.passes import LoweringOptions
 from networks import ALLOW, ENCODERS, build, samples
 
 NUM_SAMPLES = 4
 # a block of the generated program and a bit
 NUM_TIMESTEPS = 21
+EVERYTHING = Wanted(trace=True, worths=True)
 
 
 @cache
@@ -58,9 +59,16 @@ def differences(a: Recording, b: Recording) -> Iterator[str]:
     """Yield what is not bit for bit the same in two recordings."""
     assert a.raster is not None
     assert b.raster is not None
+    assert a.worths is not None
+    assert b.worths is not None
     if a.scores.shape != b.scores.shape or not np.array_equal(a.scores, b.scores):
         yield "scores"
-    for kind, one, two in (("counts", a.spike_counts, b.spike_counts), ("raster", a.raster, b.raster)):
+    kinds = {
+        "counts": (a.spike_counts, b.spike_counts),
+        "worths": (a.worths, b.worths),
+        "raster": (a.raster, b.raster),
+    }
+    for kind, (one, two) in kinds.items():
         if list(one) != list(two):
             yield f"populations of the {kind}: {list(one)}, {list(two)}"
             continue

@@ -15,7 +15,7 @@ from kgenn.ir.network import Network, ReadoutKind
 from kgenn.ir.recording import Recording
 from kgenn.passes import LoweringOptions
 from networks import ENCODERS, RECIPES
-from recordings import NUM_SAMPLES, assert_same, compiled, converted, drive_of
+from recordings import EVERYTHING, NUM_SAMPLES, assert_same, compiled, converted, drive_of
 
 # a sample number beyond 16 bits, so that the random keys use more than the low half
 FIRST_SAMPLE = 1_000_003
@@ -35,7 +35,7 @@ def three_runs(network: Network, encoder: str) -> tuple[Recording, Recording, Re
     """Return the recordings of the reference, the pipeline order and the generated program."""
     drive = drive_of(network, encoder)
     simulators = (ReferenceSimulator(network), PipelineSimulator(network), compiled(network))
-    reference, pipeline, program = (s.run(drive, FIRST_SAMPLE, trace=True) for s in simulators)
+    reference, pipeline, program = (s.run(drive, FIRST_SAMPLE, EVERYTHING) for s in simulators)
     return reference, pipeline, program
 
 
@@ -109,7 +109,7 @@ def test_any_number_of_timesteps_keeps_the_contract(num_timesteps: int, readout:
 def test_shorter_runs_are_the_beginning_of_longer_ones(encoder: str) -> None:
     short, long = (converted("residual_relu", encoder, num_timesteps=t) for t in (7, 40))
     drive = drive_of(short, encoder)
-    one, two = (ReferenceSimulator(n).run(drive, 5, trace=True) for n in (short, long))
+    one, two = (ReferenceSimulator(n).run(drive, 5, EVERYTHING) for n in (short, long))
     assert np.array_equal(one.scores, two.scores[:, :7])
 
 
@@ -118,11 +118,11 @@ def test_shorter_runs_are_the_beginning_of_longer_ones(encoder: str) -> None:
 def test_threads_and_batches_change_nothing(encoder: str, num_threads: int) -> None:
     network = converted("residual_shortcut", encoder)
     drive = drive_of(network, encoder, 7)
-    whole = ReferenceSimulator(network).run(drive, FIRST_SAMPLE, trace=True)
+    whole = ReferenceSimulator(network).run(drive, FIRST_SAMPLE, EVERYTHING)
     program = compiled(network, num_threads)
-    assert_same(whole, program.run(drive, FIRST_SAMPLE, trace=True))
+    assert_same(whole, program.run(drive, FIRST_SAMPLE, EVERYTHING))
     for start, stop in ((0, 1), (1, 4), (4, 7)):
-        part = program.run(drive[start:stop], FIRST_SAMPLE + start, trace=True)
+        part = program.run(drive[start:stop], FIRST_SAMPLE + start, EVERYTHING)
         assert np.array_equal(part.scores, whole.scores[start:stop])
         assert whole.raster is not None
         assert part.raster is not None
@@ -155,11 +155,11 @@ def test_sample_numbers_wrap_at_32_bits_everywhere() -> None:
     drive = drive_of(network, "poisson")
     last = 2**32 - 2
     assert_same(
-        ReferenceSimulator(network).run(drive, last, trace=True), compiled(network).run(drive, last, trace=True)
+        ReferenceSimulator(network).run(drive, last, EVERYTHING), compiled(network).run(drive, last, EVERYTHING)
     )
 
 
 def test_no_samples_give_empty_recordings() -> None:
     network = converted("dense", "poisson")
     drive = drive_of(network, "poisson", 0)
-    assert_same(ReferenceSimulator(network).run(drive, 0, trace=True), compiled(network).run(drive, 0, trace=True))
+    assert_same(ReferenceSimulator(network).run(drive, 0, EVERYTHING), compiled(network).run(drive, 0, EVERYTHING))

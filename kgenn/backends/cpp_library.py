@@ -14,7 +14,7 @@ from kgenn.backends.toolchain import build
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
-from kgenn.ir.recording import Recording
+from kgenn.ir.recording import Recording, Wanted
 
 SOURCES = tuple(name for name in FILES if name not in ("main.cpp", "CMakeLists.txt"))
 
@@ -64,7 +64,8 @@ class CppSimulator(Simulator):
         library.kgenn_create.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
         library.kgenn_close.argtypes = [ctypes.c_void_p]
         pointer, long = ctypes.c_void_p, ctypes.c_int64
-        library.kgenn_run.argtypes = [pointer, pointer, long, long, ctypes.c_int32, pointer, pointer, pointer]
+        numbers = [long, long, ctypes.c_int32, ctypes.c_int32]
+        library.kgenn_run.argtypes = [pointer, pointer, *numbers, pointer, pointer, pointer, pointer]
         self.handle = library.kgenn_create(words, len(words))
         if not self.handle:
             what = "the compiled program does not take these weights"
@@ -74,35 +75,28 @@ class CppSimulator(Simulator):
         if getattr(self, "handle", None):
             self.library.kgenn_close(self.handle)
 
-    def run(self, drive: Array, first_sample: int, trace: bool = False) -> Recording:
+    def run(self, drive: Array, first_sample: int, wanted: Wanted | None = None) -> Recording:
+        wanted = wanted or Wanted()
         network, num_samples, steps = self.network, len(drive), self.network.num_timesteps
         drive = np.ascontiguousarray(drive, np.float32)
         num_neurons = sum(p.size for p in network.spiking)
-        scores = np.zeros((num_samples, steps, network.populations[-1].size), np.float32)
+        scores = np.zeros((num_samples, steps if wanted.curve else 1, network.populations[-1].size), np.float32)
         counts = np.zeros((num_samples, num_neurons), np.int32)
-        raster = np.zeros((num_samples, steps, num_neurons), np.int8) if trace else None
+        worths = np.zeros_like(counts) if wanted.worths else None
+        raster = np.zeros((num_samples, steps, num_neurons), np.int8) if wanted.trace else None
+        pointers = [None if a is None else a.ctypes.data for a in (scores, counts, worths, raster)]
         status = self.library.kgenn_run(
-            self.handle,
-            drive.ctypes.data,
-            num_samples,
-            first_sample,
-            self.num_threads,
-            scores.ctypes.data,
-            counts.ctypes.data,
-            None if raster is None else raster.ctypes.data,
+            self.handle, drive.ctypes.data, num_samples, first_sample, self.num_threads, wanted.curve, *pointers
         )
         if status != 0:
-            raise fail(
-                "KG608",
-                network.name,
-                f"the program ended with status {status}: out of memory",
-                "use fewer threads",
-            )
-        return Recording(
-            scores, self._by_population(counts), None if raster is None else self._by_population(raster)
-        )
+            what = f"the program ended with status {status}: out of memory"
+            raise fail("KG608", network.name, what, "use fewer threads")
+        return Recording(scores, self._split(counts), self._maybe_split(raster), self._maybe_split(worths))
 
-    def _by_population(self, values: Array) -> dict[str, Array]:
+    def _maybe_split(self, values: Array | None) -> dict[str, Array] | None:
+        return None if values is None else self._split(values)
+
+    def _split(self, values: Array) -> dict[str, Array]:
         """Split the last axis, all spiking neurons, into populations."""
         stops = np.cumsum([p.size for p in self.network.spiking])
         return {

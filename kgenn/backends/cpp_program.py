@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from kgenn.ir.connectivity import Convolution, Dense, OneToOne, Sparse, SumPool
 from kgenn.ir.network import Connection, Network, Population
 from kgenn.ir.neuron_code import RANDOM, Dialect, NeuronModel, expression_of, render_statements, statements
 from kgenn.ir.neuron_code import render as render_code
+from kgenn.ir.spike_code import CodeName
 
 # Timesteps that a population runs before the next one does: enough to keep its weights in the cache, few
 # enough that the spikes of a block stay there too.
@@ -29,6 +31,14 @@ CPP = Dialect(
     },
     random="random24(keys[i], key_of_time)",
 )
+
+# What a spike in step t of a block is worth, by spike code.
+WORTH: Mapping[CodeName, str] = {"rate": "1", "binary": "int32_t{1} << (kBlock - 1 - t)", "latency": "kBlock - t"}
+WORTH_NOTES: Mapping[CodeName, str] = {
+    "rate": "1 each",
+    "binary": "2^(T - 1 - t) each",
+    "latency": "T - t each",
+}
 
 FILES = ("network.cpp", "kgenn_network.h", "runtime.hpp", "main.cpp", "CMakeLists.txt")
 WEIGHTS = "weights.bin"
@@ -51,8 +61,10 @@ class ModelContext:
 
     name: str
     function: str
+    real: str
     params: tuple[str, ...]
     state: tuple[str, ...]
+    integrate: tuple[str, ...]
     update: tuple[str, ...]
     threshold: str
     emit: str
@@ -68,9 +80,11 @@ def model_context(model: NeuronModel) -> ModelContext:
     used = model.used
     return ModelContext(
         name=model.name,
-        function="update_" + model.name.replace("-", "_"),
+        function=model.name.replace("-", "_"),
+        real={"single": "float", "double": "double"}[model.precision],
         params=tuple(model.params),
         state=tuple(model.state),
+        integrate=render_statements(model.integrate, CPP),
         update=render_statements(model.update, CPP),
         threshold=render_code(expression_of(model.threshold), CPP) if model.threshold else "",
         emit=render_code(expression_of(model.emit), CPP),
@@ -93,6 +107,7 @@ def network_context(network: Network, words: Words) -> dict[str, Any]:
         first += population.size if context["spiking"] else 0
         populations.append(context)
     running = [p for p in populations if not p["silent"]]
+    staged = network.code.schedule == "staged"
     return {
         "version": __version__,
         "title": label(network.name),
@@ -101,7 +116,11 @@ def network_context(network: Network, words: Words) -> dict[str, Any]:
         "input_note": f"encoder {network.coding.encoder}, {network.coding.low:g} to {network.coding.high:g}",
         "num_classes": network.populations[-1].size,
         "num_neurons": first,
-        "block": BLOCK,
+        "staged": staged,
+        "block": network.num_timesteps if staged else BLOCK,
+        "worth": WORTH[network.code_name],
+        "worth_note": WORTH_NOTES[network.code_name],
+        "counts_readout": network.readout == "spike-count",
         "num_words": words.size,
         "models": [m for m in models.values() if m.threshold or m.update],
         "populations": running,
@@ -129,21 +148,17 @@ def population_context(
         "model": model,
         "spiking": bool(model.threshold),
         "silent": is_input and network.coding.analog,
-        "valued": "true" if is_valued(population) else "false",
+        "valued": "true" if population.neuron.valued else "false",
         "incoming": connections,
         "direct": direct,
         "events": [c for c in connections if not c["direct"]],
         "initial_offset": initial,
         "bias_offset": None if bias is None else words.add(bias.astype("float32")),
         "has_constant": bias is not None or bool(direct),
+        "integrate_call": integrate_call(model, population.size, params),
         "update_call": update_call(model, population.size, params),
         "readout": network.readout if is_readout else "",
     }
-
-
-def is_valued(population: Population) -> bool:
-    """Tell whether spikes carry values other than 1."""
-    return population.neuron.emit != "1"
 
 
 def update_call(model: ModelContext, size: int, params: int) -> str:
@@ -156,7 +171,13 @@ def update_call(model: ModelContext, size: int, params: int) -> str:
         arguments += ["drive"]
     if model.uses_timestep:
         arguments += ["first + t"]
-    return f"{model.function}({', '.join([*arguments, 'current', 'p.spikes.data()'])});"
+    return f"update_{model.function}({', '.join([*arguments, 'current', 'p.spikes.data()'])});"
+
+
+def integrate_call(model: ModelContext, size: int, params: int) -> str:
+    """Return the call that lets a population's neurons listen for a step."""
+    state = [f"p.state[{i}].data()" for i in range(len(model.state))]
+    return f"integrate_{model.function}({', '.join([str(size), f'net.floats({params})', *state, 'current'])});"
 
 
 def connection_context(network: Network, connection: Connection, words: Words) -> dict[str, Any]:
@@ -169,7 +190,7 @@ def connection_context(network: Network, connection: Connection, words: Words) -
     getter = {"start": "ints", "target": "ints", "weights": "floats"}
     pointers = ", ".join(f"net.{getter[key]}({offset})" for key, offset in arrays.items())
     events = f"ws.p{names.index(connection.source)}.events(t)"
-    valued = is_valued(source)
+    valued = source.neuron.valued
     drive = "drive"
     if connection.pool is not None:
         drive = f"Pool{number}::direct(drive).data()"

@@ -14,7 +14,7 @@ from kgenn.backends.genn_program import BACKENDS, BATCH_SIZES, MODEL, emit_genn
 from kgenn.backends.toolchain import cache_directory
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network
-from kgenn.ir.recording import Recording
+from kgenn.ir.recording import Recording, Wanted
 
 BUILD = "genn_build"
 
@@ -86,13 +86,18 @@ class GennSimulator(Simulator):
     def prepare(self, trace: bool) -> None:
         self.process(trace)
 
-    def run(self, drive: Array, first_sample: int, trace: bool = False) -> Recording:
-        arrays = self.process(trace).run(drive, first_sample)
+    def run(self, drive: Array, first_sample: int, wanted: Wanted | None = None) -> Recording:
+        wanted = wanted or Wanted()
+        arrays = self.process(wanted.trace).run(drive, first_sample)
         names = [p.name for p in self.network.populations]
         identifiers = {p.name: f"p{names.index(p.name)}" for p in self.network.spiking}
-        counts = {name: arrays[f"counts.{identifier}"] for name, identifier in identifiers.items()}
-        raster = {name: arrays[f"raster.{i}"] for name, i in identifiers.items()} if trace else None
-        return Recording(arrays["scores"], counts, raster)
+
+        def of(kind: str) -> dict[str, Array]:
+            return {name: arrays[f"{kind}.{identifier}"] for name, identifier in identifiers.items()}
+
+        scores = arrays["scores"] if wanted.curve else arrays["scores"][:, -1:]
+        raster, worths = (of("raster") if wanted.trace else None), (of("worths") if wanted.worths else None)
+        return Recording(scores, of("counts"), raster, worths)
 
     def process(self, record: bool) -> GennProcess:
         """Return the process that records spikes, or the one that does not."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from kgenn.ir.network import Connection, Network, Population
 from kgenn.ir.neuron_code import RANDOM, Dialect, NeuronModel, expression_of, render_statements
 from kgenn.ir.neuron_code import render as render_code
 from kgenn.ir.serialise import npz_bytes
+from kgenn.ir.spike_code import CodeName
+from kgenn.ir.timing import Timing
 
 GENN = Dialect(
     functions={
@@ -31,6 +33,13 @@ GENN = Dialect(
     random="random",
     names={"t": "(t - start)"},
 )
+LISTENING = replace(GENN, names={"t": "(t - start + NUM_TIMESTEPS)"})
+# What a spike adds to the worth of its neuron's spikes, `value` of it, and what happens to that before each step.
+WORTH: Mapping[CodeName, tuple[str, str]] = {
+    "rate": ("{0}", ""),
+    "binary": ("{0}", "worth = worth + worth;"),
+    "latency": ("{0} * (stop - t)", ""),
+}
 BACKENDS: Mapping[Device, str] = {"cpu": "single_threaded_cpu", "cuda": "cuda"}
 # GeNN's CPU backend simulates one sample at a time.
 BATCH_SIZES: Mapping[Device, int] = {"cpu": 1, "cuda": 64}
@@ -43,8 +52,10 @@ class ModelContext:
     """A neuron model as the template needs it: names, flags, and rendered code."""
 
     identifier: str
+    real: str
     params: tuple[str, ...]
     state: tuple[str, ...]
+    integrate: tuple[str, ...]
     update: tuple[str, ...]
     threshold: str
     emit: str
@@ -66,13 +77,15 @@ def model_context(model: NeuronModel) -> ModelContext:
     """Render a neuron model for GeNN."""
     return ModelContext(
         identifier=model.name.replace("-", "_"),
+        real={"single": "scalar", "double": "double"}[model.precision],
         params=tuple(model.params),
         state=tuple(model.state),
+        integrate=render_statements(model.integrate, LISTENING),
         update=render_statements(model.update, GENN),
         threshold=render_code(expression_of(model.threshold), GENN) if model.threshold else "",
         emit=render_code(expression_of(model.emit), GENN),
         reset=render_statements(model.reset, GENN),
-        valued=model.emit != "1",
+        valued=model.valued,
         uses_random=RANDOM in model.used,
         uses_external="i_ext" in model.used,
         uses_current="i_syn" in model.used,
@@ -88,7 +101,8 @@ def network_context(network: Network, device: Device, arrays: dict[str, Array]) 
     connections = [
         connection_context(network, number, c, device, arrays) for number, c in enumerate(network.connections)
     ]
-    coding, readout = network.coding, populations[-1]
+    coding, readout, timing = network.coding, populations[-1], Timing(network)
+    worth, before = WORTH[network.code_name]
     identifiers = {p.name: f"p{names.index(p.name)}" for p in network.spiking}
     return {
         "version": __version__,
@@ -99,7 +113,12 @@ def network_context(network: Network, device: Device, arrays: dict[str, Array]) 
         "input_note": f"encoder {coding.encoder}, {coding.low:g} to {coding.high:g}",
         "input_size": network.populations[0].size,
         "num_timesteps": network.num_timesteps,
-        "last_depth": network.depths[network.populations[-1].name],
+        "staged": network.code.schedule == "staged",
+        "steady": network.code.steady,
+        "worth": worth,
+        "before_worth": before,
+        "num_steps": timing.num_steps,
+        "readout_start": timing.start(network.populations[-1].name),
         "seed": network.seed & 0xFFFFFFFF,
         "levels": coding.levels,
         "low": coding.low,
@@ -116,7 +135,7 @@ def network_context(network: Network, device: Device, arrays: dict[str, Array]) 
         "spiking_ids": list(identifiers.values()),
         "readout_id": readout["id"],
         "readout_variable": "num_spikes" if network.readout == "spike-count" else "v",
-        "depths": {identifiers[p.name]: network.depths[p.name] for p in network.spiking},
+        "starts": {identifiers[p.name]: timing.start(p.name) for p in network.spiking},
     }
 
 
@@ -131,14 +150,14 @@ def population_context(
     if population.bias is not None:
         arrays[f"{identifier}.bias"] = population.bias.astype(np.float32)
     state = dict(zip(model.state, map(float, values(population, model.state, initial=True)), strict=True))
-    counted = {"num_spikes": 0.0} if model.threshold else {}
+    counted = {"num_spikes": 0.0, "worth": 0.0} if model.threshold else {}
     return {
         "id": identifier,
         "label": label(population.name),
         "shape": " x ".join(map(str, population.shape)),
         "size": population.size,
         "model": model,
-        "depth": network.depths[population.name],
+        "start": Timing(network).start(population.name),
         "initial": {**state, **counted},
         "variables": variables(identifier, population, model),
         "direct": direct,
@@ -168,8 +187,8 @@ def connection_context(
     source, target = (names.index(name) for name in (connection.source, connection.target))
     direct = network.is_analog(connection)
     matrix = "" if direct else storage(connection, device).matrix
-    delay = 0 if direct else network.depths[connection.target] - network.depths[connection.source] - 1
-    valued = network.populations[source].neuron.emit != "1"
+    delay = 0 if direct else Timing(network).travel(connection) - 1
+    valued = network.populations[source].neuron.valued
     arrays[f"c{number}"] = connection.connectivity.weights.astype(np.float32)
     synapses = f"synapses_{number}(self.arrays)"
     connectivity = ""

@@ -79,11 +79,12 @@ def simulate(network: Any, drive: np.ndarray[Any, Any], first_sample: int) -> di
     parts = []
     for start in range(0, len(drive), network.batch_size):
         parts.append(network.run(drive[start : start + network.batch_size], first_sample + start))
-    arrays: dict[str, Any] = {"scores": np.concatenate([scores for scores, _, _ in parts])}
-    for name in parts[0][1]:
-        arrays[f"counts.{name}"] = np.concatenate([counts[name] for _, counts, _ in parts])
-        if network.record:
-            arrays[f"raster.{name}"] = np.concatenate([raster[name] for _, _, raster in parts])
+    kinds = ("scores", "counts", "worths", "raster") if network.record else ("scores", "counts", "worths")
+    found = dict(zip(kinds, zip(*parts, strict=True), strict=False))
+    arrays: dict[str, Any] = {"scores": np.concatenate(found.pop("scores"))}
+    for kind, batches in found.items():
+        for name in batches[0]:
+            arrays[f"{kind}.{name}"] = np.concatenate([batch[name] for batch in batches])
     return arrays
 
 

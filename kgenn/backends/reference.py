@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from kgenn.ir.graph import Array
 from kgenn.ir.network import Network, Population
 from kgenn.ir.neuron_code import evaluate, expression_of, statements
 from kgenn.ir.random import neuron_keys, random24
-from kgenn.ir.recording import Recording
+from kgenn.ir.recording import Recording, Wanted
 
 
 class PopulationRun:
@@ -20,12 +21,14 @@ class PopulationRun:
 
     Attributes:
         population: which.
-        state: every state variable by name, shape (N, size), float32.
-        constant: the current of every step, bias and direct input, shape (N, size), float32.
+        state: every state variable by name, shape (N, size), of the model's precision.
+        constant: bias and direct input, shape (N, size), float32.
     """
 
     def __init__(self, network: Network, population: Population, drive: Array, first_sample: int) -> None:
         self.population = population
+        self.steady = network.code.steady
+        self.real: type[np.floating[Any]] = np.float64 if population.neuron.precision == "double" else np.float32
         self.drive = drive if population is network.populations[0] else np.float32(0)
         num_samples = len(drive)
         self.shape = (num_samples, population.size)
@@ -43,74 +46,122 @@ class PopulationRun:
         """Set every state variable to its value at the start of a sample."""
         model = self.population.neuron
         initial = {**model.state, **self.population.initial}
-        self.state = {name: np.full(self.shape, value, np.float32) for name, value in initial.items()}
+        self.state = {name: np.full(self.shape, value, self.real) for name, value in initial.items()}
 
-    def step(self, i_syn: Array, timestep: int) -> Array:
+    def names(self, i_syn: Array, timestep: int) -> dict[str, Any]:
+        """Return the value of every name that the dynamics can read."""
+        model = self.population.neuron
+        params = {k: self.real(np.float32(v)) for k, v in {**model.params, **self.population.params}.items()}
+        signals = {"i_syn": i_syn.astype(self.real), "i_ext": self.drive, "t": self.real(timestep)}
+        return {**params, **signals, **self.state}
+
+    def listen(self, i_syn: Array, timestep: int) -> None:
+        """Run one step of the stage before the population's own.
+
+        Args:
+            i_syn: the synaptic current, shape (N, size).
+            timestep: t, counted from 0 in the sources' stage.
+        """
+        names = self.names(i_syn, timestep)
+        for name, expression in statements(self.population.neuron.integrate):
+            names[name] = evaluate(expression, names, lambda: self.keys, self.real)
+        self.state = {name: np.broadcast_to(names[name], self.shape) for name in self.state}
+
+    def step(self, synaptic: Array | None, timestep: int) -> Array:
         """Run one timestep and return the value of each neuron's spike, shape (N, size), int8.
 
         Args:
-            i_syn: the summed synaptic current, constant included.
+            synaptic: the summed synaptic current, or None for none.
             timestep: t, counted from 0 in this population's own window.
         """
         model = self.population.neuron
-        params = {k: np.float32(v) for k, v in {**model.params, **self.population.params}.items()}
-        signals = {"i_syn": i_syn, "i_ext": self.drive, "t": np.float32(timestep)}
-        names = {**params, **signals, **self.state}
+        i_syn = self.constant.copy() if self.steady or timestep == 0 else np.zeros_like(self.constant)
+        if synaptic is not None:
+            i_syn += synaptic
+        names = self.names(i_syn, timestep)
+
+        def value_of(code: str) -> Array:
+            value = evaluate(expression_of(code), names, random, self.real)
+            return np.broadcast_to(value, self.shape)
 
         def random() -> Array:
             return random24(self.keys, timestep)
 
         for name, expression in statements(model.update):
-            names[name] = evaluate(expression, names, random)
+            names[name] = evaluate(expression, names, random, self.real)
         spikes = np.zeros(self.shape, np.int8)
         if model.threshold:
-            fired = np.broadcast_to(evaluate(expression_of(model.threshold), names, random), self.shape)
-            value = np.broadcast_to(evaluate(expression_of(model.emit), names, random), self.shape)
-            spikes[fired] = value[fired].astype(np.int8)
+            fired = value_of(model.threshold)
+            spikes[fired] = value_of(model.emit)[fired].astype(np.int8)
             for name, expression in statements(model.reset):
-                names[name] = np.where(fired, evaluate(expression, names, random), names[name])
+                after = evaluate(expression, names, random, self.real)
+                names[name] = np.where(fired, after, names[name])
         self.state = {name: np.broadcast_to(names[name], self.shape) for name in self.state}
         return spikes
 
 
 class ReferenceSimulator(Simulator):
-    """Run step by step in topological order, a whole batch at once."""
+    """Run a whole batch at once: step by step in topological order, or stage by stage."""
 
     def __init__(self, network: Network) -> None:
         self.network = network
 
-    def run(self, drive: Array, first_sample: int, trace: bool = False) -> Recording:
-        network = self.network
-        runs = [PopulationRun(network, p, drive, first_sample) for p in network.populations]
-        tally = Tally(network, len(drive), trace)
-        for t in range(network.num_timesteps):
+    def run(self, drive: Array, first_sample: int, wanted: Wanted | None = None) -> Recording:
+        runs = [PopulationRun(self.network, p, drive, first_sample) for p in self.network.populations]
+        tally = Tally(self.network, len(drive), wanted or Wanted())
+        if self.network.code.schedule == "staged":
+            self.run_stages(runs, tally)
+        else:
+            self.run_steps(runs, tally)
+        return tally.recording()
+
+    def run_steps(self, runs: list[PopulationRun], tally: Tally) -> None:
+        """Run every population in each step: it gets the spikes that its sources emitted in the same step."""
+        for t in range(self.network.num_timesteps):
             spikes: dict[str, Array] = {}
             for run in runs:
-                i_syn = run.constant.copy()
-                for c in network.incoming[run.population.name]:
-                    if not network.is_analog(c):
-                        i_syn += c.apply(spikes[c.source].astype(np.float32))
-                spikes[run.population.name] = run.step(i_syn, t)
+                spikes[run.population.name] = run.step(self.current(run, spikes), t)
                 tally.add(run, spikes[run.population.name], t)
-        return tally.recording()
+
+    def run_stages(self, runs: list[PopulationRun], tally: Tally) -> None:
+        """Run one population after the other: it hears its sources' whole stage, then sends its own."""
+        steps = range(self.network.num_timesteps)
+        sent: list[dict[str, Array]] = [{} for _ in steps]
+        for run in runs:
+            for t in steps:
+                run.listen(self.current(run, sent[t]), t)
+            for t in steps:
+                sent[t][run.population.name] = run.step(None, t)
+                tally.add(run, sent[t][run.population.name], t)
+
+    def current(self, run: PopulationRun, spikes: Mapping[str, Array]) -> Array:
+        """Return the summed current of one step's spikes, shape (N, size)."""
+        i_syn = np.zeros(run.shape, np.float32)
+        for c in self.network.incoming[run.population.name]:
+            if not self.network.is_analog(c):
+                i_syn += c.apply(spikes[c.source].astype(np.float32))
+        return i_syn
 
 
 class Tally:
-    """Collect scores, spike counts and, if asked, every spike."""
+    """Collect scores, spike counts and what else was asked for."""
 
-    def __init__(self, network: Network, num_samples: int, trace: bool) -> None:
-        self.network = network
+    def __init__(self, network: Network, num_samples: int, wanted: Wanted) -> None:
+        self.network, self.wanted = network, wanted
         steps = network.num_timesteps
+        self.worth = network.code.worth(steps)
         self.counts = {p.name: np.zeros((num_samples, p.size), np.int32) for p in network.populations}
+        self.worths = {name: counts.copy() for name, counts in self.counts.items()}
         self.scores = np.zeros((num_samples, steps, network.populations[-1].size), np.float32)
         self.raster: dict[str, Array] | None = None
-        if trace:
+        if wanted.trace:
             self.raster = {p.name: np.zeros((num_samples, steps, p.size), np.int8) for p in network.spiking}
 
     def add(self, run: PopulationRun, spikes: Array, t: int, samples: slice = slice(None)) -> None:
         """Record one population's step t for the given samples."""
         population = run.population
         self.counts[population.name][samples] += np.abs(spikes)
+        self.worths[population.name][samples] += spikes * self.worth[t].astype(np.int32)
         if self.raster is not None and population.neuron.threshold:
             self.raster[population.name][samples, t] = spikes
         if population is self.network.populations[-1]:
@@ -120,7 +171,9 @@ class Tally:
     def recording(self) -> Recording:
         """Return what was collected."""
         counts: Mapping[str, Array] = {p.name: self.counts[p.name] for p in self.network.spiking}
-        return Recording(self.scores, counts, self.raster)
+        worths = {name: self.worths[name] for name in counts} if self.wanted.worths else None
+        scores = self.scores if self.wanted.curve else self.scores[:, -1:]
+        return Recording(scores, counts, self.raster, worths)
 
 
 class Reference(Backend):

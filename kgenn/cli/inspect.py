@@ -93,7 +93,7 @@ def _network_json(artifact: Artifact) -> dict[str, Any]:
         "num_timesteps": network.num_timesteps,
         "encoder": network.coding.encoder,
         "readout": network.readout,
-        "schedule": network.schedule,
+        "schedule": network.code.schedule,
         "seed": network.seed,
         "ann_macs": network.ann_macs,
         **asdict(network_contents(network, artifact.target)),

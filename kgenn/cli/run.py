@@ -14,7 +14,7 @@ from kgenn.cli.console import print_json, print_line, print_table, progress, sta
 from kgenn.cli.options import PATH, check_output, data_flags, json_flag, read_samples, run_options_of, scaled
 from kgenn.data import Data
 from kgenn.ir.graph import Array
-from kgenn.ir.recording import Recording
+from kgenn.ir.recording import Recording, Wanted
 from kgenn.ir.serialise import npz_bytes
 from kgenn.metrics.result import Result
 from kgenn.trace import TraceWriter, batch_size_for
@@ -81,7 +81,7 @@ def evaluate(network: CompiledNetwork, data: Data, batch_size: int | None, trace
 
         advance = stack.enter_context(progress("running", len(data.x)))
         size = batch_size or BATCH_SIZE
-        return network.evaluate(data.x, data.y, size, advance, observe, trace is not None)
+        return network.evaluate(data.x, data.y, size, advance, observe, Wanted(trace=trace is not None))
 
 
 def _print_curve(result: Result) -> None:

@@ -119,10 +119,10 @@ def obstacles(network: Network) -> Iterator[tuple[str, str]]:
     moved = transform.axes != tuple(range(len(transform.axes)))
     if moved or np.any(transform.scale != 1) or np.any(transform.shift != 0):
         yield first, "is rescaled or transposed by the model; mlGeNN has no preprocessing: train on prepared data"
-    if network.schedule != "synchronous":
+    if network.code.schedule != "synchronous":
         yield (
             network.name,
-            f"has the schedule {network.schedule}; mlGeNN's compiler for inference has one step for all",
+            f"has the schedule {network.code.schedule}; mlGeNN's compiler for inference has one step for all",
         )
     for p in network.populations:
         if p.neuron.emit != "1":

@@ -79,8 +79,8 @@ def to_nir(network: Network) -> Any:
 def obstacles(network: Network) -> Iterator[tuple[str, str]]:
     """Yield where and what NIR cannot hold."""
     by_name = {p.name: p for p in network.populations}
-    if network.schedule != "synchronous":
-        yield network.name, f"has the schedule {network.schedule}; NIR has none"
+    if network.code.schedule != "synchronous":
+        yield network.name, f"has the schedule {network.code.schedule}; NIR has none"
     for p in network.populations[1:]:
         last = p is network.populations[-1]
         if not is_integrate_fire(p) and not (last and not p.neuron.threshold):

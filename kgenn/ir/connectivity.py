@@ -45,6 +45,10 @@ class Connectivity(ABC):
     def fan_out(self) -> Array:
         """Return the number of synapses of each source neuron, shape (num_sources,), int64."""
 
+    def largest(self, x: Array) -> Array:
+        """Return the largest value that reaches each target, whatever the weights; shapes as for `apply`."""
+        raise NotImplementedError(f"{type(self).__name__} takes no maximum")
+
     @abstractmethod
     def scaled(self, source: Array, target: Array) -> Self:
         """Return the map with each weight multiplied by its source's and its target's factor.
@@ -147,6 +151,13 @@ class Convolution(Connectivity):
             kernel = self.weights[..., outputs].transpose(2, 0, 1, 3).reshape(-1, per_group_out)
             flat = np.ascontiguousarray(inputs).reshape(-1, kernel.shape[0])
             result[..., outputs] = (flat @ kernel.astype(x.dtype)).reshape(*view.shape[:3], -1)
+        return result.reshape(len(x), -1)
+
+    def largest(self, x: Array) -> Array:
+        assert self.groups == self.in_shape[2] == self.out_shape[2], "a maximum is over one channel"
+        image = x.reshape(-1, *self.in_shape)
+        view = windows(image, self.weights.shape[:2], self.strides, self.dilation, self.pads, -np.inf)
+        result: Array = view[:, : self.out_shape[0], : self.out_shape[1]].max(axis=(-2, -1))
         return result.reshape(len(x), -1)
 
     def taps(self, axis: int) -> Array:

@@ -18,10 +18,10 @@ from kgenn.diagnostics import fail
 from kgenn.ir.connectivity import Connectivity, SumPool
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.neuron_code import NeuronModel
+from kgenn.ir.spike_code import CODES, CodeName, SpikeCode
 
 # Integers up to here are exact in float32, and so is any sum of them that stays below.
 EXACT = 1 << 24
-Schedule = Literal["synchronous", "staged"]
 ReadoutKind = Literal["late-current", "current", "spike-count"]
 # Deep networks need some steps before their last layers fire; what arrives later says more.
 DEFAULT_READOUT: ReadoutKind = "late-current"
@@ -99,9 +99,11 @@ class Population:
         neuron: its dynamics.
         params: values of the neuron model's parameters, on the grid.
         initial: values of its state variables at the start of each sample, on the grid.
-        bias: a constant current of each neuron at every step, integers, shape (size,), or None.
+        bias: a constant current of each neuron, integers, shape (size,), or None; it flows at every step, or
+            in the first alone where the network's code says so.
         unit: the integer that stands for 1, the activation `scale`.
         scale: λ, the activation of the Keras layer that `unit` stands for: shape () or (channels,).
+        maximum: it sends the largest of what its sources send, not a function of their weighted sum.
     """
 
     name: str
@@ -112,6 +114,7 @@ class Population:
     bias: Array | None = None
     unit: float = 1.0
     scale: Array = field(default_factory=lambda: np.ones(()))
+    maximum: bool = False
 
     @property
     def size(self) -> int:
@@ -159,9 +162,9 @@ class Network:
         transform: what happens to an input before `coding`.
         readout: the score of each neuron of the last population: the current it has integrated, step t
             weighted by (t + 1)² or all alike, or its spike count.
-        num_timesteps: T.
+        num_timesteps: T, the steps in which a population works; the length of a stage of a staged network.
         seed: of the encoder's random numbers.
-        schedule: when populations work; see DESIGN: `synchronous` is step by step in topological order.
+        code_name: what spikes stand for, and so when populations work; see `kgenn.ir.spike_code`.
         ann_macs: multiply-accumulates of the source model for one sample.
     """
 
@@ -174,7 +177,7 @@ class Network:
     readout: ReadoutKind
     num_timesteps: int
     seed: int = 0
-    schedule: Schedule = "synchronous"
+    code_name: CodeName = "rate"
     ann_macs: int = 0
 
     def __post_init__(self) -> None:
@@ -183,6 +186,16 @@ class Network:
         position = {name: i for i, name in enumerate(names)}
         for c in self.connections:
             assert position[c.source] < position[c.target], f"{c.source} to {c.target} runs backwards"
+
+    @property
+    def code(self) -> SpikeCode:
+        """Return what spikes stand for."""
+        return CODES[self.code_name]
+
+    @property
+    def levels(self) -> int:
+        """Return the worth of a spike train that stands for λ."""
+        return self.code.levels(self.num_timesteps)
 
     def drive(self, x: Array) -> Array:
         """Return the drive of the input population for a batch x of shape (N, *input_shape)."""

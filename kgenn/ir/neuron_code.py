@@ -2,7 +2,8 @@
 
 Grammar: lines `name = expression` or `name op= expression`; expressions of names, numbers, `+ - * /`, one
 comparison, `and`, `or`, `not`, `a if c else b`, and the functions of `FUNCTIONS`. All arithmetic is float32,
-one rounding for each operation, so that every target computes the same bits.
+or float64 in a model of double precision, with one rounding for each operation, so that every target computes
+the same bits. Constants are float32.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -54,6 +55,8 @@ class Dialect:
 class NeuronModel:
     """A neuron model: each timestep runs `update`, tests `threshold`, and on a spike runs `reset`.
 
+    In a staged network a population listens first: each step of its sources' stage runs `integrate`.
+
     Attributes:
         name: the model's name in the generated code.
         params: parameters with their default values, one value for a whole population.
@@ -62,6 +65,8 @@ class NeuronModel:
         threshold: the condition for a spike; empty for a model that never fires.
         reset: statements run after a spike.
         emit: the value that a spike carries, an integer.
+        integrate: statements run at every step in which a staged population listens; they read `i_syn` or `t`.
+        precision: of the state and of all arithmetic; sums over a stage can need more than float32 holds.
     """
 
     name: str
@@ -71,10 +76,12 @@ class NeuronModel:
     threshold: str = ""
     reset: str = ""
     emit: str = "1"
+    integrate: str = ""
+    precision: Literal["single", "double"] = "single"
 
     def __post_init__(self) -> None:
         known = {*self.params, *self.state, *SIGNALS}
-        for code in (self.update, self.reset):
+        for code in (self.integrate, self.update, self.reset):
             for target, expression in statements(code):
                 assert target in self.state, f"{self.name}: assigns {target}, which is no state variable"
                 _check(expression, known)
@@ -82,8 +89,13 @@ class NeuronModel:
             _check(expression_of(code), known)
 
     @property
+    def valued(self) -> bool:
+        """Tell whether spikes carry values other than 1."""
+        return self.emit != "1"
+
+    @property
     def used(self) -> frozenset[str]:
-        """Return every name that the dynamics read."""
+        """Return every name that a step of the neuron's own reads."""
         expressions = [e for code in (self.update, self.reset) for _, e in statements(code)]
         expressions += [expression_of(code) for code in (self.threshold, self.emit) if code]
         return frozenset(n.id for e in expressions for n in ast.walk(e) if isinstance(n, ast.Name))
@@ -160,25 +172,31 @@ def _takes(function: str, num_arguments: int) -> bool:
     return function in FUNCTIONS and FUNCTIONS[function].nin == num_arguments
 
 
-def evaluate(node: ast.expr, names: Mapping[str, Any], random: Callable[[], Array]) -> Any:
-    """Evaluate an expression over float32 arrays or scalars.
+def evaluate(
+    node: ast.expr,
+    names: Mapping[str, Any],
+    random: Callable[[], Array],
+    real: type[np.floating[Any]] = np.float32,
+) -> Any:
+    """Evaluate an expression over arrays or scalars.
 
     Args:
-        names: the value of every name, float32 arrays that broadcast together.
+        names: the value of every name, arrays of type `real` that broadcast together.
         random: returns the `random24()` of every neuron.
+        real: the type of all arithmetic.
     """
 
     def sub(child: ast.expr) -> Any:
-        return evaluate(child, names, random)
+        return evaluate(child, names, random, real)
 
     match node:
         case ast.Name(id=name):
             return names[name]
         case ast.Constant(value=int() | float() as number):
-            return np.float32(number)
+            return real(np.float32(number))
         case ast.BinOp(left=left, op=op, right=right):
             ufunc = {"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide}[_BINARY[type(op)]]
-            return ufunc(sub(left), sub(right), dtype=np.float32)
+            return ufunc(sub(left), sub(right), dtype=real)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return -sub(operand)
         case ast.UnaryOp(op=ast.Not(), operand=operand):
@@ -189,9 +207,9 @@ def evaluate(node: ast.expr, names: Mapping[str, Any], random: Callable[[], Arra
             combine = np.logical_and if isinstance(op, ast.And) else np.logical_or
             return combine.reduce(np.broadcast_arrays(*map(sub, values)))
         case ast.IfExp(test=test, body=body, orelse=orelse):
-            return np.where(sub(test), sub(body), sub(orelse)).astype(np.float32)
+            return np.where(sub(test), sub(body), sub(orelse)).astype(real)
         case ast.Call(func=ast.Name(id="random24")):
-            return random().astype(np.float32)
+            return random().astype(real)
         case ast.Call(func=ast.Name(id=name), args=args):
             return FUNCTIONS[name](*map(sub, args))
     raise AssertionError(f"not in the neuron language: {ast.unparse(node)}")

@@ -8,18 +8,37 @@ from dataclasses import dataclass
 from kgenn.ir.graph import Array
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What a run shall record besides the number of spikes.
+
+    Attributes:
+        trace: every spike.
+        worths: what each neuron's spikes were worth.
+        curve: scores after every step, not only after the last.
+    """
+
+    trace: bool = False
+    worths: bool = False
+    curve: bool = True
+
+
 @dataclass(frozen=True, eq=False)
 class Recording:
     """What a batch of N samples gives.
 
     Attributes:
-        scores: the readout after each step, shape (N, T, num_classes), float32.
+        scores: the readout after each step, shape (N, T, num_classes), float32; (N, 1, num_classes) without
+            the curve.
         spike_counts: for each spiking population the spikes of each neuron, shape (N, size), int32; a
             spike of value n counts as |n|.
         raster: for each spiking population the value of every spike, shape (N, T, size), int8; None unless
             it was asked for.
+        worths: for each spiking population the worth of each neuron's spikes, its values weighted as the
+            network's code says, shape (N, size), int32; None unless it was asked for.
     """
 
     scores: Array
     spike_counts: Mapping[str, Array]
     raster: Mapping[str, Array] | None = None
+    worths: Mapping[str, Array] | None = None

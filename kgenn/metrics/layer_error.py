@@ -1,7 +1,8 @@
-"""Compare firing rates with the ANN's activations, layer by layer: which layer loses?
+"""Compare what spikes stand for with the ANN's activations, layer by layer: which layer loses?
 
 The network itself says what its rates should become: with every spike train replaced by its rate and no
-limit to a rate, the connections and biases compute the ANN's activations, in units of λ.
+limit to a rate, the connections and biases compute the ANN's activations, in units of λ. The rate of a spike
+train is its worth as a share of the full scale; see `kgenn.ir.spike_code`.
 """
 
 from __future__ import annotations
@@ -47,16 +48,22 @@ def ideal_rates(network: Network, x: Array, measured: Mapping[str, Array] | None
             ones, so that the difference is its own error.
     """
     ideal: dict[str, Array] = {}
+    steady = 1 if network.code.steady else 1 / network.levels
     for population in network.populations:
         if population is network.populations[0]:
             ideal[population.name] = x
             continue
         sources = ideal if measured is None else {network.populations[0].name: x, **measured}
+        if population.maximum:
+            (connection,) = network.incoming[population.name]
+            ideal[population.name] = connection.connectivity.largest(sources[connection.source])
+            continue
         total = np.zeros((len(x), population.size))
         if population.bias is not None:
-            total += population.bias
+            total += population.bias * steady
         for connection in network.incoming[population.name]:
-            total += connection.apply(sources[connection.source].astype(np.float64))
+            current = connection.apply(sources[connection.source].astype(np.float64))
+            total += current * (steady if network.is_analog(connection) else 1)
         linear = total / population.unit
         ideal[population.name] = linear if not population.neuron.threshold else np.maximum(linear, 0.0)
     return ideal
@@ -76,15 +83,11 @@ class ErrorTally:
         """Return the spiking populations other than the input."""
         return tuple(p for p in self.network.spiking if p is not self.network.populations[0])
 
-    def add(self, drive: Array, spike_counts: Mapping[str, Array], labels: Array | None) -> None:
-        """Add one batch of drives and the spike counts they caused."""
+    def add(self, drive: Array, worths: Mapping[str, Array], labels: Array | None) -> None:
+        """Add one batch of drives and the worths of the spikes that they caused."""
         network = self.network
         x = drive.astype(np.float64) / network.coding.levels
-        rates = {name: counts / network.num_timesteps for name, counts in spike_counts.items()}
-        first = network.populations[0].name
-        if first in rates:
-            # counts have no sign, an input's spikes have its own
-            rates[first] *= np.sign(x)
+        rates = {name: worth / network.levels for name, worth in worths.items()}
         ideal = ideal_rates(network, x)
         expected = ideal_rates(network, x, rates)
         for p in self.hidden:

@@ -131,7 +131,7 @@ class Tally:
         # what a constant current of 1, or a spike at every step, scores after T steps
         full = {
             "late-current": readout.unit * steps * (steps + 1) * (2 * steps + 1) / 6,
-            "current": readout.unit * steps,
+            "current": readout.unit * network.levels,
         }
         per_score = readout.scale / full.get(network.readout, steps)
         curve = self.correct / max(num_samples, 1) if labelled else None

@@ -23,7 +23,7 @@ from kgenn.conversion.data_norm import DataNorm
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network
 from networks import ALLOW, ENCODERS, RECIPES, build, samples
-from recordings import assert_same, compiled, converted
+from recordings import EVERYTHING, assert_same, compiled, converted
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 
@@ -190,7 +190,7 @@ def test_hostile_names_do_no_harm(tmp_path: Path) -> None:
     program = build_executable(directory, *WARNINGS)
     assert classify(program, directory, x) == classes(network, x)
     drive = network.drive(x)
-    assert_same(ReferenceSimulator(network).run(drive, 0, True), compiled(network).run(drive, 0, True))
+    assert_same(ReferenceSimulator(network).run(drive, 0, EVERYTHING), compiled(network).run(drive, 0, EVERYTHING))
     write_directory(tmp_path / "artifact", Artifact(network, "cpu").files(TARGETS.get("cpu")().emit(network)))
     assert [p.name for p in read_directory(tmp_path / "artifact").network.populations] == [
         p.name for p in network.populations

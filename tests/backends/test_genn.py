@@ -23,7 +23,7 @@ from kgenn.diagnostics import KgennError
 from kgenn.ir.network import Network
 from kgenn.passes import LoweringOptions
 from networks import ENCODERS, RECIPES
-from recordings import assert_same, compiled, converted, drive_of
+from recordings import EVERYTHING, assert_same, compiled, converted, drive_of
 
 NAMES = sorted(RECIPES)
 SPIKING = [name for name in ENCODERS if name != "direct"]
@@ -51,7 +51,7 @@ PAIRS += [(name, SPIKING[i % len(SPIKING)]) for i, name in enumerate(NAMES)]
 def test_genn_fires_the_same_spikes_as_generated_cpp(name: str, encoder: str) -> None:
     network = converted(name, encoder)
     drive = drive_of(network, encoder)
-    assert_same(on_genn(network).run(drive, 5, trace=True), compiled(network).run(drive, 5, trace=True))
+    assert_same(on_genn(network).run(drive, 5, EVERYTHING), compiled(network).run(drive, 5, EVERYTHING))
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
@@ -60,8 +60,8 @@ def test_genn_agrees_for_every_encoder_and_readout(encoder: str, readout: str) -
     lowering = LoweringOptions("identity", "population")
     network = converted("residual_plain", encoder, None, lowering, readout)  # type: ignore[arg-type]
     drive = drive_of(network, encoder)
-    expected = PipelineSimulator(network).run(drive, 0, trace=True)
-    assert_same(on_genn(network).run(drive, 0, trace=True), expected)
+    expected = PipelineSimulator(network).run(drive, 0, EVERYTHING)
+    assert_same(on_genn(network).run(drive, 0, EVERYTHING), expected)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_toeplitz_diagonals_give_the_same_spikes(name: str) -> None:
     network = converted(name, "poisson-signed")
     assert "TOEPLITZ" in source(network, "cuda")
     drive = drive_of(network, "poisson-signed")
-    assert_same(on_genn(network, "cuda").run(drive, 0, trace=True), compiled(network).run(drive, 0, trace=True))
+    assert_same(on_genn(network, "cuda").run(drive, 0, EVERYTHING), compiled(network).run(drive, 0, EVERYTHING))
 
 
 def test_batches_on_genn_follow_one_another_without_stale_spikes() -> None:

@@ -22,7 +22,7 @@ from kgenn.ir.network import Network
 from kgenn.ir.recording import Recording
 from kgenn.passes import LoweringOptions
 from networks import RECIPES
-from recordings import converted
+from recordings import EVERYTHING, converted
 
 nir = pytest.importorskip("nir", reason="the package nir is not installed")
 
@@ -56,7 +56,7 @@ def by_kgenn(network: Network, seed: int = 5) -> tuple[Array, Recording]:
     x = np.random.default_rng(seed).integers(0, 2, (1, first.size)).astype(np.float32)
     if not network.coding.analog:
         x *= np.random.default_rng(seed + 1).uniform(0, 1, x.shape).astype(np.float32)
-    recording = ReferenceSimulator(network).run(network.coding.drive(x), 0, trace=True)
+    recording = ReferenceSimulator(network).run(network.coding.drive(x), 0, EVERYTHING)
     assert recording.raster is not None
     steps = x.repeat(network.num_timesteps, 0) if network.coding.analog else recording.raster[first.name][0]
     return channels_first(steps, first.shape), recording

@@ -16,14 +16,14 @@ from kgenn.metrics.energy import ADDITION, MULTIPLY_ACCUMULATE, estimate
 from kgenn.metrics.layer_error import ErrorTally, LayerError, ideal_rates
 from kgenn.metrics.result import Result, Tally
 from networks import ENCODERS, RECIPES
-from recordings import converted, drive_of
+from recordings import EVERYTHING, converted, drive_of
 
 LABELS = np.array([0, 3, 1, 2, 0, 3])
 
 
 def run(network: Network, encoder: str, count: int = 6) -> tuple[Array, Recording]:
     drive = drive_of(network, encoder, count)
-    return drive, ReferenceSimulator(network).run(drive, 0, trace=True)
+    return drive, ReferenceSimulator(network).run(drive, 0, EVERYTHING)
 
 
 def result_of(

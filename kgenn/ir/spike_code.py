@@ -1,0 +1,54 @@
+"""What spikes stand for: how the activation of a neuron is read from its spike train, and when it is sent.
+
+| code | schedule | a spike at step t of T is worth | full scale |
+|---|---|---|---|
+| rate | synchronous | 1 | T |
+| binary | staged | 2^(T − 1 − t) | 2^T − 1 |
+| latency | staged | T − t | T |
+
+The activation is λ times the worth of all spikes, divided by the full scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from kgenn.ir.graph import Array
+
+CodeName = Literal["rate", "binary", "latency"]
+Schedule = Literal["synchronous", "staged"]
+
+
+@dataclass(frozen=True)
+class SpikeCode:
+    """One of the codes above.
+
+    Attributes:
+        schedule: `synchronous` is step by step in topological order; in `staged` each population listens for
+            one stage of T steps and sends in the next.
+        steady: a constant current flows at every step; else only in a population's first own step.
+        worth: of a spike at each step, int64 of shape (T,), for T.
+        levels: the full scale for T: the largest worth of a spike train of unit spikes.
+    """
+
+    schedule: Schedule
+    steady: bool
+    worth: Callable[[int], Array]
+    levels: Callable[[int], int]
+
+
+CODES: Mapping[CodeName, SpikeCode] = {
+    "rate": SpikeCode("synchronous", True, lambda steps: np.ones(steps, np.int64), lambda steps: steps),
+    "binary": SpikeCode(
+        "staged", False, lambda steps: 2 ** np.arange(steps, dtype=np.int64)[::-1], lambda steps: 2**steps - 1
+    ),
+    "latency": SpikeCode(
+        "staged", False, lambda steps: np.arange(steps, 0, -1, dtype=np.int64), lambda steps: steps
+    ),
+}
+# A spike train's worth is counted in 32 bits, and a binary one must not exceed what float32 holds exactly.
+MOST_BINARY_STEPS = 16
