@@ -14,6 +14,7 @@ import numpy as np
 from kgenn.artifact import Artifact, read_directory, sha256_of, write_directory
 from kgenn.backends import TARGETS
 from kgenn.backends.base import RunOptions, Simulator
+from kgenn.backends.simulate import simulate
 from kgenn.conversion.base import Converter
 from kgenn.conversion.constraints import violations
 from kgenn.conversion.convert import convert_graph
@@ -24,7 +25,7 @@ from kgenn.encoders.base import Encoder
 from kgenn.encoders.direct import Direct
 from kgenn.frontend import load
 from kgenn.ir.graph import Array, Graph
-from kgenn.ir.network import DEFAULT_READOUT, Network, ReadoutKind
+from kgenn.ir.network import Network, ReadoutKind
 from kgenn.ir.recording import Recording, Wanted
 from kgenn.metrics.comparison import Comparison
 from kgenn.metrics.layer_error import ErrorTally
@@ -56,13 +57,13 @@ def convert(
     model: Any,
     *,
     calibration: Array,
-    timesteps: int,
+    timesteps: int | None = None,
     converter: Converter | None = None,
     encoder: Encoder | None = None,
     allow: Collection[str] = (),
     residual: Literal["direct", "identity"] = "direct",
     pooling: Literal["auto", "fold", "population"] = "auto",
-    readout: ReadoutKind = DEFAULT_READOUT,
+    readout: ReadoutKind | None = None,
     seed: int = 0,
 ) -> Network:
     """Convert a trained model to a spiking network.
@@ -70,7 +71,8 @@ def convert(
     Args:
         model: a path to .h5 or .keras, a live keras.Model, or a Graph.
         calibration: a few hundred training samples as the model takes them, shape (N, *input shape).
-        timesteps: T, at least 1.
+        timesteps: T, at least 1: the K of few-spike, the t_max of time-to-first-spike; the converter's default
+            if not given.
         converter: `DataNorm()` if not given.
         encoder: `Direct()` if not given.
         allow: features beyond the strict profile, such as "bias" or "batch-norm".
@@ -78,18 +80,21 @@ def convert(
             identity population.
         pooling: fold average pooling into the next connection, give it neurons, or decide by size.
         readout: the score of a class: "late-current" is the current it has integrated, step t weighted by
-            (t + 1)²; "current" weights all steps alike; "spike-count" counts spikes of readout neurons.
+            (t + 1)²; "current" weights all steps alike; "spike-count" counts spikes of readout neurons. The
+            converter's default if not given.
         seed: of the encoder's random numbers.
 
     Raises:
         KgennError: with every violation, or the first error of a later stage.
     """
+    method = converter or DataNorm()
     conversion = convert_graph(
         as_graph(model),
-        converter or DataNorm(),
+        method,
         encoder or Direct(),
         np.asarray(calibration),
-        timesteps,
+        method.default_timesteps if timesteps is None else timesteps,
+        simulate,
         allow,
         LoweringOptions(residual, pooling),
         readout,

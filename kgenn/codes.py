@@ -23,6 +23,7 @@ CODES: dict[str, str] = {
     "KG207": "The converter cannot represent a feature of the model exactly, even if it is allowed.",
     "KG208": "A ReLU has a negative slope or a threshold, which no integrate-and-fire neuron computes.",
     "KG209": "The model has several inputs or outputs, or no layer; a network has one of each.",
+    "KG210": "A ReLU has no cap, which the converter takes its scale from. Train with capped ReLUs.",
     # lowering
     "KG301": "A layer is left after lowering that no connection can represent.",
     # conversion

@@ -27,7 +27,7 @@ from kgenn.layers.pooling import AveragePool
 from kgenn.layers.shape import Permute, Reshape, ZeroPad
 
 # every feature that `--allow` knows and data-norm represents
-ALLOW = ("bias", "batch-norm", "relu-cap", "zero-padding")
+ALLOW = ("bias", "batch-norm", "max-pool", "relu-cap", "zero-padding")
 
 # name: (encoder, lowest input, highest input)
 ENCODERS: dict[str, tuple[Encoder, float, float]] = {

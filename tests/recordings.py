@@ -9,10 +9,11 @@ import numpy as np
 
 from kgenn.backends import TARGETS, RunOptions
 from kgenn.backends.base import Simulator
+from kgenn.backends.simulate import simulate
 from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.ir.graph import Array
-from kgenn.ir.network import DEFAULT_READOUT, Network, ReadoutKind
+from kgenn.ir.network import Network, ReadoutKind
 from kgenn.ir.recording import Recording, Wanted
 from kgenn.passes import LoweringOptions
 from networks import ALLOW, ENCODERS, build, samples
@@ -29,7 +30,7 @@ def converted(
     encoder: str = "direct",
     converter: DataNorm | None = None,
     lowering: LoweringOptions | None = None,
-    readout: ReadoutKind = DEFAULT_READOUT,
+    readout: ReadoutKind | None = None,
     num_timesteps: int = NUM_TIMESTEPS,
     seed: int = 3,
 ) -> Network:
@@ -38,7 +39,8 @@ def converted(
     coder, low, high = ENCODERS[encoder]
     calibration = samples(graph, 16, low, high)
     chosen = converter or DataNorm()
-    return convert_graph(graph, chosen, coder, calibration, num_timesteps, ALLOW, lowering, readout, seed).network
+    given = (graph, chosen, coder, calibration, num_timesteps, simulate, ALLOW, lowering, readout, seed)
+    return convert_graph(*given).network
 
 
 def drive_of(network: Network, encoder: str, count: int = NUM_SAMPLES) -> Array:

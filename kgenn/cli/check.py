@@ -17,7 +17,6 @@ from kgenn.conversion.paths import is_population
 from kgenn.conversion.plan import Fate, plan
 from kgenn.diagnostics import Diagnostic, KgennError
 from kgenn.ir.graph import Graph
-from kgenn.ir.network import DEFAULT_READOUT
 from kgenn.report.words import times
 
 
@@ -39,7 +38,7 @@ def check(model: Path, converter: str, allow: tuple[str, ...], as_json: bool, **
     try:
         method = chosen(CONVERTERS, converter, {})
         graph = as_graph(model)
-        lowered = check_and_lower(graph, method, allow, lowering_of(lowering), DEFAULT_READOUT)
+        lowered = check_and_lower(graph, method, allow, lowering_of(lowering))
     except KgennError as error:
         if as_json:
             print_json({**head, "ok": False, "diagnostics": [_plain(d) for d in error.diagnostics]})

@@ -13,6 +13,7 @@ import click
 from kgenn.api import as_graph, model_record
 from kgenn.artifact import Artifact, sha256_of, write_directory
 from kgenn.backends import TARGETS
+from kgenn.backends.simulate import simulate
 from kgenn.cli.console import print_line, print_notes, print_table, stage
 from kgenn.cli.options import (
     PATH,
@@ -33,7 +34,7 @@ from kgenn.conversion.constraints import violations
 from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.diagnostics import KgennError
 from kgenn.encoders import ENCODERS, Encoder
-from kgenn.ir.network import DEFAULT_READOUT, ReadoutKind
+from kgenn.ir.network import ReadoutKind
 from kgenn.passes import LoweringOptions
 from kgenn.report.contents import network_contents
 from kgenn.report.words import size_of, times
@@ -88,34 +89,32 @@ class Request:
 @scale_flag
 @click.option("--converter", default="data-norm", metavar="NAME", help="See kgenn list methods.")
 @converter_flags
-@click.option("--encoder", default="direct", metavar="NAME", help="See kgenn list encoders.")
+@click.option("--encoder", metavar="NAME", help="See kgenn list encoders.  [default: the converter's]")
 @encoder_flags
-@click.option("--timesteps", type=int, default=64, metavar="T", help="Steps of a simulation.")
-@click.option(
-    "--readout",
-    default=DEFAULT_READOUT,
-    metavar=f"[{'|'.join(get_args(ReadoutKind))}]",
-    help="The score of a class.",
-)
+@click.option("--timesteps", type=int, metavar="T", help="Steps of a simulation, or of a stage.")
+@click.option("--readout", metavar=f"[{'|'.join(get_args(ReadoutKind))}]", help="The score of a class.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Of the encoder's random numbers.")
 @allow_flag
 @lowering_flags
 @click.option("--target", default="cpu", metavar="NAME", help="See kgenn list targets.")
 @click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="The directory to write.")
-def compile(converter: str, encoder: str, target: str, output: Path, **values: Any) -> None:
+def compile(converter: str, encoder: str | None, target: str, output: Path, **values: Any) -> None:
     """Convert a trained model to a spiking network and build it.
 
     MODEL is an .h5 or .keras file. The calibration data give each layer its scale; of a file in the layout of
     keras.datasets, the training split is taken. The directory holds all that `kgenn run` needs.
     """
     backend = TARGETS.get(target)()
+    method = chosen(CONVERTERS, converter, values)
     request = Request(
-        converter=chosen(CONVERTERS, converter, values),
-        encoder=chosen(ENCODERS, encoder, values),
+        converter=method,
+        encoder=chosen(ENCODERS, encoder or method.default_encoder, values),
         lowering=lowering_of(values),
         split=values["split"] or "train",
         **{name: values[name] for name in ("model", "calibration", "samples", "scale")},
-        **{name: values[name] for name in ("allow", "readout", "timesteps", "seed")},
+        readout=values["readout"] or method.readouts[0],
+        timesteps=method.default_timesteps if values["timesteps"] is None else values["timesteps"],
+        **{name: values[name] for name in ("allow", "seed")},
     )
     with stage("converting"):
         conversion, request = convert(request)
@@ -145,6 +144,7 @@ def convert(request: Request) -> tuple[Conversion, Request]:
         request.encoder,
         x,
         request.timesteps,
+        simulate,
         request.allow,
         request.lowering,
         request.readout,

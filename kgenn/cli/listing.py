@@ -21,7 +21,12 @@ def methods() -> Rows:
         cls = CONVERTERS.get(name)
         represents = ", ".join(sorted(cls.represents))
         found.append(
-            {"name": name, "description": _first_line(cls), "represents": represents, "source": cls.citation}
+            {
+                "name": name,
+                "description": _first_line(cls),
+                "represents": represents,
+                "source": ", ".join(cls.citations),
+            }
         )
     return found
 

@@ -9,8 +9,12 @@ CONVERTERS: Registry[type[Converter]] = Registry(
     kind="converter",
     group="kgenn.converters",
     table={
+        "burst": "kgenn.conversion.burst:Burst",
         "data-norm": "kgenn.conversion.data_norm:DataNorm",
+        "few-spike": "kgenn.conversion.few_spike:FewSpike",
         "none": "kgenn.conversion.unscaled:Unscaled",
+        "threshold-relu": "kgenn.conversion.threshold_relu:ThresholdReLU",
+        "ttfs": "kgenn.conversion.time_to_first_spike:TimeToFirstSpike",
     },
 )
 

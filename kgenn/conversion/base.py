@@ -3,12 +3,68 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
-from kgenn.ir.graph import Array, Graph
+from kgenn.ir.graph import Array, Graph, Node
+from kgenn.ir.network import DEFAULT_READOUT, Network, ReadoutKind
 from kgenn.ir.neuron_code import NeuronModel
+from kgenn.ir.recording import Recording, Wanted
+from kgenn.ir.spike_code import CodeName
+
+# Run a network on samples as the user gives them, batch by batch; on generated C++, unless a test says otherwise.
+Simulate = Callable[[Network, Array, Wanted], Iterator[Recording]]
+RATE_ENCODERS = frozenset({"direct", "if", "poisson", "poisson-signed", "spike"})
+
+
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """What a converter chooses for a lowered graph.
+
+    Attributes:
+        scales: for each ReLU's name λ, a positive array of shape () or (channels,).
+        shifts: for the names of some ReLUs, and of the output, what is added to the bias before it, in units
+            of activation: shape (channels,) or the node's shape.
+    """
+
+    scales: Mapping[str, Array]
+    shifts: Mapping[str, Array] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """What a converter learns from: a lowered graph, samples, and spiking networks that run on them.
+
+    Attributes:
+        graph: lowered, with one input and one output.
+        samples: inputs as the user gives them, shape (N, *input shape).
+        num_timesteps: T.
+        draft: returns the network of some settings up to a node: a ReLU's own spikes, or, with a neuron model,
+            a readout of that model in place of the node; only what lies before the node needs settings.
+        simulate: runs a network on samples.
+    """
+
+    graph: Graph
+    samples: Array
+    num_timesteps: int
+    draft: Callable[[Settings, str, NeuronModel | None], Network]
+    simulate: Simulate
+
+
+@dataclass(frozen=True)
+class Dynamics:
+    """The neurons of a population.
+
+    Attributes:
+        neuron: the model.
+        params: values of its parameters, on the population's grid.
+        initial: values of its state at the start of each sample, on the grid.
+    """
+
+    neuron: NeuronModel
+    params: Mapping[str, float] = field(default_factory=dict)
+    initial: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -18,31 +74,42 @@ class Converter(ABC):
     Attributes:
         name: what the command line calls it.
         represents: the features beyond the strict profile that it can represent exactly, as `--allow` names them.
-        citation: the source, in a line.
+        citations: keys of `kgenn.citations`, the method's own first.
+        code: what a spike stands for.
+        encoders: the names of the encoders it works with, its default first in `default_encoder`.
+        default_encoder: the encoder where the user names none.
+        readouts: the readouts it has, the default first.
+        default_timesteps: T where the user gives none.
     """
 
     name: ClassVar[str]
-    represents: ClassVar[frozenset[str]]
-    citation: ClassVar[str]
+    represents: ClassVar[frozenset[str]] = frozenset(
+        {"bias", "batch-norm", "max-pool", "relu-cap", "zero-padding"}
+    )
+    citations: ClassVar[tuple[str, ...]]
+    code: ClassVar[CodeName] = "rate"
+    encoders: ClassVar[frozenset[str]] = RATE_ENCODERS
+    default_encoder: ClassVar[str] = "direct"
+    readouts: ClassVar[tuple[ReadoutKind, ...]] = (DEFAULT_READOUT, "current", "spike-count")
+    default_timesteps: ClassVar[int] = 64
 
     @abstractmethod
-    def scales(self, graph: Graph, calibration: Array) -> Mapping[str, Array]:
-        """Return λ of each ReLU of a lowered graph: the activation that one spike in every step stands for.
+    def settings(self, calibration: Calibration) -> Settings:
+        """Return λ of each ReLU of a lowered graph: the activation that one spike in every step stands for."""
+
+    @abstractmethod
+    def dynamics(self, node: Node, unit: int, num_timesteps: int) -> Dynamics:
+        """Return the neurons of a ReLU.
 
         Args:
-            graph: lowered.
-            calibration: inputs as the user gives them, shape (N, *input shape).
-
-        Returns:
-            For each ReLU's name a positive array of shape () or (channels,).
+            node: of the lowered graph.
+            unit: the integer that stands for a unit spike, on the population's grid; even.
+            num_timesteps: T.
         """
 
-    @property
-    @abstractmethod
-    def neuron(self) -> NeuronModel:
-        """Return the neuron model of the spiking populations."""
+    def spike_range(self, num_timesteps: int) -> tuple[int, int]:
+        """Return the least and the largest value of a spike; 0 counts as one."""
+        return 0, 1
 
-    @property
-    @abstractmethod
-    def initial_v(self) -> float:
-        """Return the membrane potential at the start of a sample, in thresholds."""
+    def check(self, num_timesteps: int) -> None:  # noqa: B027 (most take any number)
+        """Raise KG401 where the method has no such T; at least 1 is checked before."""

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import get_args
 
 import numpy as np
 
-from kgenn.conversion.assemble import assemble
-from kgenn.conversion.base import Converter
+from kgenn.conversion.assembly import assembler_of
+from kgenn.conversion.base import Calibration, Converter, Settings, Simulate
 from kgenn.conversion.constraints import violations
+from kgenn.conversion.max_pool import most_sources
 from kgenn.diagnostics import KgennError, fail, known_names
 from kgenn.encoders.base import Encoder
 from kgenn.ir.graph import Array, Graph, Node
-from kgenn.ir.network import DEFAULT_READOUT, Network, ReadoutKind
+from kgenn.ir.network import Network, ReadoutKind
 from kgenn.layers.activation import ReLU
 from kgenn.passes import LoweringOptions, lower
+from kgenn.passes.max_pool import split_max_pools
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,28 +27,39 @@ class Conversion:
     Attributes:
         network: ready to run.
         lowered: the graph it was assembled from.
+        settings: what the converter chose.
         rounding: for each population the worst rounding of a weight to the grid, relative to the largest.
     """
 
     network: Network
     lowered: Graph
+    settings: Settings
     rounding: Mapping[str, float]
 
 
 def check_and_lower(
-    graph: Graph, converter: Converter, allow: Collection[str], lowering: LoweringOptions, readout: ReadoutKind
+    graph: Graph,
+    converter: Converter,
+    allow: Collection[str],
+    lowering: LoweringOptions,
+    readout: ReadoutKind | None = None,
 ) -> Graph:
     """Return the lowered graph of a model inside the profile.
+
+    Args:
+        readout: the converter's default if not given.
 
     Raises:
         KgennError: every violation of the profile, in layer order.
     """
-    if readout not in get_args(ReadoutKind):
-        raise fail("KG401", "readout", f"unknown readout {readout!r}", known_names(readout, get_args(ReadoutKind)))
+    chosen = converter.readouts[0] if readout is None else readout
+    if chosen not in converter.readouts:
+        what = f"the converter {converter.name} has no readout {chosen!r}"
+        raise fail("KG401", "readout", what, known_names(chosen, converter.readouts))
     found = violations(graph, converter, allow)
     if found:
         raise KgennError(found)
-    return fit_readout(lower(graph, lowering), readout)
+    return fit_readout(lower(graph, lowering), chosen)
 
 
 def fit_readout(graph: Graph, readout: ReadoutKind) -> Graph:
@@ -64,35 +76,51 @@ def fit_readout(graph: Graph, readout: ReadoutKind) -> Graph:
     return graph
 
 
+def check_encoder(converter: Converter, encoder: Encoder) -> None:
+    """Raise KG401 where the converter's neurons do not understand the encoder's spikes."""
+    if encoder.name not in converter.encoders:
+        what = f"does not work with the converter {converter.name}"
+        raise fail("KG401", f"encoder {encoder.name}", what, known_names(encoder.name, converter.encoders))
+
+
 def convert_graph(
     graph: Graph,
     converter: Converter,
     encoder: Encoder,
     calibration: Array,
     num_timesteps: int,
+    simulate: Simulate,
     allow: Collection[str] = (),
     lowering: LoweringOptions | None = None,
-    readout: ReadoutKind = DEFAULT_READOUT,
+    readout: ReadoutKind | None = None,
     seed: int = 0,
 ) -> Conversion:
     """Convert a graph as read from a file.
 
     Args:
         calibration: samples as the model takes them, shape (N, *input shape).
-        num_timesteps: T, at least 1.
+        num_timesteps: T, at least 1; the length of a stage of the methods that work in stages.
+        simulate: runs networks for the methods that calibrate by simulation.
         allow: features beyond the strict profile.
-        readout: accumulated current, later steps counting more or all alike, or spike count.
+        readout: one of the converter's; its default if not given.
         seed: of the encoder's random numbers.
 
     Raises:
         KgennError: KG2xx to KG4xx.
     """
-    lowered = check_and_lower(graph, converter, allow, lowering or LoweringOptions(), readout)
+    chosen = converter.readouts[0] if readout is None else readout
+    lowered = check_and_lower(graph, converter, allow, lowering or LoweringOptions(), chosen)
+    check_encoder(converter, encoder)
     if num_timesteps < 1:
         raise fail("KG401", "timesteps", f"is {num_timesteps}; at least 1 is needed")
+    converter.check(num_timesteps)
     calibration = np.asarray(calibration)
     if len(calibration) == 0 or calibration.shape[1:] != lowered.input_shape:
         what = f"has shape {calibration.shape}; the model takes samples of {lowered.input_shape}"
         raise fail("KG402", "calibration data", what, "give (N, *input shape), a few hundred training samples")
-    network, rounding = assemble(lowered, converter, encoder, calibration, num_timesteps, readout, seed)
-    return Conversion(network, lowered, rounding)
+    assembler = assembler_of(lowered, converter, encoder, calibration, num_timesteps, seed)
+    assembler = replace(assembler, graph=split_max_pools(lowered, most_sources(assembler.spike_range)))
+    learnt_from = Calibration(assembler.graph, calibration, num_timesteps, assembler.up_to, simulate)
+    settings = converter.settings(learnt_from)
+    draft = assembler.network(settings, chosen)
+    return Conversion(draft.network, assembler.graph, settings, draft.rounding)

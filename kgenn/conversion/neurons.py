@@ -1,8 +1,12 @@
-"""The neuron models of rate-coded networks."""
+"""The neuron models of all methods: one for each way to fire, and one for each readout."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from kgenn.ir.network import ReadoutKind
 from kgenn.ir.neuron_code import NeuronModel
+from kgenn.ir.spike_code import CodeName
 
 INTEGRATE_FIRE = NeuronModel(
     name="integrate-fire",
@@ -22,8 +26,75 @@ INTEGRATE_FIRE_TO_ZERO = NeuronModel(
     reset="v = 0",  # what exceeds the threshold is lost, as in Diehl et al. 2015
 )
 
+# Li & Zeng 2022, arXiv:2204.13271
+BURST = NeuronModel(
+    name="burst",
+    params={"v_thresh": 1.0, "gamma": 1.0},  # γ: the most spikes in a step
+    state={"v": 0.0},
+    update="v += i_syn",
+    threshold="v >= v_thresh",
+    reset="v -= v_thresh * min(gamma, floor(v / v_thresh))",
+    emit="min(gamma, floor(v / v_thresh))",
+)
+
+# Stöckl & Maass 2021, doi:10.1038/s42256-021-00311-4: a spike at step t stands for 2^(K − 1 − t) units. Both
+# stages double v at every step, so that one weight and one threshold serve all K steps.
+FEW_SPIKE = NeuronModel(
+    name="few-spike",
+    params={
+        "v_thresh": 1.0,  # 2^(K − 1) units
+        "v_round": 0.0,  # half a unit: the expansion rounds instead of truncating
+    },
+    state={"v": 0.0},
+    integrate="v = v + v + i_syn",
+    update="v = v + i_syn + v_round if t == 0 else v + v",
+    threshold="v >= v_thresh",
+    reset="v -= v_thresh",
+    precision="double",
+)
+
+# López-Randulfe, Reeb & Knoll 2022: each spike starts a current that lasts to the end of the silent stage; in the
+# spiking stage v rises by one unit in each step, and the neuron fires once, the earlier the larger v was.
+TIME_TO_FIRST_SPIKE = NeuronModel(
+    name="time-to-first-spike",
+    params={
+        "v_thresh": 1.0,  # t_max units
+        "v_unit": 1.0,
+        "v_round": 0.0,
+    },
+    state={"v": 0.0, "slope": 0.0},
+    integrate="slope += i_syn\nv += slope",
+    update="v = v + i_syn + v_round if t == 0 else v + v_unit",
+    threshold="v >= v_thresh",
+    reset="v = -v_thresh",  # out of reach for the rest of the stage
+    precision="double",
+)
+
 ACCUMULATE = NeuronModel(name="accumulate", state={"v": 0.0}, update="v += i_syn")
 
 # The first steps of a deep network carry its transient: only the neurons with the largest activations have
 # fired yet. Weights that grow with the square of time let the settled rates decide.
 ACCUMULATE_LATE = NeuronModel(name="accumulate-late", state={"v": 0.0}, update="v += (t + 1) * (t + 1) * i_syn")
+
+ACCUMULATE_BINARY = NeuronModel(
+    name="accumulate-binary",
+    state={"v": 0.0},
+    integrate="v = v + v + i_syn",
+    update="v += i_syn",
+    precision="double",
+)
+
+ACCUMULATE_LATENCY = NeuronModel(
+    name="accumulate-latency",
+    state={"v": 0.0, "slope": 0.0},
+    integrate="slope += i_syn\nv += slope",
+    update="v += i_syn",
+    precision="double",
+)
+
+READOUTS: Mapping[tuple[CodeName, ReadoutKind], NeuronModel] = {
+    ("rate", "current"): ACCUMULATE,
+    ("rate", "late-current"): ACCUMULATE_LATE,
+    ("binary", "current"): ACCUMULATE_BINARY,
+    ("latency", "current"): ACCUMULATE_LATENCY,
+}

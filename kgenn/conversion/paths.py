@@ -1,7 +1,7 @@
 """Cut a lowered graph into populations and the linear paths between them.
 
-The populations are the nonlinearities (the ReLUs), the input and the readout. What lies between two of them
-is a chain of linear layers, and a sum of chains where branches join: each chain becomes one connection.
+The populations are the nonlinearities (ReLUs and max poolings), the input and the readout. What lies between two
+of them is a chain of linear layers, and a sum of chains where branches join: each chain becomes one connection.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kgenn.layers.affine import Affine
 from kgenn.layers.conv import Conv
 from kgenn.layers.dense import Dense
 from kgenn.layers.merge import Add, Concatenate
-from kgenn.layers.pooling import AveragePool
+from kgenn.layers.pooling import AveragePool, MaxPool
 from kgenn.layers.shape import Permute, Reshape, ZeroPad
 
 LINEAR = (Conv, Dense, AveragePool, Affine, Reshape, Permute, ZeroPad)
@@ -73,7 +73,7 @@ class Path:
 
 def is_population(node: Node) -> bool:
     """Tell whether a node of a lowered graph becomes neurons."""
-    return isinstance(node.layer, Input | ReLU)
+    return isinstance(node.layer, Input | ReLU | MaxPool)
 
 
 def paths_into(graph: Graph, name: str) -> tuple[Path, ...]:
@@ -96,7 +96,11 @@ def paths_into(graph: Graph, name: str) -> tuple[Path, ...]:
         return tuple(path.then(slot) for slot, paths in zip(slots, incoming, strict=True) for path in paths)
     if isinstance(node.layer, LINEAR):
         return tuple(path.then(node.layer) for path in incoming[0])
-    raise fail("KG301", node.origin or name, f"{type(node.layer).__name__} is not linear and not a ReLU")
+    raise fail(
+        "KG301",
+        node.origin or name,
+        f"{type(node.layer).__name__} is not linear, and neither a ReLU nor a max pooling",
+    )
 
 
 def constant_of(graph: Graph, name: str, cache: dict[str, Array] | None = None) -> Array:

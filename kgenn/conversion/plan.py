@@ -11,7 +11,7 @@ from kgenn.layers.affine import Affine
 from kgenn.layers.conv import Conv
 from kgenn.layers.dense import Dense
 from kgenn.layers.merge import Add, Concatenate
-from kgenn.layers.pooling import AveragePool
+from kgenn.layers.pooling import AveragePool, MaxPool
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,8 @@ def _fate(graph: Graph, lowered: Graph, name: str) -> str:
         return f"{readout} ({layer.kernel.size:,} weights)"
     if isinstance(layer, ReLU):
         return _neurons(lowered.shapes[name]) if kept and is_population(kept) else "fused"
+    if isinstance(layer, MaxPool):
+        return f"{_neurons(graph.shapes[name])} that take the maximum"
     if isinstance(layer, Affine):
         absorbed = kept is None
         return "runs on the host" if absorbed else "folded into the weights"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from kgenn.conversion.data_norm import RateCoded
-from kgenn.ir.graph import Array, Graph
+from kgenn.conversion.base import Calibration, Settings
+from kgenn.conversion.rate_coded import RateCoded
 from kgenn.layers.activation import ReLU
 
 
@@ -18,7 +17,8 @@ class Unscaled(RateCoded):
     """Let λ be 1 everywhere, for a network whose weights were normalised before, or as a baseline."""
 
     name: ClassVar[str] = "none"
-    citation: ClassVar[str] = ""
+    citations: ClassVar[tuple[str, ...]] = ()
 
-    def scales(self, graph: Graph, calibration: Array) -> Mapping[str, Array]:
-        return {node.name: np.ones(()) for node in graph.nodes if isinstance(node.layer, ReLU)}
+    def settings(self, calibration: Calibration) -> Settings:
+        relus = (node.name for node in calibration.graph.nodes if isinstance(node.layer, ReLU))
+        return Settings({name: np.ones(()) for name in relus})

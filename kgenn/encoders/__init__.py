@@ -10,10 +10,13 @@ ENCODERS: Registry[type[Encoder]] = Registry(
     group="kgenn.encoders",
     table={
         "direct": "kgenn.encoders.direct:Direct",
+        "few-spike": "kgenn.encoders.stage:FewSpikeInput",
+        "few-spike-signed": "kgenn.encoders.stage:FewSpikeSignedInput",
         "if": "kgenn.encoders.integrate_fire:IntegrateFire",
         "poisson": "kgenn.encoders.poisson:Poisson",
         "poisson-signed": "kgenn.encoders.poisson:PoissonSigned",
         "spike": "kgenn.encoders.spike:Spike",
+        "ttfs": "kgenn.encoders.stage:TtfsInput",
     },
 )
 

@@ -16,16 +16,18 @@ class Encoder(ABC):
     """An encoder with its options as fields."""
 
     name: ClassVar[str]
+    citations: ClassVar[tuple[str, ...]] = ()
     neuron: ClassVar[NeuronModel]
 
     @abstractmethod
-    def coding(self, calibration: Array) -> InputCoding:
+    def coding(self, calibration: Array, num_timesteps: int) -> InputCoding:
         """Return how inputs become integers.
 
         Args:
             calibration: inputs as the encoder will see them, shape (N, ...); only the range is used.
+            num_timesteps: T.
         """
 
-    def population(self, name: str, shape: Shape) -> Population:
+    def population(self, name: str, shape: Shape, num_timesteps: int) -> Population:
         """Return the input population."""
         return Population(name, shape, self.neuron)

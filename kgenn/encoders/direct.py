@@ -33,7 +33,7 @@ class Direct(Encoder):
     name: ClassVar[str] = "direct"
     neuron: ClassVar[NeuronModel] = DIRECT
 
-    def coding(self, calibration: Array) -> InputCoding:
+    def coding(self, calibration: Array, num_timesteps: int) -> InputCoding:
         high, low = float(np.max(calibration, initial=0.0)), float(np.min(calibration, initial=0.0))
         if low < 0 or high > 1:
             high, low = HEADROOM * high, HEADROOM * low

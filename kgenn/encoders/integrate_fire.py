@@ -43,9 +43,9 @@ class IntegrateFire(Encoder):
         if not 0 <= self.input_potential < 1:
             raise fail("KG401", "encoder if", f"input_potential is {self.input_potential}; it lies in [0, 1)")
 
-    def coding(self, calibration: Array) -> InputCoding:
+    def coding(self, calibration: Array, num_timesteps: int) -> InputCoding:
         return InputCoding(self.name, LEVELS, 0.0, 1.0)
 
-    def population(self, name: str, shape: Shape) -> Population:
+    def population(self, name: str, shape: Shape, num_timesteps: int) -> Population:
         initial = {"v": float(round(self.input_potential * LEVELS))}
         return Population(name, shape, self.neuron, initial=initial)

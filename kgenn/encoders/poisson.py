@@ -35,7 +35,7 @@ class Poisson(Encoder):
         """Return the neuron model, which depends on the sign."""
         return POISSON_SIGNED if self.signed else POISSON
 
-    def coding(self, calibration: Array) -> InputCoding:
+    def coding(self, calibration: Array, num_timesteps: int) -> InputCoding:
         name = "poisson-signed" if self.signed else "poisson"
         return InputCoding(name, LEVELS, -1.0 if self.signed else 0.0, 1.0)
 

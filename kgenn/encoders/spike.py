@@ -26,5 +26,5 @@ class Spike(Encoder):
 
     binarise: float | None = field(default=None, metadata={"help": "inputs above this are 1"})
 
-    def coding(self, calibration: Array) -> InputCoding:
+    def coding(self, calibration: Array, num_timesteps: int) -> InputCoding:
         return InputCoding(self.name, 1, 0.0, 1.0, binary=True, binarise=self.binarise)

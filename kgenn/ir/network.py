@@ -33,7 +33,7 @@ class InputCoding:
 
     Attributes:
         encoder: the encoder's name.
-        levels: a power of two.
+        levels: what an input of 1 becomes.
         low, high: the range of legal inputs, both included.
         analog: no spikes; each connection's current is computed once for each sample.
         binary: only `low` and `high` are legal, nothing in between.

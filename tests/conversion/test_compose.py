@@ -8,7 +8,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from kgenn.conversion.assemble import Assembler, input_transform
+from kgenn.conversion.incoming import incoming
 from kgenn.conversion.compose import compose
 from kgenn.conversion.convert import fit_readout
 from kgenn.conversion.data_norm import DataNorm
@@ -70,19 +70,17 @@ def test_connections_and_constant_give_what_the_graph_computes(name: str, loweri
 def test_scaled_connections_give_the_activation_in_units_of_its_scale(name: str, channelwise: bool) -> None:
     graph = lowered(name)
     x = samples(graph, 12)
-    converter = DataNorm(channelwise=channelwise)
-    transformed = input_transform(graph).apply(x)
-    scales = {graph.inputs[0]: np.ones(()), **converter.scales(graph, x)}
-    assembler = Assembler(graph, converter, Direct().coding(transformed), scales)
+    scales = {graph.inputs[0]: np.ones(()), **DataNorm(channelwise=channelwise).scales(graph, x)}
     activations = dict(graph.forward(x.astype(np.float64)))
-    flat = {n: activations[n].reshape(12, -1) / assembler.scale_of(n) for n in scales}
+    scale_of = {n: np.broadcast_to(scales[n], graph.shapes[n]).ravel() for n in scales}
+    flat = {n: activations[n].reshape(12, -1) / scale_of[n] for n in scales}
     sources = {name.removesuffix("/relu"): value for name, value in flat.items()}
     for population, end in ends(graph):
-        scale = assembler.scale_of(population) if population in scales else np.ones(())
-        connections, bias = assembler.incoming(end, population).in_thresholds(scale)
+        scale = scale_of.get(population, np.ones(()))
+        coming = incoming(graph, scales, end, population, None).in_thresholds(scale)
         expected = activations[end].reshape(12, -1) / scale
-        total = np.zeros_like(expected) if bias is None else np.tile(bias, (12, 1))
-        for c in connections:
+        total = np.tile(coming.bias, (12, 1))
+        for c in coming.connections:
             total += c.apply(sources[c.source])
         np.testing.assert_allclose(total, expected, rtol=0, atol=1e-5 * max(1, np.abs(expected).max()))
 

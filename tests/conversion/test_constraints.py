@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kgenn.backends.simulate import simulate
 from kgenn.conversion.constraints import FEATURES, violations
 from kgenn.conversion.convert import check_and_lower, convert_graph
 from kgenn.conversion.data_norm import DataNorm
@@ -75,7 +76,7 @@ def test_what_no_converter_can_do_stays_an_error_whatever_is_allowed() -> None:
 def test_conversion_stops_with_every_violation() -> None:
     graph = everything_wrong()
     with pytest.raises(KgennError) as caught:
-        convert_graph(graph, DataNorm(), Direct(), samples(graph, 2), 4)
+        convert_graph(graph, DataNorm(), Direct(), samples(graph, 2), 4, simulate)
     assert len(caught.value.diagnostics) == 7
     assert caught.value.exit_code == 1
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import kgenn
 from kgenn.backends.reference import ReferenceSimulator
+from kgenn.backends.simulate import simulate
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.activations import percentiles
 from kgenn.conversion.convert import convert_graph, fit_readout
@@ -97,7 +98,7 @@ def test_a_silent_channel_gets_the_scale_of_its_layer() -> None:
 
 def error_after(graph: Graph, x: Array, steps: int, converter: DataNorm) -> float:
     """Return the largest |rate − activation| / λ of a network with one layer of neurons under direct input."""
-    network = convert_graph(graph, converter, Direct(), x, steps, ALLOW).network
+    network = convert_graph(graph, converter, Direct(), x, steps, simulate, ALLOW).network
     p = network.populations[1]
     counts = ReferenceSimulator(network).run(network.drive(x), 0).spike_counts[p.name]
     (value,) = activations(graph, x).values()
@@ -138,10 +139,8 @@ def test_reset_to_zero_loses_what_exceeds_the_threshold() -> None:
 
 
 def test_without_a_converter_every_scale_is_one() -> None:
-    graph = lower(build("residual_relu"), LoweringOptions())
-    scales = Unscaled().scales(graph, samples(graph, 2))
-    assert all(scale == 1 for scale in scales.values())
-    assert set(scales) == set(activations(graph, samples(graph, 2)))
+    network = converted("residual_relu", converter=Unscaled())
+    assert all(p.scale == 1 for p in network.populations[:-1])
 
 
 @pytest.mark.parametrize(
@@ -169,13 +168,13 @@ def test_every_converter_has_a_name_and_says_what_it_represents() -> None:
 @pytest.mark.parametrize("shape", [(0, 7), (5, 8), (7,), (5, 7, 1)])
 def test_calibration_data_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(KgennError, match="KG402"):
-        convert_graph(build("dense"), DataNorm(), Direct(), np.zeros(shape, np.float32), 4)
+        convert_graph(build("dense"), DataNorm(), Direct(), np.zeros(shape, np.float32), 4, simulate)
 
 
 @pytest.mark.parametrize("steps", [0, -3])
 def test_a_run_without_steps_is_refused(steps: int) -> None:
     with pytest.raises(KgennError, match="KG401"):
-        convert_graph(build("dense"), DataNorm(), Direct(), samples(build("dense"), 4), steps)
+        convert_graph(build("dense"), DataNorm(), Direct(), samples(build("dense"), 4), steps, simulate)
 
 
 @pytest.mark.parametrize("readout", ["late-current", "current"])
@@ -183,7 +182,9 @@ def test_a_run_without_steps_is_refused(steps: int) -> None:
 def test_scores_of_long_runs_are_the_logits_of_the_model(name: str, readout: ReadoutKind) -> None:
     graph = build(name)
     x = samples(graph, 5)
-    network = convert_graph(graph, DataNorm(percentile=100), Direct(), x, 200, ALLOW, readout=readout).network
+    network = convert_graph(
+        graph, DataNorm(percentile=100), Direct(), x, 200, simulate, ALLOW, readout=readout
+    ).network
     scores = kgenn.compile(network, target="reference").evaluate(x).scores
     lowered = fit_readout(lower(graph, LoweringOptions()), readout)
     logits = dict(lowered.forward(x))[lowered.outputs[0]].reshape(5, -1)

@@ -21,7 +21,7 @@ from kgenn.ir.network import InputTransform, Network
 
 def spikes_of(encoder: Encoder, x: Array, steps: int, first_sample: int = 0) -> Array:
     """Return the spikes of each input, shape (N, steps, inputs)."""
-    coding = encoder.coding(x)
+    coding = encoder.coding(x, 16)
     population = encoder.population("input", x.shape[1:])
     transform = InputTransform((0,), np.ones(()), np.zeros(()))
     network = Network("n", (population,), (), x.shape[1:], transform, coding, "current", steps, seed=5)
@@ -106,7 +106,7 @@ def test_an_initial_potential_lies_between_rest_and_threshold(potential: float) 
 @given(st.floats(1e-3, 1e6), st.floats(-1e6, -1e-3))
 def test_a_direct_encoder_takes_the_range_of_the_calibration_data(high: float, low: float) -> None:
     x = np.array([[low, 0, high]], np.float32)
-    coding = Direct().coding(x)
+    coding = Direct().coding(x, 16)
     assert coding.low <= low or np.isclose(coding.low, low)
     assert coding.high >= 1
     drive = coding.drive(x)
@@ -117,10 +117,10 @@ def test_a_direct_encoder_takes_the_range_of_the_calibration_data(high: float, l
 
 def test_a_direct_encoder_does_not_spike() -> None:
     assert not Direct.neuron.threshold
-    assert Direct().coding(np.zeros((1, 2))).analog
+    assert Direct().coding(np.zeros((1, 2)), 16).analog
 
 
 def test_every_encoder_has_its_name() -> None:
     for name in ENCODERS.names():
         assert ENCODERS.get(name).name == name
-        assert ENCODERS.get(name)().coding(np.zeros((1, 2))).encoder == name
+        assert ENCODERS.get(name)().coding(np.zeros((1, 2)), 16).encoder == name

@@ -1,0 +1,234 @@
+"""Assemble a network from a lowered graph and the scale of each population.
+
+A connection from s to l carries W·λ_s/λ_l, and the threshold is 1; all of it then goes to the population's
+integer grid. The bias of l becomes b/λ_l per step, or as much as a whole spike train where it flows once. Because
+every connection uses its own source's λ, this holds for any acyclic graph: an Add is two connections into one
+population.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from math import prod
+
+import numpy as np
+
+from kgenn.conversion.base import Converter, Settings
+from kgenn.conversion.compose import compose
+from kgenn.conversion.grid import LARGEST_READOUT_UNIT, LARGEST_UNIT, Gridded, to_grid
+from kgenn.conversion.incoming import Incoming, incoming, population_name
+from kgenn.conversion.max_pool import most_sources, pool_dynamics, pool_kernel
+from kgenn.conversion.neurons import READOUTS
+from kgenn.conversion.paths import Path, is_population
+from kgenn.diagnostics import fail
+from kgenn.encoders.base import Encoder
+from kgenn.ir.graph import Array, Graph, Input, Node, Shape
+from kgenn.ir.network import EXACT, Connection, InputCoding, InputTransform, Network, Population, ReadoutKind
+from kgenn.ir.neuron_code import NeuronModel
+from kgenn.ir.spike_code import CODES
+from kgenn.layers.affine import Affine
+from kgenn.layers.conv import Conv
+from kgenn.layers.pooling import MaxPool
+from kgenn.layers.shape import Permute
+
+Made = tuple[Population, tuple[Connection, ...], float]
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """A network, and for each population the worst relative rounding of its weights to the grid."""
+
+    network: Network
+    rounding: Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Assembler:
+    """What all networks of one model share.
+
+    Attributes:
+        graph: lowered, with one input and one output.
+        converter, encoder: the method, and the encoder.
+        transform, coding: of the input.
+        num_timesteps: T.
+        seed: of the encoder's random numbers.
+    """
+
+    graph: Graph
+    converter: Converter
+    encoder: Encoder
+    transform: InputTransform
+    coding: InputCoding
+    num_timesteps: int
+    seed: int
+
+    @property
+    def spike_range(self) -> tuple[int, int]:
+        """Return the least and the largest value of a spike of any population."""
+        low, high = self.converter.spike_range(self.num_timesteps)
+        return (min(low, -1) if self.coding.low < 0 and not self.coding.analog else low), high
+
+    def network(self, settings: Settings, readout: ReadoutKind) -> Draft:
+        """Return the whole network; the output is a ReLU where spikes are counted."""
+        if readout == "spike-count":
+            return Assembly(self, settings).draft(readout, None)
+        return Assembly(self, settings).draft(readout, READOUTS[self.converter.code, readout])
+
+    def up_to(self, settings: Settings, node: str, neuron: NeuronModel | None) -> Network:
+        """Return the network up to a node; see `Calibration.draft`."""
+        graph = self.graph
+        if neuron is not None and is_population(graph.by_name[node]):
+            node = graph.by_name[node].inputs[0]
+        part = replace(self, graph=replace(graph, outputs=(node,)).pruned())
+        return Assembly(part, settings).draft("spike-count" if neuron is None else "current", neuron).network
+
+
+@dataclass(frozen=True, eq=False)
+class Assembly:
+    """One network in the making: an assembler, settings, and λ of every population's node."""
+
+    assembler: Assembler
+    settings: Settings
+    scales: dict[str, Array] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        graph = self.assembler.graph
+        self.scales.update(self.settings.scales)
+        for node in graph.nodes:
+            if isinstance(node.layer, Input):
+                self.scales[node.name] = np.ones(())
+            elif isinstance(node.layer, MaxPool):
+                self.scales[node.name] = self.scales.get(node.inputs[0], np.ones(()))
+
+    def draft(self, readout: ReadoutKind, neuron: NeuronModel | None) -> Draft:
+        """Return the network, with a readout of the given neuron model after the spiking populations, or none."""
+        a = self.assembler
+        (input_name,), (output_name,) = a.graph.inputs, a.graph.outputs
+        first = a.encoder.population(input_name, a.graph.shapes[input_name], a.num_timesteps)
+        made: list[Made] = [(first, (), 0.0)]
+        for node in a.graph.nodes:
+            if isinstance(node.layer, MaxPool):
+                made.append(self.pooling(node))
+            elif is_population(node) and not isinstance(node.layer, Input):
+                made.append(self.spiking(node))
+        if neuron is not None:
+            made.append(self.accumulating(output_name, neuron))
+        network = Network(
+            name=a.graph.name,
+            populations=tuple(population for population, _, _ in made),
+            connections=tuple(c for _, connections, _ in made for c in connections),
+            input_shape=a.graph.input_shape,
+            transform=a.transform,
+            coding=a.coding,
+            readout=readout,
+            num_timesteps=a.num_timesteps,
+            seed=a.seed,
+            code_name=a.converter.code,
+            ann_macs=a.graph.macs,
+        )
+        return Draft(network, {p.name: rounding for p, _, rounding in made[1:]})
+
+    def spiking(self, node: Node) -> Made:
+        """Return the population of a ReLU with what goes into it."""
+        a = self.assembler
+        name, shape = population_name(a.graph, node.name), a.graph.shapes[node.name]
+        scale = np.asarray(self.scales[node.name], np.float64)
+        shift = self.settings.shifts.get(node.name)
+        coming = incoming(a.graph, self.scales, node.inputs[0], name, shift)
+        # parameters are a few times the unit's worth in a spike train; they too must be exact in float32
+        largest = min(LARGEST_UNIT, EXACT // (2 * self.constants))
+        gridded = self.on_grid(name, coming, np.broadcast_to(scale, shape).ravel(), largest)
+        dynamics = a.converter.dynamics(node, gridded.unit, a.num_timesteps)
+        neuron, params, initial = dynamics.neuron, dynamics.params, dynamics.initial
+        population = Population(name, shape, neuron, params, initial, gridded.bias, gridded.unit, scale)
+        return population, gridded.connections, max(gridded.rounding, default=0.0)
+
+    def accumulating(self, node: str, neuron: NeuronModel) -> Made:
+        """Return the readout that integrates a node's value, with what goes into it."""
+        graph = self.assembler.graph
+        name = f"{node}/readout" if is_population(graph.by_name[node]) else node
+        coming = incoming(graph, self.scales, node, name, self.settings.shifts.get(node))
+        # the largest possible current is one unit, whatever the logits' range
+        scale = np.asarray(max(float(np.max(coming.magnitude)), 1e-30))
+        gridded = self.on_grid(name, coming, scale, LARGEST_READOUT_UNIT)
+        population = Population(name, graph.shapes[node], neuron, {}, {}, gridded.bias, gridded.unit, scale)
+        return population, gridded.connections, max(gridded.rounding, default=0.0)
+
+    def pooling(self, node: Node) -> Made:
+        """Return the population of a max pooling with its synapses, whose weights are digits."""
+        a, layer = self.assembler, node.layer
+        assert isinstance(layer, MaxPool)
+        source, shape = a.graph.by_name[node.inputs[0]], a.graph.shapes[node.inputs[0]]
+        if not is_population(source) or (isinstance(source.layer, Input) and a.coding.analog):
+            what = "pools values that no spikes stand for"
+            raise fail("KG301", node.origin, what, "pool after a ReLU, or encode the input as spikes")
+        if prod(layer.size) > most_sources(a.spike_range):
+            what = f"has a window of {'×'.join(map(str, layer.size))}, too large for one neuron"
+            raise fail("KG301", node.origin, what, "pool with padding='valid', or in smaller windows")
+        size = (1, *layer.size) if len(layer.size) == 1 else layer.size
+        kernel = pool_kernel((size[0], size[1]), shape[-1], a.converter.code, a.spike_range)
+        digits = Conv(
+            kernel.reshape(*layer.size, 1, -1), None, layer.strides, layer.padding, layer.ones, shape[-1]
+        )
+        _, connectivity = compose(Path(source.name, shape, (digits,)), node.origin)
+        name = population_name(a.graph, node.name)
+        whole = connectivity.with_weights(connectivity.weights.astype(np.float32))
+        connection = Connection(population_name(a.graph, source.name), name, whole)
+        dynamics = pool_dynamics(prod(size), a.converter.code, a.spike_range, a.num_timesteps)
+        population = Population(
+            name,
+            a.graph.shapes[node.name],
+            dynamics.neuron,
+            dynamics.params,
+            dynamics.initial,
+            scale=np.asarray(self.scales[node.name], np.float64),
+            maximum=True,
+        )
+        return population, (connection,), 0.0
+
+    @property
+    def constants(self) -> int:
+        """Return how much more than in one step a constant current must bring where it flows once."""
+        code = CODES[self.assembler.converter.code]
+        return 1 if code.steady else code.levels(self.assembler.num_timesteps)
+
+    def on_grid(self, name: str, coming: Incoming, scale: Array, largest_unit: int) -> Gridded:
+        """Return a population's connections and bias on its grid, for its λ, flat or one value."""
+        a = self.assembler
+        first = population_name(a.graph, a.graph.inputs[0])
+        ready = coming.in_thresholds(scale).magnified(self.constants, first if a.coding.analog else "")
+        widest = max(abs(a.coding.low), abs(a.coding.high)) if a.coding.analog else 1.0
+        spike = float(max(map(abs, a.spike_range)))
+        amplitudes = [widest if c.source == first else spike for c in ready.connections]
+        bias = ready.bias if ready.bias.any() else None
+        return to_grid(name, ready.connections, bias, amplitudes, largest_unit)
+
+
+def assembler_of(
+    graph: Graph, converter: Converter, encoder: Encoder, calibration: Array, num_timesteps: int, seed: int
+) -> Assembler:
+    """Return the assembler of a lowered graph; `calibration` has shape (N, *input shape)."""
+    transform = input_transform(graph)
+    coding = encoder.coding(transform.apply(np.asarray(calibration)), num_timesteps)
+    return Assembler(graph, converter, encoder, transform, coding, num_timesteps, seed)
+
+
+def input_transform(graph: Graph) -> InputTransform:
+    """Return what the graph's input does on the host, as one transposition and one affine map."""
+    layer = graph.by_name[graph.inputs[0]].layer
+    assert isinstance(layer, Input)
+    shape: Shape = layer.shape
+    axes = tuple(range(len(shape)))
+    scale, shift = np.ones(()), np.zeros(())
+    for step in layer.preprocessing:
+        if isinstance(step, Permute):
+            axes = tuple(axes[a] for a in step.axes)
+            moved = [np.broadcast_to(a, shape).transpose(step.axes) if a.ndim else a for a in (scale, shift)]
+            scale, shift = moved
+        else:
+            assert isinstance(step, Affine)
+            factor, offset = step.scale_shift()
+            scale, shift = scale * factor, shift * factor + offset
+        shape = step.output_shape(shape)
+    return InputTransform(axes, np.array(scale), np.array(shift))

@@ -1,0 +1,50 @@
+"""Burst conversion: a neuron sends what it owes in one step, up to a limit, instead of one spike in each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from kgenn.conversion.base import Dynamics
+from kgenn.conversion.data_norm import PercentileScaled
+from kgenn.conversion.neurons import BURST
+from kgenn.diagnostics import fail
+from kgenn.ir.graph import Node
+from kgenn.layers.activation import ReLU
+
+# A spike's value is stored in 8 bits.
+MOST_SPIKES = 127
+
+
+@dataclass(frozen=True)
+class Burst(PercentileScaled):
+    """Send up to γ spikes in a step, n = min(γ, ⌊v⌋), v −= n; λ is a percentile of the activation.
+
+    Max pooling is lateral inhibition pooling. A ReLU with a cap keeps it: its neurons send single spikes.
+
+    Attributes:
+        gamma: γ, the most spikes in a step, 1 to 127.
+
+    Source: Li & Zeng 2022, arXiv:2204.13271.
+    """
+
+    name: ClassVar[str] = "burst"
+    citations: ClassVar[tuple[str, ...]] = ("li2022burst",)
+    default_timesteps: ClassVar[int] = 32
+
+    gamma: int = field(default=5, metadata={"help": "the most spikes of a neuron in a step"})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.gamma <= MOST_SPIKES:
+            raise fail("KG401", self.name, f"gamma is {self.gamma}; it lies in 1 to {MOST_SPIKES}")
+        if self.reset != "subtract":
+            raise fail("KG401", self.name, "reset is 'zero'; bursts need a reset by subtraction")
+
+    def spike_range(self, num_timesteps: int) -> tuple[int, int]:
+        return 0, self.gamma
+
+    def dynamics(self, node: Node, unit: int, num_timesteps: int) -> Dynamics:
+        is_capped = isinstance(node.layer, ReLU) and node.layer.max_value is not None
+        params = {"v_thresh": float(unit), "gamma": 1.0 if is_capped else float(self.gamma)}
+        return Dynamics(BURST, params, self.initial(unit))

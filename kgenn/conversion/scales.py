@@ -1,0 +1,39 @@
+"""Turn statistics of activations into scales: what all methods that calibrate on activations share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from kgenn.diagnostics import Diagnostic, KgennError
+from kgenn.ir.graph import Array, Graph
+from kgenn.layers.activation import ReLU
+
+
+def audible(graph: Graph, found: Mapping[str, Array], what: str) -> dict[str, Array]:
+    """Return scales with the layer's largest in place of channels that never fired.
+
+    Args:
+        found: for each ReLU a non-negative array of shape () or (channels,).
+        what: the statistic, for messages.
+
+    Raises:
+        KgennError: KG403 for each layer that was silent on the whole calibration set.
+    """
+    silent = [graph.by_name[name].origin or name for name, scale in found.items() if not scale.any()]
+    advice = "give more calibration data, or a higher --percentile"
+    if silent:
+        said = f"its activation's {what} is zero on the calibration set"
+        raise KgennError(Diagnostic("KG403", where, said, advice) for where in silent)
+    return {name: np.where(scale > 0, scale, scale.max()) for name, scale in found.items()}
+
+
+def capped(graph: Graph, scales: Mapping[str, Array]) -> dict[str, Array]:
+    """Return scales that are at most the cap of their ReLU, so that a full spike train stands for no more."""
+    result = {}
+    for name, scale in scales.items():
+        layer = graph.by_name[name].layer
+        cap = layer.max_value if isinstance(layer, ReLU) else None
+        result[name] = scale if cap is None else np.minimum(scale, cap)
+    return result

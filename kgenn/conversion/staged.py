@@ -1,0 +1,56 @@
+"""What the methods share that send each activation as one number of a fixed number of levels, in a stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from kgenn.conversion.activations import percentiles
+from kgenn.conversion.base import Calibration, Converter, Settings
+from kgenn.conversion.quantisation import least_squares_scales
+from kgenn.conversion.scales import audible, capped
+from kgenn.diagnostics import fail
+from kgenn.ir.graph import Array
+from kgenn.ir.spike_code import CODES
+
+Rule = Literal["least-squares", "percentile", "maximum"]
+
+
+@dataclass(frozen=True)
+class Staged(Converter):
+    """Let λ be what the largest number of a stage stands for.
+
+    Attributes:
+        scale_rule: λ by the least squared error of the numbers, or a percentile or the maximum of activations.
+        percentile: of the rule `percentile`, in (0, 100].
+        rounding: numbers are rounded to the nearest; else down.
+    """
+
+    scale_rule: Rule = field(default="least-squares", metadata={"help": "how a layer's largest value is chosen"})
+    percentile: float = field(default=99.9, metadata={"help": "of the activations, over 0 to 100 (the maximum)"})
+    rounding: bool = field(default=True, metadata={"help": "round activations to the nearest level, not down"})
+
+    def __post_init__(self) -> None:
+        if not 0 < self.percentile <= 100:
+            raise fail("KG401", self.name, f"percentile is {self.percentile}; it lies in (0, 100]")
+
+    def settings(self, calibration: Calibration) -> Settings:
+        graph = calibration.graph
+        found = audible(graph, self.statistics(calibration), self.scale_rule)
+        return Settings(capped(graph, found))
+
+    def statistics(self, calibration: Calibration) -> Mapping[str, Array]:
+        """Return λ of each ReLU by the rule; 0 where it was silent."""
+        graph, samples = calibration.graph, calibration.samples
+        if self.scale_rule == "least-squares":
+            levels = CODES[self.code].levels(calibration.num_timesteps)
+            return least_squares_scales(graph, samples, levels, self.rounding)
+        percentile = 100.0 if self.scale_rule == "maximum" else self.percentile
+        return percentiles(graph, samples, percentile, channelwise=False)
+
+    def half(self, unit: int) -> float:
+        """Return what is added to v before it is read: half a unit to round, nothing to truncate."""
+        return float(np.floor(unit / 2)) if self.rounding else 0.0

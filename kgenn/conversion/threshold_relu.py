@@ -1,0 +1,45 @@
+"""Threshold-ReLU conversion: the model was trained with capped ReLUs, and its caps are the scales."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from kgenn.conversion.base import Calibration, Settings
+from kgenn.conversion.rate_coded import RateCoded
+from kgenn.diagnostics import Diagnostic, KgennError
+from kgenn.ir.graph import Node
+from kgenn.layers.activation import ReLU
+
+
+@dataclass(frozen=True)
+class ThresholdReLU(RateCoded):
+    """Let λ be the cap θ of each ReLU of a model trained with activations clip(x, 0, θ).
+
+    The method's shift of the bias by θ/(2T) in each step is the same as the default initial potential of θ/2.
+    Such a model needs --allow relu-cap.
+
+    Source: Deng & Gu 2021, arXiv:2103.00476.
+    """
+
+    name: ClassVar[str] = "threshold-relu"
+    citations: ClassVar[tuple[str, ...]] = ("deng2021",)
+    default_timesteps: ClassVar[int] = 32
+
+    def settings(self, calibration: Calibration) -> Settings:
+        relus = [n for n in calibration.graph.nodes if isinstance(n.layer, ReLU)]
+        caps = {node.name: cap_of(node) for node in relus}
+        uncapped = [node.origin for node in relus if caps[node.name] is None]
+        if uncapped:
+            what = "has a ReLU without a cap, which threshold-relu takes its scale from"
+            advice = "train with ReLU(max_value=θ), see benchmarks/zoo, or use another converter"
+            raise KgennError(Diagnostic("KG210", origin, what, advice) for origin in uncapped)
+        return Settings({name: np.asarray(cap) for name, cap in caps.items()})
+
+
+def cap_of(node: Node) -> float | None:
+    """Return the cap of a ReLU, or None."""
+    assert isinstance(node.layer, ReLU)
+    return node.layer.max_value

@@ -1,0 +1,118 @@
+"""Bring max pooling where neurons can do it: after a population, and in windows that a neuron can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
+
+from kgenn.ir.graph import Graph, Input, Node
+from kgenn.layers.activation import ReLU
+from kgenn.layers.pooling import MaxPool
+from kgenn.passes.options import LoweringOptions
+from kgenn.passes.signs import non_negative
+
+
+def rectify_before_max_pool(graph: Graph, options: LoweringOptions) -> Graph:
+    """Move a ReLU that follows a max pooling before it: max and relu are monotonic, and so they commute.
+
+    Declines where something else reads the pooled values too.
+    """
+    moved: dict[str, Node] = {}
+    for node in graph.nodes:
+        users = graph.consumers[node.name]
+        if isinstance(node.layer, MaxPool) and len(users) == 1 and node.name not in graph.outputs:
+            relu = graph.by_name[users[0]]
+            if isinstance(relu.layer, ReLU) and not relu.layer.negative_slope and not relu.layer.threshold:
+                moved[node.name] = relu
+    relus = {relu.name for relu in moved.values()}
+
+    def change(node: Node) -> Sequence[Node] | str | None:
+        if node.name in relus:
+            return node.inputs[0]
+        relu = moved.get(node.name)
+        if relu is None:
+            return None
+        return replace(relu, inputs=node.inputs), replace(node, inputs=(relu.name,))
+
+    return graph.edit(change)
+
+
+def place_max_pool_sources(graph: Graph, options: LoweringOptions) -> Graph:
+    """Insert a ReLU before each max pooling of values that are no population but cannot be negative.
+
+    A sum or a concatenation of non-negative branches is its own ReLU, so that the function stays. Declines where
+    the values can be negative.
+    """
+    positive = non_negative(graph)
+    notes: list[str] = []
+
+    def change(node: Node) -> Sequence[Node] | None:
+        if not isinstance(node.layer, MaxPool):
+            return None
+        (source,) = node.inputs
+        old = graph.by_name.get(source)
+        if old is None or isinstance(old.layer, ReLU | MaxPool | Input):
+            return None
+        if source not in positive:
+            notes.append(f"{node.name}: pools values that can be negative")
+            return None
+        name = f"{node.name}/source"
+        return Node(name, ReLU(), (source,), node.origin), replace(node, inputs=(name,))
+
+    return graph.edit(change).noted(*notes)
+
+
+def split_max_pools(graph: Graph, most_sources: int) -> Graph:
+    """Split each max pooling of more than so many values into smaller ones, one after the other.
+
+    A window is split along its axes first. Along one axis a window of k = a + b − 1 is a window of a at every
+    position and then a window of b at the old stride; where windows do not overlap and a divides k, a window of
+    a at stride a and then one of k / a.
+    """
+
+    def change(node: Node) -> Sequence[Node] | None:
+        layer = node.layer
+        if not isinstance(layer, MaxPool) or prod(layer.size) <= most_sources:
+            return None
+        chain, source = [], node.inputs[0]
+        parts = _parts(layer, most_sources)
+        for number, part in enumerate(parts):
+            name = node.name if number == len(parts) - 1 else f"{node.name}/{number}"
+            chain.append(Node(name, part, (source,), node.origin))
+            source = name
+        return chain
+
+    return graph.edit(change)
+
+
+def _parts(layer: MaxPool, most: int) -> list[MaxPool]:
+    if prod(layer.size) <= most:
+        return [layer]
+    wide = [axis for axis, size in enumerate(layer.size) if size > 1]
+    if len(wide) > 1:
+        first = tuple(n if axis == wide[0] else 1 for axis, n in enumerate(layer.size))
+        steps = tuple(s if axis == wide[0] else 1 for axis, s in enumerate(layer.strides))
+        rest = tuple(1 if axis == wide[0] else n for axis, n in enumerate(layer.size))
+        rest_steps = tuple(1 if axis == wide[0] else s for axis, s in enumerate(layer.strides))
+        one, two = MaxPool(first, steps, layer.padding), MaxPool(rest, rest_steps, layer.padding)
+        return [*_parts(one, most), *_parts(two, most)]
+    return _along(layer, wide[0], most)
+
+
+def _along(layer: MaxPool, axis: int, most: int) -> list[MaxPool]:
+    size, stride = layer.size[axis], layer.strides[axis]
+
+    def part(window: int, step: int) -> MaxPool:
+        sizes, steps = list(layer.size), list(layer.strides)
+        sizes[axis], steps[axis] = window, step
+        return MaxPool(tuple(sizes), tuple(steps), layer.padding)
+
+    if layer.padding != "valid":
+        # padding of the parts would not add up to that of the whole
+        return [layer]
+    divisors = [a for a in range(2, most + 1) if size % a == 0]
+    if size == stride and divisors:
+        a = divisors[-1]
+        return [part(a, a), *_parts(part(size // a, size // a), most)]
+    return [part(most, 1), *_parts(part(size - most + 1, stride), most)]
