@@ -14,9 +14,13 @@ from kgenn.layers.activation import ReLU
 
 @dataclass(frozen=True)
 class Unscaled(RateCoded):
-    """Let λ be 1 everywhere, for a network whose weights were normalised before, or as a baseline."""
+    """Let λ be 1 everywhere, for a network whose weights were normalised before, or as a baseline.
+
+    Rates end at 1, so that a cap elsewhere would be lost.
+    """
 
     name: ClassVar[str] = "none"
+    represents: ClassVar[frozenset[str]] = RateCoded.represents - {"relu-cap"}
     citations: ClassVar[tuple[str, ...]] = ()
 
     def settings(self, calibration: Calibration) -> Settings:

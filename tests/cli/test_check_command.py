@@ -44,11 +44,6 @@ def test_allowed_features_convert(kgenn: Kgenn, name: str) -> None:
     assert (done.code, done.err) == (0, "")
 
 
-def test_what_the_converter_cannot_represent_is_kg207_though_allowed(kgenn: Kgenn) -> None:
-    done = kgenn("check", FIXTURES / "one_dimensional-2.15.0.h5", *EVERYTHING)
-    assert (done.code, done.codes) == (1, ["KG207"])
-
-
 def test_two_inputs_are_kg209(kgenn: Kgenn) -> None:
     assert kgenn("check", FIXTURES / "shared-2.15.0.h5", *EVERYTHING).codes == ["KG209"]
 

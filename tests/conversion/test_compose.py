@@ -8,18 +8,17 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from kgenn.conversion.incoming import incoming
 from kgenn.conversion.compose import compose
 from kgenn.conversion.convert import fit_readout
 from kgenn.conversion.data_norm import DataNorm
+from kgenn.conversion.incoming import incoming
 from kgenn.conversion.paths import constant_of, is_population, paths_into, weights_into
 from kgenn.diagnostics import KgennError
-from kgenn.encoders.direct import Direct
 from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
 from kgenn.ir.graph import Array, Graph, Input
 from kgenn.ir.network import Connection, ReadoutKind
+from kgenn.layers.activation import Softmax
 from kgenn.layers.conv import Conv
-from kgenn.layers.pooling import MaxPool
 from kgenn.passes import LoweringOptions, lower
 from networks import RECIPES, Build, build, samples
 
@@ -164,8 +163,8 @@ def test_chains_that_trained_networks_have_keep_their_structure(name: str) -> No
 
 def test_a_layer_that_is_not_linear_is_refused_by_name() -> None:
     b = Build("odd", (4, 4, 2))
-    graph = b.graph(b.relu(b.add(MaxPool((2, 2), (2, 2), "valid"), "input")))
-    with pytest.raises(KgennError, match=r"KG301.*maxpool_1 \(MaxPool\).*not linear"):
+    graph = b.graph(b.relu(b.add(Softmax(), "input")))
+    with pytest.raises(KgennError, match=r"KG301.*softmax_1 \(Softmax\).*not linear"):
         paths_into(graph, graph.by_name["relu_2"].inputs[0])
 
 

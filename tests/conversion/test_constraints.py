@@ -10,6 +10,7 @@ from kgenn.conversion.constraints import FEATURES, violations
 from kgenn.conversion.convert import check_and_lower, convert_graph
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.plan import plan
+from kgenn.conversion.unscaled import Unscaled
 from kgenn.diagnostics import KgennError
 from kgenn.encoders.direct import Direct
 from kgenn.ir.graph import Graph
@@ -70,7 +71,13 @@ def test_all_violations_are_found_in_layer_order_with_their_layers() -> None:
 
 
 def test_what_no_converter_can_do_stays_an_error_whatever_is_allowed() -> None:
-    assert codes(everything_wrong(), *FEATURES) == ["KG207", "KG202", "KG202", "KG208"]
+    assert codes(everything_wrong(), *FEATURES) == ["KG202", "KG202", "KG208"]
+
+
+def test_what_is_allowed_but_not_represented_by_the_converter_is_kg207() -> None:
+    found = violations(build("relu_cap"), Unscaled(), ["relu-cap"])
+    assert {d.code for d in found} == {"KG207"}
+    assert not violations(build("relu_cap"), DataNorm(), ["relu-cap"])
 
 
 def test_conversion_stops_with_every_violation() -> None:

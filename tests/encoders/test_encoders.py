@@ -22,7 +22,7 @@ from kgenn.ir.network import InputTransform, Network
 def spikes_of(encoder: Encoder, x: Array, steps: int, first_sample: int = 0) -> Array:
     """Return the spikes of each input, shape (N, steps, inputs)."""
     coding = encoder.coding(x, 16)
-    population = encoder.population("input", x.shape[1:])
+    population = encoder.population("input", x.shape[1:], 16)
     transform = InputTransform((0,), np.ones(()), np.zeros(()))
     network = Network("n", (population,), (), x.shape[1:], transform, coding, "current", steps, seed=5)
     run = PopulationRun(network, population, network.drive(x), first_sample)
