@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from kgenn.backends import TARGETS
+from kgenn.cli.listing import default_first, takes_signed_input
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.constraints import FEATURES, violations
 from kgenn.conversion.data_norm import DataNorm
@@ -106,23 +107,50 @@ def sample_graph(class_name: str, shape: list[int], options: Mapping[str, Any]) 
 
 
 def layer_rows() -> Iterator[tuple[str, str, str, str]]:
-    """Yield (layer, what it becomes, the flags it needs, whether data-norm converts it)."""
+    """Yield (layer, what it becomes, the flags it needs, the converters that take it)."""
     by_code = {feature.code: feature.name for feature in FEATURES.values()}
     for label, shape, options in SAMPLES:
         graph = sample_graph(label.split("(")[0], shape, options)
         needed = [by_code.get(d.code, "") for d in violations(graph, DataNorm(), ())]
-        left = violations(graph, DataNorm(), tuple(FEATURES))
+        flags = ", ".join(f"`--allow {name}`" for name in dict.fromkeys(needed) if name) or "strict"
         fates = plan(graph, lower(graph, LoweringOptions()))
         becomes = next(fate.becomes for fate in fates if fate.layer.startswith("layer "))
-        flags = ", ".join(f"`--allow {name}`" for name in dict.fromkeys(needed) if name) or "strict"
-        never = any(d.code != "KG207" for d in left)
-        yield f"`{label}`", "read only" if left else becomes, "no" if never else flags, "no" if left else "exact"
+        names = CONVERTERS.names()
+        cannot = [name for name in names if violations(graph, CONVERTERS.get(name)(), tuple(FEATURES))]
+        if len(cannot) == len(names):
+            yield f"`{label}`", "read only", "no", "no"
+        else:
+            yield f"`{label}`", becomes, flags, f"all but {listed(cannot)}" if cannot else "all"
+
+
+def method_rows() -> Iterator[tuple[str, ...]]:
+    """Yield what each converter declares: name, rule, features, signed input, code, encoders, timesteps."""
+    for name in CONVERTERS.names():
+        cls = CONVERTERS.get(name)
+        features = [feature in cls.represents for feature in FEATURES]
+        answers = ("yes" if answer else "no" for answer in (*features, takes_signed_input(cls.encoders)))
+        encoders = listed(default_first(cls.default_encoder, cls.encoders))
+        yield f"`{name}`", first_line(cls), *answers, cls.code, encoders, str(cls.default_timesteps)
+
+
+def encoder_rows() -> Iterator[tuple[str, str, str]]:
+    """Yield (encoder, what it does, the converters that take its spikes)."""
+    for name in ENCODERS.names():
+        takers = [c for c in CONVERTERS.names() if name in CONVERTERS.get(c).encoders]
+        everyone = len(takers) == len(CONVERTERS.names())
+        yield f"`{name}`", first_line(ENCODERS.get(name)), "all" if everyone else listed(takers)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as code, with commas."""
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table."""
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in cells)]) + "\n"
 
 
 def first_line(entry: object) -> str:
@@ -134,17 +162,13 @@ def tables() -> dict[str, str]:
     """Return each table by the name of its place in the README."""
     missing = {name.split("(")[0] for name, _, _ in SAMPLES} - set(LAYERS.names())
     assert not missing, f"samples of unknown layers: {missing}"
-    features = list(FEATURES)
-    methods = [
-        (f"`{name}`", first_line(cls), *("yes" if f in cls.represents else "no" for f in features))
-        for name, cls in ((n, CONVERTERS.get(n)) for n in CONVERTERS.names())
-    ]
-    encoders = [(f"`{name}`", first_line(ENCODERS.get(name))) for name in ENCODERS.names()]
+    features = [f"`{feature}`" for feature in FEATURES]
+    declared = (*features, "signed input", "code", "encoders, the default first", "default T")
     targets = [(f"`{name}`", first_line(TARGETS.get(name))) for name in TARGETS.names()]
     return {
-        "layers": markdown(("layer", "becomes", "profile", "data-norm"), list(layer_rows())),
-        "methods": markdown(("converter", "rule", *(f"`{f}`" for f in features)), methods),
-        "encoders": markdown(("encoder", "does"), encoders),
+        "layers": markdown(("layer", "becomes", "profile", "converters"), list(layer_rows())),
+        "methods": markdown(("converter", "rule", *declared), list(method_rows())),
+        "encoders": markdown(("encoder", "does", "converters"), list(encoder_rows())),
         "targets": markdown(("target", "is"), targets),
     }
 

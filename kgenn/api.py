@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from fractions import Fraction
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,8 +19,9 @@ from kgenn.backends.base import RunOptions, Simulator
 from kgenn.backends.simulate import simulate
 from kgenn.conversion.base import Converter
 from kgenn.conversion.constraints import violations
-from kgenn.conversion.convert import convert_graph
+from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.conversion.data_norm import DataNorm
+from kgenn.credits import credits_of
 from kgenn.data import check_labels, prepare
 from kgenn.diagnostics import Diagnostic, fail
 from kgenn.encoders.base import Encoder
@@ -26,11 +29,13 @@ from kgenn.encoders.direct import Direct
 from kgenn.frontend import load
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network, ReadoutKind
-from kgenn.ir.recording import Recording, Wanted
+from kgenn.ir.recording import Recording, Wanted, batch_size_for
 from kgenn.metrics.comparison import Comparison
+from kgenn.metrics.early_exit import ExitTally
 from kgenn.metrics.layer_error import ErrorTally
 from kgenn.metrics.result import Result, Tally
 from kgenn.passes import LoweringOptions
+from kgenn.search import Search, Yardstick, fewest_timesteps
 
 # Samples simulated at once: enough for any number of threads, few enough for the scores of long runs.
 BATCH_SIZE = 64
@@ -57,7 +62,10 @@ def convert(
     model: Any,
     *,
     calibration: Array,
-    timesteps: int | None = None,
+    timesteps: int | Literal["auto"] | None = None,
+    loss: float = Search.loss,
+    most_timesteps: int | None = None,
+    labels: Array | None = None,
     converter: Converter | None = None,
     encoder: Encoder | None = None,
     allow: Collection[str] = (),
@@ -72,7 +80,11 @@ def convert(
         model: a path to .h5 or .keras, a live keras.Model, or a Graph.
         calibration: a few hundred training samples as the model takes them, shape (N, *input shape).
         timesteps: T, at least 1: the K of few-spike, the t_max of time-to-first-spike; the converter's default
-            if not given.
+            if not given; with "auto" the fewest that lose little on the calibration set, see `kgenn.search`.
+        loss: what "auto" may lose, in percentage points of accuracy.
+        most_timesteps: what "auto" tries at most; by the method's code if not given.
+        labels: of the calibration samples, for "auto": class indices of shape (N,), or one-hot; without them
+            agreement with the model's predictions counts.
         converter: `DataNorm()` if not given.
         encoder: `Direct()` if not given.
         allow: features beyond the strict profile, such as "bias" or "batch-norm".
@@ -87,20 +99,17 @@ def convert(
     Raises:
         KgennError: with every violation, or the first error of a later stage.
     """
-    method = converter or DataNorm()
-    conversion = convert_graph(
-        as_graph(model),
-        method,
-        encoder or Direct(),
-        np.asarray(calibration),
-        method.default_timesteps if timesteps is None else timesteps,
-        simulate,
-        allow,
-        LoweringOptions(residual, pooling),
-        readout,
-        seed,
-    )
-    return conversion.network
+    method, graph, samples = converter or DataNorm(), as_graph(model), np.asarray(calibration)
+
+    def at(steps: int) -> Conversion:
+        lowering = LoweringOptions(residual, pooling)
+        encoding = encoder or Direct()
+        return convert_graph(graph, method, encoding, samples, steps, simulate, allow, lowering, readout, seed)
+
+    if timesteps == "auto":
+        against = Yardstick(graph, samples, labels_of(graph, labels, len(samples)))
+        return fewest_timesteps(at, method, against, Search(loss, most_timesteps), simulate).conversion.network
+    return at(method.default_timesteps if timesteps is None else timesteps).network
 
 
 def compile(
@@ -163,6 +172,7 @@ class CompiledNetwork:
         progress: Progress | None = None,
         observe: Observer | None = None,
         wanted: Wanted | None = None,
+        early_exit: float | None = None,
     ) -> Result:
         """Run samples and count what happens.
 
@@ -173,14 +183,21 @@ class CompiledNetwork:
             progress: called with the number of samples finished after each batch.
             observe: called with the recording of each batch.
             wanted: what else those recordings shall hold.
+            early_exit: tell too what ending each sample once a class has this probability, in (0, 1], would give;
+                see `kgenn.metrics.early_exit`. The run needs every spike then.
 
         Raises:
-            KgennError: KG602 or KG603 for inputs the network does not take, KG607 for odd labels.
+            KgennError: KG401 where the network knows no early exit, KG602 or KG603 for inputs that it does not
+                take, KG607 for odd labels.
         """
         classes = self.network.populations[-1].size
         labels = None if y is None else check_labels(y, len(x), classes)
         tally = Tally(self.network)
+        exits = None if early_exit is None else ExitTally(self.network, early_exit)
         wanted = wanted or Wanted()
+        if exits is not None:
+            wanted = replace(wanted, trace=True, curve=True)
+            batch_size = min(batch_size, batch_size_for(self.network, BATCH_SIZE))
         self._simulator.prepare(wanted.trace)
         wall, cpu = 0.0, 0.0
         for start, drive in self._batches(x, batch_size, progress):
@@ -188,10 +205,18 @@ class CompiledNetwork:
             recording = self._simulator.run(drive, start, wanted)
             wall += time.perf_counter() - wall_before
             cpu += self._cpu_seconds() - cpu_before
-            tally.add(recording, None if labels is None else labels[start : start + len(drive)])
+            right = None if labels is None else labels[start : start + len(drive)]
+            tally.add(recording, right)
+            if exits is not None:
+                exits.add(recording, right)
             if observe is not None:
                 observe(start, drive, recording)
-        return tally.result(labels is not None, wall, cpu, self._simulator.kernel_seconds)
+        exited = None if exits is None else exits.result(labels is not None)
+        return tally.result(labels is not None, wall, cpu, self._simulator.kernel_seconds, exited)
+
+    def bibtex(self) -> str:
+        """Return the BibTeX of every work that the network used, as `kgenn cite` prints it."""
+        return "\n\n".join(credit.bibtex for credit in credits_of(self.artifact)) + "\n"
 
     def trace(self, x: Array, batch_size: int = BATCH_SIZE) -> Iterator[Recording]:
         """Yield the recording of each batch with every spike in it."""
@@ -243,6 +268,15 @@ class CompiledNetwork:
 def as_graph(model: Any) -> Graph:
     """Return a model as a graph, reading it where it is not one yet."""
     return model if isinstance(model, Graph) else load(model)
+
+
+def labels_of(graph: Graph, y: Array | None, num_samples: int) -> Array | None:
+    """Return labels as class indices of a model with one output, shape (N,), or None where there are none.
+
+    Raises:
+        KgennError: KG607 where they are of another number, or not classes of the model.
+    """
+    return None if y is None else check_labels(y, num_samples, prod(graph.shapes[graph.outputs[0]]))
 
 
 def samples(x: Array, shape: tuple[int, ...], scale: str | Fraction | None = None) -> Array:

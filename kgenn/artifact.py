@@ -25,7 +25,7 @@ from kgenn.ir.serialise import from_plain, npz_bytes, to_plain
 MANIFEST = "manifest.json"
 NETWORK = "network.npz"
 # Raised when a directory written before can no longer be read.
-SCHEMA = 1
+SCHEMA = 2
 # What reading a file that was cut off or changed can raise.
 DAMAGE = (
     OSError,

@@ -31,6 +31,7 @@ CODES: dict[str, str] = {
     "KG402": "The calibration data are missing, empty, or of the wrong shape.",
     "KG403": "A layer's activation is zero on the whole calibration set, so it has no scale.",
     "KG404": "The weights of a population do not fit the exact integer grid.",
+    "KG405": "No number of timesteps up to the most allowed reaches the loss that --timesteps auto is to keep.",
     # export
     "KG410": "The network has something that a NIR graph cannot hold.",
     "KG411": "The network has something that mlGeNN cannot hold.",

@@ -19,15 +19,7 @@ from kgenn.ir.recording import Recording
 
 # The first date a zip file can hold, so that equal traces are equal bytes.
 EPOCH = (1980, 1, 1, 0, 0, 0)
-# Bytes of a batch's raster, of one byte for each sample, timestep and neuron.
-RASTER_BYTES = 1 << 28
 COLUMNS = {"sample": "<i4", "timestep": "<i4", "neuron": "<i4", "value": "|i1"}
-
-
-def batch_size_for(network: Network, largest: int) -> int:
-    """Return how many samples can be traced at once, at most `largest` and at least 1."""
-    per_sample = network.num_timesteps * sum(p.size for p in network.spiking)
-    return max(1, min(largest, RASTER_BYTES // max(per_sample, 1)))
 
 
 class TraceWriter:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from math import prod
 
@@ -17,13 +18,15 @@ from kgenn.encoders.direct import Direct
 from kgenn.encoders.integrate_fire import IntegrateFire
 from kgenn.encoders.poisson import Poisson
 from kgenn.encoders.spike import Spike
+from kgenn.encoders.stage import FewSpikeInput, FewSpikeSignedInput, TtfsInput
 from kgenn.ir.graph import Array, Graph, Input, Layer, Node, Shape
+from kgenn.ir.windows import Padding
 from kgenn.layers.activation import Identity, ReLU, Softmax
 from kgenn.layers.affine import BatchNorm, Normalization, Rescaling
 from kgenn.layers.conv import Conv
 from kgenn.layers.dense import Dense
 from kgenn.layers.merge import Add, Concatenate
-from kgenn.layers.pooling import AveragePool
+from kgenn.layers.pooling import AveragePool, MaxPool
 from kgenn.layers.shape import Permute, Reshape, ZeroPad
 
 # every feature that `--allow` knows and data-norm represents
@@ -36,6 +39,12 @@ ENCODERS: dict[str, tuple[Encoder, float, float]] = {
     "poisson": (Poisson(), 0.0, 1.0),
     "poisson-signed": (Poisson(signed=True), -1.0, 1.0),
     "spike": (Spike(binarise=0.5), 0.0, 1.0),
+}
+# the same for the encoders that only staged networks take
+STAGED_ENCODERS: dict[str, tuple[Encoder, float, float]] = {
+    "few-spike": (FewSpikeInput(), 0.0, 1.0),
+    "few-spike-signed": (FewSpikeSignedInput(), -1.0, 1.0),
+    "ttfs": (TtfsInput(), 0.0, 1.0),
 }
 
 
@@ -100,6 +109,11 @@ class Build:
     def pool(self, x: str, size: Shape = (2, 2), strides: Shape | None = None, padding: str = "valid") -> str:
         return self.add(AveragePool(size, strides or size, padding), x)  # type: ignore[arg-type]
 
+    def max_pool(
+        self, x: str, size: Shape = (2, 2), strides: Shape | None = None, padding: Padding = "valid"
+    ) -> str:
+        return self.add(MaxPool(size, strides or size, padding), x)
+
     def global_pool(self, x: str) -> str:
         *sizes, channels = self.shape(x)
         return self.add(Reshape((channels,)), self.pool(x, tuple(sizes)))
@@ -139,6 +153,16 @@ def build(name: str) -> Graph:
     shape, recipe = RECIPES[name]
     made = Build(name, shape)
     return made.graph(recipe(made))
+
+
+def with_caps(graph: Graph, cap: float = 1.5) -> Graph:
+    """Return a graph whose ReLUs all have a cap, as models trained for threshold-relu have."""
+
+    def change(node: Node) -> tuple[Node] | None:
+        is_open = isinstance(node.layer, ReLU) and node.layer.max_value is None
+        return (replace(node, layer=ReLU(cap)),) if is_open else None
+
+    return graph.edit(change)
 
 
 # ---- dense
@@ -546,3 +570,65 @@ def relu_output(b: Build) -> str:
 def softmax(b: Build) -> str:
     x = b.add(Identity(), b.relu(b.dense("input", 9)))
     return b.add(Softmax(), b.dense(x, 4))
+
+
+# ---- max pooling
+
+
+@network(6, 6, 2)
+def max_pool_conv(b: Build) -> str:
+    return b.classify(b.conv_relu(b.max_pool(b.conv_relu("input", 3)), 4))
+
+
+@network(6, 5, 2)
+def max_pool_dense(b: Build) -> str:
+    return b.classify(b.max_pool(b.conv_relu("input", 3, bias=True)))
+
+
+@network(6, 7, 2)
+def max_pool_overlapping_same(b: Build) -> str:
+    return b.classify(b.conv_relu(b.max_pool(b.conv_relu("input", 3), (3, 3), (2, 2), "same"), 4))
+
+
+@network(8, 8, 2)
+def max_pool_max_pool(b: Build) -> str:
+    return b.classify(b.max_pool(b.max_pool(b.conv_relu("input", 3), (3, 2), (1, 2))))
+
+
+@network(6, 6, 2)
+def max_pool_relu(b: Build) -> str:
+    return b.classify(b.relu(b.max_pool(b.conv("input", 3))))
+
+
+@network(6, 6, 2)
+def max_pool_add(b: Build) -> str:
+    x = b.conv_relu("input", 3)
+    return b.classify(b.conv_relu(b.max_pool(b.add(Add(), x, b.conv_relu(x, 3))), 4))
+
+
+@network(6, 6, 2)
+def max_pool_concat(b: Build) -> str:
+    both = b.add(Concatenate(), b.conv_relu("input", 3), b.conv_relu("input", 2, (1, 1)))
+    return b.classify(b.max_pool(both))
+
+
+@network(6, 6, 2)
+def max_pool_skip(b: Build) -> str:
+    x = b.conv_relu("input", 3)
+    return b.classify(b.relu(b.add(Add(), b.max_pool(x), b.conv(x, 3, strides=(2, 2)))))
+
+
+@network(9, 2)
+def max_pool_1d(b: Build) -> str:
+    return b.classify(b.conv_relu(b.max_pool(b.conv_relu("input", 4, (3,)), (3,), (2,)), 5, (3,)))
+
+
+@network(5, 6, 2)
+def max_pool_global(b: Build) -> str:
+    # 30 values, more than one neuron can hear
+    return b.dense(b.flat(b.max_pool(b.conv_relu("input", 5), (5, 6))), 4)
+
+
+@network(6, 6, 2)
+def max_pool_cap(b: Build) -> str:
+    return b.classify(b.max_pool(b.relu(b.conv("input", 3), 0.6)))

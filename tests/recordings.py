@@ -10,46 +10,84 @@ import numpy as np
 from kgenn.backends import TARGETS, RunOptions
 from kgenn.backends.base import Simulator
 from kgenn.backends.simulate import simulate
-from kgenn.conversion.convert import convert_graph
+from kgenn.conversion.base import Converter
+from kgenn.conversion.burst import Burst
+from kgenn.conversion.calibrated import Calibrated
+from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.conversion.data_norm import DataNorm
+from kgenn.conversion.few_spike import FewSpike
+from kgenn.conversion.spike_norm import SpikeNorm
+from kgenn.conversion.threshold_relu import ThresholdReLU
+from kgenn.conversion.time_to_first_spike import TimeToFirstSpike
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network, ReadoutKind
 from kgenn.ir.recording import Recording, Wanted
 from kgenn.passes import LoweringOptions
-from networks import ALLOW, ENCODERS, build, samples
+from networks import ALLOW, ENCODERS, STAGED_ENCODERS, build, samples, with_caps
 
 NUM_SAMPLES = 4
 # a block of the generated program and a bit
 NUM_TIMESTEPS = 21
 EVERYTHING = Wanted(trace=True, worths=True)
+ALL_ENCODERS = {**ENCODERS, **STAGED_ENCODERS}
+
+# every method, with the numbers of timesteps that its tests run
+METHODS: dict[str, tuple[Converter, tuple[int, ...]]] = {
+    "data-norm": (DataNorm(), (21,)),
+    "few-spike": (FewSpike(), (7, 1, 2, 16)),
+    "ttfs": (TimeToFirstSpike(), (40, 1, 5)),
+    "burst": (Burst(), (21,)),
+    "threshold-relu": (ThresholdReLU(), (21,)),
+    "spike-norm": (SpikeNorm(norm_samples=16, norm_timesteps=20), (21,)),
+    "calibrated": (Calibrated(), (8,)),
+}
+# networks of `networks` that a method does not take: a population that a pass inserts has no cap
+UNFIT: dict[str, tuple[str, ...]] = {}
 
 
 @cache
+def conversion(
+    name: str,
+    encoder: str = "direct",
+    converter: Converter | None = None,
+    lowering: LoweringOptions | None = None,
+    readout: ReadoutKind | None = None,
+    num_timesteps: int = NUM_TIMESTEPS,
+    seed: int = 3,
+) -> Conversion:
+    """Return what converting a network of `networks` gives."""
+    graph = with_caps(build(name)) if isinstance(converter, ThresholdReLU) else build(name)
+    coder, low, high = ALL_ENCODERS[encoder]
+    calibration = samples(graph, 16, low, high)
+    chosen = converter or DataNorm()
+    given = (graph, chosen, coder, calibration, num_timesteps, simulate, ALLOW, lowering, readout, seed)
+    return convert_graph(*given)
+
+
 def converted(
     name: str,
     encoder: str = "direct",
-    converter: DataNorm | None = None,
+    converter: Converter | None = None,
     lowering: LoweringOptions | None = None,
     readout: ReadoutKind | None = None,
     num_timesteps: int = NUM_TIMESTEPS,
     seed: int = 3,
 ) -> Network:
     """Return a network of `networks`, converted."""
-    graph = build(name)
-    coder, low, high = ENCODERS[encoder]
-    calibration = samples(graph, 16, low, high)
-    chosen = converter or DataNorm()
-    given = (graph, chosen, coder, calibration, num_timesteps, simulate, ALLOW, lowering, readout, seed)
-    return convert_graph(*given).network
+    return conversion(name, encoder, converter, lowering, readout, num_timesteps, seed).network
+
+
+def inputs_of(network: Network, encoder: str, count: int = NUM_SAMPLES) -> Array:
+    """Return random inputs that the encoder takes, and that lie in the calibrated range."""
+    _, low, high = ALL_ENCODERS[encoder]
+    rng = np.random.default_rng(11)
+    # direct input is legal up to what the calibration data had
+    return rng.uniform(0.9 * low, 0.9 * high, (count, *network.input_shape)).astype(np.float32)
 
 
 def drive_of(network: Network, encoder: str, count: int = NUM_SAMPLES) -> Array:
-    """Return the drive of random inputs that the encoder takes, and that lie in the calibrated range."""
-    _, low, high = ENCODERS[encoder]
-    rng = np.random.default_rng(11)
-    # direct input is legal up to what the calibration data had
-    inside = rng.uniform(0.9 * low, 0.9 * high, (count, *network.input_shape))
-    return network.drive(inside.astype(np.float32))
+    """Return the drive of `inputs_of`."""
+    return network.drive(inputs_of(network, encoder, count))
 
 
 def compiled(network: Network, num_threads: int = 1) -> Simulator:

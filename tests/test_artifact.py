@@ -20,7 +20,7 @@ from kgenn.diagnostics import KgennError
 from kgenn.ir.serialise import npz_bytes
 from kgenn.ir.text import network_text
 from networks import ENCODERS, RECIPES
-from recordings import converted
+from recordings import conversion, converted
 
 RECORD = {"model": {"file": "m.h5"}, "notes": ["bé"], "options": {"percentile": 99.9}}
 
@@ -37,9 +37,9 @@ def files_of(name: str, encoder: str = "direct", target: str = "cpu") -> dict[st
 @pytest.mark.parametrize("target", ["cpu", "reference"])
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_same_network_gives_the_same_bytes(name: str, target: str) -> None:
-    converted.cache_clear()
+    conversion.cache_clear()
     first = files_of(name, "poisson", target)
-    converted.cache_clear()
+    conversion.cache_clear()
     assert files_of(name, "poisson", target) == first
 
 

@@ -43,9 +43,14 @@ ALLOWED: dict[str, set[str]] = {
     "export": FOUNDATION | {"ir", "backends"},
     "report": FOUNDATION | {"ir", "layers", "backends"},
     "config": FOUNDATION | MIDDLE,
-    "api": FOUNDATION | MIDDLE | {"config", "data", "artifact"},
+    "search": FOUNDATION | {"ir", "conversion"},
+    "citations": FOUNDATION,
+    "credits": FOUNDATION | {"ir", "conversion", "encoders", "config", "artifact", "citations"},
+    "api": FOUNDATION | MIDDLE | {"config", "data", "artifact", "search", "credits"},
     "kgenn": FOUNDATION | MIDDLE | {"config", "api", "export"},
-    "cli": FOUNDATION | MIDDLE | {"config", "data", "artifact", "trace", "report", "api", "export", "kgenn"},
+    "cli": FOUNDATION
+    | MIDDLE
+    | {"config", "data", "artifact", "trace", "report", "api", "export", "search", "credits", "kgenn"},
     "__main__": {"cli"},
 }
 

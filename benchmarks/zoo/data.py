@@ -1,4 +1,4 @@
-"""Image sets in the layout of keras.datasets, and the random shifts of the training."""
+"""Image sets in the layout of keras.datasets, and the random shifts and mirror images of the training."""
 
 from __future__ import annotations
 
@@ -57,3 +57,9 @@ def shift(images: Array, max_shift: int, rng: np.random.Generator) -> Array:
     columns = (corners[1] + np.arange(width))[:, np.newaxis, :]
     shifted: Array = padded[np.arange(count)[:, np.newaxis, np.newaxis], rows, columns]
     return shifted
+
+
+def mirror(images: Array, rng: np.random.Generator) -> Array:
+    """Turn left and right round in half of the images, of shape (N, height, width, C)."""
+    turned = rng.random(len(images)) < 0.5
+    return np.where(turned[:, np.newaxis, np.newaxis, np.newaxis], images[:, :, ::-1], images)

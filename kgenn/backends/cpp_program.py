@@ -33,11 +33,17 @@ CPP = Dialect(
 )
 
 # What a spike in step t of a block is worth, by spike code.
-WORTH: Mapping[CodeName, str] = {"rate": "1", "binary": "int32_t{1} << (kBlock - 1 - t)", "latency": "kBlock - t"}
+WORTH: Mapping[CodeName, str] = {
+    "rate": "1",
+    "binary": "int32_t{1} << (kBlock - 1 - t)",
+    "latency": "kBlock - t",
+    "differential": "1",
+}
 WORTH_NOTES: Mapping[CodeName, str] = {
     "rate": "1 each",
     "binary": "2^(T - 1 - t) each",
     "latency": "T - t each",
+    "differential": "1 each",
 }
 
 FILES = ("network.cpp", "kgenn_network.h", "runtime.hpp", "main.cpp", "CMakeLists.txt")
@@ -64,6 +70,7 @@ class ModelContext:
     real: str
     params: tuple[str, ...]
     state: tuple[str, ...]
+    locals: tuple[str, ...]
     integrate: tuple[str, ...]
     update: tuple[str, ...]
     threshold: str
@@ -84,6 +91,7 @@ def model_context(model: NeuronModel) -> ModelContext:
         real={"single": "float", "double": "double"}[model.precision],
         params=tuple(model.params),
         state=tuple(model.state),
+        locals=model.locals,
         integrate=render_statements(model.integrate, CPP),
         update=render_statements(model.update, CPP),
         threshold=render_code(expression_of(model.threshold), CPP) if model.threshold else "",
@@ -117,6 +125,7 @@ def network_context(network: Network, words: Words) -> dict[str, Any]:
         "num_classes": network.populations[-1].size,
         "num_neurons": first,
         "staged": staged,
+        "steady": network.code.steady,
         "block": network.num_timesteps if staged else BLOCK,
         "worth": WORTH[network.code_name],
         "worth_note": WORTH_NOTES[network.code_name],
@@ -149,6 +158,7 @@ def population_context(
         "spiking": bool(model.threshold),
         "silent": is_input and network.coding.analog,
         "valued": "true" if population.neuron.valued else "false",
+        "graded": "true" if population.neuron.graded else "false",
         "incoming": connections,
         "direct": direct,
         "events": [c for c in connections if not c["direct"]],

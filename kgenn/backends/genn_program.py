@@ -39,6 +39,7 @@ WORTH: Mapping[CodeName, tuple[str, str]] = {
     "rate": ("{0}", ""),
     "binary": ("{0}", "worth = worth + worth;"),
     "latency": ("{0} * (stop - t)", ""),
+    "differential": ("{0}", ""),
 }
 BACKENDS: Mapping[Device, str] = {"cpu": "single_threaded_cpu", "cuda": "cuda"}
 # GeNN's CPU backend simulates one sample at a time.
@@ -61,6 +62,7 @@ class ModelContext:
     emit: str
     reset: tuple[str, ...]
     valued: bool
+    graded: bool
     uses_random: bool
     uses_external: bool
     uses_current: bool
@@ -79,13 +81,15 @@ def model_context(model: NeuronModel) -> ModelContext:
         identifier=model.name.replace("-", "_"),
         real={"single": "scalar", "double": "double"}[model.precision],
         params=tuple(model.params),
-        state=tuple(model.state),
+        # the code of a threshold and of a reset does not see what the update declares
+        state=(*model.state, *model.locals),
         integrate=render_statements(model.integrate, LISTENING),
         update=render_statements(model.update, GENN),
         threshold=render_code(expression_of(model.threshold), GENN) if model.threshold else "",
         emit=render_code(expression_of(model.emit), GENN),
         reset=render_statements(model.reset, GENN),
         valued=model.valued,
+        graded=model.graded,
         uses_random=RANDOM in model.used,
         uses_external="i_ext" in model.used,
         uses_current="i_syn" in model.used,
@@ -149,7 +153,10 @@ def population_context(
     arrays[f"{identifier}.params"] = values(population, model.params, initial=False)
     if population.bias is not None:
         arrays[f"{identifier}.bias"] = population.bias.astype(np.float32)
-    state = dict(zip(model.state, map(float, values(population, model.state, initial=True)), strict=True))
+    neuron = population.neuron
+    kept = tuple(neuron.state)
+    state = dict(zip(kept, map(float, values(population, kept, initial=True)), strict=True))
+    state |= dict.fromkeys(neuron.locals, 0.0)
     counted = {"num_spikes": 0.0, "worth": 0.0} if model.threshold else {}
     return {
         "id": identifier,

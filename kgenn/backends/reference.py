@@ -160,7 +160,7 @@ class Tally:
     def add(self, run: PopulationRun, spikes: Array, t: int, samples: slice = slice(None)) -> None:
         """Record one population's step t for the given samples."""
         population = run.population
-        self.counts[population.name][samples] += np.abs(spikes)
+        self.counts[population.name][samples] += spikes != 0 if population.neuron.graded else np.abs(spikes)
         self.worths[population.name][samples] += spikes * self.worth[t].astype(np.int32)
         if self.raster is not None and population.neuron.threshold:
             self.raster[population.name][samples, t] = spikes

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 
-from kgenn.api import as_graph, model_record
+from kgenn.api import as_graph, labels_of, model_record
 from kgenn.artifact import Artifact, sha256_of, write_directory
 from kgenn.backends import TARGETS
 from kgenn.backends.simulate import simulate
@@ -26,18 +26,23 @@ from kgenn.cli.options import (
     read_samples,
     scale_flag,
     scaled,
+    search_flags,
+    search_of,
     split_flag,
+    timesteps_of,
 )
 from kgenn.config import options_of
 from kgenn.conversion import CONVERTERS, Converter
-from kgenn.conversion.constraints import violations
+from kgenn.conversion.constraints import FEATURES, violations
 from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.diagnostics import KgennError
 from kgenn.encoders import ENCODERS, Encoder
+from kgenn.ir.graph import Graph
 from kgenn.ir.network import ReadoutKind
 from kgenn.passes import LoweringOptions
 from kgenn.report.contents import network_contents
 from kgenn.report.words import size_of, times
+from kgenn.search import Found, Report, Search, Yardstick, fewest_timesteps
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,8 @@ class Request:
     Attributes:
         samples: of the calibration data, the first so many.
         scale: as given, such as "1/255".
+        timesteps: T; of no meaning where it is searched for.
+        search: for the fewest timesteps.
     """
 
     model: Path
@@ -60,24 +67,55 @@ class Request:
     lowering: LoweringOptions
     readout: ReadoutKind
     timesteps: int
+    search: Search | None
     seed: int
 
-    def record(self, conversion: Conversion) -> dict[str, Any]:
+
+@dataclass(frozen=True, eq=False)
+class Compilation:
+    """A request with what came of it.
+
+    Attributes:
+        samples: of the calibration data, as many as there were.
+        features: what the model has beyond the strict profile.
+        found: the outcome of the search for the fewest timesteps, where there was one.
+    """
+
+    request: Request
+    conversion: Conversion
+    samples: int
+    features: tuple[str, ...]
+    found: Found | None
+
+    def record(self) -> dict[str, Any]:
         """Return what the manifest keeps: files by name and SHA-256, every option, rounding and notes."""
-        calibration = {"file": self.calibration.name, "sha256": sha256_of(self.calibration)}
+        asked = self.request
+        calibration = {"file": asked.calibration.name, "sha256": sha256_of(asked.calibration)}
         return {
-            "model": model_record(self.model),
-            "calibration": {**calibration, "split": self.split, "samples": self.samples},
-            "scale": None if self.scale is None else str(Fraction(self.scale)),
-            "converter": {"name": self.converter.name, "options": _options(self.converter)},
-            "encoder": {"name": self.encoder.name, "options": _options(self.encoder)},
-            "allow": sorted(set(self.allow)),
-            "lowering": _options(self.lowering),
-            "readout": self.readout,
-            "timesteps": self.timesteps,
-            "seed": self.seed,
-            "rounding": dict(conversion.rounding),
-            "notes": list(conversion.lowered.notes),
+            "model": model_record(asked.model),
+            "calibration": {**calibration, "split": asked.split, "samples": self.samples},
+            "scale": None if asked.scale is None else str(Fraction(asked.scale)),
+            "converter": {"name": asked.converter.name, "options": _options(asked.converter)},
+            "encoder": {"name": asked.encoder.name, "options": _options(asked.encoder)},
+            "allow": sorted(set(asked.allow)),
+            "features": list(self.features),
+            "lowering": _options(asked.lowering),
+            "readout": asked.readout,
+            "timesteps": self.conversion.network.num_timesteps,
+            "search": self._search(),
+            "seed": asked.seed,
+            "rounding": dict(self.conversion.rounding),
+            "notes": list(self.conversion.lowered.notes),
+        }
+
+    def _search(self) -> dict[str, Any] | None:
+        if self.found is None or self.request.search is None:
+            return None
+        return {
+            "limit": self.request.search.loss,
+            "loss": round(self.found.loss, 6),
+            "measured": "accuracy" if self.found.labelled else "agreement",
+            "most_timesteps": self.found.most_timesteps,
         }
 
 
@@ -91,7 +129,8 @@ class Request:
 @converter_flags
 @click.option("--encoder", metavar="NAME", help="See kgenn list encoders.  [default: the converter's]")
 @encoder_flags
-@click.option("--timesteps", type=int, metavar="T", help="Steps of a simulation, or of a stage.")
+@click.option("--timesteps", callback=timesteps_of, metavar="T|auto", help="Of a simulation, or of a stage.")
+@search_flags
 @click.option("--readout", metavar=f"[{'|'.join(get_args(ReadoutKind))}]", help="The score of a class.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Of the encoder's random numbers.")
 @allow_flag
@@ -106,6 +145,8 @@ def compile(converter: str, encoder: str | None, target: str, output: Path, **va
     """
     backend = TARGETS.get(target)()
     method = chosen(CONVERTERS, converter, values)
+    search = search_of(values)
+    given = values["timesteps"] is not None and search is None
     request = Request(
         converter=method,
         encoder=chosen(ENCODERS, encoder or method.default_encoder, values),
@@ -113,21 +154,26 @@ def compile(converter: str, encoder: str | None, target: str, output: Path, **va
         split=values["split"] or "train",
         **{name: values[name] for name in ("model", "calibration", "samples", "scale")},
         readout=values["readout"] or method.readouts[0],
-        timesteps=method.default_timesteps if values["timesteps"] is None else values["timesteps"],
+        timesteps=values["timesteps"] if given else method.default_timesteps,
+        search=search,
         **{name: values[name] for name in ("allow", "seed")},
     )
-    with stage("converting"):
-        conversion, request = convert(request)
-        artifact = Artifact(conversion.network, target, request.record(conversion))
-        write_directory(output, artifact.files(backend.emit(conversion.network)))
+    with stage("converting") as say:
+        made = convert(request, lambda timesteps: say(f"converting, T = {timesteps}"))
+        network = made.conversion.network
+        artifact = Artifact(network, target, made.record())
+        write_directory(output, artifact.files(backend.emit(network)))
     start = time.perf_counter()
     with stage("building"):
-        backend.build(conversion.network, output)
-    _print_summary(conversion, target, output, time.perf_counter() - start)
+        backend.build(network, output)
+    _print_summary(made, target, output, time.perf_counter() - start)
 
 
-def convert(request: Request) -> tuple[Conversion, Request]:
-    """Read the model and the calibration data, and convert; return the request with the samples there were.
+def convert(request: Request, report: Report) -> Compilation:
+    """Read the model and the calibration data, and convert.
+
+    Args:
+        report: called with each number of timesteps that a search tries.
 
     Raises:
         KgennError: with every violation of the profile before anything else.
@@ -137,27 +183,42 @@ def convert(request: Request) -> tuple[Conversion, Request]:
     if found:
         raise KgennError(found)
     data = read_samples(request.calibration, request.split, request.samples)
-    x = scaled(data, graph.input_shape, request.scale, None, request.calibration).x
-    conversion = convert_graph(
-        graph,
-        request.converter,
-        request.encoder,
-        x,
-        request.timesteps,
-        simulate,
-        request.allow,
-        request.lowering,
-        request.readout,
-        request.seed,
-    )
-    return conversion, replace(request, samples=len(x))
+    data = scaled(data, graph.input_shape, request.scale, None, request.calibration)
+    features = features_of(graph, request.converter)
+
+    def at(timesteps: int) -> Conversion:
+        return convert_graph(
+            graph,
+            request.converter,
+            request.encoder,
+            data.x,
+            timesteps,
+            simulate,
+            request.allow,
+            request.lowering,
+            request.readout,
+            request.seed,
+        )
+
+    if request.search is None:
+        return Compilation(request, at(request.timesteps), len(data.x), features, None)
+    against = Yardstick(graph, data.x, labels_of(graph, data.y, len(data.x)))
+    best = fewest_timesteps(at, request.converter, against, request.search, simulate, report)
+    return Compilation(request, best.conversion, len(data.x), features, best)
+
+
+def features_of(graph: Graph, converter: Converter) -> tuple[str, ...]:
+    """Return what a model has beyond the strict profile, as `--allow` names it, in order."""
+    codes = {violation.code for violation in violations(graph, converter, ())}
+    return tuple(sorted(name for name, feature in FEATURES.items() if feature.code in codes))
 
 
 def _options(value: object) -> dict[str, Any]:
     return {option.name: getattr(value, option.name) for option in options_of(type(value))}
 
 
-def _print_summary(conversion: Conversion, target: str, output: Path, seconds: float) -> None:
+def _print_summary(made: Compilation, target: str, output: Path, seconds: float) -> None:
+    conversion = made.conversion
     contents = network_contents(conversion.network, target)
     synapses = {p.name: 0 for p in contents.populations}
     for c in contents.connections:
@@ -176,7 +237,15 @@ def _print_summary(conversion: Conversion, target: str, output: Path, seconds: f
     ]
     print_table(columns, rows)
     print_notes(conversion.lowered.notes)
+    if made.found is not None:
+        print_line(_search_line(made.found, made.samples))
     neurons = sum(p.neurons for p in contents.populations)
     total = sum(synapses.values())
     figures = f"{neurons:,} neurons, {total:,} synapses, {size_of(contents.weight_bytes)} of weights"
     print_line(f"{output}: {figures}; built in {seconds:.1f} s")
+
+
+def _search_line(found: Found, samples: int) -> str:
+    measured = "accuracy" if found.labelled else "agreement with the model"
+    steps = f"{found.timesteps} timestep{'s' if found.timesteps > 1 else ''}"
+    return f"{steps}: {found.loss:.2f} points of {measured} lost on {samples:,} calibration samples"

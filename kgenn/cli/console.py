@@ -87,10 +87,10 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def stage(label: str) -> Iterator[None]:
-    """Show on stderr, where that is a terminal, what is being worked on."""
+def stage(label: str) -> Iterator[Callable[[str], None]]:
+    """Show on stderr, where that is a terminal, what is being worked on; yield what to call to change it."""
     if not sys.stderr.isatty():
-        yield
+        yield lambda text: None
         return
-    with Console(stderr=True).status(label):
-        yield
+    with Console(stderr=True).status(label) as status:
+        yield lambda text: status.update(text)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import click
+import numpy as np
 
 from kgenn.cli.console import print_json, print_line, print_table
 from kgenn.cli.options import json_flag
@@ -13,22 +14,38 @@ Rows = list[dict[str, str]]
 
 
 def methods() -> Rows:
-    """Return the converters, with what each represents beyond the strict profile."""
+    """Return the converters, with what their classes declare."""
     from kgenn.conversion import CONVERTERS
 
     found = []
     for name in CONVERTERS.names():
         cls = CONVERTERS.get(name)
-        represents = ", ".join(sorted(cls.represents))
+        signed = ["signed input"] if takes_signed_input(cls.encoders) else []
         found.append(
             {
                 "name": name,
                 "description": _first_line(cls),
-                "represents": represents,
+                "represents": ", ".join([*sorted(cls.represents), *signed]),
+                "encoders": ", ".join(default_first(cls.default_encoder, cls.encoders)),
+                "code": cls.code,
+                "timesteps": str(cls.default_timesteps),
                 "source": ", ".join(cls.citations),
             }
         )
     return found
+
+
+def default_first(default: str, names: Collection[str]) -> list[str]:
+    """Return names in order, the default before the others."""
+    return sorted(names, key=lambda name: (name != default, name))
+
+
+def takes_signed_input(encoders: Collection[str]) -> bool:
+    """Tell whether one of some encoders takes negative inputs."""
+    from kgenn.encoders import ENCODERS
+
+    least = np.full((1, 1), -1.0)
+    return any(ENCODERS.get(name)().coding(least, 1).low < 0 for name in encoders)
 
 
 def encoders() -> Rows:

@@ -19,11 +19,13 @@ from kgenn.encoders import ENCODERS
 from kgenn.ir.graph import Shape
 from kgenn.passes import LoweringOptions
 from kgenn.registry import Registry
+from kgenn.search import Search
 
 C = TypeVar("C", bound=Callable[..., Any])
 T = TypeVar("T")
 Decorator = Callable[[C], C]
 PATH = click.Path(path_type=Path)
+AUTO = "auto"
 
 
 def classes_of(registry: Registry[type[T]]) -> dict[str, type[T]]:
@@ -89,9 +91,34 @@ def run_options_of(values: Mapping[str, Any]) -> RunOptions:
     return make(RunOptions, "run", given({"run": RunOptions}, values))
 
 
+def search_of(values: Mapping[str, Any]) -> Search | None:
+    """Return the options of a search for the fewest timesteps, where one is asked for.
+
+    Raises:
+        KgennError: KG401 for such an option without `--timesteps auto`.
+    """
+    options = given({"search": Search}, values)
+    if values["timesteps"] == AUTO:
+        return make(Search, "timesteps", options)
+    for name in options:
+        raise fail("KG401", "--" + name.replace("_", "-"), "needs a search", "pass --timesteps auto")
+    return None
+
+
+def timesteps_of(context: click.Context, parameter: click.Parameter, text: str | None) -> int | str | None:
+    """Return a number of timesteps, or the word auto; a callback of click."""
+    if text is None or text == AUTO:
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is neither a whole number nor {AUTO}") from None
+
+
 converter_flags: Decorator[Any] = flags(classes_of(CONVERTERS))
 encoder_flags: Decorator[Any] = flags(classes_of(ENCODERS))
 lowering_flags: Decorator[Any] = flags({"lowering": LoweringOptions})
+search_flags: Decorator[Any] = flags({"search": Search})
 run_flags: Decorator[Any] = flags({"run": RunOptions})
 allow_flag = click.option(
     "--allow", multiple=True, metavar="FEATURE", help="Admit a feature; see kgenn list features."

@@ -14,10 +14,10 @@ from kgenn.cli.console import print_json, print_line, print_table, progress, sta
 from kgenn.cli.options import PATH, check_output, data_flags, json_flag, read_samples, run_options_of, scaled
 from kgenn.data import Data
 from kgenn.ir.graph import Array
-from kgenn.ir.recording import Recording, Wanted
+from kgenn.ir.recording import Recording, Wanted, batch_size_for
 from kgenn.ir.serialise import npz_bytes
 from kgenn.metrics.result import Result
-from kgenn.trace import TraceWriter, batch_size_for
+from kgenn.trace import TraceWriter
 
 
 @click.command()
@@ -26,6 +26,7 @@ from kgenn.trace import TraceWriter, batch_size_for
 @click.option("--batch-size", type=click.IntRange(min=1), metavar="B", help="Samples simulated at once.")
 @click.option("--target", metavar="NAME", help="Run on this target instead of the one it was compiled for.")
 @click.option("--curve", is_flag=True, help="Give the accuracy after each step too.")
+@click.option("--early-exit", type=float, metavar="CONFIDENCE", help="End a sample at this probability, 0 to 1.")
 @click.option("--trace", type=PATH, metavar="OUT.npz", help="Write every spike.")
 @click.option("--predictions", type=PATH, metavar="OUT.npz", help="Write the predictions and scores.")
 @json_flag
@@ -38,6 +39,7 @@ def run(
     batch_size: int | None,
     target: str | None,
     curve: bool,
+    early_exit: float | None,
     trace: Path | None,
     predictions: Path | None,
     as_json: bool,
@@ -50,6 +52,9 @@ def run(
 
     --trace writes for each spiking population NAME the arrays NAME/sample, NAME/timestep, NAME/neuron and
     NAME/value, with an entry for each spike, and NAME/shape; --predictions writes predictions and scores.
+
+    --early-exit tells too what ending each sample at the first step would give at which the softmax of its scores
+    so far is that sure of one class; --predictions then adds exit_predictions and exit_timesteps.
     """
     check_output(trace)
     check_output(predictions)
@@ -57,9 +62,9 @@ def run(
     with stage("loading"):
         network = open_directory(directory, run_options_of(options), target)
     samples = scaled(samples, network.network.input_shape, scale, network.artifact.record.get("scale"), data)
-    result = evaluate(network, samples, batch_size, trace)
+    result = evaluate(network, samples, batch_size, trace, early_exit)
     if predictions is not None:
-        write_file(predictions, npz_bytes({"predictions": result.predictions, "scores": result.scores}))
+        write_file(predictions, npz_bytes(_arrays(result)))
     if as_json:
         print_json(result.to_dict(curve))
         return
@@ -68,7 +73,9 @@ def run(
         _print_curve(result)
 
 
-def evaluate(network: CompiledNetwork, data: Data, batch_size: int | None, trace: Path | None) -> Result:
+def evaluate(
+    network: CompiledNetwork, data: Data, batch_size: int | None, trace: Path | None, early_exit: float | None
+) -> Result:
     """Run all samples once, writing the trace on the way."""
     with ExitStack() as stack:
         observe: Observer | None = None
@@ -81,7 +88,16 @@ def evaluate(network: CompiledNetwork, data: Data, batch_size: int | None, trace
 
         advance = stack.enter_context(progress("running", len(data.x)))
         size = batch_size or BATCH_SIZE
-        return network.evaluate(data.x, data.y, size, advance, observe, Wanted(trace=trace is not None))
+        wanted = Wanted(trace=trace is not None)
+        return network.evaluate(data.x, data.y, size, advance, observe, wanted, early_exit)
+
+
+def _arrays(result: Result) -> dict[str, Array]:
+    arrays = {"predictions": result.predictions, "scores": result.scores}
+    if result.early_exit is None:
+        return arrays
+    exits = result.early_exit
+    return {**arrays, "exit_predictions": exits.predictions, "exit_timesteps": exits.timesteps}
 
 
 def _print_curve(result: Result) -> None:

@@ -10,9 +10,11 @@ CONVERTERS: Registry[type[Converter]] = Registry(
     group="kgenn.converters",
     table={
         "burst": "kgenn.conversion.burst:Burst",
+        "calibrated": "kgenn.conversion.calibrated:Calibrated",
         "data-norm": "kgenn.conversion.data_norm:DataNorm",
         "few-spike": "kgenn.conversion.few_spike:FewSpike",
         "none": "kgenn.conversion.unscaled:Unscaled",
+        "spike-norm": "kgenn.conversion.spike_norm:SpikeNorm",
         "threshold-relu": "kgenn.conversion.threshold_relu:ThresholdReLU",
         "ttfs": "kgenn.conversion.time_to_first_spike:TimeToFirstSpike",
     },

@@ -75,12 +75,12 @@ class Assembler:
             return Assembly(self, settings).draft(readout, None)
         return Assembly(self, settings).draft(readout, READOUTS[self.converter.code, readout])
 
-    def up_to(self, settings: Settings, node: str, neuron: NeuronModel | None) -> Network:
+    def up_to(self, settings: Settings, node: str, neuron: NeuronModel | None, num_timesteps: int) -> Network:
         """Return the network up to a node; see `Calibration.draft`."""
         graph = self.graph
         if neuron is not None and is_population(graph.by_name[node]):
             node = graph.by_name[node].inputs[0]
-        part = replace(self, graph=replace(graph, outputs=(node,)).pruned())
+        part = replace(self, graph=replace(graph, outputs=(node,)).pruned(), num_timesteps=num_timesteps)
         return Assembly(part, settings).draft("spike-count" if neuron is None else "current", neuron).network
 
 
@@ -125,6 +125,7 @@ class Assembly:
             num_timesteps=a.num_timesteps,
             seed=a.seed,
             code_name=a.converter.code,
+            levels=a.converter.levels(a.num_timesteps),
             ann_macs=a.graph.macs,
         )
         return Draft(network, {p.name: rounding for p, _, rounding in made[1:]})
@@ -136,7 +137,7 @@ class Assembly:
         scale = np.asarray(self.scales[node.name], np.float64)
         shift = self.settings.shifts.get(node.name)
         coming = incoming(a.graph, self.scales, node.inputs[0], name, shift)
-        # parameters are a few times the unit's worth in a spike train; they too must be exact in float32
+        # parameters are up to the unit times the worth of a spike train; they too must be exact in float32
         largest = min(LARGEST_UNIT, EXACT // (2 * self.constants))
         gridded = self.on_grid(name, coming, np.broadcast_to(scale, shape).ravel(), largest)
         dynamics = a.converter.dynamics(node, gridded.unit, a.num_timesteps)
@@ -166,6 +167,9 @@ class Assembly:
         if prod(layer.size) > most_sources(a.spike_range):
             what = f"has a window of {'×'.join(map(str, layer.size))}, too large for one neuron"
             raise fail("KG301", node.origin, what, "pool with padding='valid', or in smaller windows")
+        if self.can_be_negative(source) and any(map(any, layer.pads(shape[:-1]))):
+            what = "pools a signed input beside padding, which has no spikes and would count as 0"
+            raise fail("KG301", node.origin, what, "pool with padding='valid', or encode inputs from 0 to 1")
         size = (1, *layer.size) if len(layer.size) == 1 else layer.size
         kernel = pool_kernel((size[0], size[1]), shape[-1], a.converter.code, a.spike_range)
         digits = Conv(
@@ -175,7 +179,7 @@ class Assembly:
         name = population_name(a.graph, node.name)
         whole = connectivity.with_weights(connectivity.weights.astype(np.float32))
         connection = Connection(population_name(a.graph, source.name), name, whole)
-        dynamics = pool_dynamics(prod(size), a.converter.code, a.spike_range, a.num_timesteps)
+        dynamics = pool_dynamics(prod(size), a.converter.code, a.spike_range, a.num_timesteps, a.converter.graded)
         population = Population(
             name,
             a.graph.shapes[node.name],
@@ -187,11 +191,17 @@ class Assembly:
         )
         return population, (connection,), 0.0
 
+    def can_be_negative(self, node: Node) -> bool:
+        """Tell whether a population can send spikes of negative values: a signed input, or the pool of one."""
+        while isinstance(node.layer, MaxPool):
+            node = self.assembler.graph.by_name[node.inputs[0]]
+        return isinstance(node.layer, Input) and self.assembler.coding.low < 0
+
     @property
     def constants(self) -> int:
         """Return how much more than in one step a constant current must bring where it flows once."""
-        code = CODES[self.assembler.converter.code]
-        return 1 if code.steady else code.levels(self.assembler.num_timesteps)
+        converter = self.assembler.converter
+        return 1 if CODES[converter.code].steady else converter.levels(self.assembler.num_timesteps)
 
     def on_grid(self, name: str, coming: Incoming, scale: Array, largest_unit: int) -> Gridded:
         """Return a population's connections and bias on its grid, for its λ, flat or one value."""

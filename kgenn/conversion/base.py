@@ -40,15 +40,16 @@ class Calibration:
         graph: lowered, with one input and one output.
         samples: inputs as the user gives them, shape (N, *input shape).
         num_timesteps: T.
-        draft: returns the network of some settings up to a node: a ReLU's own spikes, or, with a neuron model,
-            a readout of that model in place of the node; only what lies before the node needs settings.
+        draft: returns the network of some settings up to a node, for so many timesteps: a ReLU's own spikes, or,
+            with a neuron model, a readout of that model in place of the node; only what lies before it needs
+            settings.
         simulate: runs a network on samples.
     """
 
     graph: Graph
     samples: Array
     num_timesteps: int
-    draft: Callable[[Settings, str, NeuronModel | None], Network]
+    draft: Callable[[Settings, str, NeuronModel | None, int], Network]
     simulate: Simulate
 
 
@@ -76,10 +77,12 @@ class Converter(ABC):
         represents: the features beyond the strict profile that it can represent exactly, as `--allow` names them.
         citations: keys of `kgenn.citations`, the method's own first.
         code: what a spike stands for.
+        graded: a spike counts as one, whatever its value.
         encoders: the names of the encoders it works with, its default first in `default_encoder`.
         default_encoder: the encoder where the user names none.
         readouts: the readouts it has, the default first.
         default_timesteps: T where the user gives none.
+        depends_on_timesteps: the network for T is not the one for another T that runs longer or shorter.
     """
 
     name: ClassVar[str]
@@ -88,10 +91,12 @@ class Converter(ABC):
     )
     citations: ClassVar[tuple[str, ...]]
     code: ClassVar[CodeName] = "rate"
+    graded: ClassVar[bool] = False
     encoders: ClassVar[frozenset[str]] = RATE_ENCODERS
     default_encoder: ClassVar[str] = "direct"
     readouts: ClassVar[tuple[ReadoutKind, ...]] = (DEFAULT_READOUT, "current", "spike-count")
     default_timesteps: ClassVar[int] = 64
+    depends_on_timesteps: ClassVar[bool] = True
 
     @abstractmethod
     def settings(self, calibration: Calibration) -> Settings:
@@ -106,6 +111,15 @@ class Converter(ABC):
             unit: the integer that stands for a unit spike, on the population's grid; even.
             num_timesteps: T.
         """
+
+    @property
+    def cited(self) -> tuple[str, ...]:
+        """Return the keys of what the method uses with the options it has."""
+        return self.citations
+
+    def levels(self, num_timesteps: int) -> int:
+        """Return the worth of a spike train that stands for λ."""
+        return num_timesteps
 
     def spike_range(self, num_timesteps: int) -> tuple[int, int]:
         """Return the least and the largest value of a spike; 0 counts as one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -9,7 +10,7 @@ from kgenn.conversion.base import Dynamics
 from kgenn.conversion.data_norm import PercentileScaled
 from kgenn.conversion.neurons import BURST
 from kgenn.diagnostics import fail
-from kgenn.ir.graph import Node
+from kgenn.ir.graph import Array, Graph, Node
 from kgenn.layers.activation import ReLU
 
 # A spike's value is stored in 8 bits.
@@ -18,12 +19,16 @@ MOST_SPIKES = 127
 
 @dataclass(frozen=True)
 class Burst(PercentileScaled):
-    """Send up to γ spikes in a step, n = min(γ, ⌊v⌋), v −= n; λ is a percentile of the activation.
+    """Send up to γ spikes in a step, n = min(γ, ⌊v⌋), v −= n; λ is a share of a percentile of the activation.
+
+    In the paper λ is the percentile itself, and bursts only make up for what single spikes left. Below it, rates
+    settle within few steps, since a neuron can send more than its activation.
 
     Max pooling is lateral inhibition pooling. A ReLU with a cap keeps it: its neurons send single spikes.
 
     Attributes:
         gamma: γ, the most spikes in a step, 1 to 127.
+        share: λ as a share of the percentile, in (0, 1]; 1 is the paper's.
 
     Source: Li & Zeng 2022, arXiv:2204.13271.
     """
@@ -33,18 +38,30 @@ class Burst(PercentileScaled):
     default_timesteps: ClassVar[int] = 32
 
     gamma: int = field(default=5, metadata={"help": "the most spikes of a neuron in a step"})
+    share: float = field(default=0.4, metadata={"help": "the scale as a share of the percentile, over 0 to 1"})
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 1 <= self.gamma <= MOST_SPIKES:
             raise fail("KG401", self.name, f"gamma is {self.gamma}; it lies in 1 to {MOST_SPIKES}")
+        if not 0 < self.share <= 1:
+            raise fail("KG401", self.name, f"share is {self.share}; it lies in (0, 1]")
         if self.reset != "subtract":
             raise fail("KG401", self.name, "reset is 'zero'; bursts need a reset by subtraction")
+
+    def scales(self, graph: Graph, samples: Array) -> Mapping[str, Array]:
+        found = super().scales(graph, samples)
+        # capped neurons send single spikes, and need the whole range
+        return {n: s if is_capped(graph.by_name[n]) else s * self.share for n, s in found.items()}
 
     def spike_range(self, num_timesteps: int) -> tuple[int, int]:
         return 0, self.gamma
 
     def dynamics(self, node: Node, unit: int, num_timesteps: int) -> Dynamics:
-        is_capped = isinstance(node.layer, ReLU) and node.layer.max_value is not None
-        params = {"v_thresh": float(unit), "gamma": 1.0 if is_capped else float(self.gamma)}
+        params = {"v_thresh": float(unit), "gamma": 1.0 if is_capped(node) else float(self.gamma)}
         return Dynamics(BURST, params, self.initial(unit))
+
+
+def is_capped(node: Node) -> bool:
+    """Tell whether a ReLU has a cap."""
+    return isinstance(node.layer, ReLU) and node.layer.max_value is not None

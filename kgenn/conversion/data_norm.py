@@ -26,6 +26,8 @@ class PercentileScaled(RateCoded):
         channelwise: one λ for each channel.
     """
 
+    depends_on_timesteps: ClassVar[bool] = False
+
     percentile: float = field(default=99.9, metadata={"help": "of the activations, over 0 to 100 (the maximum)"})
     channelwise: bool = field(default=False, metadata={"help": "one scale for each channel"})
 

@@ -32,6 +32,9 @@ class FewSpike(Staged):
     readouts: ClassVar[tuple[ReadoutKind, ...]] = ("current",)
     default_timesteps: ClassVar[int] = 8
 
+    def levels(self, num_timesteps: int) -> int:
+        return int(2**num_timesteps - 1)
+
     def check(self, num_timesteps: int) -> None:
         if num_timesteps > MOST_BINARY_STEPS:
             what = f"is {num_timesteps}; {self.name} takes at most {MOST_BINARY_STEPS}"

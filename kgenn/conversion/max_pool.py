@@ -10,11 +10,12 @@ then sends the largest number's binary expansion. Latency code: the earliest spi
 value, whatever the others do.
 
 Source: Li & Zeng 2022, arXiv:2204.13271 (lateral inhibition pooling); Stöckl & Maass 2021,
-doi:10.1038/s42256-021-00311-4; López-Randulfe, Reeb & Knoll 2022, arXiv:2202.03972.
+doi:10.1038/s42256-021-00311-4; López-Randulfe, Reeb & Knoll 2022.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import reduce
 from math import log2
 
@@ -52,14 +53,16 @@ def pool_kernel(size: tuple[int, int], channels: int, code: CodeName, spike_rang
     return np.broadcast_to(digits.reshape(*size, 1, 1), (*size, 1, channels)).copy()
 
 
-def pool_dynamics(sources: int, code: CodeName, spike_range: tuple[int, int], num_timesteps: int) -> Dynamics:
-    """Return the neurons of a pool over windows of so many sources."""
+def pool_dynamics(
+    sources: int, code: CodeName, spike_range: tuple[int, int], num_timesteps: int, graded: bool = False
+) -> Dynamics:
+    """Return the neurons of a pool over windows of so many sources, whose spikes count once if `graded`."""
     if code == "latency":
         return Dynamics(EARLIEST, {"v_thresh": float(num_timesteps)})
     if code == "binary":
         model = _largest_expansion(sources, spike_range)
         return Dynamics(model, {"v_thresh": float(2 ** (num_timesteps - 1))})
-    return Dynamics(_lateral_inhibition(sources, spike_range))
+    return Dynamics(replace(_lateral_inhibition(sources, spike_range), graded=graded))
 
 
 EARLIEST = NeuronModel(
@@ -87,14 +90,16 @@ def _lateral_inhibition(sources: int, spike_range: tuple[int, int]) -> NeuronMod
 
 def _largest_expansion(sources: int, spike_range: tuple[int, int]) -> NeuronModel:
     digits = (f"n{k} = n{k} + n{k} + {_digit(k, sources, spike_range)}" for k in range(sources))
+    largest, signed = _largest(sources), spike_range[0] < 0
     return NeuronModel(
         name=_name("largest-expansion", sources, spike_range),
         params={"v_thresh": 1.0},  # 2^(K − 1)
         state={**_counters(sources), "v": 0.0},
         integrate="\n".join(digits),
-        update=f"v = {_largest(sources)} if t == 0 else v + v",
+        update=f"v = {f'abs({largest})' if signed else largest} if t == 0 else v + v",
         threshold="v >= v_thresh",
         reset="v -= v_thresh",
+        emit=f"sign({largest})" if signed else "1",
     )
 
 

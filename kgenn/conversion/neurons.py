@@ -70,11 +70,43 @@ TIME_TO_FIRST_SPIKE = NeuronModel(
     precision="double",
 )
 
+
+def differential(members: int) -> NeuronModel:
+    """Return a group of neurons that sends signed corrections of 1, 2, 4 … 2^(members − 1) units.
+
+    Half a unit and more is corrected, by the size nearest in ratio: 1 below 1.5 units, 2 below 3, 4 below 6 … What
+    was sent too much is taken back by at most as much, 1 below 2 units, 2 below 4 …, so that the sum of what was
+    sent is never negative.
+    """
+    size = f"{2 ** (members - 1)}"
+    for k in reversed(range(members - 1)):
+        size = f"{2**k} if excess < {1.5 * 2**k} * v_thresh else ({size})"
+    return NeuronModel(
+        name=f"differential-{members}",
+        params={
+            "v_thresh": 1.0,  # one unit
+            "v_most": 1.0,  # what the sum is clipped to
+        },
+        state={"v": 0.0, "sent": 0.0},
+        update="v += i_syn\n"
+        "owed = max(min(v, v_most), 0) - sent\n"
+        "excess = max(owed, -0.75 * owed)\n"
+        f"correction = sign(owed) * ({size})",
+        threshold="abs(owed) + abs(owed) >= v_thresh",
+        reset="sent += v_thresh * correction",
+        emit="correction",
+        graded=True,
+    )
+
+
 ACCUMULATE = NeuronModel(name="accumulate", state={"v": 0.0}, update="v += i_syn")
 
 # The first steps of a deep network carry its transient: only the neurons with the largest activations have
 # fired yet. Weights that grow with the square of time let the settled rates decide.
 ACCUMULATE_LATE = NeuronModel(name="accumulate-late", state={"v": 0.0}, update="v += (t + 1) * (t + 1) * i_syn")
+
+# The largest current that ever came: what spike-norm asks of a layer.
+PEAK = NeuronModel(name="peak", state={"v": 0.0}, update="v = max(v, i_syn)")
 
 ACCUMULATE_BINARY = NeuronModel(
     name="accumulate-binary",
@@ -97,4 +129,5 @@ READOUTS: Mapping[tuple[CodeName, ReadoutKind], NeuronModel] = {
     ("rate", "late-current"): ACCUMULATE_LATE,
     ("binary", "current"): ACCUMULATE_BINARY,
     ("latency", "current"): ACCUMULATE_LATENCY,
+    ("differential", "current"): ACCUMULATE,
 }

@@ -17,62 +17,80 @@ import numpy as np
 from kgenn.conversion.activations import relu_activations
 from kgenn.ir.graph import Array, Graph
 
-# Bins of the histogram, from 0 to the largest activation: far below a step of 8 bits.
-BINS = 8192
-# Candidates for λ as shares of the largest activation, then around the best of them.
-COARSE = np.arange(0.02, 1.0001, 0.02)
-FINE = np.arange(-0.018, 0.0181, 0.002)
+# Bins of a histogram, from 0 to the largest activation.
+BINS = 2048
+# Candidates for λ as shares of the largest activation.
+SHARES = np.geomspace(0.05, 1.05, 64)
+# A channel's largest activation counts as at least this share of its layer's: few samples say little of a channel
+# that is almost silent.
+LEAST = 0.1
 
 
-def largest(graph: Graph, samples: Array) -> dict[str, float]:
-    """Return the largest activation of each ReLU."""
-    found: dict[str, float] = {}
+def quantised(a: Array, scale: Array, levels: int, rounding: bool) -> Array:
+    """Return q(a), or with `rounding` off what truncation gives; `scale` is λ and broadcasts over a."""
+    step = scale / levels
+    result: Array = np.clip(np.floor(a / step + (0.5 if rounding else 0.0)), 0, levels) * step
+    return result
+
+
+def largest(graph: Graph, samples: Array) -> dict[str, Array]:
+    """Return the largest activation of each channel of each ReLU, shape (channels,), float64."""
+    found: dict[str, Array] = {}
     for name, value in relu_activations(graph, samples):
-        found[name] = max(found.get(name, 0.0), float(value.max(initial=0.0)))
+        top = value.reshape(-1, value.shape[-1]).max(axis=0, initial=0.0).astype(np.float64)
+        found[name] = np.maximum(found[name], top) if name in found else top
     return found
 
 
-def histograms(graph: Graph, samples: Array, tops: Mapping[str, float]) -> dict[str, Array]:
-    """Return for each ReLU how many activations fall into each of `BINS` equal bins from 0 to its largest."""
-    counts = {name: np.zeros(BINS, np.int64) for name in tops}
+def histograms(graph: Graph, samples: Array, tops: Mapping[str, Array]) -> dict[str, Array]:
+    """Return for each ReLU how many activations fall into each of `BINS` equal bins from 0 to a channel's top.
+
+    Returns:
+        For each ReLU's name an array of shape (channels, BINS).
+    """
+    counts = {name: np.zeros((len(top), BINS), np.int64) for name, top in tops.items()}
     for name, value in relu_activations(graph, samples):
-        if tops[name] > 0:
-            bins = np.minimum((value.ravel() * np.float64(BINS / tops[name])).astype(np.int64), BINS - 1)
-            counts[name] += np.bincount(bins, minlength=BINS)
+        channels = value.shape[-1]
+        share = value.reshape(-1, channels) / np.where(tops[name] > 0, tops[name], 1.0)
+        bins = np.minimum((share * BINS).astype(np.int64), BINS - 1) + BINS * np.arange(channels)
+        counts[name] += np.bincount(bins.ravel(), minlength=channels * BINS).reshape(channels, BINS)
     return counts
 
 
-def squared_error(counts: Array, top: float, scale: float, levels: int, rounding: bool) -> float:
-    """Return Σ (q(a) − a)² of a histogram for one λ."""
-    a = (np.arange(len(counts)) + 0.5) * (top / len(counts))
+def least_squares(counts: Array, tops: Array, levels: int, rounding: bool) -> Array:
+    """Return the λ of least squared error of each histogram.
+
+    Args:
+        counts: shape (channels, BINS).
+        tops: where each histogram ends, shape (channels,), positive.
+    """
+    a = (np.arange(counts.shape[1]) + 0.5) / counts.shape[1]
     a[0] = 0.0  # most of the first bin are exact zeros
-    step = scale / levels
-    sent = np.clip(np.floor(a / step + (0.5 if rounding else 0.0)), 0, levels) * step
-    return float((counts * (sent - a) ** 2).sum())
+    errors = [counts @ (quantised(a, share, levels, rounding) - a) ** 2 for share in SHARES]
+    best: Array = SHARES[np.argmin(errors, axis=0)] * tops
+    return best
 
 
-def least_squares_scale(counts: Array, top: float, levels: int, rounding: bool) -> float:
-    """Return the λ of least squared error for a histogram that ends at `top`."""
-
-    def error(share: float) -> float:
-        return squared_error(counts, top, share * top, levels, rounding)
-
-    best = min(COARSE, key=error)
-    around = best + FINE
-    return float(min(around[around > 0], key=error)) * top
-
-
-def least_squares_scales(graph: Graph, samples: Array, levels: int, rounding: bool) -> dict[str, Array]:
-    """Return λ of least squared error for each ReLU, shape (); 0 where it was silent on all samples.
+def least_squares_scales(
+    graph: Graph, samples: Array, levels: int, rounding: bool, channelwise: bool
+) -> dict[str, Array]:
+    """Return λ of least squared error for each ReLU; zeros where it was silent on all samples.
 
     Args:
         graph: lowered.
         samples: shape (N, *input shape).
         levels: L, the full scale of a spike train.
         rounding: to the nearest level; else down.
+        channelwise: one for each channel, shape (channels,), instead of one for the layer, shape ().
     """
     tops = largest(graph, samples)
-    return {
-        name: np.asarray(least_squares_scale(counts, tops[name], levels, rounding) if tops[name] > 0 else 0.0)
-        for name, counts in histograms(graph, samples, tops).items()
-    }
+    if channelwise:
+        tops = {name: np.maximum(top, LEAST * top.max()) for name, top in tops.items()}
+    else:
+        tops = {name: np.full_like(top, top.max()) for name, top in tops.items()}
+    scales = {}
+    for name, counts in histograms(graph, samples, tops).items():
+        own = counts if channelwise else counts.sum(axis=0, keepdims=True)
+        best = least_squares(own, tops[name][: len(own)], levels, rounding)
+        scales[name] = best if channelwise else best[0]
+    return scales

@@ -10,11 +10,12 @@ import numpy as np
 
 from kgenn.conversion.activations import percentiles
 from kgenn.conversion.base import Calibration, Converter, Settings
-from kgenn.conversion.quantisation import least_squares_scales
+from kgenn.conversion.correction import CITATIONS as CORRECTION
+from kgenn.conversion.correction import mapping_of, shifts
+from kgenn.conversion.quantisation import least_squares_scales, quantised
 from kgenn.conversion.scales import audible, capped
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array
-from kgenn.ir.spike_code import CODES
 
 Rule = Literal["least-squares", "percentile", "maximum"]
 
@@ -26,30 +27,41 @@ class Staged(Converter):
     Attributes:
         scale_rule: λ by the least squared error of the numbers, or a percentile or the maximum of activations.
         percentile: of the rule `percentile`, in (0, 100].
+        channelwise: one λ for each channel.
         rounding: numbers are rounded to the nearest; else down.
+        correction: biases are shifted by the mean error on the calibration set, layer by layer.
     """
 
     scale_rule: Rule = field(default="least-squares", metadata={"help": "how a layer's largest value is chosen"})
     percentile: float = field(default=99.9, metadata={"help": "of the activations, over 0 to 100 (the maximum)"})
+    channelwise: bool = field(default=True, metadata={"help": "one scale for each channel"})
     rounding: bool = field(default=True, metadata={"help": "round activations to the nearest level, not down"})
+    correction: bool = field(default=True, metadata={"help": "shift biases by the mean error of each layer"})
 
     def __post_init__(self) -> None:
         if not 0 < self.percentile <= 100:
             raise fail("KG401", self.name, f"percentile is {self.percentile}; it lies in (0, 100]")
 
+    @property
+    def cited(self) -> tuple[str, ...]:
+        return (*self.citations, *(CORRECTION if self.correction else ()))
+
     def settings(self, calibration: Calibration) -> Settings:
-        graph = calibration.graph
-        found = audible(graph, self.statistics(calibration), self.scale_rule)
-        return Settings(capped(graph, found))
+        graph, levels = calibration.graph, self.levels(calibration.num_timesteps)
+        scales = capped(graph, audible(graph, self.statistics(calibration), self.scale_rule))
+        if not self.correction:
+            return Settings(scales)
+        spoken = mapping_of(scales, lambda z, scale: quantised(z, scale, levels, self.rounding))
+        return Settings(scales, shifts(graph, calibration.samples, spoken))
 
     def statistics(self, calibration: Calibration) -> Mapping[str, Array]:
         """Return λ of each ReLU by the rule; 0 where it was silent."""
         graph, samples = calibration.graph, calibration.samples
         if self.scale_rule == "least-squares":
-            levels = CODES[self.code].levels(calibration.num_timesteps)
-            return least_squares_scales(graph, samples, levels, self.rounding)
+            levels = self.levels(calibration.num_timesteps)
+            return least_squares_scales(graph, samples, levels, self.rounding, self.channelwise)
         percentile = 100.0 if self.scale_rule == "maximum" else self.percentile
-        return percentiles(graph, samples, percentile, channelwise=False)
+        return percentiles(graph, samples, percentile, self.channelwise)
 
     def half(self, unit: int) -> float:
         """Return what is added to v before it is read: half a unit to round, nothing to truncate."""

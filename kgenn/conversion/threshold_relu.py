@@ -7,11 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from kgenn.conversion.activations import percentiles
 from kgenn.conversion.base import Calibration, Settings
 from kgenn.conversion.rate_coded import RateCoded
 from kgenn.diagnostics import Diagnostic, KgennError
 from kgenn.ir.graph import Node
 from kgenn.layers.activation import ReLU
+from kgenn.passes.inserted import is_inserted
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,17 @@ class ThresholdReLU(RateCoded):
     name: ClassVar[str] = "threshold-relu"
     citations: ClassVar[tuple[str, ...]] = ("deng2021",)
     default_timesteps: ClassVar[int] = 32
+    depends_on_timesteps: ClassVar[bool] = False
 
     def settings(self, calibration: Calibration) -> Settings:
-        relus = [n for n in calibration.graph.nodes if isinstance(n.layer, ReLU)]
+        graph = calibration.graph
+        relus = [n for n in graph.nodes if isinstance(n.layer, ReLU)]
         caps = {node.name: cap_of(node) for node in relus}
+        # populations that lowering inserted have no cap to be trained; their largest activation is one
+        inserted = [node.name for node in relus if caps[node.name] is None and is_inserted(node)]
+        if inserted:
+            largest = percentiles(graph, calibration.samples, 100.0, channelwise=False)
+            caps.update({name: float(largest[name]) or 1.0 for name in inserted})
         uncapped = [node.origin for node in relus if caps[node.name] is None]
         if uncapped:
             what = "has a ReLU without a cap, which threshold-relu takes its scale from"

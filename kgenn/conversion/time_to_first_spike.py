@@ -26,7 +26,7 @@ class TimeToFirstSpike(Staged):
     current u_th/t_max raises u to the threshold u_th. λ and u_th are one choice: λ is the activation for which u
     reaches u_th by itself. The least squared error on the calibration set makes it, layer by layer.
 
-    Source: López-Randulfe, Reeb & Knoll 2022, arXiv:2202.03972.
+    Source: López-Randulfe, Reeb & Knoll 2022 (Conference on Cognitive Computational Neuroscience).
     """
 
     name: ClassVar[str] = "ttfs"

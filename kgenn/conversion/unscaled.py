@@ -22,6 +22,7 @@ class Unscaled(RateCoded):
     name: ClassVar[str] = "none"
     represents: ClassVar[frozenset[str]] = RateCoded.represents - {"relu-cap"}
     citations: ClassVar[tuple[str, ...]] = ()
+    depends_on_timesteps: ClassVar[bool] = False
 
     def settings(self, calibration: Calibration) -> Settings:
         relus = (node.name for node in calibration.graph.nodes if isinstance(node.layer, ReLU))

@@ -9,7 +9,6 @@ from kgenn.encoders.base import Encoder
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import InputCoding, Population
 from kgenn.ir.neuron_code import NeuronModel
-from kgenn.ir.spike_code import CODES
 
 FEW_SPIKE_INPUT = NeuronModel(
     name="few-spike-input",
@@ -47,7 +46,7 @@ class FewSpikeInput(Encoder):
     low: ClassVar[float] = 0.0
 
     def coding(self, calibration: Array, num_timesteps: int) -> InputCoding:
-        return InputCoding(self.name, CODES["binary"].levels(num_timesteps), self.low, 1.0)
+        return InputCoding(self.name, 2**num_timesteps - 1, self.low, 1.0)
 
     def population(self, name: str, shape: Shape, num_timesteps: int) -> Population:
         return Population(name, shape, self.neuron, {"v_thresh": float(2 ** (num_timesteps - 1))})

@@ -165,6 +165,7 @@ class Network:
         num_timesteps: T, the steps in which a population works; the length of a stage of a staged network.
         seed: of the encoder's random numbers.
         code_name: what spikes stand for, and so when populations work; see `kgenn.ir.spike_code`.
+        levels: the worth of a spike train that stands for λ.
         ann_macs: multiply-accumulates of the source model for one sample.
     """
 
@@ -178,6 +179,7 @@ class Network:
     num_timesteps: int
     seed: int = 0
     code_name: CodeName = "rate"
+    levels: int = 1
     ann_macs: int = 0
 
     def __post_init__(self) -> None:
@@ -191,11 +193,6 @@ class Network:
     def code(self) -> SpikeCode:
         """Return what spikes stand for."""
         return CODES[self.code_name]
-
-    @property
-    def levels(self) -> int:
-        """Return the worth of a spike train that stands for λ."""
-        return self.code.levels(self.num_timesteps)
 
     def drive(self, x: Array) -> Array:
         """Return the drive of the input population for a batch x of shape (N, *input_shape)."""

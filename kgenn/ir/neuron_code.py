@@ -61,11 +61,14 @@ class NeuronModel:
         name: the model's name in the generated code.
         params: parameters with their default values, one value for a whole population.
         state: state variables with their initial values, one value for each neuron.
-        update: statements run at every timestep; they read `i_syn`, `i_ext` or `t`.
+        update: statements run at every timestep; they read `i_syn`, `i_ext` or `t`. A name that is no state
+            variable lasts until the step ends.
         threshold: the condition for a spike; empty for a model that never fires.
         reset: statements run after a spike.
         emit: the value that a spike carries, an integer.
         integrate: statements run at every step in which a staged population listens; they read `i_syn` or `t`.
+        graded: a spike counts as one whatever its value: it stands for a group of neurons that share v, one for
+            each value, with synapses of that strength.
         precision: of the state and of all arithmetic; sums over a stage can need more than float32 holds.
     """
 
@@ -78,15 +81,25 @@ class NeuronModel:
     emit: str = "1"
     integrate: str = ""
     precision: Literal["single", "double"] = "single"
+    graded: bool = False
 
     def __post_init__(self) -> None:
         known = {*self.params, *self.state, *SIGNALS}
         for code in (self.integrate, self.update, self.reset):
             for target, expression in statements(code):
-                assert target in self.state, f"{self.name}: assigns {target}, which is no state variable"
+                assert target not in self.params, f"{self.name}: assigns {target}, which is a parameter"
+                may = target in self.state or code == self.update
+                assert may, f"{self.name}: assigns {target}, which is no state variable"
                 _check(expression, known)
+                known.add(target)
         for code in filter(None, (self.threshold, self.emit)):
             _check(expression_of(code), known)
+
+    @property
+    def locals(self) -> tuple[str, ...]:
+        """Return the names that a step assigns for its own use, in order: they are no state."""
+        assigned = (name for name, _ in statements(self.update))
+        return tuple(dict.fromkeys(name for name in assigned if name not in self.state))
 
     @property
     def valued(self) -> bool:

@@ -6,6 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kgenn.ir.graph import Array
+from kgenn.ir.network import Network
+
+# Bytes of a batch's raster, of one byte for each sample, timestep and neuron.
+RASTER_BYTES = 1 << 28
+
+
+def batch_size_for(network: Network, largest: int) -> int:
+    """Return how many samples can be traced at once, at most `largest` and at least 1."""
+    per_sample = network.num_timesteps * sum(p.size for p in network.spiking)
+    return max(1, min(largest, RASTER_BYTES // max(per_sample, 1)))
 
 
 @dataclass(frozen=True)
@@ -31,7 +41,7 @@ class Recording:
         scores: the readout after each step, shape (N, T, num_classes), float32; (N, 1, num_classes) without
             the curve.
         spike_counts: for each spiking population the spikes of each neuron, shape (N, size), int32; a
-            spike of value n counts as |n|.
+            spike of value n counts as |n|, or as one where the neuron model is graded.
         raster: for each spiking population the value of every spike, shape (N, T, size), int8; None unless
             it was asked for.
         worths: for each spiking population the worth of each neuron's spikes, its values weighted as the

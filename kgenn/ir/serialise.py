@@ -49,7 +49,8 @@ def to_plain(network: Network) -> tuple[dict[str, Any], dict[str, Array]]:
             items = {f.name: plain(getattr(value, f.name), f"{path}.{f.name}") for f in fields(value)}
             return {"class": type(value).__name__, **items}
         if isinstance(value, Mapping):
-            return {"mapping": {key: plain(item, f"{path}.{key}") for key, item in value.items()}}
+            # pairs, since a file may sort the keys of an object, and the order of parameters is that of the code
+            return {"mapping": [[key, plain(item, f"{path}.{key}")] for key, item in value.items()]}
         if isinstance(value, tuple):
             return [plain(item, f"{path}.{i}") for i, item in enumerate(value)]
         return value.item() if isinstance(value, np.generic) else value
@@ -70,7 +71,7 @@ def from_plain(data: Any, arrays: Mapping[str, Array]) -> Any:
     if "array" in data:
         return arrays[data["array"]]
     if "mapping" in data:
-        return {key: from_plain(item, arrays) for key, item in data["mapping"].items()}
+        return {key: from_plain(item, arrays) for key, item in data["mapping"]}
     items = {key: from_plain(item, arrays) for key, item in data.items() if key != "class"}
     return CLASSES[data["class"]](**items)
 

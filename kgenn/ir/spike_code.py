@@ -5,8 +5,10 @@
 | rate | synchronous | 1 | T |
 | binary | staged | 2^(T − 1 − t) | 2^T − 1 |
 | latency | staged | T − t | T |
+| differential | synchronous | 1 | of the method's choice |
 
-The activation is λ times the worth of all spikes, divided by the full scale.
+The activation is λ times the worth of all spikes, divided by the full scale. In the differential code a spike
+corrects what its neuron has sent so far, so that the sum of all spikes is the activation after any step.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import numpy as np
 
 from kgenn.ir.graph import Array
 
-CodeName = Literal["rate", "binary", "latency"]
+CodeName = Literal["rate", "binary", "latency", "differential"]
 Schedule = Literal["synchronous", "staged"]
 
 
@@ -32,23 +34,18 @@ class SpikeCode:
             one stage of T steps and sends in the next.
         steady: a constant current flows at every step; else only in a population's first own step.
         worth: of a spike at each step, int64 of shape (T,), for T.
-        levels: the full scale for T: the largest worth of a spike train of unit spikes.
     """
 
     schedule: Schedule
     steady: bool
     worth: Callable[[int], Array]
-    levels: Callable[[int], int]
 
 
 CODES: Mapping[CodeName, SpikeCode] = {
-    "rate": SpikeCode("synchronous", True, lambda steps: np.ones(steps, np.int64), lambda steps: steps),
-    "binary": SpikeCode(
-        "staged", False, lambda steps: 2 ** np.arange(steps, dtype=np.int64)[::-1], lambda steps: 2**steps - 1
-    ),
-    "latency": SpikeCode(
-        "staged", False, lambda steps: np.arange(steps, 0, -1, dtype=np.int64), lambda steps: steps
-    ),
+    "rate": SpikeCode("synchronous", True, lambda steps: np.ones(steps, np.int64)),
+    "binary": SpikeCode("staged", False, lambda steps: 2 ** np.arange(steps, dtype=np.int64)[::-1]),
+    "latency": SpikeCode("staged", False, lambda steps: np.arange(steps, 0, -1, dtype=np.int64)),
+    "differential": SpikeCode("synchronous", False, lambda steps: np.ones(steps, np.int64)),
 }
-# A spike train's worth is counted in 32 bits, and a binary one must not exceed what float32 holds exactly.
-MOST_BINARY_STEPS = 16
+# Beyond, a direct current or a bias, of as many units as a whole stage, leaves the grid coarser than the numbers.
+MOST_BINARY_STEPS = 12

@@ -11,7 +11,10 @@ import numpy as np
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Recording
+from kgenn.metrics.counts import spikes_per_neuron, synaptic_operations
+from kgenn.metrics.early_exit import EarlyExit
 from kgenn.metrics.energy import BREAK_EVEN_SPIKES, Energy, estimate
+from kgenn.metrics.scores import in_model_units
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +35,7 @@ class Result:
         kernel_seconds: of each kind of kernel, where it was asked for and the backend measures it.
         predictions: shape (N,), the class of each sample.
         scores: shape (N, num_classes), the readout after the last step, in the model's units.
+        early_exit: the outcome where samples end once they are decided; None unless it was asked for.
     """
 
     accuracy: float | None
@@ -49,6 +53,7 @@ class Result:
     kernel_seconds: Mapping[str, float]
     predictions: Array = field(repr=False)
     scores: Array = field(repr=False)
+    early_exit: EarlyExit | None = None
 
     def to_dict(self, curve: bool = False) -> dict[str, Any]:
         """Return the figures as JSON-able data, without the arrays; the curve on request."""
@@ -67,6 +72,8 @@ class Result:
         }
         if self.kernel_seconds:
             plain["kernel_seconds"] = dict(self.kernel_seconds)
+        if self.early_exit is not None:
+            plain["early_exit"] = self.early_exit.to_dict()
         if curve:
             plain["curve"] = None if self.curve is None else [round(float(a), 6) for a in self.curve]
         return plain
@@ -87,6 +94,7 @@ class Result:
             ("energy, arithmetic", f"{self.energy.snn * 1e6:.3g} µJ; ANN {self.energy.ann * 1e6:.3g} µJ (45 nm)"),
             ("time", f"{self.wall_seconds:.2f} s wall, {self.cpu_seconds:.2f} s CPU"),
             *((f"GeNN {kind}", f"{seconds:.3f} s") for kind, seconds in self.kernel_seconds.items()),
+            *(() if self.early_exit is None else self.early_exit.rows()),
         ]
 
     def __str__(self) -> str:
@@ -116,6 +124,7 @@ class Tally:
         wall_seconds: float,
         cpu_seconds: float,
         kernel_seconds: Mapping[str, float] | None = None,
+        early_exit: EarlyExit | None = None,
     ) -> Result:
         """Return the result over all batches."""
         network, readout = self.network, self.network.populations[-1]
@@ -123,24 +132,15 @@ class Tally:
         num_samples = len(raw)
         share = 1 / max(num_samples, 1)
         first = network.populations[0]
-        neurons = [p for p in network.spiking if p is not first]
-        total = sum(int(self.counts[p.name].sum()) for p in neurons)
-        operations = sum(int(counts @ network.fan_out[name]) for name, counts in self.counts.items()) * share
+        operations = synaptic_operations(network, self.counts, max(num_samples, 1))
         direct_macs = int(network.fan_out[first.name].sum()) if network.coding.analog else 0
-        steps = network.num_timesteps
-        # what a constant current of 1, or a spike at every step, scores after T steps
-        full = {
-            "late-current": readout.unit * steps * (steps + 1) * (2 * steps + 1) / 6,
-            "current": readout.unit * network.levels,
-        }
-        per_score = readout.scale / full.get(network.readout, steps)
         curve = self.correct / max(num_samples, 1) if labelled else None
         return Result(
             accuracy=None if curve is None else float(curve[-1]),
             num_samples=num_samples,
             num_timesteps=network.num_timesteps,
             curve=curve,
-            spikes_per_neuron=total * share / max(sum(p.size for p in neurons), 1),
+            spikes_per_neuron=spikes_per_neuron(network, self.counts, max(num_samples, 1)),
             spikes={name: int(counts.sum()) * share for name, counts in self.counts.items()},
             synaptic_operations=operations,
             direct_macs=direct_macs,
@@ -150,5 +150,6 @@ class Tally:
             cpu_seconds=cpu_seconds,
             kernel_seconds=kernel_seconds or {},
             predictions=raw.argmax(axis=-1),
-            scores=(raw * per_score).astype(np.float32),
+            scores=in_model_units(network, raw, network.num_timesteps).astype(np.float32),
+            early_exit=early_exit,
         )

@@ -9,6 +9,7 @@ from math import prod
 from kgenn.ir.graph import Graph, Input, Node
 from kgenn.layers.activation import ReLU
 from kgenn.layers.pooling import MaxPool
+from kgenn.passes.inserted import inserted
 from kgenn.passes.options import LoweringOptions
 from kgenn.passes.signs import non_negative
 
@@ -57,8 +58,8 @@ def place_max_pool_sources(graph: Graph, options: LoweringOptions) -> Graph:
         if source not in positive:
             notes.append(f"{node.name}: pools values that can be negative")
             return None
-        name = f"{node.name}/source"
-        return Node(name, ReLU(), (source,), node.origin), replace(node, inputs=(name,))
+        population = inserted(node, source, "source")
+        return population, replace(node, inputs=(population.name,))
 
     return graph.edit(change).noted(*notes)
 

@@ -9,6 +9,7 @@ from kgenn.ir.graph import Graph, Node
 from kgenn.layers.activation import ReLU
 from kgenn.layers.pooling import AveragePool
 from kgenn.layers.shape import Reshape
+from kgenn.passes.inserted import inserted
 from kgenn.passes.options import LoweringOptions
 from kgenn.passes.signs import non_negative
 
@@ -34,7 +35,7 @@ def place_pool_populations(graph: Graph, options: LoweringOptions) -> Graph:
             notes.append(f"{node.name}: folded, since it can be negative")
             return None
         notes.append(f"{node.name}: kept as a population of its own")
-        return node, Node(f"{node.name}/population", ReLU(), (node.name,), node.origin)
+        return node, inserted(node, node.name, "population")
 
     return graph.edit(change).noted(*notes)
 

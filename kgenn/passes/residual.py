@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from kgenn.ir.graph import Graph, Node
 from kgenn.layers.activation import ReLU
 from kgenn.layers.merge import Add
+from kgenn.passes.inserted import inserted
 from kgenn.passes.options import LoweringOptions
 from kgenn.passes.signs import non_negative
 
@@ -32,6 +33,6 @@ def insert_identity_populations(graph: Graph, options: LoweringOptions) -> Graph
         if node.name not in positive:
             notes.append(f"{node.name}: no identity population, since a branch can be negative")
             return None
-        return node, Node(f"{node.name}/identity", ReLU(), (node.name,), node.origin)
+        return node, inserted(node, node.name, "identity")
 
     return graph.edit(change).noted(*notes)

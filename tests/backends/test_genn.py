@@ -19,11 +19,14 @@ from kgenn.backends.genn_connectivity import Device, storage
 from kgenn.backends.genn_program import MODEL, emit_genn
 from kgenn.backends.genn_worker import no_device
 from kgenn.backends.pipeline import PipelineSimulator
+from kgenn.conversion.few_spike import FewSpike
+from kgenn.conversion.time_to_first_spike import TimeToFirstSpike
 from kgenn.diagnostics import KgennError
 from kgenn.ir.network import Network
+from kgenn.ir.recording import Wanted
 from kgenn.passes import LoweringOptions
 from networks import ENCODERS, RECIPES
-from recordings import EVERYTHING, assert_same, compiled, converted, drive_of
+from recordings import EVERYTHING, METHODS, NUM_TIMESTEPS, assert_same, compiled, converted, drive_of
 
 NAMES = sorted(RECIPES)
 SPIKING = [name for name in ENCODERS if name != "direct"]
@@ -62,6 +65,35 @@ def test_genn_agrees_for_every_encoder_and_readout(encoder: str, readout: str) -
     drive = drive_of(network, encoder)
     expected = PipelineSimulator(network).run(drive, 0, EVERYTHING)
     assert_same(on_genn(network).run(drive, 0, EVERYTHING), expected)
+
+
+# links over depths, sums, concatenations, and max poolings of every code; spikes with signs and numbers
+METHOD_CASES = [
+    ("few-spike", "skip_to_readout", "few-spike-signed"),
+    ("few-spike", "residual_shortcut", "direct"),
+    ("few-spike", "max_pool_skip", "few-spike"),
+    ("ttfs", "skip_to_readout", "ttfs"),
+    ("ttfs", "max_pool_skip", "direct"),
+    ("ttfs", "bias_conv", "ttfs"),
+    ("burst", "residual_relu", "poisson-signed"),
+    ("burst", "max_pool_overlapping_same", "direct"),
+    ("threshold-relu", "concat_conv", "if"),
+    ("spike-norm", "residual_relu", "direct"),
+    ("calibrated", "skip_to_readout", "direct"),
+    ("calibrated", "max_pool_conv", "direct"),
+]
+
+
+@pytest.mark.parametrize(("method", "name", "encoder"), METHOD_CASES)
+def test_genn_fires_the_same_spikes_for_every_method(method: str, name: str, encoder: str) -> None:
+    converter, (steps, *_) = METHODS[method]
+    network = converted(name, encoder, converter, num_timesteps=steps)
+    drive = drive_of(network, encoder)
+    expected = PipelineSimulator(network).run(drive, 5, EVERYTHING)
+    simulator = on_genn(network)
+    assert_same(simulator.run(drive, 5, EVERYTHING), expected)
+    last = simulator.run(drive, 5, Wanted(curve=False))
+    assert np.array_equal(last.scores, expected.scores[:, -1:])
 
 
 @pytest.mark.parametrize(
@@ -140,11 +172,14 @@ def test_memory_of_a_sparse_matrix_is_rows_padded_to_the_longest() -> None:
         ("residual_plain", "poisson-signed", "cpu"),
         ("conv_same", "if", "cuda"),
         ("bias_before_pool_conv", "direct", "cpu"),
+        ("max_pool_skip", "few-spike", "cpu"),
+        ("skip_to_readout", "ttfs", "cpu"),
     ],
 )
 def test_emitted_text_is_as_reviewed(name: str, encoder: str, device: Device, golden: Path, update: bool) -> None:
     path = golden / f"genn_{name}_{encoder}_{device}.py.txt"
-    text = source(converted(name, encoder), device)
+    converter = {"few-spike": FewSpike(), "ttfs": TimeToFirstSpike()}.get(encoder)
+    text = source(converted(name, encoder, converter, num_timesteps=8 if converter else NUM_TIMESTEPS), device)
     if update:
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8"), (

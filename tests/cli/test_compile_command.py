@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 
 from commands import CALIBRATION, MODEL, Kgenn, compile_arguments
+from kgenn.api import as_graph
 from kgenn.artifact import read_directory
 from kgenn.backends import TARGETS
 from kgenn.cli.options import classes_of, owners_of
 from kgenn.config import options_of
 from kgenn.conversion import CONVERTERS
+from kgenn.conversion.constraints import FEATURES
 from kgenn.encoders import ENCODERS
 from kgenn.ir.network import DEFAULT_READOUT
 from kgenn.passes import LoweringOptions
+from kgenn.search import Search
 
 
 def emitted(directory: Path) -> dict[str, bytes]:
@@ -190,13 +193,74 @@ def test_no_compiler_is_kg501_and_a_failing_one_kg502(
 
 
 def test_no_option_belongs_to_two_kinds_of_things() -> None:
-    kinds = (classes_of(CONVERTERS), classes_of(ENCODERS), {"lowering": LoweringOptions})
+    kinds = (classes_of(CONVERTERS), classes_of(ENCODERS), {"lowering": LoweringOptions}, {"search": Search})
     names = [name for classes in kinds for name in owners_of(classes)]
     assert len(names) == len(set(names))
 
 
 def test_every_option_is_a_flag_with_its_default(kgenn: Kgenn) -> None:
     text = " ".join(kgenn("compile", "--help").out.split())
-    for classes in (classes_of(CONVERTERS), classes_of(ENCODERS), {"lowering": LoweringOptions}):
+    for classes in (
+        classes_of(CONVERTERS),
+        classes_of(ENCODERS),
+        {"lowering": LoweringOptions},
+        {"search": Search},
+    ):
         for option, _ in owners_of(classes).values():
             assert f"{option.flag} " in text
+
+
+def searched(output: Path, *extra: object) -> tuple[object, ...]:
+    return compile_arguments(output, "--target", "reference", "--timesteps", "auto", *extra)
+
+
+@pytest.mark.parametrize("converter", ["data-norm", "few-spike"])
+def test_auto_is_the_network_of_the_steps_it_chose_and_is_recorded(
+    kgenn: Kgenn, tmp_path: Path, converter: str
+) -> None:
+    options = ("--converter", converter, "--loss", 2, "--most-timesteps", 16)
+    done = kgenn(*searched(tmp_path / "auto", *options))
+    assert (done.code, done.err) == (0, "")
+    record = read_directory(tmp_path / "auto").record
+    chosen, search = record["timesteps"], record["search"]
+    assert (search["limit"], search["measured"], search["most_timesteps"]) == (2, "accuracy", 16)
+    assert search["loss"] <= 2
+    (line,) = (line for line in done.out.splitlines() if "calibration samples" in line)
+    assert line.startswith(f"{chosen} timestep")
+    assert line.endswith(f"{search['loss']:.2f} points of accuracy lost on 64 calibration samples")
+    plain = ("--target", "reference", "--converter", converter, "--timesteps", chosen)
+    assert kgenn(*compile_arguments(tmp_path / "plain", *plain)).code == 0
+    assert (tmp_path / "plain/network.npz").read_bytes() == (tmp_path / "auto/network.npz").read_bytes()
+    assert read_directory(tmp_path / "plain").record["search"] is None
+
+
+def test_auto_without_labels_keeps_to_the_model_s_predictions(kgenn: Kgenn, tmp_path: Path) -> None:
+    with np.load(CALIBRATION) as archive:
+        unlabelled = saved(tmp_path / "x.npz", x=archive["x"][:64])
+    done = kgenn(*searched(tmp_path / "out", "--calibration", unlabelled, "--loss", 5))
+    assert "points of agreement with the model lost on 64 calibration samples" in done.out
+    assert read_directory(tmp_path / "out").record["search"]["measured"] == "agreement"
+
+
+def test_auto_tells_what_it_cannot_do(kgenn: Kgenn, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    done = kgenn(*searched(output, "--most-timesteps", 1, "--loss", 0))
+    assert (done.code, done.codes) == (1, ["KG405"])
+    assert "stays within 0 points; the least is" in done.err
+    assert "at T = 1" in done.err
+    assert kgenn(*searched(output, "--loss", 101)).codes == ["KG401"]
+    assert kgenn(*searched(output, "--converter", "few-spike", "--most-timesteps", 17)).codes == ["KG401"]
+    assert kgenn(*compile_arguments(output, "--loss", 1)).codes == ["KG401"]
+    assert kgenn(*compile_arguments(output, "--timesteps", "many")).code == 2
+    assert not output.exists()
+
+
+def test_the_manifest_names_what_the_model_has_beyond_the_strict_profile(kgenn: Kgenn, tmp_path: Path) -> None:
+    model = Path(__file__).parents[1] / "fixtures/keras2/residual-2.15.0.h5"
+    shape = as_graph(model).input_shape
+    data = saved(tmp_path / "x.npz", x=np.random.default_rng(0).uniform(0, 1, (16, *shape)).astype(np.float32))
+    allowed = [part for name in FEATURES for part in ("--allow", name)]
+    arguments = ("compile", model, "--calibration", data, "--target", "reference", *allowed)
+    assert kgenn(*arguments, "-o", tmp_path / "out").code == 0
+    assert {"bias", "batch-norm"} <= set(read_directory(tmp_path / "out").record["features"]) < set(FEATURES)
+    assert "batch normalisation folded" in kgenn("cite", tmp_path / "out").out

@@ -179,3 +179,40 @@ def test_compare_and_run_agree_on_the_accuracy(kgenn: Kgenn, compiled: Path) -> 
     run = kgenn("run", compiled, "--data", IMAGES, "--limit", 32, "--json").json
     assert compared["accuracy"] == run["accuracy"]
     assert compared["ann_accuracy"] == 1.0
+
+
+def test_early_exit_is_reported_beside_the_whole_run(kgenn: Kgenn, compiled: Path, tmp_path: Path) -> None:
+    arguments = ("run", compiled, "--data", IMAGES, "--limit", 32)
+    path = tmp_path / "predictions.npz"
+    report = kgenn(*arguments, "--early-exit", 0.99, "--predictions", path, "--json").json
+    exits = report.pop("early_exit")
+    plain = kgenn(*arguments, "--json").json
+    assert {k: v for k, v in plain.items() if k not in TIMES} == {
+        k: v for k, v in report.items() if k not in TIMES
+    }
+    assert exits["confidence"] == 0.99
+    assert 1 <= exits["mean_timesteps"] < 8
+    assert exits["spikes_per_neuron"] < report["spikes_per_neuron"]
+    assert exits["synaptic_operations"] < report["synaptic_operations"]
+    with np.load(path) as archive, np.load(IMAGES) as data:
+        assert archive["exit_timesteps"].mean() == exits["mean_timesteps"]
+        assert (archive["exit_predictions"] == data["y"][:32]).mean() == exits["accuracy"]
+    table = kgenn(*arguments, "--early-exit", 0.99).out
+    assert f"{exits['mean_timesteps']:.2f} timesteps on average, confidence 0.99" in table
+
+
+def test_early_exit_leaves_the_trace_whole(kgenn: Kgenn, compiled: Path, tmp_path: Path) -> None:
+    arguments = ("run", compiled, "--data", IMAGES, "--limit", 5, "--trace")
+    assert kgenn(*arguments, tmp_path / "one.npz", "--early-exit", 0.9).code == 0
+    assert kgenn(*arguments, tmp_path / "two.npz").code == 0
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+
+
+def test_early_exit_of_no_confidence_or_of_stages_is_kg401(kgenn: Kgenn, compiled: Path, tmp_path: Path) -> None:
+    for confidence in (0, 1.5, "nan"):
+        assert kgenn("run", compiled, "--data", IMAGES, "--early-exit", confidence).codes == ["KG401"]
+    output = tmp_path / "out"
+    assert kgenn(*compile_arguments(output, "--converter", "few-spike", "--target", "reference")).code == 0
+    done = kgenn("run", output, "--data", IMAGES, "--early-exit", 0.9)
+    assert (done.code, done.codes) == (1, ["KG401"])
+    assert "works in stages" in done.err

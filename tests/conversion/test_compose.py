@@ -19,6 +19,7 @@ from kgenn.ir.graph import Array, Graph, Input
 from kgenn.ir.network import Connection, ReadoutKind
 from kgenn.layers.activation import Softmax
 from kgenn.layers.conv import Conv
+from kgenn.layers.pooling import MaxPool
 from kgenn.passes import LoweringOptions, lower
 from networks import RECIPES, Build, build, samples
 
@@ -34,9 +35,9 @@ def lowered(name: str, lowering: str = "default", readout: ReadoutKind = "curren
 
 
 def ends(graph: Graph) -> Iterator[tuple[str, str]]:
-    """Yield (population, the node whose value its neurons integrate) for every population but the input."""
+    """Yield (population, the node whose value its neurons integrate) for every population that integrates."""
     for node in graph.nodes:
-        if is_population(node) and not isinstance(node.layer, Input):
+        if is_population(node) and not isinstance(node.layer, Input | MaxPool):
             yield node.name, node.inputs[0]
     (output,) = graph.outputs
     if not is_population(graph.by_name[output]):
@@ -70,6 +71,9 @@ def test_scaled_connections_give_the_activation_in_units_of_its_scale(name: str,
     graph = lowered(name)
     x = samples(graph, 12)
     scales = {graph.inputs[0]: np.ones(()), **DataNorm(channelwise=channelwise).scales(graph, x)}
+    for node in graph.nodes:
+        if isinstance(node.layer, MaxPool):
+            scales[node.name] = scales[node.inputs[0]]
     activations = dict(graph.forward(x.astype(np.float64)))
     scale_of = {n: np.broadcast_to(scales[n], graph.shapes[n]).ravel() for n in scales}
     flat = {n: activations[n].reshape(12, -1) / scale_of[n] for n in scales}

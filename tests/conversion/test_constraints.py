@@ -34,6 +34,17 @@ WIDER = {
     "conv1d_causal": ["KG206"],
     "relu_cap": ["KG205"],
     "relu_relu": ["KG205", "KG205"],
+    "max_pool_conv": ["KG203"],
+    "max_pool_dense": ["KG201", "KG203"],
+    "max_pool_overlapping_same": ["KG203"],
+    "max_pool_max_pool": ["KG203", "KG203"],
+    "max_pool_relu": ["KG203"],
+    "max_pool_add": ["KG203"],
+    "max_pool_concat": ["KG203"],
+    "max_pool_skip": ["KG203"],
+    "max_pool_1d": ["KG203"],
+    "max_pool_global": ["KG203"],
+    "max_pool_cap": ["KG205", "KG203"],
 }
 
 

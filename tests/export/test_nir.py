@@ -14,6 +14,7 @@ from nir_reader import run
 import kgenn
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion.data_norm import DataNorm
+from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.neurons import INTEGRATE_FIRE_TO_ZERO
 from kgenn.diagnostics import KgennError
 from kgenn.export.nir import Nir, node_names
@@ -39,6 +40,18 @@ REFUSED = {
     "batch_norm_after_pool": ["relu_6"],
     "batch_norm_before_conv_same": ["relu_5"],
     "reshape_conv": ["relu_2 to relu_5"],
+    # no neurons of NIR take a maximum
+    "max_pool_conv": ["maxpool_3"],
+    "max_pool_dense": ["maxpool_3"],
+    "max_pool_overlapping_same": ["maxpool_3"],
+    "max_pool_max_pool": ["maxpool_3", "maxpool_4"],
+    "max_pool_relu": ["maxpool_2"],
+    "max_pool_add": ["maxpool_6"],
+    "max_pool_concat": ["relu_2 to maxpool_6/source", "relu_4 to maxpool_6/source", "maxpool_6"],
+    "max_pool_skip": ["maxpool_3"],
+    "max_pool_1d": ["maxpool_3"],
+    "max_pool_global": ["maxpool_3/0", "maxpool_3"],
+    "max_pool_cap": ["maxpool_3"],
 }
 HELD = sorted(set(RECIPES) - set(REFUSED))
 AT_REST = DataNorm(initial_potential=0.0)
@@ -113,6 +126,11 @@ def test_what_nir_cannot_hold_is_named_in_one_error(name: str) -> None:
         kgenn.to_nir(converted(name))
     assert [d.where for d in error.value.diagnostics] == REFUSED[name]
     assert {d.code for d in error.value.diagnostics} == {"KG410"}
+
+
+def test_a_network_that_works_in_stages_is_an_error() -> None:
+    with pytest.raises(KgennError, match=r"KG410.*has the schedule staged"):
+        kgenn.to_nir(converted("dense", "direct", FewSpike(), num_timesteps=4))
 
 
 def test_another_neuron_model_is_an_error() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kgenn.backends.cpp_program import CPP, model_context
-from kgenn.conversion.neurons import ACCUMULATE, ACCUMULATE_LATE, INTEGRATE_FIRE, INTEGRATE_FIRE_TO_ZERO
+from kgenn.conversion.neurons import (
+    ACCUMULATE,
+    ACCUMULATE_LATE,
+    BURST,
+    FEW_SPIKE,
+    INTEGRATE_FIRE,
+    INTEGRATE_FIRE_TO_ZERO,
+    TIME_TO_FIRST_SPIKE,
+)
 from kgenn.encoders.integrate_fire import IF_ENCODER
 from kgenn.encoders.poisson import POISSON, POISSON_SIGNED
 from kgenn.encoders.spike import SPIKE
+from kgenn.encoders.stage import FEW_SPIKE_SIGNED_INPUT, TTFS_INPUT
 from kgenn.ir.graph import Array
 from kgenn.ir.neuron_code import NeuronModel, evaluate, expression_of, render, statements
 
@@ -24,7 +35,6 @@ from kgenn.ir.neuron_code import NeuronModel, evaluate, expression_of, render, s
     "code",
     [
         "v = w",
-        "w = 1",
         "v = v ** 2",
         "v = v // 2",
         "v = v % 2",
@@ -73,16 +83,28 @@ def test_what_is_not_in_the_language_is_refused(code: str) -> None:
         NeuronModel("odd", state={"v": 0.0}, update=code)
 
 
-@pytest.mark.parametrize("field", ["threshold", "emit", "reset"])
+@pytest.mark.parametrize("field", ["threshold", "emit", "reset", "integrate"])
 def test_unknown_names_are_refused_wherever_they_stand(field: str) -> None:
-    code = "v = unknown" if field == "reset" else "unknown"
+    code = "v = unknown" if field in ("reset", "integrate") else "unknown"
     with pytest.raises(AssertionError, match="unknown"):
         NeuronModel("odd", state={"v": 0.0}, **{field: code})  # type: ignore[arg-type]
 
 
 def test_parameters_cannot_be_assigned() -> None:
-    with pytest.raises(AssertionError, match="no state variable"):
+    with pytest.raises(AssertionError, match="is a parameter"):
         NeuronModel("odd", params={"v_thresh": 1.0}, update="v_thresh = 2")
+
+
+@pytest.mark.parametrize("field", ["integrate", "reset"])
+def test_only_an_update_has_names_of_its_own(field: str) -> None:
+    NeuronModel("fine", state={"v": 0.0}, update="w = i_syn + 1\nv = w * w", threshold="w > v", emit="w")
+    with pytest.raises(AssertionError, match="assigns w, which is no state variable"):
+        NeuronModel("odd", state={"v": 0.0}, **{field: "w = 1"})  # type: ignore[arg-type]
+
+
+def test_a_name_of_its_own_is_known_only_after_it_is_assigned() -> None:
+    with pytest.raises(AssertionError, match="unknown name w"):
+        NeuronModel("odd", state={"v": 0.0}, update="v = w\nw = 1")
 
 
 @pytest.mark.parametrize(
@@ -118,6 +140,9 @@ def test_an_integrate_and_fire_neuron_renders_to_three_lines() -> None:
 @pytest.mark.parametrize(
     "model",
     [
+        BURST,
+        FEW_SPIKE,
+        FEW_SPIKE_SIGNED_INPUT,
         INTEGRATE_FIRE,
         INTEGRATE_FIRE_TO_ZERO,
         ACCUMULATE,
@@ -126,6 +151,8 @@ def test_an_integrate_and_fire_neuron_renders_to_three_lines() -> None:
         POISSON,
         POISSON_SIGNED,
         SPIKE,
+        TIME_TO_FIRST_SPIKE,
+        TTFS_INPUT,
     ],
     ids=lambda model: model.name,
 )
@@ -135,7 +162,7 @@ def test_flags_of_a_model_tell_what_its_code_reads(model: NeuronModel) -> None:
     assert context.uses_random == ("random24" in text)
     assert context.uses_external == ("i_ext" in text)
     assert context.uses_current == ("i_syn" in text)
-    assert context.uses_timestep == ("(t + 1)" in text)
+    assert context.uses_timestep == (re.search(r"\bt\b", text) is not None)
 
 
 def test_augmented_assignment_is_the_assignment_written_out() -> None:
@@ -143,6 +170,46 @@ def test_augmented_assignment_is_the_assignment_written_out() -> None:
         (short,), (long,) = statements(f"v {op}= u"), statements(f"v = v {op} u")
         assert short[0] == long[0]
         assert render(short[1], CPP) == render(long[1], CPP)
+
+
+DOUBLING = NeuronModel(
+    name="doubling",
+    state={"v": 0.0},
+    integrate="v = v + v + i_syn",
+    update="v = v + v",
+    threshold="v >= 1",
+    precision="double",
+)
+
+
+@pytest.mark.parametrize("precision", ["single", "double"])
+def test_arithmetic_has_the_precision_of_the_model(precision: str) -> None:
+    # the largest number of 24 bits doubled 30 times, and one in each step: 54 bits would be one too many
+    model = replace(DOUBLING, precision=precision)  # type: ignore[arg-type]
+    real, bits = {"single": (np.float32, 24), "double": (np.float64, 53)}[precision]
+    assert model_context(model).real == {"single": "float", "double": "double"}[precision]
+    ((_, expression),) = statements(model.integrate)
+    v, exact = np.zeros(1, real), 0
+    for step in range(bits + 1):
+        v = evaluate(expression, {"v": v, "i_syn": real(1)}, lambda: np.zeros(1), real)
+        exact = 2 * exact + 1
+        assert v.dtype == real
+        assert (int(v[0]) == exact) == (step < bits)
+
+
+def test_constants_are_float32_in_double_precision_too() -> None:
+    value = evaluate(expression_of("0.1 + v"), {"v": np.zeros(1)}, lambda: np.zeros(1), np.float64)
+    assert value.dtype == np.float64
+    assert value[0] == float(np.float32(0.1)) != 0.1
+    assert render(expression_of("0.1 + v"), CPP) == "(0.1f + v)"
+
+
+def test_what_is_run_while_listening_is_rendered_apart() -> None:
+    context = model_context(DOUBLING)
+    assert context.integrate == ("v = ((v + v) + i_syn);",)
+    assert context.update == ("v = (v + v);",)
+    # a step of the neuron's own reads no current
+    assert not context.uses_current
 
 
 NUMBERS = st.floats(-1e3, 1e3, width=32).map(lambda x: float(np.float32(x)))

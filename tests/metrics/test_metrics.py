@@ -9,14 +9,17 @@ import pytest
 
 import kgenn
 from kgenn.backends.reference import ReferenceSimulator
+from kgenn.conversion.base import Converter
+from kgenn.conversion.few_spike import FewSpike
+from kgenn.conversion.time_to_first_spike import TimeToFirstSpike
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network
 from kgenn.ir.recording import Recording
 from kgenn.metrics.energy import ADDITION, MULTIPLY_ACCUMULATE, estimate
 from kgenn.metrics.layer_error import ErrorTally, LayerError, ideal_rates
 from kgenn.metrics.result import Result, Tally
-from networks import ENCODERS, RECIPES
-from recordings import EVERYTHING, converted, drive_of
+from networks import ENCODERS, RECIPES, build, samples
+from recordings import ALL_ENCODERS, EVERYTHING, METHODS, converted, drive_of
 
 LABELS = np.array([0, 3, 1, 2, 0, 3])
 
@@ -187,6 +190,7 @@ def exact_network() -> Network:
         connections=(connection, base.connections[1]),
         coding=replace(base.coding, levels=1, low=0.0, high=1.0),
         num_timesteps=8,
+        levels=8,
     )
 
 
@@ -204,6 +208,65 @@ def test_errors_are_made_where_rates_are_lost_and_only_passed_on_after() -> None
     # the second layer's rates are as before, only its sources changed
     assert broken[second].error == whole[second].error
     assert broken[second].own > whole[second].own
+
+
+# numbers of 11 bits are the activations but for the grid; T chosen for as many levels elsewhere
+FINE: dict[str, tuple[Converter, int]] = {
+    "few-spike": (FewSpike(scale_rule="maximum", correction=False, channelwise=False), 11),
+    "ttfs": (TimeToFirstSpike(scale_rule="maximum", correction=False, channelwise=False), 2047),
+}
+
+
+@pytest.mark.parametrize("encoder", ["direct", "own"])
+@pytest.mark.parametrize("method", FINE)
+@pytest.mark.parametrize(
+    "name",
+    ["dense_deep", "residual_shortcut", "skip_to_readout", "bias_conv", "concat_pool_conv", "max_pool_skip"],
+)
+def test_fine_numbers_leave_no_layer_an_error(name: str, method: str, encoder: str) -> None:
+    converter, steps = FINE[method]
+    encoder = method if encoder == "own" else encoder
+    network = converted(name, encoder, converter, num_timesteps=steps)
+    _, low, high = ALL_ENCODERS[encoder]
+    # the calibration set itself, so that no activation is larger than the scale
+    drive = network.drive(samples(build(name), 16, low, high))
+    worths = ReferenceSimulator(network).run(drive, 0, EVERYTHING).worths
+    assert worths is not None
+    tally = ErrorTally(network)
+    tally.add(drive, worths, None)
+    assert len(tally.errors()) == len(tally.hidden) > 0
+    for error in tally.errors():
+        assert error.relative < 3e-3
+        assert error.own < 1e-3
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_max_pool_adds_no_error_of_its_own(method: str) -> None:
+    converter, (steps, *_) = METHODS[method]
+    network = converted("max_pool_conv", "direct", converter, num_timesteps=steps)
+    drive, recording = run(network, "direct")
+    assert recording.worths is not None
+    tally = ErrorTally(network)
+    tally.add(drive, recording.worths, None)
+    own = {error.population: error.own for error in tally.errors()}
+    pools = [p.name for p in network.populations if p.maximum]
+    assert [own.pop(pool) for pool in pools] == [0.0] * len(pools) != []
+    assert min(own.values()) > 0
+
+
+def test_rounding_errs_by_a_quarter_of_a_level_and_truncating_by_half_of_one() -> None:
+    errors = {}
+    for rounding in (True, False):
+        converter = FewSpike(scale_rule="maximum", correction=False, channelwise=False, rounding=rounding)
+        network = converted("conv_same", "few-spike", converter, num_timesteps=4)
+        drive, recording = run(network, "few-spike", 6)
+        assert recording.worths is not None
+        tally = ErrorTally(network)
+        tally.add(drive, recording.worths, None)
+        errors[rounding] = tally.errors()[0].own * 15
+    # of those that are not zero: a few are, and are exact
+    assert 0.15 < errors[True] <= 0.27
+    assert 0.3 < errors[False] <= 0.55
 
 
 def test_activations_above_the_scale_are_reported_as_saturated() -> None:

@@ -1,0 +1,285 @@
+"""The works that kgenn rests on, as data, and their BibTeX.
+
+Converters and encoders name them by key; `kgenn.credits` tells which of them a compiled network used.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kgenn import __version__
+from kgenn.diagnostics import fail, known_names
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One bibliography entry.
+
+    Attributes:
+        key: how it is cited.
+        kind: of the entry: "article", "inproceedings" or "software".
+        fields: in Unicode; authors as "Last, First and Last, First".
+    """
+
+    key: str
+    kind: str
+    fields: Mapping[str, str]
+
+
+ENTRIES = (
+    Reference(
+        "kgenn",
+        "software",
+        {
+            "author": "{The kgenn authors}",
+            "title": "kgenn: compile trained Keras models to spiking neural networks",
+            "version": __version__,
+        },
+    ),
+    Reference(
+        "davidson2021",
+        "article",
+        {
+            "author": "Davidson, Simon and Furber, Steve B.",
+            "title": "Comparison of Artificial and Spiking Neural Networks on Digital Hardware",
+            "journal": "Frontiers in Neuroscience",
+            "volume": "15",
+            "pages": "651141",
+            "year": "2021",
+            "doi": "10.3389/fnins.2021.651141",
+        },
+    ),
+    Reference(
+        "deng2021",
+        "inproceedings",
+        {
+            "author": "Deng, Shikuang and Gu, Shi",
+            "title": "Optimal Conversion of Conventional Artificial Neural Networks to Spiking Neural Networks",
+            "booktitle": "International Conference on Learning Representations",
+            "year": "2021",
+            "eprint": "2103.00476",
+            "archiveprefix": "arXiv",
+        },
+    ),
+    Reference(
+        "diehl2015",
+        "inproceedings",
+        {
+            "author": "Diehl, Peter U. and Neil, Daniel and Binas, Jonathan and Cook, Matthew and Liu, Shih-Chii"
+            " and Pfeiffer, Michael",
+            "title": "Fast-classifying, high-accuracy spiking deep networks through weight and threshold"
+            " balancing",
+            "booktitle": "2015 International Joint Conference on Neural Networks (IJCNN)",
+            "pages": "1--8",
+            "year": "2015",
+            "doi": "10.1109/IJCNN.2015.7280696",
+        },
+    ),
+    Reference(
+        "horowitz2014",
+        "inproceedings",
+        {
+            "author": "Horowitz, Mark",
+            "title": "1.1 Computing's energy problem (and what we can do about it)",
+            "booktitle": "2014 IEEE International Solid-State Circuits Conference Digest of Technical Papers",
+            "pages": "10--14",
+            "year": "2014",
+            "doi": "10.1109/ISSCC.2014.6757323",
+        },
+    ),
+    Reference(
+        "huang2025",
+        "inproceedings",
+        {
+            "author": "Huang, Zihan and Fang, Wei and Bu, Tong and Xue, Peng and Hao, Zecheng and Liu, Wenxuan and"
+            " Tang, Yuanhong and Yu, Zhaofei and Huang, Tiejun",
+            "title": "Differential Coding for Training-Free ANN-to-SNN Conversion",
+            "booktitle": "Proceedings of the 42nd International Conference on Machine Learning",
+            "series": "Proceedings of Machine Learning Research",
+            "volume": "267",
+            "pages": "25235--25264",
+            "year": "2025",
+            "eprint": "2503.00301",
+            "archiveprefix": "arXiv",
+        },
+    ),
+    Reference(
+        "knight2021pygenn",
+        "article",
+        {
+            "author": "Knight, James C. and Komissarov, Anton and Nowotny, Thomas",
+            "title": "PyGeNN: A Python Library for GPU-Enhanced Neural Networks",
+            "journal": "Frontiers in Neuroinformatics",
+            "volume": "15",
+            "pages": "659005",
+            "year": "2021",
+            "doi": "10.3389/fninf.2021.659005",
+        },
+    ),
+    Reference(
+        "li2021calibration",
+        "inproceedings",
+        {
+            "author": "Li, Yuhang and Deng, Shikuang and Dong, Xin and Gong, Ruihao and Gu, Shi",
+            "title": "A Free Lunch From ANN: Towards Efficient, Accurate Spiking Neural Networks Calibration",
+            "booktitle": "Proceedings of the 38th International Conference on Machine Learning",
+            "series": "Proceedings of Machine Learning Research",
+            "volume": "139",
+            "pages": "6316--6325",
+            "year": "2021",
+            "eprint": "2106.06984",
+            "archiveprefix": "arXiv",
+        },
+    ),
+    Reference(
+        "li2022burst",
+        "inproceedings",
+        {
+            "author": "Li, Yang and Zeng, Yi",
+            "title": "Efficient and Accurate Conversion of Spiking Neural Network with Burst Spikes",
+            "booktitle": "Proceedings of the Thirty-First International Joint Conference on Artificial"
+            " Intelligence",
+            "pages": "2485--2491",
+            "year": "2022",
+            "doi": "10.24963/ijcai.2022/345",
+            "eprint": "2204.13271",
+            "archiveprefix": "arXiv",
+        },
+    ),
+    Reference(
+        "lopezrandulfe2022",
+        "inproceedings",
+        {
+            "author": "López-Randulfe, Javier and Reeb, Nico and Knoll, Alois",
+            "title": "Conversion of ConvNets to Spiking Neural Networks With Less Than One Spike per Neuron",
+            "booktitle": "2022 Conference on Cognitive Computational Neuroscience",
+            "year": "2022",
+        },
+    ),
+    Reference(
+        "lv2024",
+        "inproceedings",
+        {
+            "author": "Lv, Liuzhenghao and Fang, Wei and Yuan, Li and Tian, Yonghong",
+            "title": "Optimal ANN-SNN Conversion with Group Neurons",
+            "booktitle": "IEEE International Conference on Acoustics, Speech and Signal Processing",
+            "pages": "6475--6479",
+            "year": "2024",
+            "doi": "10.1109/ICASSP48485.2024.10448202",
+            "eprint": "2402.19061",
+            "archiveprefix": "arXiv",
+        },
+    ),
+    Reference(
+        "nagel2019",
+        "inproceedings",
+        {
+            "author": "Nagel, Markus and van Baalen, Mart and Blankevoort, Tijmen and Welling, Max",
+            "title": "Data-Free Quantization Through Weight Equalization and Bias Correction",
+            "booktitle": "IEEE/CVF International Conference on Computer Vision",
+            "year": "2019",
+            "eprint": "1906.04721",
+            "archiveprefix": "arXiv",
+        },
+    ),
+    Reference(
+        "rueckauer2017",
+        "article",
+        {
+            "author": "Rueckauer, Bodo and Lungu, Iulia-Alexandra and Hu, Yuhuang and Pfeiffer, Michael and"
+            " Liu, Shih-Chii",
+            "title": "Conversion of Continuous-Valued Deep Networks to Efficient Event-Driven Networks for Image"
+            " Classification",
+            "journal": "Frontiers in Neuroscience",
+            "volume": "11",
+            "pages": "682",
+            "year": "2017",
+            "doi": "10.3389/fnins.2017.00682",
+        },
+    ),
+    Reference(
+        "sengupta2019",
+        "article",
+        {
+            "author": "Sengupta, Abhronil and Ye, Yuting and Wang, Robert and Liu, Chiao and Roy, Kaushik",
+            "title": "Going Deeper in Spiking Neural Networks: VGG and Residual Architectures",
+            "journal": "Frontiers in Neuroscience",
+            "volume": "13",
+            "pages": "95",
+            "year": "2019",
+            "doi": "10.3389/fnins.2019.00095",
+        },
+    ),
+    Reference(
+        "stoeckl2021",
+        "article",
+        {
+            "author": "Stöckl, Christoph and Maass, Wolfgang",
+            "title": "Optimized spiking neurons can classify images with high accuracy through temporal coding"
+            " with two spikes",
+            "journal": "Nature Machine Intelligence",
+            "volume": "3",
+            "number": "3",
+            "pages": "230--238",
+            "year": "2021",
+            "doi": "10.1038/s42256-021-00311-4",
+        },
+    ),
+    Reference(
+        "yavuz2016genn",
+        "article",
+        {
+            "author": "Yavuz, Esin and Turner, James and Nowotny, Thomas",
+            "title": "GeNN: a code generation framework for accelerated brain simulations",
+            "journal": "Scientific Reports",
+            "volume": "6",
+            "pages": "18854",
+            "year": "2016",
+            "doi": "10.1038/srep18854",
+        },
+    ),
+)
+REFERENCES: Mapping[str, Reference] = {entry.key: entry for entry in ENTRIES}
+
+# LaTeX's accents by the combining character of the decomposed letter.
+_ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308": '"'}
+# Identifiers, which styles print as they are.
+_VERBATIM = ("doi", "eprint")
+
+
+def reference(key: str) -> Reference:
+    """Return the entry of a key.
+
+    Raises:
+        KgennError: KG401 for a key that is not defined, as an installed converter may name one.
+    """
+    if key not in REFERENCES:
+        raise fail("KG401", key, "unknown citation", known_names(key, REFERENCES))
+    return REFERENCES[key]
+
+
+def bibtex(entry: Reference) -> str:
+    """Return an entry in BibTeX, in ASCII; the title keeps its capitals."""
+    lines = [f"@{entry.kind}{{{entry.key},"]
+    for name, value in entry.fields.items():
+        text = value if name in _VERBATIM else _latex(value)
+        lines.append(f"  {name} = {{{{{text}}}}}," if name == "title" else f"  {name} = {{{text}}},")
+    return "\n".join([*lines, "}"])
+
+
+def _latex(text: str) -> str:
+    """Return a text with LaTeX's spelling of accents and special characters; braces stay."""
+    for special in "&%$#_":
+        text = text.replace(special, f"\\{special}")
+    return "".join(map(_letter, text))
+
+
+def _letter(character: str) -> str:
+    parts = unicodedata.normalize("NFD", character)
+    if len(parts) == 1:
+        assert character.isascii(), f"no LaTeX for {character!r}"
+        return character
+    assert len(parts) == 2, f"no LaTeX for {character!r}"
+    return f"{{\\{_ACCENTS[parts[1]]}{parts[0]}}}"

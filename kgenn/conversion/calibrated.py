@@ -1,0 +1,90 @@
+"""Calibrated conversion: graded spikes that correct what a neuron has sent, so that few steps are enough."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from kgenn.conversion.base import Calibration, Converter, Dynamics, Settings
+from kgenn.conversion.burst import is_capped
+from kgenn.conversion.correction import CITATIONS as CORRECTION
+from kgenn.conversion.correction import mapping_of, shifts
+from kgenn.conversion.neurons import differential
+from kgenn.conversion.quantisation import least_squares_scales, quantised
+from kgenn.conversion.scales import audible, capped
+from kgenn.diagnostics import fail
+from kgenn.ir.graph import Node
+from kgenn.ir.network import ReadoutKind
+from kgenn.ir.spike_code import CodeName
+
+# A spike of the largest member is stored in 8 bits.
+MOST_MEMBERS = 7
+# A potential that no neuron reaches: its sums are exact in float32 below 2**24.
+UNLIMITED = float(1 << 30)
+
+
+@dataclass(frozen=True)
+class Calibrated(Converter):
+    """Send signed corrections of 1, 2, 4 … 2^(n − 1) quanta by a group of n neurons; the sum is the activation.
+
+    With δ = λ/L, v the pre-activation so far and o what the group has sent, each step integrates the corrections
+    that came in and sends the one nearest to max(v, 0)/δ − o; below half a quantum it is silent. What comes in
+    later is a correction too, so that nothing that an early step said wrong stays: after a few steps the sums are
+    the activations, rounded to quanta, at any depth. The rule for λ is the least squared error of L quanta, layer
+    by layer; then biases are shifted by the mean error of each channel.
+
+    A spike counts once, whatever its size: it is one member's, whose synapses are that much stronger.
+
+    Attributes:
+        quanta: L, the quanta in λ.
+        members: n, the neurons of a group, 1 to 7.
+        channelwise: one λ for each channel.
+        correction: biases are shifted by the mean error on the calibration set, layer by layer.
+
+    Source: differential coding, Huang et al. 2025, arXiv:2503.00301; groups of neurons, Lv et al. 2024 (ICASSP).
+    """
+
+    name: ClassVar[str] = "calibrated"
+    citations: ClassVar[tuple[str, ...]] = ("huang2025", "lv2024")
+    code: ClassVar[CodeName] = "differential"
+    graded: ClassVar[bool] = True
+    encoders: ClassVar[frozenset[str]] = frozenset({"direct"})
+    readouts: ClassVar[tuple[ReadoutKind, ...]] = ("current",)
+    default_timesteps: ClassVar[int] = 8
+    depends_on_timesteps: ClassVar[bool] = False
+
+    quanta: int = field(default=63, metadata={"help": "the steps of a layer's scale that spikes can express"})
+    members: int = field(default=7, metadata={"help": "sizes of a spike: 1, 2, 4 …"})
+    channelwise: bool = field(default=False, metadata={"help": "one scale for each channel"})
+    correction: bool = field(default=False, metadata={"help": "shift biases by the mean error of each layer"})
+
+    def __post_init__(self) -> None:
+        if self.quanta < 1:
+            raise fail("KG401", self.name, f"quanta is {self.quanta}; at least 1 is needed")
+        if not 1 <= self.members <= MOST_MEMBERS:
+            raise fail("KG401", self.name, f"members is {self.members}; it lies in 1 to {MOST_MEMBERS}")
+
+    @property
+    def cited(self) -> tuple[str, ...]:
+        return (*self.citations, *(CORRECTION if self.correction else ()))
+
+    def levels(self, num_timesteps: int) -> int:
+        return self.quanta
+
+    def spike_range(self, num_timesteps: int) -> tuple[int, int]:
+        largest = 2 ** (self.members - 1)
+        return -largest, largest
+
+    def settings(self, calibration: Calibration) -> Settings:
+        graph, samples = calibration.graph, calibration.samples
+        found = least_squares_scales(graph, samples, self.quanta, True, self.channelwise)
+        scales = capped(graph, audible(graph, found, "maximum"))
+        if not self.correction:
+            return Settings(scales)
+        spoken = mapping_of(scales, lambda z, scale: quantised(z, scale, self.quanta, True))
+        return Settings(scales, shifts(graph, samples, spoken))
+
+    def dynamics(self, node: Node, unit: int, num_timesteps: int) -> Dynamics:
+        # λ is at most the cap; without one nothing is clipped
+        v_most = float(unit * self.quanta) if is_capped(node) else UNLIMITED
+        return Dynamics(differential(self.members), {"v_thresh": float(unit), "v_most": v_most})

@@ -1,0 +1,73 @@
+"""Spike-based normalisation: the scale of a layer is the largest current that the spiking layers below deliver."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from kgenn.conversion.base import Calibration, Settings
+from kgenn.conversion.neurons import PEAK
+from kgenn.conversion.rate_coded import RateCoded
+from kgenn.conversion.scales import audible, capped
+from kgenn.diagnostics import fail
+from kgenn.ir.graph import Array
+from kgenn.ir.recording import Wanted
+from kgenn.layers.activation import ReLU
+
+
+@dataclass(frozen=True)
+class SpikeNorm(RateCoded):
+    """Let λ be the largest current that a neuron gets in a step from the spiking layers below, already balanced.
+
+    Layer by layer in topological order, so that it holds for any acyclic graph::
+
+        λ_l = max over neurons, samples and timesteps of Σ_s Σ_j W_ij·λ_s·s_j(t) + b_i
+
+    The simulations run on generated C++, with the encoder of the network itself.
+
+    Attributes:
+        norm_percentile: over the neurons and samples of their largest current, in (0, 100]; 100 is the paper's
+            maximum.
+        norm_samples: of the calibration set, the first so many are simulated.
+        norm_timesteps: steps of these simulations; 0 for those of the network.
+
+    Source: Sengupta et al. 2019, doi:10.3389/fnins.2019.00095.
+    """
+
+    name: ClassVar[str] = "spike-norm"
+    citations: ClassVar[tuple[str, ...]] = ("sengupta2019",)
+    default_timesteps: ClassVar[int] = 1000
+
+    norm_percentile: float = field(
+        default=100.0, metadata={"help": "of the currents, over 0 to 100 (the maximum)"}
+    )
+    norm_samples: int = field(default=128, metadata={"help": "samples that are simulated to find the currents"})
+    norm_timesteps: int = field(default=100, metadata={"help": "steps of these simulations; 0 for all of a run"})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.norm_percentile <= 100:
+            raise fail("KG401", self.name, f"norm_percentile is {self.norm_percentile}; it lies in (0, 100]")
+        if self.norm_samples < 1 or self.norm_timesteps < 0:
+            raise fail("KG401", self.name, "norm_samples is at least 1, and norm_timesteps at least 0")
+
+    def settings(self, calibration: Calibration) -> Settings:
+        graph = calibration.graph
+        scales: dict[str, Array] = {}
+        for node in graph.nodes:
+            if isinstance(node.layer, ReLU):
+                own = {node.name: np.asarray(self.largest_current(calibration, scales, node.name))}
+                scales.update(capped(graph, audible(graph, own, "largest current")))
+        return Settings(scales)
+
+    def largest_current(self, calibration: Calibration, scales: dict[str, Array], node: str) -> float:
+        """Return the largest current that reaches a ReLU, in units of activation; 0 where none is positive."""
+        steps = self.norm_timesteps or calibration.num_timesteps
+        network = calibration.draft(Settings(scales), node, PEAK, steps)
+        readout, samples = network.populations[-1], calibration.samples[: self.norm_samples]
+        batches = calibration.simulate(network, samples, Wanted(curve=False))
+        peaks = [np.maximum(recording.scores[:, 0], 0) for recording in batches]
+        peak = float(np.percentile(np.concatenate(peaks), self.norm_percentile))
+        return peak / readout.unit * float(readout.scale)

@@ -1,0 +1,212 @@
+"""Find the fewest timesteps with which a network loses little of its model's accuracy on the calibration set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from kgenn.conversion.base import Converter, Simulate
+from kgenn.conversion.convert import Conversion
+from kgenn.diagnostics import KgennError, fail
+from kgenn.ir.graph import Array, Graph
+from kgenn.ir.network import Network
+from kgenn.ir.recording import Wanted
+from kgenn.ir.spike_code import MOST_BINARY_STEPS, CodeName
+
+# The most timesteps where the user gives none.
+MOST_TIMESTEPS: Mapping[CodeName, int] = {
+    "rate": 256,
+    "binary": MOST_BINARY_STEPS,
+    "latency": 128,
+    "differential": 256,
+}
+# Called before each simulation with its number of timesteps.
+Report = Callable[[int], None]
+# What a conversion may fail with at few timesteps alone: a layer that no spike has reached yet.
+SILENT = "KG403"
+
+
+@dataclass(frozen=True)
+class Search:
+    """What the network may lose, and how long it may take.
+
+    Attributes:
+        loss: in percentage points of accuracy, 0 to 100.
+        most_timesteps: T at most; by the method's code if not given, see `MOST_TIMESTEPS`.
+    """
+
+    loss: float = field(default=0.5, metadata={"help": "of --timesteps auto: points of accuracy it may lose"})
+    most_timesteps: int | None = field(
+        default=None, metadata={"help": "of --timesteps auto: T at most, by default 256, few-spike 12, ttfs 128"}
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.loss <= 100:
+            raise fail("KG401", "loss", f"is {self.loss:g}; it lies in 0 to 100 percentage points")
+        if self.most_timesteps is not None and self.most_timesteps < 1:
+            raise fail("KG401", "most_timesteps", f"is {self.most_timesteps}; at least 1 is needed")
+
+
+@dataclass(frozen=True, eq=False)
+class Yardstick:
+    """What a network is compared with on the calibration set.
+
+    Attributes:
+        graph: the model.
+        samples: as the model takes them, shape (N, *input shape).
+        labels: class indices of shape (N,); or None, and what the model predicts is right.
+    """
+
+    graph: Graph
+    samples: Array
+    labels: Array | None
+
+    @cached_property
+    def predictions(self) -> Array:
+        """Return the model's class of each sample, shape (N,)."""
+        outputs = self.graph.predict(self.samples)
+        assert isinstance(outputs, np.ndarray)
+        classes: Array = outputs.reshape(len(self.samples), -1).argmax(axis=1)
+        return classes
+
+    @property
+    def classes(self) -> Array:
+        """Return the right class of each sample, shape (N,)."""
+        return self.predictions if self.labels is None else self.labels
+
+    @property
+    def accuracy(self) -> float:
+        """Return the model's accuracy, 0 to 1."""
+        return float((self.predictions == self.classes).mean())
+
+    def losses(self, network: Network, simulate: Simulate, curve: bool) -> Array:
+        """Return the points lost after each step, shape (T,), or (1,) after the last alone."""
+        correct, start = np.zeros(network.num_timesteps if curve else 1, np.int64), 0
+        for recording in simulate(network, self.samples, Wanted(curve=curve)):
+            scores = recording.scores if curve else recording.scores[:, -1:]
+            right = self.classes[start : start + len(scores), None]
+            correct += (scores.argmax(axis=-1) == right).sum(axis=0)
+            start += len(scores)
+        lost: Array = 100 * (self.accuracy - correct / len(self.samples))
+        return lost
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The network of the fewest timesteps.
+
+    Attributes:
+        conversion: with that network.
+        loss: what it loses, in points; below zero where it does better than the model.
+        labelled: the loss is one of accuracy; else of agreement with the model's predictions.
+        most_timesteps: up to which T was searched.
+    """
+
+    conversion: Conversion
+    loss: float
+    labelled: bool
+    most_timesteps: int
+
+    @property
+    def timesteps(self) -> int:
+        """Return T."""
+        return self.conversion.network.num_timesteps
+
+
+def fewest_timesteps(
+    convert: Callable[[int], Conversion],
+    converter: Converter,
+    against: Yardstick,
+    search: Search,
+    simulate: Simulate,
+    report: Report = lambda timesteps: None,
+) -> Found:
+    """Return the network of the fewest timesteps that loses at most what it may.
+
+    A network that does not depend on T is run once for the most timesteps; T is the first step after which the loss
+    is within the limit. Any other is converted for T = 1, 2, 4, …, and then for T halfway between the last that lost
+    too much and the first that did not.
+
+    Args:
+        convert: returns the network for T.
+
+    Raises:
+        KgennError: KG405 where no T reaches the limit, KG401 where the method has no such T as the most.
+    """
+    most = search.most_timesteps or MOST_TIMESTEPS[converter.code]
+    converter.check(most)
+    trials = Trials(convert, converter, against, simulate, report, most)
+    found = trials.bisected(search.loss) if converter.depends_on_timesteps else trials.cut(search.loss)
+    if found is None:
+        raise _missed(trials, search.loss)
+    return Found(found, trials.losses[found.network.num_timesteps], against.labels is not None, most)
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """The conversions of one search; the loss of each T that was tried is kept."""
+
+    convert: Callable[[int], Conversion]
+    converter: Converter
+    against: Yardstick
+    simulate: Simulate
+    report: Report
+    most: int
+    losses: dict[int, float] = field(default_factory=dict)
+
+    def cut(self, limit: float) -> Conversion | None:
+        """Return the longest network, cut where the loss comes within the limit."""
+        self.report(self.most)
+        whole = self.convert(self.most)
+        lost = self.against.losses(whole.network, self.simulate, curve=True)
+        self.losses.update(enumerate(lost.tolist(), start=1))
+        within = np.flatnonzero(lost <= limit)
+        if not len(within):
+            return None
+        timesteps = int(within[0]) + 1
+        levels = self.converter.levels(timesteps)
+        return replace(whole, network=replace(whole.network, num_timesteps=timesteps, levels=levels))
+
+    def bisected(self, limit: float) -> Conversion | None:
+        """Return the shortest network within the limit that doubling and halving finds."""
+        short, best = 0, None
+        for timesteps in doubling(self.most):
+            best = self.within(timesteps, limit)
+            if best is not None:
+                break
+            short = timesteps
+        while best is not None and best.network.num_timesteps - short > 1:
+            middle = (short + best.network.num_timesteps) // 2
+            shorter = self.within(middle, limit)
+            short, best = (middle, best) if shorter is None else (short, shorter)
+        return best
+
+    def within(self, timesteps: int, limit: float) -> Conversion | None:
+        """Return the network for T if it loses no more than the limit."""
+        self.report(timesteps)
+        try:
+            conversion = self.convert(timesteps)
+        except KgennError as error:
+            if timesteps < self.most and {d.code for d in error.diagnostics} == {SILENT}:
+                return None
+            raise
+        (lost,) = self.against.losses(conversion.network, self.simulate, curve=False)
+        self.losses[timesteps] = float(lost)
+        return conversion if lost <= limit else None
+
+
+def doubling(most: int) -> list[int]:
+    """Return 1, 2, 4, … and the most itself."""
+    return [*(1 << k for k in range(most.bit_length()) if 1 << k < most), most]
+
+
+def _missed(trials: Trials, limit: float) -> KgennError:
+    steps, least = min(trials.losses.items(), key=lambda trial: trial[1])
+    what = (
+        f"no T up to {trials.most} loses at most {limit:g} points; the least is {least:.2f} points, at T = {steps}"
+    )
+    help = f"pass --timesteps {steps}, a larger --loss or --most-timesteps, or another converter"
+    return fail("KG405", "timesteps", what, help)

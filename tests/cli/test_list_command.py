@@ -1,0 +1,81 @@
+"""`kgenn list methods`: what it says of a method is what the conversion accepts and refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from commands import Kgenn
+from kgenn.conversion import CONVERTERS
+from kgenn.conversion.constraints import FEATURES, violations
+from kgenn.conversion.convert import check_encoder
+from kgenn.diagnostics import KgennError
+from kgenn.encoders import ENCODERS
+from networks import build
+
+METHODS = CONVERTERS.names()
+each_method = pytest.mark.parametrize("method", METHODS)
+# a network that needs one feature and no other
+NEEDS = {
+    "bias": "bias_dense",
+    "batch-norm": "batch_norm_after_add",
+    "max-pool": "max_pool_conv",
+    "relu-cap": "relu_cap",
+    "zero-padding": "zero_padding_1d",
+}
+
+
+def row_of(kgenn: Kgenn, method: str) -> dict[str, str]:
+    (row,) = (row for row in kgenn("list", "methods", "--json").json["methods"] if row["name"] == method)
+    assert isinstance(row, dict)
+    return row
+
+
+@each_method
+def test_a_feature_is_listed_exactly_where_the_converter_takes_it(kgenn: Kgenn, method: str) -> None:
+    listed = row_of(kgenn, method)["represents"].split(", ")
+    assert set(NEEDS) == set(FEATURES)
+    for feature, name in NEEDS.items():
+        refused = violations(build(name), CONVERTERS.get(method)(), [feature])
+        assert (feature in listed) == (not refused)
+
+
+@each_method
+def test_an_encoder_is_listed_exactly_where_the_converter_takes_it(kgenn: Kgenn, method: str) -> None:
+    row = row_of(kgenn, method)
+    listed = row["encoders"].split(", ")
+    assert listed[0] == CONVERTERS.get(method).default_encoder
+    for name in ENCODERS.names():
+        if name in listed:
+            check_encoder(CONVERTERS.get(method)(), ENCODERS.get(name)())
+        else:
+            with pytest.raises(KgennError, match="KG401"):
+                check_encoder(CONVERTERS.get(method)(), ENCODERS.get(name)())
+
+
+@each_method
+def test_signed_input_is_listed_exactly_where_an_encoder_takes_it(kgenn: Kgenn, method: str) -> None:
+    row = row_of(kgenn, method)
+    x = np.array([[-1.0, 1.0]], np.float32)
+    taken = []
+    for name in row["encoders"].split(", "):
+        coding = ENCODERS.get(name)().coding(x, 4)
+        try:
+            taken.append(bool((coding.drive(x) < 0).any()))
+        except KgennError:
+            taken.append(False)
+    assert ("signed input" in row["represents"]) == any(taken)
+
+
+@each_method
+def test_the_timesteps_listed_are_legal_and_the_code_is_the_network_s(kgenn: Kgenn, method: str) -> None:
+    row = row_of(kgenn, method)
+    CONVERTERS.get(method)().check(int(row["timesteps"]))
+    assert row["code"] == CONVERTERS.get(method).code
+
+
+def test_the_table_shows_the_same_words(kgenn: Kgenn) -> None:
+    done = kgenn("list", "methods")
+    for method in METHODS:
+        row = row_of(kgenn, method)
+        assert all(word in done.out for word in (method, row["code"], row["timesteps"]))

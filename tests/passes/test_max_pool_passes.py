@@ -1,0 +1,153 @@
+"""The passes around max pooling: ReLUs move before it, populations are placed, large windows are split."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from kgenn.ir.graph import Array, Graph, Input, Node
+from kgenn.ir.text import graph_text
+from kgenn.layers.activation import ReLU
+from kgenn.layers.merge import Add
+from kgenn.layers.pooling import MaxPool
+from kgenn.passes import LoweringOptions, lower
+from kgenn.passes.max_pool import place_max_pool_sources, rectify_before_max_pool, split_max_pools
+from networks import RECIPES, Build, build, samples
+
+DEFAULT = LoweringOptions()
+POOLED = [name for name in RECIPES if name.startswith("max_pool")]
+
+
+def pools(graph: Graph) -> list[Node]:
+    return [node for node in graph.nodes if isinstance(node.layer, MaxPool)]
+
+
+def output(graph: Graph, x: Array) -> Array:
+    return dict(graph.forward(x))[graph.outputs[0]]
+
+
+def test_a_relu_after_a_max_pooling_moves_before_it() -> None:
+    graph = rectify_before_max_pool(build("max_pool_relu"), DEFAULT)
+    (pool,) = pools(graph)
+    assert isinstance(graph.by_name[pool.inputs[0]].layer, ReLU)
+    assert not any(isinstance(graph.by_name[user].layer, ReLU) for user in graph.consumers[pool.name])
+
+
+@pytest.mark.parametrize("cap", [None, 0.4])
+def test_a_moved_relu_keeps_its_cap_and_the_function(cap: float | None) -> None:
+    b = Build("capped after", (6, 6, 2))
+    graph = b.graph(b.classify(b.relu(b.max_pool(b.conv("input", 3)), cap)))
+    moved = rectify_before_max_pool(graph, DEFAULT)
+    (relu,) = (node for node in moved.nodes if isinstance(node.layer, ReLU))
+    assert isinstance(relu.layer, ReLU)
+    assert relu.layer.max_value == cap
+    x = samples(graph, 5, -1.0, 1.0)
+    np.testing.assert_array_equal(output(moved, x), output(graph, x))
+
+
+def test_a_relu_stays_where_others_read_the_pooled_values() -> None:
+    b = Build("tapped pool", (6, 6, 2))
+    pool = b.max_pool(b.conv("input", 3))
+    graph = b.graph(b.classify(b.add(Add(), pool, b.relu(pool))))
+    assert graph_text(rectify_before_max_pool(graph, DEFAULT)) == graph_text(graph)
+
+
+def test_a_relu_that_no_neuron_computes_stays() -> None:
+    b = Build("leaky", (6, 6, 2))
+    graph = b.graph(b.classify(b.add(ReLU(None, 0.1), b.max_pool(b.conv("input", 3)))))
+    assert graph_text(rectify_before_max_pool(graph, DEFAULT)) == graph_text(graph)
+
+
+@pytest.mark.parametrize("name", ["max_pool_add", "max_pool_concat"])
+def test_sums_and_concatenations_get_a_population_before_they_are_pooled(name: str) -> None:
+    graph = place_max_pool_sources(build(name), DEFAULT)
+    (pool,) = pools(graph)
+    assert pool.inputs == (f"{pool.name}/source",)
+    assert isinstance(graph.by_name[pool.inputs[0]].layer, ReLU)
+    x = samples(graph, 5, -1.0, 1.0)
+    np.testing.assert_array_equal(output(graph, x), output(build(name), x))
+
+
+def test_values_that_can_be_negative_get_no_population_and_say_why() -> None:
+    b = Build("negative", (6, 6, 2))
+    graph = b.graph(b.classify(b.max_pool(b.conv("input", 3))))
+    after = place_max_pool_sources(graph, DEFAULT)
+    assert graph_text(after) == graph_text(graph)
+    assert after.notes == (f"{pools(graph)[0].name}: pools values that can be negative",)
+
+
+@pytest.mark.parametrize("name", POOLED)
+def test_every_pool_of_a_lowered_graph_reads_a_population(name: str) -> None:
+    graph = lower(build(name), DEFAULT)
+    for pool in pools(graph):
+        assert isinstance(graph.by_name[pool.inputs[0]].layer, ReLU | MaxPool)
+
+
+def pool_graph(layer: MaxPool, shape: tuple[int, ...]) -> Graph:
+    nodes = (Node("input", Input(shape), ()), Node("pool", layer, ("input",), "pool (MaxPooling2D)"))
+    return Graph("pool", nodes, ("pool",))
+
+
+def assert_split(layer: MaxPool, shape: tuple[int, ...], most: int) -> Graph:
+    """Fail where splitting changes a value, leaves a large window, or does more when repeated."""
+    graph = pool_graph(layer, shape)
+    split = split_max_pools(graph, most)
+    for node in pools(split):
+        assert isinstance(node.layer, MaxPool)
+        assert prod(node.layer.size) <= most
+        assert node.origin == "pool (MaxPooling2D)"
+    # all negative, so that a window beside padding must not see zeros
+    x = np.random.default_rng(sum(shape)).uniform(-2, -1, (3, *shape)).astype(np.float32)
+    assert split.shapes[split.outputs[0]] == graph.shapes["pool"]
+    np.testing.assert_array_equal(output(split, x), output(graph, x))
+    assert graph_text(split_max_pools(split, most)) == graph_text(split)
+    return split
+
+
+@given(
+    st.integers(1, 12),
+    st.integers(1, 12),
+    st.integers(1, 6),
+    st.integers(1, 6),
+    st.integers(0, 9),
+    st.integers(2, 24),
+)
+def test_split_windows_are_small_and_give_the_same_values(
+    height: int, width: int, down: int, right: int, more: int, most: int
+) -> None:
+    shape = (height + more, width + more // 2, 2)
+    assert_split(MaxPool((height, width), (down, right), "valid"), shape, most)
+
+
+@given(st.integers(2, 6), st.integers(1, 4), st.integers(2, 24))
+def test_windows_that_do_not_overlap_are_split_by_divisors(side: int, count: int, most: int) -> None:
+    layer = MaxPool((side, side), (side, side), "valid")
+    assert_split(layer, (side * count, side * count, 2), most)
+
+
+@given(st.integers(1, 24), st.integers(1, 9), st.integers(0, 30), st.integers(2, 24))
+def test_windows_of_one_dimension_are_split_too(size: int, stride: int, more: int, most: int) -> None:
+    assert_split(MaxPool((size,), (stride,), "valid"), (size + more, 3), most)
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4), st.integers(1, 4), st.integers(2, 24))
+def test_padded_windows_are_split_along_their_axes(
+    height: int, width: int, down: int, right: int, most: int
+) -> None:
+    assume(max(height, width) <= most)
+    assert_split(MaxPool((height, width), (down, right), "same"), (11, 10, 2), most)
+
+
+def test_a_padded_window_too_long_for_one_axis_is_left_whole() -> None:
+    graph = pool_graph(MaxPool((1, 10), (1, 2), "same"), (4, 12, 1))
+    assert graph_text(split_max_pools(graph, 9)) == graph_text(graph)
+
+
+def test_the_last_part_of_a_split_has_the_name_of_the_whole() -> None:
+    split = assert_split(MaxPool((5, 6), (5, 6), "valid"), (5, 6, 5), 24)
+    assert split.outputs == ("pool",)
+    assert [node.name for node in pools(split)] == ["pool/0", "pool"]

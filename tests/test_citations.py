@@ -1,0 +1,171 @@
+"""Citations: every key is defined, the BibTeX parses, and a network's credits are what it is made of."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from kgenn import __version__
+from kgenn.artifact import Artifact
+from kgenn.citations import ENTRIES, REFERENCES, Reference, bibtex, reference
+from kgenn.conversion import CONVERTERS
+from kgenn.conversion.burst import Burst
+from kgenn.conversion.few_spike import FewSpike
+from kgenn.credits import BY_CODE, BY_NEURON, BY_TARGET, credits_of, method_credits
+from kgenn.diagnostics import KgennError
+from kgenn.encoders import ENCODERS
+from kgenn.passes import LoweringOptions
+from recordings import converted
+
+ALWAYS = {"kgenn", "davidson2021", "horowitz2014"}
+NEEDED = {
+    "article": {"author", "title", "journal", "volume", "pages", "year", "doi"},
+    "inproceedings": {"author", "title", "booktitle", "year"},
+    "software": {"author", "title", "version"},
+}
+ENTRY = re.compile(r"@([a-z]+)\{([a-z]+[0-9]*[a-z]*),\n((?:  [a-z]+ = \{.*\},\n)+)\}")
+FIELD = re.compile(r"  ([a-z]+) = \{(.*)\},\n")
+
+
+def parsed(text: str) -> tuple[str, str, dict[str, str]]:
+    """Return (kind, key, fields) of one entry, and fail on anything that BibTeX could trip over."""
+    found = ENTRY.fullmatch(text)
+    assert found, text
+    kind, key, body = found.groups()
+    fields = FIELD.findall(body)
+    assert len(dict(fields)) == len(fields), "a field twice"
+    for _, value in fields:
+        depth = 0
+        for character in value:
+            depth += {"{": 1, "}": -1}.get(character, 0)
+            assert depth >= 0, value
+        assert depth == 0, value
+    return kind, key, dict(fields)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.key)
+def test_every_entry_is_bibtex_with_the_fields_of_its_kind(entry: Reference) -> None:
+    text = bibtex(entry)
+    kind, key, fields = parsed(text)
+    assert (kind, key) == (entry.kind, entry.key)
+    assert set(fields) == set(entry.fields) >= NEEDED[kind]
+    assert text.isascii()
+    assert fields["title"].startswith("{"), "capitals would be lost"
+    for author in fields["author"].split(" and "):
+        assert author.startswith("{") or re.fullmatch(r"[^,]+, [^,]+", author)
+    assert not re.search(r"(?<!\\)[&%$#_]", fields["title"] + fields["author"])
+    assert re.fullmatch(r"10\.\d{4,9}/\S+", fields.get("doi", "10.1000/none"))
+    assert ("eprint" in fields) == ("archiveprefix" in fields)
+    assert re.fullmatch(r"\d{4}\.\d{5}", fields.get("eprint", "0000.00000"))
+    # the key's year is the work's
+    assert re.sub(r"\D", "", key) == fields.get("year", "")
+
+
+def test_keys_and_identifiers_are_unique() -> None:
+    assert len(REFERENCES) == len(ENTRIES)
+    dois = [entry.fields["doi"] for entry in ENTRIES if "doi" in entry.fields]
+    assert len(set(dois)) == len(dois)
+
+
+def test_accents_and_special_characters_are_spelt_as_latex_has_them() -> None:
+    entry = Reference("x", "software", {"author": "Müller & López, Ñ", "doi": "10.1000/a_b"})
+    assert bibtex(entry) == (
+        "@software{x,\n  author = {M{\\\"u}ller \\& L{\\'o}pez, {\\~N}},\n  doi = {10.1000/a_b},\n}"
+    )
+
+
+def test_every_key_named_in_the_code_is_defined() -> None:
+    named = {key for name in CONVERTERS.names() for key in CONVERTERS.get(name).citations}
+    named |= {key for name in ENCODERS.names() for key in ENCODERS.get(name).citations}
+    named |= {*BY_CODE.values(), *BY_NEURON.values(), *(key for keys in BY_TARGET.values() for key in keys)}
+    assert named <= set(REFERENCES)
+
+
+def test_an_unknown_key_lists_the_known_ones() -> None:
+    with pytest.raises(KgennError, match=r"KG401.*diehl2016: unknown citation(.|\n)*did you mean 'diehl2015'"):
+        reference("diehl2016")
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert REFERENCES["kgenn"].fields["version"] == __version__
+
+
+@pytest.mark.parametrize("name", CONVERTERS.names())
+def test_a_method_s_credits_are_those_it_names(name: str) -> None:
+    assert [credit.reference.key for credit in method_credits(name)] == list(CONVERTERS.get(name).citations)
+
+
+def record(
+    name: str, residual: str = "direct", features: tuple[str, ...] = (), **options: object
+) -> dict[str, Any]:
+    """Return what a manifest says."""
+    return {
+        "converter": {"name": name, "options": options},
+        "lowering": {"residual": residual, "pooling": "auto"},
+        "features": list(features),
+    }
+
+
+IDENTITY = LoweringOptions(residual="identity")
+CASES = {
+    "plain": (Artifact(converted("dense"), "cpu", record("none")), set()),
+    "genn": (Artifact(converted("dense"), "genn-cuda", record("none")), {"yavuz2016genn", "knight2021pygenn"}),
+    "converter": (Artifact(converted("dense"), "cpu", record("data-norm")), {"diehl2015", "rueckauer2017"}),
+    "options": (
+        Artifact(converted("dense"), "cpu", record("data-norm", reset="zero")),
+        {"diehl2015", "rueckauer2017"},
+    ),
+    "encoder": (
+        Artifact(converted("dense", "few-spike", FewSpike(), num_timesteps=4), "cpu", record("none")),
+        {"stoeckl2021"},
+    ),
+    "identity": (
+        Artifact(converted("residual_plain", lowering=IDENTITY), "cpu", record("none", "identity")),
+        {"sengupta2019"},
+    ),
+    "no identity": (
+        Artifact(converted("residual_relu", lowering=IDENTITY), "cpu", record("none", "identity")),
+        set(),
+    ),
+    "max pooling": (Artifact(converted("max_pool_conv"), "cpu", record("none")), {"li2022burst"}),
+    "max pooling in stages": (
+        Artifact(converted("max_pool_conv", "direct", FewSpike(), num_timesteps=4), "cpu", record("none")),
+        set(),
+    ),
+    "bias": (Artifact(converted("bias_conv"), "cpu", record("none", features=("bias",))), {"rueckauer2017"}),
+    "correction": (Artifact(converted("bias_conv"), "cpu", record("none")), set()),
+    "batch norm": (
+        Artifact(converted("batch_norm_after_conv"), "cpu", record("none", features=("batch-norm",))),
+        {"rueckauer2017"},
+    ),
+    "from Python": (Artifact(converted("dense"), "cpu"), set()),
+    "burst from Python": (Artifact(converted("dense", "direct", Burst()), "cpu"), {"li2022burst"}),
+    "few-spike from Python": (
+        Artifact(converted("dense", "direct", FewSpike(), num_timesteps=4), "cpu"),
+        {"stoeckl2021"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_credits_are_exactly_what_a_network_used(case: str) -> None:
+    artifact, expected = CASES[case]
+    keys = [credit.reference.key for credit in credits_of(artifact)]
+    assert len(set(keys)) == len(keys)
+    assert set(keys) == ALWAYS | expected
+
+
+def test_a_work_used_twice_is_credited_once_with_both_reasons() -> None:
+    artifact = Artifact(converted("bias_conv"), "cpu", record("data-norm", features=("bias",)))
+    (credit,) = (c for c in credits_of(artifact) if c.reference.key == "rueckauer2017")
+    assert credit.reasons == ("the converter data-norm", "biases as constant currents")
+    comment, _, entry = credit.bibtex.partition("\n")
+    assert comment == "% the converter data-norm; biases as constant currents"
+    assert parsed(entry)[1] == "rueckauer2017"
+
+
+def test_a_converter_that_is_not_installed_is_kg401() -> None:
+    with pytest.raises(KgennError, match="KG401"):
+        credits_of(Artifact(converted("dense"), "cpu", record("elsewhere")))

@@ -1,0 +1,179 @@
+"""The contract for every conversion method: one spike train on every simulator, whatever the spikes stand for."""
+
+from __future__ import annotations
+
+from itertools import cycle
+
+import numpy as np
+import pytest
+
+from kgenn.backends.pipeline import PipelineSimulator
+from kgenn.backends.reference import ReferenceSimulator
+from kgenn.conversion import CONVERTERS
+from kgenn.ir.network import Network
+from kgenn.ir.recording import Recording, Wanted
+from networks import RECIPES, build
+from recordings import (
+    ALL_ENCODERS,
+    EVERYTHING,
+    METHODS,
+    NUM_SAMPLES,
+    UNFIT,
+    assert_same,
+    compiled,
+    converted,
+    drive_of,
+)
+
+FIRST_SAMPLE = 1_000_003
+# what a connection or a population can be; by default each with one encoder of each method, in turn
+FEW = (
+    "dense_deep",
+    "conv_same",
+    "residual_relu",
+    "residual_shortcut",
+    "skip_to_readout",
+    "concat_pool_conv",
+    "pool_conv",
+    "bias_before_pool_conv",
+    "relu_cap",
+    "max_pool_overlapping_same",
+    "max_pool_max_pool",
+    "max_pool_global",
+    "max_pool_skip",
+    "max_pool_concat",
+)
+STAGED = [method for method, (converter, _) in METHODS.items() if converter.code != "rate"]
+each_staged = pytest.mark.parametrize("method", STAGED)
+
+
+def encoders_of(method: str) -> list[str]:
+    """Return the encoders that a method takes, its default first."""
+    converter = METHODS[method][0]
+    default = converter.default_encoder
+    return [default, *(e for e in ALL_ENCODERS if e in converter.encoders and e != default)]
+
+
+def network_of(name: str, method: str, encoder: str, num_timesteps: int = 0) -> Network:
+    converter, timesteps = METHODS[method]
+    return converted(name, encoder, converter, num_timesteps=num_timesteps or timesteps[0])
+
+
+def assert_contract(network: Network, encoder: str) -> Recording:
+    """Fail where reference, pipeline order and generated program differ; return what they give."""
+    drive = drive_of(network, encoder)
+    reference = ReferenceSimulator(network).run(drive, FIRST_SAMPLE, EVERYTHING)
+    assert_same(reference, PipelineSimulator(network).run(drive, FIRST_SAMPLE, EVERYTHING))
+    assert_same(reference, compiled(network).run(drive, FIRST_SAMPLE, EVERYTHING))
+    return reference
+
+
+DEFAULT = {(m, name, e) for m in METHODS for name, e in zip(FEW, cycle(encoders_of(m)), strict=False)}
+CASES = [
+    pytest.param(method, name, encoder, marks=() if (method, name, encoder) in DEFAULT else pytest.mark.slow)
+    for method in METHODS
+    for name in RECIPES
+    if name not in UNFIT.get(method, ())
+    for encoder in encoders_of(method)
+]
+LENGTHS = [(method, t) for method, (_, timesteps) in METHODS.items() for t in timesteps[1:]]
+
+
+def test_every_method_is_here() -> None:
+    # `none` differs from data-norm in its scales alone
+    assert {*METHODS, "none"} == set(CONVERTERS.names())
+    assert all(converter.name == method for method, (converter, _) in METHODS.items())
+
+
+@pytest.mark.parametrize(("method", "name", "encoder"), CASES)
+def test_every_method_gives_the_same_spikes_on_every_simulator(method: str, name: str, encoder: str) -> None:
+    recording = assert_contract(network_of(name, method, encoder), encoder)
+    # the claim would be empty for silent neurons
+    assert all(counts.any() for counts in recording.spike_counts.values())
+
+
+@pytest.mark.parametrize(("name", "which"), [("skip_to_readout", 0), ("max_pool_cap", -1)])
+@pytest.mark.parametrize(("method", "num_timesteps"), LENGTHS)
+def test_stages_of_any_length_keep_the_contract(method: str, num_timesteps: int, name: str, which: int) -> None:
+    encoder = encoders_of(method)[which]
+    recording = assert_contract(network_of(name, method, encoder, num_timesteps), encoder)
+    assert recording.scores.shape[1] == num_timesteps
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_worths_are_the_spikes_weighted_with_what_each_step_is_worth(method: str) -> None:
+    encoder = encoders_of(method)[-1]
+    network = network_of("max_pool_skip", method, encoder)
+    recording = ReferenceSimulator(network).run(drive_of(network, encoder), 0, EVERYTHING)
+    last = network.num_timesteps - 1
+    worth = {"binary": lambda t: 2 ** (last - t), "latency": lambda t: last - t + 1}.get(
+        network.code_name, lambda _: 1
+    )
+    weights = np.array([worth(t) for t in range(last + 1)])
+    assert recording.raster is not None
+    assert recording.worths is not None
+    for name, raster in recording.raster.items():
+        assert np.array_equal(np.einsum("nts,t->ns", raster.astype(np.int64), weights), recording.worths[name])
+
+
+@each_staged
+@pytest.mark.parametrize("num_threads", [1, 3])
+def test_threads_and_batches_change_nothing_in_stages(method: str, num_threads: int) -> None:
+    encoder = encoders_of(method)[-1]
+    network = network_of("max_pool_skip", method, encoder)
+    drive = drive_of(network, encoder, 7)
+    whole = ReferenceSimulator(network).run(drive, FIRST_SAMPLE, EVERYTHING)
+    program = compiled(network, num_threads)
+    assert_same(whole, program.run(drive, FIRST_SAMPLE, EVERYTHING))
+    for start, stop in ((0, 1), (1, 4), (4, 7)):
+        part = program.run(drive[start:stop], FIRST_SAMPLE + start, EVERYTHING)
+        assert np.array_equal(part.scores, whole.scores[start:stop])
+        assert part.worths is not None
+        assert whole.worths is not None
+        assert all(np.array_equal(w, whole.worths[name][start:stop]) for name, w in part.worths.items())
+
+
+@each_staged
+def test_no_sample_leaves_a_trace_in_the_next_of_a_staged_network(method: str) -> None:
+    encoder = encoders_of(method)[-1]
+    network = network_of("skip_to_readout", method, encoder)
+    drive = drive_of(network, encoder)
+    alone = [ReferenceSimulator(network).run(drive[i : i + 1], i).scores for i in range(NUM_SAMPLES)]
+    for simulator in (PipelineSimulator(network), compiled(network)):
+        for i in reversed(range(NUM_SAMPLES)):
+            assert np.array_equal(simulator.run(drive[i : i + 1], i).scores, alone[i])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_without_the_curve_scores_are_the_last_of_it_everywhere(method: str) -> None:
+    encoder = encoders_of(method)[0]
+    network = network_of("skip_to_readout", method, encoder)
+    drive = drive_of(network, encoder)
+    for simulator in (ReferenceSimulator(network), PipelineSimulator(network), compiled(network)):
+        curve, last = (simulator.run(drive, 0, Wanted(worths=True, curve=c)) for c in (True, False))
+        assert curve.scores.shape[1] == network.num_timesteps
+        assert np.array_equal(curve.scores[:, -1:], last.scores)
+        assert curve.worths is not None
+        assert last.worths is not None
+        assert all(np.array_equal(w, last.worths[name]) for name, w in curve.worths.items())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_method_sends_more_than_a_relu_s_cap(method: str) -> None:
+    converter, (steps, *_) = METHODS[method]
+    if "relu-cap" not in converter.represents:
+        pytest.skip("the method says that it has no caps")
+    network = converted("relu_cap", "direct", converter, num_timesteps=steps)
+    drive = drive_of(network, "direct")
+    worths = ReferenceSimulator(network).run(drive, 0, EVERYTHING).worths
+    assert worths is not None
+    (relu,) = network.spiking
+    sent = worths[relu.name].reshape(-1, *relu.shape) * relu.scale / network.levels
+    graph = build("relu_cap")
+    x = drive.reshape(-1, *network.input_shape) / np.float32(network.coding.levels)
+    before = dict(graph.forward(x))["conv_1"]
+    # far beyond the cap, what is sent is at most the cap, and nearly all of it
+    beyond = before > 0.9
+    assert beyond.any()
+    assert sent.max() <= 0.6 * (1 + 1e-6)
+    assert sent[beyond].mean() > 0.5
