@@ -126,9 +126,9 @@ def fewest_timesteps(
 ) -> Found:
     """Return the network of the fewest timesteps that loses at most what it may.
 
-    A network that does not depend on T is run once for the most timesteps; T is the first step after which the loss
-    is within the limit. Any other is converted for T = 1, 2, 4, …, and then for T halfway between the last that lost
-    too much and the first that did not.
+    A network that does not depend on T is run once for the most timesteps; T is the first step after which the
+    loss is within the limit. Any other is converted for T = 1, 2, 4, …, and then for T halfway between the last
+    that lost too much and the first that did not.
 
     Args:
         convert: returns the network for T.

@@ -34,7 +34,7 @@ ALL_ENCODERS = {**ENCODERS, **STAGED_ENCODERS}
 # every method, with the numbers of timesteps that its tests run
 METHODS: dict[str, tuple[Converter, tuple[int, ...]]] = {
     "data-norm": (DataNorm(), (21,)),
-    "few-spike": (FewSpike(), (7, 1, 2, 16)),
+    "few-spike": (FewSpike(), (7, 1, 2, 12)),
     "ttfs": (TimeToFirstSpike(), (40, 1, 5)),
     "burst": (Burst(), (21,)),
     "threshold-relu": (ThresholdReLU(), (21,)),

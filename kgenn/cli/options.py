@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +27,8 @@ T = TypeVar("T")
 Decorator = Callable[[C], C]
 PATH = click.Path(path_type=Path)
 AUTO = "auto"
+# The default of an option that classes share, where it is not the same for all of them.
+VARIES = "depends on the method"
 
 
 def classes_of(registry: Registry[type[T]]) -> dict[str, type[T]]:
@@ -40,7 +43,8 @@ def owners_of(classes: Mapping[str, type]) -> dict[str, tuple[Option, tuple[str,
         for option in options_of(cls):
             first, owners = found.get(option.name, (option, ()))
             assert first.kind is option.kind, f"{option.flag} is of two types"
-            found[option.name] = (first, (*owners, name))
+            default = first.default if first.default == option.default else VARIES
+            found[option.name] = (replace(first, default=default), (*owners, name))
     return found
 
 

@@ -9,6 +9,7 @@ from typing import ClassVar
 from kgenn.conversion.base import Dynamics
 from kgenn.conversion.data_norm import PercentileScaled
 from kgenn.conversion.neurons import BURST
+from kgenn.conversion.scales import SCALE_FACTOR
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array, Graph, Node
 from kgenn.layers.activation import ReLU
@@ -28,7 +29,7 @@ class Burst(PercentileScaled):
 
     Attributes:
         gamma: γ, the most spikes in a step, 1 to 127.
-        share: λ as a share of the percentile, in (0, 1]; 1 is the paper's.
+        scale_factor: λ as a share of the percentile, in (0, 1]; 1 is the paper's.
 
     Source: Li & Zeng 2022, arXiv:2204.13271.
     """
@@ -38,21 +39,21 @@ class Burst(PercentileScaled):
     default_timesteps: ClassVar[int] = 32
 
     gamma: int = field(default=5, metadata={"help": "the most spikes of a neuron in a step"})
-    share: float = field(default=0.4, metadata={"help": "the scale as a share of the percentile, over 0 to 1"})
+    scale_factor: float = field(default=0.4, metadata={"help": SCALE_FACTOR})
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 1 <= self.gamma <= MOST_SPIKES:
             raise fail("KG401", self.name, f"gamma is {self.gamma}; it lies in 1 to {MOST_SPIKES}")
-        if not 0 < self.share <= 1:
-            raise fail("KG401", self.name, f"share is {self.share}; it lies in (0, 1]")
+        if not 0 < self.scale_factor <= 1:
+            raise fail("KG401", self.name, f"scale_factor is {self.scale_factor}; it lies in (0, 1]")
         if self.reset != "subtract":
             raise fail("KG401", self.name, "reset is 'zero'; bursts need a reset by subtraction")
 
     def scales(self, graph: Graph, samples: Array) -> Mapping[str, Array]:
         found = super().scales(graph, samples)
         # capped neurons send single spikes, and need the whole range
-        return {n: s if is_capped(graph.by_name[n]) else s * self.share for n, s in found.items()}
+        return {n: s if is_capped(graph.by_name[n]) else s * self.scale_factor for n, s in found.items()}
 
     def spike_range(self, num_timesteps: int) -> tuple[int, int]:
         return 0, self.gamma

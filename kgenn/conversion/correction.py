@@ -23,7 +23,7 @@ CITATIONS = ("nagel2019", "li2021calibration")
 # Samples that a layer computes at once.
 BATCH = 64
 # Samples that are kept, twice, at every layer: more of them change shifts by little.
-MOST_SAMPLES = 512
+MOST_SAMPLES = 1024
 
 # Returns what the spike trains of a ReLU say of the pre-activation: (name, z) to the activation, both (N, ...).
 Spoken = Callable[[str, Array], Array]

@@ -10,6 +10,8 @@ from kgenn.diagnostics import Diagnostic, KgennError
 from kgenn.ir.graph import Array, Graph
 from kgenn.layers.activation import ReLU
 
+SCALE_FACTOR = "multiplies the scales that the rule gives"
+
 
 def audible(graph: Graph, found: Mapping[str, Array], what: str) -> dict[str, Array]:
     """Return scales with the layer's largest in place of channels that never fired.

@@ -13,7 +13,7 @@ from kgenn.conversion.base import Calibration, Converter, Settings
 from kgenn.conversion.correction import CITATIONS as CORRECTION
 from kgenn.conversion.correction import mapping_of, shifts
 from kgenn.conversion.quantisation import least_squares_scales, quantised
-from kgenn.conversion.scales import audible, capped
+from kgenn.conversion.scales import SCALE_FACTOR, audible, capped
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array
 
@@ -27,6 +27,7 @@ class Staged(Converter):
     Attributes:
         scale_rule: λ by the least squared error of the numbers, or a percentile or the maximum of activations.
         percentile: of the rule `percentile`, in (0, 100].
+        scale_factor: multiplies λ, and so the threshold u_th of time-to-first-spike; 1 is what the rule gives.
         channelwise: one λ for each channel.
         rounding: numbers are rounded to the nearest; else down.
         correction: biases are shifted by the mean error on the calibration set, layer by layer.
@@ -34,6 +35,7 @@ class Staged(Converter):
 
     scale_rule: Rule = field(default="least-squares", metadata={"help": "how a layer's largest value is chosen"})
     percentile: float = field(default=99.9, metadata={"help": "of the activations, over 0 to 100 (the maximum)"})
+    scale_factor: float = field(default=1.0, metadata={"help": SCALE_FACTOR})
     channelwise: bool = field(default=True, metadata={"help": "one scale for each channel"})
     rounding: bool = field(default=True, metadata={"help": "round activations to the nearest level, not down"})
     correction: bool = field(default=True, metadata={"help": "shift biases by the mean error of each layer"})
@@ -42,13 +44,17 @@ class Staged(Converter):
         if not 0 < self.percentile <= 100:
             raise fail("KG401", self.name, f"percentile is {self.percentile}; it lies in (0, 100]")
 
+        if not 0 < self.scale_factor < np.inf:
+            raise fail("KG401", self.name, f"scale_factor is {self.scale_factor}; it is above 0")
+
     @property
     def cited(self) -> tuple[str, ...]:
         return (*self.citations, *(CORRECTION if self.correction else ()))
 
     def settings(self, calibration: Calibration) -> Settings:
         graph, levels = calibration.graph, self.levels(calibration.num_timesteps)
-        scales = capped(graph, audible(graph, self.statistics(calibration), self.scale_rule))
+        found = audible(graph, self.statistics(calibration), self.scale_rule)
+        scales = capped(graph, {name: scale * self.scale_factor for name, scale in found.items()})
         if not self.correction:
             return Settings(scales)
         spoken = mapping_of(scales, lambda z, scale: quantised(z, scale, levels, self.rounding))

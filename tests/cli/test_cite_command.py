@@ -26,7 +26,12 @@ def test_what_was_used_stands_in_the_manifest(kgenn: Kgenn, tmp_path: Path) -> N
     output = tmp_path / "out"
     assert kgenn(*compile_arguments(output, "--converter", "few-spike", "--target", "reference")).code == 0
     report = kgenn("cite", output, "--json").json
-    assert {entry["key"] for entry in report["references"]} == {*ALWAYS, "stoeckl2021"}
+    assert {entry["key"] for entry in report["references"]} == {
+        *ALWAYS,
+        "stoeckl2021",
+        "nagel2019",
+        "li2021calibration",
+    }
     (entry,) = (e for e in report["references"] if e["key"] == "stoeckl2021")
     assert entry["used_for"] == ["the converter few-spike"]
     assert entry["fields"]["author"].startswith("Stöckl, Christoph")

@@ -53,7 +53,7 @@ def test_gamma_spikes_a_step_carry_activations_of_up_to_gamma_exactly(seed: int,
 
 def test_with_a_gamma_of_one_bursts_are_the_spikes_of_data_norm() -> None:
     burst, plain = (
-        converted("residual_relu", "poisson", Burst(gamma=1, share=1.0)),
+        converted("residual_relu", "poisson", Burst(gamma=1, scale_factor=1.0)),
         converted("residual_relu", "poisson"),
     )
     drive = drive_of(plain, "poisson")
@@ -67,7 +67,7 @@ def test_with_a_gamma_of_one_bursts_are_the_spikes_of_data_norm() -> None:
 def test_bursts_carry_activations_beyond_the_scale_that_single_spikes_lose() -> None:
     counts = {}
     for gamma in (1, 5):
-        converter = Burst(gamma=gamma, share=1.0, percentile=60.0)
+        converter = Burst(gamma=gamma, scale_factor=1.0, percentile=60.0)
         network = converted("conv_valid", "direct", converter, num_timesteps=50)
         recording = ReferenceSimulator(network).run(drive_of(network, "direct"), 0)
         counts[gamma] = recording.spike_counts["relu_2"]
@@ -92,14 +92,21 @@ def test_scales_are_a_share_of_those_of_data_norm(channelwise: bool) -> None:
     graph = lower(build("bias_conv"), LoweringOptions())
     x = samples(graph, 20)
     plain = DataNorm(channelwise=channelwise).scales(graph, x)
-    found = Burst(channelwise=channelwise, share=0.25).scales(graph, x)
+    found = Burst(channelwise=channelwise, scale_factor=0.25).scales(graph, x)
     for name, scale in plain.items():
         np.testing.assert_allclose(found[name], 0.25 * scale)
 
 
 @pytest.mark.parametrize(
     "options",
-    [{"gamma": 0}, {"gamma": 128}, {"share": 0.0}, {"share": 1.1}, {"reset": "zero"}, {"percentile": 0.0}],
+    [
+        {"gamma": 0},
+        {"gamma": 128},
+        {"scale_factor": 0.0},
+        {"scale_factor": 1.1},
+        {"reset": "zero"},
+        {"percentile": 0.0},
+    ],
 )
 def test_options_out_of_range_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(KgennError, match="KG401"):
