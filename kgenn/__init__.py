@@ -12,13 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kgenn.api import CompiledNetwork, check, compile, convert, open_directory
+    from kgenn.conversion.burst import Burst
+    from kgenn.conversion.calibrated import Calibrated
     from kgenn.conversion.data_norm import DataNorm
+    from kgenn.conversion.few_spike import FewSpike
+    from kgenn.conversion.spike_norm import SpikeNorm
+    from kgenn.conversion.threshold_relu import ThresholdReLU
+    from kgenn.conversion.time_to_first_spike import TimeToFirstSpike
     from kgenn.conversion.unscaled import Unscaled
     from kgenn.diagnostics import Diagnostic, KgennError
     from kgenn.encoders.direct import Direct
     from kgenn.encoders.integrate_fire import IntegrateFire
-    from kgenn.encoders.poisson import Poisson
+    from kgenn.encoders.poisson import Poisson, PoissonSigned
     from kgenn.encoders.spike import Spike
+    from kgenn.encoders.stage import FewSpikeInput, FewSpikeSignedInput, TtfsInput
     from kgenn.export.ml_genn import to_ml_genn
     from kgenn.export.nir import to_nir
     from kgenn.frontend import load
@@ -30,17 +37,27 @@ __version__ = "0.1.0"
 
 # Everything public, imported when it is first used: `import kgenn` itself loads nothing heavy.
 _HOMES = {
+    "Burst": "kgenn.conversion.burst",
+    "Calibrated": "kgenn.conversion.calibrated",
     "CompiledNetwork": "kgenn.api",
     "DataNorm": "kgenn.conversion.data_norm",
     "Diagnostic": "kgenn.diagnostics",
     "Direct": "kgenn.encoders.direct",
+    "FewSpike": "kgenn.conversion.few_spike",
+    "FewSpikeInput": "kgenn.encoders.stage",
+    "FewSpikeSignedInput": "kgenn.encoders.stage",
     "Graph": "kgenn.ir.graph",
     "IntegrateFire": "kgenn.encoders.integrate_fire",
     "KgennError": "kgenn.diagnostics",
     "Network": "kgenn.ir.network",
     "Poisson": "kgenn.encoders.poisson",
+    "PoissonSigned": "kgenn.encoders.poisson",
     "Result": "kgenn.metrics.result",
     "Spike": "kgenn.encoders.spike",
+    "SpikeNorm": "kgenn.conversion.spike_norm",
+    "ThresholdReLU": "kgenn.conversion.threshold_relu",
+    "TimeToFirstSpike": "kgenn.conversion.time_to_first_spike",
+    "TtfsInput": "kgenn.encoders.stage",
     "Unscaled": "kgenn.conversion.unscaled",
     "check": "kgenn.api",
     "compile": "kgenn.api",
@@ -52,17 +69,27 @@ _HOMES = {
 }
 
 __all__ = [
+    "Burst",
+    "Calibrated",
     "CompiledNetwork",
     "DataNorm",
     "Diagnostic",
     "Direct",
+    "FewSpike",
+    "FewSpikeInput",
+    "FewSpikeSignedInput",
     "Graph",
     "IntegrateFire",
     "KgennError",
     "Network",
     "Poisson",
+    "PoissonSigned",
     "Result",
     "Spike",
+    "SpikeNorm",
+    "ThresholdReLU",
+    "TimeToFirstSpike",
+    "TtfsInput",
     "Unscaled",
     "check",
     "compile",
