@@ -24,8 +24,8 @@ from kgenn.conversion.data_norm import DataNorm
 from kgenn.credits import credits_of
 from kgenn.data import check_labels, prepare
 from kgenn.diagnostics import Diagnostic, fail
+from kgenn.encoders import ENCODERS
 from kgenn.encoders.base import Encoder
-from kgenn.encoders.direct import Direct
 from kgenn.frontend import load
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network, ReadoutKind
@@ -86,7 +86,7 @@ def convert(
         labels: of the calibration samples, for "auto": class indices of shape (N,), or one-hot; without them
             agreement with the model's predictions counts.
         converter: `DataNorm()` if not given.
-        encoder: `Direct()` if not given.
+        encoder: the converter's default if not given, `Direct()` for all of kgenn's own.
         allow: features beyond the strict profile, such as "bias" or "batch-norm".
         residual: for an Add without a ReLU after it, connect consumers to both branches, or add a spiking
             identity population.
@@ -103,7 +103,7 @@ def convert(
 
     def at(steps: int) -> Conversion:
         lowering = LoweringOptions(residual, pooling)
-        encoding = encoder or Direct()
+        encoding = encoder or ENCODERS.get(method.default_encoder)()
         return convert_graph(graph, method, encoding, samples, steps, simulate, allow, lowering, readout, seed)
 
     if timesteps == "auto":

@@ -168,6 +168,11 @@ def with_caps(graph: Graph, cap: float = 1.5) -> Graph:
 # ---- dense
 
 
+@network(24, 24, 2)
+def wide_global_pool(b: Build) -> str:
+    return b.dense(b.global_pool(b.conv_relu("input", 4)), 10)
+
+
 @network(7)
 def linear(b: Build) -> str:
     return b.dense("input", 4)
@@ -588,6 +593,16 @@ def max_pool_dense(b: Build) -> str:
 @network(6, 7, 2)
 def max_pool_overlapping_same(b: Build) -> str:
     return b.classify(b.conv_relu(b.max_pool(b.conv_relu("input", 3), (3, 3), (2, 2), "same"), 4))
+
+
+@network(8, 8, 2)
+def max_pool_output(b: Build) -> str:
+    return b.flat(b.max_pool(b.conv_relu("input", 3), (4, 4)))
+
+
+@network(9, 9, 2)
+def max_pool_twice_then_relu(b: Build) -> str:
+    return b.classify(b.relu(b.max_pool(b.max_pool(b.conv("input", 3)), (2, 2))))
 
 
 @network(8, 8, 2)

@@ -41,8 +41,6 @@ METHODS: dict[str, tuple[Converter, tuple[int, ...]]] = {
     "spike-norm": (SpikeNorm(norm_samples=16, norm_timesteps=20), (21,)),
     "calibrated": (Calibrated(), (8,)),
 }
-# networks of `networks` that a method does not take: a population that a pass inserts has no cap
-UNFIT: dict[str, tuple[str, ...]] = {}
 
 
 @cache

@@ -10,15 +10,15 @@ import pytest
 from kgenn.backends.pipeline import PipelineSimulator
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion import CONVERTERS
-from kgenn.ir.network import Network
+from kgenn.ir.network import Network, ReadoutKind
 from kgenn.ir.recording import Recording, Wanted
+from kgenn.passes import LoweringOptions
 from networks import RECIPES, build
 from recordings import (
     ALL_ENCODERS,
     EVERYTHING,
     METHODS,
     NUM_SAMPLES,
-    UNFIT,
     assert_same,
     compiled,
     converted,
@@ -69,12 +69,15 @@ def assert_contract(network: Network, encoder: str) -> Recording:
 
 
 DEFAULT = {(m, name, e) for m in METHODS for name, e in zip(FEW, cycle(encoders_of(m)), strict=False)}
+# the others are run as slow tests, each with the next encoder in turn
+REST = {
+    (m, name, e)
+    for m in METHODS
+    for name, e in zip((r for r in RECIPES if r not in FEW), cycle(encoders_of(m)), strict=False)
+}
 CASES = [
-    pytest.param(method, name, encoder, marks=() if (method, name, encoder) in DEFAULT else pytest.mark.slow)
-    for method in METHODS
-    for name in RECIPES
-    if name not in UNFIT.get(method, ())
-    for encoder in encoders_of(method)
+    *(pytest.param(*case) for case in sorted(DEFAULT)),
+    *(pytest.param(*case, marks=pytest.mark.slow) for case in sorted(REST)),
 ]
 LENGTHS = [(method, t) for method, (_, timesteps) in METHODS.items() for t in timesteps[1:]]
 
@@ -98,6 +101,22 @@ def test_stages_of_any_length_keep_the_contract(method: str, num_timesteps: int,
     encoder = encoders_of(method)[which]
     recording = assert_contract(network_of(name, method, encoder, num_timesteps), encoder)
     assert recording.scores.shape[1] == num_timesteps
+
+
+@pytest.mark.parametrize("method", ["calibrated", "burst"])
+def test_sums_of_large_spikes_over_a_large_window_are_exact(method: str) -> None:
+    converter = METHODS[method][0]
+    network = converted("wide_global_pool", "direct", converter, LoweringOptions(pooling="fold"), num_timesteps=4)
+    drive = drive_of(network, "direct")
+    reference = ReferenceSimulator(network).run(drive, 0, EVERYTHING)
+    assert_same(reference, compiled(network).run(drive, 0, EVERYTHING))
+
+
+@pytest.mark.parametrize("readout", ["spike-count", "current"])
+def test_a_max_pool_at_the_output_keeps_the_contract(readout: ReadoutKind) -> None:
+    network = converted("max_pool_output", "poisson", readout=readout)
+    recording = assert_contract(network, "poisson")
+    assert recording.scores[:, -1].any()
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -119,6 +119,9 @@ class Compilation:
         }
 
 
+TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto: the fewest.  [default: the converter's]"
+
+
 @click.command(context_settings={"show_default": True})
 @click.argument("model", type=PATH)
 @click.option("--calibration", type=PATH, required=True, metavar="FILE", help="An .npz file of training samples.")
@@ -129,7 +132,7 @@ class Compilation:
 @converter_flags
 @click.option("--encoder", metavar="NAME", help="See kgenn list encoders.  [default: the converter's]")
 @encoder_flags
-@click.option("--timesteps", callback=timesteps_of, metavar="T|auto", help="Of a simulation, or of a stage.")
+@click.option("--timesteps", callback=timesteps_of, metavar="T|auto", help=TIMESTEPS)
 @search_flags
 @click.option("--readout", metavar=f"[{'|'.join(get_args(ReadoutKind))}]", help="The score of a class.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Of the encoder's random numbers.")

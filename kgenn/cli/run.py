@@ -102,7 +102,8 @@ def _arrays(result: Result) -> dict[str, Array]:
 
 def _print_curve(result: Result) -> None:
     if result.curve is None:
-        print_line("no curve: the data have no labels")
+        why = "the data have no labels" if result.accuracy is None else "the network decides after its last stage"
+        print_line(f"no curve: {why}")
         return
     last = result.num_timesteps
     steps = [1 << k for k in range(last.bit_length()) if 1 << k < last] + [last]

@@ -21,6 +21,7 @@ from kgenn.conversion.incoming import Incoming, incoming, population_name
 from kgenn.conversion.max_pool import most_sources, pool_dynamics, pool_kernel
 from kgenn.conversion.neurons import READOUTS
 from kgenn.conversion.paths import Path, is_population
+from kgenn.conversion.scales import cap_of
 from kgenn.diagnostics import fail
 from kgenn.encoders.base import Encoder
 from kgenn.ir.graph import Array, Graph, Input, Node, Shape
@@ -142,7 +143,9 @@ class Assembly:
         gridded = self.on_grid(name, coming, np.broadcast_to(scale, shape).ravel(), largest)
         dynamics = a.converter.dynamics(node, gridded.unit, a.num_timesteps)
         neuron, params, initial = dynamics.neuron, dynamics.params, dynamics.initial
-        population = Population(name, shape, neuron, params, initial, gridded.bias, gridded.unit, scale)
+        highest = cap_of(node)
+        cap = None if highest is None else np.asarray(highest / scale)
+        population = Population(name, shape, neuron, params, initial, gridded.bias, gridded.unit, scale, cap)
         return population, gridded.connections, max(gridded.rounding, default=0.0)
 
     def accumulating(self, node: str, neuron: NeuronModel) -> Made:

@@ -9,10 +9,9 @@ from typing import ClassVar
 from kgenn.conversion.base import Dynamics
 from kgenn.conversion.data_norm import PercentileScaled
 from kgenn.conversion.neurons import BURST
-from kgenn.conversion.scales import SCALE_FACTOR
+from kgenn.conversion.scales import SCALE_FACTOR, cap_of
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array, Graph, Node
-from kgenn.layers.activation import ReLU
 
 # A spike's value is stored in 8 bits.
 MOST_SPIKES = 127
@@ -53,16 +52,11 @@ class Burst(PercentileScaled):
     def scales(self, graph: Graph, samples: Array) -> Mapping[str, Array]:
         found = super().scales(graph, samples)
         # capped neurons send single spikes, and need the whole range
-        return {n: s if is_capped(graph.by_name[n]) else s * self.scale_factor for n, s in found.items()}
+        return {n: s if cap_of(graph.by_name[n]) else s * self.scale_factor for n, s in found.items()}
 
     def spike_range(self, num_timesteps: int) -> tuple[int, int]:
         return 0, self.gamma
 
     def dynamics(self, node: Node, unit: int, num_timesteps: int) -> Dynamics:
-        params = {"v_thresh": float(unit), "gamma": 1.0 if is_capped(node) else float(self.gamma)}
+        params = {"v_thresh": float(unit), "gamma": 1.0 if cap_of(node) else float(self.gamma)}
         return Dynamics(BURST, params, self.initial(unit))
-
-
-def is_capped(node: Node) -> bool:
-    """Tell whether a ReLU has a cap."""
-    return isinstance(node.layer, ReLU) and node.layer.max_value is not None

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import numpy as np
+
 from kgenn.conversion.base import Calibration, Converter, Dynamics, Settings
-from kgenn.conversion.burst import is_capped
 from kgenn.conversion.correction import CITATIONS as CORRECTION
-from kgenn.conversion.correction import mapping_of, shifts
+from kgenn.conversion.correction import shifts
 from kgenn.conversion.neurons import differential
 from kgenn.conversion.quantisation import least_squares_scales, quantised
-from kgenn.conversion.scales import audible, capped
+from kgenn.conversion.scales import audible, cap_of, capped
 from kgenn.diagnostics import fail
-from kgenn.ir.graph import Node
+from kgenn.ir.graph import Array, Node
 from kgenn.ir.network import ReadoutKind
 from kgenn.ir.spike_code import CodeName
 
@@ -81,10 +82,15 @@ class Calibrated(Converter):
         scales = capped(graph, audible(graph, found, "maximum"))
         if not self.correction:
             return Settings(scales)
-        spoken = mapping_of(scales, lambda z, scale: quantised(z, scale, self.quanta, True))
+
+        def spoken(name: str, z: Array) -> Array:
+            # nothing is clipped but what has a cap
+            limit = self.quanta if cap_of(graph.by_name[name]) else np.inf
+            return quantised(z, scales[name], self.quanta, True, limit)
+
         return Settings(scales, shifts(graph, samples, spoken))
 
     def dynamics(self, node: Node, unit: int, num_timesteps: int) -> Dynamics:
         # λ is at most the cap; without one nothing is clipped
-        v_most = float(unit * self.quanta) if is_capped(node) else UNLIMITED
+        v_most = float(unit * self.quanta) if cap_of(node) else UNLIMITED
         return Dynamics(differential(self.members), {"v_thresh": float(unit), "v_most": v_most})

@@ -16,6 +16,7 @@ from kgenn.encoders.base import Encoder
 from kgenn.ir.graph import Array, Graph, Node
 from kgenn.ir.network import Network, ReadoutKind
 from kgenn.layers.activation import ReLU
+from kgenn.layers.pooling import MaxPool
 from kgenn.passes import LoweringOptions, lower
 from kgenn.passes.max_pool import split_max_pools
 
@@ -63,14 +64,14 @@ def check_and_lower(
 
 
 def fit_readout(graph: Graph, readout: ReadoutKind) -> Graph:
-    """Make the output a ReLU for a spike-count readout, and no ReLU for one of accumulated current."""
+    """Make the output neurons that spike for a spike-count readout, and no ReLU for one of accumulated current."""
     (output,) = graph.outputs
     node = graph.by_name[output]
     is_relu = isinstance(node.layer, ReLU)
     if readout != "spike-count" and is_relu and not graph.consumers[output]:
         note = f"{output}: its ReLU is dropped, since the readout integrates what drives it"
         return replace(graph, outputs=node.inputs).pruned().noted(note)
-    if readout == "spike-count" and not is_relu:
+    if readout == "spike-count" and not is_relu and not isinstance(node.layer, MaxPool):
         counted = Node(f"{output}/relu", ReLU(), (output,), node.origin)
         return replace(graph, nodes=(*graph.nodes, counted), outputs=(counted.name,))
     return graph

@@ -12,7 +12,7 @@ from kgenn.conversion.activations import percentiles
 from kgenn.conversion.base import Calibration, Settings
 from kgenn.conversion.paths import weights_into
 from kgenn.conversion.rate_coded import RateCoded
-from kgenn.conversion.scales import audible
+from kgenn.conversion.scales import audible, capped
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array, Graph
 
@@ -69,4 +69,4 @@ class DataNorm(PercentileScaled):
             for name, scale in scales.items():
                 kernels = weights_into(graph, graph.by_name[name].inputs[0]).values()
                 scales[name] = np.maximum(scale, max((float(k.max()) for k in kernels), default=0.0))
-        return scales
+        return capped(graph, scales)

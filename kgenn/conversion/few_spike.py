@@ -38,7 +38,7 @@ class FewSpike(Staged):
     def check(self, num_timesteps: int) -> None:
         if num_timesteps > MOST_BINARY_STEPS:
             what = f"is {num_timesteps}; {self.name} takes at most {MOST_BINARY_STEPS}"
-            raise fail("KG401", "timesteps", what, "8 steps are as good as the model itself")
+            raise fail("KG401", "timesteps", what, "pass --timesteps 8")
 
     def dynamics(self, node: Node, unit: int, num_timesteps: int) -> Dynamics:
         v_thresh = float(unit * 2 ** (num_timesteps - 1))

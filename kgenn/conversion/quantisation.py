@@ -26,10 +26,15 @@ SHARES = np.geomspace(0.05, 1.05, 64)
 LEAST = 0.1
 
 
-def quantised(a: Array, scale: Array, levels: int, rounding: bool) -> Array:
-    """Return q(a), or with `rounding` off what truncation gives; `scale` is λ and broadcasts over a."""
-    step = scale / levels
-    result: Array = np.clip(np.floor(a / step + (0.5 if rounding else 0.0)), 0, levels) * step
+def quantised(a: Array, scale: Array, levels: int, rounding: bool, limit: float | None = None) -> Array:
+    """Return q(a), or with `rounding` off what truncation gives.
+
+    Args:
+        scale: λ, which broadcasts over a.
+        limit: the largest n; `levels` if not given.
+    """
+    step, most = scale / levels, levels if limit is None else limit
+    result: Array = np.clip(np.floor(a / step + (0.5 if rounding else 0.0)), 0, most) * step
     return result
 
 

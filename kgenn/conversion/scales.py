@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from kgenn.diagnostics import Diagnostic, KgennError
-from kgenn.ir.graph import Array, Graph
+from kgenn.ir.graph import Array, Graph, Node
 from kgenn.layers.activation import ReLU
 
 SCALE_FACTOR = "multiplies the scales that the rule gives"
@@ -24,18 +24,22 @@ def audible(graph: Graph, found: Mapping[str, Array], what: str) -> dict[str, Ar
         KgennError: KG403 for each layer that was silent on the whole calibration set.
     """
     silent = [graph.by_name[name].origin or name for name, scale in found.items() if not scale.any()]
-    advice = "give more calibration data, or a higher --percentile"
+    advice = "give more calibration data, or a higher percentile where the method takes one"
     if silent:
         said = f"its activation's {what} is zero on the calibration set"
         raise KgennError(Diagnostic("KG403", where, said, advice) for where in silent)
     return {name: np.where(scale > 0, scale, scale.max()) for name, scale in found.items()}
 
 
+def cap_of(node: Node) -> float | None:
+    """Return the cap of a ReLU, or None."""
+    return node.layer.max_value if isinstance(node.layer, ReLU) else None
+
+
 def capped(graph: Graph, scales: Mapping[str, Array]) -> dict[str, Array]:
     """Return scales that are at most the cap of their ReLU, so that a full spike train stands for no more."""
     result = {}
     for name, scale in scales.items():
-        layer = graph.by_name[name].layer
-        cap = layer.max_value if isinstance(layer, ReLU) else None
+        cap = cap_of(graph.by_name[name])
         result[name] = scale if cap is None else np.minimum(scale, cap)
     return result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -14,10 +14,16 @@ from kgenn.conversion.correction import CITATIONS as CORRECTION
 from kgenn.conversion.correction import mapping_of, shifts
 from kgenn.conversion.quantisation import least_squares_scales, quantised
 from kgenn.conversion.scales import SCALE_FACTOR, audible, capped
-from kgenn.diagnostics import fail
+from kgenn.diagnostics import fail, known_names
 from kgenn.ir.graph import Array
 
 Rule = Literal["least-squares", "percentile", "maximum"]
+# What of a layer's activations a rule asks for, in words.
+STATISTICS: Mapping[Rule, str] = {
+    "least-squares": "maximum",
+    "percentile": "percentile",
+    "maximum": "maximum",
+}
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,9 @@ class Staged(Converter):
     correction: bool = field(default=True, metadata={"help": "shift biases by the mean error of each layer"})
 
     def __post_init__(self) -> None:
+        if self.scale_rule not in get_args(Rule):
+            advice = known_names(self.scale_rule, get_args(Rule))
+            raise fail("KG401", self.name, f"scale_rule is {self.scale_rule!r}", advice)
         if not 0 < self.percentile <= 100:
             raise fail("KG401", self.name, f"percentile is {self.percentile}; it lies in (0, 100]")
 
@@ -53,7 +62,7 @@ class Staged(Converter):
 
     def settings(self, calibration: Calibration) -> Settings:
         graph, levels = calibration.graph, self.levels(calibration.num_timesteps)
-        found = audible(graph, self.statistics(calibration), self.scale_rule)
+        found = audible(graph, self.statistics(calibration), STATISTICS[self.scale_rule])
         scales = capped(graph, {name: scale * self.scale_factor for name, scale in found.items()})
         if not self.correction:
             return Settings(scales)

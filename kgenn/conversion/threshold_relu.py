@@ -10,8 +10,8 @@ import numpy as np
 from kgenn.conversion.activations import percentiles
 from kgenn.conversion.base import Calibration, Settings
 from kgenn.conversion.rate_coded import RateCoded
+from kgenn.conversion.scales import cap_of
 from kgenn.diagnostics import Diagnostic, KgennError
-from kgenn.ir.graph import Node
 from kgenn.layers.activation import ReLU
 from kgenn.passes.inserted import is_inserted
 
@@ -46,9 +46,3 @@ class ThresholdReLU(RateCoded):
             advice = "train with ReLU(max_value=θ), see benchmarks/zoo, or use another converter"
             raise KgennError(Diagnostic("KG210", origin, what, advice) for origin in uncapped)
         return Settings({name: np.asarray(cap) for name, cap in caps.items()})
-
-
-def cap_of(node: Node) -> float | None:
-    """Return the cap of a ReLU, or None."""
-    assert isinstance(node.layer, ReLU)
-    return node.layer.max_value

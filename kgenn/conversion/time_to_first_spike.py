@@ -38,7 +38,8 @@ class TimeToFirstSpike(Staged):
 
     def check(self, num_timesteps: int) -> None:
         if num_timesteps > MOST_TIMESTEPS:
-            raise fail("KG401", "timesteps", f"is {num_timesteps}; {self.name} takes at most {MOST_TIMESTEPS}")
+            what = f"is {num_timesteps}; {self.name} takes at most {MOST_TIMESTEPS}"
+            raise fail("KG401", "timesteps", what, "pass --timesteps 64")
 
     def dynamics(self, node: Node, unit: int, num_timesteps: int) -> Dynamics:
         params = {"v_thresh": float(unit * num_timesteps), "v_unit": float(unit), "v_round": self.half(unit)}

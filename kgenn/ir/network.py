@@ -103,6 +103,7 @@ class Population:
             in the first alone where the network's code says so.
         unit: the integer that stands for 1, the activation `scale`.
         scale: λ, the activation of the Keras layer that `unit` stands for: shape () or (channels,).
+        cap: what its activation cannot exceed, in units of λ: shape () or (channels,), or None.
         maximum: it sends the largest of what its sources send, not a function of their weighted sum.
     """
 
@@ -114,6 +115,7 @@ class Population:
     bias: Array | None = None
     unit: float = 1.0
     scale: Array = field(default_factory=lambda: np.ones(()))
+    cap: Array | None = None
     maximum: bool = False
 
     @property

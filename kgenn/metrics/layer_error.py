@@ -65,7 +65,12 @@ def ideal_rates(network: Network, x: Array, measured: Mapping[str, Array] | None
             current = connection.apply(sources[connection.source].astype(np.float64))
             total += current * (steady if network.is_analog(connection) else 1)
         linear = total / population.unit
-        ideal[population.name] = linear if not population.neuron.threshold else np.maximum(linear, 0.0)
+        if population.neuron.threshold:
+            highest = (
+                np.inf if population.cap is None else np.broadcast_to(population.cap, population.shape).ravel()
+            )
+            linear = np.clip(linear, 0.0, highest)
+        ideal[population.name] = linear
     return ideal
 
 

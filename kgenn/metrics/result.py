@@ -24,7 +24,8 @@ class Result:
     Attributes:
         accuracy: the share of samples whose largest score is their label's, 0 to 1; None without labels.
         num_samples, num_timesteps: N and T.
-        curve: the accuracy after each step, shape (T,); None without labels.
+        curve: the accuracy after each step, shape (T,); None without labels, and for a staged network, which
+            decides once, after its last stage.
         spikes_per_neuron: mean spikes of a neuron in one inference; the encoder's do not count.
         spikes: mean spikes of each spiking population in one inference.
         synaptic_operations: mean additions in one inference, each spike times the synapses it crosses.
@@ -134,12 +135,13 @@ class Tally:
         first = network.populations[0]
         operations = synaptic_operations(network, self.counts, max(num_samples, 1))
         direct_macs = int(network.fan_out[first.name].sum()) if network.coding.analog else 0
-        curve = self.correct / max(num_samples, 1) if labelled else None
+        accuracies = self.correct / max(num_samples, 1) if labelled else None
+        staged = network.code.schedule == "staged"
         return Result(
-            accuracy=None if curve is None else float(curve[-1]),
+            accuracy=None if accuracies is None else float(accuracies[-1]),
             num_samples=num_samples,
             num_timesteps=network.num_timesteps,
-            curve=curve,
+            curve=None if staged else accuracies,
             spikes_per_neuron=spikes_per_neuron(network, self.counts, max(num_samples, 1)),
             spikes={name: int(counts.sum()) * share for name, counts in self.counts.items()},
             synaptic_operations=operations,

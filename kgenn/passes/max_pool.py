@@ -19,6 +19,14 @@ def rectify_before_max_pool(graph: Graph, options: LoweringOptions) -> Graph:
 
     Declines where something else reads the pooled values too.
     """
+    before = graph
+    while (after := _rectified(before)) is not before:
+        before = after
+    return after
+
+
+def _rectified(graph: Graph) -> Graph:
+    """Move each such ReLU over one max pooling; return the graph itself where there is none."""
     moved: dict[str, Node] = {}
     for node in graph.nodes:
         users = graph.consumers[node.name]
@@ -36,7 +44,7 @@ def rectify_before_max_pool(graph: Graph, options: LoweringOptions) -> Graph:
             return None
         return replace(relu, inputs=node.inputs), replace(node, inputs=(relu.name,))
 
-    return graph.edit(change)
+    return graph.edit(change) if moved else graph
 
 
 def place_max_pool_sources(graph: Graph, options: LoweringOptions) -> Graph:

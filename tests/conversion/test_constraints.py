@@ -44,6 +44,8 @@ WIDER = {
     "max_pool_skip": ["KG203"],
     "max_pool_1d": ["KG203"],
     "max_pool_global": ["KG203"],
+    "max_pool_output": ["KG203"],
+    "max_pool_twice_then_relu": ["KG203", "KG203"],
     "max_pool_cap": ["KG205", "KG203"],
 }
 

@@ -26,7 +26,7 @@ from kgenn.ir.network import EXACT, InputCoding, InputTransform, Network, Popula
 from kgenn.ir.spike_code import CodeName
 from kgenn.layers.pooling import MaxPool
 from networks import ALLOW, ENCODERS, RECIPES, STAGED_ENCODERS, Build, samples
-from recordings import ALL_ENCODERS, EVERYTHING, METHODS, UNFIT, assert_same, compiled, conversion, inputs_of
+from recordings import ALL_ENCODERS, EVERYTHING, METHODS, assert_same, compiled, conversion, inputs_of
 
 # the values of a spike: of plain neurons, of bursts, and of a signed encoder
 RANGES = ((0, 1), (0, 5), (-1, 1), (-1, 5))
@@ -115,12 +115,7 @@ def test_the_digits_of_the_largest_window_are_exact_in_float32(spike_range: tupl
 
 
 POOLED = [name for name in RECIPES if name.startswith("max_pool")]
-CASES = [
-    (method, name)
-    for method in ("data-norm", "few-spike", "ttfs", "burst", "calibrated")
-    for name in POOLED
-    if name not in UNFIT.get(method, ())
-]
+CASES = [(method, name) for method in ("data-norm", "few-spike", "ttfs", "burst", "calibrated") for name in POOLED]
 
 
 @pytest.mark.parametrize(("method", "name"), CASES)

@@ -305,3 +305,14 @@ def test_a_network_without_hidden_neurons_compares_too() -> None:
     assert comparison.layers == ()
     assert comparison.worst is None
     assert comparison.ann_accuracy == comparison.result.accuracy
+
+
+def test_ideal_rates_of_a_capped_network_are_the_capped_models() -> None:
+    graph = build("relu_cap")
+    network = converted("relu_cap", "direct")
+    drive = drive_of(network, "direct")
+    x = drive / network.coding.levels
+    readout = network.populations[-1]
+    found = ideal_rates(network, x)[readout.name] * readout.scale
+    expected = graph.predict(x.reshape(-1, *network.input_shape))
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
