@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import prod
 
 import numpy as np
 
@@ -136,6 +137,9 @@ def fewest_timesteps(
     Raises:
         KgennError: KG405 where no T reaches the limit, KG401 where the method has no such T as the most.
     """
+    if prod(against.graph.shapes[against.graph.outputs[0]]) == 1:
+        what = "auto compares classes, and the model has one output"
+        raise fail("KG401", "timesteps", what, "pass a number of timesteps")
     most = search.most_timesteps or MOST_TIMESTEPS[converter.code]
     converter.check(most)
     trials = Trials(convert, converter, against, simulate, report, most)

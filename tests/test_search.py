@@ -182,3 +182,9 @@ def test_more_timesteps_than_the_method_takes_are_kg401_before_any_conversion() 
 def test_odd_labels_are_kg607(labels: Array) -> None:
     with pytest.raises(KgennError, match="KG607"):
         kgenn.convert(GRAPH, calibration=X, timesteps="auto", labels=labels)
+
+
+def test_a_model_with_one_output_has_no_classes_to_search_by() -> None:
+    graph = build("one_class")
+    with pytest.raises(KgennError, match=r"KG401.*one output"):
+        kgenn.convert(graph, calibration=samples(graph, 4), timesteps="auto")

@@ -119,6 +119,7 @@ class Compilation:
         }
 
 
+READOUT = "What scores a class.  [default: the converter's]"
 TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto: the fewest.  [default: the converter's]"
 
 
@@ -126,7 +127,9 @@ TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto: the fewest.  [defau
 @click.argument("model", type=PATH)
 @click.option("--calibration", type=PATH, required=True, metavar="FILE", help="An .npz file of training samples.")
 @split_flag
-@click.option("--calibration-samples", "samples", type=click.IntRange(min=1), default=1024, help="At most.")
+@click.option(
+    "--calibration-samples", "samples", type=click.IntRange(min=1), default=1024, help="Samples to learn from."
+)
 @scale_flag
 @click.option("--converter", default="data-norm", metavar="NAME", help="See kgenn list methods.")
 @converter_flags
@@ -134,7 +137,11 @@ TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto: the fewest.  [defau
 @encoder_flags
 @click.option("--timesteps", callback=timesteps_of, metavar="T|auto", help=TIMESTEPS)
 @search_flags
-@click.option("--readout", metavar=f"[{'|'.join(get_args(ReadoutKind))}]", help="The score of a class.")
+@click.option(
+    "--readout",
+    metavar=f"[{'|'.join(get_args(ReadoutKind))}]",
+    help="What scores a class.  [default: the converter's]",
+)
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Of the encoder's random numbers.")
 @allow_flag
 @lowering_flags

@@ -78,7 +78,7 @@ class Converter(ABC):
         citations: keys of `kgenn.citations`, the method's own first.
         code: what a spike stands for.
         graded: a spike counts as one, whatever its value.
-        encoders: the names of the encoders it works with, its default first in `default_encoder`.
+        encoders: the names of the encoders it works with.
         default_encoder: the encoder where the user names none.
         readouts: the readouts it has, the default first.
         default_timesteps: T where the user gives none.
@@ -100,7 +100,7 @@ class Converter(ABC):
 
     @abstractmethod
     def settings(self, calibration: Calibration) -> Settings:
-        """Return λ of each ReLU of a lowered graph: the activation that one spike in every step stands for."""
+        """Return λ of each ReLU of a lowered graph: the activation that a spike train of full scale stands for."""
 
     @abstractmethod
     def dynamics(self, node: Node, unit: int, num_timesteps: int) -> Dynamics:

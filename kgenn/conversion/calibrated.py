@@ -20,7 +20,7 @@ from kgenn.ir.spike_code import CodeName
 
 # A spike of the largest member is stored in 8 bits.
 MOST_MEMBERS = 7
-# A potential that no neuron reaches: its sums are exact in float32 below 2**24.
+# A potential that no neuron reaches. What v integrates is exact below 2**24, and beyond rounds alike everywhere.
 UNLIMITED = float(1 << 30)
 
 
@@ -55,7 +55,7 @@ class Calibrated(Converter):
     depends_on_timesteps: ClassVar[bool] = False
 
     quanta: int = field(default=63, metadata={"help": "the steps of a layer's scale that spikes can express"})
-    members: int = field(default=7, metadata={"help": "sizes of a spike: 1, 2, 4 …"})
+    members: int = field(default=7, metadata={"help": "the number of sizes 1, 2, 4 … of a spike, 1 to 7"})
     channelwise: bool = field(default=False, metadata={"help": "one scale for each channel"})
     correction: bool = field(default=False, metadata={"help": "shift biases by the mean error of each layer"})
 

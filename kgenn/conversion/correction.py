@@ -3,7 +3,7 @@
 The lowered graph is computed twice at once: as it is, and with each ReLU replaced by what its spike trains say.
 At each ReLU, with z what arrives in the second and a the ReLU's value in the first, the channel's bias is shifted
 by the mean of a − q(z), and the second goes on with q(z + shift). So each layer is corrected for what really comes
-from the layers before it, and so is the output.
+from the layers before it, and so is the output. The input counts as exact: what its encoder rounds stays.
 
 Source: Nagel et al. 2019, arXiv:1906.04721 (bias correction of quantised networks); Li et al. 2021,
 arXiv:2106.06984 (the same idea for spiking networks).

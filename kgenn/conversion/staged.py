@@ -18,6 +18,8 @@ from kgenn.diagnostics import fail, known_names
 from kgenn.ir.graph import Array
 
 Rule = Literal["least-squares", "percentile", "maximum"]
+# Of the rule of that name, where the user gives none.
+PERCENTILE = 99.9
 # What of a layer's activations a rule asks for, in words.
 STATISTICS: Mapping[Rule, str] = {
     "least-squares": "maximum",
@@ -32,7 +34,7 @@ class Staged(Converter):
 
     Attributes:
         scale_rule: λ by the least squared error of the numbers, or a percentile or the maximum of activations.
-        percentile: of the rule `percentile`, in (0, 100].
+        percentile: of the rule `percentile`, in (0, 100]; 99.9 if not given. The other rules take none.
         scale_factor: multiplies λ, and so the threshold u_th of time-to-first-spike; 1 is what the rule gives.
         channelwise: one λ for each channel.
         rounding: numbers are rounded to the nearest; else down.
@@ -40,7 +42,9 @@ class Staged(Converter):
     """
 
     scale_rule: Rule = field(default="least-squares", metadata={"help": "how a layer's largest value is chosen"})
-    percentile: float = field(default=99.9, metadata={"help": "of the activations, over 0 to 100 (the maximum)"})
+    percentile: float | None = field(
+        default=None, metadata={"help": "of the activations, over 0 to 100 (the maximum)"}
+    )
     scale_factor: float = field(default=1.0, metadata={"help": SCALE_FACTOR})
     channelwise: bool = field(default=True, metadata={"help": "one scale for each channel"})
     rounding: bool = field(default=True, metadata={"help": "round activations to the nearest level, not down"})
@@ -50,7 +54,10 @@ class Staged(Converter):
         if self.scale_rule not in get_args(Rule):
             advice = known_names(self.scale_rule, get_args(Rule))
             raise fail("KG401", self.name, f"scale_rule is {self.scale_rule!r}", advice)
-        if not 0 < self.percentile <= 100:
+        if self.percentile is not None and self.scale_rule != "percentile":
+            advice = "pass --scale-rule percentile"
+            raise fail("KG401", self.name, f"the rule {self.scale_rule} takes no percentile", advice)
+        if self.percentile is not None and not 0 < self.percentile <= 100:
             raise fail("KG401", self.name, f"percentile is {self.percentile}; it lies in (0, 100]")
 
         if not 0 < self.scale_factor < np.inf:
@@ -75,7 +82,7 @@ class Staged(Converter):
         if self.scale_rule == "least-squares":
             levels = self.levels(calibration.num_timesteps)
             return least_squares_scales(graph, samples, levels, self.rounding, self.channelwise)
-        percentile = 100.0 if self.scale_rule == "maximum" else self.percentile
+        percentile = 100.0 if self.scale_rule == "maximum" else self.percentile or PERCENTILE
         return percentiles(graph, samples, percentile, self.channelwise)
 
     def half(self, unit: int) -> float:

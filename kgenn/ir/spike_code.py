@@ -33,7 +33,7 @@ class SpikeCode:
         schedule: `synchronous` is step by step in topological order; in `staged` each population listens for
             one stage of T steps and sends in the next.
         steady: a constant current flows at every step; else only in a population's first own step.
-        worth: of a spike at each step, int64 of shape (T,), for T.
+        worth: returns, for T, what a spike at each step is worth, int64 of shape (T,).
     """
 
     schedule: Schedule
@@ -47,5 +47,6 @@ CODES: Mapping[CodeName, SpikeCode] = {
     "latency": SpikeCode("staged", False, lambda steps: np.arange(steps, 0, -1, dtype=np.int64)),
     "differential": SpikeCode("synchronous", False, lambda steps: np.ones(steps, np.int64)),
 }
-# Beyond, a direct current or a bias, of as many units as a whole stage, leaves the grid coarser than the numbers.
+# A direct current or a bias has as many units as a whole stage; with more steps than this, the grid that is exact
+# for it would be coarser than the steps of the numbers.
 MOST_BINARY_STEPS = 12

@@ -90,6 +90,9 @@ class ExitTally:
         if network.code.schedule == "staged":
             what = "the network works in stages: its readout decides once, after the last"
             raise fail("KG401", "early exit", what, "compile with a rate-coded converter, such as data-norm")
+        if network.populations[-1].size == 1:
+            what = "the network has one output, and so no classes to be sure of"
+            raise fail("KG401", "early exit", what, "run it without --early-exit")
         self.network, self.confidence = network, confidence
         self.timesteps: list[Array] = []
         self.predictions: list[Array] = []

@@ -22,8 +22,8 @@ class LayerError:
 
     Attributes:
         population: its name.
-        activation: mean ANN activation, in units of λ (1 is a spike at every step).
-        rate: mean firing rate, spikes per step.
+        activation: mean ANN activation, in units of λ.
+        rate: mean worth of the spike trains, as a share of the full scale.
         error: mean |rate − activation|.
         relative: ‖rate − activation‖ / ‖activation‖, Euclidean.
         own: mean |rate − what the rates that come in would give|, the part of the error made in this layer.

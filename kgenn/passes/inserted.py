@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from kgenn.ir.graph import Node
 from kgenn.layers.activation import ReLU
 
 Purpose = Literal["identity", "population", "source"]
-PURPOSES: tuple[Purpose, ...] = ("identity", "population", "source")
+PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 
 
 def inserted(after: Node, reads: str, purpose: Purpose) -> Node:
@@ -18,4 +18,5 @@ def inserted(after: Node, reads: str, purpose: Purpose) -> Node:
 
 def is_inserted(node: Node) -> bool:
     """Tell whether a node is a population that a pass inserted."""
-    return node.name.rpartition("/")[2] in PURPOSES
+    after, _, purpose = node.name.rpartition("/")
+    return bool(after) and purpose in PURPOSES

@@ -272,8 +272,15 @@ def test_stages_longer_than_the_method_can_hold_are_refused(converter: Staged, m
 @pytest.mark.parametrize("percentile", [0.0, 100.5, -1.0])
 @pytest.mark.parametrize("method", [FewSpike, TimeToFirstSpike])
 def test_percentiles_out_of_range_are_refused(method: type[Staged], percentile: float) -> None:
-    with pytest.raises(KgennError, match="KG401"):
-        method(percentile=percentile)
+    with pytest.raises(KgennError, match=r"KG401.*lies in \(0, 100\]"):
+        method(scale_rule="percentile", percentile=percentile)
+
+
+def test_a_percentile_that_the_rule_would_ignore_is_refused() -> None:
+    with pytest.raises(KgennError, match=r"KG401.*least-squares takes no percentile"):
+        FewSpike(percentile=99.0)
+    with pytest.raises(KgennError, match=r"KG401.*scale_rule is 'max'"):
+        FewSpike(scale_rule="max")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

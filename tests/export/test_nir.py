@@ -51,6 +51,8 @@ REFUSED = {
     "max_pool_skip": ["maxpool_3"],
     "max_pool_1d": ["maxpool_3"],
     "max_pool_global": ["maxpool_3/0", "maxpool_3"],
+    "max_pool_output": ["maxpool_3"],
+    "max_pool_twice_then_relu": ["maxpool_2", "maxpool_3"],
     "max_pool_cap": ["maxpool_3"],
 }
 HELD = sorted(set(RECIPES) - set(REFUSED))
