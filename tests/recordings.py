@@ -9,6 +9,7 @@ import numpy as np
 
 from kgenn.backends import TARGETS, RunOptions
 from kgenn.backends.base import Simulator
+from kgenn.backends.reference import ReferenceSimulator
 from kgenn.backends.simulate import simulate
 from kgenn.conversion.base import Converter
 from kgenn.conversion.burst import Burst
@@ -116,3 +117,18 @@ def differences(a: Recording, b: Recording) -> Iterator[str]:
 def assert_same(a: Recording, b: Recording) -> None:
     """Fail where two recordings differ in any score, count or spike."""
     assert list(differences(a, b)) == []
+
+
+def assert_batches_change_nothing(network: Network, drive: Array, first_sample: int, num_threads: int) -> None:
+    """Fail where the program, on a whole of 7 samples or on parts of it, departs from the reference."""
+    assert len(drive) == 7
+    whole = ReferenceSimulator(network).run(drive, first_sample, EVERYTHING)
+    program = compiled(network, num_threads)
+    assert_same(whole, program.run(drive, first_sample, EVERYTHING))
+    for start, stop in ((0, 1), (1, 4), (4, 7)):
+        part = program.run(drive[start:stop], first_sample + start, EVERYTHING)
+        assert np.array_equal(part.scores, whole.scores[start:stop])
+        for one, two in ((part.raster, whole.raster), (part.worths, whole.worths)):
+            assert one is not None
+            assert two is not None
+            assert all(np.array_equal(values, two[name][start:stop]) for name, values in one.items())

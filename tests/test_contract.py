@@ -15,7 +15,15 @@ from kgenn.ir.network import Network, ReadoutKind
 from kgenn.ir.recording import Recording
 from kgenn.passes import LoweringOptions
 from networks import ENCODERS, RECIPES
-from recordings import EVERYTHING, NUM_SAMPLES, assert_same, compiled, converted, drive_of
+from recordings import (
+    EVERYTHING,
+    NUM_SAMPLES,
+    assert_batches_change_nothing,
+    assert_same,
+    compiled,
+    converted,
+    drive_of,
+)
 
 # a sample number beyond 16 bits, so that the random keys use more than the low half
 FIRST_SAMPLE = 1_000_003
@@ -118,16 +126,7 @@ def test_shorter_runs_are_the_beginning_of_longer_ones(encoder: str) -> None:
 def test_threads_and_batches_change_nothing(encoder: str, num_threads: int) -> None:
     network = converted("residual_shortcut", encoder)
     drive = drive_of(network, encoder, 7)
-    whole = ReferenceSimulator(network).run(drive, FIRST_SAMPLE, EVERYTHING)
-    program = compiled(network, num_threads)
-    assert_same(whole, program.run(drive, FIRST_SAMPLE, EVERYTHING))
-    for start, stop in ((0, 1), (1, 4), (4, 7)):
-        part = program.run(drive[start:stop], FIRST_SAMPLE + start, EVERYTHING)
-        assert np.array_equal(part.scores, whole.scores[start:stop])
-        assert whole.raster is not None
-        assert part.raster is not None
-        for name, raster in part.raster.items():
-            assert np.array_equal(raster, whole.raster[name][start:stop])
+    assert_batches_change_nothing(network, drive, FIRST_SAMPLE, num_threads)
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)

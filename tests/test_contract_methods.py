@@ -19,6 +19,7 @@ from recordings import (
     EVERYTHING,
     METHODS,
     NUM_SAMPLES,
+    assert_batches_change_nothing,
     assert_same,
     compiled,
     converted,
@@ -141,15 +142,7 @@ def test_threads_and_batches_change_nothing_in_stages(method: str, num_threads: 
     encoder = encoders_of(method)[-1]
     network = network_of("max_pool_skip", method, encoder)
     drive = drive_of(network, encoder, 7)
-    whole = ReferenceSimulator(network).run(drive, FIRST_SAMPLE, EVERYTHING)
-    program = compiled(network, num_threads)
-    assert_same(whole, program.run(drive, FIRST_SAMPLE, EVERYTHING))
-    for start, stop in ((0, 1), (1, 4), (4, 7)):
-        part = program.run(drive[start:stop], FIRST_SAMPLE + start, EVERYTHING)
-        assert np.array_equal(part.scores, whole.scores[start:stop])
-        assert part.worths is not None
-        assert whole.worths is not None
-        assert all(np.array_equal(w, whole.worths[name][start:stop]) for name, w in part.worths.items())
+    assert_batches_change_nothing(network, drive, FIRST_SAMPLE, num_threads)
 
 
 @each_staged

@@ -33,7 +33,7 @@ GENN = Dialect(
     random="random",
     names={"t": "(t - start)"},
 )
-LISTENING = replace(GENN, names={"t": "(t - start + NUM_TIMESTEPS)"})
+LISTENING = replace(GENN, names={"t": "(t - start + (stop - start))"})
 # What a spike adds to the worth of its neuron's spikes, `value` of it, and what happens to that before each step.
 WORTH: Mapping[CodeName, tuple[str, str]] = {
     "rate": ("{0}", ""),

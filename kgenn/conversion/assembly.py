@@ -9,7 +9,8 @@ population.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -87,20 +88,21 @@ class Assembler:
 
 @dataclass(frozen=True, eq=False)
 class Assembly:
-    """One network in the making: an assembler, settings, and λ of every population's node."""
+    """One network in the making, from an assembler and settings."""
 
     assembler: Assembler
     settings: Settings
-    scales: dict[str, Array] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        graph = self.assembler.graph
-        self.scales.update(self.settings.scales)
-        for node in graph.nodes:
+    @cached_property
+    def scales(self) -> dict[str, Array]:
+        """Return λ of every population's node: 1 for the input, and that of its source for a max pooling."""
+        scales = dict(self.settings.scales)
+        for node in self.assembler.graph.nodes:
             if isinstance(node.layer, Input):
-                self.scales[node.name] = np.ones(())
+                scales[node.name] = np.ones(())
             elif isinstance(node.layer, MaxPool):
-                self.scales[node.name] = self.scales.get(node.inputs[0], np.ones(()))
+                scales[node.name] = scales.get(node.inputs[0], np.ones(()))
+        return scales
 
     def draft(self, readout: ReadoutKind, neuron: NeuronModel | None) -> Draft:
         """Return the network, with a readout of the given neuron model after the spiking populations, or none."""

@@ -11,7 +11,7 @@ arXiv:2106.06984 (the same idea for spiking networks).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,8 +83,3 @@ def _batched(layer: Layer, *inputs: Array) -> Array:
     """Return a layer's value, computed some samples at a time."""
     starts = range(0, len(inputs[0]), BATCH)
     return np.concatenate([layer.forward(*(x[start : start + BATCH] for x in inputs)) for start in starts])
-
-
-def mapping_of(scales: Mapping[str, Array], say: Callable[[Array, Array], Array]) -> Spoken:
-    """Return the same rule for every ReLU, `say(z, λ)`, with its own λ."""
-    return lambda name, z: say(z, scales[name])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from kgenn.ir.network import ReadoutKind
 from kgenn.ir.neuron_code import NeuronModel
@@ -108,20 +109,19 @@ ACCUMULATE_LATE = NeuronModel(name="accumulate-late", state={"v": 0.0}, update="
 # The largest current that ever came: what spike-norm asks of a layer.
 PEAK = NeuronModel(name="peak", state={"v": 0.0}, update="v = max(v, i_syn)")
 
+# Readouts of staged networks listen as the neurons of their code do, and send nothing.
 ACCUMULATE_BINARY = NeuronModel(
     name="accumulate-binary",
     state={"v": 0.0},
-    integrate="v = v + v + i_syn",
+    integrate=FEW_SPIKE.integrate,
     update="v += i_syn",
     precision="double",
 )
-
-ACCUMULATE_LATENCY = NeuronModel(
+ACCUMULATE_LATENCY = replace(
+    ACCUMULATE_BINARY,
     name="accumulate-latency",
-    state={"v": 0.0, "slope": 0.0},
-    integrate="slope += i_syn\nv += slope",
-    update="v += i_syn",
-    precision="double",
+    state=TIME_TO_FIRST_SPIKE.state,
+    integrate=TIME_TO_FIRST_SPIKE.integrate,
 )
 
 READOUTS: Mapping[tuple[CodeName, ReadoutKind], NeuronModel] = {

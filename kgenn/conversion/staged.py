@@ -11,7 +11,7 @@ import numpy as np
 from kgenn.conversion.activations import percentiles
 from kgenn.conversion.base import Calibration, Converter, Settings
 from kgenn.conversion.correction import CITATIONS as CORRECTION
-from kgenn.conversion.correction import mapping_of, shifts
+from kgenn.conversion.correction import shifts
 from kgenn.conversion.quantisation import least_squares_scales, quantised
 from kgenn.conversion.scales import SCALE_FACTOR, audible, capped
 from kgenn.diagnostics import fail, known_names
@@ -73,7 +73,10 @@ class Staged(Converter):
         scales = capped(graph, {name: scale * self.scale_factor for name, scale in found.items()})
         if not self.correction:
             return Settings(scales)
-        spoken = mapping_of(scales, lambda z, scale: quantised(z, scale, levels, self.rounding))
+
+        def spoken(name: str, z: Array) -> Array:
+            return quantised(z, scales[name], levels, self.rounding)
+
         return Settings(scales, shifts(graph, calibration.samples, spoken))
 
     def statistics(self, calibration: Calibration) -> Mapping[str, Array]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from kgenn.encoders.base import Encoder
@@ -19,15 +19,7 @@ FEW_SPIKE_INPUT = NeuronModel(
     reset="v -= v_thresh",
 )
 
-FEW_SPIKE_SIGNED_INPUT = NeuronModel(
-    name="few-spike-signed-input",
-    params=FEW_SPIKE_INPUT.params,
-    state=FEW_SPIKE_INPUT.state,
-    update=FEW_SPIKE_INPUT.update,
-    threshold=FEW_SPIKE_INPUT.threshold,
-    reset=FEW_SPIKE_INPUT.reset,
-    emit="sign(i_ext)",
-)
+FEW_SPIKE_SIGNED_INPUT = replace(FEW_SPIKE_INPUT, name="few-spike-signed-input", emit="sign(i_ext)")
 
 TTFS_INPUT = NeuronModel(
     name="ttfs-input",

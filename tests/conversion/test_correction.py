@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kgenn.conversion.correction import mapping_of, shifts
+from kgenn.conversion.correction import shifts
 from kgenn.conversion.quantisation import quantised
 from kgenn.ir.graph import Array, Graph
 from kgenn.layers.activation import ReLU
@@ -40,7 +40,7 @@ def test_shifts_are_the_mean_errors_given_the_corrected_layers_below(name: str) 
     graph = lower(build(name), LoweringOptions())
     x = samples(graph, 100)
     scales = scales_of(graph, x)
-    found = shifts(graph, x, mapping_of(scales, lambda z, scale: quantised(z, scale, LEVELS, True)))
+    found = shifts(graph, x, lambda name, z: quantised(z, scales[name], LEVELS, True))
     model = dict(graph.forward(x))
     for node in graph.nodes:
         if isinstance(node.layer, ReLU):
@@ -58,7 +58,7 @@ def test_correction_removes_most_of_the_mean_error_of_samples_it_has_not_seen() 
     graph = lower(build("residual_plain"), LoweringOptions())
     x, unseen = samples(graph, 200), samples(graph, 200, seed=8)
     scales = scales_of(graph, x)
-    found = shifts(graph, x, mapping_of(scales, lambda z, scale: quantised(z, scale, LEVELS, True)))
+    found = shifts(graph, x, lambda name, z: quantised(z, scales[name], LEVELS, True))
     (output,) = graph.outputs
     expected = graph.predict(unseen)
     plain = (quantised_forward(graph, unseen, scales, {})[output] - expected).mean(axis=0)
