@@ -44,7 +44,7 @@ def load_library(
     Raises:
         KgennError: KG501, KG502 of the toolchain; KG504 where the library does not take the weights.
     """
-    path = build({name: files[name] for name in SOURCES}, "network.cpp", directory)
+    path = build({name: files[name] for name in SOURCES}, "network.cpp", "product.cpp", directory)
     try:
         library = ctypes.CDLL(str(path))
     except OSError as error:
@@ -53,19 +53,46 @@ def load_library(
     return CppSimulator(network, library, files[WEIGHTS], num_threads)
 
 
+# Ways to compute synapses, as the program numbers them.
+PATHS = ("auto", "events", "dense")
+
+
+class Options(ctypes.Structure):
+    """`kgenn_options` of the generated header."""
+
+    _fields_ = (("num_threads", ctypes.c_int32), ("every_step", ctypes.c_int32), ("path", ctypes.c_int32))
+
+
+class Usage(ctypes.Structure):
+    """`kgenn_usage` of the generated header."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("events", "dense", "tiles", "other")),
+        ("density_sum", ctypes.c_double),
+    )
+
+
+class Outputs(ctypes.Structure):
+    """`kgenn_recording` of the generated header."""
+
+    _fields_ = tuple((name, ctypes.c_void_p) for name in ("scores", "counts", "worths", "raster", "usage"))
+
+
 class CppSimulator(Simulator):
     """A compiled network with its weights."""
 
     def __init__(self, network: Network, library: ctypes.CDLL, words: bytes, num_threads: int) -> None:
         self.network = network
         self.num_threads = num_threads
+        self.path = "auto"
+        spiking = sum(not network.is_analog(c) for c in network.connections)
+        self.usage = (Usage * max(1, spiking))()
         self.library = library
         library.kgenn_create.restype = ctypes.c_void_p
         library.kgenn_create.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
         library.kgenn_close.argtypes = [ctypes.c_void_p]
         pointer, long = ctypes.c_void_p, ctypes.c_int64
-        numbers = [long, long, ctypes.c_int32, ctypes.c_int32]
-        library.kgenn_run.argtypes = [pointer, pointer, *numbers, pointer, pointer, pointer, pointer]
+        library.kgenn_run.argtypes = [pointer, pointer, long, long, pointer, pointer]
         self.handle = library.kgenn_create(words, len(words))
         if not self.handle:
             what = "the compiled program does not take these weights"
@@ -85,8 +112,15 @@ class CppSimulator(Simulator):
         worths = np.zeros_like(counts) if wanted.worths else None
         raster = np.zeros((num_samples, steps, num_neurons), np.int8) if wanted.trace else None
         pointers = [None if a is None else a.ctypes.data for a in (scores, counts, worths, raster)]
+        options = Options(self.num_threads, wanted.curve, PATHS.index(self.path))
+        recording = Outputs(*pointers, ctypes.addressof(self.usage))
         status = self.library.kgenn_run(
-            self.handle, drive.ctypes.data, num_samples, first_sample, self.num_threads, wanted.curve, *pointers
+            self.handle,
+            drive.ctypes.data,
+            num_samples,
+            first_sample,
+            ctypes.byref(options),
+            ctypes.byref(recording),
         )
         if status != 0:
             what = f"the program ended with status {status}: out of memory"

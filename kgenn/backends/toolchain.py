@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import shlex
 import shutil
 import subprocess
@@ -27,9 +28,9 @@ FLAGS = (
     "-ffp-contract=off",
     "-fno-math-errno",
     "-fPIC",
-    "-shared",
     "-pthread",
 )
+_INCLUDE = re.compile(rb'^#include "([^"]+)"', re.MULTILINE)
 MOST_LOG_LINES = 12
 LIBRARY = "libkgenn_network-{}.so"
 
@@ -65,12 +66,13 @@ def cache_directory() -> Path:
     return Path(chosen) if chosen else user_cache_path("kgenn")
 
 
-def build(sources: Mapping[str, bytes], main: str, directory: Path | None = None) -> Path:
+def build(sources: Mapping[str, bytes], main: str, shared: str, directory: Path | None = None) -> Path:
     """Compile sources to a shared library, unless the same program was compiled before.
 
     Args:
         sources: file names and contents; all but their comments is the program's identity.
-        main: the file to compile; the others are included.
+        main: the file to compile; the others are included, but for
+        shared: which is the same for all programs, and compiled once for all.
         directory: where the library is left beside the sources, and looked for first, so that a directory
             that was built runs without a compiler.
 
@@ -86,13 +88,12 @@ def build(sources: Mapping[str, bytes], main: str, directory: Path | None = None
     if directory is not None and (directory / name).is_file():
         return directory / name
     compiler = find_compiler(os.environ.get("CXX"))
-    key = hashlib.sha256(f"{program} {compiler}".encode()).hexdigest()[:32]
-    library = cache_directory() / f"{key}.so"
+    library = _cached(compiler, program, ".so")
     if not library.exists():
         try:
             library.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=library.parent) as scratch:
-                os.replace(_compile(compiler, sources, main, Path(scratch)), library)
+                os.replace(_make(compiler, sources, main, shared, Path(scratch)), library)
         except OSError as error:
             advice = "set KGENN_CACHE to a directory that can be written"
             raise fail("KG606", str(library.parent), error.strerror or str(error), advice) from error
@@ -100,6 +101,12 @@ def build(sources: Mapping[str, bytes], main: str, directory: Path | None = None
         _leave(library, directory / name)
         return directory / name
     return library
+
+
+def _cached(compiler: Compiler, program: str, suffix: str) -> Path:
+    """Return where the cache keeps what a compiler makes of a program."""
+    key = hashlib.sha256(f"{program} {compiler}".encode()).hexdigest()[:32]
+    return cache_directory() / f"{key}{suffix}"
 
 
 def _digest(sources: Mapping[str, bytes]) -> str:
@@ -132,14 +139,34 @@ def _leave(library: Path, target: Path) -> None:
         os.replace(copy, target)
 
 
-def _compile(compiler: Compiler, sources: Mapping[str, bytes], main: str, scratch: Path) -> Path:
+def _make(compiler: Compiler, sources: Mapping[str, bytes], main: str, shared: str, scratch: Path) -> Path:
+    """Compile the shared file, unless it is in the cache, and the main one, and link them."""
     for name, content in sources.items():
         (scratch / name).write_bytes(content)
+    kept = _cached(compiler, _digest(included(sources, shared)), ".o")
+    if not kept.exists():
+        made = scratch / f"{shared}.o"
+        _run(compiler, *FLAGS, "-c", "-o", str(made), str(scratch / shared))
+        os.replace(made, kept)
     library = scratch / "network.so"
-    command = [*compiler.command, *FLAGS, "-o", str(library), str(scratch / main)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    _run(compiler, *FLAGS, "-shared", "-o", str(library), str(scratch / main), str(kept))
+    return library
+
+
+def included(sources: Mapping[str, bytes], unit: str) -> dict[str, bytes]:
+    """Return a file and all that it includes, directly or not."""
+    found, waiting = {}, [unit]
+    while waiting:
+        name = waiting.pop()
+        if name in sources and name not in found:
+            found[name] = sources[name]
+            waiting += [m.decode() for m in _INCLUDE.findall(sources[name])]
+    return found
+
+
+def _run(compiler: Compiler, *arguments: str) -> None:
+    done = subprocess.run([*compiler.command, *arguments], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         log = "\n".join(done.stderr.strip().splitlines()[:MOST_LOG_LINES])
         what = f"ended with status {done.returncode}:\n{log}"
         raise fail("KG502", " ".join(compiler.command), what, "set CXX to GCC 9 or later, or Clang 10 or later")
-    return library

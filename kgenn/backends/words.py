@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kgenn.ir.connectivity import Connectivity, Convolution, Sparse
+from kgenn.ir.connectivity import Sparse
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network, Population
 
@@ -62,18 +62,9 @@ def values(population: Population, names: tuple[str, ...], initial: bool) -> Arr
 
 def weights(connection: Connection) -> dict[str, Array]:
     """Return a connection's arrays in the order that generated code reads them."""
-    connectivity: Connectivity = connection.connectivity
+    connectivity = connection.connectivity
     plain = np.asarray(connectivity.weights, np.float32)
-    if isinstance(connectivity, Convolution):
-        return {"weights": _by_source_channel(plain, connectivity.groups)}
     if isinstance(connectivity, Sparse):
         start, target = connectivity.indptr.astype(np.int32), connectivity.indices.astype(np.int32)
         return {"start": start, "target": target, "weights": plain}
     return {"weights": plain}
-
-
-def _by_source_channel(kernel: Array, groups: int) -> Array:
-    """Reorder (y, x, C_in / groups, C_out) to (C_in, y, reversed x, C_out / groups), as a spike reads them."""
-    height, width, per_group, out = kernel.shape
-    split = kernel[:, ::-1].reshape(height, width, per_group, groups, out // groups)
-    return split.transpose(3, 2, 0, 1, 4).reshape(groups * per_group, height, width, out // groups)

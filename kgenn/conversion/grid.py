@@ -2,7 +2,8 @@
 
 With u the integer that stands for 1 (the threshold), a weight w becomes rint(w·u). u is the largest even
 integer, up to `LARGEST_UNIT`, for which Σ|w| over all that can reach one neuron in one step stays below 2**24.
-Then float32 and int32 add the currents of a step without rounding, in any order.
+Then float32 and int32 add the currents of a step without rounding, in any order. Weights of convolutions and dense
+layers stay below 2**15 too, so that simulators can multiply them as 16-bit integers or as two bytes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kgenn.diagnostics import fail
+from kgenn.ir.connectivity import Convolution, Dense
 from kgenn.ir.graph import Array
 from kgenn.ir.network import EXACT, Connection
 
@@ -20,6 +22,8 @@ from kgenn.ir.network import EXACT, Connection
 LARGEST_UNIT = 1 << 18
 # The readout integrates without a threshold, so that only the sum of one step limits its grid.
 LARGEST_READOUT_UNIT = 1 << 23
+# The largest |w| that splits into two signed bytes: 127 · 256 + 127.
+LARGEST_WEIGHT = 32639
 # Below this, weights would be rounded to a few levels and the network would no longer be the model.
 SMALLEST_UNIT = 16
 
@@ -61,7 +65,8 @@ def to_grid(
         KgennError: KG404 where no useful grid exists.
     """
     reach = _reach(connections, bias, amplitudes)
-    unit = min(largest_unit, int((EXACT - 1) / max(reach, 1e-30)))
+    finest = LARGEST_WEIGHT / max(_largest_weight(connections), 1e-30)
+    unit = min(largest_unit, int((EXACT - 1) / max(reach, 1e-30)), int(min(finest, EXACT)))
     while unit >= SMALLEST_UNIT:
         unit -= unit % 2
         rounded = tuple(_rounded(c, unit) for c in connections)
@@ -82,6 +87,16 @@ def _reach(connections: Sequence[Connection], bias: Array | None, amplitudes: Se
     for connection, amplitude in zip(connections, amplitudes, strict=True):
         total = total + connection.magnitude() * amplitude
     return float(np.max(total, initial=0.0))
+
+
+def _largest_weight(connections: Sequence[Connection]) -> float:
+    """Return the largest |w| of what is computed as a product of matrices."""
+    largest = 0.0
+    for connection in connections:
+        kind = connection.connectivity
+        if isinstance(kind, Dense) or (isinstance(kind, Convolution) and kind.weights.shape[2] > 1):
+            largest = max(largest, float(np.abs(kind.weights).max(initial=0.0)))
+    return largest
 
 
 def _rounded(connection: Connection, unit: int) -> Connection:

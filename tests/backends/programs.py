@@ -27,7 +27,7 @@ def emit(network: Network, directory: Path) -> Path:
 def build_executable(directory: Path, *flags: str) -> Path:
     """Compile main.cpp and network.cpp with g++ and return the executable."""
     program = directory / "classify"
-    sources = [str(directory / name) for name in ("main.cpp", "network.cpp")]
+    sources = [str(directory / name) for name in ("main.cpp", "network.cpp", "product.cpp")]
     done = subprocess.run(
         ["g++", *PLAIN, *flags, "-o", str(program), *sources], capture_output=True, text=True, check=False
     )

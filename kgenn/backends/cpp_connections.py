@@ -1,0 +1,141 @@
+"""What a generated C++ program says of the connections into a population."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kgenn.backends.cpp_layout import Image, Layout
+from kgenn.backends.render import label
+from kgenn.backends.words import Words, weights
+from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
+from kgenn.ir.network import Connection, Network, Population
+
+# weights.bin holds words of these types.
+GETTERS = {"start": "ints", "target": "ints", "weights": "floats"}
+
+
+class Links:
+    """The connections into one population, as the templates need them.
+
+    Attributes:
+        layout: of the network.
+        events: connections that carry spikes.
+        direct: those that carry a constant current.
+        stages: what runs before the events' weights.
+        geometries: of convolutions, constants of the program.
+    """
+
+    def __init__(self, network: Network, layout: Layout, population: Population, words: Words) -> None:
+        self.network, self.layout, self.words = network, layout, words
+        self.numbers = {p.name: i for i, p in enumerate(network.populations)}
+        self.events: list[dict[str, Any]] = []
+        self.direct: list[dict[str, str]] = []
+        self.stages: list[dict[str, str | tuple[int, ...]]] = []
+        self.geometries: list[dict[str, str]] = []
+        spiking = [c for c in network.connections if not network.is_analog(c)]
+        for c in network.incoming[population.name]:
+            pointers = [f"net.{GETTERS[key]}({words.add(array)})" for key, array in weights(c).items()]
+            number = network.connections.index(c)
+            if isinstance(c.connectivity, Convolution):
+                self.geometries.append({"name": f"kConvolution{number}", "value": geometry(c.connectivity)})
+            if network.is_analog(c):
+                self.direct.append({"direct_call": direct_call(c, number, pointers)})
+            else:
+                self.events.append(self._event(c, number, spiking.index(c), pointers))
+
+    def _event(self, c: Connection, number: int, place: int, pointers: list[str]) -> dict[str, Any]:
+        values = f"ws.p{self.numbers[c.source]}.values"
+        extent = f"kExtent{self.numbers[c.source]}"
+        image = self.layout.images[c.source]
+        for step, stage in enumerate(self.layout.stages[c]):
+            name = f"{number}_{step}"
+            kind = f"Pool<{image.type}, {stage.image.type}>" if stage.pool else f"View<{stage.image.type}>"
+            call = "sum" if stage.pool else "copy"
+            extent = f"kExtentStage{name}"
+            self.stages.append(
+                {
+                    "id": f"stage{name}",
+                    "type": kind,
+                    "extent": extent,
+                    "layout": stage.image.numbers,
+                    "label": f"from {label(c.source)}: {'sums of windows' if stage.pool else 'in another shape'}",
+                    "arguments": ", ".join([extent, *([window(stage.pool)] if stage.pool else [])]),
+                    "call": f"ws.stage{name}.{call}({values}, lanes);",
+                }
+            )
+            values, image = f"ws.stage{name}.values", stage.image
+        own = [p.removeprefix("net.") for p in pointers]
+        real = "double" if self.network.code.schedule == "staged" else "float"
+        return {
+            "id": f"c{number}",
+            "number": place,
+            "label": f"from {label(c.source)}: {type(c.connectivity).__name__}",
+            "type": f"{kind_of(c.connectivity)}<{image.type}, {real}>",
+            "arguments": ", ".join(arguments(c, number, own, extent, self._most(image))),
+            "source": values,
+            "geometry": f"kConvolution{number}",
+            "method": self._method(c),
+        }
+
+    def _most(self, image: Image) -> str:
+        """Return the |value| that 32-bit sums must make room for: the grid bounds those of a single step."""
+        return f"{image.most}.0" if self.network.code.schedule == "staged" else "1.0"
+
+    def _method(self, c: Connection) -> str:
+        """Return `add_all` for an image that is computed for a population that does not lie as an image."""
+        conv = c.connectivity
+        return (
+            "add_all"
+            if isinstance(conv, Convolution) and self.layout.shapes[c.target] != conv.out_shape
+            else "add"
+        )
+
+
+def kind_of(connectivity: Connectivity) -> str:
+    """Return the C++ class of a connectivity."""
+    if isinstance(connectivity, Convolution):
+        depthwise = connectivity.groups == connectivity.in_shape[2] == connectivity.out_shape[2]
+        return "Depthwise" if depthwise else "Convolution"
+    return type(connectivity).__name__
+
+
+def arguments(c: Connection, number: int, pointers: list[str], extent: str, most: str) -> list[str]:
+    """Return what constructs a connection in the generated program."""
+    match c.connectivity:
+        case Convolution():
+            return [*pointers, f"kConvolution{number}", extent, most]
+        case Dense() as dense:
+            return [*pointers, str(dense.num_targets), extent, most]
+        case OneToOne() | Sparse():
+            return pointers
+    raise AssertionError(f"no C++ for {type(c.connectivity).__name__}")
+
+
+def direct_call(c: Connection, number: int, pointers: list[str]) -> str:
+    """Return the call that adds the constant current of a connection to `ws.total`."""
+    drive = "drive.data()"
+    if c.pool is not None:
+        images = ", ".join(f"Extent{{{', '.join(map(str, s))}}}" for s in (c.pool.in_shape, c.pool.out_shape))
+        drive = f"direct_pool({drive}, {images}, {window(c.pool)}).data()"
+    kind, arrays = c.connectivity, ", ".join(pointers)
+    match kind:
+        case Convolution():
+            return f"direct_convolution({drive}, {arrays}, kConvolution{number}, ws.total.data());"
+        case Dense():
+            return f"direct_dense({drive}, {arrays}, {kind.num_sources}, {kind.num_targets}, ws.total.data());"
+        case OneToOne():
+            return f"direct_one_to_one({drive}, {arrays}, {kind.num_sources}, ws.total.data());"
+    return f"direct_sparse({drive}, {arrays}, {kind.num_sources}, ws.total.data());"
+
+
+def geometry(conv: Convolution) -> str:
+    """Return the members of a C++ Geometry."""
+    images = [f"{{{', '.join(map(str, shape))}}}" for shape in (conv.in_shape, conv.out_shape)]
+    pads = [before for before, _ in conv.pads]
+    numbers = (*conv.weights.shape[:2], *conv.strides, *pads, *conv.dilation, conv.groups)
+    return ", ".join([*images, *map(str, numbers)])
+
+
+def window(pool: SumPool) -> str:
+    """Return a C++ Window."""
+    return f"Window{{{', '.join(map(str, (*pool.size, *pool.strides)))}}}"
