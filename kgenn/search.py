@@ -39,9 +39,9 @@ class Search:
         most_timesteps: T at most; by the method's code if not given, see `MOST_TIMESTEPS`.
     """
 
-    loss: float = field(default=0.5, metadata={"help": "of --timesteps auto: points of accuracy it may lose"})
+    loss: float = field(default=0.5, metadata={"help": "points of accuracy it may lose"})
     most_timesteps: int | None = field(
-        default=None, metadata={"help": "of --timesteps auto: T at most, by default 256, few-spike 12, ttfs 128"}
+        default=None, metadata={"help": "T at most, by default 256, few-spike 12, ttfs 128"}
     )
 
     def __post_init__(self) -> None:

@@ -23,7 +23,7 @@ class RateCoded(Converter):
         reset: by subtraction of the threshold, or to zero.
     """
 
-    initial_potential: float = field(default=0.5, metadata={"help": "v at the start, in thresholds, 0 to 1"})
+    initial_potential: float = field(default=0.5, metadata={"help": "initial potential in thresholds, 0 to 1"})
     reset: Literal["subtract", "zero"] = field(default="subtract", metadata={"help": "what a spike does to v"})
 
     def __post_init__(self) -> None:
