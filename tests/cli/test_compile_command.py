@@ -234,6 +234,7 @@ def test_an_option_stands_once_under_the_methods_that_have_it(
             heading = f"{kind}{'s' if len(flag.owners) > 1 else ''} {', '.join(flag.owners)}"
             holding = [title for title, body in sections.items() if f" --{name.replace('_', '-')} " in body]
             assert holding == [heading]
+    assert "256 (rate, differential), 12 (binary)" in sections["Search, with --timesteps auto"]
     assert "--loss" in sections["Search, with --timesteps auto"]
     assert "--residual" in sections["Lowering"]
     assert "--calibration " in sections["Options"]
