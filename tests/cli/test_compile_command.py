@@ -120,6 +120,7 @@ def test_violations_are_told_before_the_data_are_read(kgenn: Kgenn, tmp_path: Pa
         (["--binarise", "0.5"], 1, "KG401", "encoder direct: has no option --binarise"),
         (["--converter", "data-nrm"], 1, "KG401", "did you mean 'data-norm'?"),
         (["--encoder", "poison"], 1, "KG401", "did you mean 'poisson'?"),
+        (["--converter", "burst", "--reset", "zero"], 1, "KG401", "burst: has no option --reset"),
         (["--reset", "never"], 1, "KG401", "known: subtract, zero"),
         (["--percentile", "0"], 1, "KG401", "(0, 100]"),
         (["--initial-potential", "1"], 1, "KG401", "[0, 1)"),
@@ -244,6 +245,13 @@ def test_a_default_that_methods_do_not_share_is_told_for_each(kgenn: Kgenn) -> N
     text = " ".join(kgenn("compile", "--help").out.split())
     assert "[default: 0.4 for burst; 1.0 for few-spike, ttfs]" in text
     assert "[default: subtract]" in text
+
+
+def test_every_choice_of_an_option_works_with_the_methods_that_it_is_listed_for() -> None:
+    for name, cls in classes_of(CONVERTERS).items():
+        for option in options_of(cls):
+            for choice in option.choices:
+                assert getattr(cls(**{option.name: choice}), option.name) == choice, name
 
 
 def searched(output: Path, *extra: object) -> tuple[object, ...]:
