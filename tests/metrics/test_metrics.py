@@ -48,6 +48,26 @@ def synapses_by_hand(connection: Connection) -> Array:
     return replace(connection, connectivity=ones).apply(np.eye(size)).sum(axis=1)
 
 
+@pytest.mark.parametrize(
+    ("encoder", "converter", "latency", "stages"),
+    [
+        # an input that spikes is a stage of its own
+        ("poisson", None, 4 + 6, 5),
+        ("direct", None, 3 + 6, 4),
+        ("few-spike", FewSpike(), 4 * (6 + 1) + 6, 5),
+        ("direct", TimeToFirstSpike(), 3 * (6 + 1) + 6, 4),
+    ],
+)
+def test_the_latency_is_that_of_the_longest_way_through_the_network(
+    encoder: str, converter: Converter | None, latency: int, stages: int
+) -> None:
+    network = converted("skip_to_readout", encoder, converter, num_timesteps=6)
+    result = result_of(network, run(network, encoder)[1], None)
+    assert (result.latency_steps, result.num_stages, result.num_timesteps) == (latency, stages, 6)
+    assert (result.to_dict()["latency_steps"], result.to_dict()["num_stages"]) == (latency, stages)
+    assert dict(result.rows())["latency"] == f"{latency} steps (pipeline of {stages} stages)"
+
+
 @pytest.mark.parametrize("encoder", ["direct", "poisson-signed", "if"])
 @pytest.mark.parametrize(
     "name", ["dense", "residual_shortcut", "pool_conv", "concat_pool_conv", "conv_conv", "linear"]
