@@ -295,6 +295,19 @@ def test_activations_above_the_scale_are_reported_as_saturated() -> None:
     assert 0.1 < error.saturated < 0.3
 
 
+@pytest.mark.parametrize(("gamma", "least", "most"), [(1, 0.1, 0.3), (5, 0.0, 0.05)])
+def test_what_bursts_can_send_is_not_saturated(gamma: int, least: float, most: float) -> None:
+    network = converted("conv_valid", "direct", kgenn.Burst(percentile=80, scale_factor=1.0, gamma=gamma))
+    (error,) = errors_of(network, "direct")
+    assert least <= error.saturated < most
+
+
+def test_corrections_without_a_cap_are_never_saturated() -> None:
+    network = converted("conv_valid", "direct", kgenn.Calibrated(quanta=3, members=2), num_timesteps=16)
+    (error,) = errors_of(network, "direct")
+    assert error.saturated == 0
+
+
 @pytest.mark.parametrize("name", [name for name in RECIPES if not name.startswith("wide")])
 def test_ideal_rates_are_what_long_runs_approach(name: str) -> None:
     network = converted(name, "direct", kgenn.DataNorm(percentile=100), num_timesteps=200)
