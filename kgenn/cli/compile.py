@@ -249,7 +249,7 @@ def _print_summary(made: Compilation, target: str, output: Path, seconds: float)
             f"{p.neurons:,}",
             p.neuron_model,
             f"{synapses[p.name]:,}" if synapses[p.name] else "–",
-            f"{conversion.rounding[p.name]:.1e}" if p.name in conversion.rounding else "–",
+            _rounding(conversion.rounding.get(p.name)),
         )
         for p in contents.populations
     ]
@@ -261,6 +261,11 @@ def _print_summary(made: Compilation, target: str, output: Path, seconds: float)
     total = sum(synapses.values())
     figures = f"{neurons:,} neurons, {total:,} synapses, {size_of(contents.weight_bytes)} of weights"
     print_line(f"{output}: {figures}; built in {seconds:.1f} s")
+
+
+def _rounding(worst: float | None) -> str:
+    """Return the worst relative rounding of a population's weights; a dash where it has none."""
+    return "–" if worst is None else f"{worst:.1e}" if worst else "exact"
 
 
 def _search_line(found: Found, samples: int) -> str:
