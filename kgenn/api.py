@@ -29,7 +29,7 @@ from kgenn.encoders.base import Encoder
 from kgenn.frontend import load
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network, ReadoutKind
-from kgenn.ir.recording import Recording, Wanted, batch_size_for
+from kgenn.ir.recording import SCORES, Recording, Wanted, batch_size_for
 from kgenn.metrics.comparison import Comparison
 from kgenn.metrics.early_exit import ExitTally
 from kgenn.metrics.layer_error import ErrorTally
@@ -171,7 +171,7 @@ class CompiledNetwork:
         batch_size: int = BATCH_SIZE,
         progress: Progress | None = None,
         observe: Observer | None = None,
-        wanted: Wanted | None = None,
+        wanted: Wanted = SCORES,
         early_exit: float | None = None,
     ) -> Result:
         """Run samples and count what happens.
@@ -194,7 +194,6 @@ class CompiledNetwork:
         labels = None if y is None else check_labels(y, len(x), classes)
         tally = Tally(self.network)
         exits = None if early_exit is None else ExitTally(self.network, early_exit)
-        wanted = wanted or Wanted()
         if exits is not None:
             wanted = replace(wanted, trace=True, curve=True)
             batch_size = min(batch_size, batch_size_for(self.network, BATCH_SIZE))

@@ -9,14 +9,15 @@ from kgenn.artifact import Artifact
 from kgenn.citations import Reference, bibtex, reference
 from kgenn.config import make
 from kgenn.conversion import CONVERTERS
+from kgenn.conversion.neurons import BURST
 from kgenn.encoders import ENCODERS
 from kgenn.ir.network import Network
+from kgenn.passes.inserted import purpose_of
 
 GENN = ("yavuz2016genn", "knight2021pygenn")
 BY_TARGET = {"genn-cpu": GENN, "genn-cuda": GENN}
-# For networks that name no converter: what their spikes, or their neurons, stand for.
-BY_CODE = {"binary": "stoeckl2021", "latency": "lopezrandulfe2022", "differential": "huang2025"}
-BY_NEURON = {"burst": "li2022burst"}
+# For networks that name no converter: neurons that only one rate-coded method has.
+BY_NEURON = {BURST.name: "burst"}
 
 
 @dataclass(frozen=True)
@@ -90,17 +91,19 @@ def _of_converter(artifact: Artifact) -> Iterator[tuple[str, str]]:
 
 
 def _of_neurons(network: Network) -> Iterator[tuple[str, str]]:
-    if network.code_name in BY_CODE:
-        yield BY_CODE[network.code_name], f"the {network.code_name} code"
-    names = {p.neuron.name for p in network.populations}
-    yield from ((key, f"{name} neurons") for name, key in BY_NEURON.items() if name in names)
+    same_code = [name for name in CONVERTERS.names() if CONVERTERS.get(name).code == network.code_name]
+    if len(same_code) == 1:
+        yield from ((key, f"the {network.code_name} code") for key in CONVERTERS.get(same_code[0]).citations)
+    for neuron in dict.fromkeys(p.neuron.name for p in network.populations):
+        if neuron in BY_NEURON:
+            yield from ((key, f"{neuron} neurons") for key in CONVERTERS.get(BY_NEURON[neuron]).citations)
 
 
 def _of_network(artifact: Artifact) -> Iterator[tuple[str, str]]:
     """Yield what the populations show: identities, pooling by lateral inhibition, folds and biases."""
     populations, record = artifact.network.populations, artifact.record
     lowering = record.get("lowering", {"residual": "identity"})
-    if lowering["residual"] == "identity" and any(p.name.endswith("/identity") for p in populations):
+    if lowering["residual"] == "identity" and any(purpose_of(p.name) == "identity" for p in populations):
         yield "sengupta2019", "identity populations after residual sums"
     if any(p.neuron.name.startswith("lateral-inhibition-") for p in populations):
         yield "li2022burst", "max pooling by lateral inhibition"

@@ -24,6 +24,16 @@ MOST_TIMESTEPS: Mapping[CodeName, int] = {
     "latency": 128,
     "differential": 256,
 }
+
+
+def _most_in_words() -> str:
+    """Return `MOST_TIMESTEPS` as "256 (rate, differential), 12 (binary), …"."""
+    codes: dict[int, list[CodeName]] = {}
+    for code, most in MOST_TIMESTEPS.items():
+        codes.setdefault(most, []).append(code)
+    return ", ".join(f"{most} ({', '.join(names)})" for most, names in codes.items())
+
+
 # Called before each simulation with its number of timesteps.
 Report = Callable[[int], None]
 # What a conversion may fail with at few timesteps alone: a layer that no spike has reached yet.
@@ -39,9 +49,9 @@ class Search:
         most_timesteps: T at most; by the method's code if not given, see `MOST_TIMESTEPS`.
     """
 
-    loss: float = field(default=0.5, metadata={"help": "of --timesteps auto: points of accuracy it may lose"})
+    loss: float = field(default=0.5, metadata={"help": "points of accuracy it may lose"})
     most_timesteps: int | None = field(
-        default=None, metadata={"help": "of --timesteps auto: T at most, by default 256, few-spike 12, ttfs 128"}
+        default=None, metadata={"help": f"T at most; by default of the method's code: {_most_in_words()}"}
     )
 
     def __post_init__(self) -> None:

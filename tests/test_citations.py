@@ -12,8 +12,9 @@ from kgenn.artifact import Artifact
 from kgenn.citations import ENTRIES, REFERENCES, Reference, bibtex, reference
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.burst import Burst
+from kgenn.conversion.calibrated import Calibrated
 from kgenn.conversion.few_spike import FewSpike
-from kgenn.credits import BY_CODE, BY_NEURON, BY_TARGET, credits_of, method_credits
+from kgenn.credits import BY_NEURON, BY_TARGET, credits_of, method_credits
 from kgenn.diagnostics import KgennError
 from kgenn.encoders import ENCODERS
 from kgenn.passes import LoweringOptions
@@ -79,8 +80,9 @@ def test_accents_and_special_characters_are_spelt_as_latex_has_them() -> None:
 def test_every_key_named_in_the_code_is_defined() -> None:
     named = {key for name in CONVERTERS.names() for key in CONVERTERS.get(name).citations}
     named |= {key for name in ENCODERS.names() for key in ENCODERS.get(name).citations}
-    named |= {*BY_CODE.values(), *BY_NEURON.values(), *(key for keys in BY_TARGET.values() for key in keys)}
+    named |= {key for keys in BY_TARGET.values() for key in keys}
     assert named <= set(REFERENCES)
+    assert set(BY_NEURON.values()) <= set(CONVERTERS.names())
 
 
 def test_an_unknown_key_lists_the_known_ones() -> None:
@@ -145,6 +147,10 @@ CASES = {
     "few-spike from Python": (
         Artifact(converted("dense", "direct", FewSpike(), num_timesteps=4), "cpu"),
         {"stoeckl2021"},
+    ),
+    "calibrated from Python": (
+        Artifact(converted("dense", "direct", Calibrated()), "cpu"),
+        {"huang2025", "lv2024"},
     ),
 }
 

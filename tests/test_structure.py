@@ -45,7 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     "config": FOUNDATION | MIDDLE,
     "search": FOUNDATION | {"ir", "conversion"},
     "citations": FOUNDATION,
-    "credits": FOUNDATION | {"ir", "conversion", "encoders", "config", "artifact", "citations"},
+    "credits": FOUNDATION | {"ir", "passes", "conversion", "encoders", "config", "artifact", "citations"},
     "api": FOUNDATION | MIDDLE | {"config", "data", "artifact", "search", "credits"},
     "kgenn": FOUNDATION | MIDDLE | {"config", "api", "export"},
     "cli": FOUNDATION

@@ -11,7 +11,7 @@ from kgenn.diagnostics import fail
 from kgenn.ir.connectivity import Sparse
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network
-from kgenn.ir.recording import Recording, Wanted
+from kgenn.ir.recording import SCORES, Recording, Wanted
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,14 +70,14 @@ class Simulator(ABC):
         return {}
 
     @abstractmethod
-    def run(self, drive: Array, first_sample: int, wanted: Wanted | None = None) -> Recording:
+    def run(self, drive: Array, first_sample: int, wanted: Wanted = SCORES) -> Recording:
         """Run a batch.
 
         Args:
             drive: of `InputCoding.drive`, shape (N, num_inputs), integers in float32.
             first_sample: the index of the batch's first sample in the data set; it keys the random numbers,
                 so that they do not depend on how the data are split into batches.
-            wanted: what to record besides spike counts and scores; the latter after every step if not given.
+            wanted: what to record besides spike counts and scores.
         """
 
 

@@ -129,12 +129,19 @@ def population_context(
         "has_constant": bias is not None or bool(links.direct),
         "readout": network.readout if is_readout else "",
     }
-    constant_alone = network.code.steady and context["has_constant"] and not links.events
-    current = "p.constant(s, site.first)" if constant_alone else "current + lane * site.size"
+    # a steady current alone is read where it is; what a stage sends has heard what came before
+    alone = context["has_constant"] if network.code.steady else staged and context["spiking"]
+    needs_current = bool(links.events) or not alone
+    current = "current + lane * site.size" if needs_current else "p.constant(s, site.first)"
     spikes = "p.values.at(site.y, lane, site.x)" if model.threshold else "nullptr"
     update = partial(update_call, model, params)
     assert real == "double" or model.real == "float", f"{model.name}: double precision in a synchronous network"
-    return {**context, "update_call": update(current, spikes), "staged_update": update("heard", "nullptr")}
+    return {
+        **context,
+        "needs_current": needs_current,
+        "update_call": update(current, spikes),
+        "staged_update": update("heard", "nullptr"),
+    }
 
 
 def update_call(model: ModelContext, params: int, current: str, spikes: str) -> str:

@@ -14,7 +14,7 @@ from kgenn.backends.genn_program import BACKENDS, BATCH_SIZES, MODEL, emit_genn
 from kgenn.backends.toolchain import cache_directory
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network
-from kgenn.ir.recording import Recording, Wanted
+from kgenn.ir.recording import SCORES, Recording, Wanted
 
 BUILD = "genn_build"
 
@@ -86,8 +86,7 @@ class GennSimulator(Simulator):
     def prepare(self, trace: bool) -> None:
         self.process(trace)
 
-    def run(self, drive: Array, first_sample: int, wanted: Wanted | None = None) -> Recording:
-        wanted = wanted or Wanted()
+    def run(self, drive: Array, first_sample: int, wanted: Wanted = SCORES) -> Recording:
         arrays = self.process(wanted.trace).run(drive, first_sample)
         names = [p.name for p in self.network.populations]
         identifiers = {p.name: f"p{names.index(p.name)}" for p in self.network.spiking}

@@ -15,7 +15,7 @@ from kgenn.backends.base import Simulator
 from kgenn.backends.reference import PopulationRun, Tally
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
-from kgenn.ir.recording import Recording, Wanted
+from kgenn.ir.recording import SCORES, Recording, Wanted
 from kgenn.ir.timing import Timing
 
 
@@ -31,8 +31,8 @@ class PipelineSimulator(Simulator):
             p.name: deque([np.zeros((1, p.size), np.int8)] * longest, maxlen=longest) for p in network.populations
         }
 
-    def run(self, drive: Array, first_sample: int, wanted: Wanted | None = None) -> Recording:
-        tally = Tally(self.network, len(drive), wanted or Wanted())
+    def run(self, drive: Array, first_sample: int, wanted: Wanted = SCORES) -> Recording:
+        tally = Tally(self.network, len(drive), wanted)
         for sample in range(len(drive)):
             self.run_sample(drive[sample : sample + 1], first_sample + sample, tally, slice(sample, sample + 1))
         return tally.recording()

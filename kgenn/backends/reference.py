@@ -13,7 +13,7 @@ from kgenn.ir.graph import Array
 from kgenn.ir.network import Network, Population
 from kgenn.ir.neuron_code import evaluate, expression_of, statements
 from kgenn.ir.random import neuron_keys, random24
-from kgenn.ir.recording import Recording, Wanted
+from kgenn.ir.recording import SCORES, Recording, Wanted
 
 
 class PopulationRun:
@@ -106,9 +106,9 @@ class ReferenceSimulator(Simulator):
     def __init__(self, network: Network) -> None:
         self.network = network
 
-    def run(self, drive: Array, first_sample: int, wanted: Wanted | None = None) -> Recording:
+    def run(self, drive: Array, first_sample: int, wanted: Wanted = SCORES) -> Recording:
         runs = [PopulationRun(self.network, p, drive, first_sample) for p in self.network.populations]
-        tally = Tally(self.network, len(drive), wanted or Wanted())
+        tally = Tally(self.network, len(drive), wanted)
         if self.network.code.schedule == "staged":
             self.run_stages(runs, tally)
         else:

@@ -39,9 +39,9 @@ def compare(
 ) -> None:
     """Show layer by layer where a network departs from its model.
 
-    Activations are in units of the layer's scale, rates in spikes per step; they should be equal. A layer's own
-    error is what is left when its sources' rates are taken as they are; saturated is the share of activations
-    above 1, which no rate can reach.
+    Activations are the model's, in units of the layer's scale; a rate is what a neuron's spikes stand for in the
+    same units, whatever their code; they should be equal. A layer's own error is what is left when its sources'
+    rates are taken as they are; saturated is the share of activations above the largest rate that can be sent.
     """
     samples = read_samples(data, split or "test", limit)
     with stage("loading"):
@@ -74,5 +74,5 @@ def _print(comparison: Comparison) -> None:
     if result.accuracy is not None and comparison.ann_accuracy is not None:
         loss = 100 * (comparison.ann_accuracy - result.accuracy)
         print_line(f"ANN on the integer grid   {100 * comparison.ann_accuracy:.2f} %")
-        print_line(f"SNN after {result.num_timesteps:,} steps".ljust(26) + f"{100 * result.accuracy:.2f} %")
+        print_line(f"SNN, T = {result.num_timesteps:,}".ljust(26) + f"{100 * result.accuracy:.2f} %")
         print_line(f"lost                      {loss:.2f} points, on {result.num_samples:,} samples")

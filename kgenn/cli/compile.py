@@ -15,6 +15,7 @@ from kgenn.artifact import Artifact, sha256_of, write_directory
 from kgenn.backends import TARGETS
 from kgenn.backends.simulate import simulate
 from kgenn.cli.console import print_line, print_notes, print_table, stage
+from kgenn.cli.headings import HeadedCommand
 from kgenn.cli.options import (
     PATH,
     allow_flag,
@@ -123,12 +124,17 @@ READOUT = "What scores a class.  [default: the converter's]"
 TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto: the fewest.  [default: the converter's]"
 
 
-@click.command(context_settings={"show_default": True})
+@click.command(cls=HeadedCommand, context_settings={"show_default": True})
 @click.argument("model", type=PATH)
 @click.option("--calibration", type=PATH, required=True, metavar="FILE", help="An .npz file of training samples.")
 @split_flag
 @click.option(
-    "--calibration-samples", "samples", type=click.IntRange(min=1), default=1024, help="Samples to learn from."
+    "--calibration-samples",
+    "samples",
+    type=click.IntRange(min=1),
+    default=1024,
+    metavar="N",
+    help="Samples to learn from.",
 )
 @scale_flag
 @click.option("--converter", default="data-norm", metavar="NAME", help="See kgenn list methods.")
@@ -140,9 +146,11 @@ TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto: the fewest.  [defau
 @click.option(
     "--readout",
     metavar=f"[{'|'.join(get_args(ReadoutKind))}]",
-    help="What scores a class.  [default: the converter's]",
+    help=READOUT,
 )
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Of the encoder's random numbers.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="Of the encoder's random numbers."
+)
 @allow_flag
 @lowering_flags
 @click.option("--target", default="cpu", metavar="NAME", help="See kgenn list targets.")
@@ -241,7 +249,7 @@ def _print_summary(made: Compilation, target: str, output: Path, seconds: float)
             f"{p.neurons:,}",
             p.neuron_model,
             f"{synapses[p.name]:,}" if synapses[p.name] else "–",
-            f"{conversion.rounding[p.name]:.1e}" if p.name in conversion.rounding else "–",
+            _rounding(conversion.rounding.get(p.name)),
         )
         for p in contents.populations
     ]
@@ -253,6 +261,11 @@ def _print_summary(made: Compilation, target: str, output: Path, seconds: float)
     total = sum(synapses.values())
     figures = f"{neurons:,} neurons, {total:,} synapses, {size_of(contents.weight_bytes)} of weights"
     print_line(f"{output}: {figures}; built in {seconds:.1f} s")
+
+
+def _rounding(worst: float | None) -> str:
+    """Return the worst relative rounding of a population's weights; a dash where it has none."""
+    return "–" if worst is None else f"{worst:.1e}" if worst else "exact"
 
 
 def _search_line(found: Found, samples: int) -> str:

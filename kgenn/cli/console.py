@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
@@ -17,6 +18,8 @@ from kgenn.diagnostics import Diagnostic
 
 # Columns of tables in a file or a pipe.
 WIDTH = 160
+# Columns between two columns of a table.
+GAP = 3
 
 
 def clean(text: str) -> str:
@@ -49,23 +52,31 @@ def print_notes(notes: Iterable[str]) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], highlight: int | None = None) -> None:
-    """Print a table.
+    """Print a table: as wide as the terminal, or wider where a word or a number would be cut otherwise.
 
     Args:
         columns: the headings; one that starts with ">" is of a column of numbers. All empty: no headings.
         rows: the cells.
         highlight: the index of a row to stress; a terminal shows it in bold yellow.
     """
-    heading = any(columns)
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, show_header=heading, header_style="bold")
-    for column in columns:
-        number = column.startswith(">")
-        table.add_column(column.removeprefix(">"), justify="right" if number else "left", no_wrap=number)
-    for index, row in enumerate(rows):
-        table.add_row(*map(clean, row), style="bold yellow" if index == highlight else None)
+    cells = [tuple(map(clean, row)) for row in rows]
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, show_header=any(columns), header_style="bold")
+    whole: list[int] = []  # widths of columns that stay as they are
+    words: list[int] = []  # the longest word of each of the others
+    for index, column in enumerate(columns):
+        name, texts = column.removeprefix(">"), [row[index] for row in cells]
+        unbroken = name != column or not any(" " in text for text in texts)
+        if unbroken:
+            whole.append(max(map(cell_len, (name, *texts))))
+        else:
+            words.append(max(cell_len(word) for text in (name, *texts) for word in text.split(" ")))
+        table.add_column(name, justify="right" if name != column else "left", no_wrap=unbroken)
+    for index, row in enumerate(cells):
+        table.add_row(*row, style="bold yellow" if index == highlight else None)
     console = Console(markup=False, emoji=False, highlight=False)
-    if not console.is_terminal:
-        console.width = WIDTH
+    # rich shrinks columns of text to equal widths
+    least = sum(whole) + len(words) * max(words, default=0) + GAP * (len(columns) - 1)
+    console.width = max(least, console.width if console.is_terminal else WIDTH)
     with console.capture() as capture:
         console.print(table)
     lines = [line.rstrip() for line in capture.get().splitlines()]

@@ -13,6 +13,7 @@ from kgenn.artifact import Artifact, is_output, read_directory, write_file
 from kgenn.cli.console import print_json, print_line, print_table
 from kgenn.cli.options import PATH, check_output, json_flag
 from kgenn.ir.graph import Graph
+from kgenn.ir.timing import Timing
 from kgenn.report.contents import NetworkContents, arrays_of, model_contents, network_contents
 from kgenn.report.picture import model_picture, network_picture
 from kgenn.report.words import size_of, times
@@ -60,8 +61,9 @@ def _print_network(artifact: Artifact) -> None:
     ]
     print_table(columns, rows)
     _print_connections(contents)
-    encoder = f"encoder {network.coding.encoder}, readout {network.readout}"
-    print_line(f"{network.name} for {artifact.target}: {network.num_timesteps:,} timesteps, {encoder}")
+    steps = f"{network.num_timesteps:,} timesteps, latency {Timing(network).num_steps:,}"
+    coding = f"{network.code_name} code, encoder {network.coding.encoder}, readout {network.readout}"
+    print_line(f"{network.name} for {artifact.target}: {steps}; {coding}")
     weights, state = size_of(contents.weight_bytes), size_of(contents.state_bytes)
     print_line(f"memory: {weights} of weights, {state} of state for each sample")
 

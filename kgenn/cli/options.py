@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ import click
 import numpy as np
 
 from kgenn.backends.base import RunOptions
+from kgenn.cli.headings import HeadedOption
 from kgenn.config import Option, make, options_of
 from kgenn.conversion import CONVERTERS
 from kgenn.data import Data, load_data, parse_scale, prepare
@@ -27,8 +28,7 @@ T = TypeVar("T")
 Decorator = Callable[[C], C]
 PATH = click.Path(path_type=Path)
 AUTO = "auto"
-# The default of an option that classes share, where it is not the same for all of them.
-VARIES = "depends on the method"
+METAVARS: Mapping[type, str] = {int: "N", float: "X"}
 
 
 def classes_of(registry: Registry[type[T]]) -> dict[str, type[T]]:
@@ -36,42 +36,83 @@ def classes_of(registry: Registry[type[T]]) -> dict[str, type[T]]:
     return {name: registry.get(name) for name in registry.names()}
 
 
-def owners_of(classes: Mapping[str, type]) -> dict[str, tuple[Option, tuple[str, ...]]]:
-    """Return every option of some classes by name, with the names of the classes that have it."""
-    found: dict[str, tuple[Option, tuple[str, ...]]] = {}
+@dataclass(frozen=True)
+class Flag:
+    """An option of one or more classes.
+
+    Attributes:
+        option: as the first of them has it.
+        defaults: of each class that has it, by name.
+    """
+
+    option: Option
+    defaults: Mapping[str, Any]
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Return the names of the classes that have it."""
+        return tuple(self.defaults)
+
+    @property
+    def default(self) -> str:
+        """Return the default in words, "0.4 for burst; 1.0 for few-spike, ttfs"; empty if there is none."""
+        sharing: dict[str, list[str]] = {}
+        for owner, default in self.defaults.items():
+            if default is not None:
+                sharing.setdefault(str(default).lower(), []).append(owner)
+        if [list(self.owners)] == list(sharing.values()):
+            return next(iter(sharing))
+        return "; ".join(f"{default} for {', '.join(owners)}" for default, owners in sharing.items())
+
+
+def flags_of(classes: Mapping[str, type]) -> dict[str, Flag]:
+    """Return every option of some classes by name."""
+    found: dict[str, Flag] = {}
     for name, cls in classes.items():
         for option in options_of(cls):
-            first, owners = found.get(option.name, (option, ()))
-            assert first.kind is option.kind, f"{option.flag} is of two types"
-            default = first.default if first.default == option.default else VARIES
-            found[option.name] = (replace(first, default=default), (*owners, name))
+            flag = found.get(option.name, Flag(option, {}))
+            assert flag.option.kind is option.kind, f"{option.flag} is of two types"
+            found[option.name] = Flag(flag.option, {**flag.defaults, name: option.default})
     return found
 
 
-def flags(classes: Mapping[str, type]) -> Decorator[C]:
-    """Return a decorator that adds one flag for each option; a flag that is not given is None."""
+def flags(classes: Mapping[str, type], heading: str | None = None) -> Decorator[C]:
+    """Return a decorator that adds one flag for each option; a flag that is not given is None.
+
+    Args:
+        heading: above them in the help of a `HeadedCommand`; "{names}" in it stands for the classes that have an
+            option, and "{s}" for the plural. Options of more classes come first.
+    """
 
     def decorate(command: C) -> C:
-        for option, owners in reversed(owners_of(classes).values()):
-            command = _flag(option, "" if len(owners) == len(classes) else ", ".join(owners))(command)
+        found = sorted(flags_of(classes).values(), key=lambda flag: (-len(flag.owners), flag.owners))
+        for flag in reversed(found):
+            command = _option(flag, heading)(command)
         return command
 
     return decorate
 
 
-def _flag(option: Option, owners: str) -> Callable[[C], C]:
-    words = f"{owners}: {option.help}" if owners else option.help[:1].upper() + option.help[1:]
-    shown = "" if option.default is None else f"  [default: {str(option.default).lower()}]"
+def _option(flag: Flag, heading: str | None) -> Callable[[C], C]:
+    option = flag.option
+    names, metavar = option.flag, METAVARS.get(option.kind)
     if option.kind is bool:
-        both = f"{option.flag}/--no-{option.flag.removeprefix('--')}"
-        return click.option(both, option.name, default=None, help=words + shown)
-    metavar = f"[{'|'.join(option.choices)}]" if option.choices else None
-    return click.option(option.flag, option.name, type=option.kind, metavar=metavar, help=words + shown)
+        names = f"{option.flag}/--no-{option.flag.removeprefix('--')}"
+    elif option.choices:
+        metavar = f"[{'|'.join(option.choices)}]"
+    words = option.help[:1].upper() + option.help[1:]
+    settings: dict[str, Any] = {"type": option.kind, "metavar": metavar, "default": None}
+    settings["help"] = f"{words}.  [default: {flag.default}]" if flag.default else f"{words}."
+    if heading is not None:
+        plural = "s" if len(flag.owners) > 1 else ""
+        heading = heading.format(names=", ".join(flag.owners), s=plural)
+        settings |= {"cls": HeadedOption, "heading": heading}
+    return click.option(names, option.name, **settings)
 
 
 def given(classes: Mapping[str, type], values: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of a command's values that were given and are options of some of the classes."""
-    known = owners_of(classes)
+    known = flags_of(classes)
     return {name: value for name, value in values.items() if name in known and value is not None}
 
 
@@ -119,10 +160,10 @@ def timesteps_of(context: click.Context, parameter: click.Parameter, text: str |
         raise click.BadParameter(f"{text!r} is neither a whole number nor {AUTO}") from None
 
 
-converter_flags: Decorator[Any] = flags(classes_of(CONVERTERS))
-encoder_flags: Decorator[Any] = flags(classes_of(ENCODERS))
-lowering_flags: Decorator[Any] = flags({"lowering": LoweringOptions})
-search_flags: Decorator[Any] = flags({"search": Search})
+converter_flags: Decorator[Any] = flags(classes_of(CONVERTERS), "Converter{s} {names}")
+encoder_flags: Decorator[Any] = flags(classes_of(ENCODERS), "Encoder{s} {names}")
+lowering_flags: Decorator[Any] = flags({"lowering": LoweringOptions}, "Lowering")
+search_flags: Decorator[Any] = flags({"search": Search}, f"Search, with --timesteps {AUTO}")
 run_flags: Decorator[Any] = flags({"run": RunOptions})
 allow_flag = click.option(
     "--allow", multiple=True, metavar="FEATURE", help="Admit a feature; see kgenn list features."

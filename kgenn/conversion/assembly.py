@@ -17,7 +17,7 @@ import numpy as np
 
 from kgenn.conversion.base import Converter, Settings
 from kgenn.conversion.compose import compose
-from kgenn.conversion.grid import LARGEST_READOUT_UNIT, LARGEST_UNIT, Gridded, to_grid
+from kgenn.conversion.grid import LARGEST_READOUT_UNIT, LARGEST_UNIT, Gridded, narrowed, to_grid
 from kgenn.conversion.incoming import Incoming, incoming, population_name
 from kgenn.conversion.max_pool import most_sources, pool_dynamics, pool_kernel
 from kgenn.conversion.neurons import READOUTS
@@ -212,12 +212,14 @@ class Assembly:
         """Return a population's connections and bias on its grid, for its λ, flat or one value."""
         a = self.assembler
         first = population_name(a.graph, a.graph.inputs[0])
-        ready = coming.in_thresholds(scale).magnified(self.constants, first if a.coding.analog else "")
+        analog = first if a.coding.analog else ""
+        ready = coming.in_thresholds(scale).magnified(self.constants, analog)
         widest = max(abs(a.coding.low), abs(a.coding.high)) if a.coding.analog else 1.0
         spike = float(max(map(abs, a.spike_range)))
         amplitudes = [widest if c.source == first else spike for c in ready.connections]
         bias = ready.bias if ready.bias.any() else None
-        return to_grid(name, ready.connections, bias, amplitudes, largest_unit)
+        unit = narrowed(largest_unit, [c for c in ready.connections if c.source != analog])
+        return to_grid(name, ready.connections, bias, amplitudes, unit)
 
 
 def assembler_of(

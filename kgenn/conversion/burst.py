@@ -46,8 +46,6 @@ class Burst(PercentileScaled):
             raise fail("KG401", self.name, f"gamma is {self.gamma}; it lies in 1 to {MOST_SPIKES}")
         if not 0 < self.scale_factor <= 1:
             raise fail("KG401", self.name, f"scale_factor is {self.scale_factor}; it lies in (0, 1]")
-        if self.reset != "subtract":
-            raise fail("KG401", self.name, "reset is 'zero'; bursts need a reset by subtraction")
 
     def scales(self, graph: Graph, samples: Array) -> Mapping[str, Array]:
         found = super().scales(graph, samples)

@@ -11,7 +11,7 @@ import numpy as np
 from kgenn.conversion.activations import percentiles
 from kgenn.conversion.base import Calibration, Settings
 from kgenn.conversion.paths import weights_into
-from kgenn.conversion.rate_coded import RateCoded
+from kgenn.conversion.rate_coded import RateCoded, SingleSpikes
 from kgenn.conversion.scales import audible, capped
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array, Graph
@@ -46,7 +46,7 @@ class PercentileScaled(RateCoded):
 
 
 @dataclass(frozen=True)
-class DataNorm(PercentileScaled):
+class DataNorm(PercentileScaled, SingleSpikes):
     """Let λ be a percentile of the layer's activation over the calibration set, on any acyclic graph.
 
     A ReLU with a cap keeps it: λ is at most the cap, and a neuron cannot fire more than once in a step.

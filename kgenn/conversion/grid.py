@@ -2,8 +2,8 @@
 
 With u the integer that stands for 1 (the threshold), a weight w becomes rint(w·u). u is the largest even
 integer, up to `LARGEST_UNIT`, for which Σ|w| over all that can reach one neuron in one step stays below 2**24.
-Then float32 and int32 add the currents of a step without rounding, in any order. Weights of convolutions and dense
-layers stay below 2**15 too, so that simulators can multiply them as 16-bit integers or as two bytes.
+Then float32 and int32 add the currents of a step without rounding, in any order. The weights of convolutions and
+dense layers stay below 2**15 too where they carry spikes, so that simulators can multiply integers of 16 bits.
 """
 
 from __future__ import annotations
@@ -65,8 +65,7 @@ def to_grid(
         KgennError: KG404 where no useful grid exists.
     """
     reach = _reach(connections, bias, amplitudes)
-    finest = LARGEST_WEIGHT / max(_largest_weight(connections), 1e-30)
-    unit = min(largest_unit, int((EXACT - 1) / max(reach, 1e-30)), int(min(finest, EXACT)))
+    unit = min(largest_unit, int((EXACT - 1) / max(reach, 1e-30)))
     while unit >= SMALLEST_UNIT:
         unit -= unit % 2
         rounded = tuple(_rounded(c, unit) for c in connections)
@@ -81,22 +80,25 @@ def to_grid(
     raise fail("KG404", name, what, "use a larger calibration set or another converter: its scale is too small")
 
 
+def narrowed(unit: int, connections: Sequence[Connection]) -> int:
+    """Return the largest unit, up to `unit`, for which products have weights of 16 bits.
+
+    Args:
+        connections: that carry spikes, with weights in thresholds.
+    """
+    for connection in connections:
+        kind = connection.connectivity
+        if isinstance(kind, Dense) or (isinstance(kind, Convolution) and kind.weights.shape[2] > 1):
+            unit = min(unit, int(LARGEST_WEIGHT / max(float(np.abs(kind.weights).max(initial=0.0)), 1e-3)))
+    return unit
+
+
 def _reach(connections: Sequence[Connection], bias: Array | None, amplitudes: Sequence[float]) -> float:
     """Return the largest possible |current| of one step over the population's neurons."""
     total: Array = np.zeros(()) if bias is None else np.abs(bias)
     for connection, amplitude in zip(connections, amplitudes, strict=True):
         total = total + connection.magnitude() * amplitude
     return float(np.max(total, initial=0.0))
-
-
-def _largest_weight(connections: Sequence[Connection]) -> float:
-    """Return the largest |w| of what is computed as a product of matrices."""
-    largest = 0.0
-    for connection in connections:
-        kind = connection.connectivity
-        if isinstance(kind, Dense) or (isinstance(kind, Convolution) and kind.weights.shape[2] > 1):
-            largest = max(largest, float(np.abs(kind.weights).max(initial=0.0)))
-    return largest
 
 
 def _rounded(connection: Connection, unit: int) -> Connection:

@@ -12,6 +12,7 @@ from kgenn.layers.conv import Conv
 from kgenn.layers.dense import Dense
 from kgenn.layers.merge import Add, Concatenate
 from kgenn.layers.pooling import AveragePool, MaxPool
+from kgenn.passes.inserted import name_of
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def _fate(graph: Graph, lowered: Graph, name: str) -> str:
         return "dropped: nothing at inference"
     if isinstance(layer, Softmax):
         return DROPPED
-    own = [n for n in (f"{name}/identity", f"{name}/population") if n in lowered.by_name]
+    own = [n for n in (name_of(name, "identity"), name_of(name, "population")) if n in lowered.by_name]
     if own:
         return f"{_neurons(lowered.shapes[own[0]])} of its own"
     if isinstance(layer, Conv | Dense):

@@ -1,4 +1,4 @@
-"""What the rate-coded methods share: integrate-and-fire neurons and their options."""
+"""What the rate-coded methods share: neurons that integrate and fire, and their options."""
 
 from __future__ import annotations
 
@@ -15,26 +15,38 @@ from kgenn.ir.graph import Node
 
 @dataclass(frozen=True)
 class RateCoded(Converter):
-    """A method of integrate-and-fire neurons.
+    """A method whose neurons integrate and fire.
 
     Attributes:
         initial_potential: v at the start of a sample, in thresholds, in [0, 1); 1/2 makes the rate round
             instead of truncate.
-        reset: by subtraction of the threshold, or to zero.
     """
 
-    initial_potential: float = field(default=0.5, metadata={"help": "v at the start, in thresholds, 0 to 1"})
-    reset: Literal["subtract", "zero"] = field(default="subtract", metadata={"help": "what a spike does to v"})
+    initial_potential: float = field(default=0.5, metadata={"help": "initial potential in thresholds, 0 to 1"})
 
     def __post_init__(self) -> None:
         if not 0 <= self.initial_potential < 1:
             raise fail("KG401", self.name, f"initial_potential is {self.initial_potential}; it lies in [0, 1)")
-        if self.reset not in ("subtract", "zero"):
-            raise fail("KG401", self.name, f"reset is {self.reset!r}; known: subtract, zero")
 
     def initial(self, unit: int) -> dict[str, float]:
         """Return the initial potential on the population's grid."""
         return {"v": float(np.floor(self.initial_potential * unit))}
+
+
+@dataclass(frozen=True)
+class SingleSpikes(RateCoded):
+    """A rate-coded method whose neurons send one spike in a step at most.
+
+    Attributes:
+        reset: by subtraction of the threshold, or to zero.
+    """
+
+    reset: Literal["subtract", "zero"] = field(default="subtract", metadata={"help": "what a spike does to v"})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.reset not in ("subtract", "zero"):
+            raise fail("KG401", self.name, f"reset is {self.reset!r}; known: subtract, zero")
 
     def dynamics(self, node: Node, unit: int, num_timesteps: int) -> Dynamics:
         neuron = INTEGRATE_FIRE if self.reset == "subtract" else INTEGRATE_FIRE_TO_ZERO

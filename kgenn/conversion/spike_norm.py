@@ -9,7 +9,7 @@ import numpy as np
 
 from kgenn.conversion.base import Calibration, Settings
 from kgenn.conversion.neurons import PEAK
-from kgenn.conversion.rate_coded import RateCoded
+from kgenn.conversion.rate_coded import SingleSpikes
 from kgenn.conversion.scales import audible, capped
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array
@@ -18,7 +18,7 @@ from kgenn.layers.activation import ReLU
 
 
 @dataclass(frozen=True)
-class SpikeNorm(RateCoded):
+class SpikeNorm(SingleSpikes):
     """Let λ be the largest current that a neuron gets in a step from the spiking layers below, already balanced.
 
     Layer by layer in topological order, so that it holds for any acyclic graph::

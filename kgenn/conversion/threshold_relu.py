@@ -9,7 +9,7 @@ import numpy as np
 
 from kgenn.conversion.activations import percentiles
 from kgenn.conversion.base import Calibration, Settings
-from kgenn.conversion.rate_coded import RateCoded
+from kgenn.conversion.rate_coded import SingleSpikes
 from kgenn.conversion.scales import cap_of
 from kgenn.diagnostics import Diagnostic, KgennError
 from kgenn.layers.activation import ReLU
@@ -17,7 +17,7 @@ from kgenn.passes.inserted import is_inserted
 
 
 @dataclass(frozen=True)
-class ThresholdReLU(RateCoded):
+class ThresholdReLU(SingleSpikes):
     """Let λ be the cap θ of each ReLU of a model trained with activations clip(x, 0, θ).
 
     The method's shift of the bias by θ/(2T) in each step is the same as the default initial potential of θ/2.

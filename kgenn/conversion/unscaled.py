@@ -8,19 +8,19 @@ from typing import ClassVar
 import numpy as np
 
 from kgenn.conversion.base import Calibration, Settings
-from kgenn.conversion.rate_coded import RateCoded
+from kgenn.conversion.rate_coded import SingleSpikes
 from kgenn.layers.activation import ReLU
 
 
 @dataclass(frozen=True)
-class Unscaled(RateCoded):
+class Unscaled(SingleSpikes):
     """Let λ be 1 everywhere, for a network whose weights were normalised before, or as a baseline.
 
     Rates end at 1, so that a cap elsewhere would be lost.
     """
 
     name: ClassVar[str] = "none"
-    represents: ClassVar[frozenset[str]] = RateCoded.represents - {"relu-cap"}
+    represents: ClassVar[frozenset[str]] = SingleSpikes.represents - {"relu-cap"}
     citations: ClassVar[tuple[str, ...]] = ()
     depends_on_timesteps: ClassVar[bool] = False
 

@@ -33,6 +33,10 @@ class Wanted:
     curve: bool = True
 
 
+# Scores after every step, and no spikes but their number.
+SCORES = Wanted()
+
+
 @dataclass(frozen=True, eq=False)
 class Recording:
     """What a batch of N samples gives.

@@ -27,7 +27,7 @@ class LayerError:
         error: mean |rate − activation|.
         relative: ‖rate − activation‖ / ‖activation‖, Euclidean.
         own: mean |rate − what the rates that come in would give|, the part of the error made in this layer.
-        saturated: the share of activations above 1, which no rate can reach.
+        saturated: the share of activations above the largest rate that the neurons can reach.
     """
 
     population: str
@@ -74,6 +74,18 @@ def ideal_rates(network: Network, x: Array, measured: Mapping[str, Array] | None
     return ideal
 
 
+def largest_rate(network: Network, population: Population) -> float:
+    """Return the largest rate that a population can reach: 1, where its neurons do not say otherwise."""
+    if population.maximum:
+        (connection,) = network.incoming[population.name]
+        source = next(p for p in network.populations if p.name == connection.source)
+        return 1.0 if source is network.populations[0] else largest_rate(network, source)
+    params = {**population.neuron.params, **population.params}
+    if "v_most" in params:
+        return params["v_most"] / (params["v_thresh"] * network.levels)
+    return params.get("gamma", 1.0)
+
+
 class ErrorTally:
     """Add up errors batch by batch."""
 
@@ -81,6 +93,7 @@ class ErrorTally:
         self.network = network
         self.num_samples = 0
         self.ann_correct = 0
+        self.largest = {p.name: largest_rate(network, p) for p in self.hidden}
         self.sums: dict[str, Array] = {}
 
     @property
@@ -98,7 +111,7 @@ class ErrorTally:
         for p in self.hidden:
             a, r, e = ideal[p.name], rates[p.name], expected[p.name]
             row = [a.sum(), r.sum(), np.abs(r - a).sum(), ((r - a) ** 2).sum(), (a**2).sum()]
-            row += [np.abs(r - e).sum(), (a > 1).sum()]
+            row += [np.abs(r - e).sum(), (a > self.largest[p.name]).sum()]
             self.sums[p.name] = self.sums.get(p.name, np.zeros(len(row))) + np.array(row)
         self.num_samples += len(x)
         if labels is not None:

@@ -11,6 +11,7 @@ import numpy as np
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Recording
+from kgenn.ir.timing import Timing
 from kgenn.metrics.counts import spikes_per_neuron, synaptic_operations
 from kgenn.metrics.early_exit import EarlyExit
 from kgenn.metrics.energy import BREAK_EVEN_SPIKES, Energy, estimate
@@ -23,7 +24,11 @@ class Result:
 
     Attributes:
         accuracy: the share of samples whose largest score is their label's, 0 to 1; None without labels.
-        num_samples, num_timesteps: N and T.
+        num_samples, num_timesteps: N and T, the steps in which a population works.
+        latency_steps: steps from a sample's start until the readout has worked, where every connection takes one,
+            as in hardware and GeNN: depth + T, or depth · (T + 1) + T of a staged network, whose populations
+            listen for T steps before they send; see `kgenn.ir.timing`.
+        num_stages: of that pipeline, one for each depth.
         curve: the accuracy after each step, shape (T,); None without labels, and for a staged network, which
             decides once, after its last stage.
         spikes_per_neuron: mean spikes of a neuron in one inference; the encoder's do not count.
@@ -42,6 +47,8 @@ class Result:
     accuracy: float | None
     num_samples: int
     num_timesteps: int
+    latency_steps: int
+    num_stages: int
     curve: Array | None
     spikes_per_neuron: float
     spikes: Mapping[str, float]
@@ -62,6 +69,8 @@ class Result:
             "accuracy": self.accuracy,
             "num_samples": self.num_samples,
             "num_timesteps": self.num_timesteps,
+            "latency_steps": self.latency_steps,
+            "num_stages": self.num_stages,
             "spikes_per_neuron": self.spikes_per_neuron,
             "spikes": dict(self.spikes),
             "synaptic_operations": self.synaptic_operations,
@@ -88,6 +97,7 @@ class Result:
             ("accuracy", accuracy),
             ("samples", f"{self.num_samples:,}"),
             ("timesteps", f"{self.num_timesteps:,}"),
+            ("latency", f"{self.latency_steps:,} steps (pipeline of {self.num_stages} stages)"),
             ("spikes per neuron", f"{self.spikes_per_neuron:.3f} ({side} break-even, {BREAK_EVEN_SPIKES})"),
             ("synaptic operations", f"{self.synaptic_operations:,.0f} per sample ({ratio:.2f} × ANN MACs)"),
             ("direct-input MACs", f"{self.direct_macs:,} per sample"),
@@ -141,6 +151,8 @@ class Tally:
             accuracy=None if accuracies is None else float(accuracies[-1]),
             num_samples=num_samples,
             num_timesteps=network.num_timesteps,
+            latency_steps=Timing(network).num_steps,
+            num_stages=network.depths[readout.name] + 1,
             curve=None if staged else accuracies,
             spikes_per_neuron=spikes_per_neuron(network, self.counts, max(num_samples, 1)),
             spikes={name: int(counts.sum()) * share for name, counts in self.counts.items()},

@@ -11,6 +11,9 @@ from kgenn.ir.graph import Array, Graph, Input, Node, Shape
 from kgenn.ir.network import Connection, Network
 from kgenn.report.words import connection_kind, layer_contents
 
+# Bytes of a state variable, by the neuron model's precision.
+REAL_BYTES = {"single": 4, "double": 8}
+
 
 @dataclass(frozen=True)
 class PopulationContents:
@@ -104,7 +107,7 @@ def network_contents(network: Network, target: str = "cpu") -> NetworkContents:
             scale=(float(p.scale.min()), float(p.scale.max())),
             depth=network.depths[p.name],
             has_bias=p.bias is not None,
-            state_bytes=4 * p.size * len(p.neuron.state),
+            state_bytes=REAL_BYTES[p.neuron.precision] * p.size * len(p.neuron.state),
         )
         for p in network.populations
     )

@@ -83,3 +83,13 @@ def test_a_terminal_that_lacks_a_character_shows_a_question_mark(compiled: Path)
 
 def test_names_cannot_steer_the_terminal() -> None:
     assert clean("a\x1b[2Jb\rc\nd×") == "a\N{REPLACEMENT CHARACTER}[2Jb\N{REPLACEMENT CHARACTER}c\nd×"
+
+
+def test_a_narrow_terminal_gets_every_word_whole(kgenn: Kgenn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as if on a terminal
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "xterm")
+    out = kgenn("list", "methods").out
+    assert "…" not in out.replace("4 …", "")
+    for word in ("time", "threshold-relu", "poisson-signed", "lopezrandulfe2022"):
+        assert word in out

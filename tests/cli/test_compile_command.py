@@ -13,7 +13,7 @@ from commands import CALIBRATION, MODEL, Kgenn, compile_arguments
 from kgenn.api import as_graph
 from kgenn.artifact import read_directory
 from kgenn.backends import TARGETS
-from kgenn.cli.options import classes_of, owners_of
+from kgenn.cli.options import classes_of, flags_of
 from kgenn.config import options_of
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.constraints import FEATURES
@@ -120,6 +120,7 @@ def test_violations_are_told_before_the_data_are_read(kgenn: Kgenn, tmp_path: Pa
         (["--binarise", "0.5"], 1, "KG401", "encoder direct: has no option --binarise"),
         (["--converter", "data-nrm"], 1, "KG401", "did you mean 'data-norm'?"),
         (["--encoder", "poison"], 1, "KG401", "did you mean 'poisson'?"),
+        (["--converter", "burst", "--reset", "zero"], 1, "KG401", "burst: has no option --reset"),
         (["--reset", "never"], 1, "KG401", "known: subtract, zero"),
         (["--percentile", "0"], 1, "KG401", "(0, 100]"),
         (["--initial-potential", "1"], 1, "KG401", "[0, 1)"),
@@ -194,7 +195,7 @@ def test_no_compiler_is_kg501_and_a_failing_one_kg502(
 
 def test_no_option_belongs_to_two_kinds_of_things() -> None:
     kinds = (classes_of(CONVERTERS), classes_of(ENCODERS), {"lowering": LoweringOptions}, {"search": Search})
-    names = [name for classes in kinds for name in owners_of(classes)]
+    names = [name for classes in kinds for name in flags_of(classes)]
     assert len(names) == len(set(names))
 
 
@@ -206,8 +207,51 @@ def test_every_option_is_a_flag_with_its_default(kgenn: Kgenn) -> None:
         {"lowering": LoweringOptions},
         {"search": Search},
     ):
-        for option, _ in owners_of(classes).values():
-            assert f"{option.flag} " in text
+        for name in flags_of(classes):
+            assert f"--{name.replace('_', '-')} " in text
+
+
+def headed(text: str) -> dict[str, str]:
+    """Return what stands under each heading of a help, with single spaces."""
+    found: dict[str, str] = {}
+    heading = ""
+    for line in text.splitlines():
+        if line and not line.startswith(" "):
+            heading = line.removesuffix(":")
+        found[heading] = f"{found.get(heading, '')} {' '.join(line.split())}"
+    return found
+
+
+@pytest.mark.parametrize("columns", [80, 100])
+def test_an_option_stands_once_under_the_methods_that_have_it(
+    kgenn: Kgenn, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    out = kgenn("compile", "--help").out
+    assert max(map(len, out.splitlines())) <= columns
+    sections = headed(out)
+    for kind, registry in (("Converter", CONVERTERS), ("Encoder", ENCODERS)):
+        for name, flag in flags_of(classes_of(registry)).items():
+            heading = f"{kind}{'s' if len(flag.owners) > 1 else ''} {', '.join(flag.owners)}"
+            holding = [title for title, body in sections.items() if f" --{name.replace('_', '-')} " in body]
+            assert holding == [heading]
+    assert "256 (rate, differential), 12 (binary)" in sections["Search, with --timesteps auto"]
+    assert "--loss" in sections["Search, with --timesteps auto"]
+    assert "--residual" in sections["Lowering"]
+    assert "--calibration " in sections["Options"]
+
+
+def test_a_default_that_methods_do_not_share_is_told_for_each(kgenn: Kgenn) -> None:
+    text = " ".join(kgenn("compile", "--help").out.split())
+    assert "[default: 0.4 for burst; 1.0 for few-spike, ttfs]" in text
+    assert "[default: subtract]" in text
+
+
+def test_every_choice_of_an_option_works_with_the_methods_that_it_is_listed_for() -> None:
+    for name, cls in classes_of(CONVERTERS).items():
+        for option in options_of(cls):
+            for choice in option.choices:
+                assert getattr(cls(**{option.name: choice}), option.name) == choice, name
 
 
 def searched(output: Path, *extra: object) -> tuple[object, ...]:

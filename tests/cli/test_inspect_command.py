@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from commands import MODEL, Kgenn
+from commands import MODEL, Kgenn, compile_arguments
 from kgenn.artifact import read_directory
 from kgenn.codes import CODES
 from kgenn.conversion import CONVERTERS
@@ -36,6 +36,16 @@ def test_tables_of_a_directory_name_everything(kgenn: Kgenn, compiled: Path) -> 
     assert (done.code, done.err) == (0, "")
     for words in ("integrate-fire", "sum 2×2, convolution 3×3", "constant current", "318 kB of weights"):
         assert words in done.out
+
+
+def test_a_staged_network_tells_its_latency_and_counts_state_in_double_precision(
+    kgenn: Kgenn, tmp_path: Path
+) -> None:
+    arguments = compile_arguments(tmp_path / "out", "--converter", "few-spike", "--target", "reference")
+    assert kgenn(*arguments).code == 0
+    assert "8 timesteps, latency 35; binary code, encoder direct" in kgenn("inspect", tmp_path / "out").out
+    sizes = [p["state_bytes"] for p in kgenn("inspect", tmp_path / "out", "--json").json["populations"]]
+    assert sizes == [0, 8 * 9216, 8 * 4608, 8 * 64, 8 * 10]
 
 
 def test_a_model_s_layers_are_listed_with_parameters_and_macs(kgenn: Kgenn) -> None:

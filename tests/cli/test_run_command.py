@@ -16,6 +16,8 @@ FIELDS = {
     "accuracy",
     "num_samples",
     "num_timesteps",
+    "latency_steps",
+    "num_stages",
     "spikes_per_neuron",
     "synaptic_operations",
     "ann_macs",

@@ -104,7 +104,6 @@ def test_scales_are_a_share_of_those_of_data_norm(channelwise: bool) -> None:
         {"gamma": 128},
         {"scale_factor": 0.0},
         {"scale_factor": 1.1},
-        {"reset": "zero"},
         {"percentile": 0.0},
     ],
 )

@@ -48,6 +48,26 @@ def synapses_by_hand(connection: Connection) -> Array:
     return replace(connection, connectivity=ones).apply(np.eye(size)).sum(axis=1)
 
 
+@pytest.mark.parametrize(
+    ("encoder", "converter", "latency", "stages"),
+    [
+        # an input that spikes is a stage of its own
+        ("poisson", None, 4 + 6, 5),
+        ("direct", None, 3 + 6, 4),
+        ("few-spike", FewSpike(), 4 * (6 + 1) + 6, 5),
+        ("direct", TimeToFirstSpike(), 3 * (6 + 1) + 6, 4),
+    ],
+)
+def test_the_latency_is_that_of_the_longest_way_through_the_network(
+    encoder: str, converter: Converter | None, latency: int, stages: int
+) -> None:
+    network = converted("skip_to_readout", encoder, converter, num_timesteps=6)
+    result = result_of(network, run(network, encoder)[1], None)
+    assert (result.latency_steps, result.num_stages, result.num_timesteps) == (latency, stages, 6)
+    assert (result.to_dict()["latency_steps"], result.to_dict()["num_stages"]) == (latency, stages)
+    assert dict(result.rows())["latency"] == f"{latency} steps (pipeline of {stages} stages)"
+
+
 @pytest.mark.parametrize("encoder", ["direct", "poisson-signed", "if"])
 @pytest.mark.parametrize(
     "name", ["dense", "residual_shortcut", "pool_conv", "concat_pool_conv", "conv_conv", "linear"]
@@ -273,6 +293,19 @@ def test_activations_above_the_scale_are_reported_as_saturated() -> None:
     network = converted("conv_valid", "direct", kgenn.DataNorm(percentile=80))
     (error,) = errors_of(network, "direct")
     assert 0.1 < error.saturated < 0.3
+
+
+@pytest.mark.parametrize(("gamma", "least", "most"), [(1, 0.1, 0.3), (5, 0.0, 0.05)])
+def test_what_bursts_can_send_is_not_saturated(gamma: int, least: float, most: float) -> None:
+    network = converted("conv_valid", "direct", kgenn.Burst(percentile=80, scale_factor=1.0, gamma=gamma))
+    (error,) = errors_of(network, "direct")
+    assert least <= error.saturated < most
+
+
+def test_corrections_without_a_cap_are_never_saturated() -> None:
+    network = converted("conv_valid", "direct", kgenn.Calibrated(quanta=3, members=2), num_timesteps=16)
+    (error,) = errors_of(network, "direct")
+    assert error.saturated == 0
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if not name.startswith("wide")])
