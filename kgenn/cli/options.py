@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +11,7 @@ import click
 import numpy as np
 
 from kgenn.backends.base import RunOptions
-from kgenn.config import Option, make, options_of
+from kgenn.config import Option, classes_of, make, owners_of
 from kgenn.conversion import CONVERTERS
 from kgenn.data import Data, load_data, parse_scale, prepare
 from kgenn.diagnostics import fail
@@ -27,25 +26,6 @@ T = TypeVar("T")
 Decorator = Callable[[C], C]
 PATH = click.Path(path_type=Path)
 AUTO = "auto"
-# The default of an option that classes share, where it is not the same for all of them.
-VARIES = "depends on the method"
-
-
-def classes_of(registry: Registry[type[T]]) -> dict[str, type[T]]:
-    """Return all classes of a registry by name."""
-    return {name: registry.get(name) for name in registry.names()}
-
-
-def owners_of(classes: Mapping[str, type]) -> dict[str, tuple[Option, tuple[str, ...]]]:
-    """Return every option of some classes by name, with the names of the classes that have it."""
-    found: dict[str, tuple[Option, tuple[str, ...]]] = {}
-    for name, cls in classes.items():
-        for option in options_of(cls):
-            first, owners = found.get(option.name, (option, ()))
-            assert first.kind is option.kind, f"{option.flag} is of two types"
-            default = first.default if first.default == option.default else VARIES
-            found[option.name] = (replace(first, default=default), (*owners, name))
-    return found
 
 
 def flags(classes: Mapping[str, type]) -> Decorator[C]:
