@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
-from kgenn.artifact import sha256_of, write_file
-from kgenn.backends.toolchain import cache_directory
+from kgenn.artifact import sha256_of
 from kgenn.bench.expand import MODEL_SUFFIXES
 from kgenn.bench.experiment import Experiment, Setup, Source
+from kgenn.bench.keras_data import fetched, kept
 from kgenn.diagnostics import Diagnostic, KgennError, fail
-from kgenn.ir.serialise import npz_bytes
-
-# The data sets of keras.datasets whose samples are images with one label.
-KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 
 
 @dataclass(frozen=True)
@@ -81,8 +76,11 @@ class Library:
     data: Shelf
     found: dict[tuple[str, Source], File] = field(default_factory=dict)
 
-    def look_up(self, experiments: Iterable[Experiment]) -> None:
+    def look_up(self, experiments: Iterable[Experiment], fetch: bool = True) -> None:
         """Find every model and data set of some experiments.
+
+        Args:
+            fetch: let Keras fetch its data sets that are not there.
 
         Raises:
             KgennError: KG621 for each that is not there.
@@ -91,7 +89,7 @@ class Library:
         setups = [cell.setup for experiment in experiments for cell in experiment.cells]
         for kind, source in dict.fromkeys(pair for setup in setups for pair in _sources(setup)):
             try:
-                path = self._model(source) if kind == "model" else self._data(source)
+                path = self._model(source) if kind == "model" else self._data(source, fetch)
                 self.found[kind, source] = File(path, sha256_of(path))
             except KgennError as error:
                 problems.update(dict.fromkeys(error.diagnostics))
@@ -106,14 +104,14 @@ class Library:
     def _model(self, source: Source) -> Path:
         path = self.models.find(source, MODEL_SUFFIXES)
         if path is None:
-            advice = f"train it with benchmarks/zoo, and pass --models DIR or --models {source.name}=FILE"
+            advice = f"train it with benchmarks/zoo; pass --models DIR or --models {source.name}=FILE"
             raise fail("KG621", f"model {source}", "was not found", advice)
         return path
 
-    def _data(self, source: Source) -> Path:
+    def _data(self, source: Source, fetch: bool) -> Path:
         path = self.data.find(source, (".npz",))
-        if path is None and source.path is None and source.name in KERAS_DATASETS and find_spec("keras"):
-            path = keras_dataset(source.name)
+        if path is None and source.path is None:
+            path = kept(source.name) or (fetched(source.name) if fetch else None)
         if path is None:
             what = "was not found" if source.path is not None else f"was not found as {source.name}.npz"
             raise fail("KG621", f"data {source}", what, f"pass --data DIR or --data {source.name}=FILE")
@@ -122,23 +120,3 @@ class Library:
 
 def _sources(setup: Setup) -> tuple[tuple[str, Source], ...]:
     return ("model", setup.model), ("data", setup.data.source), ("data", setup.calibration.source)
-
-
-def keras_dataset(name: str) -> Path:
-    """Return a data set of keras.datasets as a file in the layout of mnist.npz; Keras fetches it if need be.
-
-    Raises:
-        KgennError: KG621 where it cannot be fetched.
-    """
-    path = cache_directory() / "data" / f"{name}.npz"
-    if path.is_file():
-        return path
-    from importlib import import_module
-
-    try:
-        (x_train, y_train), (x_test, y_test) = import_module(f"keras.datasets.{name}").load_data()
-    except OSError as error:
-        raise fail("KG621", f"data {name}", f"cannot be fetched: {error}", f"pass --data {name}=FILE") from error
-    arrays = {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
-    write_file(path, npz_bytes(arrays))
-    return path

@@ -90,7 +90,7 @@ def _print_cells(
     """List the cells, with their keys where the files are at hand."""
     missing: tuple[Diagnostic, ...] = ()
     try:
-        library.look_up(experiments)
+        library.look_up(experiments, fetch=False)
     except KgennError as error:
         missing = error.diagnostics
     lines: dict[str, Line] = {}
@@ -108,7 +108,7 @@ def _print_cells(
             for key, state, cell in zip(keys, states, experiment.cells, strict=True)
         ]
         print_table(("key", "state", *names), rows)
-    print_line(f"{sum(len(experiment.cells) for experiment in experiments):,} cells")
+    print_line(_cells(sum(len(experiment.cells) for experiment in experiments)))
     for diagnostic in missing:
         print_line(f"note: {diagnostic.where} {diagnostic.what}; {diagnostic.help}")
 
@@ -134,11 +134,14 @@ def _print_results(lines: Sequence[Line], output: Path) -> None:
     failed = [line for line in lines if line["status"] == FAILED]
     found = [Diagnostic(**entry) for line in failed for entry in line["error"]]
     print_diagnostics(found)
-    count = f"{len(lines):,} cell{'s' if len(lines) != 1 else ''}"
     more = f", {len(failed):,} failed" if failed else ""
-    print_line(f"{output}: {count}{more}")
+    print_line(f"{output}: {_cells(len(lines))}{more}")
     if found:
         raise click.exceptions.Exit(KgennError(found).exit_code)
+
+
+def _cells(count: int) -> str:
+    return f"{count:,} cell{'s' if count != 1 else ''}"
 
 
 def _figures(line: Line) -> tuple[str, str, str]:
