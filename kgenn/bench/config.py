@@ -14,7 +14,7 @@ from typing import cast, get_args
 
 from kgenn.bench.axes import axes
 from kgenn.bench.expand import OTHER_KEYS, Common, expand, source_of
-from kgenn.bench.experiment import SPLITS, CalibrationData, Cell, Experiment, Kind, Published, TestData
+from kgenn.bench.experiment import SPLITS, CalibrationData, Cell, Experiment, Kind, Published, RunData
 from kgenn.bench.scope import Found, Scope
 from kgenn.bench.toml_file import read_toml
 from kgenn.data import parse_scale
@@ -126,7 +126,7 @@ def _common(scope: Scope, limit: int | None) -> Common:
     split, most, scale = scope.get("split"), scope.get("limit"), scope.get("scale")
     own = None if most is None else most.whole(1)
     least = min((n for n in (own, limit) if n is not None), default=None)
-    test = TestData(data, "test" if split is None else split.one_of(SPLITS), None, least)
+    test = RunData(data, "test" if split is None else split.one_of(SPLITS), None, least)
     if scale is not None:
         try:
             parse_scale(scale.text())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kgenn.bench.axes import AUTO, SEARCHED, SEED_LIMIT, Axis, axes
-from kgenn.bench.experiment import CalibrationData, Cell, Setup, Source, TestData
+from kgenn.bench.experiment import CalibrationData, Cell, RunData, Setup, Source
 from kgenn.bench.scope import Found, Scope
 from kgenn.bench.toml_file import Place
 from kgenn.config import make
@@ -30,7 +30,7 @@ OTHER_KEYS = ("models", "allow")
 class Common:
     """What all cells of an experiment share; see `Setup`."""
 
-    data: TestData
+    data: RunData
     calibration: CalibrationData
     layer_samples: int
 

@@ -34,14 +34,12 @@ class Source:
 
 
 @dataclass(frozen=True)
-class TestData:
+class RunData:
     """The samples that a network runs on: the first `limit` of a split; all of them where that is None.
 
     Attributes:
         scale: such as "1/255"; of the calibration data too.
     """
-
-    __test__ = False  # to pytest the name means something else
 
     source: Source
     split: str
@@ -68,7 +66,7 @@ class Setup:
     """
 
     model: Source
-    data: TestData
+    data: RunData
     calibration: CalibrationData
     converter: Converter
     encoder: Encoder

@@ -95,6 +95,12 @@ class Cluster(Workers):
         return self.executor.submit(run_cell, task, ann_accuracy)
 
 
+def num_cores() -> int:
+    """Return how many cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
 @contextmanager
 def processes(slots: int) -> Iterator[Workers]:
     """Start processes on this machine, and end them with the block."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
@@ -16,7 +15,7 @@ from kgenn.bench.files import Library, Shelf
 from kgenn.bench.rerun import tasks_of
 from kgenn.bench.store import Line, opened, read_lines
 from kgenn.bench.sweep import FAILED, Plan, Sweep
-from kgenn.bench.workers import Workers, cluster, processes
+from kgenn.bench.workers import Workers, cluster, num_cores, processes
 from kgenn.cli.bench_display import display
 from kgenn.cli.console import print_diagnostics, print_line, print_table
 from kgenn.cli.options import PATH
@@ -74,9 +73,7 @@ def bench(
     with opened(output) as store:
         left = plan.left(store.lines, retry_failed)
         place: AbstractContextManager[Workers] = (
-            processes(min(workers or len(os.sched_getaffinity(0)), max(len(left), 1)))
-            if dask is None
-            else cluster(dask)
+            processes(min(workers or num_cores(), max(len(left), 1))) if dask is None else cluster(dask)
         )
         with place as hands, display(len(plan.tasks), len(left)) as watcher:
             Sweep(plan, store, hands, watcher).run(left)

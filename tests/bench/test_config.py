@@ -191,5 +191,5 @@ def test_each_shipped_configuration_expands_and_its_published_figures_meet_cells
 
 
 def test_all_shipped_configurations_go_together() -> None:
-    assert len(CONFIGS) == 9
-    assert sum(len(e.cells) for e in read_configs(CONFIGS)) > 150
+    assert len(CONFIGS) == 10
+    assert sum(len(e.cells) for e in read_configs(CONFIGS)) > 250

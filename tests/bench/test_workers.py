@@ -115,7 +115,11 @@ def test_what_is_known_of_a_model_is_not_computed_again(plan: Plan) -> None:
     assert told.result["ann_accuracy"] == 0.25
 
 
-@pytest.mark.parametrize("name", sorted(set(CONVERTERS.names()) - {"threshold-relu"}))
+# spike-norm compiles a program for each layer; threshold-relu takes another model
+QUICK = sorted(set(CONVERTERS.names()) - {"spike-norm", "threshold-relu"})
+
+
+@pytest.mark.parametrize("name", [*QUICK, pytest.param("spike-norm", marks=pytest.mark.slow)])
 def test_conversions_that_share_statistics_give_the_networks_of_those_that_do_not(name: str) -> None:
     graph, memory = load(MODEL), Memory()
     with np.load(CALIBRATION) as data:
