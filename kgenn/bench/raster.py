@@ -14,7 +14,7 @@ MOST_NEURONS = 200
 # Steps from the first that are kept.
 MOST_STEPS = 256
 # Spikes of a population; where there are more, fewer neurons are kept.
-MOST_SPIKES = 2000
+MOST_SPIKES = 1000
 
 
 def raster_of(compiled: CompiledNetwork, sample: Array) -> dict[str, Any] | None:
