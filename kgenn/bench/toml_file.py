@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kgenn.bench.extras import extra
 from kgenn.diagnostics import KgennError, fail
 
 Step = str | int
-# What no configuration holds; it is written to a place, and the line that then has it is the place's.
-MARK = "\N{REFERENCE MARK}"
+# What ends a value that goes on over several lines: nothing, an array, a string.
+ENDS = ("", "\n]", "'''", '"""')
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Place:
 
     Attributes:
         path: the file.
-        text: its contents.
+        text: its contents, which are TOML.
         steps: keys and indices that lead there from the top; none for the file as a whole.
     """
 
@@ -36,25 +37,20 @@ class Place:
 
     @property
     def line(self) -> int:
-        """Return the line, counted from 1."""
-        tomlkit = extra("tomlkit", "bench")
-        document = tomlkit.parse(self.text.replace(MARK, "?"))
-        holder = document
-        for step in self.steps[:-1]:
-            holder = holder[step]
-        last = self.steps[-1]
-        table = holder[last]
-        if isinstance(table, tomlkit.items.AoT):
-            table = table[0]
-        if isinstance(table, tomlkit.items.Table) and table.is_super_table():
-            deeper: int = (self / next(iter(table))).line  # it has no header of its own
-            return deeper
-        if isinstance(table, tomlkit.items.Table):
-            table.comment(MARK)  # behind its header
-        else:
-            holder[last] = MARK
-        before, _, _ = tomlkit.dumps(document).partition(MARK)
-        return int(before.count("\n")) + 1
+        """Return the line, counted from 1: the first one with which the file's beginning has the place."""
+        lines = self.text.split("\n")
+        beginnings = ("\n".join(lines[:count]) for count in range(1, len(lines) + 1))
+        found = (n for n, text in enumerate(beginnings, start=1) if any(self._is_in(text + end) for end in ENDS))
+        return next(found, len(lines))
+
+    def _is_in(self, text: str) -> bool:
+        try:
+            value: Any = tomllib.loads(text)
+            for step in self.steps:
+                value = value[step]
+        except (tomllib.TOMLDecodeError, LookupError):
+            return False
+        return True
 
     def fail(self, what: str, help: str = "") -> KgennError:
         """Return the error of something wrong here, for `raise place.fail(...)`."""
@@ -67,18 +63,15 @@ def read_toml(path: Path) -> tuple[dict[str, Any], Place]:
     Raises:
         KgennError: KG620 where it cannot be read; with the line where it is not TOML.
     """
-    tomlkit = extra("tomlkit", "bench")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")  # with \n at the end of every line, whatever the file has
     except OSError as error:
         raise fail("KG620", str(path), f"cannot be read: {error.strerror or error}", "check the path") from None
     except UnicodeDecodeError as error:
-        raise fail("KG620", str(path), f"is not UTF-8: {error}", "give a TOML file") from None
+        raise fail("KG620", str(path), f"is not UTF-8: {error.reason}", "give a TOML file") from None
     try:
-        values: dict[str, Any] = tomlkit.parse(text).unwrap()
-    except tomlkit.exceptions.ParseError as error:
-        reason = str(error).partition(" at line ")[0]
-        raise fail("KG620", f"{path}:{error.line}", f"is not TOML: {reason}", "see https://toml.io") from None
-    except tomlkit.exceptions.TOMLKitError as error:
-        raise fail("KG620", str(path), f"is not TOML: {error}", "see https://toml.io") from None
-    return values, Place(path, text)
+        return tomllib.loads(text), Place(path, text)
+    except tomllib.TOMLDecodeError as error:
+        reason, _, at = str(error).partition(" (at ")
+        numbers = re.findall(r"line (\d+)", at) or [len(text.splitlines())]
+        raise fail("KG620", f"{path}:{numbers[0]}", f"is not TOML: {reason}", "see https://toml.io") from None

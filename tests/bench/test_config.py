@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from kgenn.bench.config import read_configs
 from kgenn.bench.experiment import Experiment
+from kgenn.bench.toml_file import read_toml
 from kgenn.conversion.few_spike import FewSpike
 from kgenn.diagnostics import KgennError
 from sweeps import HEAD, ROOT, written
@@ -193,3 +195,48 @@ def test_each_shipped_configuration_expands_and_its_published_figures_meet_cells
 def test_all_shipped_configurations_go_together() -> None:
     assert len(CONFIGS) == 10
     assert sum(len(e.cells) for e in read_configs(CONFIGS)) > 250
+
+
+def test_the_example_of_the_format_expands(tmp_path: Path) -> None:
+    text = (ROOT / "configs/README.md").read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    found = read(tmp_path, example)
+    assert len(found.cells) == 2 * 2 * 2 * 2 * 2 + 2
+    assert found.published[0].figures["spikes_per_neuron"] == 1.3
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_each_shipped_configuration_is_listed_with_its_cells(path: Path) -> None:
+    lines = (ROOT / "configs/README.md").read_text().splitlines()
+    (row,) = (line for line in lines if f"`{path.name}`" in line)
+    cells = sum(len(experiment.cells) for experiment in read_configs([path]))
+    assert re.search(rf"\| {cells}( each)? \|$", row)
+
+
+# (file, steps, line)
+PLACES: list[tuple[str, tuple[str | int, ...], int]] = [
+    ("[[a]]\nx = 1\n[[b]]\ny = 1\n[[a]]\nx = 2\n", ("a", 1), 5),
+    ("[[a]]\nx = 1\n[[b]]\ny = 1\n[[a]]\nx = 2\n", ("a", 1, "x"), 6),
+    ("[x.y]\na = 1\n[z]\nq = 1\n[x.w]\nb = 2\n", ("x", "w"), 5),
+    ("[x.y]\na = 1\n", ("x",), 1),
+    ("a.b = 1\nc = 2\na.d = 3\n", ("a", "d"), 3),
+    ("\n'a b' = 1\nc = '''\n1\n2'''\nd = 2\n", ("d",), 6),
+    ("\n'a b' = 1\nc = '''\n1\n2'''\nd = 2\n", ("c",), 3),
+    ('c = """\n1"""\n', ("c",), 1),
+    ("a = [ # one\n 1, # two\n 2,\n]\n", ("a",), 1),
+    ("a = [ # one\n 1, # two\n 2,\n]\n", ("a", 1), 3),
+    ("a = [\n { b = 1 },\n { b = 2 },\n]\n", ("a", 1, "b"), 3),
+    ("\r\na = { b = { c = 1 } }\r\n", ("a", "b", "c"), 2),
+]
+
+
+@pytest.mark.parametrize(("text", "steps", "line"), PLACES)
+def test_a_place_has_the_line_where_it_begins(
+    tmp_path: Path, text: str, steps: tuple[str | int, ...], line: int
+) -> None:
+    path = tmp_path / "places.toml"
+    path.write_bytes(text.encode())
+    _, place = read_toml(path)
+    for step in steps:
+        place /= step
+    assert place.line == line
