@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from math import isfinite
 from pathlib import Path
 from typing import cast, get_args
 
 from kgenn.bench.axes import axes
 from kgenn.bench.expand import OTHER_KEYS, Common, expand, source_of
-from kgenn.bench.experiment import SPLITS, CalibrationData, Cell, Experiment, Kind, Published, RunData
-from kgenn.bench.scope import Found, Scope
+from kgenn.bench.experiment import SPLITS, CalibrationData, Experiment, Kind, RunData
+from kgenn.bench.published import published_of
+from kgenn.bench.scope import Scope
 from kgenn.bench.toml_file import read_toml
 from kgenn.data import parse_scale
-from kgenn.diagnostics import Diagnostic, KgennError, fail, known_names
+from kgenn.diagnostics import Diagnostic, KgennError, fail
 
 DATA_SUFFIXES = (".npz",)
 CALIBRATION_SAMPLES = 1024
@@ -27,7 +27,6 @@ LAYER_SAMPLES = 32
 WORDS = ("title", "note", "source", "kind", "rows", "columns")
 HEAD = (*WORDS, "data", "split", "scale", "limit", "calibration", "layer-samples")
 TABLES = ("sweep", "published")
-FIGURES = ("ann", "accuracy", "spikes-per-neuron", "synaptic-operations")
 
 
 def read_configs(paths: Sequence[Path], limit: int | None = None) -> list[Experiment]:
@@ -115,7 +114,7 @@ def _experiment(name: str, scope: Scope, sweeps: Sequence[Scope], limit: int | N
         kind="table" if kind is None else cast(Kind, kind.one_of(get_args(Kind))),
         rows=_axis_names(scope, "rows", known),
         columns=_axis_names(scope, "columns", known),
-        published=tuple(_published(table, known, cells) for table in scope.tables("published")),
+        published=tuple(published_of(table, known, cells) for table in scope.tables("published")),
         cells=tuple(cells),
     )
 
@@ -162,37 +161,3 @@ def _text(scope: Scope, key: str) -> str | None:
 def _axis_names(scope: Scope, key: str, known: Sequence[str]) -> tuple[str, ...]:
     found = scope.get(key)
     return () if found is None else tuple(entry.one_of(known) for entry in found.items())
-
-
-def _published(table: Scope, known: Sequence[str], cells: Sequence[Cell]) -> Published:
-    """Return a figure after checking that there is a cell for it."""
-    problems = list(table.unknown(("where", "label", *FIGURES)))
-    where = table.need("where", 'say which cells: where = { converter = "few-spike" }').table()
-    problems += where.unknown(known)
-    if problems:
-        raise KgennError(problems)
-    figures = {key.replace("-", "_"): _number(table.get(key)) for key in FIGURES if key in table.values}
-    if not figures:
-        raise table.place.fail("gives no figure", f"give one of {', '.join(FIGURES)}")
-    label = _text(table, "label")
-    published = Published(dict(where.values), {**figures, **({} if label is None else {"label": label})})
-    if not any(published.matches(cell) for cell in cells):
-        raise _unmatched(where, cells)
-    return published
-
-
-def _unmatched(where: Scope, cells: Sequence[Cell]) -> KgennError:
-    """Return the error of a figure that no cell compares with, at the first value that no cell has."""
-    for name, value in where.values.items():
-        there = {str(cell.axes[name]) for cell in cells if name in cell.axes}
-        if str(value) not in there:
-            return (where.place / name).fail(f"no cell has the {name} {value!r}", known_names(str(value), there))
-    return where.place.fail("no cell has all of these values", "see them with kgenn bench --dry-run")
-
-
-def _number(found: Found | None) -> float:
-    assert found is not None, "the key is there"
-    value = found.value
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not isfinite(value) or value < 0:
-        raise found.place.fail(f"{found.key} is {value!r}", "give a number that is not negative")
-    return value

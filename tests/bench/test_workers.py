@@ -19,9 +19,10 @@ from kgenn.bench.config import read_configs
 from kgenn.bench.extras import extra
 from kgenn.bench.files import File, Library, Shelf
 from kgenn.bench.rerun import Task, tasks_of
+from kgenn.bench.shared import Memory, unchanged
 from kgenn.bench.store import Line, opened
 from kgenn.bench.sweep import Plan, Sweep
-from kgenn.bench.work import Memory, Outcome, run_cell, unchanged
+from kgenn.bench.work import Outcome, run_cell
 from kgenn.bench.workers import Workers, processes
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.base import Recall, anew
