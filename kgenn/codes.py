@@ -43,7 +43,7 @@ CODES: dict[str, str] = {
     "KG505": "The interpreter has no pygenn, or an old one, or one without the backend. Install GeNN.",
     "KG506": "GeNN failed to build or run the network; the end of its log is shown.",
     "KG507": "There is no CUDA device. Run with the target genn-cpu or cpu; they give the same spikes.",
-    "KG508": "A format needs a package that is not installed: nir for NIR, ml_genn for kgenn.to_ml_genn.",
+    "KG508": "A command or a format needs a package that is not installed, such as nir for NIR.",
     # running
     "KG601": "The data file is missing, unreadable, or lacks an array.",
     "KG602": "The data do not have the shape the network expects.",
@@ -53,4 +53,10 @@ CODES: dict[str, str] = {
     "KG606": "A file or directory could not be written.",
     "KG608": "The program ran out of memory. Use fewer threads or a smaller batch.",
     "KG607": "Labels are missing, of the wrong number, or not classes of the network.",
+    # sweeps
+    "KG620": "A benchmark configuration cannot be read, or has an unknown key or a value that does not fit.",
+    "KG621": "A model or a data set that a configuration names was not found. Pass --models or --data.",
+    "KG622": "The results directory is in use by another kgenn bench, damaged, or holds something else.",
+    "KG623": "A cell of a sweep ended without a result: its process died, or kgenn has a fault.",
+    "KG624": "The Dask scheduler does not answer.",
 }

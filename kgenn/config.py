@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from kgenn.diagnostics import fail, known_names
+from kgenn.registry import Registry
 
 T = TypeVar("T")
+# The default of an option that classes share, where it is not the same for all of them.
+VARIES = "depends on the method"
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,23 @@ def options_of(cls: type) -> tuple[Option, ...]:
         default = None if f.default is MISSING else f.default
         found.append(Option(f.name, str if choices else hint, choices, default, f.metadata["help"]))
     return tuple(found)
+
+
+def classes_of(registry: Registry[type[T]]) -> dict[str, type[T]]:
+    """Return all classes of a registry by name."""
+    return {name: registry.get(name) for name in registry.names()}
+
+
+def owners_of(classes: Mapping[str, type]) -> dict[str, tuple[Option, tuple[str, ...]]]:
+    """Return every option of some classes by name, with the names of the classes that have it."""
+    found: dict[str, tuple[Option, tuple[str, ...]]] = {}
+    for name, cls in classes.items():
+        for option in options_of(cls):
+            first, owners = found.get(option.name, (option, ()))
+            assert first.kind is option.kind, f"{option.flag} is of two types"
+            default = first.default if first.default == option.default else VARIES
+            found[option.name] = (replace(first, default=default), (*owners, name))
+    return found
 
 
 def make(cls: type[T], where: str, values: Mapping[str, Any]) -> T:

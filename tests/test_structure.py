@@ -47,10 +47,11 @@ ALLOWED: dict[str, set[str]] = {
     "citations": FOUNDATION,
     "credits": FOUNDATION | {"ir", "passes", "conversion", "encoders", "config", "artifact", "citations"},
     "api": FOUNDATION | MIDDLE | {"config", "data", "artifact", "search", "credits"},
+    "bench": FOUNDATION | MIDDLE | {"config", "data", "artifact", "search", "api"},
     "kgenn": FOUNDATION | MIDDLE | {"config", "api", "export"},
     "cli": FOUNDATION
     | MIDDLE
-    | {"config", "data", "artifact", "trace", "report", "api", "export", "search", "credits", "kgenn"},
+    | {"config", "data", "artifact", "trace", "report", "api", "export", "search", "credits", "bench", "kgenn"},
     "__main__": {"cli"},
 }
 

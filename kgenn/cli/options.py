@@ -13,7 +13,7 @@ import numpy as np
 
 from kgenn.backends.base import RunOptions
 from kgenn.cli.headings import HeadedOption
-from kgenn.config import Option, make, options_of
+from kgenn.config import Option, classes_of, make, options_of
 from kgenn.conversion import CONVERTERS
 from kgenn.data import Data, load_data, parse_scale, prepare
 from kgenn.diagnostics import fail
@@ -29,11 +29,6 @@ Decorator = Callable[[C], C]
 PATH = click.Path(path_type=Path)
 AUTO = "auto"
 METAVARS: Mapping[type, str] = {int: "N", float: "X"}
-
-
-def classes_of(registry: Registry[type[T]]) -> dict[str, type[T]]:
-    """Return all classes of a registry by name."""
-    return {name: registry.get(name) for name in registry.names()}
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from kgenn.conversion.base import Recall, anew
 from kgenn.ir.graph import Array, Graph
 from kgenn.layers.activation import ReLU
 
@@ -22,7 +23,9 @@ def relu_activations(graph: Graph, calibration: Array) -> Iterator[tuple[str, Ar
                 yield name, value
 
 
-def percentiles(graph: Graph, calibration: Array, percentile: float, channelwise: bool) -> dict[str, Array]:
+def percentiles(
+    graph: Graph, calibration: Array, percentile: float, channelwise: bool, recall: Recall = anew
+) -> dict[str, Array]:
     """Return a percentile of each ReLU's activation over samples and neurons, zeros included.
 
     Only the largest values are kept from batch to batch, so that memory stays small. Between two values the
@@ -31,10 +34,18 @@ def percentiles(graph: Graph, calibration: Array, percentile: float, channelwise
     Args:
         percentile: in (0, 100]; 100 is the maximum.
         channelwise: one for each channel instead of one for the layer.
+        recall: keeps them.
 
     Returns:
         For each ReLU's name an array of shape () or (channels,), float64.
     """
+    found: dict[str, Array] = recall(
+        ("percentiles", percentile, channelwise), lambda: _percentiles(graph, calibration, percentile, channelwise)
+    )
+    return found
+
+
+def _percentiles(graph: Graph, calibration: Array, percentile: float, channelwise: bool) -> dict[str, Array]:
     largest: dict[str, Array] = {}
     totals: dict[str, int] = {}
     for name, value in relu_activations(graph, calibration):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from kgenn.ir.graph import Array, Graph, Node
 from kgenn.ir.network import DEFAULT_READOUT, Network, ReadoutKind
@@ -15,7 +15,15 @@ from kgenn.ir.spike_code import CodeName
 
 # Run a network on samples as the user gives them, batch by batch; on generated C++, unless a test says otherwise.
 Simulate = Callable[[Network, Array, Wanted], Iterator[Recording]]
+# Return the value of a key: what an earlier conversion of the same model computed on the same samples, or what the
+# function given computes.
+Recall = Callable[[Hashable, Callable[[], Any]], Any]
 RATE_ENCODERS = frozenset({"direct", "if", "poisson", "poisson-signed", "spike"})
+
+
+def anew(key: Hashable, compute: Callable[[], Any]) -> Any:
+    """Compute a value without looking for an earlier one."""
+    return compute()
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +52,7 @@ class Calibration:
             with a neuron model, a readout of that model in place of the node; only what lies before it needs
             settings.
         simulate: runs a network on samples.
+        recall: keeps statistics of the graph's activations on the samples; keys need not name these two.
     """
 
     graph: Graph
@@ -51,6 +60,7 @@ class Calibration:
     num_timesteps: int
     draft: Callable[[Settings, str, NeuronModel | None, int], Network]
     simulate: Simulate
+    recall: Recall = anew
 
 
 @dataclass(frozen=True)

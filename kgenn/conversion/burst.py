@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from kgenn.conversion.base import Dynamics
+from kgenn.conversion.base import Dynamics, Recall, anew
 from kgenn.conversion.data_norm import PercentileScaled
 from kgenn.conversion.neurons import BURST
 from kgenn.conversion.scales import SCALE_FACTOR, cap_of
@@ -47,8 +47,8 @@ class Burst(PercentileScaled):
         if not 0 < self.scale_factor <= 1:
             raise fail("KG401", self.name, f"scale_factor is {self.scale_factor}; it lies in (0, 1]")
 
-    def scales(self, graph: Graph, samples: Array) -> Mapping[str, Array]:
-        found = super().scales(graph, samples)
+    def scales(self, graph: Graph, samples: Array, recall: Recall = anew) -> Mapping[str, Array]:
+        found = super().scales(graph, samples, recall)
         # capped neurons send single spikes, and need the whole range
         return {n: s if cap_of(graph.by_name[n]) else s * self.scale_factor for n, s in found.items()}
 

@@ -78,7 +78,7 @@ class Calibrated(Converter):
 
     def settings(self, calibration: Calibration) -> Settings:
         graph, samples = calibration.graph, calibration.samples
-        found = least_squares_scales(graph, samples, self.quanta, True, self.channelwise)
+        found = least_squares_scales(graph, samples, self.quanta, True, self.channelwise, calibration.recall)
         scales = capped(graph, audible(graph, found, "maximum"))
         if not self.correction:
             return Settings(scales)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from kgenn.conversion.assembly import assembler_of
-from kgenn.conversion.base import Calibration, Converter, Settings, Simulate
+from kgenn.conversion.base import Calibration, Converter, Recall, Settings, Simulate, anew
 from kgenn.conversion.constraints import violations
 from kgenn.conversion.max_pool import most_sources
 from kgenn.diagnostics import KgennError, fail, known_names
@@ -95,6 +96,7 @@ def convert_graph(
     lowering: LoweringOptions | None = None,
     readout: ReadoutKind | None = None,
     seed: int = 0,
+    recall: Recall = anew,
 ) -> Conversion:
     """Convert a graph as read from a file.
 
@@ -105,12 +107,14 @@ def convert_graph(
         allow: features beyond the strict profile.
         readout: one of the converter's; its default if not given.
         seed: of the encoder's random numbers.
+        recall: keeps what conversions of this graph with this calibration share; see `kgenn.conversion.base`.
 
     Raises:
         KgennError: KG2xx to KG4xx.
     """
     chosen = converter.readouts[0] if readout is None else readout
-    lowered = check_and_lower(graph, converter, allow, lowering or LoweringOptions(), chosen)
+    lowering = lowering or LoweringOptions()
+    lowered = check_and_lower(graph, converter, allow, lowering, chosen)
     check_encoder(converter, encoder)
     if num_timesteps < 1:
         raise fail("KG401", "timesteps", f"is {num_timesteps}; at least 1 is needed")
@@ -120,8 +124,14 @@ def convert_graph(
         what = f"has shape {calibration.shape}; the model takes samples of {lowered.input_shape}"
         raise fail("KG402", "calibration data", what, "give (N, *input shape), a few hundred training samples")
     assembler = assembler_of(lowered, converter, encoder, calibration, num_timesteps, seed)
-    assembler = replace(assembler, graph=split_max_pools(lowered, most_sources(assembler.spike_range)))
-    learnt_from = Calibration(assembler.graph, calibration, num_timesteps, assembler.up_to, simulate)
-    settings = converter.settings(learnt_from)
+    fan_in = most_sources(assembler.spike_range)
+    assembler = replace(assembler, graph=split_max_pools(lowered, fan_in))
+
+    def of_graph(key: Hashable, compute: Callable[[], Any]) -> Any:
+        return recall((lowering, chosen, fan_in, key), compute)
+
+    learnt_from = Calibration(assembler.graph, calibration, num_timesteps, assembler.up_to, simulate, of_graph)
+    steps = num_timesteps if converter.depends_on_timesteps else None
+    settings: Settings = of_graph((converter, encoder, steps, seed), lambda: converter.settings(learnt_from))
     draft = assembler.network(settings, chosen)
     return Conversion(draft.network, assembler.graph, settings, draft.rounding)

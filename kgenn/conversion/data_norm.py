@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from kgenn.conversion.activations import percentiles
-from kgenn.conversion.base import Calibration, Settings
+from kgenn.conversion.base import Calibration, Recall, Settings, anew
 from kgenn.conversion.paths import weights_into
 from kgenn.conversion.rate_coded import RateCoded, SingleSpikes
 from kgenn.conversion.scales import audible, capped
@@ -37,11 +37,11 @@ class PercentileScaled(RateCoded):
             raise fail("KG401", self.name, f"percentile is {self.percentile}; it lies in (0, 100]")
 
     def settings(self, calibration: Calibration) -> Settings:
-        return Settings(self.scales(calibration.graph, calibration.samples))
+        return Settings(self.scales(calibration.graph, calibration.samples, calibration.recall))
 
-    def scales(self, graph: Graph, samples: Array) -> Mapping[str, Array]:
+    def scales(self, graph: Graph, samples: Array, recall: Recall = anew) -> Mapping[str, Array]:
         """Return λ of each ReLU, for samples of shape (N, *input shape)."""
-        found = percentiles(graph, samples, self.percentile, self.channelwise)
+        found = percentiles(graph, samples, self.percentile, self.channelwise, recall)
         return audible(graph, found, f"percentile {self.percentile:g}")
 
 
@@ -63,8 +63,8 @@ class DataNorm(PercentileScaled, SingleSpikes):
 
     include_weights: bool = field(default=False, metadata={"help": "scales are at least the largest weight"})
 
-    def scales(self, graph: Graph, samples: Array) -> Mapping[str, Array]:
-        scales = dict(super().scales(graph, samples))
+    def scales(self, graph: Graph, samples: Array, recall: Recall = anew) -> Mapping[str, Array]:
+        scales = dict(super().scales(graph, samples, recall))
         if self.include_weights:
             for name, scale in scales.items():
                 kernels = weights_into(graph, graph.by_name[name].inputs[0]).values()

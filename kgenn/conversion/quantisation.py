@@ -15,6 +15,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from kgenn.conversion.activations import relu_activations
+from kgenn.conversion.base import Recall, anew
 from kgenn.ir.graph import Array, Graph
 
 # Bins of a histogram, from 0 to the largest activation.
@@ -77,7 +78,7 @@ def least_squares(counts: Array, tops: Array, levels: int, rounding: bool) -> Ar
 
 
 def least_squares_scales(
-    graph: Graph, samples: Array, levels: int, rounding: bool, channelwise: bool
+    graph: Graph, samples: Array, levels: int, rounding: bool, channelwise: bool, recall: Recall = anew
 ) -> dict[str, Array]:
     """Return λ of least squared error for each ReLU; zeros where it was silent on all samples.
 
@@ -87,14 +88,16 @@ def least_squares_scales(
         levels: L, the full scale of a spike train.
         rounding: to the nearest level; else down.
         channelwise: one for each channel, shape (channels,), instead of one for the layer, shape ().
+        recall: keeps the histograms, which depend on neither levels nor rounding.
     """
-    tops = largest(graph, samples)
+    tops: dict[str, Array] = recall("largest", lambda: largest(graph, samples))
     if channelwise:
         tops = {name: np.maximum(top, LEAST * top.max()) for name, top in tops.items()}
     else:
         tops = {name: np.full_like(top, top.max()) for name, top in tops.items()}
     scales = {}
-    for name, counts in histograms(graph, samples, tops).items():
+    counted: dict[str, Array] = recall(("histograms", channelwise), lambda: histograms(graph, samples, tops))
+    for name, counts in counted.items():
         own = counts if channelwise else counts.sum(axis=0, keepdims=True)
         best = least_squares(own, tops[name][: len(own)], levels, rounding)
         scales[name] = best if channelwise else best[0]

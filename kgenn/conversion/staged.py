@@ -81,12 +81,12 @@ class Staged(Converter):
 
     def statistics(self, calibration: Calibration) -> Mapping[str, Array]:
         """Return λ of each ReLU by the rule; 0 where it was silent."""
-        graph, samples = calibration.graph, calibration.samples
+        graph, samples, recall = calibration.graph, calibration.samples, calibration.recall
         if self.scale_rule == "least-squares":
             levels = self.levels(calibration.num_timesteps)
-            return least_squares_scales(graph, samples, levels, self.rounding, self.channelwise)
+            return least_squares_scales(graph, samples, levels, self.rounding, self.channelwise, recall)
         percentile = 100.0 if self.scale_rule == "maximum" else self.percentile or PERCENTILE
-        return percentiles(graph, samples, percentile, self.channelwise)
+        return percentiles(graph, samples, percentile, self.channelwise, recall)
 
     def half(self, unit: int) -> float:
         """Return what is added to v before it is read: half a unit to round, nothing to truncate."""

@@ -38,7 +38,7 @@ class ThresholdReLU(SingleSpikes):
         # populations that lowering inserted have no cap to be trained; their largest activation is one
         inserted = [node.name for node in relus if caps[node.name] is None and is_inserted(node)]
         if inserted:
-            largest = percentiles(graph, calibration.samples, 100.0, channelwise=False)
+            largest = percentiles(graph, calibration.samples, 100.0, False, calibration.recall)
             caps.update({name: float(largest[name]) or 1.0 for name in inserted})
         uncapped = [node.origin for node in relus if caps[node.name] is None]
         if uncapped:

@@ -1,0 +1,88 @@
+"""The axes of a sweep: every option of the command line that changes a network, by the name of its flag."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, get_args
+
+from kgenn.backends import TARGETS
+from kgenn.bench.toml_file import Place
+from kgenn.config import classes_of, options_of, owners_of
+from kgenn.conversion import CONVERTERS
+from kgenn.diagnostics import known_names
+from kgenn.encoders import ENCODERS
+from kgenn.ir.network import ReadoutKind
+from kgenn.passes import LoweringOptions
+from kgenn.search import Search
+
+AUTO = "auto"
+# Who has the options of `kgenn.search.Search`.
+SEARCHED = "timesteps auto"
+SEED_LIMIT = 2**32
+WORDS: Mapping[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A key of a sweep.
+
+    Attributes:
+        name: the key, as the flag is called.
+        kind: bool, int, float or str.
+        choices: the legal values, where they are few.
+        owners: the converters and encoders that have the option, as "converter few-spike", or `SEARCHED` where
+            it is one of the search for timesteps; none for an option that every sweep has.
+        word: a value beside those of the kind, such as "auto".
+    """
+
+    name: str
+    kind: type
+    choices: tuple[str, ...] = ()
+    owners: frozenset[str] = frozenset()
+    word: str | None = None
+
+    @property
+    def field(self) -> str:
+        """Return the option's name as a field."""
+        return self.name.replace("-", "_")
+
+    def read(self, value: Any, place: Place) -> Any:
+        """Return a value after checking its type, and that it is one of the choices.
+
+        Raises:
+            KgennError: KG620.
+        """
+        if self.word is not None and value == self.word:
+            return value
+        fits = isinstance(value, (int, float) if self.kind is float else self.kind)
+        if not fits or (isinstance(value, bool) and self.kind is not bool):
+            also = f" or {self.word!r}" if self.word is not None else ""
+            raise place.fail(f"{self.name} is {value!r}", f"give {WORDS[self.kind]}{also}")
+        if self.choices and value not in self.choices:
+            raise place.fail(f"{self.name} is {value!r}", known_names(value, self.choices))
+        return float(value) if self.kind is float else value
+
+
+@cache
+def axes() -> Mapping[str, Axis]:
+    """Return all axes by name: those that every sweep has, then the options of converters and encoders."""
+    found = [
+        Axis("converter", str, CONVERTERS.names()),
+        Axis("encoder", str, ENCODERS.names()),
+        Axis("timesteps", int, word=AUTO),
+        Axis("readout", str, get_args(ReadoutKind)),
+        Axis("seed", int),
+        Axis("target", str, TARGETS.names()),
+    ]
+    found += [Axis(o.flag[2:], o.kind, o.choices) for o in options_of(LoweringOptions)]
+    found += [Axis(o.flag[2:], o.kind, o.choices, frozenset({SEARCHED})) for o in options_of(Search)]
+    for kind, classes in (("converter", classes_of(CONVERTERS)), ("encoder", classes_of(ENCODERS))):
+        found += [
+            Axis(o.flag[2:], o.kind, o.choices, frozenset(f"{kind} {name}" for name in owners))
+            for o, owners in owners_of(classes).values()
+        ]
+    by_name = {axis.name: axis for axis in found}
+    assert len(by_name) == len(found), "two options have one name"
+    return by_name

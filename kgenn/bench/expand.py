@@ -1,0 +1,155 @@
+"""Expand a sweep: each combination of the values on its axes is a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from kgenn.bench.axes import AUTO, SEARCHED, SEED_LIMIT, Axis, axes
+from kgenn.bench.experiment import CalibrationData, Cell, RunData, Setup, Source
+from kgenn.bench.scope import Found, Scope
+from kgenn.bench.toml_file import Place
+from kgenn.config import make
+from kgenn.conversion import CONVERTERS
+from kgenn.conversion.constraints import FEATURES
+from kgenn.conversion.convert import check_encoder
+from kgenn.diagnostics import KgennError, fail, known_names
+from kgenn.encoders import ENCODERS
+from kgenn.passes import LoweringOptions
+from kgenn.search import Search
+
+MODEL_SUFFIXES = (".h5", ".keras")
+# What a sweep may say beside its axes.
+OTHER_KEYS = ("models", "allow")
+
+
+@dataclass(frozen=True)
+class Common:
+    """What all cells of an experiment share; see `Setup`."""
+
+    data: RunData
+    calibration: CalibrationData
+    layer_samples: int
+
+
+def expand(scope: Scope, common: Common) -> list[Cell]:
+    """Return the cells of a sweep: models first, then its keys as they stand, the last one fastest.
+
+    An option applies to the converters and encoders of the sweep that have it; combinations that it does not
+    tell apart are one cell.
+
+    Raises:
+        KgennError: KG620 with the line of the first key that is wrong.
+    """
+    scope.need("converter", 'say which: converter = "few-spike", or a list')
+    models = [source_of(f, MODEL_SUFFIXES) for f in scope.need("models", 'name some: models = ["vgg13"]').items()]
+    allow = features_of(scope)
+    names = [name for name in scope.keys() if name in axes()]  # noqa: SIM118 (a scope is no mapping)
+    choices = [_values(scope, axes()[name]) for name in names]
+    cells = []
+    for model in models:
+        for values in product(*choices):
+            cells.append(_cell(scope, common, model, allow, dict(zip(names, values, strict=True))))
+    return list(dict.fromkeys(cells))
+
+
+def source_of(found: Found, suffixes: tuple[str, ...]) -> Source:
+    """Return a model or data set: a name, or a path from the configuration's directory."""
+    text = found.text()
+    if "/" not in text and not text.endswith(suffixes):
+        return Source(text)
+    path = Path(text).expanduser()
+    return Source(path.stem, found.place.path.parent / path)
+
+
+def features_of(scope: Scope) -> tuple[str, ...]:
+    """Return the features that a sweep admits, in order."""
+    found = scope.get("allow")
+    if found is None or found.value == []:
+        return ()
+    return tuple(sorted({entry.one_of(tuple(FEATURES)) for entry in found.items()}))
+
+
+def _values(scope: Scope, axis: Axis) -> list[Any]:
+    """Return the values on an axis, each once."""
+    found = scope.get(axis.name)
+    assert found is not None, "the names of axes come from the scope"
+    values = []
+    for entry in found.items():
+        value = axis.read(entry.value, entry.place)
+        if axis.name == "timesteps" and value != AUTO and value < 1:
+            raise entry.place.fail(f"timesteps is {value}", "give at least 1, or 'auto'")
+        if axis.name == "seed" and not 0 <= value < SEED_LIMIT:
+            raise entry.place.fail(f"seed is {value}", f"it lies in 0 to {SEED_LIMIT - 1}")
+        values.append(value)
+    return list(dict.fromkeys(values))
+
+
+def _cell(scope: Scope, common: Common, model: Source, allow: tuple[str, ...], values: Mapping[str, Any]) -> Cell:
+    """Return the cell of one value on each axis."""
+    method = CONVERTERS.get(values["converter"])
+    encoder = values.get("encoder", method.default_encoder)
+    timesteps = values.get("timesteps", method.default_timesteps)
+    have = {f"converter {method.name}", f"encoder {encoder}", *([SEARCHED] if timesteps == AUTO else [])}
+    applied = {name: value for name, value in values.items() if have & axes()[name].owners}
+    for name in applied:
+        scope.mark(name)
+    lowering = {name: values[name] for name in ("residual", "pooling") if name in values}
+    try:
+        converter = make(method, f"converter {method.name}", _fields(applied, f"converter {method.name}"))
+        setup = Setup(
+            model=model,
+            data=common.data,
+            calibration=common.calibration,
+            converter=converter,
+            encoder=make(ENCODERS.get(encoder), f"encoder {encoder}", _fields(applied, f"encoder {encoder}")),
+            allow=allow,
+            lowering=make(LoweringOptions, "lowering", lowering),
+            readout=values.get("readout", method.readouts[0]),
+            timesteps=None if timesteps == AUTO else timesteps,
+            search=make(Search, SEARCHED, _fields(applied, SEARCHED)) if timesteps == AUTO else None,
+            seed=values.get("seed", 0),
+            target=values.get("target", "cpu"),
+            layer_samples=common.layer_samples,
+        )
+        _check(setup)
+    except KgennError as error:
+        raise _blamed(scope, values, error) from error
+    first = {"model": model.name, "converter": method.name, "encoder": encoder, "timesteps": timesteps}
+    rest = {name: values[name] for name in values if name in applied or not axes()[name].owners}
+    return Cell(setup, {**first, "target": setup.target, "seed": setup.seed, **rest})
+
+
+def _fields(applied: Mapping[str, Any], owner: str) -> dict[str, Any]:
+    return {axes()[name].field: value for name, value in applied.items() if owner in axes()[name].owners}
+
+
+def _check(setup: Setup) -> None:
+    """Raise KG401 where what is chosen does not go together."""
+    converter = setup.converter
+    check_encoder(converter, setup.encoder)
+    if setup.timesteps is not None:
+        converter.check(setup.timesteps)
+    if setup.readout not in converter.readouts:
+        what = f"the converter {converter.name} has no readout {setup.readout!r}"
+        raise fail("KG401", "readout", what, known_names(setup.readout, converter.readouts))
+
+
+def _blamed(scope: Scope, values: Mapping[str, Any], error: KgennError) -> KgennError:
+    """Return an error of the option that a diagnostic speaks of, or else of the converter."""
+    (diagnostic,) = error.diagnostics
+    words = f"{diagnostic.where} {diagnostic.what}"
+    named = [name for name in values if name in words or axes()[name].field in words]
+    found = scope.get(next((name for name in named if name != "converter"), "converter"))
+    assert found is not None, "a sweep has a converter"
+    return _place(found, values).fail(f"{diagnostic.where}: {diagnostic.what}", diagnostic.help)
+
+
+def _place(found: Found, values: Mapping[str, Any]) -> Place:
+    """Return the place of the value that a combination has, in a list of them."""
+    if not isinstance(found.value, list):
+        return found.place
+    return found.place / found.value.index(values[found.key])

@@ -1,0 +1,134 @@
+"""What a configuration asks for: experiments, and the cells that they consist of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from kgenn.conversion import Converter
+from kgenn.encoders import Encoder
+from kgenn.ir.network import ReadoutKind
+from kgenn.passes import LoweringOptions
+from kgenn.search import Search
+
+Kind = Literal["table", "curve", "pareto"]
+SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model or data set as a configuration names it.
+
+    Attributes:
+        name: what tables call it.
+        path: where it is, if the configuration says so.
+    """
+
+    name: str
+    path: Path | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.path is None else str(self.path)
+
+
+@dataclass(frozen=True)
+class RunData:
+    """The samples that a network runs on: the first `limit` of a split; all of them where that is None.
+
+    Attributes:
+        scale: such as "1/255"; of the calibration data too.
+    """
+
+    source: Source
+    split: str
+    scale: str | None
+    limit: int | None
+
+
+@dataclass(frozen=True)
+class CalibrationData:
+    """The samples that a converter learns from: the first so many of a split."""
+
+    source: Source
+    split: str
+    samples: int
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that determines what a cell gives, but for the contents of the files that it names.
+
+    Attributes:
+        timesteps: T; None where it is searched for.
+        layer_samples: of the test data, the first so many give the error of each layer.
+    """
+
+    model: Source
+    data: RunData
+    calibration: CalibrationData
+    converter: Converter
+    encoder: Encoder
+    allow: tuple[str, ...]
+    lowering: LoweringOptions
+    readout: ReadoutKind
+    timesteps: int | None
+    search: Search | None
+    seed: int
+    target: str
+    layer_samples: int
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One entry of a table: a setup, and where it stands among the others.
+
+    Attributes:
+        axes: the value on each axis, by the flag's name: model, converter … and each swept option.
+    """
+
+    setup: Setup
+    axes: Mapping[str, Any] = field(compare=False)
+
+    def __str__(self) -> str:
+        return " ".join(f"{name}={value}" for name, value in self.axes.items())
+
+
+@dataclass(frozen=True)
+class Published:
+    """A figure of the literature.
+
+    Attributes:
+        where: the axes of the cells that it compares with.
+        figures: ann and accuracy in %, spikes_per_neuron, synaptic_operations, label; those that are known.
+    """
+
+    where: Mapping[str, Any]
+    figures: Mapping[str, Any]
+
+    def matches(self, cell: Cell) -> bool:
+        """Tell whether a cell is one that the figure compares with."""
+        return all(name in cell.axes and cell.axes[name] == value for name, value in self.where.items())
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One table or figure.
+
+    Attributes:
+        name: the configuration file's, and its own where the file has several.
+        source: the publication whose figures it is compared with.
+        rows, columns: axes, as the paper's table has them.
+        cells: in the order of the sweeps.
+    """
+
+    name: str
+    title: str
+    note: str
+    source: str | None
+    kind: Kind
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    published: tuple[Published, ...]
+    cells: tuple[Cell, ...]

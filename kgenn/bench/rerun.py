@@ -1,0 +1,139 @@
+"""What a line of results holds so that the cell can be run again: its key, every option, and commands."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from kgenn import __version__
+from kgenn.backends.base import RunOptions
+from kgenn.bench.experiment import Cell, Experiment, Setup
+from kgenn.bench.files import Files, Library
+from kgenn.config import options_of
+
+SCHEMA = 1
+KEY_DIGITS = 16
+
+
+@dataclass(frozen=True)
+class Task:
+    """A cell ready to run.
+
+    Attributes:
+        key: of everything that determines the result.
+        run: threads and the like, which change no result.
+    """
+
+    key: str
+    cell: Cell
+    files: Files
+    run: RunOptions
+
+
+def tasks_of(experiment: Experiment, library: Library, run: RunOptions) -> list[Task]:
+    """Return the cells of an experiment with their files and keys."""
+    found = ((cell, library.files(cell.setup)) for cell in experiment.cells)
+    return [Task(key_of(cell.setup, files), cell, files, run) for cell, files in found]
+
+
+def key_of(setup: Setup, files: Files) -> str:
+    """Return 16 hexadecimal digits of the SHA-256 of everything that determines a cell's result."""
+    identity = {
+        "schema": SCHEMA,
+        "kgenn": __version__,
+        "model": files.model.sha256,
+        "data": {"sha256": files.data.sha256, **_test_data(setup)},
+        "calibration": {"sha256": files.calibration.sha256, **_calibration(setup)},
+        "options": options(setup),
+    }
+    text = json.dumps(identity, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS]
+
+
+def record(task: Task) -> dict[str, Any]:
+    """Return the entry `rerun` of a line; files are named without their directories."""
+    setup, files = task.cell.setup, task.files
+    return {
+        "model": {"file": files.model.path.name, "sha256": files.model.sha256},
+        "data": {"file": files.data.path.name, "sha256": files.data.sha256, **_test_data(setup)},
+        "calibration": {
+            "file": files.calibration.path.name,
+            "sha256": files.calibration.sha256,
+            **_calibration(setup),
+        },
+        "options": options(setup),
+        "kgenn": __version__,
+        "command": commands(setup, files),
+    }
+
+
+def options(setup: Setup) -> dict[str, Any]:
+    """Return every option of a cell as JSON-able data."""
+    return {
+        "converter": {"name": setup.converter.name, **_options(setup.converter)},
+        "encoder": {"name": setup.encoder.name, **_options(setup.encoder)},
+        "allow": list(setup.allow),
+        "lowering": _options(setup.lowering),
+        "readout": setup.readout,
+        "timesteps": "auto" if setup.timesteps is None else setup.timesteps,
+        "search": None if setup.search is None else _options(setup.search),
+        "seed": setup.seed,
+        "target": setup.target,
+        "layer_samples": setup.layer_samples,
+    }
+
+
+def commands(setup: Setup, files: Files) -> list[str]:
+    """Return the command lines that give the cell's result, in the directory of its files."""
+    calibration, data = setup.calibration, setup.data
+    make: list[object] = ["kgenn", "compile", files.model.path.name]
+    make += ["--calibration", files.calibration.path.name, "--split", calibration.split]
+    make += ["--calibration-samples", calibration.samples]
+    make += [] if data.scale is None else ["--scale", data.scale]
+    make += ["--converter", setup.converter.name, *_flags(setup.converter)]
+    make += ["--encoder", setup.encoder.name, *_flags(setup.encoder)]
+    make += ["--timesteps", "auto" if setup.timesteps is None else setup.timesteps]
+    make += [] if setup.search is None else _flags(setup.search)
+    make += ["--readout", setup.readout, "--seed", setup.seed]
+    make += [word for feature in setup.allow for word in ("--allow", feature)]
+    make += [*_flags(setup.lowering), "--target", setup.target, "-o", "cell"]
+    run: list[object] = ["kgenn", "run", "cell", "--data", files.data.path.name, "--split", data.split]
+    run += [] if data.limit is None else ["--limit", data.limit]
+    run += ["--curve", "--json"]
+    return [_line(make), _line(run)]
+
+
+def _line(words: Iterable[object]) -> str:
+    return shlex.join(str(word) for word in words)
+
+
+def _test_data(setup: Setup) -> dict[str, Any]:
+    scale = None if setup.data.scale is None else str(Fraction(setup.data.scale))
+    return {"split": setup.data.split, "limit": setup.data.limit, "scale": scale}
+
+
+def _calibration(setup: Setup) -> dict[str, Any]:
+    return {"split": setup.calibration.split, "samples": setup.calibration.samples}
+
+
+def _options(value: object) -> dict[str, Any]:
+    return {option.name: getattr(value, option.name) for option in options_of(type(value))}
+
+
+def _flags(value: object) -> list[str]:
+    """Return the flags of the options that are not at their defaults."""
+    default, words = type(value)(), []
+    for option in options_of(type(value)):
+        own = getattr(value, option.name)
+        if own == getattr(default, option.name):
+            continue
+        if option.kind is bool:
+            words.append(option.flag if own else f"--no-{option.flag[2:]}")
+        else:
+            words += [option.flag, str(own)]
+    return words

@@ -1,0 +1,112 @@
+"""Tables of a configuration inside each other: what the inner one lacks, the outer one says."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kgenn.bench.toml_file import Place
+from kgenn.diagnostics import Diagnostic, known_names
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A value and where it stands."""
+
+    value: Any
+    place: Place
+
+    def text(self) -> str:
+        """Return a string."""
+        if not isinstance(self.value, str) or not self.value:
+            raise self.place.fail(f"{self.key} is {self.value!r}", "give a string that is not empty")
+        return self.value
+
+    def whole(self, least: int) -> int:
+        """Return a whole number that is at least so large."""
+        if not isinstance(self.value, int) or isinstance(self.value, bool) or self.value < least:
+            raise self.place.fail(f"{self.key} is {self.value!r}", f"give a whole number, at least {least}")
+        return self.value
+
+    def one_of(self, choices: Collection[str]) -> str:
+        """Return one of some words."""
+        if not isinstance(self.value, str) or self.value not in choices:
+            raise self.place.fail(f"{self.key} is {self.value!r}", known_names(str(self.value), choices))
+        return self.value
+
+    def table(self) -> Scope:
+        """Return a table."""
+        if not isinstance(self.value, dict):
+            raise self.place.fail(f"{self.key} is {self.value!r}", "give a table")
+        return Scope(self.value, self.place)
+
+    def items(self) -> Iterator[Found]:
+        """Yield the entries of an array, or the value as the only one."""
+        if not isinstance(self.value, list):
+            yield self
+            return
+        if not self.value:
+            raise self.place.fail(f"{self.key} is an empty list", "leave it out, or give a value")
+        for index, value in enumerate(self.value):
+            yield Found(value, self.place / index)
+
+    @property
+    def key(self) -> str:
+        """Return the innermost key."""
+        return next(step for step in reversed(self.place.steps) if isinstance(step, str))
+
+
+@dataclass(frozen=True, eq=False)
+class Scope:
+    """A table of a configuration.
+
+    Attributes:
+        values: what it holds.
+        outer: the table that holds for what this one does not say.
+        used: the keys that had an effect; filled in as cells are made.
+    """
+
+    values: Mapping[str, Any]
+    place: Place
+    outer: Scope | None = None
+    used: set[str] = field(default_factory=set)
+
+    def get(self, key: str) -> Found | None:
+        """Return the value of a key from here or further out, or None."""
+        if key in self.values:
+            return Found(self.values[key], self.place / key)
+        return None if self.outer is None else self.outer.get(key)
+
+    def keys(self) -> list[str]:
+        """Return the keys of this table, then those of the tables around it."""
+        return list(dict.fromkeys([*self.values, *(() if self.outer is None else self.outer.keys())]))
+
+    def mark(self, key: str) -> None:
+        """Note that a key had an effect."""
+        if key in self.values:
+            self.used.add(key)
+        elif self.outer is not None:
+            self.outer.mark(key)
+
+    def need(self, key: str, help: str) -> Found:
+        """Return the value of a key that must be there."""
+        found = self.get(key)
+        if found is None:
+            raise self.place.fail(f"has no {key}", help)
+        return found
+
+    def tables(self, key: str) -> list[Scope]:
+        """Return the tables of an array of tables of this scope, each with this one around it."""
+        if key not in self.values:
+            return []
+        value, place = self.values[key], self.place / key
+        if not isinstance(value, list) or not value or not all(isinstance(entry, dict) for entry in value):
+            raise place.fail(f"{key} is no array of tables", f"write [[{key}]]")
+        return [Scope(entry, place / index, self) for index, entry in enumerate(value)]
+
+    def unknown(self, known: Collection[str]) -> Iterator[Diagnostic]:
+        """Yield a diagnostic for each key that is not one of those known."""
+        for key in self.values:
+            if key not in known:
+                yield from (self.place / key).fail(f"unknown key {key!r}", known_names(key, known)).diagnostics

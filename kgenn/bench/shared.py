@@ -1,0 +1,81 @@
+"""What the cells of a process share: models, samples, statistics of activations, the models' accuracies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+from kgenn.api import as_graph, labels_of
+from kgenn.artifact import sha256_of
+from kgenn.bench.files import File
+from kgenn.data import Data, load_data, prepare
+from kgenn.diagnostics import fail
+from kgenn.ir.graph import Graph, Shape
+from kgenn.search import Yardstick
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """What conversions of one model on one calibration set computed, by key."""
+
+    values: dict[Hashable, Any] = field(default_factory=dict)
+
+    def recall(self, key: Hashable, compute: Callable[[], Any]) -> Any:
+        """Return the value of a key, computing it the first time."""
+        if key not in self.values:
+            self.values[key] = compute()
+        return self.values[key]
+
+
+@lru_cache(maxsize=2)
+def model_of(file: File) -> Graph:
+    """Return a model as a graph."""
+    return as_graph(unchanged(file).path)
+
+
+@lru_cache(maxsize=4)
+def samples_of(file: File, split: str, limit: int | None, scale: str | None, shape: Shape) -> Data:
+    """Return the first samples of a data file as a model takes them.
+
+    Raises:
+        KgennError: KG601 where there are none, or as `load_data` and `prepare`.
+    """
+    data = load_data(unchanged(file).path, split).limited(limit)
+    if not len(data.x):
+        raise fail("KG601", str(file.path), "holds no samples", "save it with numpy.savez(path, x=..., y=...)")
+    fraction = None if scale is None else Fraction(scale)
+    return Data(prepare(data.x, shape, fraction, str(file.path)), data.y)
+
+
+@lru_cache(maxsize=2)
+def memory_of(model: File, data: File, split: str, samples: int, scale: str | None) -> Memory:
+    """Return what conversions of a model on a calibration set share."""
+    return Memory()
+
+
+@lru_cache(maxsize=8)
+def accuracy_of(model: File, data: File, split: str, limit: int | None, scale: str | None) -> float | None:
+    """Return a model's accuracy, 0 to 1, as NumPy computes it; None without labels."""
+    graph = model_of(model)
+    test = samples_of(data, split, limit, scale, graph.input_shape)
+    labels = labels_of(graph, test.y, len(test.x))
+    return None if labels is None else Yardstick(graph, test.x, labels).accuracy
+
+
+def unchanged(file: File) -> File:
+    """Return a file after checking that it is the one that the sweep began with.
+
+    Raises:
+        KgennError: KG621.
+    """
+    try:
+        same = sha256_of(file.path) == file.sha256
+    except OSError as error:
+        raise fail("KG621", str(file.path), f"cannot be read: {error.strerror or error}") from error
+    if not same:
+        what = "has changed since the sweep began"
+        raise fail("KG621", str(file.path), what, "start kgenn bench again: keys are of contents")
+    return file

@@ -1,0 +1,153 @@
+"""Run one cell: convert, build, evaluate."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+from kgenn.api import CompiledNetwork, labels_of
+from kgenn.artifact import Artifact
+from kgenn.backends import TARGETS
+from kgenn.backends.simulate import simulate
+from kgenn.bench.extras import extra
+from kgenn.bench.host import host
+from kgenn.bench.raster import raster_of
+from kgenn.bench.rerun import Task
+from kgenn.bench.shared import accuracy_of, memory_of, model_of, samples_of
+from kgenn.conversion.convert import Conversion, convert_graph
+from kgenn.data import Data
+from kgenn.diagnostics import Diagnostic, KgennError, fail
+from kgenn.ir.graph import Graph
+from kgenn.ir.network import Network, Population
+from kgenn.metrics.result import Result
+from kgenn.search import Found, Yardstick, fewest_timesteps
+
+# Of a run's figures, those that differ from run to run.
+COSTS = ("wall_seconds", "cpu_seconds", "kernel_seconds")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a cell gave.
+
+    Attributes:
+        result: the figures; None where it failed.
+        errors: the diagnostics of a failure.
+        host: what it ran on.
+        cost: seconds, by what they were spent on.
+    """
+
+    result: dict[str, Any] | None
+    errors: tuple[Diagnostic, ...]
+    host: dict[str, Any]
+    cost: dict[str, float]
+
+
+def run_cell(task: Task, ann_accuracy: float | None = None) -> Outcome:
+    """Convert, build and run one cell, on one thread of NumPy.
+
+    Args:
+        ann_accuracy: of the model on the same samples, where it is known.
+    """
+    start = time.perf_counter()
+    result: dict[str, Any] | None = None
+    errors: tuple[Diagnostic, ...] = ()
+    cost: dict[str, float] = {}
+    with extra("threadpoolctl", "bench").threadpool_limits(1):
+        try:
+            result, cost = _run(task, ann_accuracy)
+        except KgennError as error:
+            errors = error.diagnostics
+        except MemoryError:
+            errors = fail("KG608", str(task.cell), "ran out of memory", "use fewer --workers").diagnostics
+    cost["total_seconds"] = time.perf_counter() - start
+    return Outcome(result, errors, host(task.cell.setup.target), cost)
+
+
+def _run(task: Task, ann_accuracy: float | None) -> tuple[dict[str, Any], dict[str, float]]:
+    setup, files = task.cell.setup, task.files
+    clock = Clock()
+    graph = model_of(files.model)
+    test = samples_of(files.data, setup.data.split, setup.data.limit, setup.data.scale, graph.input_shape)
+    conversion, found = _converted(task, graph)
+    clock.stop("convert_seconds")
+    network = conversion.network
+    simulator = TARGETS.get(setup.target)().load(network, None, task.run)
+    simulator.prepare(False)
+    clock.stop("build_seconds")
+    compiled = CompiledNetwork(Artifact(network, setup.target), simulator)
+    result = compiled.evaluate(test.x, test.y)
+    if ann_accuracy is None:
+        ann_accuracy = accuracy_of(files.model, files.data, setup.data.split, setup.data.limit, setup.data.scale)
+    figures = {
+        **{name: value for name, value in result.to_dict(curve=True).items() if name not in COSTS},
+        "ann_accuracy": ann_accuracy,
+        "neurons": sum(p.size for p in hidden(network)),
+        "layers": _layers(compiled, result, test.limited(setup.layer_samples)),
+        "raster": raster_of(compiled, test.x[:1]),
+    }
+    if found is not None:
+        figures["timesteps_found"], figures["calibration_loss"] = found.timesteps, round(found.loss, 6)
+    return figures, {"wall_seconds": result.wall_seconds, "cpu_seconds": result.cpu_seconds, **clock.seconds}
+
+
+class Clock:
+    """Wall-clock time of one step after the other."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def stop(self, name: str) -> None:
+        """Note the time since the last step under a name."""
+        now = time.perf_counter()
+        self.seconds[name], self._last = now - self._last, now
+
+
+def _converted(task: Task, graph: Graph) -> tuple[Conversion, Found | None]:
+    setup, calibration = task.cell.setup, task.cell.setup.calibration
+    file, scale = task.files.calibration, setup.data.scale
+    data = samples_of(file, calibration.split, calibration.samples, scale, graph.input_shape)
+    own_simulate = partial(simulate, threads=task.run.threads)
+    memory = memory_of(task.files.model, file, calibration.split, calibration.samples, scale)
+
+    def at(timesteps: int) -> Conversion:
+        return convert_graph(
+            graph,
+            setup.converter,
+            setup.encoder,
+            data.x,
+            timesteps,
+            own_simulate,
+            setup.allow,
+            setup.lowering,
+            setup.readout,
+            setup.seed,
+            memory.recall,
+        )
+
+    if setup.search is None:
+        assert setup.timesteps is not None, "T is given or searched for"
+        return at(setup.timesteps), None
+    against = Yardstick(graph, data.x, labels_of(graph, data.y, len(data.x)))
+    found = fewest_timesteps(at, setup.converter, against, setup.search, own_simulate)
+    return found.conversion, found
+
+
+def hidden(network: Network) -> tuple[Population, ...]:
+    """Return the spiking populations other than the input."""
+    return tuple(p for p in network.spiking if p is not network.populations[0])
+
+
+def _layers(compiled: CompiledNetwork, result: Result, few: Data) -> list[dict[str, Any]]:
+    """Return the spikes of each hidden population, and its error on a few samples."""
+    errors = {e.population: asdict(e) for e in compiled.compare(few.x).layers} if len(few.x) else {}
+    rows = []
+    for p in hidden(compiled.network):
+        error = errors.get(p.name, {})
+        more = {name: error.get(name) for name in ("own", "saturated")}
+        row = {"name": p.name, "neurons": p.size, "spikes_per_neuron": result.spikes[p.name] / p.size}
+        rows.append({**row, "error": error.get("relative"), **more})
+    return rows

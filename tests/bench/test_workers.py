@@ -1,0 +1,159 @@
+"""Workers that die, that fail, and that share what they computed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kgenn.artifact import sha256_of
+from kgenn.backends.base import RunOptions
+from kgenn.backends.simulate import simulate
+from kgenn.bench.config import read_configs
+from kgenn.bench.extras import extra
+from kgenn.bench.files import File, Library, Shelf
+from kgenn.bench.rerun import Task, tasks_of
+from kgenn.bench.shared import Memory, unchanged
+from kgenn.bench.store import Line, opened
+from kgenn.bench.sweep import Plan, Sweep
+from kgenn.bench.work import Outcome, run_cell
+from kgenn.bench.workers import Workers, processes
+from kgenn.conversion import CONVERTERS
+from kgenn.conversion.base import Recall, anew
+from kgenn.conversion.convert import convert_graph
+from kgenn.diagnostics import KgennError
+from kgenn.encoders import ENCODERS
+from kgenn.frontend import load
+from kgenn.ir.serialise import npz_bytes, to_plain
+from sweeps import CALIBRATION, MODEL, TINY, written
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    """Return four cells."""
+    (experiment,) = read_configs([written(tmp_path, TINY.replace("[1, 2]", "[1, 2, 3, 4]"))])
+    library = Library(Shelf(), Shelf())
+    library.look_up([experiment])
+    return Plan([(experiment, tasks_of(experiment, library, RunOptions(1)))])
+
+
+class Quiet:
+    """Watch and say nothing."""
+
+    def started(self, task: Task) -> None:
+        """Say nothing."""
+
+    def finished(self, task: Task, line: Line) -> None:
+        """Say nothing."""
+
+
+class Stub(Workers):
+    """Workers that finish all but the first cell at once, and die or raise at a number of timesteps."""
+
+    def __init__(self, deadly: int, faulty: int) -> None:
+        self.deadly, self.faulty = deadly, faulty
+        self.under_way: list[Future[Outcome]] = []
+        self.runs: list[int] = []
+
+    @property
+    def slots(self) -> int:
+        return 3
+
+    def submit(self, task: Task, ann_accuracy: float | None) -> Future[Outcome]:
+        future: Future[Outcome] = Future()
+        steps = task.cell.axes["timesteps"]
+        self.runs.append(steps)
+        self.under_way.append(future)
+        if steps == self.deadly:  # a death takes all along that is under way
+            for other in self.under_way:
+                other.set_exception(BrokenProcessPool())
+            self.under_way = []
+        elif steps == self.faulty:
+            future.set_exception(AssertionError("what must not be"))
+        elif len(self.runs) > 1:
+            self.under_way.remove(future)
+            future.set_result(Outcome({"ann_accuracy": 1.0}, (), {}, {}))
+        return future
+
+
+def test_a_cell_that_its_process_died_of_is_told_from_those_beside_it(plan: Plan, tmp_path: Path) -> None:
+    workers = Stub(deadly=2, faulty=4)
+    with opened(tmp_path / "results") as store:
+        Sweep(plan, store, workers, Quiet()).run(plan.left({}, False))
+        assert sorted(workers.runs) == [1, 1, 2, 2, 3, 4]
+        lines = {line["axes"]["timesteps"]: line for line in store.lines.values()}
+    assert {steps: line["status"] for steps, line in lines.items()} == {1: "ok", 2: "failed", 3: "ok", 4: "failed"}
+    assert [lines[steps]["error"][0]["code"] for steps in (2, 4)] == ["KG623", "KG623"]
+    assert "its process died" in lines[2]["error"][0]["what"]
+    assert "AssertionError: what must not be" in lines[4]["error"][0]["what"]
+
+
+class Deadly:
+    """End the process that unpickles it."""
+
+    def __reduce__(self) -> tuple[Callable[[int], Any], tuple[int]]:
+        return os._exit, (1,)
+
+
+def test_other_processes_take_the_place_of_one_that_died(plan: Plan) -> None:
+    task = next(iter(plan.tasks.values()))[1]
+    with processes(1) as workers:
+        died: Any = workers.submit(Deadly(), None)  # type: ignore[arg-type]
+        assert isinstance(died.exception(60), BrokenProcessPool)
+        assert workers.submit(task, 0.5).result(60).result is not None
+
+
+def test_what_is_known_of_a_model_is_not_computed_again(plan: Plan) -> None:
+    task = next(iter(plan.tasks.values()))[1]
+    told = run_cell(task, 0.25)
+    assert told.result is not None
+    assert told.result["ann_accuracy"] == 0.25
+
+
+# spike-norm compiles a program for each layer; threshold-relu takes another model
+QUICK = sorted(set(CONVERTERS.names()) - {"spike-norm", "threshold-relu"})
+
+
+@pytest.mark.parametrize("name", [*QUICK, pytest.param("spike-norm", marks=pytest.mark.slow)])
+def test_conversions_that_share_statistics_give_the_networks_of_those_that_do_not(name: str) -> None:
+    graph, memory = load(MODEL), Memory()
+    with np.load(CALIBRATION) as data:
+        samples = (data["x"][:32, ..., None] / 255).astype(np.float32)
+    converter = CONVERTERS.get(name)()
+    keys: list[Hashable] = []
+
+    def recall(key: Hashable, compute: Callable[[], Any]) -> Any:
+        keys.append(key)
+        return memory.recall(key, compute)
+
+    def network(steps: int, recalled: Recall) -> tuple[Any, bytes]:
+        encoder = ENCODERS.get("direct")()
+        made = convert_graph(graph, converter, encoder, samples, steps, simulate, recall=recalled)
+        plain, arrays = to_plain(made.network)
+        return plain, npz_bytes(arrays)
+
+    for steps in (4, 4, 6):
+        assert network(steps, recall) == network(steps, anew)
+    assert len(memory.values) < len(keys)
+
+
+def test_a_file_that_changed_during_a_sweep_is_not_used(tmp_path: Path) -> None:
+    path = tmp_path / "net.h5"
+    path.write_bytes(b"one")
+    file = File(path, sha256_of(path))
+    assert unchanged(file) is file
+    path.write_bytes(b"two")
+    with pytest.raises(KgennError, match="has changed since the sweep began"):
+        unchanged(file)
+
+
+def test_a_package_that_is_missing_is_named_with_the_extra_that_brings_it() -> None:
+    with pytest.raises(KgennError, match=r"kg508_no_such_module.*\n.*kgenn\[dask\]") as caught:
+        extra("kg508_no_such_module", "dask")
+    assert caught.value.exit_code == 3
