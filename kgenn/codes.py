@@ -53,4 +53,7 @@ CODES: dict[str, str] = {
     "KG606": "A file or directory could not be written.",
     "KG608": "The program ran out of memory. Use fewer threads or a smaller batch.",
     "KG607": "Labels are missing, of the wrong number, or not classes of the network.",
+    # benchmark runs
+    "KG630": "The directory is not the output of kgenn bench: it has no sweep.json, or no finished cell.",
+    "KG631": "What kgenn bench wrote is damaged, or of another version's schema.",
 }

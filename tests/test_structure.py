@@ -41,7 +41,8 @@ ALLOWED: dict[str, set[str]] = {
     "trace": FOUNDATION | {"ir"},
     "artifact": FOUNDATION | {"ir", "backends"},
     "export": FOUNDATION | {"ir", "backends"},
-    "report": FOUNDATION | {"ir", "layers", "backends"},
+    "bench": FOUNDATION,
+    "report": FOUNDATION | {"ir", "layers", "backends", "metrics", "bench"},
     "config": FOUNDATION | MIDDLE,
     "search": FOUNDATION | {"ir", "conversion"},
     "citations": FOUNDATION,
@@ -50,7 +51,7 @@ ALLOWED: dict[str, set[str]] = {
     "kgenn": FOUNDATION | MIDDLE | {"config", "api", "export"},
     "cli": FOUNDATION
     | MIDDLE
-    | {"config", "data", "artifact", "trace", "report", "api", "export", "search", "credits", "kgenn"},
+    | {"config", "data", "artifact", "trace", "bench", "report", "api", "export", "search", "credits", "kgenn"},
     "__main__": {"cli"},
 }
 

@@ -1,0 +1,1 @@
+"""Batch benchmark runs: a TOML file becomes a sweep, a sweep becomes cells, and each cell a line of results."""
