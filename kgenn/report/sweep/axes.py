@@ -70,6 +70,20 @@ def grouped(rows: Iterable[Row], axes: Sequence[str]) -> list[Group]:
     return [Group(point, tuple(members)) for point, members in found.values()]
 
 
+def nested(groups: Iterable[Group], axes: Sequence[str]) -> list[Point]:
+    """Return the points of groups, sorted axis by axis: numbers by size, words as they are met."""
+    points = [group.point for group in groups]
+    met = {axis: list(dict.fromkeys(repr(dict(p).get(axis, ...)) for p in points)) for axis in axes}
+
+    def place(point: Point, axis: str) -> tuple[bool, float]:
+        value = dict(point).get(axis)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return False, value
+        return True, met[axis].index(repr(dict(point).get(axis, ...)))
+
+    return sorted(points, key=lambda point: [place(point, axis) for axis in axes])
+
+
 def series_axes(rows: Sequence[Row]) -> list[str]:
     """Return the axes that tell the series of a plot apart."""
     found = [name for name in varying(rows) if name not in NO_SERIES]

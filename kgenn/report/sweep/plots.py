@@ -23,6 +23,8 @@ MOST_NAMED_LAYERS = 10
 MOST_POPULATIONS = 6
 # Spikes drawn of one population; each is a few bytes of the page.
 MOST_SPIKES = 2500
+# A stroke is as high as its neuron's place, or this part of the panel where that is more, halved.
+STROKES_HIGH = 44
 LONGEST_NAME, LONGEST_LAYER = 34, 16
 
 Styles = Mapping[str, SeriesStyle]
@@ -154,7 +156,8 @@ def raster(name: str, row: Row, style: SeriesStyle) -> Plot | None:
         count = few_enough(population)
         spikes = [(t, i) for t, i in population.spikes if i < count]
         # one path for all, which takes a tenth of the bytes of one for each
-        strokes = [point for t, i in spikes for point in ((t, i - 0.42), (t, i + 0.42))]
+        half = max(0.42, count / STROKES_HIGH)
+        strokes = [point for t, i in spikes for point in ((t, i - half), (t, i + half))]
         if strokes:
             path = Path(strokes, [Path.MOVETO, Path.LINETO] * len(spikes))
             axes.add_patch(PathPatch(path, fill=False, edgecolor=style.colour, linewidth=1.3))

@@ -13,6 +13,7 @@ from kgenn.report.sweep.axes import (
     grouped,
     layout,
     mean,
+    nested,
     phrase,
     point_of,
     runs,
@@ -105,8 +106,8 @@ class Table:
 def table(experiment: Experiment, rows: Sequence[Row]) -> Table:
     """Lay out the finished cells of an experiment."""
     row_axes, column_axes = layout(experiment, rows)
-    row_points = [group.point for group in grouped(rows, row_axes)]
-    column_points = [group.point for group in grouped(rows, column_axes)]
+    row_points = nested(grouped(rows, row_axes), row_axes)
+    column_points = nested(grouped(rows, column_axes), column_axes)
     apart = [name for name in varying(rows) if name not in (*row_axes, *column_axes, SEED)]
     by_place: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
