@@ -22,7 +22,7 @@ from kgenn.report.sweep.theme import COLOURS, styles
 from made_results import cell, experiment, grid, key, outcome, write
 
 EVIL = "<script>alert(1)</script>\"'&{{ 7 * 7 }}"
-VOID = {"meta", "br", "link", "img", "input", "hr"}
+VOID = {"meta", "br", "wbr", "link", "img", "input", "hr"}
 # What makes a browser fetch something.
 FETCHING = {"src", "srcset", "data", "poster", "action", "background"}
 

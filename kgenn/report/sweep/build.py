@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jinja2 import Environment
+from markupsafe import Markup, escape
 
 from kgenn import __version__
 from kgenn.backends.render import environment
@@ -54,5 +55,10 @@ def _environment() -> Environment:
         return printable(value) if type(value) is str else value  # not Markup, which is a str too
 
     html = environment().overlay(autoescape=True, finalize=finalize)
-    html.filters = {**html.filters, "written": written, "title_of": title}
+    html.filters = {**html.filters, "written": written, "title_of": title, "breakable": _breakable}
     return html
+
+
+def _breakable(name: str) -> Markup:
+    """Return a name, escaped, that a narrow column breaks after an underscore rather than anywhere."""
+    return Markup("_<wbr>").join(escape(part) for part in printable(name).split("_"))

@@ -59,7 +59,8 @@ class Plot:
 
     Attributes:
         name: of its file and ids; unique in the report.
-        title, caption: in words.
+        title, caption: in words; the caption holds for every plot of the kind.
+        note: what holds for this one; may be empty.
         svg: for the page.
         png: with the legend below.
     """
@@ -67,6 +68,7 @@ class Plot:
     name: str
     title: str
     caption: str
+    note: str
     svg: str = field(repr=False)
     png: bytes = field(repr=False)
 
@@ -157,12 +159,13 @@ class Canvas:
         axis.set_major_formatter(FuncFormatter(lambda value, _: amount(value)))
         axis.set_minor_locator(NullLocator())
 
-    def finish(self, name: str, title: str, caption: str) -> Plot:
+    def finish(self, name: str, title: str, caption: str, note: str = "") -> Plot:
         """Return the plot."""
         vector, pixels = io.BytesIO(), io.BytesIO()
         metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         self.figure.savefig(vector, format="svg", transparent=True, metadata=metadata)
-        self.figure.suptitle(printable(title), fontsize=12)
+        self.figure.set_layout_engine("none")  # what was laid out stays; title and legend lie outside
+        self.figure.suptitle(printable(title), fontsize=12, y=1.01, va="bottom")
         handles = [
             Line2D([], [], color=s.colour, marker=s.marker, linestyle=(0, s.dashes) if s.dashes else "-")
             for s in self.legend.values()
@@ -174,8 +177,8 @@ class Canvas:
         self.figure.savefig(
             pixels, format="png", dpi=PNG_DPI, facecolor="white", bbox_inches="tight", metadata={"Software": None}
         )
-        svg = themed(vector.getvalue(), name, title, caption, self.tips)
-        return Plot(name, title, caption, svg, pixels.getvalue())
+        svg = themed(vector.getvalue(), name, title, f"{caption} {note}".strip(), self.tips)
+        return Plot(name, title, caption, note, svg, pixels.getvalue())
 
     def _tip(self, text: str) -> str:
         gid = f"tip-{len(self.tips)}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kgenn.bench.rows import Experiment, Row
+from kgenn.bench.rows import Experiment, Failure, Row
 from kgenn.report.sweep import plots
 from kgenn.report.sweep.axes import (
     Group,
@@ -27,6 +27,8 @@ from kgenn.report.sweep.text import amount, duration, percent, slug, unique
 from kgenn.report.sweep.theme import SeriesStyle, styles
 from kgenn.report.sweep.verdicts import Verdict, judge
 
+# Of one model, of the first so many methods; a raster is most of the page's bytes.
+MOST_RASTERS = 4
 MAKERS = (
     plots.over_time,
     plots.against_spikes,
@@ -80,6 +82,7 @@ class View:
         same: the axes that have one value in all cells, in words.
         unfinished: cells that the sweep has and that are not there yet.
         axes: the names of the axes that vary.
+        failed: each cell without a result, and why.
         provenance: (name, values) of versions, files with their hashes and machines.
     """
 
@@ -92,7 +95,7 @@ class View:
     panels: tuple[Panel, ...]
     axes: tuple[str, ...]
     cells: tuple[CellLine, ...]
-    failed: tuple[tuple[CellLine, Row], ...]
+    failed: tuple[tuple[CellLine, tuple[Failure, ...]], ...]
     provenance: tuple[tuple[str, tuple[str, ...]], ...]
 
     @property
@@ -117,7 +120,7 @@ def view(results: Results, experiment: Experiment, taken: set[str]) -> View:
         panels=_panels(experiment, rows, anchor, taken),
         axes=tuple(changing),
         cells=cells,
-        failed=tuple((line, row) for line, row in zip(cells, rows, strict=True) if row.result is None),
+        failed=tuple((line, together(row.error)) for line, row in zip(cells, rows, strict=True) if not row.result),
         provenance=provenance(rows),
     )
 
@@ -135,7 +138,8 @@ def _panels(experiment: Experiment, rows: Sequence[Row], anchor: str, taken: set
         stem = f"{anchor}-{slug(heading)}" if heading else anchor
         drawn = [make(unique(f"{stem}-{slug(make.__name__)}", taken), series, looks) for make in makers]
         rasters = [
-            plots.raster(unique(f"{stem}-spikes", taken), _shortest(group), looks[group.label]) for group in series
+            plots.raster(unique(f"{stem}-spikes", taken), _shortest(group), looks[group.label])
+            for group in series[:MOST_RASTERS]
         ]
         kept = [plot for plot in drawn if plot is not None]
         spikes = [plot for plot in rasters if plot is not None]
@@ -168,6 +172,14 @@ def _line(row: Row, axes: Sequence[str]) -> CellLine:
     values = tuple(shown(row.axes[name]) if name in row.axes else "–" for name in axes)
     label = words(tuple((name, row.axes[name]) for name in axes if name in row.axes))
     return CellLine(row.key, values, row.status, figures, tuple(commands_of(row)), label or "the only cell")
+
+
+def together(failures: Iterable[Failure]) -> tuple[Failure, ...]:
+    """Return diagnostics that say the same of several places as one that lists the places."""
+    places: dict[tuple[str, str, str], list[str]] = {}
+    for f in failures:
+        places.setdefault((f.code, f.what, f.help), []).append(f.where)
+    return tuple(Failure(code, ", ".join(where), what, help) for (code, what, help), where in places.items())
 
 
 def provenance(rows: Iterable[Row]) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -20,7 +20,7 @@ MOST_POINTS = 160
 # Pixels: of a plot, of a row of the plot of times, of a population's raster; layers whose names fit the axis.
 HEIGHT, TIME_ROW, RASTER_ROW = 290.0, 24.0, 92.0
 MOST_NAMED_LAYERS = 10
-MOST_POPULATIONS = 6
+MOST_POPULATIONS = 4
 # Spikes drawn of one population; each is a few bytes of the page.
 MOST_SPIKES = 2500
 # A stroke is as high as its neuron's place, or this part of the panel where that is more, halved.
@@ -149,7 +149,8 @@ def raster(name: str, row: Row, style: SeriesStyle) -> Plot | None:
     if row.result is None or row.result.raster is None:
         return None
     first = row.result.raster
-    drawn = (first, *first.more)[:MOST_POPULATIONS]
+    every = (first, *first.more)
+    drawn = every if len(every) <= MOST_POPULATIONS else [every[i] for i in spread(len(every), MOST_POPULATIONS)]
     canvas = Canvas(60.0 + RASTER_ROW * len(drawn), len(drawn))
     last = max((t for population in drawn for t, _ in population.spikes), default=0)
     for axes, population in zip(canvas.panels, drawn, strict=True):
@@ -171,12 +172,11 @@ def raster(name: str, row: Row, style: SeriesStyle) -> Plot | None:
         )
     canvas.axes.set_xlabel("timestep")
     canvas.axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-    more = len(first.more) + 1 - len(drawn)
-    words = "The first test image: a stroke for each spike." + (
-        f" {more} more populations are not shown." if more else ""
-    )
+    more = len(every) - len(drawn)
+    words = "The first test image: a stroke for each spike."
+    note = f"{more} of {len(every)} populations are not shown." if more else ""
     title = ", ".join(filter(None, (style.label, f"T = {steps_of(row.result)}")))
-    return canvas.finish(name, f"Spikes of {title}", words)
+    return canvas.finish(name, f"Spikes of {title}", words, note)
 
 
 def seconds(row: Row, result: Outcome) -> float | None:
@@ -186,6 +186,11 @@ def seconds(row: Row, result: Outcome) -> float | None:
         if "wall_seconds" in row.cost and result.num_samples
         else None
     )
+
+
+def spread(length: int, count: int) -> list[int]:
+    """Return `count` indices of a sequence, evenly from the first to the last."""
+    return [round(k * (length - 1) / (count - 1)) for k in range(count)]
 
 
 def few_enough(population: Raster) -> int:

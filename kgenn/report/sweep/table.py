@@ -41,7 +41,7 @@ class Entry:
         label: what tells it from the others in the same cell.
         accuracy: the mean over seeds, with the spread where there are several.
         share: of the ANN's accuracy.
-        cost: spikes per neuron and synaptic operations.
+        costs: spikes per neuron, synaptic operations, and T where it was searched for.
         problem: the codes of a failure.
         key: of the first row.
     """
@@ -49,7 +49,7 @@ class Entry:
     label: str
     accuracy: str
     share: str
-    cost: str
+    costs: tuple[str, ...]
     problem: str
     key: str
 
@@ -174,16 +174,16 @@ def _entry(rows: Sequence[Row], label: str) -> Entry:
     codes = sorted({failure.code for row in rows for failure in row.error})
     problem = " ".join(["failed", *codes]) if len(results) < len(rows) else ""
     if not results:
-        return Entry(label, "", "", "", problem, rows[0].key)
+        return Entry(label, "", "", (), problem, rows[0].key)
     known = [r.accuracy for r in results if r.accuracy is not None]
     accuracy = percent(mean(known))
     if len(known) > 1:
         accuracy += f" ± {50 * (max(known) - min(known)):.2f}"
     found = next((steps_of(r) for r in results if r.timesteps_found), None)
-    cost = f"{mean(r.spikes_per_neuron for r in results):.3g} spikes · "
-    cost += f"{amount(mean(r.synaptic_operations for r in results) or 0)} ops"
-    cost += f" · T = {found}" if found else ""
-    return Entry(label, accuracy, percent(mean(r.share for r in results), 1), cost, problem, rows[0].key)
+    costs = [f"{mean(r.spikes_per_neuron for r in results):.3g} spikes"]
+    costs.append(f"{amount(mean(r.synaptic_operations for r in results) or 0)} ops")
+    costs += [f"T = {found}"] if found else []
+    return Entry(label, accuracy, percent(mean(r.share for r in results), 1), tuple(costs), problem, rows[0].key)
 
 
 def _published(experiment: Experiment, published: Published, rows: Sequence[Row]) -> PublishedCell:
