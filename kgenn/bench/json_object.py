@@ -93,11 +93,7 @@ class Object:
 
     def axes(self, name: str) -> Mapping[str, Axis]:
         """Return an object whose values are strings, numbers, booleans or null."""
-        found = self.mapping(name)
-        for axis, value in found.items():
-            if value is not None and not isinstance(value, str | int | float):
-                raise (self.place / name / axis).expect(value, "a string, a number, true, false or null")
-        return found
+        return as_axes(self.mapping(name), self.place / name)
 
     def list(self, name: str, read: Callable[[Any, Place], T]) -> tuple[T, ...]:
         """Return each item of a list; none where there is no list."""
@@ -114,6 +110,15 @@ class Object:
         """Raise KG631 where another version of kgenn wrote it."""
         if self.values.get("schema") != SCHEMA:
             raise (self.place / "schema").expect(self.values.get("schema"), f"{SCHEMA}, which this kgenn reads")
+
+
+def as_axes(value: Any, place: Place) -> Mapping[str, Axis]:
+    """Return an object whose values are strings, numbers, booleans or null."""
+    found = Object.of(value, place).values
+    for axis, entry in found.items():
+        if entry is not None and not isinstance(entry, str | int | float):
+            raise (place / axis).expect(entry, "a string, a number, true, false or null")
+    return found
 
 
 def as_number(value: Any, place: Place) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from kgenn.bench.json_object import SCHEMA, Axis, Object, Place, as_number, as_text
+from kgenn.bench.json_object import SCHEMA, Axis, Object, Place, as_axes, as_number, as_text
 
 KINDS = ("table", "curve", "pareto")
 STATUSES = ("ok", "failed")
@@ -72,6 +72,8 @@ class Experiment:
         kind: what is shown first.
         rows, columns: axes, as the paper's table has them.
         cells: keys, in the order of the sweep.
+        axes: of each cell, since a cell of two experiments has one row, with the axes of the first; empty: as in
+            the rows.
     """
 
     name: str
@@ -83,11 +85,15 @@ class Experiment:
     columns: tuple[str, ...] = ()
     published: tuple[Published, ...] = ()
     cells: tuple[str, ...] = ()
+    axes: tuple[Mapping[str, Axis], ...] = ()
 
     @classmethod
     def from_json(cls, value: Any, place: Place) -> Experiment:
         """Read one; raise KG631 where it is malformed."""
         o = Object.of(value, place)
+        cells, axes = o.list("cells", as_text), o.list("axes", as_axes)
+        if axes and len(axes) != len(cells):
+            raise (place / "axes").expect(len(axes), f"an entry for each of the {len(cells)} cells")
         return cls(
             o.text("name"),
             o.text("title"),
@@ -97,13 +103,15 @@ class Experiment:
             o.list("rows", as_text),
             o.list("columns", as_text),
             o.list("published", Published.from_json),
-            o.list("cells", as_text),
+            cells,
+            axes,
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON-able data."""
         lists = {name: list(getattr(self, name)) for name in ("rows", "columns", "cells")}
-        return {**vars(self), **lists, "published": [p.to_json() for p in self.published]}
+        axes = [dict(point) for point in self.axes]
+        return {**vars(self), **lists, "published": [p.to_json() for p in self.published], "axes": axes}
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def test_a_row_is_read_and_written_without_loss(line: dict[str, Any]) -> None:
 
 def test_an_experiment_is_read_and_written_without_loss() -> None:
     published = [{"where": {"model": "a"}, "ann": 90, "accuracy": 80.5, "label": "table 1"}]
-    plain = experiment([cell(1, {})], published=published, source="a paper", kind="pareto")
+    plain = experiment([cell(1, {})], published=published, source="a paper", kind="pareto", axes=[{"seed": 0}])
     assert Experiment.from_json(plain, HERE).to_json() == plain
 
 
@@ -110,6 +110,20 @@ def test_rows_of_another_sweep_are_noted(tmp_path: Path) -> None:
     results = read_results(write(tmp_path, cells, [experiment(cells[:1])]))
     assert results.notes == ("1 finished cells belong to no experiment of sweep.json",)
     assert len(results.finished(results.experiments[0])) == 1
+
+
+def test_a_cell_of_two_experiments_has_the_axes_of_each(tmp_path: Path) -> None:
+    cells = grid(["a"], ["b"])
+    own = {**cells[0]["axes"], "scale-factor": 1.0}
+    listed = [experiment(cells), experiment(cells, name="two", axes=[own])]
+    results = read_results(write(tmp_path, cells, listed))
+    assert [results.finished(e)[0].axes for e in results.experiments] == [cells[0]["axes"], own]
+
+
+def test_axes_that_are_not_one_for_each_cell_are_refused(tmp_path: Path) -> None:
+    cells = grid(["a"], ["b"])
+    with pytest.raises(KgennError, match=r"experiments\[0\]\.axes is 2, not an entry for each of the 1 cells"):
+        read_results(write(tmp_path, cells, [experiment(cells, axes=[{}, {}])]))
 
 
 def test_results_without_costs_are_read_where_there_are_no_cells(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def view(results: Results, experiment: Experiment, taken: set[str]) -> View:
         table=table(experiment, rows),
         same=", ".join(f"{name} {shown(value)}" for name, value in constant(rows)),
         unfinished=len(experiment.cells) - len(rows),
-        verdicts=tuple(v for p in experiment.published for v in judge(results.rows, experiment, p)),
+        verdicts=tuple(v for p in experiment.published for v in judge(rows, experiment, p)),
         panels=_panels(experiment, rows, anchor, taken),
         axes=tuple(changing),
         cells=cells,

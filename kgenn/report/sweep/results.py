@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kgenn.bench.json_object import Object, Place, parse
@@ -34,8 +34,10 @@ class Results:
     notes: tuple[str, ...] = ()
 
     def finished(self, experiment: Experiment) -> tuple[Row, ...]:
-        """Return the finished cells of an experiment, in the order of the sweep."""
-        return tuple(self.rows[key] for key in experiment.cells if key in self.rows)
+        """Return the finished cells of an experiment, in the order of the sweep, with their axes there."""
+        axes = experiment.axes or [None] * len(experiment.cells)
+        pairs = [(self.rows[k], own) for k, own in zip(experiment.cells, axes, strict=True) if k in self.rows]
+        return tuple(row if own is None else replace(row, axes=own) for row, own in pairs)
 
 
 def read_results(directory: Path) -> Results:

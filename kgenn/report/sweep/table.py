@@ -188,7 +188,7 @@ def _entry(rows: Sequence[Row], label: str) -> Entry:
 
 def _published(experiment: Experiment, published: Published, rows: Sequence[Row]) -> PublishedCell:
     """Return a published entry in words, each figure with its verdict over these rows."""
-    found = list(judge({row.key: row for row in rows}, experiment, published))
+    found = list(judge(rows, experiment, published))
     figures = []
     for figure, text in published_words(published):
         verdicts = [v for v in found if v.figure == figure]

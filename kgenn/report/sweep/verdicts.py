@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,17 +65,16 @@ class Verdict:
 
 def verdicts(results: Results) -> tuple[Verdict, ...]:
     """Return a verdict for each published figure and each kind of cell that it compares with."""
-    return tuple(v for e in results.experiments for p in e.published for v in judge(results.rows, e, p))
+    return tuple(v for e in results.experiments for p in e.published for v in judge(results.finished(e), e, p))
 
 
-def judge(by_key: Mapping[str, Row], experiment: Experiment, published: Published) -> Iterator[Verdict]:
+def judge(finished: Sequence[Row], experiment: Experiment, published: Published) -> Iterator[Verdict]:
     """Yield the verdicts of one published entry; of cells that differ only in their seed the mean counts."""
-    finished = [by_key[key] for key in experiment.cells if key in by_key]
     rows = [row for row in finished if published.matches(row.axes)]
     figures = list(_figures(published))
     label = published.label or experiment.source or "published"
     if not rows:
-        pending = any(key not in by_key for key in experiment.cells)
+        pending = len(finished) < len(experiment.cells)
         reason = "not finished" if pending else "no such cell"
         for figure, value in figures:
             yield Verdict(experiment.name, tuple(published.where.items()), label, figure, value, None, reason)
