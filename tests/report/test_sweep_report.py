@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 
+from kgenn.bench.json_object import Place
+from kgenn.bench.rows import Row
+from kgenn.report.sweep.axes import only_option
 from kgenn.report.sweep.build import report_files
-from kgenn.report.sweep.canvas import log_ticks
+from kgenn.report.sweep.canvas import log_ticks, look
 from kgenn.report.sweep.cells_csv import cells_csv
-from kgenn.report.sweep.plots import MOST_POINTS, MOST_SPIKES, thinned
+from kgenn.report.sweep.plots import MOST_POINTS, MOST_SPIKES, over_option, thinned
 from kgenn.report.sweep.results import read_results
 from kgenn.report.sweep.text import slug, unique
 from kgenn.report.sweep.theme import COLOURS, styles
@@ -191,6 +194,29 @@ def test_what_is_neither_row_nor_column_stands_in_the_cell(tmp_path: Path) -> No
     page = Page(files_of(tmp_path, grid(["a"], ["b"], (2, 4)))["index.html"])
     (text,) = [row[2] for row in page.rows if len(row) == 3 and row[0].strip() == "a"]
     assert re.findall(r"T = \d", text) == ["T = 2", "T = 4"]
+
+
+@pytest.mark.parametrize(
+    ("axes", "plotted"),
+    [
+        ([{"scale-factor": 0.5}, {"scale-factor": 1}, {"scale-factor": 1, "seed": 1}], True),
+        ([{"scale-factor": 0.5}, {"scale-factor": 0.5}], False),
+        ([{"timesteps": 4}, {"timesteps": 8}], False),
+        ([{"channelwise": False}, {"channelwise": True}], False),
+        ([{"scale-factor": 0.5, "encoder": "if"}, {"scale-factor": 1, "encoder": "direct"}], False),
+        ([{"scale-factor": 0.5}, {}], False),
+    ],
+)
+def test_an_option_that_alone_varies_has_a_plot_of_its_own(axes: list[dict[str, Any]], plotted: bool) -> None:
+    rows = [Row.from_json(cell(i, {"model": "a", **own}, outcome()), Place("")) for i, own in enumerate(axes)]
+    option = only_option(rows)
+    assert (option == "scale-factor") is plotted
+    if option is not None:
+        with look():
+            plot = over_option("over", rows, option, styles([option])[option])
+        assert plot is not None
+        assert plot.title == "Accuracy over scale-factor"
+        assert plot.svg.count("scale-factor 0.5: 90.00 %") == 1
 
 
 @pytest.mark.parametrize("kind", ["table", "curve", "pareto"])

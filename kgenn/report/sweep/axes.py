@@ -90,6 +90,16 @@ def series_axes(rows: Sequence[Row]) -> list[str]:
     return found or [name for name in ("converter",) if name in names_of(rows)]
 
 
+def only_option(rows: Sequence[Row]) -> str | None:
+    """Return the axis that alone varies, the seed aside, where its values are numbers and not the timesteps."""
+    changing = [name for name in varying(rows) if name != SEED]
+    if len(changing) != 1 or changing[0] == TIMESTEPS:
+        return None
+    values = [row.axes.get(changing[0]) for row in rows]
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    return changing[0] if numbers else None
+
+
 def panels(rows: Sequence[Row]) -> list[Group]:
     """Group rows by model: each has plots of its own."""
     return grouped(rows, [MODEL])

@@ -12,6 +12,7 @@ from kgenn.report.sweep.axes import (
     Group,
     constant,
     grouped,
+    only_option,
     panels,
     series_axes,
     shown,
@@ -137,6 +138,10 @@ def _panels(experiment: Experiment, rows: Sequence[Row], anchor: str, taken: set
         heading = model.label if len(models) > 1 else ""
         stem = f"{anchor}-{slug(heading)}" if heading else anchor
         drawn = [make(unique(f"{stem}-{slug(make.__name__)}", taken), series, looks) for make in makers]
+        option = only_option(model.rows)
+        if option is not None:
+            name, style = unique(f"{stem}-over-{slug(option)}", taken), styles([option])[option]
+            drawn.insert(0, plots.over_option(name, model.rows, option, style))
         rasters = [
             plots.raster(unique(f"{stem}-spikes", taken), _shortest(group), looks[group.label])
             for group in series[:MOST_RASTERS]

@@ -40,7 +40,7 @@ def over_time(name: str, series: Sequence[Group], styles: Styles) -> Plot | None
     """Plot the accuracy after each timestep.
 
     A line is the curve of the longest run of a series, marks are the accuracies of runs of T steps. A staged
-    network decides once, at its end: its marks are joined.
+    network decides once, at its end: its marks are joined. None where there is one point in time only.
     """
     canvas, reached = Canvas(HEIGHT), []
     for group in series:
@@ -57,12 +57,32 @@ def over_time(name: str, series: Sequence[Group], styles: Styles) -> Plot | None
         for x, y, tip in points:
             canvas.mark(x, y, style, tip)
         reached += [int(x) for x, _, _ in points]
-    if not reached:
+    if len(set(reached)) < 2:
         return None
     _accuracy_axis(canvas, series)
     canvas.logarithmic("timesteps", reached, 2)
     words = "Accuracy after each timestep. Marks: networks made for that many steps."
     return canvas.finish(name, "Accuracy over timesteps", words)
+
+
+def over_option(name: str, rows: Sequence[Row], axis: str, style: SeriesStyle) -> Plot | None:
+    """Plot the accuracy over an option that is a number, the only one that varies but for the seed."""
+    canvas, points = Canvas(HEIGHT), []
+    for group in grouped(rows, [axis]):
+        accuracy = mean(r.accuracy for _, r in done(group.rows))
+        value = dict(group.point).get(axis)
+        if accuracy is not None and isinstance(value, int | float):
+            points.append((value, 100 * accuracy, f"{group.label}: {percent(accuracy)}"))
+    if len(points) < 2:
+        return None
+    points.sort()
+    canvas.line([x for x, _, _ in points], [y for _, y, _ in points], style, axis)
+    for x, y, tip in points:
+        canvas.mark(x, y, style, tip)
+    canvas.legend.clear()
+    canvas.axes.set_xlabel(axis)
+    _accuracy_axis(canvas, [Group((), tuple(rows))])
+    return canvas.finish(name, f"Accuracy over {axis}", "All else is the same.")
 
 
 def against_spikes(name: str, series: Sequence[Group], styles: Styles) -> Plot | None:
@@ -262,6 +282,8 @@ def _pareto(
 def _accuracy_axis(canvas: Canvas, series: Sequence[Group]) -> None:
     """Name the y axis, and draw the accuracy of the model where all have one."""
     canvas.axes.set_ylabel("accuracy, %")
+    low, high = canvas.axes.get_ylim()
+    canvas.axes.set_ylim(low, min(high, 100 + 0.04 * (100 - low)))
     ann = {r.ann_accuracy for group in series for _, r in done(group.rows) if r.ann_accuracy is not None}
     if len(ann) == 1:
         canvas.reference(100 * ann.pop(), "ANN")
