@@ -18,8 +18,10 @@ from kgenn.report.sweep.axes import only_option
 from kgenn.report.sweep.build import report_files
 from kgenn.report.sweep.canvas import log_ticks, look
 from kgenn.report.sweep.cells_csv import cells_csv
-from kgenn.report.sweep.plots import MOST_POINTS, MOST_SPIKES, over_option, thinned
+from kgenn.report.sweep.plots import over_option
+from kgenn.report.sweep.rasters import MOST_SPIKES
 from kgenn.report.sweep.results import read_results
+from kgenn.report.sweep.series import MOST_POINTS, thinned
 from kgenn.report.sweep.text import slug, unique
 from kgenn.report.sweep.theme import COLOURS, styles
 from made_results import cell, experiment, grid, key, outcome, write

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kgenn.bench.rows import Experiment, Failure, Row
-from kgenn.report.sweep import plots
+from kgenn.report.sweep import pareto, plots, rasters
 from kgenn.report.sweep.axes import (
     Group,
     constant,
@@ -23,6 +23,7 @@ from kgenn.report.sweep.axes import (
 from kgenn.report.sweep.canvas import Plot
 from kgenn.report.sweep.cells_csv import commands_of
 from kgenn.report.sweep.results import Results
+from kgenn.report.sweep.series import done, seconds
 from kgenn.report.sweep.table import Table, table
 from kgenn.report.sweep.text import amount, duration, percent, slug, unique
 from kgenn.report.sweep.theme import SeriesStyle, styles
@@ -32,8 +33,8 @@ from kgenn.report.sweep.verdicts import Verdict, judge
 MOST_RASTERS = 4
 MAKERS = (
     plots.over_time,
-    plots.against_spikes,
-    plots.against_operations,
+    pareto.against_spikes,
+    pareto.against_operations,
     plots.layer_errors,
     plots.time_per_image,
 )
@@ -134,7 +135,7 @@ def _panels(experiment: Experiment, rows: Sequence[Row], anchor: str, taken: set
     found = []
     models = panels(rows)
     for model in models:
-        series = [group for group in grouped(model.rows, axes) if plots.done(group.rows)]
+        series = [group for group in grouped(model.rows, axes) if done(group.rows)]
         heading = model.label if len(models) > 1 else ""
         stem = f"{anchor}-{slug(heading)}" if heading else anchor
         drawn = [make(unique(f"{stem}-{slug(make.__name__)}", taken), series, looks) for make in makers]
@@ -142,12 +143,12 @@ def _panels(experiment: Experiment, rows: Sequence[Row], anchor: str, taken: set
         if option is not None:
             name, style = unique(f"{stem}-over-{slug(option)}", taken), styles([option])[option]
             drawn.insert(0, plots.over_option(name, model.rows, option, style))
-        rasters = [
-            plots.raster(unique(f"{stem}-spikes", taken), _shortest(group), looks[group.label])
+        drawn_rasters = [
+            rasters.raster(unique(f"{stem}-spikes", taken), _shortest(group), looks[group.label])
             for group in series[:MOST_RASTERS]
         ]
         kept = [plot for plot in drawn if plot is not None]
-        spikes = [plot for plot in rasters if plot is not None]
+        spikes = [plot for plot in drawn_rasters if plot is not None]
         if kept or spikes:
             legend = tuple(looks[group.label] for group in series)
             found.append(Panel(heading, legend, (*kept, *spikes[:1]), tuple(spikes[1:])))
@@ -156,8 +157,8 @@ def _panels(experiment: Experiment, rows: Sequence[Row], anchor: str, taken: set
 
 def _shortest(group: Group) -> Row:
     """Return the run of a series with the fewest steps that has a raster, or else the first."""
-    found = [(steps_of(r), index) for index, (_, r) in enumerate(plots.done(group.rows)) if r.raster is not None]
-    return plots.done(group.rows)[min(found)[1] if found else 0][0]
+    found = [(steps_of(r), index) for index, (_, r) in enumerate(done(group.rows)) if r.raster is not None]
+    return done(group.rows)[min(found)[1] if found else 0][0]
 
 
 def _line(row: Row, axes: Sequence[str]) -> CellLine:
@@ -172,7 +173,7 @@ def _line(row: Row, axes: Sequence[str]) -> CellLine:
             percent(r.share, 1),
             f"{r.spikes_per_neuron:.3f}",
             amount(r.synaptic_operations),
-            duration(plots.seconds(row, r)),
+            duration(seconds(row, r)),
         )
     values = tuple(shown(row.axes[name]) if name in row.axes else "–" for name in axes)
     label = words(tuple((name, row.axes[name]) for name in axes if name in row.axes))
