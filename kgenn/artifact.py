@@ -8,7 +8,7 @@ import os
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,14 +69,26 @@ class Artifact:
         return {MANIFEST: text.encode(), NETWORK: npz_bytes(arrays), **program.files}
 
 
-def write_directory(directory: Path, files: Mapping[str, bytes]) -> None:
-    """Write a directory under a temporary name and rename it; replace an older output of kgenn.
+def write_directory(
+    directory: Path,
+    files: Mapping[str, bytes],
+    is_older: Callable[[Path], bool] | None = None,
+    command: str = "kgenn compile",
+) -> None:
+    """Write a directory under a temporary name and rename it; replace an older output of the same command.
+
+    Args:
+        directory: to write.
+        files: by name.
+        is_older: tells whether a directory is an older output; by default of kgenn compile.
+        command: that writes it, for messages.
 
     Raises:
         KgennError: KG606 where it cannot be written, or holds something else.
     """
-    if directory.exists() and not is_output(directory) and (not directory.is_dir() or any(directory.iterdir())):
-        what = "exists and is not an output of kgenn compile"
+    empty = directory.is_dir() and not any(directory.iterdir())
+    if directory.exists() and not empty and not (directory.is_dir() and (is_older or is_output)(directory)):
+        what = f"exists and is not an output of {command}"
         raise fail("KG606", str(directory), what, "give another directory, or remove this one")
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)

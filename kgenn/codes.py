@@ -59,4 +59,6 @@ CODES: dict[str, str] = {
     "KG622": "The results directory is in use by another kgenn bench, damaged, or holds something else.",
     "KG623": "A cell of a sweep ended without a result: its process died, or kgenn has a fault.",
     "KG624": "The Dask scheduler does not answer.",
+    "KG630": "The directory is not the output of kgenn bench: it has no sweep.json, or no finished cell.",
+    "KG631": "What kgenn bench wrote is damaged, or of another version's schema.",
 }

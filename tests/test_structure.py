@@ -41,7 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "trace": FOUNDATION | {"ir"},
     "artifact": FOUNDATION | {"ir", "backends"},
     "export": FOUNDATION | {"ir", "backends"},
-    "report": FOUNDATION | {"ir", "layers", "backends"},
+    "report": FOUNDATION | {"ir", "layers", "backends", "metrics", "bench"},
     "config": FOUNDATION | MIDDLE,
     "search": FOUNDATION | {"ir", "conversion"},
     "citations": FOUNDATION,

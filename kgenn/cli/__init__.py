@@ -22,6 +22,7 @@ COMMANDS = {
     "inspect": ("kgenn.cli.inspect:inspect", "Show what a compiled network or a model consists of."),
     "compare": ("kgenn.cli.compare:compare", "Show layer by layer where a network departs from its model."),
     "bench": ("kgenn.cli.bench:bench", "Run the sweeps of benchmark configurations."),
+    "report": ("kgenn.cli.report:report", "Report a sweep: tables beside the published ones, plots, CSV."),
     "export": ("kgenn.cli.export:export", "Write a compiled network in the format of another tool."),
     "cite": ("kgenn.cli.cite:cite", "Print the BibTeX of what a compiled network used."),
     "list": ("kgenn.cli.listing:list_names", "List methods, encoders, targets, layers, features and diagnostics."),

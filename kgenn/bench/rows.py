@@ -1,0 +1,315 @@
+"""What a sweep leaves behind: experiments, and one row for each finished cell, as JSON and as values.
+
+Accuracies are shares, 0 to 1, in rows, and in % in what was published. `from_json` checks names and types, and
+leaves out nothing: what it does not know is kept in `others`, so that `to_json` gives the same object again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from kgenn.bench.json_object import SCHEMA, Axis, Object, Place, as_axes, as_number, as_text
+
+KINDS = ("table", "curve", "pareto")
+STATUSES = ("ok", "failed")
+
+
+@dataclass(frozen=True)
+class Published:
+    """A figure of the literature.
+
+    Attributes:
+        where: the axes of the cells that it compares with.
+        ann, accuracy: of the published model and of its spiking network, in %.
+        spikes_per_neuron, synaptic_operations: of one inference.
+        label: what to call it.
+    """
+
+    where: Mapping[str, Axis]
+    ann: float | None = None
+    accuracy: float | None = None
+    spikes_per_neuron: float | None = None
+    synaptic_operations: float | None = None
+    label: str | None = None
+
+    @property
+    def share(self) -> float | None:
+        """Return the accuracy as a share of the published ANN's."""
+        return self.accuracy / self.ann if self.accuracy is not None and self.ann else None
+
+    def matches(self, axes: Mapping[str, Axis]) -> bool:
+        """Tell whether it compares with a cell."""
+        return all(name in axes and axes[name] == value for name, value in self.where.items())
+
+    @classmethod
+    def from_json(cls, value: Any, place: Place) -> Published:
+        """Read one; raise KG631 where it is malformed."""
+        o = Object.of(value, place)
+        return cls(
+            where=o.axes("where"),
+            ann=o.optional_number("ann"),
+            accuracy=o.optional_number("accuracy"),
+            spikes_per_neuron=o.optional_number("spikes_per_neuron"),
+            synaptic_operations=o.optional_number("synaptic_operations"),
+            label=o.optional_text("label"),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures that are known."""
+        figures = {name: value for name, value in vars(self).items() if name != "where" and value is not None}
+        return {"where": dict(self.where), **figures}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One table or figure.
+
+    Attributes:
+        note: a paragraph about it; may be empty.
+        source: the publication whose figures it is compared with.
+        kind: what is shown first.
+        rows, columns: axes, as the paper's table has them.
+        cells: keys, in the order of the sweep.
+        axes: of each cell, since a cell of two experiments has one row, with the axes of the first; empty: as in
+            the rows.
+    """
+
+    name: str
+    title: str
+    note: str = ""
+    source: str | None = None
+    kind: Literal["table", "curve", "pareto"] = "table"
+    rows: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    published: tuple[Published, ...] = ()
+    cells: tuple[str, ...] = ()
+    axes: tuple[Mapping[str, Axis], ...] = ()
+
+    @classmethod
+    def from_json(cls, value: Any, place: Place) -> Experiment:
+        """Read one; raise KG631 where it is malformed."""
+        o = Object.of(value, place)
+        cells, axes = o.list("cells", as_text), o.list("axes", as_axes)
+        if axes and len(axes) != len(cells):
+            raise (place / "axes").expect(len(axes), f"an entry for each of the {len(cells)} cells")
+        return cls(
+            o.text("name"),
+            o.text("title"),
+            o.optional_text("note") or "",
+            o.optional_text("source"),
+            o.word("kind", KINDS),  # type: ignore[arg-type]
+            o.list("rows", as_text),
+            o.list("columns", as_text),
+            o.list("published", Published.from_json),
+            cells,
+            axes,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON-able data."""
+        lists = {name: list(getattr(self, name)) for name in ("rows", "columns", "cells")}
+        axes = [dict(point) for point in self.axes]
+        return {**vars(self), **lists, "published": [p.to_json() for p in self.published], "axes": axes}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A diagnostic of a cell that failed; its code may be another version's."""
+
+    code: str
+    where: str
+    what: str
+    help: str = ""
+
+    @classmethod
+    def from_json(cls, value: Any, place: Place) -> Failure:
+        """Read one; raise KG631 where it is malformed."""
+        o = Object.of(value, place)
+        return cls(o.text("code"), o.text("where"), o.text("what"), o.optional_text("help") or "")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One hidden population; see `kgenn.metrics.layer_error.LayerError`.
+
+    Attributes:
+        spikes_per_neuron: of one inference.
+        error: ‖rate − activation‖ / ‖activation‖.
+        own: the mean error that is made in this layer.
+        saturated: the share of activations that no rate can reach.
+    """
+
+    name: str
+    neurons: int
+    spikes_per_neuron: float | None = None
+    error: float | None = None
+    own: float | None = None
+    saturated: float | None = None
+
+    @classmethod
+    def from_json(cls, value: Any, place: Place) -> Layer:
+        """Read one; raise KG631 where it is malformed."""
+        o = Object.of(value, place)
+        figures = [o.optional_number(name) for name in ("spikes_per_neuron", "error", "own", "saturated")]
+        return cls(o.text("name"), o.whole("neurons"), *figures)
+
+
+@dataclass(frozen=True)
+class Raster:
+    """The spikes of some neurons of a population for the first sample.
+
+    Attributes:
+        neurons: how many of them, evenly over the population.
+        spikes: (timestep, neuron), from 0.
+        size: of the population.
+        more: the same of other populations.
+    """
+
+    population: str
+    neurons: int
+    spikes: tuple[tuple[int, int], ...] = field(repr=False)
+    size: int | None = None
+    more: tuple[Raster, ...] = ()
+
+    @classmethod
+    def from_json(cls, value: Any, place: Place) -> Raster:
+        """Read one; raise KG631 where it is malformed."""
+
+        def spike(pair: Any, at: Place) -> tuple[int, int]:
+            # not bool, which is an int, too
+            if not isinstance(pair, list) or [type(n) for n in pair] != [int, int] or min(pair) < 0:
+                raise at.expect(pair, "a timestep and a neuron")
+            return pair[0], pair[1]
+
+        o = Object.of(value, place)
+        spikes = o.list("spikes", spike)
+        size, more = o.optional_whole("size"), o.list("more", cls.from_json)
+        return cls(o.text("population"), o.whole("neurons"), spikes, size, more)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON-able data."""
+        lists = {"spikes": [list(pair) for pair in self.spikes], "more": [r.to_json() for r in self.more]}
+        return {**vars(self), **lists}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a cell gave; see `kgenn.metrics.result.Result`.
+
+    Attributes:
+        accuracy, ann_accuracy: of the network and of its model on the same samples, 0 to 1.
+        curve: the accuracy after each step.
+        timesteps_found: T, where it was searched for.
+        layers: the hidden populations, in order.
+        raster: of the first sample.
+        others: the rest: energy, direct_macs …
+    """
+
+    accuracy: float | None
+    num_samples: int
+    num_timesteps: int
+    spikes_per_neuron: float
+    synaptic_operations: float
+    ann_macs: float | None = None
+    ann_accuracy: float | None = None
+    curve: tuple[float, ...] | None = None
+    timesteps_found: int | None = None
+    layers: tuple[Layer, ...] = ()
+    raster: Raster | None = None
+    others: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def share(self) -> float | None:
+        """Return the accuracy as a share of the model's."""
+        return self.accuracy / self.ann_accuracy if self.accuracy is not None and self.ann_accuracy else None
+
+    @classmethod
+    def from_json(cls, value: Any, place: Place) -> Outcome:
+        """Read one; raise KG631 where it is malformed."""
+        o = Object.of(value, place)
+        known = [name for name in cls.__dataclass_fields__ if name != "others"]
+        raster = o.values.get("raster")
+        return cls(
+            accuracy=o.optional_number("accuracy"),
+            num_samples=o.whole("num_samples"),
+            num_timesteps=o.whole("num_timesteps"),
+            spikes_per_neuron=o.number("spikes_per_neuron"),
+            synaptic_operations=o.number("synaptic_operations"),
+            ann_macs=o.optional_number("ann_macs"),
+            ann_accuracy=o.optional_number("ann_accuracy"),
+            curve=None if o.values.get("curve") is None else o.list("curve", as_number),
+            timesteps_found=o.optional_whole("timesteps_found"),
+            layers=o.list("layers", Layer.from_json),
+            raster=None if raster is None else Raster.from_json(raster, place / "raster"),
+            others=o.others(*known),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON-able data."""
+        plain = {name: value for name, value in vars(self).items() if name != "others"}
+        plain["curve"] = None if self.curve is None else list(self.curve)
+        plain["layers"] = [dict(vars(layer)) for layer in self.layers]
+        plain["raster"] = None if self.raster is None else self.raster.to_json()
+        return {**plain, **self.others}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One finished cell.
+
+    Attributes:
+        key: 16 hex digits over everything that determines the result.
+        axes: the value on each axis, by the flag's name.
+        error: why it failed; empty where it did not.
+        result: None where it failed.
+        rerun: files with their hashes, options, version and the commands that give the cell again.
+        host, cost: where it ran and what it took; empty in results.jsonl.
+    """
+
+    key: str
+    experiment: str
+    axes: Mapping[str, Axis]
+    error: tuple[Failure, ...] = ()
+    result: Outcome | None = None
+    rerun: Mapping[str, Any] = field(default_factory=dict)
+    host: Mapping[str, Any] = field(default_factory=dict)
+    cost: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def status(self) -> str:
+        """Return "ok" or "failed"."""
+        return "failed" if self.result is None else "ok"
+
+    @classmethod
+    def from_json(cls, value: Any, place: Place) -> Row:
+        """Read one line of cells.jsonl or results.jsonl; raise KG631 where it is malformed."""
+        o = Object.of(value, place)
+        o.check_schema()
+        done = o.word("status", STATUSES) == "ok"
+        cost = Object(o.mapping("cost"), place / "cost")
+        return cls(
+            key=o.text("key"),
+            experiment=o.text("experiment"),
+            axes=o.axes("axes"),
+            error=o.list("error", Failure.from_json),
+            result=Outcome.from_json(o.values.get("result"), place / "result") if done else None,
+            rerun=o.mapping("rerun"),
+            host=o.mapping("host"),
+            cost={name: cost.number(name) for name in cost.values if cost.values[name] is not None},
+        )
+
+    def to_json(self, measured: bool = True) -> dict[str, Any]:
+        """Return it as JSON-able data, with host and cost only where `measured`."""
+        plain: dict[str, Any] = {
+            "schema": SCHEMA,
+            "key": self.key,
+            "experiment": self.experiment,
+            "axes": dict(self.axes),
+            "status": self.status,
+            "error": [dict(vars(failure)) for failure in self.error] or None,
+            "result": None if self.result is None else self.result.to_json(),
+            "rerun": dict(self.rerun),
+        }
+        return {**plain, "host": dict(self.host), "cost": dict(self.cost)} if measured else plain

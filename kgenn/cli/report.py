@@ -1,0 +1,86 @@
+"""`kgenn report`: a page, a table and plots of a sweep, and which published figures it meets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from kgenn.artifact import write_directory
+from kgenn.cli.console import print_json, print_line, print_table, stage
+from kgenn.cli.options import PATH, json_flag
+from kgenn.export.base import optional
+from kgenn.report.sweep.results import Results, read_results
+from kgenn.report.sweep.verdicts import Verdict, title, verdicts, written
+
+# What a report's directory holds; one that holds only these is replaced.
+OWN = {"index.html", "cells.csv", "plots"}
+
+
+@click.command()
+@click.argument("results", type=PATH)
+@click.option("-o", "--output", type=PATH, metavar="DIR", help="Directory to write; RESULTS/report by default.")
+@click.option("--check", is_flag=True, help="Tell which published figures are met; exit code 1 if one is missed.")
+@json_flag
+@click.pass_context
+def report(context: click.Context, results: Path, output: Path | None, check: bool, as_json: bool) -> None:
+    """Report a sweep: tables beside the published ones, plots, CSV.
+
+    RESULTS is an output directory of kgenn bench, of a sweep that is finished or under way. Written are
+    index.html, which needs no other file, cells.csv with a row for each cell, and plots/ with each plot as PNG.
+
+    A published accuracy is met where ours is at least the same share of its ANN's accuracy, published spikes and
+    operations where ours are at most as many. --check writes a report only where -o is given.
+    """
+    found = read_results(results)
+    summary: dict[str, object] = {}
+    if output is not None or not check:
+        summary = _write(found, output or results / "report", quiet=as_json)
+    judged = verdicts(found)
+    missed = [verdict for verdict in judged if not verdict.met]
+    if as_json:
+        figures = {"met": len(judged) - len(missed), "missed": len(missed)}
+        print_json({**summary, **figures, "figures": [verdict.to_json() for verdict in judged]})
+    elif check:
+        _print(judged)
+    if check and missed:
+        context.exit(1)
+
+
+def _write(found: Results, output: Path, quiet: bool) -> dict[str, object]:
+    optional("matplotlib", "pip install 'kgenn[report]'")
+    from kgenn.report.sweep.build import PAGE, report_files
+
+    with stage("drawing"):
+        files = report_files(found)
+        write_directory(output, files, _is_report, "kgenn report")
+    if not quiet:
+        for note in found.notes:
+            print_line(f"note: {note}")
+        print_line(str(output / PAGE))
+    return {"directory": str(output), "files": sorted(files), "notes": list(found.notes)}
+
+
+def _is_report(directory: Path) -> bool:
+    """Tell whether a directory holds a report and nothing else."""
+    return (directory / "index.html").is_file() and {path.name for path in directory.iterdir()} <= OWN
+
+
+def _print(judged: Sequence[Verdict]) -> None:
+    if not judged:
+        print_line("no published figures to compare with")
+        return
+    rows = [
+        (
+            v.experiment,
+            title(v),
+            v.figure,
+            written(v.figure, v.published),
+            written(v.figure, v.ours) if v.ours is not None else v.reason,
+            "met" if v.met else "MISSED",
+        )
+        for v in judged
+    ]
+    print_table(("experiment", "cells", "figure", ">published", ">ours", ""), rows)
+    print_line(f"{sum(v.met for v in judged)} of {len(judged)} published figures met")

@@ -1,0 +1,210 @@
+"""Gather what the page shows of one experiment: its table, its plots, its failures and where it all comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kgenn.bench.rows import Experiment, Failure, Row
+from kgenn.report.sweep import pareto, plots, rasters
+from kgenn.report.sweep.axes import (
+    Group,
+    constant,
+    grouped,
+    only_option,
+    panels,
+    series_axes,
+    shown,
+    steps_of,
+    varying,
+    words,
+)
+from kgenn.report.sweep.canvas import Plot
+from kgenn.report.sweep.cells_csv import commands_of
+from kgenn.report.sweep.results import Results
+from kgenn.report.sweep.series import done, seconds
+from kgenn.report.sweep.table import Table, table
+from kgenn.report.sweep.text import amount, duration, percent, slug, unique
+from kgenn.report.sweep.theme import SeriesStyle, styles
+from kgenn.report.sweep.verdicts import Verdict, judge
+
+# Of one model, of the first so many methods; a raster is most of the page's bytes.
+MOST_RASTERS = 4
+MAKERS = (
+    plots.over_time,
+    pareto.against_spikes,
+    pareto.against_operations,
+    plots.layer_errors,
+    plots.time_per_image,
+)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The plots of one model.
+
+    Attributes:
+        heading: the model; empty where there is one only.
+        legend: its series.
+        plots: in the order of the page.
+        rasters: more of them, folded away.
+    """
+
+    heading: str
+    legend: tuple[SeriesStyle, ...]
+    plots: tuple[Plot, ...]
+    rasters: tuple[Plot, ...]
+
+
+@dataclass(frozen=True)
+class CellLine:
+    """One cell in the list of all cells; figures in words.
+
+    Attributes:
+        axes: its values on the axes that vary.
+        figures: accuracy, ANN, share, spikes per neuron, operations, time per image.
+        commands: that give it again.
+    """
+
+    key: str
+    axes: tuple[str, ...]
+    status: str
+    figures: tuple[str, ...]
+    commands: tuple[str, ...]
+    label: str
+
+
+@dataclass(frozen=True)
+class View:
+    """What the page shows of one experiment.
+
+    Attributes:
+        anchor: its id in the page.
+        same: the axes that have one value in all cells, in words.
+        unfinished: cells that the sweep has and that are not there yet.
+        axes: the names of the axes that vary.
+        failed: each cell without a result, and why.
+        provenance: (name, values) of versions, files with their hashes and machines.
+    """
+
+    anchor: str
+    experiment: Experiment
+    table: Table
+    same: str
+    unfinished: int
+    verdicts: tuple[Verdict, ...]
+    panels: tuple[Panel, ...]
+    axes: tuple[str, ...]
+    cells: tuple[CellLine, ...]
+    failed: tuple[tuple[CellLine, tuple[Failure, ...]], ...]
+    provenance: tuple[tuple[str, tuple[str, ...]], ...]
+
+    @property
+    def plots(self) -> tuple[Plot, ...]:
+        """Return all plots."""
+        return tuple(plot for panel in self.panels for plot in (*panel.plots, *panel.rasters))
+
+
+def view(results: Results, experiment: Experiment, taken: set[str]) -> View:
+    """Return the view of an experiment; `taken` are the ids in use, to which its own are added."""
+    rows = results.finished(experiment)
+    anchor = unique(slug(experiment.name), taken)
+    changing = varying(rows)
+    cells = tuple(_line(row, changing) for row in rows)
+    return View(
+        anchor=anchor,
+        experiment=experiment,
+        table=table(experiment, rows),
+        same=", ".join(f"{name} {shown(value)}" for name, value in constant(rows)),
+        unfinished=len(experiment.cells) - len(rows),
+        verdicts=tuple(v for p in experiment.published for v in judge(rows, experiment, p)),
+        panels=_panels(experiment, rows, anchor, taken),
+        axes=tuple(changing),
+        cells=cells,
+        failed=tuple((line, together(row.error)) for line, row in zip(cells, rows, strict=True) if not row.result),
+        provenance=provenance(rows),
+    )
+
+
+def _panels(experiment: Experiment, rows: Sequence[Row], anchor: str, taken: set[str]) -> tuple[Panel, ...]:
+    """Draw the plots of each model; a series looks the same in all of them."""
+    axes = series_axes(rows)
+    looks = styles([group.label for group in grouped(rows, axes)])
+    makers = [*MAKERS[1:3], MAKERS[0], *MAKERS[3:]] if experiment.kind == "pareto" else MAKERS
+    found = []
+    models = panels(rows)
+    for model in models:
+        series = [group for group in grouped(model.rows, axes) if done(group.rows)]
+        heading = model.label if len(models) > 1 else ""
+        stem = f"{anchor}-{slug(heading)}" if heading else anchor
+        drawn = [make(unique(f"{stem}-{slug(make.__name__)}", taken), series, looks) for make in makers]
+        option = only_option(model.rows)
+        if option is not None:
+            name, style = unique(f"{stem}-over-{slug(option)}", taken), styles([option])[option]
+            drawn.insert(0, plots.over_option(name, model.rows, option, style))
+        drawn_rasters = [
+            rasters.raster(unique(f"{stem}-spikes", taken), _shortest(group), looks[group.label])
+            for group in series[:MOST_RASTERS]
+        ]
+        kept = [plot for plot in drawn if plot is not None]
+        spikes = [plot for plot in drawn_rasters if plot is not None]
+        if kept or spikes:
+            legend = tuple(looks[group.label] for group in series)
+            found.append(Panel(heading, legend, (*kept, *spikes[:1]), tuple(spikes[1:])))
+    return tuple(found)
+
+
+def _shortest(group: Group) -> Row:
+    """Return the run of a series with the fewest steps that has a raster, or else the first."""
+    found = [(steps_of(r), index) for index, (_, r) in enumerate(done(group.rows)) if r.raster is not None]
+    return done(group.rows)[min(found)[1] if found else 0][0]
+
+
+def _line(row: Row, axes: Sequence[str]) -> CellLine:
+    """Return a cell's line in the list."""
+    r = row.result
+    figures: tuple[str, ...] = ()
+    if r is not None:
+        figures = (
+            f"{steps_of(r):,}",
+            percent(r.accuracy),
+            percent(r.ann_accuracy),
+            percent(r.share, 1),
+            f"{r.spikes_per_neuron:.3f}",
+            amount(r.synaptic_operations),
+            duration(seconds(row, r)),
+        )
+    values = tuple(shown(row.axes[name]) if name in row.axes else "–" for name in axes)
+    label = words(tuple((name, row.axes[name]) for name in axes if name in row.axes))
+    return CellLine(row.key, values, row.status, figures, tuple(commands_of(row)), label or "the only cell")
+
+
+def together(failures: Iterable[Failure]) -> tuple[Failure, ...]:
+    """Return diagnostics that say the same of several places as one that lists the places."""
+    places: dict[tuple[str, str, str], list[str]] = {}
+    for f in failures:
+        places.setdefault((f.code, f.what, f.help), []).append(f.where)
+    return tuple(Failure(code, ", ".join(where), what, help) for (code, what, help), where in places.items())
+
+
+def provenance(rows: Iterable[Row]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return versions, files with their hashes and machines, each once."""
+    found: dict[str, dict[str, None]] = {}
+    for row in rows:
+        entries = [("kgenn", row.rerun.get("kgenn"))]
+        entries += [(name, row.rerun.get(name)) for name in ("model", "data", "calibration")]
+        entries += [(f"host: {name}", value) for name, value in row.host.items()]
+        for name, value in entries:
+            if value is not None:
+                found.setdefault(name, {})[_words(value)] = None
+    return tuple((name, tuple(values)) for name, values in found.items())
+
+
+def _words(value: Any) -> str:
+    """Return a part of a row's record in one line."""
+    if not isinstance(value, Mapping):
+        return str(value)
+    file = str(value.get("file", ""))
+    rest = ", ".join(f"{name} {item}" for name, item in value.items() if name != "file" and item is not None)
+    return f"{file}: {rest}" if file else rest

@@ -1,0 +1,68 @@
+"""Plot accuracy against what it costs: the Pareto picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from kgenn.bench.rows import Outcome
+from kgenn.metrics.energy import BREAK_EVEN_SPIKES
+from kgenn.report.sweep.axes import Group
+from kgenn.report.sweep.canvas import Canvas, Plot
+from kgenn.report.sweep.series import HEIGHT, Styles, accuracy_axis, done, points_of
+from kgenn.report.sweep.theme import LIGHT
+
+
+def against_spikes(name: str, series: Sequence[Group], styles: Styles) -> Plot | None:
+    """Plot accuracy against spikes per neuron, with the break-even of Davidson & Furber 2021."""
+    limit = (BREAK_EVEN_SPIKES, f"break-even {BREAK_EVEN_SPIKES}")
+    canvas = _pareto(series, styles, lambda r: r.spikes_per_neuron, "spikes per neuron", limit)
+    words = (
+        f"Up and to the left is better. Left of the dashed line, {BREAK_EVEN_SPIKES} spikes per neuron and "
+        "inference, a spiking network can take less energy than the ANN (Davidson & Furber 2021). "
+        "Grey: the best accuracy at that cost or less."
+    )
+    return None if canvas is None else canvas.finish(name, "Accuracy against spikes", words)
+
+
+def against_operations(name: str, series: Sequence[Group], styles: Styles) -> Plot | None:
+    """Plot accuracy against synaptic operations, with the multiply-accumulates of the model."""
+    macs = {r.ann_macs for group in series for _, r in done(group.rows) if r.ann_macs}
+    limit = (macs.pop(), "ANN MACs") if len(macs) == 1 else None
+    label = "synaptic operations per image"
+    canvas = _pareto(series, styles, lambda r: r.synaptic_operations, label, limit)
+    words = (
+        "Up and to the left is better. Operations are additions, one for each spike and synapse it crosses. "
+        "Dashed: the multiply-accumulates of the ANN. Grey: the best accuracy at that cost or less."
+    )
+    return None if canvas is None else canvas.finish(name, "Accuracy against synaptic operations", words)
+
+
+def _pareto(
+    series: Sequence[Group],
+    styles: Styles,
+    x_of: Callable[[Outcome], float],
+    label: str,
+    limit: tuple[float, str] | None,
+) -> Canvas | None:
+    """Draw accuracy against a cost, with the front behind, and a line at a limit with its name."""
+    canvas, every = Canvas(HEIGHT), [(g, points_of(g, x_of)) for g in series]
+    marks = sorted((x, -y) for _, points in every for x, y, _ in points)
+    if not marks:
+        return None
+    front: list[tuple[float, float]] = []
+    for x, y in marks:
+        if not front or -y > front[-1][1]:
+            front.append((x, -y))
+    x_front = [*(x for x, _ in front), marks[-1][0]]
+    y_front = [*(y for _, y in front), front[-1][1]]
+    canvas.axes.plot(x_front, y_front, color=LIGHT["front"], linewidth=5, drawstyle="steps-post", zorder=1)
+    for group, points in every:
+        style = styles[group.label]
+        canvas.line([x for x, _, _ in points], [y for _, y, _ in points], style, group.label, 1.0)
+        for x, y, tip in points:
+            canvas.mark(x, y, style, tip)
+    accuracy_axis(canvas, series)
+    if limit is not None:
+        canvas.reference(*limit, vertical=True)
+    canvas.logarithmic(label, [x for x, _ in marks] + ([] if limit is None else [limit[0]]))
+    return canvas

@@ -1,0 +1,64 @@
+"""What the plots of a sweep take from a series of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from kgenn.bench.rows import Outcome, Row
+from kgenn.report.sweep.axes import Group, grouped, mean, steps_of
+from kgenn.report.sweep.canvas import Canvas
+from kgenn.report.sweep.text import amount, figure, percent
+from kgenn.report.sweep.theme import SeriesStyle
+
+# Points of a curve; a longer one is thinned evenly on a logarithmic axis.
+MOST_POINTS = 160
+# Pixels of a plot.
+HEIGHT = 290.0
+
+Styles = Mapping[str, SeriesStyle]
+Done = tuple[Row, Outcome]
+
+
+def done(rows: Sequence[Row]) -> list[Done]:
+    """Return the rows that have a result, with it."""
+    return [(row, row.result) for row in rows if row.result is not None]
+
+
+def points_of(group: Group, x_of: Callable[[Outcome], float]) -> list[tuple[float, float, str]]:
+    """Return (x, accuracy in %, tip) of each run of a series, over seeds the mean, by T."""
+    found = []
+    for runs in grouped(group.rows, [name for name in group.rows[0].axes if name != "seed"]):
+        results = [r for _, r in done(runs.rows)]
+        x, accuracy = mean(x_of(r) for r in results), mean(r.accuracy for r in results)
+        if x and accuracy is not None:
+            steps, spikes = steps_of(results[0]), mean(r.spikes_per_neuron for r in results)
+            operations = mean(r.synaptic_operations for r in results) or 0
+            tip = f"{group.label}, T = {steps}: {percent(accuracy)}\n{figure(spikes)} spikes per neuron, "
+            found.append((steps, x, 100 * accuracy, f"{tip}{amount(operations)} operations"))
+    return [(x, y, tip) for _, x, y, tip in sorted(found)]
+
+
+def accuracy_axis(canvas: Canvas, series: Sequence[Group]) -> None:
+    """Name the y axis, and draw the accuracy of the model where all have one."""
+    canvas.axes.set_ylabel("accuracy, %")
+    low, high = canvas.axes.get_ylim()
+    canvas.axes.set_ylim(low, min(high, 100 + 0.04 * (100 - low)))
+    ann = {r.ann_accuracy for group in series for _, r in done(group.rows) if r.ann_accuracy is not None}
+    if len(ann) == 1:
+        canvas.reference(100 * ann.pop(), "ANN")
+
+
+def seconds(row: Row, result: Outcome) -> float | None:
+    """Return the wall-clock time of one image."""
+    return (
+        row.cost["wall_seconds"] / result.num_samples
+        if "wall_seconds" in row.cost and result.num_samples
+        else None
+    )
+
+
+def thinned(length: int) -> list[int]:
+    """Return timesteps from 1 to `length`, all or about `MOST_POINTS`, evenly on a logarithmic axis."""
+    if length <= MOST_POINTS:
+        return list(range(1, length + 1))
+    return sorted({round(length ** (k / (MOST_POINTS - 1))) for k in range(MOST_POINTS)})
