@@ -15,7 +15,7 @@ import numpy as np
 
 from kgenn.artifact import Artifact, read_directory, sha256_of, write_directory
 from kgenn.backends import TARGETS
-from kgenn.backends.base import RunOptions, Simulator
+from kgenn.backends.base import RunOptions, Simulator, Work
 from kgenn.backends.simulate import simulate
 from kgenn.conversion.base import Converter
 from kgenn.conversion.constraints import violations
@@ -212,6 +212,11 @@ class CompiledNetwork:
                 observe(start, drive, recording)
         exited = None if exits is None else exits.result(labels is not None)
         return tally.result(labels is not None, wall, cpu, self._simulator.kernel_seconds, exited)
+
+    @property
+    def work(self) -> tuple[Work, ...]:
+        """Return how each connection was computed so far, where the target can choose; see `run --explain`."""
+        return self._simulator.work
 
     def bibtex(self) -> str:
         """Return the BibTeX of every work that the network used, as `kgenn cite` prints it."""

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from kgenn.diagnostics import fail
 from kgenn.ir.connectivity import Sparse
@@ -35,6 +36,25 @@ class Storage:
 
 
 @dataclass(frozen=True)
+class Work:
+    """How a simulator computed the synapses of a connection so far.
+
+    Attributes:
+        source, target: the populations.
+        ways: for each way that was taken, the share of the timesteps of all samples.
+        density: the share of the source's values that were not zero.
+    """
+
+    source: str
+    target: str
+    ways: Mapping[str, float]
+    density: float
+
+
+SynapseWay = Literal["auto", "events", "dense"]
+
+
+@dataclass(frozen=True)
 class RunOptions:
     """What the user may choose about a run; none of it changes a spike.
 
@@ -42,11 +62,17 @@ class RunOptions:
         threads: over samples; 0 for one on each core.
         genn_python: the Python interpreter that has pygenn; None for $KGENN_GENN_PYTHON, or this one.
         kernel_times: let GeNN time its kernels.
+        synapses: how generated C++ computes them: event by event, as dense products, or what is faster for the
+            firing rate of each layer.
     """
 
     threads: int = field(default=0, metadata={"help": "threads over samples; 0 for one on each core"})
     genn_python: str | None = field(default=None, metadata={"help": "the Python interpreter that has pygenn"})
     kernel_times: bool = field(default=False, metadata={"help": "report the time of GeNN's kernels"})
+    synapses: SynapseWay = field(
+        default="auto",
+        metadata={"help": "target cpu: spike by spike, all values at once, or as is faster for the firing rate"},
+    )
 
     def __post_init__(self) -> None:
         if self.threads < 0:
@@ -68,6 +94,11 @@ class Simulator(ABC):
     def kernel_seconds(self) -> Mapping[str, float]:
         """Return the time of each kind of kernel so far, where the backend measures it and was asked to."""
         return {}
+
+    @property
+    def work(self) -> tuple[Work, ...]:
+        """Return how each connection was computed so far, where the simulator can choose."""
+        return ()
 
     @abstractmethod
     def run(self, drive: Array, first_sample: int, wanted: Wanted = SCORES) -> Recording:

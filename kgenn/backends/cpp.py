@@ -11,7 +11,7 @@ from kgenn.ir.network import Network
 
 
 class Cpp(Backend):
-    """Generated C++: event-driven, threads over samples, needs only a C++ compiler."""
+    """Generated C++: exact integer products, sparse or dense, threads over samples; needs only a C++ compiler."""
 
     def emit(self, network: Network) -> Program:
         return emit_cpp(network)
@@ -21,4 +21,4 @@ class Cpp(Backend):
 
     def load(self, network: Network, directory: Path | None, options: RunOptions) -> Simulator:
         files = self.emit(network).files if directory is None else read_program(directory)
-        return load_library(network, files, directory, options.threads)
+        return load_library(network, files, directory, options)

@@ -14,8 +14,9 @@ from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Su
 from kgenn.ir.graph import Shape
 from kgenn.ir.network import Connection, Network, Population
 
-# Neurons that update together: long enough for vectors, short enough for the first cache.
-NEURONS_AT_ONCE = 64
+# Neurons that update together: enough to use each weight for several pixels while it is in the first cache, few
+# enough for their currents to stay in the second.
+MOST_AT_ONCE = 512
 Borders = tuple[int, int, int, int]
 NO_BORDERS: Borders = (0, 0, 0, 0)
 
@@ -48,10 +49,7 @@ class Image:
     def pixels(self) -> int:
         """Return how many neighbouring pixels update together: a divisor of the width."""
         _, width, channels = self.shape
-        if channels >= NEURONS_AT_ONCE // 2:
-            return 1
-        divisors = (d for d in range(1, width + 1) if width % d == 0)
-        return next((d for d in divisors if d * channels >= NEURONS_AT_ONCE), width)
+        return max(d for d in range(1, width + 1) if width % d == 0 and (d == 1 or d * channels <= MOST_AT_ONCE))
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
-from kgenn.backends.base import Simulator
+from kgenn.backends.base import RunOptions, Simulator, SynapseWay, Work
 from kgenn.backends.cpp_program import FILES, WEIGHTS
 from kgenn.backends.toolchain import build
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array
-from kgenn.ir.network import Network
+from kgenn.ir.network import Connection, Network
 from kgenn.ir.recording import Recording, Wanted
 
 SOURCES = tuple(name for name in FILES if name not in ("main.cpp", "CMakeLists.txt"))
@@ -33,7 +34,7 @@ def read_program(directory: Path) -> dict[str, bytes]:
 
 
 def load_library(
-    network: Network, files: Mapping[str, bytes], directory: Path | None, num_threads: int
+    network: Network, files: Mapping[str, bytes], directory: Path | None, options: RunOptions
 ) -> Simulator:
     """Compile a program, or find it compiled, and open it with its weights.
 
@@ -50,11 +51,15 @@ def load_library(
     except OSError as error:
         advice = "delete the file; it is compiled anew"
         raise fail("KG504", str(path), f"cannot be loaded: {error}", advice) from error
-    return CppSimulator(network, library, files[WEIGHTS], num_threads)
+    return CppSimulator(network, library, files[WEIGHTS], options)
 
 
-# Ways to compute synapses, as the program numbers them.
-PATHS = ("auto", "events", "dense")
+# As the program numbers them.
+WAYS: tuple[SynapseWay, ...] = get_args(SynapseWay)
+
+
+# The ways that the program counts: events, dense products in vectors or in the matrix unit, what has but one way.
+LANES = ("events", "dense", "tiles", "other")
 
 
 class Options(ctypes.Structure):
@@ -66,10 +71,7 @@ class Options(ctypes.Structure):
 class Usage(ctypes.Structure):
     """`kgenn_usage` of the generated header."""
 
-    _fields_ = (
-        *((name, ctypes.c_int64) for name in ("events", "dense", "tiles", "other")),
-        ("density_sum", ctypes.c_double),
-    )
+    _fields_ = (*((name, ctypes.c_int64) for name in LANES), ("density_sum", ctypes.c_double))
 
 
 class Outputs(ctypes.Structure):
@@ -81,12 +83,11 @@ class Outputs(ctypes.Structure):
 class CppSimulator(Simulator):
     """A compiled network with its weights."""
 
-    def __init__(self, network: Network, library: ctypes.CDLL, words: bytes, num_threads: int) -> None:
+    def __init__(self, network: Network, library: ctypes.CDLL, words: bytes, options: RunOptions) -> None:
         self.network = network
-        self.num_threads = num_threads
-        self.path = "auto"
-        spiking = sum(not network.is_analog(c) for c in network.connections)
-        self.usage = (Usage * max(1, spiking))()
+        self.options = options
+        self.spiking = [c for c in network.connections if not network.is_analog(c)]
+        self.usage = (Usage * max(1, len(self.spiking)))()
         self.library = library
         library.kgenn_create.restype = ctypes.c_void_p
         library.kgenn_create.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
@@ -102,6 +103,10 @@ class CppSimulator(Simulator):
         if getattr(self, "handle", None):
             self.library.kgenn_close(self.handle)
 
+    @property
+    def work(self) -> tuple[Work, ...]:
+        return tuple(work_of(c, usage) for c, usage in zip(self.spiking, self.usage, strict=False))
+
     def run(self, drive: Array, first_sample: int, wanted: Wanted | None = None) -> Recording:
         wanted = wanted or Wanted()
         network, num_samples, steps = self.network, len(drive), self.network.num_timesteps
@@ -112,7 +117,7 @@ class CppSimulator(Simulator):
         worths = np.zeros_like(counts) if wanted.worths else None
         raster = np.zeros((num_samples, steps, num_neurons), np.int8) if wanted.trace else None
         pointers = [None if a is None else a.ctypes.data for a in (scores, counts, worths, raster)]
-        options = Options(self.num_threads, wanted.curve, PATHS.index(self.path))
+        options = Options(self.options.threads, wanted.curve, WAYS.index(self.options.synapses))
         recording = Outputs(*pointers, ctypes.addressof(self.usage))
         status = self.library.kgenn_run(
             self.handle,
@@ -136,3 +141,11 @@ class CppSimulator(Simulator):
         return {
             p.name: values[..., stop - p.size : stop] for p, stop in zip(self.network.spiking, stops, strict=True)
         }
+
+
+def work_of(connection: Connection, usage: Usage) -> Work:
+    """Return in words how a connection was computed."""
+    lanes = {name: getattr(usage, name) for name in LANES}
+    total = max(1, sum(lanes.values()))
+    ways = {name: count / total for name, count in lanes.items() if count}
+    return Work(connection.source, connection.target, ways, usage.density_sum / total)

@@ -10,8 +10,8 @@ from kgenn.ir.neuron_code import render as render_code
 CPP = Dialect(
     functions={
         "abs": "std::fabs({0})",
-        "min": "std::fmin({0}, {1})",
-        "max": "std::fmax({0}, {1})",
+        "min": "smaller({0}, {1})",
+        "max": "larger({0}, {1})",
         "floor": "std::floor({0})",
         "sign": "sign({0})",
     },

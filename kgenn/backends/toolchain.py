@@ -27,6 +27,7 @@ FLAGS = (
     "-march=native",
     "-ffp-contract=off",
     "-fno-math-errno",
+    "-fno-trapping-math",
     "-fPIC",
     "-pthread",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import click
 
 from kgenn.api import BATCH_SIZE, CompiledNetwork, Observer, open_directory
 from kgenn.artifact import write_file
+from kgenn.backends.base import Work
 from kgenn.cli.console import print_json, print_line, print_table, progress, stage
 from kgenn.cli.options import PATH, check_output, data_flags, json_flag, read_samples, run_options_of, scaled
 from kgenn.data import Data
@@ -19,6 +21,14 @@ from kgenn.ir.serialise import npz_bytes
 from kgenn.metrics.result import Result
 from kgenn.trace import TraceWriter
 
+# How `Work.ways` reads.
+WAYS = {
+    "events": "events",
+    "dense": "dense products",
+    "tiles": "dense products in the matrix unit",
+    "other": "neuron by neuron",
+}
+
 
 @click.command()
 @click.argument("directory", type=PATH)
@@ -26,6 +36,7 @@ from kgenn.trace import TraceWriter
 @click.option("--batch-size", type=click.IntRange(min=1), metavar="B", help="Samples simulated at once.")
 @click.option("--target", metavar="NAME", help="Run on this target instead of the one it was compiled for.")
 @click.option("--curve", is_flag=True, help="Give the accuracy after each step too.")
+@click.option("--explain", is_flag=True, help="Tell how each connection was computed, and how sparse it was.")
 @click.option("--early-exit", type=float, metavar="CONFIDENCE", help="End a sample at this probability, 0 to 1.")
 @click.option("--trace", type=PATH, metavar="OUT.npz", help="Write every spike.")
 @click.option("--predictions", type=PATH, metavar="OUT.npz", help="Write the predictions and scores.")
@@ -39,6 +50,7 @@ def run(
     batch_size: int | None,
     target: str | None,
     curve: bool,
+    explain: bool,
     early_exit: float | None,
     trace: Path | None,
     predictions: Path | None,
@@ -66,9 +78,11 @@ def run(
     if predictions is not None:
         write_file(predictions, npz_bytes(_arrays(result)))
     if as_json:
-        print_json(result.to_dict(curve))
+        print_json({**result.to_dict(curve), **({"work": network.work} if explain else {})})
         return
     print_table(("", ""), result.rows())
+    if explain:
+        _print_work(network.work)
     if curve:
         _print_curve(result)
 
@@ -108,3 +122,20 @@ def _print_curve(result: Result) -> None:
     last = result.num_timesteps
     steps = [1 << k for k in range(last.bit_length()) if 1 << k < last] + [last]
     print_table((">steps", ">accuracy"), [(f"{t:,}", f"{100 * result.curve[t - 1]:.2f} %") for t in steps])
+
+
+def _print_work(work: tuple[Work, ...]) -> None:
+    if not work:
+        print_line("this target computes every connection in one way")
+        return
+    columns = ("from", "to", ">not zero", "computed by")
+    rows = [(w.source, w.target, f"{100 * w.density:.1f} %", _ways(w.ways)) for w in work]
+    print_table(columns, rows)
+
+
+def _ways(shares: Mapping[str, float]) -> str:
+    """Return the ways with their shares, which are told only where there are several."""
+    words = {WAYS[way]: share for way, share in shares.items()}
+    if len(words) == 1:
+        return next(iter(words))
+    return ", ".join(f"{way} ({100 * share:.0f} %)" for way, share in words.items())
