@@ -71,6 +71,11 @@ class Architecture:
     allow: tuple[str, ...] = ()
     bias: bool = False
 
+    @property
+    def image(self) -> tuple[int, ...]:
+        """Return the shape of an image, (height, width, channels)."""
+        return architectures.MNIST if self.dataset == "mnist" else architectures.CIFAR
+
 
 ARCHITECTURES: dict[str, Architecture] = {
     "mnist-cnn": Architecture(architectures.mnist_cnn, "mnist", MNIST),

@@ -82,6 +82,17 @@ def dataset(source: str) -> Dataset:
     return load(Path(source))
 
 
+def check_images(data: Dataset, shape: tuple[int, ...], name: str) -> None:
+    """See that the images are those that a network takes.
+
+    Raises:
+        click.BadParameter: they have another shape.
+    """
+    found = data.x_train.shape[1:] if data.x_train.ndim == 4 else (*data.x_train.shape[1:], 1)
+    if found != shape:
+        raise click.BadParameter(f"has images of shape {found}; {name} takes {shape}", param_hint="--data")
+
+
 def digest(data: Dataset) -> str:
     """Return the SHA-256 of the images and labels."""
     found = sha256()
@@ -169,6 +180,7 @@ def main(
     chosen = variant(name)
     recipe = replace(chosen.architecture.recipe, **{k: v for k, v in options.items() if v is not None})
     data = dataset(source or chosen.architecture.dataset)
+    check_images(data, chosen.architecture.image, name)
     start = Start(chosen, width, recipe.dropout, recipe.cap_penalty, precision, init)
     checkpoint = output.with_name(f"{output.stem}.checkpoint.keras")
     run = Run(seed, checkpoint, workers, jit)
