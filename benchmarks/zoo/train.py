@@ -29,6 +29,7 @@ from benchmarks.zoo.training import Run, accuracy, train
 
 NUM_CALIBRATION = 256  # images that set the scale of the first weights and the first caps
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
+ENVIRONMENT = {"keras", "backend", "python", "machine"}  # facts in which a training may go on elsewhere
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ def facts_of(start: Start, recipe: Recipe, run: Run, data: Dataset) -> dict[str,
         "precision": start.precision,
         "init": sha256(start.init.read_bytes()).hexdigest() if start.init else None,
         "seed": run.seed,
+        "jit": run.jit,
         "keras": keras.__version__,
         "backend": f"{backend} {version(backend)}",
         "python": platform.python_version(),
@@ -141,8 +143,8 @@ def resumable(checkpoint: Path, facts: dict[str, object], facts_path: Path) -> N
     if not checkpoint.exists():
         save_json(facts, facts_path)
         return
-    was = json.loads(facts_path.read_text(encoding="utf-8"))
-    differing = sorted(key for key in {*was, *facts} if was.get(key) != facts.get(key))
+    was = json.loads(facts_path.read_text(encoding="utf-8")) if facts_path.exists() else {}
+    differing = sorted(key for key in {*was, *facts} - ENVIRONMENT if was.get(key) != facts.get(key))
     if differing:
         raise click.ClickException(
             f"{checkpoint} is of a training that differs in {', '.join(differing)}; delete it to begin again"
