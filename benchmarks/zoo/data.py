@@ -63,3 +63,17 @@ def mirror(images: Array, rng: np.random.Generator) -> Array:
     """Turn left and right round in half of the images, of shape (N, height, width, C)."""
     turned = rng.random(len(images)) < 0.5
     return np.where(turned[:, np.newaxis, np.newaxis, np.newaxis], images[:, :, ::-1], images)
+
+
+def cutout(images: Array, size: int, rng: np.random.Generator) -> Array:
+    """Blank a square of `size` pixels a side in each image, in part outside it where its centre is at the border.
+
+    Source: DeVries & Taylor 2017, arXiv:1708.04552.
+    """
+    count, height, width, _ = images.shape
+    centres = rng.integers(0, (height, width), size=(count, 2))
+    # the square of an even size has its centre at the lower right of its middle
+    rows = np.abs(np.arange(height) - centres[:, :1] + 0.5 * (size % 2 == 0)) < size / 2
+    columns = np.abs(np.arange(width) - centres[:, 1:] + 0.5 * (size % 2 == 0)) < size / 2
+    blank = rows[:, :, np.newaxis] & columns[:, np.newaxis, :]
+    return np.where(blank[..., np.newaxis], np.zeros((), images.dtype), images)

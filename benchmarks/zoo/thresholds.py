@@ -83,13 +83,15 @@ def with_thresholds(
 
 
 def frozen(model: keras.Model) -> keras.Model:
-    """Return the network with its caps as constants: a ReLU(max_value=θ) for each ThresholdReLU.
+    """Return the network in float32, with its caps as constants: a ReLU(max_value=θ) for each ThresholdReLU.
 
     It has standard layers only, so that its file opens without this module.
     """
 
     def constant(layer: layers.Layer) -> layers.Layer:
-        return layers.ReLU(layer.cap, name=layer.name) if isinstance(layer, ThresholdReLU) else _copy(layer)
+        if isinstance(layer, ThresholdReLU):
+            return layers.ReLU(layer.cap, name=layer.name, dtype="float32")
+        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
 
     return _rebuilt(model, constant)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
@@ -11,9 +10,10 @@ import keras
 import numpy as np
 
 from benchmarks.zoo.data import Array, Dataset, load, mirror, scale, shift
-from benchmarks.zoo.files import replacing
+from benchmarks.zoo.files import replacing, save_json, save_model
+from benchmarks.zoo.options import fields_as_options
 from benchmarks.zoo.thresholds import ThresholdReLU, frozen, with_thresholds
-from benchmarks.zoo.train import accuracy, save
+from benchmarks.zoo.training import accuracy, reseed
 
 NUM_CALIBRATION = 512  # images: enough for the 99.5th percentile of every layer's activations
 
@@ -84,13 +84,6 @@ def train(model: keras.Model, data: Dataset, how: FineTuning, checkpoint: Path |
     return model
 
 
-def reseed(model: keras.Model, rng: np.random.Generator) -> None:
-    """Set the random state of the dropout layers, which no Keras file holds."""
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Dropout) and layer.rate:
-            layer.seed_generator.state.assign(rng.integers(0, 2**32, 2, dtype=np.uint32))
-
-
 def written(model: keras.Model, facts: dict[str, object], data: Dataset, output: Path) -> None:
     """Write the network with its caps as constants, and the facts, its caps and its test accuracy beside it."""
     capped = [layer for layer in model.layers if isinstance(layer, ThresholdReLU)]
@@ -100,17 +93,9 @@ def written(model: keras.Model, facts: dict[str, object], data: Dataset, output:
     test_accuracy = accuracy(constant, data)
     facts = {**facts, "test_accuracy": test_accuracy, "caps": {layer.name: layer.cap for layer in capped}}
     facts |= {"keras": keras.__version__, "backend": keras.backend.backend()}
-    save(constant, facts, output)
+    save_model(constant, output)
+    save_json(facts, output.with_suffix(".json"))
     click.echo(f"{output}: {test_accuracy:.2%} of {len(data.y_test)} test images")
-
-
-def fields_as_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add an option for each field of FineTuning, with its type and default."""
-    for field in reversed(fields(FineTuning)):
-        flag = field.name.replace("_", "-")
-        names = f"--{flag}/--no-{flag}" if isinstance(field.default, bool) else f"--{flag}"
-        command = click.option(names, type=type(field.default), default=field.default, show_default=True)(command)
-    return command
 
 
 @click.command()
@@ -122,7 +107,7 @@ def fields_as_options(command: Callable[..., None]) -> Callable[..., None]:
     type=click.Path(dir_okay=False, path_type=Path),
     help="A .keras that is written after each epoch; where it exists, the training goes on from it.",
 )
-@fields_as_options
+@fields_as_options(FineTuning)
 def main(init: Path, data_path: Path, output: Path, checkpoint: Path | None, **options: float) -> None:
     """Train the network INIT on with caps, and write it with its caps as constants and its test accuracy.
 

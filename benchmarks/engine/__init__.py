@@ -1,0 +1,1 @@
+"""What the speed of the engines is measured on and with."""

@@ -1,0 +1,177 @@
+"""Run one trained network in kgenn and in its peers, and print a table.
+
+    python -m benchmarks.peers MODEL.h5 DATA.npz -T 32 --limit 500
+
+All get the same calibration images, test images and batches, and one thread; they run one after the other, each in
+a process of its own. A peer's environment is made at its first run. A peer that does not install or run has a row
+that says why.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+import kgenn
+from benchmarks.peers import portable
+from benchmarks.peers.environment import EnvironmentFailure, python_of
+from kgenn.data import load_data, parse_scale, prepare
+
+ROOT = Path(__file__).parents[2]
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+NUM_CALIBRATION = 512
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table.
+
+    Attributes:
+        name: what `--only` names.
+        title: what the table says.
+        converter: kgenn's, or None for a peer.
+        timesteps: where they are not the T that was asked for.
+    """
+
+    name: str
+    title: str
+    converter: str | None = None
+    timesteps: int | None = None
+
+
+ROWS = (
+    Row("data-norm", "kgenn data-norm", "data-norm"),
+    Row("few-spike", "kgenn few-spike", "few-spike", 8),
+    Row("ttfs", "kgenn ttfs", "ttfs"),
+    Row("burst", "kgenn burst", "burst"),
+    Row("ann", "PyTorch, the ANN itself", timesteps=1),
+    Row("spikingjelly", "SpikingJelly ann2snn"),
+    Row("sinabs", "Sinabs from_model"),
+    Row("braincog", "BrainCog Convertor"),
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every row runs: the model for kgenn, the same network for the peers, and the images."""
+
+    model: Path
+    network: Path
+    data: Path
+    timesteps: int
+    batch: int
+
+    def run(self, row: Row, folder: Path) -> dict[str, Any]:
+        """Return what a row measured, or {"failure": why it did not}."""
+        result = folder / f"{row.name}.json"
+        size = ["-T", str(row.timesteps or self.timesteps), "--batch", str(self.batch)]
+        if row.converter:
+            command = [sys.executable, "-m", "benchmarks.peers.ours", row.converter, str(self.model)]
+        else:
+            try:
+                python = python_of(row.name)
+            except EnvironmentFailure as failure:
+                return {"failure": str(failure)}
+            if not self.network.exists():
+                return {"failure": "the network has a layer that was not carried over"}
+            command = [str(python), "-m", "benchmarks.peers.inside", row.name, str(self.network)]
+        environment = {**os.environ, **dict.fromkeys(THREADS, "1")}
+        done = subprocess.run(
+            [*command, str(self.data), str(result), *size],
+            cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            lines = done.stderr.strip().splitlines() or [f"ended with {done.returncode}"]
+            return {"failure": lines[-1]}
+        found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
+        return found
+
+
+def columns(row: Row, found: dict[str, Any], timesteps: int) -> str:
+    """Return a row of the Markdown table."""
+    steps = str(row.timesteps or timesteps)
+    if "failure" in found:
+        return f"| {row.title} | {steps} | {found['failure'].replace('|', '/')} | | | |"
+    cells = (f"{100 * found['accuracy']:.2f}", f"{found['images_per_cpu_second']:.1f}",
+             f"{found['wall_seconds']:.1f}", f"{found['peak_mb']:.0f}")  # fmt: skip
+    return f"| {row.title} | {steps} | {' | '.join(cells)} |"
+
+
+def data_of(
+    path: Path, shape: tuple[int, ...], scale: str, limit: int, calibration: Path | None
+) -> dict[str, Any]:
+    """Return calibration images, test images and labels, as the network takes them."""
+    found = load_data(path, "test").limited(limit)
+    assert found.y is not None, f"{path} has no labels"
+    few = load_data(calibration or path, "train").limited(NUM_CALIBRATION)
+    factor = parse_scale(scale)
+    return {
+        "calibration": prepare(few.x, shape, factor, str(calibration or path)),
+        "x": prepare(found.x, shape, factor, str(path)),
+        "y": found.y.ravel(),
+    }
+
+
+def run_all(task: Task, only: tuple[str, ...], folder: Path) -> Iterator[tuple[Row, dict[str, Any]]]:
+    """Yield each row and what it measured."""
+    for row in ROWS:
+        if not only or row.name in only:
+            yield row, task.run(row, folder)
+
+
+@click.command()
+@click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("data", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("-T", "--timesteps", default=32, show_default=True)
+@click.option("--limit", default=500, show_default=True, help="Only the first test images.")
+@click.option("--batch", default=32, show_default=True)
+@click.option("--scale", default="1/255", show_default=True)
+@click.option(
+    "--calibration", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="An .npz of its own."
+)
+@click.option("--only", multiple=True, type=click.Choice([row.name for row in ROWS]), help="Repeat for several.")
+@click.option("--json", "as_json", type=click.Path(path_type=Path), help="Write the figures as JSON too.")
+def main(
+    model: Path,
+    data: Path,
+    timesteps: int,
+    limit: int,
+    batch: int,
+    scale: str,
+    calibration: Path | None,
+    only: tuple[str, ...],
+    as_json: Path | None,
+) -> None:
+    """Compare kgenn with its peers on MODEL and the test images of DATA, whose training images calibrate."""
+    graph = kgenn.load(model)
+    all_found: dict[str, dict[str, Any]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        task = Task(model.resolve(), folder / "network.npz", folder / "data.npz", timesteps, batch)
+        np.savez(task.data, **data_of(data, graph.input_shape, scale, limit, calibration))
+        try:
+            portable.save(graph, task.network)
+        except portable.NotPortable as error:
+            click.echo(f"the peers cannot have {model.name}: {error}", err=True)
+        click.echo(
+            "| | T | accuracy, % | images per CPU second | wall, s | peak memory, MB |\n|---|---|---|---|---|---|"
+        )
+        for row, found in run_all(task, only, folder):
+            all_found[row.name] = found
+            click.echo(columns(row, found, timesteps))
+    if as_json:
+        as_json.write_text(json.dumps(all_found, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
