@@ -1,0 +1,146 @@
+"""Synapses give the same spikes however they are computed: by events, densely, with any processor's vectors."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from programs import emit
+
+from kgenn.backends import TARGETS
+from kgenn.backends.base import RunOptions, SynapseWay
+from kgenn.backends.cpp_library import LANES, CppSimulator
+from kgenn.backends.cpp_program import WEIGHTS
+from kgenn.backends.reference import ReferenceSimulator
+from kgenn.conversion.data_norm import DataNorm
+from kgenn.conversion.few_spike import FewSpike
+from kgenn.ir.network import Network
+from recordings import EVERYTHING, METHODS, assert_same, converted, drive_of
+
+pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+
+FLAGS = ("-std=c++17", "-O2", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-pthread")
+# flags of a processor, and what /proc/cpuinfo must list to run them
+PROCESSORS = {
+    "portable": (("-DKGENN_PORTABLE",), ()),
+    "sse2": (("-march=x86-64",), ("sse2",)),
+    "avx2": (("-march=x86-64-v3",), ("avx2", "fma", "bmi2")),
+    "avx512": (("-march=x86-64-v4",), ("avx512bw", "avx512vl", "avx512dq")),
+    "avx512-vnni": (("-march=x86-64-v4", "-mavx512vnni"), ("avx512bw", "avx512vl", "avx512_vnni")),
+    "amx": (("-march=x86-64-v4", "-mamx-tile", "-mamx-int8"), ("avx512bw", "avx512vl", "amx_int8")),
+}
+each_way = pytest.mark.parametrize("way", ["events", "dense"])
+
+
+def refusal(processor: str) -> str:
+    """Return why this machine cannot run the programs of a processor; empty if it can."""
+    needed = PROCESSORS[processor][1]
+    if not needed:
+        return ""
+    if platform.machine() != "x86_64" or not Path("/proc/cpuinfo").exists():
+        return "needs Linux on x86-64"
+    listed = set(Path("/proc/cpuinfo").read_text().split())
+    missing = [name for name in needed if name not in listed]
+    return f"the processor lacks {', '.join(missing)}" if missing else ""
+
+
+def simulator(network: Network, way: SynapseWay) -> CppSimulator:
+    made = TARGETS.get("cpu")().load(network, None, RunOptions(1, synapses=way))
+    assert isinstance(made, CppSimulator)
+    return made
+
+
+def agree(network: Network, program: CppSimulator, encoder: str) -> None:
+    drive = drive_of(network, encoder)
+    expected = ReferenceSimulator(network).run(drive, 3, EVERYTHING)
+    assert_same(expected, program.run(drive, 3, EVERYTHING))
+
+
+@each_way
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", ["residual_shortcut", "concat_pool_conv"])
+def test_every_way_gives_the_same_spikes(name: str, method: str, way: SynapseWay) -> None:
+    converter, lengths = METHODS[method]
+    network = converted(name, converter.default_encoder, converter, num_timesteps=lengths[0])
+    program = simulator(network, way)
+    agree(network, program, converter.default_encoder)
+    assert {way for work in program.work for way in work.ways} <= {
+        *LANES[:1] * (way == "events"),
+        *LANES[1:3] * (way == "dense"),
+        "other",
+    }
+
+
+@pytest.mark.slow
+@each_way
+@pytest.mark.parametrize("processor", PROCESSORS)
+@pytest.mark.parametrize(
+    ("name", "method"), [("residual_shortcut", "data-norm"), ("pool_add", "few-spike"), ("wide_33", "burst")]
+)
+def test_every_processor_gives_the_same_spikes(
+    tmp_path: Path, name: str, method: str, processor: str, way: SynapseWay
+) -> None:
+    why = refusal(processor)
+    if why:
+        pytest.skip(why)
+    converter, lengths = METHODS[method]
+    network = converted(name, converter.default_encoder, converter, num_timesteps=lengths[0])
+    directory = emit(network, tmp_path)
+    library = directory / "network.so"
+    sources = [str(directory / unit) for unit in ("network.cpp", "product.cpp")]
+    command = ["g++", *FLAGS, *PROCESSORS[processor][0], "-shared", "-o", str(library), *sources]
+    subprocess.run(command, check=True)
+    words = (directory / WEIGHTS).read_bytes()
+    program = CppSimulator(network, ctypes.CDLL(str(library)), words, RunOptions(1, synapses=way))
+    agree(network, program, converter.default_encoder)
+
+
+@each_way
+def test_weights_beyond_16_bits_are_exact_too(way: SynapseWay) -> None:
+    base = converted("residual_shortcut", "poisson-signed", DataNorm())
+    factor = 8
+    connections = tuple(
+        replace(c, connectivity=c.connectivity.with_weights(c.connectivity.weights * factor))
+        for c in base.connections
+    )
+    network = replace(base, connections=connections)
+    assert max(np.abs(c.connectivity.weights).max() for c in connections) > 32767
+    program = simulator(network, way)
+    agree(network, program, "poisson-signed")
+    assert any("other" in work.ways for work in program.work)
+
+
+@each_way
+def test_sums_that_32_bits_do_not_hold_are_moved_in_time(way: SynapseWay) -> None:
+    base = converted("wide_33", "few-spike", FewSpike(), num_timesteps=12)
+    rng = np.random.default_rng(5)
+    connections = tuple(
+        replace(
+            c,
+            connectivity=c.connectivity.with_weights(
+                rng.choice([-32639.0, 32639.0], c.connectivity.weights.shape)
+            ),
+        )
+        for c in base.connections
+    )
+    agree(
+        replace(base, connections=connections), simulator(replace(base, connections=connections), way), "few-spike"
+    )
+
+
+def test_the_work_tells_the_rate_of_each_source() -> None:
+    network = converted("residual_shortcut", "poisson-signed", DataNorm())
+    program = simulator(network, "auto")
+    recording = program.run(drive_of(network, "poisson-signed"), 0, EVERYTHING)
+    assert recording.raster is not None
+    for work, connection in zip(program.work, network.connections, strict=True):
+        assert (work.source, work.target) == (connection.source, connection.target)
+        assert sum(work.ways.values()) == pytest.approx(1)
+        if connection.pool is None:
+            assert work.density == pytest.approx((recording.raster[work.source] != 0).mean())
