@@ -64,7 +64,7 @@ def network_context(network: Network, words: Words) -> dict[str, Any]:
         first += population.size if context["spiking"] else 0
         populations.append(context)
     running = [p for p in populations if not p["silent"]]
-    used = {p["model"].name for p in running}
+    used = {p["model"].name for p in running if not p["maximum"]}
     worths = network.code.worth(network.num_timesteps).tolist() if staged else []
     events = [c for p in running for c in p["events"]]
     return {

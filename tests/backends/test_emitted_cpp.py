@@ -24,7 +24,7 @@ from kgenn.conversion.data_norm import DataNorm
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network
 from networks import ALLOW, ENCODERS, RECIPES, build, samples
-from recordings import EVERYTHING, assert_same, compiled, converted
+from recordings import EVERYTHING, METHODS, assert_same, compiled, converted, inputs_of
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 
@@ -68,6 +68,26 @@ def test_it_compiles_without_warnings_and_runs_clean_under_sanitizers(
         directory, *WARNINGS, "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
     )
     x = inputs(network, encoder)
+    assert classify(program, directory, x) == classes(network, x)
+
+
+@pytest.mark.parametrize(
+    ("method", "encoder"),
+    [
+        ("few-spike", "few-spike"),
+        pytest.param("ttfs", "direct", marks=pytest.mark.slow),
+        pytest.param("burst", "poisson-signed", marks=pytest.mark.slow),
+        pytest.param("calibrated", "direct", marks=pytest.mark.slow),
+    ],
+)
+def test_every_method_compiles_without_warnings_and_runs_clean(tmp_path: Path, method: str, encoder: str) -> None:
+    converter, lengths = METHODS[method]
+    network = converted("max_pool_skip", encoder, converter, num_timesteps=lengths[0])
+    directory = emit(network, tmp_path)
+    program = build_executable(
+        directory, *WARNINGS, "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
+    )
+    x = inputs_of(network, encoder)
     assert classify(program, directory, x) == classes(network, x)
 
 
