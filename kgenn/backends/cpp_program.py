@@ -25,16 +25,8 @@ WORTH_NOTES: Mapping[CodeName, str] = {
     "differential": "1 each",
 }
 
-RUNTIME = (
-    "simd.hpp",
-    "tiles.hpp",
-    "values.hpp",
-    "product.hpp",
-    "product.cpp",
-    "connections.hpp",
-    "population.hpp",
-    "direct.hpp",
-)
+PRODUCT = ("product.hpp", "product.cpp", "simd.hpp", "tiles.hpp")
+RUNTIME = (*PRODUCT, "values.hpp", "connections.hpp", "neurons.hpp", "population.hpp", "direct.hpp")
 FILES = ("network.cpp", "kgenn_network.h", *RUNTIME, "main.cpp", "CMakeLists.txt")
 WEIGHTS = "weights.bin"
 

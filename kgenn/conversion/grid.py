@@ -83,13 +83,17 @@ def to_grid(
 def narrowed(unit: int, connections: Sequence[Connection]) -> int:
     """Return the largest unit, up to `unit`, for which products have weights of 16 bits.
 
+    Where that is less than `unit` it is a power of two, as `unit` is: then w/u is exact in float32, which is how
+    other tools read weights.
+
     Args:
         connections: that carry spikes, with weights in thresholds.
     """
     for connection in connections:
         kind = connection.connectivity
         if isinstance(kind, Dense) or (isinstance(kind, Convolution) and kind.weights.shape[2] > 1):
-            unit = min(unit, int(LARGEST_WEIGHT / max(float(np.abs(kind.weights).max(initial=0.0)), 1e-3)))
+            finest = LARGEST_WEIGHT / max(float(np.abs(kind.weights).max(initial=0.0)), 1e-3)
+            unit = min(unit, 1 << max(0, int(np.log2(max(finest, 1.0)))))
     return unit
 
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kgenn.backends.cpp_program import CPP, model_context
+from kgenn.backends.cpp_neurons import CPP, model_context
+from kgenn.backends.render import render as render_template
 from kgenn.conversion.neurons import (
     ACCUMULATE,
     ACCUMULATE_LATE,
@@ -28,7 +29,7 @@ from kgenn.encoders.poisson import POISSON, POISSON_SIGNED
 from kgenn.encoders.spike import SPIKE
 from kgenn.encoders.stage import FEW_SPIKE_SIGNED_INPUT, TTFS_INPUT
 from kgenn.ir.graph import Array
-from kgenn.ir.neuron_code import NeuronModel, evaluate, expression_of, render, statements
+from kgenn.ir.neuron_code import NeuronModel, evaluate, expression_of, render, render_statements, statements
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_a_name_of_its_own_is_known_only_after_it_is_assigned() -> None:
         ("-v / 3", "((-v) / 3.0f)"),
         ("v >= 1 and not u < 2", "((v >= 1.0f) && (!(u < 2.0f)))"),
         ("u if v == 0 else v", "((v == 0.0f) ? u : v)"),
-        ("min(v, max(u, 0))", "std::fmin(v, std::fmax(u, 0.0f))"),
+        ("min(v, max(u, 0))", "smaller(v, larger(u, 0.0f))"),
         ("abs(v) != floor(u)", "(std::fabs(v) != std::floor(u))"),
         ("sign(v)", "sign(v)"),
         ("random24() < u", "(random24(keys[i], key_of_time) < u)"),
@@ -206,7 +207,7 @@ def test_constants_are_float32_in_double_precision_too() -> None:
 
 def test_what_is_run_while_listening_is_rendered_apart() -> None:
     context = model_context(DOUBLING)
-    assert context.integrate == ("v = ((v + v) + i_syn);",)
+    assert render_statements(DOUBLING.integrate, CPP) == ("v = ((v + v) + i_syn);",)
     assert context.update == ("v = (v + v);",)
     # a step of the neuron's own reads no current
     assert not context.uses_current
@@ -241,10 +242,10 @@ LEAVES = st.one_of(st.sampled_from([*NAMES, "random24()"]), NUMBERS.filter(lambd
 EXPRESSIONS = st.recursive(LEAVES, lambda inner: arithmetic(truths(inner), inner), max_leaves=12)
 
 PROGRAM = """
-#include <cmath>
+#include "neurons.hpp"
 #include <cstdint>
 #include <cstdio>
-static float sign(float x) {{ return static_cast<float>((x > 0.0f) - (x < 0.0f)); }}
+using kgenn::larger, kgenn::sign, kgenn::smaller;
 static float random24(float key, float) {{ return key; }}
 int main() {{
     const float key_of_time = 0.0f;
@@ -252,7 +253,7 @@ int main() {{
     for (int line = 0; std::fread(row, sizeof(float), 4, stdin) == 4; ++line) {{
         const float a = row[0], b = row[1], c = row[2], keys[1] = {{row[3]}};
         const int i = 0;
-        (void)a; (void)b; (void)c; (void)keys; (void)i; (void)key_of_time; (void)random24; (void)sign;
+        (void)a; (void)b; (void)c; (void)keys; (void)i; (void)key_of_time; (void)random24;
         float value;
 {bodies}
     }}
@@ -266,6 +267,7 @@ def compiled_values(codes: list[str], table: Array, scratch: Path) -> Array:
     bodies = "\n".join(BODY.format(expression=render(expression_of(code), CPP)) for code in codes)
     source, program = scratch / "expressions.cpp", scratch / "expressions"
     source.write_text(PROGRAM.format(bodies=bodies))
+    (scratch / "neurons.hpp").write_bytes(render_template("cpp/neurons.hpp.j2", {}))
     command = ["g++", "-std=c++17", "-O2", "-march=native", "-ffp-contract=off", "-o", str(program), str(source)]
     subprocess.run(command, check=True)
     done = subprocess.run([program], input=table.tobytes(), capture_output=True, check=True)
