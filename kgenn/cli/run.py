@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def run(
     if predictions is not None:
         write_file(predictions, npz_bytes(_arrays(result)))
     if as_json:
-        print_json({**result.to_dict(curve), **({"work": network.work} if explain else {})})
+        print_json({**result.to_dict(curve), **({"work": [asdict(w) for w in network.work]} if explain else {})})
         return
     print_table(("", ""), result.rows())
     if explain:

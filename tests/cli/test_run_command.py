@@ -71,6 +71,22 @@ def test_target_threads_and_batches_do_not_change_the_result(
     assert {k: v for k, v in plain.items() if k not in TIMES} == {k: v for k, v in other.items() if k not in TIMES}
 
 
+@pytest.mark.parametrize("way", ["events", "dense"])
+def test_it_explains_how_each_connection_was_computed(kgenn: Kgenn, compiled: Path, way: str) -> None:
+    arguments = ("run", compiled, "--data", IMAGES, "--limit", 4, "--synapses", way, "--explain")
+    work = kgenn(*arguments, "--json").json["work"]
+    assert [(w["source"], w["target"]) for w in work] == [
+        ("conv1", "conv2"),
+        ("conv2", "dense1"),
+        ("dense1", "dense2"),
+    ]
+    assert all(0 < w["density"] < 1 for w in work)
+    assert all((list(w["ways"]) == ["events"]) == (way == "events") for w in work)
+    shown = kgenn(*arguments).out
+    assert ("dense products" in shown) == (way == "dense")
+    assert "one way" in kgenn(*arguments, "--target", "reference").out
+
+
 def test_the_trace_holds_every_spike_of_the_reference(kgenn: Kgenn, compiled: Path, tmp_path: Path) -> None:
     trace = tmp_path / "new" / "trace.npz"
     assert kgenn("run", compiled, "--data", IMAGES, "--limit", 5, "--batch-size", 2, "--trace", trace).code == 0
