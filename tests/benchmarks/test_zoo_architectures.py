@@ -16,7 +16,7 @@ from benchmarks.zoo.thresholds import frozen, with_thresholds
 from kgenn.conversion.few_spike import FewSpike
 
 WIDTH = 0.03
-WIDER = {"mobilenet": 0.15, "mnist-cnn": 0.2}  # of few channels, untrained, often none is alive
+WIDER = {"mobilenet": 0.15, "mnist-cnn": 0.2, "resnet18": 0.1}  # of few channels, untrained, often none is alive
 VARIANTS = ("vgg16-bn", "resnet20-bn", "mnist-cnn-bn-capped")
 SLOW_VARIANTS = ("mobilenet-bn", "resnet18-bn-capped", "vgg16-bn-capped")
 
