@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from kgenn.diagnostics import fail, known_names
 from kgenn.registry import Registry
 
 T = TypeVar("T")
-# The default of an option that classes share, where it is not the same for all of them.
-VARIES = "depends on the method"
 
 
 @dataclass(frozen=True)
@@ -60,15 +58,43 @@ def classes_of(registry: Registry[type[T]]) -> dict[str, type[T]]:
     return {name: registry.get(name) for name in registry.names()}
 
 
-def owners_of(classes: Mapping[str, type]) -> dict[str, tuple[Option, tuple[str, ...]]]:
-    """Return every option of some classes by name, with the names of the classes that have it."""
-    found: dict[str, tuple[Option, tuple[str, ...]]] = {}
+@dataclass(frozen=True)
+class Flag:
+    """An option of one or more classes.
+
+    Attributes:
+        option: as the first of them has it.
+        defaults: of each class that has it, by name.
+    """
+
+    option: Option
+    defaults: Mapping[str, Any]
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Return the names of the classes that have it."""
+        return tuple(self.defaults)
+
+    @property
+    def default(self) -> str:
+        """Return the default in words, "0.4 for burst; 1.0 for few-spike, ttfs"; empty if there is none."""
+        sharing: dict[str, list[str]] = {}
+        for owner, default in self.defaults.items():
+            if default is not None:
+                sharing.setdefault(str(default).lower(), []).append(owner)
+        if [list(self.owners)] == list(sharing.values()):
+            return next(iter(sharing))
+        return "; ".join(f"{default} for {', '.join(owners)}" for default, owners in sharing.items())
+
+
+def flags_of(classes: Mapping[str, type]) -> dict[str, Flag]:
+    """Return every option of some classes by name."""
+    found: dict[str, Flag] = {}
     for name, cls in classes.items():
         for option in options_of(cls):
-            first, owners = found.get(option.name, (option, ()))
-            assert first.kind is option.kind, f"{option.flag} is of two types"
-            default = first.default if first.default == option.default else VARIES
-            found[option.name] = (replace(first, default=default), (*owners, name))
+            flag = found.get(option.name, Flag(option, {}))
+            assert flag.option.kind is option.kind, f"{option.flag} is of two types"
+            found[option.name] = Flag(flag.option, {**flag.defaults, name: option.default})
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from kgenn.backends import TARGETS
 from kgenn.bench.toml_file import Place
-from kgenn.config import classes_of, options_of, owners_of
+from kgenn.config import classes_of, flags_of, options_of
 from kgenn.conversion import CONVERTERS
 from kgenn.diagnostics import known_names
 from kgenn.encoders import ENCODERS
@@ -80,8 +80,13 @@ def axes() -> Mapping[str, Axis]:
     found += [Axis(o.flag[2:], o.kind, o.choices, frozenset({SEARCHED})) for o in options_of(Search)]
     for kind, classes in (("converter", classes_of(CONVERTERS)), ("encoder", classes_of(ENCODERS))):
         found += [
-            Axis(o.flag[2:], o.kind, o.choices, frozenset(f"{kind} {name}" for name in owners))
-            for o, owners in owners_of(classes).values()
+            Axis(
+                f.option.flag[2:],
+                f.option.kind,
+                f.option.choices,
+                frozenset(f"{kind} {name}" for name in f.owners),
+            )
+            for f in flags_of(classes).values()
         ]
     by_name = {axis.name: axis for axis in found}
     assert len(by_name) == len(found), "two options have one name"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +12,7 @@ import numpy as np
 
 from kgenn.backends.base import RunOptions
 from kgenn.cli.headings import HeadedOption
-from kgenn.config import Option, classes_of, make, options_of
+from kgenn.config import Flag, classes_of, flags_of, make
 from kgenn.conversion import CONVERTERS
 from kgenn.data import Data, load_data, parse_scale, prepare
 from kgenn.diagnostics import fail
@@ -29,46 +28,6 @@ Decorator = Callable[[C], C]
 PATH = click.Path(path_type=Path)
 AUTO = "auto"
 METAVARS: Mapping[type, str] = {int: "N", float: "X"}
-
-
-@dataclass(frozen=True)
-class Flag:
-    """An option of one or more classes.
-
-    Attributes:
-        option: as the first of them has it.
-        defaults: of each class that has it, by name.
-    """
-
-    option: Option
-    defaults: Mapping[str, Any]
-
-    @property
-    def owners(self) -> tuple[str, ...]:
-        """Return the names of the classes that have it."""
-        return tuple(self.defaults)
-
-    @property
-    def default(self) -> str:
-        """Return the default in words, "0.4 for burst; 1.0 for few-spike, ttfs"; empty if there is none."""
-        sharing: dict[str, list[str]] = {}
-        for owner, default in self.defaults.items():
-            if default is not None:
-                sharing.setdefault(str(default).lower(), []).append(owner)
-        if [list(self.owners)] == list(sharing.values()):
-            return next(iter(sharing))
-        return "; ".join(f"{default} for {', '.join(owners)}" for default, owners in sharing.items())
-
-
-def flags_of(classes: Mapping[str, type]) -> dict[str, Flag]:
-    """Return every option of some classes by name."""
-    found: dict[str, Flag] = {}
-    for name, cls in classes.items():
-        for option in options_of(cls):
-            flag = found.get(option.name, Flag(option, {}))
-            assert flag.option.kind is option.kind, f"{option.flag} is of two types"
-            found[option.name] = Flag(flag.option, {**flag.defaults, name: option.default})
-    return found
 
 
 def flags(classes: Mapping[str, type], heading: str | None = None) -> Decorator[C]:

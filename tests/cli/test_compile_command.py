@@ -13,8 +13,7 @@ from commands import CALIBRATION, MODEL, Kgenn, compile_arguments
 from kgenn.api import as_graph
 from kgenn.artifact import read_directory
 from kgenn.backends import TARGETS
-from kgenn.cli.options import flags_of
-from kgenn.config import classes_of, options_of
+from kgenn.config import classes_of, flags_of, options_of
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.constraints import FEATURES
 from kgenn.encoders import ENCODERS
