@@ -65,7 +65,7 @@ class Links:
             )
             values, image = f"ws.stage{name}.values", stage.image
         own = [p.removeprefix("net.") for p in pointers]
-        real = "double" if self.network.code.schedule == "staged" else "float"
+        real = "double" if self.network.code.staged else "float"
         return {
             "id": f"c{number}",
             "number": place,
@@ -79,7 +79,7 @@ class Links:
 
     def _most(self, image: Image) -> str:
         """Return the |value| that 32-bit sums must make room for: the grid bounds those of a single step."""
-        return f"{image.most}.0" if self.network.code.schedule == "staged" else "1.0"
+        return f"{image.most}.0" if self.network.code.staged else "1.0"
 
     def _method(self, c: Connection) -> str:
         """Return `add_all` for an image that is computed for a population that does not lie as an image."""

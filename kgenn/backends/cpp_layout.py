@@ -90,7 +90,7 @@ class Layout:
         return stages[-1].image if stages else self.images[connection.source]
 
     def _stages(self, c: Connection) -> tuple[Stage, ...]:
-        source = next(p for p in self.network.populations if p.name == c.source)
+        source = self.network.by_name[c.source]
         shape, most = self.shapes[c.source], largest_value(self.network, source)
         wanted = self._wanted(c)
         stages: list[Stage] = []
@@ -158,7 +158,7 @@ def borders_of(connectivity: Connectivity) -> Borders:
 
 def largest_value(network: Network, population: Population) -> int:
     """Return the largest |value| that a population can send: in a step, or in a stage of a staged network."""
-    if network.code.schedule == "staged":
+    if network.code.staged:
         return network.levels
     return 127 if population.neuron.valued else 1
 

@@ -45,7 +45,7 @@ def emit_cpp(network: Network) -> Program:
 def network_context(network: Network, words: Words) -> dict[str, Any]:
     """Return everything the templates need, adding the network's arrays to `words` on the way."""
     models = {p.neuron.name: model_context(p.neuron) for p in network.populations}
-    staged = network.code.schedule == "staged"
+    staged = network.code.staged
     layout = Layout(network)
     first = 0
     populations = []
@@ -93,7 +93,7 @@ def population_context(
     """Return what the templates need of one population and the connections into it."""
     bias, image = population.bias, links.layout.images[population.name]
     is_input, is_readout = population is network.populations[0], population is network.populations[-1]
-    staged = network.code.schedule == "staged"
+    staged = network.code.staged
     real = "double" if staged else "float"
     flags = ", ".join(str(flag).lower() for flag in (population.neuron.valued, population.neuron.graded))
     params = words.add(values(population, model.params, initial=False))

@@ -117,7 +117,7 @@ def network_context(network: Network, device: Device, arrays: dict[str, Array]) 
         "input_note": f"encoder {coding.encoder}, {coding.low:g} to {coding.high:g}",
         "input_size": network.populations[0].size,
         "num_timesteps": network.num_timesteps,
-        "staged": network.code.schedule == "staged",
+        "staged": network.code.staged,
         "steady": network.code.steady,
         "worth": worth,
         "before_worth": before,

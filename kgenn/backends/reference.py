@@ -109,7 +109,7 @@ class ReferenceSimulator(Simulator):
     def run(self, drive: Array, first_sample: int, wanted: Wanted = SCORES) -> Recording:
         runs = [PopulationRun(self.network, p, drive, first_sample) for p in self.network.populations]
         tally = Tally(self.network, len(drive), wanted)
-        if self.network.code.schedule == "staged":
+        if self.network.code.staged:
             self.run_stages(runs, tally)
         else:
             self.run_steps(runs, tally)

@@ -20,7 +20,6 @@ from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.data import Data
 from kgenn.diagnostics import Diagnostic, KgennError, fail
 from kgenn.ir.graph import Graph
-from kgenn.ir.network import Network, Population
 from kgenn.metrics.result import Result
 from kgenn.search import Found, Yardstick, fewest_timesteps
 
@@ -84,7 +83,7 @@ def _run(task: Task, ann_accuracy: float | None) -> tuple[dict[str, Any], dict[s
     figures = {
         **{name: value for name, value in result.to_dict(curve=True).items() if name not in COSTS},
         "ann_accuracy": ann_accuracy,
-        "neurons": sum(p.size for p in hidden(network)),
+        "neurons": sum(p.size for p in network.hidden),
         "layers": _layers(compiled, result, test.limited(setup.layer_samples)),
         "raster": raster_of(compiled, test.x[:1]),
     }
@@ -136,16 +135,11 @@ def _converted(task: Task, graph: Graph) -> tuple[Conversion, Found | None]:
     return found.conversion, found
 
 
-def hidden(network: Network) -> tuple[Population, ...]:
-    """Return the spiking populations other than the input."""
-    return tuple(p for p in network.spiking if p is not network.populations[0])
-
-
 def _layers(compiled: CompiledNetwork, result: Result, few: Data) -> list[dict[str, Any]]:
     """Return the spikes of each hidden population, and its error on a few samples."""
     errors = {e.population: asdict(e) for e in compiled.compare(few.x).layers} if len(few.x) else {}
     rows = []
-    for p in hidden(compiled.network):
+    for p in compiled.network.hidden:
         error = errors.get(p.name, {})
         more = {name: error.get(name) for name in ("own", "saturated")}
         row = {"name": p.name, "neurons": p.size, "spikes_per_neuron": result.spikes[p.name] / p.size}

@@ -224,9 +224,19 @@ class Network:
         return self.coding.analog and connection.source == self.populations[0].name
 
     @cached_property
+    def by_name(self) -> dict[str, Population]:
+        """Return each population by its name."""
+        return {p.name: p for p in self.populations}
+
+    @cached_property
     def spiking(self) -> tuple[Population, ...]:
         """Return the populations that can fire."""
         return tuple(p for p in self.populations if p.neuron.threshold)
+
+    @cached_property
+    def hidden(self) -> tuple[Population, ...]:
+        """Return the spiking populations other than the input."""
+        return tuple(p for p in self.spiking if p is not self.populations[0])
 
     @cached_property
     def fan_out(self) -> dict[str, Array]:

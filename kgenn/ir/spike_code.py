@@ -40,6 +40,11 @@ class SpikeCode:
     steady: bool
     worth: Callable[[int], Array]
 
+    @property
+    def staged(self) -> bool:
+        """Tell whether populations listen for a stage and send in the next."""
+        return self.schedule == "staged"
+
 
 CODES: Mapping[CodeName, SpikeCode] = {
     "rate": SpikeCode("synchronous", True, lambda steps: np.ones(steps, np.int64)),

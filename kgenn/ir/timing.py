@@ -26,7 +26,7 @@ class Timing:
     @cached_property
     def listening(self) -> int:
         """Return the steps that a population listens before it sends: T of a staged network, else none."""
-        return self.network.num_timesteps if self.network.code.schedule == "staged" else 0
+        return self.network.num_timesteps if self.network.code.staged else 0
 
     def start(self, population: str) -> int:
         """Return the first step in which a population works, or sends."""

@@ -27,7 +27,7 @@ def spikes_per_neuron(network: Network, counts: Mapping[str, Array], num_samples
         counts: for each spiking population the spikes of each neuron, shape (size,), integers.
         num_samples: at least 1.
     """
-    neurons = [p for p in network.spiking if p is not network.populations[0]]
+    neurons = network.hidden
     total = sum(int(counts[p.name].sum()) for p in neurons)
     return total * (1 / num_samples) / max(sum(p.size for p in neurons), 1)
 

@@ -87,7 +87,7 @@ class ExitTally:
     def __init__(self, network: Network, confidence: float) -> None:
         if not 0 < confidence <= 1:
             raise fail("KG401", "early exit", f"the confidence is {confidence:g}; it lies in (0, 1]")
-        if network.code.schedule == "staged":
+        if network.code.staged:
             what = "the network works in stages: its readout decides once, after the last"
             raise fail("KG401", "early exit", what, "compile with a rate-coded converter, such as data-norm")
         if network.populations[-1].size == 1:

@@ -78,7 +78,7 @@ def largest_rate(network: Network, population: Population) -> float:
     """Return the largest rate that a population can reach: 1, where its neurons do not say otherwise."""
     if population.maximum:
         (connection,) = network.incoming[population.name]
-        source = next(p for p in network.populations if p.name == connection.source)
+        source = network.by_name[connection.source]
         return 1.0 if source is network.populations[0] else largest_rate(network, source)
     params = {**population.neuron.params, **population.params}
     if "v_most" in params:
@@ -93,13 +93,8 @@ class ErrorTally:
         self.network = network
         self.num_samples = 0
         self.ann_correct = 0
-        self.largest = {p.name: largest_rate(network, p) for p in self.hidden}
+        self.largest = {p.name: largest_rate(network, p) for p in network.hidden}
         self.sums: dict[str, Array] = {}
-
-    @property
-    def hidden(self) -> tuple[Population, ...]:
-        """Return the spiking populations other than the input."""
-        return tuple(p for p in self.network.spiking if p is not self.network.populations[0])
 
     def add(self, drive: Array, worths: Mapping[str, Array], labels: Array | None) -> None:
         """Add one batch of drives and the worths of the spikes that they caused."""
@@ -108,7 +103,7 @@ class ErrorTally:
         rates = {name: worth / network.levels for name, worth in worths.items()}
         ideal = ideal_rates(network, x)
         expected = ideal_rates(network, x, rates)
-        for p in self.hidden:
+        for p in self.network.hidden:
             a, r, e = ideal[p.name], rates[p.name], expected[p.name]
             row = [a.sum(), r.sum(), np.abs(r - a).sum(), ((r - a) ** 2).sum(), (a**2).sum()]
             row += [np.abs(r - e).sum(), (a > self.largest[p.name]).sum()]
@@ -120,7 +115,7 @@ class ErrorTally:
     def errors(self) -> tuple[LayerError, ...]:
         """Return the errors of each hidden population, in order."""
         rows = []
-        for p in self.hidden:
+        for p in self.network.hidden:
             a, r, error, squared, norm, own, saturated = self.sums[p.name]
             n = self.num_samples * p.size
             relative = float(np.sqrt(squared / norm)) if norm else 0.0

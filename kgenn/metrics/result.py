@@ -146,7 +146,7 @@ class Tally:
         operations = synaptic_operations(network, self.counts, max(num_samples, 1))
         direct_macs = int(network.fan_out[first.name].sum()) if network.coding.analog else 0
         accuracies = self.correct / max(num_samples, 1) if labelled else None
-        staged = network.code.schedule == "staged"
+        staged = network.code.staged
         return Result(
             accuracy=None if accuracies is None else float(accuracies[-1]),
             num_samples=num_samples,

@@ -254,7 +254,7 @@ def test_fine_numbers_leave_no_layer_an_error(name: str, method: str, encoder: s
     assert worths is not None
     tally = ErrorTally(network)
     tally.add(drive, worths, None)
-    assert len(tally.errors()) == len(tally.hidden) > 0
+    assert len(tally.errors()) == len(network.hidden) > 0
     for error in tally.errors():
         assert error.relative < 3e-3
         assert error.own < 1e-3
