@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import cast, get_args
+from typing import cast
 
 from kgenn.bench.axes import axes
 from kgenn.bench.expand import OTHER_KEYS, Common, expand, source_of
-from kgenn.bench.experiment import SPLITS, CalibrationData, Experiment, Kind, RunData
+from kgenn.bench.experiment import SPLITS, CalibrationData, Experiment, RunData
 from kgenn.bench.published import published_of
+from kgenn.bench.rows import KINDS, Kind
 from kgenn.bench.scope import Scope
 from kgenn.bench.toml_file import read_toml
 from kgenn.data import parse_scale
@@ -111,7 +112,7 @@ def _experiment(name: str, scope: Scope, sweeps: Sequence[Scope], limit: int | N
         title=scope.need("title", "say in a line what it shows").text(),
         note=_text(scope, "note") or "",
         source=_text(scope, "source"),
-        kind="table" if kind is None else cast(Kind, kind.one_of(get_args(Kind))),
+        kind="table" if kind is None else cast(Kind, kind.one_of(KINDS)),
         rows=_axis_names(scope, "rows", known),
         columns=_axis_names(scope, "columns", known),
         published=tuple(published_of(table, known, cells) for table in scope.tables("published")),

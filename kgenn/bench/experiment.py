@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from kgenn.bench.rows import Kind, Published
 from kgenn.conversion import Converter
 from kgenn.encoders import Encoder
 from kgenn.ir.network import ReadoutKind
 from kgenn.passes import LoweringOptions
 from kgenn.search import Search
 
-Kind = Literal["table", "curve", "pareto"]
 SPLITS = ("train", "test")
 
 
@@ -93,23 +93,6 @@ class Cell:
 
     def __str__(self) -> str:
         return " ".join(f"{name}={value}" for name, value in self.axes.items())
-
-
-@dataclass(frozen=True)
-class Published:
-    """A figure of the literature.
-
-    Attributes:
-        where: the axes of the cells that it compares with.
-        figures: ann and accuracy in %, spikes_per_neuron, synaptic_operations, label; those that are known.
-    """
-
-    where: Mapping[str, Any]
-    figures: Mapping[str, Any]
-
-    def matches(self, cell: Cell) -> bool:
-        """Tell whether a cell is one that the figure compares with."""
-        return all(name in cell.axes and cell.axes[name] == value for name, value in self.where.items())
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isfinite
 
-from kgenn.bench.experiment import Cell, Published
+from kgenn.bench.experiment import Cell
+from kgenn.bench.rows import Published
 from kgenn.bench.scope import Found, Scope
 from kgenn.diagnostics import KgennError, known_names
 
@@ -23,8 +24,8 @@ def published_of(table: Scope, known: Sequence[str], cells: Sequence[Cell]) -> P
     if not figures:
         raise table.place.fail("gives no figure", f"give one of {', '.join(FIGURES)}")
     label = table.get("label")
-    published = Published(dict(where.values), {**figures, **({} if label is None else {"label": label.text()})})
-    if not any(published.matches(cell) for cell in cells):
+    published = Published(dict(where.values), label=None if label is None else label.text(), **figures)
+    if not any(published.matches(cell.axes) for cell in cells):
         raise _unmatched(where, cells)
     return published
 

@@ -14,9 +14,9 @@ from kgenn import __version__
 from kgenn.backends.base import RunOptions
 from kgenn.bench.experiment import Cell, Experiment, Setup
 from kgenn.bench.files import Files, Library
+from kgenn.bench.json_object import SCHEMA
 from kgenn.config import options_of
 
-SCHEMA = 1
 KEY_DIGITS = 16
 
 

@@ -1,19 +1,20 @@
-"""What a sweep leaves behind: experiments, and one row for each finished cell, as JSON and as values.
+"""What a sweep leaves behind, as values: experiments, and one row for each finished cell.
 
 Accuracies are shares, 0 to 1, in rows, and in % in what was published. `from_json` checks names and types, and
-leaves out nothing: what it does not know is kept in `others`, so that `to_json` gives the same object again.
+leaves out nothing of a result: what it does not know is kept in `others`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from kgenn.bench.json_object import SCHEMA, Axis, Object, Place, as_axes, as_number, as_text
+from kgenn.bench.json_object import Axis, Object, Place, as_axes, as_number, as_text
 
-KINDS = ("table", "curve", "pareto")
-STATUSES = ("ok", "failed")
+Kind = Literal["table", "curve", "pareto"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+OK, FAILED = "ok", "failed"
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Experiment:
     title: str
     note: str = ""
     source: str | None = None
-    kind: Literal["table", "curve", "pareto"] = "table"
+    kind: Kind = "table"
     rows: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     published: tuple[Published, ...] = ()
@@ -188,11 +189,6 @@ class Raster:
         size, more = o.optional_whole("size"), o.list("more", cls.from_json)
         return cls(o.text("population"), o.whole("neurons"), spikes, size, more)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return it as JSON-able data."""
-        lists = {"spikes": [list(pair) for pair in self.spikes], "more": [r.to_json() for r in self.more]}
-        return {**vars(self), **lists}
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -246,14 +242,6 @@ class Outcome:
             others=o.others(*known),
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """Return it as JSON-able data."""
-        plain = {name: value for name, value in vars(self).items() if name != "others"}
-        plain["curve"] = None if self.curve is None else list(self.curve)
-        plain["layers"] = [dict(vars(layer)) for layer in self.layers]
-        plain["raster"] = None if self.raster is None else self.raster.to_json()
-        return {**plain, **self.others}
-
 
 @dataclass(frozen=True)
 class Row:
@@ -280,14 +268,14 @@ class Row:
     @property
     def status(self) -> str:
         """Return "ok" or "failed"."""
-        return "failed" if self.result is None else "ok"
+        return FAILED if self.result is None else OK
 
     @classmethod
     def from_json(cls, value: Any, place: Place) -> Row:
         """Read one line of cells.jsonl or results.jsonl; raise KG631 where it is malformed."""
         o = Object.of(value, place)
         o.check_schema()
-        done = o.word("status", STATUSES) == "ok"
+        done = o.word("status", (OK, FAILED)) == OK
         cost = Object(o.mapping("cost"), place / "cost")
         return cls(
             key=o.text("key"),
@@ -299,17 +287,3 @@ class Row:
             host=o.mapping("host"),
             cost={name: cost.number(name) for name in cost.values if cost.values[name] is not None},
         )
-
-    def to_json(self, measured: bool = True) -> dict[str, Any]:
-        """Return it as JSON-able data, with host and cost only where `measured`."""
-        plain: dict[str, Any] = {
-            "schema": SCHEMA,
-            "key": self.key,
-            "experiment": self.experiment,
-            "axes": dict(self.axes),
-            "status": self.status,
-            "error": [dict(vars(failure)) for failure in self.error] or None,
-            "result": None if self.result is None else self.result.to_json(),
-            "rerun": dict(self.rerun),
-        }
-        return {**plain, "host": dict(self.host), "cost": dict(self.cost)} if measured else plain

@@ -17,7 +17,7 @@ from typing import Any
 
 from kgenn.artifact import write_file
 from kgenn.bench.extras import extra
-from kgenn.bench.rerun import SCHEMA
+from kgenn.bench.json_object import SCHEMA
 from kgenn.diagnostics import KgennError, fail
 
 SWEEP = "sweep.json"

@@ -10,13 +10,14 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from kgenn.bench.experiment import Experiment
-from kgenn.bench.rerun import SCHEMA, Task, record
+from kgenn.bench.json_object import SCHEMA
+from kgenn.bench.rerun import Task, record
+from kgenn.bench.rows import FAILED, OK
+from kgenn.bench.rows import Experiment as Entry
 from kgenn.bench.store import Line, Store
 from kgenn.bench.work import Outcome
 from kgenn.bench.workers import Workers
 from kgenn.diagnostics import Diagnostic, fail
-
-OK, FAILED = "ok", "failed"
 
 
 class Watcher(Protocol):
@@ -59,15 +60,7 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what sweep.json holds."""
-        entries = []
-        for experiment, tasks in self.experiments:
-            entry = {name: getattr(experiment, name) for name in ("name", "title", "note", "source", "kind")}
-            entry |= {"rows": list(experiment.rows), "columns": list(experiment.columns)}
-            entry["published"] = [{"where": dict(p.where), **p.figures} for p in experiment.published]
-            entry["cells"] = [task.key for task in tasks]
-            # a cell that two experiments ask for has one line, with the axes of the first
-            entry["axes"] = [dict(task.cell.axes) for task in tasks]
-            entries.append(entry)
+        entries = [_entry(experiment, tasks).to_json() for experiment, tasks in self.experiments]
         return {"schema": SCHEMA, "experiments": entries}
 
 
@@ -140,6 +133,21 @@ class Sweep:
         result = line["result"]
         if result is not None and result["ann_accuracy"] is not None:
             self.accuracies[_test_of(task)] = result["ann_accuracy"]
+
+
+def _entry(experiment: Experiment, tasks: Sequence[Task]) -> Entry:
+    return Entry(
+        experiment.name,
+        experiment.title,
+        experiment.note,
+        experiment.source,
+        experiment.kind,
+        experiment.rows,
+        experiment.columns,
+        experiment.published,
+        cells=tuple(task.key for task in tasks),
+        axes=tuple(task.cell.axes for task in tasks),
+    )
 
 
 def _head(experiment: Experiment, task: Task) -> Line:

@@ -13,8 +13,9 @@ from kgenn.bench.config import read_configs
 from kgenn.bench.experiment import Cell, Experiment
 from kgenn.bench.files import Library, Shelf
 from kgenn.bench.rerun import tasks_of
+from kgenn.bench.rows import FAILED
 from kgenn.bench.store import Line, opened, read_lines
-from kgenn.bench.sweep import FAILED, Plan, Sweep
+from kgenn.bench.sweep import Plan, Sweep
 from kgenn.bench.workers import Workers, cluster, num_cores, processes
 from kgenn.cli.bench_display import display
 from kgenn.cli.console import print_diagnostics, print_line, print_table

@@ -22,8 +22,9 @@ from rich.progress import (
 from rich.text import Text
 
 from kgenn.bench.rerun import Task
+from kgenn.bench.rows import FAILED
 from kgenn.bench.store import Line
-from kgenn.bench.sweep import FAILED, Watcher
+from kgenn.bench.sweep import Watcher
 from kgenn.cli.console import clean
 
 # Cells under way that are shown one by one.

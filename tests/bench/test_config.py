@@ -189,7 +189,7 @@ def test_each_shipped_configuration_expands_and_its_published_figures_meet_cells
     experiments = read_configs([path])
     assert all(experiment.cells for experiment in experiments)
     figures = [(e, p) for e in experiments for p in e.published]
-    assert all(any(p.matches(cell) for cell in e.cells) for e, p in figures)
+    assert all(any(p.matches(cell.axes) for cell in e.cells) for e, p in figures)
 
 
 def test_all_shipped_configurations_go_together() -> None:
@@ -202,7 +202,7 @@ def test_the_example_of_the_format_expands(tmp_path: Path) -> None:
     (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     found = read(tmp_path, example)
     assert len(found.cells) == 2 * 2 * 2 * 2 * 2 + 2
-    assert found.published[0].figures["spikes_per_neuron"] == 1.3
+    assert found.published[0].spikes_per_neuron == 1.3
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +28,25 @@ HERE = Place("cells.jsonl:1")
     ],
     ids=["whole", "failed", "bare", "more"],
 )
-def test_a_row_is_read_and_written_without_loss(line: dict[str, Any]) -> None:
+def test_a_row_is_read_without_loss(line: dict[str, Any]) -> None:
     row = Row.from_json(line, HERE)
-    assert Row.from_json(json.loads(json.dumps(row.to_json())), HERE) == row
-    kept = {k: v for k, v in (line["result"] or {}).items() if k not in ("raster", "layers")}
-    assert kept.items() <= (row.to_json()["result"] or {}).items()
-    assert {k: v for k, v in row.to_json().items() if k != "result"} == {
-        k: v for k, v in line.items() if k != "result"
-    }
-    assert not {"host", "cost"} & set(row.to_json(measured=False))
+    names = ("key", "experiment", "axes", "rerun", "host", "cost", "status")
+    assert {name: getattr(row, name) for name in names} == {name: line[name] for name in names}
+    assert [asdict(failure) for failure in row.error] == (line["error"] or [])
+    assert (row.result is None) == (line["result"] is None)
+    for name, value in (line["result"] or {}).items():
+        found = {**vars(row.result), **row.result.others}[name] if row.result else None
+        assert plain(found) == (plain(value) if name != "raster" else whole_raster(value))
+
+
+def plain(value: Any) -> Any:
+    """Return dataclasses and tuples as JSON has them."""
+    return json.loads(json.dumps(value, default=asdict))
+
+
+def whole_raster(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return a raster with what it may leave out."""
+    return None if value is None else {**value, "more": [{"more": [], **r} for r in value["more"]]}
 
 
 def test_an_experiment_is_read_and_written_without_loss() -> None:

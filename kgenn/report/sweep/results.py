@@ -9,11 +9,11 @@ from pathlib import Path
 
 from kgenn.bench.json_object import Object, Place, parse
 from kgenn.bench.rows import Experiment, Row
+from kgenn.bench.store import CELLS, RESULTS, SWEEP
 from kgenn.diagnostics import KgennError, fail
 
-SWEEP = "sweep.json"
 # The first that is there is read; the second has no host and no cost.
-ROWS = ("cells.jsonl", "results.jsonl")
+ROWS = (CELLS, RESULTS)
 ADVICE = "give the output directory of kgenn bench"
 
 
