@@ -1,4 +1,4 @@
-"""Time the generated C++ over timesteps, batch, threads and firing rate, and draw it.
+"""Time the generated C++ over timesteps, batch, threads, firing rate and width, and draw it.
 
     python -m benchmarks.engine.scaling engine.h5 engine.npz -o scaling
 
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import kgenn
+from benchmarks.engine.network import network as untrained
 from kgenn.backends.base import RunOptions
 from kgenn.backends.cpp import Cpp
 from kgenn.ir.network import Network
@@ -28,6 +29,7 @@ Array = NDArray[Any]
 REPETITIONS = 3
 TIMESTEPS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
+WIDTHS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 BRIGHTNESS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 AT = 32  # timesteps, and images, where they do not vary
 
@@ -42,7 +44,7 @@ class Point:
     milliseconds: float
 
 
-def converted(model: Path, images: Array, timesteps: int = AT) -> Network:
+def converted(model: Any, images: Array, timesteps: int = AT) -> Network:
     """Return the network that speed is measured on, converted by data-norm at percentile 99.9."""
     return kgenn.convert(model, calibration=images, timesteps=timesteps, converter=kgenn.DataNorm(percentile=99.9))
 
@@ -77,6 +79,9 @@ def points(model: Path, images: Array) -> Iterator[Point]:
     for threads in (1, 2, 4, 8, 16):
         milliseconds, _ = measure(network, images[:64], RunOptions(threads=threads), wall=True)
         yield Point("threads", "data-norm, wall time", threads, milliseconds)
+    for width in WIDTHS:
+        made = converted(untrained(width), images[:256])
+        yield Point("width", "data-norm", width, measure(made, images[:AT], one)[0])
     for brightness in BRIGHTNESS:
         for way in ("auto", "events", "dense"):
             options = RunOptions(threads=1, synapses=way)

@@ -95,11 +95,13 @@ def population_context(
     is_input, is_readout = population is network.populations[0], population is network.populations[-1]
     staged = network.code.staged
     real = "double" if staged else "float"
+    # what sends whole trains computes them in one go
+    num_states = 0 if staged and model.threshold else len(model.state)
     flags = ", ".join(str(flag).lower() for flag in (population.neuron.valued, population.neuron.graded))
     params = words.add(values(population, model.params, initial=False))
     context = {
         "id": f"p{number}",
-        "type": f"Population<{image.type}, {model.real}, {len(model.state)}, {flags}>",
+        "type": f"Population<{image.type}, {model.real}, {num_states}, {flags}>",
         "extent": f"kExtent{number}",
         "layout": image.numbers,
         "pixels": image.pixels,
