@@ -59,7 +59,7 @@ def test_marks_are_known() -> None:
 
 
 def is_known(mark: str) -> bool:
-    return mark in ("fails", "cpp", SLOW[5:-4]) or mark.startswith(("not run: ", "file: ", "generated: "))
+    return mark in ("fails", "cpp") or mark.startswith(("not run: ", "file: ", "generated: "))
 
 
 def test_a_mark_belongs_to_the_block_that_follows_it(tmp_path: Path) -> None:
