@@ -24,7 +24,11 @@ def commands(_: str) -> str:
 def section(name: str, command: click.Command, context: click.Context) -> str:
     """Return one command's section."""
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    parts = [f"(command-{name})=\n## kgenn {name}\n", f"```text\n{usage}\n```\n", inspect.cleandoc(command.help or "")]
+    parts = [
+        f"(command-{name})=\n## kgenn {name}\n",
+        f"```text\n{usage}\n```\n",
+        inspect.cleandoc(command.help or ""),
+    ]
     headed: dict[str, list[tuple[str, str]]] = {}
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context) if isinstance(parameter, click.Option) else None

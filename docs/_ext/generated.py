@@ -9,10 +9,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import commands
 import tables
 import timetable
 from sphinx.application import Sphinx
+
+import commands
 
 PLACE = re.compile(r"^<!-- generated: (\S+)(?: (.+?))? -->$", re.MULTILINE)
 

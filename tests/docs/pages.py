@@ -10,6 +10,7 @@ there, and a line of … alone stands for any others. A comment right before a b
 | `<!-- fails -->` | ends with exit code 1 |
 | `<!-- file: NAME -->` | is written to a file |
 | `<!-- cpp -->` | runs where CMake and a compiler are, slowly |
+| `<!-- installs: FOLDER -->` | is not run; the package in the folder is put on the path with its entry points |
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +59,16 @@ class Block:
     @property
     def runs(self) -> bool:
         """Tell whether it is an example that runs."""
-        return self.language in ("sh", "python") and not self.file and not self.mark.startswith("not run: ")
+        return (
+            self.language in ("sh", "python")
+            and not self.file
+            and not self.mark.startswith(("not run: ", "installs: "))
+        )
+
+    @property
+    def package(self) -> str:
+        """Return the folder of the package that it installs, or an empty string."""
+        return self.mark.removeprefix("installs: ") if self.mark.startswith("installs: ") else ""
 
 
 def blocks_of(page: Path) -> Iterator[Block]:
@@ -74,11 +85,24 @@ def run(block: Block, directory: Path, names: dict[str, Any]) -> str:
         with contextlib.redirect_stdout(printed), contextlib.chdir(directory):
             exec(compile(block.code, "<example>", "exec"), names)
         return printed.getvalue()
-    kgenn = f'kgenn() {{ {shlex.quote(sys.executable)} -m kgenn "$@"; }}\n'
-    done = subprocess.run(["bash", "-ec", kgenn + block.code], cwd=directory, capture_output=True, text=True)
+    python = shlex.quote(sys.executable)
+    shell = f'kgenn() {{ {python} -m kgenn "$@"; }}\npython() {{ {python} "$@"; }}\n'
+    done = subprocess.run(["bash", "-ec", shell + block.code], cwd=directory, capture_output=True, text=True)
     expected = 1 if block.mark == "fails" else 0
     assert done.returncode == expected, done.stderr or done.stdout
     return done.stdout + done.stderr
+
+
+def install(folder: Path) -> None:
+    """Do what an editable installation does, for a folder on the path: tell its entry points to importlib."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    information = folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    information.mkdir()
+    head = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    (information / "METADATA").write_text(head, encoding="utf-8")
+    groups = project["entry-points"].items()
+    lines = [f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in points.items()) for group, points in groups]
+    (information / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
 
 
 def missing_lines(shown: str, printed: str) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pages import DOCS, ROOT, SLOW, Block, blocks_of, missing_lines, run
+from pages import DOCS, ROOT, SLOW, Block, blocks_of, install, missing_lines, run
 
 PAGES = [page for page in sorted(DOCS.rglob("*.md")) if any(block.runs for block in blocks_of(page))]
 CMAKE = shutil.which("cmake") and shutil.which("g++")
@@ -33,15 +34,16 @@ def test_examples_run_and_print_what_the_page_shows(
 ) -> None:
     for name in ("benchmarks", "configs"):
         (tmp_path / name).symlink_to(ROOT / name)
-    path = f"{tmp_path}:{ROOT}"
-    monkeypatch.setenv("PYTHONPATH", path)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    packages = [tmp_path / block.package for block in blocks_of(page) if block.package]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (tmp_path, ROOT, *packages))))
     names: dict[str, Any] = {"__name__": "example"}
     for block in blocks_of(page):
         if block.file:
             target = tmp_path / block.file
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(block.code, encoding="utf-8")
+        elif block.package:
+            install(tmp_path / block.package)
         elif block.runs and (block.mark != "cpp" or CMAKE):
             printed = run(block, tmp_path, names)
             assert missing_lines(block.output, printed) == [], printed
@@ -59,7 +61,7 @@ def test_marks_are_known() -> None:
 
 
 def is_known(mark: str) -> bool:
-    return mark in ("fails", "cpp") or mark.startswith(("not run: ", "file: ", "generated: "))
+    return mark in ("fails", "cpp") or mark.startswith(("not run: ", "file: ", "installs: "))
 
 
 def test_a_mark_belongs_to_the_block_that_follows_it(tmp_path: Path) -> None:
