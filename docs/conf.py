@@ -26,8 +26,6 @@ extensions = [
 exclude_patterns = ["_ext", "_static"]
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]
 myst_heading_anchors = 3
-# the page docs/mutation.md may be missing
-suppress_warnings = ["toc.empty_glob"]
 default_role = "code"
 
 autodoc_member_order = "bysource"

@@ -26,6 +26,7 @@ MAKERS: dict[str, Callable[[str], str]] = {
     "method": tables.method,
     "neuron": tables.neuron,
     "options": tables.options,
+    "page": tables.page,
     "supported": tables.supported,
     "timetable": timetable.timetable,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from benchmarks.tables import listed, markdown
@@ -25,6 +26,11 @@ STAGES = {
     "5": "Backends and toolchain",
     "6": "Running, sweeps and reports",
 }
+
+
+def page(name: str) -> str:
+    """Return the name of a page for a table of contents, if there is such a page."""
+    return name if (Path(__file__).parents[1] / f"{name}.md").is_file() else ""
 
 
 def supported(name: str) -> str:

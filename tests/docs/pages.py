@@ -1,7 +1,7 @@
 """Read the examples out of the documentation's pages, and run them.
 
-Every block of shell and Python runs, in order, in one directory that has the repository's `benchmarks` and `configs`.
-A block of text right after one is what it prints: each line must be in the output, a line that ends in … up to
+Every block of shell and Python runs, in order, in one directory that has the repository's `benchmarks` and
+`configs`. A block of text right after one is what it prints: each line must be in the output, a line that ends in … up to
 there, and a line of … alone stands for any others. A comment right before a block says otherwise:
 
 | comment | the block |
@@ -30,7 +30,8 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 BLOCK = re.compile(
-    r"(?:^<!-- (?P<mark>[^\n]+?) -->\n)?^```(?P<language>\w+)\n(?P<code>.*?)^```\n(?:```text\n(?P<output>.*?)^```\n)?",
+    r"(?:^<!-- (?P<mark>[^\n]+?) -->\n)?^```(?P<language>\w+)\n(?P<code>.*?)^```\n"
+    r"(?:```text\n(?P<output>.*?)^```\n)?",
     re.MULTILINE | re.DOTALL,
 )
 SLOW = "<!-- slow -->"
