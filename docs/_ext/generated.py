@@ -24,9 +24,11 @@ MAKERS: dict[str, Callable[[str], str]] = {
     "encoder": tables.encoder,
     "features": tables.features,
     "method": tables.method,
+    "methods": tables.methods,
     "neuron": tables.neuron,
     "options": tables.options,
     "page": tables.page,
+    "represents": tables.represents,
     "supported": tables.supported,
     "timetable": timetable.timetable,
 }

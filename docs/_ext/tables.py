@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmarks.tables import listed, markdown
+from benchmarks.tables import first_line, listed, markdown
 from benchmarks.tables import tables as readme_tables
 from kgenn.cli.listing import default_first
 from kgenn.codes import CODES
@@ -69,6 +69,24 @@ def codes(_: str) -> str:
     return markdown((*head, "methods", "encoders"), rows)
 
 
+def methods(_: str) -> str:
+    """Return the converters with their rules."""
+    rows = []
+    for name in CONVERTERS.names():
+        cls = CONVERTERS.get(name)
+        rows.append((f"[{name}]({name}.md)", first_line(cls), cls.code, str(cls.default_timesteps)))
+    return markdown(("method", "rule", "code", "default T"), rows)
+
+
+def represents(_: str) -> str:
+    """Return which features each converter represents exactly."""
+    rows = []
+    for name in CONVERTERS.names():
+        can = CONVERTERS.get(name).represents
+        rows.append((f"`{name}`", *("yes" if feature in can else "no" for feature in FEATURES)))
+    return markdown(("method", *(f"`{feature}`" for feature in FEATURES)), rows)
+
+
 def method(name: str) -> str:
     """Return what a converter declares."""
     cls = CONVERTERS.get(name)
@@ -84,7 +102,7 @@ def method(name: str) -> str:
         ("Represents exactly, beyond the strict profile", listed(can)),
         ("Cited as", listed(cls.citations) or "nothing"),
     ]
-    return markdown(("", ""), rows)
+    return markdown(("", f"`{name}`"), rows)
 
 
 def options(name: str) -> str:

@@ -1,8 +1,8 @@
 """Read the examples out of the documentation's pages, and run them.
 
 Every block of shell and Python runs, in order, in one directory that has the repository's `benchmarks` and
-`configs`. A block of text right after one is what it prints: each line must be in the output, a line that ends in … up to
-there, and a line of … alone stands for any others. A comment right before a block says otherwise:
+`configs`. A block of text right after one is what it prints: each line must be in the output, a line that ends in
+… up to there, and a line of … alone stands for any others. A comment right before a block says otherwise:
 
 | comment | the block |
 |---|---|

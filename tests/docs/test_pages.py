@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from pages import DOCS, ROOT
 
 import kgenn
+from kgenn.codes import CODES
 from kgenn.conversion import CONVERTERS
 from kgenn.encoders import ENCODERS
 
@@ -53,21 +53,38 @@ def test_every_file_that_a_page_names_exists() -> None:
     assert missing == []
 
 
-@pytest.mark.slow
-def test_the_pages_build_without_warnings(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return each built page by its name; fail on any warning."""
     pytest.importorskip("sphinx")
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", str(DOCS), str(tmp_path)]
+    out = tmp_path_factory.mktemp("html")
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", str(DOCS), str(out)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    pages = {p.relative_to(tmp_path).with_suffix("") for p in tmp_path.rglob("*.html")}
-    assert {p.relative_to(DOCS).with_suffix("") for p in ALL} <= pages
+    return {
+        p.relative_to(out).with_suffix("").as_posix(): p.read_text(encoding="utf-8") for p in out.rglob("*.html")
+    }
 
 
 @pytest.mark.slow
-def test_built_pages_ask_nothing_of_other_machines(tmp_path: Path) -> None:
-    pytest.importorskip("sphinx")
-    command = [sys.executable, "-m", "sphinx", "-q", "-b", "html", str(DOCS), str(tmp_path)]
-    subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+def test_all_pages_build_without_warnings(built: dict[str, str]) -> None:
+    assert {p.relative_to(DOCS).with_suffix("").as_posix() for p in ALL} <= set(built)
+
+
+@pytest.mark.slow
+def test_built_pages_ask_nothing_of_other_machines(built: dict[str, str]) -> None:
     asked = re.compile(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=\"(?:https?:)?//[^\"]+\"")
-    found = {hit for page in tmp_path.rglob("*.html") for hit in asked.findall(page.read_text(encoding="utf-8"))}
-    assert found == set()
+    assert [hit for text in built.values() for hit in asked.findall(text)] == []
+
+
+@pytest.mark.slow
+def test_every_command_of_an_equation_is_drawn(built: dict[str, str]) -> None:
+    equations = [m for text in built.values() for m in re.findall(r"<math.*?</math>", text, flags=re.DOTALL)]
+    assert equations
+    assert [equation for equation in equations if "\\" in equation] == []
+
+
+@pytest.mark.slow
+def test_every_diagnostic_has_a_place_to_link_to(built: dict[str, str]) -> None:
+    page = built["reference/diagnostics"]
+    assert [code for code in CODES if f'id="{code.lower()}"' not in page] == []
