@@ -27,6 +27,7 @@ exclude_patterns = ["_ext", "_static"]
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]
 myst_heading_anchors = 3
 default_role = "code"
+smartquotes = False  # two hyphens are a flag
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

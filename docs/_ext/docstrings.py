@@ -8,6 +8,7 @@ from typing import Any
 from sphinx.application import Sphinx
 
 CODE = re.compile(r"(`[^`]+`)")
+ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
 MARKUP = re.compile(r"([*|]|\w_(?=\W|$))")
 
 
@@ -39,7 +40,16 @@ def process(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: li
     lines[:] = escaped(lines)
 
 
+def aliases(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """Name type aliases as the code does: inside a union autodoc shows its own wrapper of them."""
+    named = [None if text is None else ALIAS.sub(r"\1", text) for text in (signature, returns)]
+    return named[0], named[1]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the handler."""
+    """Register the handlers."""
     app.connect("autodoc-process-docstring", process, priority=100)
+    app.connect("autodoc-process-signature", aliases)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
