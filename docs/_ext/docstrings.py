@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 from sphinx.application import Sphinx
+from sphinx.util.inspect import TypeAliasForwardRef
 
 CODE = re.compile(r"(`[^`]+`)")
-ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
 MARKUP = re.compile(r"([*|]|\w_(?=\W|$))")
 
 
@@ -40,16 +40,9 @@ def process(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: li
     lines[:] = escaped(lines)
 
 
-def aliases(
-    app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None
-) -> tuple[str | None, str | None]:
-    """Name type aliases as the code does: inside a union autodoc shows its own wrapper of them."""
-    named = [None if text is None else ALIAS.sub(r"\1", text) for text in (signature, returns)]
-    return named[0], named[1]
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the handlers."""
+    """Register the handler, and let type aliases be named as the code names them."""
     app.connect("autodoc-process-docstring", process, priority=100)
-    app.connect("autodoc-process-signature", aliases)
+    # inside a union autodoc shows its own wrapper of an alias
+    TypeAliasForwardRef.__repr__ = lambda alias: alias.name  # type: ignore[method-assign]
     return {"parallel_read_safe": True, "parallel_write_safe": True}
