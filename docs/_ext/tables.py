@@ -72,7 +72,7 @@ def codes(_: str) -> str:
 def methods(_: str) -> str:
     """Return the converters with their rules."""
     rows = []
-    for name in CONVERTERS.names():
+    for name in CONVERTERS.table:
         cls = CONVERTERS.get(name)
         rows.append((f"[{name}]({name}.md)", first_line(cls), cls.code, str(cls.default_timesteps)))
     return markdown(("method", "rule", "code", "default T"), rows)
@@ -81,7 +81,7 @@ def methods(_: str) -> str:
 def represents(_: str) -> str:
     """Return which features each converter represents exactly."""
     rows = []
-    for name in CONVERTERS.names():
+    for name in CONVERTERS.table:
         can = CONVERTERS.get(name).represents
         rows.append((f"`{name}`", *("yes" if feature in can else "no" for feature in FEATURES)))
     return markdown(("method", *(f"`{feature}`" for feature in FEATURES)), rows)

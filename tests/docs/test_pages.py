@@ -24,7 +24,7 @@ def test_every_public_name_is_in_the_reference() -> None:
 
 
 def test_every_method_has_a_page_with_its_own_figures() -> None:
-    for name in CONVERTERS.names():
+    for name in CONVERTERS.table:
         page = ALL[DOCS / "methods" / f"{name}.md"]
         for kind in (f"method {name}", f"options converter {name}", "neuron "):
             assert f"<!-- generated: {kind}" in page, name
@@ -33,7 +33,7 @@ def test_every_method_has_a_page_with_its_own_figures() -> None:
 def test_every_encoder_has_its_options() -> None:
     page = ALL[DOCS / "concepts" / "encoders.md"]
     found = set(re.findall(r"generated: (?:options )?encoder ([\w-]+) -->", page))
-    assert found == set(ENCODERS.names())
+    assert found == set(ENCODERS.table)
 
 
 def test_every_test_that_a_page_names_exists() -> None:
