@@ -21,7 +21,7 @@ from kgenn.conversion import CONVERTERS
 from kgenn.conversion.constraints import FEATURES, violations
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.plan import plan
-from kgenn.encoders import ENCODERS
+from kgenn.encoders import ENCODERS, encoders_of
 from kgenn.frontend.model_config import read_model
 from kgenn.frontend.topology import Plans, build_graph
 from kgenn.ir.graph import Graph
@@ -127,16 +127,17 @@ def method_rows() -> Iterator[tuple[str, ...]]:
     """Yield what each converter declares: name, rule, features, signed input, code, encoders, timesteps."""
     for name in CONVERTERS.names():
         cls = CONVERTERS.get(name)
+        names = encoders_of(cls.code)
         features = [feature in cls.represents for feature in FEATURES]
-        answers = ("yes" if answer else "no" for answer in (*features, takes_signed_input(cls.encoders)))
-        encoders = listed(default_first(cls.default_encoder, cls.encoders))
+        answers = ("yes" if answer else "no" for answer in (*features, takes_signed_input(names)))
+        encoders = listed(default_first(cls.default_encoder, names))
         yield f"`{name}`", first_line(cls), *answers, cls.code, encoders, str(cls.default_timesteps)
 
 
 def encoder_rows() -> Iterator[tuple[str, str, str]]:
     """Yield (encoder, what it does, the converters that take its spikes)."""
     for name in ENCODERS.names():
-        takers = [c for c in CONVERTERS.names() if name in CONVERTERS.get(c).encoders]
+        takers = [c for c in CONVERTERS.names() if name in encoders_of(CONVERTERS.get(c).code)]
         everyone = len(takers) == len(CONVERTERS.names())
         yield f"`{name}`", first_line(ENCODERS.get(name)), "all" if everyone else listed(takers)
 

@@ -10,12 +10,12 @@ import pytest
 from kgenn.backends.pipeline import PipelineSimulator
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion import CONVERTERS
+from kgenn.encoders import encoders_of as understood_by
 from kgenn.ir.network import Network, ReadoutKind
 from kgenn.ir.recording import Recording, Wanted
 from kgenn.passes import LoweringOptions
 from networks import RECIPES, build
 from recordings import (
-    ALL_ENCODERS,
     EVERYTHING,
     METHODS,
     NUM_SAMPLES,
@@ -52,7 +52,7 @@ def encoders_of(method: str) -> list[str]:
     """Return the encoders that a method takes, its default first."""
     converter = METHODS[method][0]
     default = converter.default_encoder
-    return [default, *(e for e in ALL_ENCODERS if e in converter.encoders and e != default)]
+    return [default, *(e for e in understood_by(converter.code) if e != default)]
 
 
 def network_of(name: str, method: str, encoder: str, num_timesteps: int = 0) -> Network:

@@ -20,6 +20,7 @@ from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.time_to_first_spike import TimeToFirstSpike
 from kgenn.diagnostics import KgennError, fail
+from kgenn.encoders import encoders_of
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Recording, Wanted
@@ -82,7 +83,7 @@ FREE = [
     (name, encoder)
     for name in CONVERTERS.names()
     for encoder in ("direct", "if", "poisson-signed")
-    if not CONVERTERS.get(name).depends_on_timesteps and encoder in CONVERTERS.get(name).encoders
+    if not CONVERTERS.get(name).depends_on_timesteps and encoder in encoders_of(CONVERTERS.get(name).code)
 ]
 
 

@@ -16,17 +16,19 @@ Rows = list[dict[str, str]]
 def methods() -> Rows:
     """Return the converters, with what their classes declare."""
     from kgenn.conversion import CONVERTERS
+    from kgenn.encoders import encoders_of
 
     found = []
     for name in CONVERTERS.names():
         cls = CONVERTERS.get(name)
-        signed = ["signed input"] if takes_signed_input(cls.encoders) else []
+        names = encoders_of(cls.code)
+        signed = ["signed input"] if takes_signed_input(names) else []
         found.append(
             {
                 "name": name,
                 "description": _first_line(cls),
                 "represents": ", ".join([*sorted(cls.represents), *signed]),
-                "encoders": ", ".join(default_first(cls.default_encoder, cls.encoders)),
+                "encoders": ", ".join(default_first(cls.default_encoder, names)),
                 "code": cls.code,
                 "timesteps": str(cls.default_timesteps),
                 "source": ", ".join(cls.citations),

@@ -18,7 +18,6 @@ Simulate = Callable[[Network, Array, Wanted], Iterator[Recording]]
 # Return the value of a key: what an earlier conversion of the same model computed on the same samples, or what the
 # function given computes.
 Recall = Callable[[Hashable, Callable[[], Any]], Any]
-RATE_ENCODERS = frozenset({"direct", "if", "poisson", "poisson-signed", "spike"})
 
 
 def anew(key: Hashable, compute: Callable[[], Any]) -> Any:
@@ -86,9 +85,8 @@ class Converter(ABC):
         name: what the command line calls it.
         represents: the features beyond the strict profile that it can represent exactly, as `--allow` names them.
         citations: keys of `kgenn.citations`, the method's own first.
-        code: what a spike stands for.
+        code: what a spike stands for; it works with the encoders of the same code.
         graded: a spike counts as one, whatever its value.
-        encoders: the names of the encoders it works with.
         default_encoder: the encoder where the user names none.
         readouts: the readouts it has, the default first.
         default_timesteps: T where the user gives none.
@@ -102,7 +100,6 @@ class Converter(ABC):
     citations: ClassVar[tuple[str, ...]]
     code: ClassVar[CodeName] = "rate"
     graded: ClassVar[bool] = False
-    encoders: ClassVar[frozenset[str]] = RATE_ENCODERS
     default_encoder: ClassVar[str] = "direct"
     readouts: ClassVar[tuple[ReadoutKind, ...]] = (DEFAULT_READOUT, "current", "spike-count")
     default_timesteps: ClassVar[int] = 64

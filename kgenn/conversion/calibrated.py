@@ -49,7 +49,6 @@ class Calibrated(Converter):
     citations: ClassVar[tuple[str, ...]] = ("huang2025", "lv2024")
     code: ClassVar[CodeName] = "differential"
     graded: ClassVar[bool] = True
-    encoders: ClassVar[frozenset[str]] = frozenset({"direct"})
     readouts: ClassVar[tuple[ReadoutKind, ...]] = ("current",)
     default_timesteps: ClassVar[int] = 8
     depends_on_timesteps: ClassVar[bool] = False

@@ -13,6 +13,7 @@ from kgenn.conversion.base import Calibration, Converter, Recall, Settings, Simu
 from kgenn.conversion.constraints import violations
 from kgenn.conversion.max_pool import most_sources
 from kgenn.diagnostics import KgennError, fail, known_names
+from kgenn.encoders import encoders_of
 from kgenn.encoders.base import Encoder
 from kgenn.ir.graph import Array, Graph, Node
 from kgenn.ir.network import Network, ReadoutKind
@@ -80,9 +81,11 @@ def fit_readout(graph: Graph, readout: ReadoutKind) -> Graph:
 
 def check_encoder(converter: Converter, encoder: Encoder) -> None:
     """Raise KG401 where the converter's neurons do not understand the encoder's spikes."""
-    if encoder.name not in converter.encoders:
+    if encoder.code not in (None, converter.code):
         what = f"does not work with the converter {converter.name}"
-        raise fail("KG401", f"encoder {encoder.name}", what, known_names(encoder.name, converter.encoders))
+        raise fail(
+            "KG401", f"encoder {encoder.name}", what, known_names(encoder.name, encoders_of(converter.code))
+        )
 
 
 def convert_graph(

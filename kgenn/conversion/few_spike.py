@@ -28,7 +28,6 @@ class FewSpike(Staged):
     name: ClassVar[str] = "few-spike"
     citations: ClassVar[tuple[str, ...]] = ("stoeckl2021",)
     code: ClassVar[CodeName] = "binary"
-    encoders: ClassVar[frozenset[str]] = frozenset({"direct", "few-spike", "few-spike-signed"})
     readouts: ClassVar[tuple[ReadoutKind, ...]] = ("current",)
     default_timesteps: ClassVar[int] = 8
 

@@ -73,5 +73,9 @@ def _connection(graph: Graph, scales: Mapping[str, Array], path: Path, end: str,
 
 
 def population_name(graph: Graph, node: str) -> str:
-    """Return the name of a node's population: that of the Keras layer, where its ReLU was part of one."""
-    return node.removesuffix("/relu") if node.endswith("/relu") else node
+    """Return the name of a node's population: that of the Keras layer, where its ReLU was part of one.
+
+    A layer that is itself called "relu" in a nested model, or has such a name, keeps it.
+    """
+    layer = graph.by_name[node].origin.rpartition(" (")[0]
+    return layer if node == f"{layer}/relu" else node

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array, Graph, Input, Layer, Node, Shape
 from kgenn.layers.activation import ReLU
-from kgenn.layers.affine import Affine
 from kgenn.layers.conv import Conv
 from kgenn.layers.dense import Dense
 from kgenn.layers.merge import Add, Concatenate
-from kgenn.layers.pooling import AveragePool, MaxPool
-from kgenn.layers.shape import Permute, Reshape, ZeroPad
-
-LINEAR = (Conv, Dense, AveragePool, Affine, Reshape, Permute, ZeroPad)
+from kgenn.layers.pooling import MaxPool
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +30,8 @@ class Slot(Layer):
         total: the length of the axis after the concatenation.
         axis: counted from the end.
     """
+
+    linear: ClassVar[bool] = True
 
     offset: int
     total: int
@@ -94,7 +93,7 @@ def paths_into(graph: Graph, name: str) -> tuple[Path, ...]:
         offsets = np.cumsum([0, *lengths[:-1]]).tolist()
         slots = [Slot(offset, total, axis) for offset in offsets]
         return tuple(path.then(slot) for slot, paths in zip(slots, incoming, strict=True) for path in paths)
-    if isinstance(node.layer, LINEAR):
+    if node.layer.linear:
         return tuple(path.then(node.layer) for path in incoming[0])
     raise fail(
         "KG301",

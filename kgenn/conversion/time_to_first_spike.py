@@ -32,7 +32,6 @@ class TimeToFirstSpike(Staged):
     name: ClassVar[str] = "ttfs"
     citations: ClassVar[tuple[str, ...]] = ("lopezrandulfe2022",)
     code: ClassVar[CodeName] = "latency"
-    encoders: ClassVar[frozenset[str]] = frozenset({"direct", "ttfs"})
     readouts: ClassVar[tuple[ReadoutKind, ...]] = ("current",)
     default_timesteps: ClassVar[int] = 32
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kgenn.encoders.base import Encoder
+from kgenn.ir.spike_code import CodeName
 from kgenn.registry import Registry
 
 ENCODERS: Registry[type[Encoder]] = Registry(
@@ -20,4 +21,10 @@ ENCODERS: Registry[type[Encoder]] = Registry(
     },
 )
 
-__all__ = ["ENCODERS", "Encoder"]
+
+def encoders_of(code: CodeName) -> tuple[str, ...]:
+    """Return the names of the encoders that networks of a code understand, in order."""
+    return tuple(name for name in ENCODERS.names() if ENCODERS.get(name).code in (None, code))
+
+
+__all__ = ["ENCODERS", "Encoder", "encoders_of"]

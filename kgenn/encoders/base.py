@@ -9,15 +9,24 @@ from typing import ClassVar
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import InputCoding, Population
 from kgenn.ir.neuron_code import NeuronModel
+from kgenn.ir.spike_code import CodeName
 
 
 @dataclass(frozen=True)
 class Encoder(ABC):
-    """An encoder with its options as fields."""
+    """An encoder with its options as fields.
+
+    Attributes:
+        name: what the command line calls it.
+        citations: keys of `kgenn.citations`.
+        neuron: the model of the input population's neurons.
+        code: what its spikes stand for, which must be the converter's; None where it sends none.
+    """
 
     name: ClassVar[str]
     citations: ClassVar[tuple[str, ...]] = ()
     neuron: ClassVar[NeuronModel]
+    code: ClassVar[CodeName | None] = "rate"
 
     @abstractmethod
     def coding(self, calibration: Array, num_timesteps: int) -> InputCoding:

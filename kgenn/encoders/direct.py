@@ -11,6 +11,7 @@ from kgenn.encoders.base import Encoder
 from kgenn.ir.graph import Array
 from kgenn.ir.network import InputCoding
 from kgenn.ir.neuron_code import NeuronModel
+from kgenn.ir.spike_code import CodeName
 
 # Steps of the input grid between 0 and 1. Times weights below 2**24 it stays exact in float64 up to inputs of
 # 2**9, and is finer than float32 pixels / 255 are exact.
@@ -32,6 +33,7 @@ class Direct(Encoder):
 
     name: ClassVar[str] = "direct"
     neuron: ClassVar[NeuronModel] = DIRECT
+    code: ClassVar[CodeName | None] = None
 
     def coding(self, calibration: Array, num_timesteps: int) -> InputCoding:
         high, low = float(np.max(calibration, initial=0.0)), float(np.min(calibration, initial=0.0))

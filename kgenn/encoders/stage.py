@@ -9,6 +9,7 @@ from kgenn.encoders.base import Encoder
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import InputCoding, Population
 from kgenn.ir.neuron_code import NeuronModel
+from kgenn.ir.spike_code import CodeName
 
 FEW_SPIKE_INPUT = NeuronModel(
     name="few-spike-input",
@@ -34,6 +35,7 @@ class FewSpikeInput(Encoder):
 
     name: ClassVar[str] = "few-spike"
     neuron: ClassVar[NeuronModel] = FEW_SPIKE_INPUT
+    code: ClassVar[CodeName | None] = "binary"
     citations: ClassVar[tuple[str, ...]] = ("stoeckl2021",)
     low: ClassVar[float] = 0.0
 
@@ -59,6 +61,7 @@ class TtfsInput(Encoder):
 
     name: ClassVar[str] = "ttfs"
     neuron: ClassVar[NeuronModel] = TTFS_INPUT
+    code: ClassVar[CodeName | None] = "latency"
     citations: ClassVar[tuple[str, ...]] = ("lopezrandulfe2022",)
 
     def coding(self, calibration: Array, num_timesteps: int) -> InputCoding:

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,13 @@ Shape = tuple[int, ...]
 
 
 class Layer(ABC):
-    """One operation of a graph: a frozen dataclass whose fields are its options and arrays."""
+    """One operation of a graph: a frozen dataclass whose fields are its options and arrays.
+
+    Attributes:
+        linear: its value is linear in its one input, but for a constant: it becomes synapses.
+    """
+
+    linear: ClassVar[bool] = False
 
     @abstractmethod
     def output_shape(self, *inputs: Shape) -> Shape:

@@ -11,7 +11,7 @@ from kgenn.ir.graph import Array, Layer, Shape
 
 
 class Elementwise(Layer):
-    """A layer that keeps the shape."""
+    """A layer that computes each value from its own input, and perhaps its channel."""
 
     def output_shape(self, *inputs: Shape) -> Shape:
         (shape,) = inputs
@@ -46,10 +46,14 @@ class ReLU(Elementwise):
 
 
 @dataclass(frozen=True, eq=False)
-class Softmax(Elementwise):
+class Softmax(Layer):
     """Normalise exponentials along an axis, counted from the end so that the batch axis does not matter."""
 
     axis: int = -1
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (shape,) = inputs
+        return shape
 
     def forward(self, *inputs: Array) -> Array:
         (x,) = inputs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from kgenn.layers.activation import Elementwise
 
 class Affine(Elementwise):
     """y = x · scale + shift, with scale and shift broadcast over the last axes."""
+
+    linear: ClassVar[bool] = True
 
     @abstractmethod
     def scale_shift(self) -> tuple[Array, Array]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 import numpy as np
 
@@ -21,6 +22,8 @@ class Conv(Layer):
         kernel: shape (*kernel size, C_in / groups, C_out); output channels of one group are adjacent.
         bias: shape (C_out,), or None.
     """
+
+    linear: ClassVar[bool] = True
 
     kernel: Array
     bias: Array | None

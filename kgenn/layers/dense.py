@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 from kgenn.ir.graph import Array, Layer, Shape
 
@@ -16,6 +17,8 @@ class Dense(Layer):
         kernel: shape (C_in, C_out).
         bias: shape (C_out,), or None.
     """
+
+    linear: ClassVar[bool] = True
 
     kernel: Array
     bias: Array | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -47,6 +48,8 @@ class Pool(Layer):
 @dataclass(frozen=True, eq=False)
 class AveragePool(Pool):
     """Average over the pixels of each window that exist; those of the padding do not count."""
+
+    linear: ClassVar[bool] = True
 
     def counts(self, sizes: Shape) -> Array:
         """Return the number of real pixels in each window, shape (*counts, 1)."""

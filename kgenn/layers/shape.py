@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from kgenn.ir.graph import Array, Layer, Shape
 @dataclass(frozen=True, eq=False)
 class Reshape(Layer):
     """Give the values, in C order, another shape; Flatten is the case of one axis."""
+
+    linear: ClassVar[bool] = True
 
     shape: Shape
 
@@ -30,6 +33,8 @@ class Reshape(Layer):
 class Permute(Layer):
     """Reorder the axes: axis i of the output is axis `axes[i]` of the input, counted without the batch axis."""
 
+    linear: ClassVar[bool] = True
+
     axes: tuple[int, ...]
 
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -46,6 +51,8 @@ class Permute(Layer):
 @dataclass(frozen=True, eq=False)
 class ZeroPad(Layer):
     """Put zeros around the spatial axes: `pads` has (before, after) for each."""
+
+    linear: ClassVar[bool] = True
 
     pads: tuple[tuple[int, int], ...]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kgenn.ir.graph import Graph, Input, Layer, Node
-from kgenn.layers.activation import Elementwise, Softmax
+from kgenn.layers.activation import Elementwise
 from kgenn.layers.affine import Affine
 from kgenn.layers.merge import Add, Concatenate
 from kgenn.layers.shape import Permute
@@ -53,8 +53,7 @@ def _moved(layer: Layer, axes: tuple[int, ...]) -> Layer | None:
     if isinstance(layer, Affine):
         scalar = all(part.size == 1 for part in layer.scale_shift())
         return layer if scalar else None
-    indifferent = isinstance(layer, Elementwise) and not isinstance(layer, Softmax)
-    return layer if indifferent or isinstance(layer, Add) else None
+    return layer if isinstance(layer, Elementwise | Add) else None
 
 
 def absorb_into_input(graph: Graph, options: LoweringOptions) -> Graph:

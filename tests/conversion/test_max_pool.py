@@ -17,6 +17,7 @@ from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.max_pool import MOST_BITS, most_sources, pool_dynamics, pool_kernel, radix
 from kgenn.diagnostics import KgennError
+from kgenn.encoders import encoders_of
 from kgenn.encoders.base import Encoder
 from kgenn.encoders.direct import Direct
 from kgenn.encoders.poisson import Poisson
@@ -26,7 +27,7 @@ from kgenn.ir.network import EXACT, InputCoding, InputTransform, Network, Popula
 from kgenn.ir.spike_code import CodeName
 from kgenn.layers.pooling import MaxPool
 from networks import ALLOW, ENCODERS, RECIPES, STAGED_ENCODERS, Build, samples
-from recordings import ALL_ENCODERS, EVERYTHING, METHODS, assert_same, compiled, conversion, inputs_of
+from recordings import EVERYTHING, METHODS, assert_same, compiled, conversion, inputs_of
 
 # the values of a spike: of plain neurons, of bursts, and of a signed encoder
 RANGES = ((0, 1), (0, 5), (-1, 1), (-1, 5))
@@ -121,7 +122,7 @@ CASES = [(method, name) for method in ("data-norm", "few-spike", "ttfs", "burst"
 @pytest.mark.parametrize(("method", "name"), CASES)
 def test_a_pool_population_is_the_max_pooling_of_its_source(method: str, name: str) -> None:
     converter, (steps, *_) = METHODS[method]
-    for encoder in sorted(ALL_ENCODERS.keys() & converter.encoders):
+    for encoder in encoders_of(converter.code):
         made = conversion(name, encoder, converter, num_timesteps=steps)
         network = made.network
         drive = network.drive(inputs_of(network, encoder))

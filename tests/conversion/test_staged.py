@@ -18,6 +18,7 @@ from kgenn.conversion.quantisation import least_squares_scales
 from kgenn.conversion.staged import Staged
 from kgenn.conversion.time_to_first_spike import MOST_TIMESTEPS, TimeToFirstSpike
 from kgenn.diagnostics import KgennError
+from kgenn.encoders import encoders_of
 from kgenn.encoders.direct import Direct
 from kgenn.ir.graph import Array, Graph, Input, Node
 from kgenn.ir.network import Network
@@ -58,7 +59,7 @@ CASES = [
     for name in GRAPHS
     for method, (converter, _) in METHODS.items()
     for encoder in ENCODERS
-    if encoder in converter.encoders
+    if encoder in encoders_of(converter.code)
 ]
 
 
