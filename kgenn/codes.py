@@ -13,6 +13,7 @@ CODES: dict[str, str] = {
     "KG107": "A layer's configuration lacks an entry or has a value kgenn does not know.",
     "KG108": "The layers' connections are malformed: a missing, cyclic or duplicate layer, or an odd call.",
     "KG109": "An input has an unknown dimension. Rebuild the model with a fixed input shape.",
+    "KG110": "The model asks for more layers, weights, values or operations than kgenn reads. Split it.",
     # constraints
     "KG201": "A layer has a bias. Retrain with use_bias=False, or pass --allow bias.",
     "KG202": "An activation is not ReLU. Retrain with ReLU.",

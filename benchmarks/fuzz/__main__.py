@@ -83,20 +83,13 @@ def _watch(seed: int, first: int, last: int, step: int, results: queue.Queue[dic
     """Run a worker over its inputs, and a new one from the next input on where it dies."""
     corpus = seeds()
     while first < last:
-        died = None
         for line in _lines(seed, first, last, step):
-            if "start" in line:
-                died = line["start"]
-            elif "end" in line:
-                results.put(line)
-                died, first = None, line["end"] + step
-        if died is None and first < last:
-            results.put({"end": first, "kind": "worker", "outcome": "FAULT the worker does not start"})
-            break
-        if died is not None:
-            kind = numbered(seed, died, corpus).kind
-            results.put({"end": died, "kind": kind, "outcome": "FAULT the process died or did not end"})
-            first = died + step
+            results.put(line)
+            first = line["end"] + step
+        if first < last:
+            kind = corpus[first % len(corpus)].kind
+            results.put({"end": first, "kind": kind, "outcome": "FAULT the process died or did not end"})
+            first += step
     results.put(None)
 
 
@@ -106,14 +99,19 @@ def _lines(seed: int, first: int, last: int, step: int) -> Iterator[dict[str, An
     quiet = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=quiet) as process:
         assert process.stdout is not None
-        timer = threading.Timer(PATIENCE + 60, process.kill)
-        timer.start()
+        heard = [time.monotonic() + 60]  # it makes the seeds first
+
+        def watch() -> None:
+            while process.poll() is None:
+                time.sleep(1)
+                if time.monotonic() > heard[0] + PATIENCE:
+                    process.kill()
+
+        threading.Thread(target=watch, daemon=True).start()
         for text in process.stdout:
-            timer.cancel()
-            timer = threading.Timer(PATIENCE, process.kill)
-            timer.start()
-            yield json.loads(text)
-        timer.cancel()
+            heard[0] = time.monotonic()
+            if text.endswith("\n"):
+                yield json.loads(text)
 
 
 def report(tally: Counter[tuple[str, str]], faults: list[tuple[int, str]], seconds: float) -> None:

@@ -63,12 +63,16 @@ def _dataset(rng: Random, file: h5py.File, name: str) -> None:
         shape = rng.choice(((), (0,), (10**9, 10**9), (2**40,), array.shape[::-1], (*array.shape, 1), (1,) * 8))
         file.create_dataset(name, shape, "f4", chunks=True if shape else None)
     elif kind == 8:
-        options = rng.choice(({"compression": "gzip"}, {"compression": "lzf"}, {"fletcher32": True}, {"shuffle": True}))
+        options = rng.choice(
+            ({"compression": "gzip"}, {"compression": "lzf"}, {"fletcher32": True}, {"shuffle": True})
+        )
         file.create_dataset(name, data=array, chunks=array.shape or None, **options)
     elif kind == 9:
         file.create_dataset(name, array.shape, "f4", maxshape=(None,) * array.ndim, chunks=(2**13,) * array.ndim)
     elif kind == 10:
-        file.create_dataset(name, array.shape, rng.choice((h5py.ref_dtype, h5py.string_dtype(), h5py.vlen_dtype("f4"))))
+        file.create_dataset(
+            name, array.shape, rng.choice((h5py.ref_dtype, h5py.string_dtype(), h5py.vlen_dtype("f4")))
+        )
     else:
         file.create_group(name)
 
@@ -145,7 +149,10 @@ def _header(rng: Random, content: bytes) -> bytes:
     text = content[10:end].rstrip()
     shape = text[text.index(b"(") : text.index(b")") + 1]
     changes = (
-        (shape, rng.choice((b"(1000000000,)", b"(99999999999,)", b"(-1,)", b"(True,)", b"()", b"(2, 3)", b"(1.5,)"))),
+        (
+            shape,
+            rng.choice((b"(1000000000,)", b"(99999999999,)", b"(-1,)", b"(True,)", b"()", b"(2, 3)", b"(1.5,)")),
+        ),
         (shape, b"(" + b"9" * 60 + b",)"),
         (b"False", rng.choice((b"True", b"None", b"0"))),
         (b"'<", rng.choice((b"'>", b"'|", b"'"))),

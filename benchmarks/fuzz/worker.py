@@ -1,7 +1,6 @@
 """Run numbered inputs in a process with limits; a line on stdout for each says how it ended.
 
-Lines are JSON: {"start": number} before each input and {"end": number, "kind": …, "outcome": …} after it, so that the parent knows
-which input a process died of.
+Lines are JSON: {"end": number, "kind": …, "outcome": …}. The input after the last line is the one that a process died of.
 """
 
 from __future__ import annotations
@@ -35,7 +34,9 @@ def numbered(seed: int, number: int, corpus: list[Input]) -> Input:
 
 def fault(error: BaseException) -> str:
     """Return what was raised, and where in kgenn."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "kgenn/" in f.filename or "fuzz" in f.filename]
+    frames = [
+        f for f in traceback.extract_tb(error.__traceback__) if "kgenn/" in f.filename or "fuzz" in f.filename
+    ]
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
     return f"FAULT {type(error).__name__} at {place}: {str(error)[:80]}"
 
@@ -50,7 +51,7 @@ def ended(found: Input, folder: Path) -> str:
     signal.alarm(SECONDS)
     try:
         return outcome(found, folder)
-    except BaseException as error:  # noqa: BLE001 (every fault is what is looked for)
+    except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
         return fault(error)
@@ -74,7 +75,6 @@ def main() -> None:
     limited()
     with TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         for number in range(first, last, step):
-            print(json.dumps({"start": number}), flush=True)
             found = numbered(seed, number, corpus)
             line = {"end": number, "kind": found.kind, "outcome": ended(found, Path(folder) / found.kind)}
             print(json.dumps(line), flush=True)

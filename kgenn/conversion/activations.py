@@ -16,8 +16,9 @@ BATCH = 64
 
 def relu_activations(graph: Graph, calibration: Array) -> Iterator[tuple[str, Array]]:
     """Yield (name, activation of shape (N, ...)) of every ReLU, batch by batch."""
-    for start in range(0, len(calibration), BATCH):
-        batch = np.asarray(calibration[start : start + BATCH], np.float32)
+    size = graph.batch_size(BATCH)
+    for start in range(0, len(calibration), size):
+        batch = np.asarray(calibration[start : start + size], np.float32)
         for name, value in graph.forward(batch):
             if isinstance(graph.by_name[name].layer, ReLU):
                 yield name, value

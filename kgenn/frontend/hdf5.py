@@ -6,15 +6,16 @@ lists the arrays in order. Those of a nested model stand in one flat list (see f
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path as FilePath
 from typing import Any
 
 import h5py
 
 from kgenn.diagnostics import fail
+from kgenn.frontend.config_text import parse_config
 from kgenn.frontend.flat_weights import split
 from kgenn.frontend.model_config import ModelEntry, Path, read_model
 from kgenn.frontend.topology import Plans, build_graph
@@ -22,6 +23,10 @@ from kgenn.ir.graph import Graph
 from kgenn.layers.weights import StoredArray
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
+# Bytes (64 MiB); Keras splits lists of names over 64 KiB, and a config is a few megabytes at most.
+LARGEST_ATTRIBUTE = 1 << 26
+# Bytes of a chunk in which a dataset is stored (256 MiB), which is unpacked whole; Keras stores no chunks.
+LARGEST_CHUNK = 1 << 28
 # what some releases between Keras 2.12 and 3.0 call the outermost container of `layers` in a .weights.h5
 OLD_CONTAINER = "_layer_checkpoint_dependencies"
 
@@ -31,7 +36,7 @@ def reading(source: str) -> Iterator[None]:
     """Turn what h5py raises on a damaged file, which depends on where the damage is, into a diagnostic."""
     try:
         yield
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
         what = f"is damaged or cut off: {error}"
         raise fail("KG102", source, what, "copy or save the file again") from None
 
@@ -56,27 +61,35 @@ def _model_config(file: h5py.File, source: str) -> Any:
             what = "holds weights without the model's architecture"
             raise fail("KG103", source, what, "save the whole model: model.save('model.keras')")
         raise fail("KG102", source, "is an HDF5 file without a Keras model", "give a file that model.save() wrote")
-    if _text(file.attrs.get("backend", "")) == "theano":
+    if _text(attribute(file, "backend", "")) == "theano":
         what = "was written by Keras on Theano, which stores kernels mirrored"
         raise fail("KG102", source, what, "load and save it in Keras on TensorFlow")
-    try:
-        return json.loads(_text(file.attrs["model_config"]))
-    except json.JSONDecodeError as error:
-        raise fail("KG102", source, f"holds a model config that is not JSON: {error}", "save it again") from None
+    return parse_config(_text(attribute(file, "model_config")), source)
 
 
 def _text(value: Any) -> str:
     return value.decode("utf8", "replace") if isinstance(value, bytes) else str(value)
 
 
+def attribute(item: h5py.HLObject, key: str, default: Any = None) -> Any:
+    """Return an attribute; raise ValueError where it is larger than Keras writes any."""
+    if key not in item.attrs:
+        return default
+    stored = item.attrs.get_id(key)
+    size = prod(stored.shape) * stored.dtype.itemsize
+    if size > LARGEST_ATTRIBUTE:
+        raise ValueError(f"the attribute {key!r} has {size:,} bytes; {LARGEST_ATTRIBUTE:,} are allowed")
+    return item.attrs[key]
+
+
 def names_in(group: h5py.Group, key: str) -> list[str]:
     """Return a list of names, which Keras splits into key0, key1 … where it is too long for one attribute."""
     if key in group.attrs:
-        return [_text(name) for name in group.attrs[key]]
+        return [_text(name) for name in attribute(group, key)]
     names: list[str] = []
     for chunk in range(len(group.attrs)):
         if f"{key}{chunk}" in group.attrs:
-            names.extend(_text(name) for name in group.attrs[f"{key}{chunk}"])
+            names.extend(_text(name) for name in attribute(group, f"{key}{chunk}"))
     return names
 
 
@@ -87,9 +100,14 @@ def inside(group: h5py.Group, path: str) -> Any:
         if not isinstance(item, h5py.Group) or not isinstance(item.get(part, getlink=True), h5py.HardLink):
             return None
         item = item[part]
-    if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
+    if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual or not _fits(item)):
         return None
     return item
+
+
+def _fits(dataset: h5py.Dataset) -> bool:
+    """Tell whether a dataset is stored in no chunks, or in chunks that can be unpacked."""
+    return dataset.chunks is None or prod(dataset.chunks) * dataset.dtype.itemsize <= LARGEST_CHUNK
 
 
 def _arrays(file: h5py.File, model: ModelEntry, plans: Plans, source: str) -> Mapping[Path, Sequence[StoredArray]]:
