@@ -29,7 +29,7 @@ CODES: dict[str, str] = {
     "KG301": "A layer is left after lowering that no connection can represent.",
     # conversion
     "KG401": "An option has an unknown name or a value out of its range.",
-    "KG402": "The calibration data are missing, empty, or of the wrong shape.",
+    "KG402": "The calibration data are missing, empty, of the wrong shape, or give values that are not finite.",
     "KG403": "A layer's activation is zero on the whole calibration set, so it has no scale.",
     "KG404": "The weights of a population do not fit the exact integer grid.",
     "KG405": "No number of timesteps up to the most allowed reaches the loss that --timesteps auto is to keep.",

@@ -1,8 +1,8 @@
 """Read mutated files in processes with limits: `python -m benchmarks.fuzz --inputs 100000 --seed 0 --workers 2`.
 
 Every input ends in diagnostics or in a right result; anything else (an exception, a warning, a process that died,
-more than 10 s, more than the memory allowed) is a fault, and the exit code is then 1. `--show N` writes input N into
-a folder, to look at it. The guided fuzzer is `python -m benchmarks.fuzz.guided`.
+more than 10 s, more than the memory allowed) is a fault, and the exit code is then 1. `--show N` writes
+input N into a folder, to look at it. The guided fuzzer is `python -m benchmarks.fuzz.guided`.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--inputs", type=int, default=10_000)
     parser.add_argument("--first", type=int, default=0, help="number of the first input")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kinds", default="", help="only these, such as h5,keras; all if not given")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write the tally there")
     parser.add_argument("--show", type=int, metavar="N", help="write input N into the folder fuzz-N and stop")
@@ -40,11 +41,13 @@ def main() -> None:
     if options.show is not None:
         folder = Path(f"fuzz-{options.show}")
         folder.mkdir(exist_ok=True)
-        for name, data in numbered(options.seed, options.show, seeds()).files.items():
+        for name, data in numbered(options.seed, options.show, seeds(options.kinds)).files.items():
             (folder / name).write_bytes(data)
         return
     start = time.monotonic()
-    tally, faults = run(options.seed, options.first, options.first + options.inputs, options.workers)
+    tally, faults = run(
+        options.seed, options.first, options.first + options.inputs, options.workers, options.kinds
+    )
     report(tally, faults, time.monotonic() - start)
     if options.json:
         counts = {f"{kind}: {outcome}": count for (kind, outcome), count in sorted(tally.items())}
@@ -52,11 +55,13 @@ def main() -> None:
     sys.exit(bool(faults))
 
 
-def run(seed: int, first: int, last: int, workers: int) -> tuple[Counter[tuple[str, str]], list[tuple[int, str]]]:
+def run(
+    seed: int, first: int, last: int, workers: int, kinds: str
+) -> tuple[Counter[tuple[str, str]], list[tuple[int, str]]]:
     """Return how many inputs of each kind ended how, and the faults with the numbers of their inputs."""
     results: queue.Queue[dict[str, Any] | None] = queue.Queue()
     threads = [
-        threading.Thread(target=_watch, args=(seed, first + i, last, workers, results), daemon=True)
+        threading.Thread(target=_watch, args=((seed, first + i, last, workers, kinds), results), daemon=True)
         for i in range(workers)
     ]
     for thread in threads:
@@ -79,11 +84,12 @@ def run(seed: int, first: int, last: int, workers: int) -> tuple[Counter[tuple[s
     return tally, faults
 
 
-def _watch(seed: int, first: int, last: int, step: int, results: queue.Queue[dict[str, Any] | None]) -> None:
+def _watch(work: tuple[int, int, int, int, str], results: queue.Queue[dict[str, Any] | None]) -> None:
     """Run a worker over its inputs, and a new one from the next input on where it dies."""
-    corpus = seeds()
+    seed, first, last, step, kinds = work
+    corpus = seeds(kinds)
     while first < last:
-        for line in _lines(seed, first, last, step):
+        for line in _lines((seed, first, last, step, kinds)):
             results.put(line)
             first = line["end"] + step
         if first < last:
@@ -93,9 +99,9 @@ def _watch(seed: int, first: int, last: int, step: int, results: queue.Queue[dic
     results.put(None)
 
 
-def _lines(seed: int, first: int, last: int, step: int) -> Iterator[dict[str, Any]]:
+def _lines(work: tuple[int, int, int, int, str]) -> Iterator[dict[str, Any]]:
     """Yield what a worker says, until it ends or is silent for too long."""
-    command = [sys.executable, "-m", "benchmarks.fuzz.worker", *map(str, (seed, first, last, step))]
+    command = [sys.executable, "-m", "benchmarks.fuzz.worker", *map(str, work)]
     quiet = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=quiet) as process:
         assert process.stdout is not None

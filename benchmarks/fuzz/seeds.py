@@ -40,8 +40,8 @@ class Input:
         return next(iter(self.files))
 
 
-def seeds() -> list[Input]:
-    """Return all seeds, the same each time."""
+def seeds(kinds: str = "") -> list[Input]:
+    """Return all seeds, or those of some kinds, such as "h5,keras"; the same each time."""
     small_h5, small_archive = hdf5_bytes(layers()), archive_bytes(layers())
     found = [Input("h5", {"model.h5": small_h5}), Input("keras", {"model.keras": small_archive})]
     for path in sorted(FIXTURES.glob("*-*.h5")) + sorted(FIXTURES.glob("*-*.keras")):
@@ -50,7 +50,7 @@ def seeds() -> list[Input]:
     found.append(Input("directory", _directory(small_h5)))
     found.append(Input("toml", {"sweep.toml": CONFIG.encode()}))
     found.append(Input("cells", RESULTS))
-    return found
+    return [seed for seed in found if not kinds or seed.kind in kinds.split(",")]
 
 
 def layers() -> list[tuple[str, dict[str, Any], list[str], list[np.ndarray]]]:

@@ -1,6 +1,6 @@
 """Run numbered inputs in a process with limits; a line on stdout for each says how it ended.
 
-Lines are JSON: {"end": number, "kind": …, "outcome": …}. The input after the last line is the one that a process died of.
+Lines are JSON: {"end": number, "kind": …, "outcome": …}. A process died of the input after the last line.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def limited() -> None:
 def main() -> None:
     """Run inputs first, first + step, … below the last."""
     seed, first, last, step = map(int, sys.argv[1:5])
-    corpus = seeds()
+    corpus = seeds(sys.argv[5])
     limited()
     with TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         for number in range(first, last, step):

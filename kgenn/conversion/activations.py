@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from kgenn.conversion.base import Recall, anew
+from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array, Graph
 from kgenn.layers.activation import ReLU
 
@@ -21,6 +22,9 @@ def relu_activations(graph: Graph, calibration: Array) -> Iterator[tuple[str, Ar
         batch = np.asarray(calibration[start : start + size], np.float32)
         for name, value in graph.forward(batch):
             if isinstance(graph.by_name[name].layer, ReLU):
+                if not np.isfinite(value.max(initial=0)):
+                    what = "has activations that are not finite on the calibration set"
+                    raise fail("KG402", name, what, "check the calibration data and the model's weights")
                 yield name, value
 
 

@@ -18,7 +18,8 @@ import h5py
 
 from kgenn.diagnostics import fail
 from kgenn.frontend.config_text import parse_config
-from kgenn.frontend.hdf5 import OLD_CONTAINER, attribute, inside, reading
+from kgenn.frontend.hdf5 import OLD_CONTAINER, inside, reading
+from kgenn.frontend.hdf5_texts import Attributes
 from kgenn.frontend.model_config import ModelEntry, Path, read_model
 from kgenn.frontend.topology import Plans, build_graph
 from kgenn.ir.archive import opened, unpack
@@ -38,9 +39,10 @@ def load_archive(path: FilePath) -> Graph:
     config, weights = _members(path, source)
     model = read_model(config, source)
     with reading(source):
+        attributes = Attributes(weights)
         file = h5py.File(io.BytesIO(weights), "r")
     with file:
-        return build_graph(model, source, lambda plans: _arrays(file, model, plans, source))
+        return build_graph(model, source, lambda plans: _arrays(file, attributes, model, plans, source))
 
 
 def _members(path: FilePath, source: str) -> tuple[Any, bytes]:
@@ -62,7 +64,9 @@ def _member(archive: zipfile.ZipFile, name: str, source: str, most: int) -> byte
     raise fail("KG102", source, f"lacks {name}; {found}", "save it in one piece: model.save('model.keras')")
 
 
-def _arrays(file: h5py.File, model: ModelEntry, plans: Plans, source: str) -> Mapping[Path, Sequence[StoredArray]]:
+def _arrays(
+    file: h5py.File, attributes: Attributes, model: ModelEntry, plans: Plans, source: str
+) -> Mapping[Path, Sequence[StoredArray]]:
     """Find the arrays of every layer."""
     with reading(source):
         groups = _groups(file)
@@ -73,7 +77,7 @@ def _arrays(file: h5py.File, model: ModelEntry, plans: Plans, source: str) -> Ma
         if group is None:
             continue
         with reading(source):
-            name, stored = attribute(group, "name", path[-1]), _variables(group, f"{key}/vars")
+            name, stored = attributes.get(group, "name", path[-1]), _variables(group, f"{key}/vars")
         if not isinstance(name, str) or name != path[-1]:
             what = f"finds the arrays of {name!r} under its key {key!r}"
             raise fail("KG106", f"{source}: {'/'.join(path)} ({class_name})", what, "save the model again")
