@@ -18,6 +18,7 @@ from kgenn.diagnostics import fail
 from kgenn.ir.archive import arrays
 from kgenn.ir.network import Network
 from kgenn.ir.serialise import from_plain, npz_bytes, to_plain
+from kgenn.ir.validate import check_network
 
 MANIFEST = "manifest.json"
 NETWORK = "network.npz"
@@ -35,6 +36,7 @@ DAMAGE = (
     NotImplementedError,
     OverflowError,
     RecursionError,
+    SyntaxError,
 )
 
 
@@ -147,9 +149,7 @@ def read_directory(directory: Path) -> Artifact:
         if manifest["schema"] != SCHEMA:
             what = f"has schema {manifest['schema']}, this kgenn reads {SCHEMA}"
             raise fail("KG605", str(directory), what, "compile the model again")
-        network = from_plain(manifest["network"], stored)
-        if not isinstance(network, Network):
-            raise TypeError(f"the network is a {type(network).__name__}")
+        network = check_network(from_plain(manifest["network"], stored))
         record = {k: v for k, v in manifest.items() if k not in ("schema", "kgenn", "target", "network")}
         return Artifact(network, manifest["target"], record)
     except DAMAGE as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -62,7 +63,8 @@ def _model(path: Path) -> str:
             raise Wrong(f"{name} is {result.dtype} of shape {result.shape}, not {graph.shapes[name]}")
         if not np.isfinite(result).all() and _largest(graph) < LARGE:
             raise Wrong(f"{name} is not finite")
-    return f"read, {_converted(graph)}"
+    # a conversion takes as long as five readings
+    return f"read, {_converted(graph)}" if zlib.crc32(path.read_bytes()) % 4 == 0 else "read"
 
 
 def _largest(graph: Graph) -> float:

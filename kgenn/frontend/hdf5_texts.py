@@ -4,8 +4,8 @@ The HDF5 library (1.14) trusts such a text: it copies as much as the heap holds 
 as the attribute states, and it never gets past a heap's free rest of length 0. So these texts are found here, from
 the address of the object that has the attribute:
 
-    object header   messages; those of type 12 are attributes, those of type 16 lead to more messages
-    attribute       name, type, extent, then for each text its length (4 bytes), its heap (8) and its index there (4)
+    object header   messages; of type 12 are attributes, of type 16 what leads to more messages
+    attribute       name, type, extent, then for each text its length (4 bytes), its heap (8) and index there (4)
     global heap     "GCOL", version 1, three bytes, length (8), then objects: index (2), count (2), four bytes,
                     length (8), and as many bytes, filled up to a multiple of 8
 

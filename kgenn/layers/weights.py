@@ -89,9 +89,9 @@ def _checked(stored: StoredArray, name: str, shape: Shape, least: float | None) 
     found = stored.data.shape  # None where HDF5 holds no values at all
     if found is None or tuple(found) != shape:
         return None, f"stores {stored.label!r} of shape {found} where {name!r} must be {shape}"
-    if not _is_real(stored.data.dtype):
-        return None, f"stores {stored.label!r} of type {stored.data.dtype}; allowed: real numbers"
     try:
+        if not _is_real(stored.data.dtype):
+            return None, f"stores {stored.label!r} of type {stored.data.dtype}; allowed: real numbers"
         array = _float32(np.asarray(stored.data))
     except (OSError, RuntimeError, TypeError, ValueError, OverflowError) as error:  # from h5py, on a damaged file
         return None, f"stores {stored.label!r}, which cannot be read: {error}"
