@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.fuzz.seeds import seeds
-from benchmarks.fuzz.worker import SECONDS, numbered
+from benchmarks.fuzz.worker import SECONDS, limited, numbered
 
 # What a process may take beyond the time of one input before it is ended from outside: C code hears no signal.
 PATIENCE = 3 * SECONDS
@@ -41,6 +41,7 @@ def main() -> None:
     if options.show is not None:
         folder = Path(f"fuzz-{options.show}")
         folder.mkdir(exist_ok=True)
+        limited()
         for name, data in numbered(options.seed, options.show, seeds(options.kinds)).files.items():
             (folder / name).write_bytes(data)
         return

@@ -19,7 +19,7 @@ Bytes = Callable[[Random, bytes], bytes]
 def mutated(rng: Random, seed: Input) -> Input:
     """Return an input with one to four mutations of its kind."""
     files = dict(seed.files)
-    # what is edited as what it holds comes before it is damaged: the HDF5 library, which edits, can fall over damage
+    # edits of what a file holds come before damage, which the HDF5 library, that edits, can fall over
     for structured in sorted((rng.random() < 0.6 for _ in range(rng.choice((1, 1, 1, 2, 2, 4)))), reverse=True):
         name = rng.choice(list(files))
         files[name] = _once(rng, name, files[name], structured)

@@ -54,7 +54,7 @@ def _types(value: Any, place: str) -> Iterator[str]:
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
@@ -149,16 +149,11 @@ def _one_to_one(kind: OneToOne) -> str:
 def _sparse(kind: Sparse) -> str:
     start, indices = kind.indptr, kind.indices
     whole = start.dtype.kind in "iu" and indices.dtype.kind in "iu" and 0 < kind.targets <= MOST
-    flat = (
-        start.ndim == indices.ndim == kind.weights.ndim == 1 and start.size and indices.size == kind.weights.size
-    )
+    flat = start.ndim == indices.ndim == kind.weights.ndim == 1 <= start.size and indices.size == kind.weights.size
     if not whole or not flat or start[0] != 0 or start[-1] != indices.size or (start[1:] < start[:-1]).any():
         return "has rows that do not fit its synapses"
-    return (
-        "has a target that does not exist"
-        if indices.size and not 0 <= indices.min() <= indices.max() < kind.targets
-        else ""
-    )
+    inside = not indices.size or 0 <= indices.min() <= indices.max() < kind.targets
+    return "" if inside else "has a target that does not exist"
 
 
 def _convolution(kind: Convolution) -> str:
@@ -171,12 +166,9 @@ def _convolution(kind: Convolution) -> str:
     if any(not 0 <= n <= MOST for pair in pairs for n in pair) or shape[2] * groups != kind.in_shape[2]:
         return f"has {groups} groups, or pads, that do not fit its weights of shape {shape}"
     counts = window_counts(kind.in_shape[:2], shape[:2], kind.strides, kind.dilation, kind.pads)
-    fits = all(n <= count for n, count in zip(kind.out_shape[:2], counts, strict=True))
-    return (
-        ""
-        if fits and shape[3] == kind.out_shape[2] and shape[3] % groups == 0
-        else f"has no targets {kind.out_shape}"
-    )
+    inside = all(n <= count for n, count in zip(kind.out_shape[:2], counts, strict=True))
+    fits = inside and shape[3] == kind.out_shape[2] and shape[3] % groups == 0
+    return "" if fits else f"has no targets {kind.out_shape}"
 
 
 def _pool(kind: SumPool) -> str:
