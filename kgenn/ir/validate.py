@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from functools import cache
 from math import isfinite, prod
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -42,7 +41,7 @@ def check_network(network: Any) -> Network:
 
 def _types(value: Any, place: str) -> Iterator[str]:
     """Yield the fields that are not of their declared type."""
-    hints = _hints(type(value))
+    hints = get_type_hints(type(value))
     for item in fields(value):
         found, here = getattr(value, item.name), f"{place}.{item.name}"
         if not _conforms(found, hints[item.name]):
@@ -51,11 +50,6 @@ def _types(value: Any, place: str) -> Iterator[str]:
         for i, inner in enumerate(found if isinstance(found, tuple) else (found,)):
             if is_dataclass(inner):
                 yield from _types(inner, f"{here}[{i}]" if isinstance(found, tuple) else here)
-
-
-@cache
-def _hints(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind)
 
 
 def _conforms(value: Any, hint: Any) -> bool:
