@@ -39,6 +39,8 @@ def edited_hdf5(rng: Random, data: bytes) -> bytes:
 def _dataset(rng: Random, file: h5py.File, name: str) -> None:
     array = file[name][()]
     kind = rng.randrange(12)
+    if kind < 2 and array.dtype.kind != "f":  # h5py falls over a number that is put for a reference
+        return
     if kind == 0:
         file[name][...] = rng.choice(VALUES)
         return

@@ -184,7 +184,7 @@ converter = ["data-norm", "burst"]
 timesteps = [4, 8]
 
 [[published]]
-converter = "burst"
+where = { converter = "burst" }
 accuracy = 90.0
 """
 

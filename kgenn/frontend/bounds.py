@@ -33,9 +33,9 @@ class Bounds:
     values: int = 0
     operations: int = 0
 
-    def count_call(self) -> None:
-        """Count a call of a layer or of a nested model; raise KG110 where there are too many."""
-        self.calls += 1
+    def count_calls(self, number: int = 1) -> None:
+        """Count calls of layers and of nested models; raise KG110 where there are too many."""
+        self.calls += number
         if self.calls > MOST_CALLS:
             raise self._excess(f"over {MOST_CALLS:,} calls of layers")
 

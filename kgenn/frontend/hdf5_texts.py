@@ -53,6 +53,8 @@ class Attributes:
         if key not in item.attrs:
             return default
         stored = item.attrs.get_id(key)
+        if stored.shape is None:
+            raise ValueError(f"the attribute {key!r} holds nothing")
         count = prod(stored.shape)
         if count * max(stored.dtype.itemsize, 16) > LARGEST_ATTRIBUTE:
             raise ValueError(f"the attribute {key!r} is larger than {LARGEST_ATTRIBUTE:,} bytes")

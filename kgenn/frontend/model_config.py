@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kgenn.diagnostics import fail
+from kgenn.frontend.bounds import Bounds
 from kgenn.frontend.config_text import check_name
 from kgenn.frontend.references import Call, Reference, read_calls, references
 from kgenn.layers.config import plain
@@ -79,6 +80,7 @@ def _model(class_name: str, config: Any, source: str, default_name: str) -> Mode
     where = f"{source}: {default_name}"
     name = str(config.get("name", default_name)) if isinstance(config, Mapping) else default_name
     check_name(name, source)
+    Bounds(source).count_calls(len(_layer_list(config)))
     layers = tuple(_layer(item, where, source) for item in _layer_list(config))
     names = Counter(entry.name for entry in layers)
     for duplicate in sorted(name for name, count in names.items() if count > 1):

@@ -97,7 +97,7 @@ class _Builder:
             name = f"{scope}{entry.name}" + (f":{index}" if index else "")
             arguments = [_lookup(values, ref, where) for ref in call.inputs]
             here = (*path, entry.name)
-            self.bounds.count_call()
+            self.bounds.count_calls()
             if entry.model is not None and not call.odd:
                 results = self.expand(entry.model, arguments, here, f"{name}/")
             else:

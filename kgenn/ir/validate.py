@@ -19,7 +19,7 @@ from kgenn.ir.graph import Shape
 from kgenn.ir.network import Connection, Network, Population
 from kgenn.ir.windows import window_counts
 
-# Neurons of a population, and steps: what an index of 32 bits holds.
+# Neurons of a population: what an index of 32 bits holds.
 MOST = (1 << 31) - 1
 # Names that generated code spells.
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -76,7 +76,7 @@ def _conforms(value: Any, hint: Any) -> bool:
 
 def _problems(network: Network) -> Iterator[str]:
     """Yield what does not fit together."""
-    if not network.populations or not 1 <= network.num_timesteps <= MOST or network.levels < 1:
+    if not network.populations or network.num_timesteps < 1 or network.levels < 1:
         yield "the network has no population or no timestep"
         return
     for population in network.populations:
@@ -92,8 +92,8 @@ def _problems(network: Network) -> Iterator[str]:
 def _population(population: Population) -> Iterator[str]:
     model = population.neuron
     names = [*model.params, *model.state, *model.locals]
-    if not population.name.isprintable() or not MODEL_NAME.fullmatch(model.name):
-        yield "or its neuron model has a name that generated code cannot hold"
+    if not MODEL_NAME.fullmatch(model.name):
+        yield "has a neuron model whose name generated code cannot hold"
     if not all(map(IDENTIFIER.fullmatch, names)) or len(set(names)) < len(names):
         yield "has a parameter or a variable whose name generated code cannot hold"
     if not population.params.keys() <= model.params.keys() or not population.initial.keys() <= model.state.keys():
