@@ -1,7 +1,7 @@
 """Read mutated files in processes with limits: `python -m benchmarks.fuzz --inputs 100000 --seed 0 --workers 2`.
 
 Every input ends in diagnostics or in a right result; anything else (an exception, a warning, a process that died,
-more than 10 s, more than the memory allowed) is a fault, and the exit code is then 1. `--show N` writes
+over 10 s of CPU time, more than the memory allowed) is a fault, and the exit code is then 1. `--show N` writes
 input N into a folder, to look at it. The guided fuzzer is `python -m benchmarks.fuzz.guided`.
 """
 
@@ -24,7 +24,7 @@ from benchmarks.fuzz.seeds import seeds
 from benchmarks.fuzz.worker import SECONDS, limited, numbered
 
 # What a process may take beyond the time of one input before it is ended from outside: C code hears no signal.
-PATIENCE = 3 * SECONDS
+PATIENCE = 12 * SECONDS
 
 
 def main() -> None:

@@ -47,8 +47,9 @@ def ended(found: Input, folder: Path) -> str:
     def late(number: int, frame: FrameType | None) -> None:
         raise TimeoutError(f"over {SECONDS} s")
 
-    signal.signal(signal.SIGALRM, late)
-    signal.alarm(SECONDS)
+    # of CPU time, since other processes may keep this one waiting
+    signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         return outcome(found, folder)
     except BaseException as error:
@@ -56,7 +57,7 @@ def ended(found: Input, folder: Path) -> str:
             raise
         return fault(error)
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def limited() -> None:
