@@ -1,8 +1,8 @@
 """Fuzz the readers guided by coverage, with atheris: `python -m benchmarks.fuzz.guided KIND -max_total_time=600`.
 
-KIND is "h5", "keras", "npz" or "directory"; the other options are libFuzzer's. Inputs that reach new lines of kgenn
-are kept in the folder fuzz-KIND, and mutated further; whatever is raised other than a diagnostic ends the run, and
-its input is written down. An input is the file itself; of a directory it is the manifest.
+KIND is "h5", "keras", "npz" or "directory"; the other options are libFuzzer's. Inputs that reach more of kgenn
+are kept in the folder fuzz-KIND, and mutated further; whatever is raised other than a diagnostic ends the run,
+and its input is written down. An input is the file itself; of a directory it is the manifest.
 """
 
 from __future__ import annotations
