@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import pytest
 from benchmarks.fuzz.seeds import CELL, CONFIG, Input, seeds
 from kgenn.artifact import MANIFEST, NETWORK, read_directory
 from kgenn.backends.base import RunOptions
+from kgenn.backends.cpp_program import WEIGHTS, emit_cpp
+from kgenn.backends.cpp_sizes import HEADER, check_sizes
 from kgenn.backends.reference import Reference
 from kgenn.bench.config import read_configs
 from kgenn.bench.store import read_lines
@@ -166,3 +169,18 @@ def test_results_with_numbers_or_nesting_beyond_bounds_are_refused(tmp_path: Pat
     if not isinstance(value, int):
         with pytest.raises(KgennError, match="KG622"):
             read_lines(tmp_path)
+
+
+def test_a_program_of_another_network_is_not_loaded(tmp_path: Path, seed: Input) -> None:
+    network = read_directory(written(tmp_path, seed, lambda plain: None)).network
+    files = emit_cpp(network).files
+    check_sizes(network, files, WEIGHTS)
+    longer = replace(network, num_timesteps=network.num_timesteps + 1)
+    header = files[HEADER].replace(b"NUM_NEURONS ", b"NUM_NEURONS 1")
+    for other, found in (
+        (longer, files),
+        (network, {**files, HEADER: header}),
+        (network, {**files, WEIGHTS: b""}),
+    ):
+        with pytest.raises(KgennError, match="KG504"):
+            check_sizes(other, found, WEIGHTS)

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from model_seeds import archive, changed_config
 
 from benchmarks.fuzz import check
 from benchmarks.fuzz.mutate import mutated
@@ -22,6 +21,7 @@ from benchmarks.fuzz.seeds import seeds
 from benchmarks.fuzz.worker import ended, numbered
 from kgenn.diagnostics import KgennError
 from kgenn.frontend import load
+from model_seeds import archive, changed_config
 
 ROOT = Path(__file__).parents[2]
 

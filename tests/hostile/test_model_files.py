@@ -12,13 +12,15 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from model_seeds import archive, changed_config, hdf5, heap_objects, heaps, refused, written
 
 from benchmarks.fuzz.seeds import config_of, layers
+from kgenn.api import check, convert
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.diagnostics import KgennError
 from kgenn.frontend import bounds, load
+from model_seeds import archive, changed_config, hdf5, heap_objects, heaps, refused, written
 
+ALLOW = ("bias", "batch-norm", "max-pool", "relu-cap", "zero-padding")
 KERNEL = "model_weights/conv/conv/w0"
 
 
@@ -338,8 +340,6 @@ def test_a_hundred_thousand_layers_are_refused(tmp_path: Path) -> None:
 
 
 def test_as_many_layers_as_are_allowed_are_checked_without_recursion(tmp_path: Path) -> None:
-    from kgenn.api import check
-
     graph = load(archive(tmp_path, json.dumps(_chain(1500))))
     assert graph.predict(np.ones((1, 4), np.float32)).size == 4
     assert check(graph) is not None
@@ -348,6 +348,15 @@ def test_as_many_layers_as_are_allowed_are_checked_without_recursion(tmp_path: P
 def test_weights_are_bounded_over_all_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "MOST_WEIGHTS", 30)
     assert "weights, more than 30" in refused(hdf5(tmp_path), "KG110").what
+
+
+def test_a_matrix_too_large_to_search_is_a_diagnostic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = load(hdf5(tmp_path))  # its turned and padded image is pooled, which only a matrix represents
+    samples = np.random.default_rng(0).random((4, 4, 4, 2))
+    convert(graph, calibration=samples, timesteps=2, allow=ALLOW)
+    monkeypatch.setattr("kgenn.conversion.compose.MOST_ENTRIES", 40)
+    with pytest.raises(KgennError, match=r"KG301.*12 by 4 entries"):
+        convert(graph, calibration=samples, timesteps=2, allow=ALLOW)
 
 
 # values
@@ -373,12 +382,9 @@ def test_arrays_of_other_real_types_are_read(tmp_path: Path, dtype: str) -> None
 
 
 def test_weights_that_overflow_are_a_diagnostic_of_the_conversion(tmp_path: Path) -> None:
-    from kgenn.api import convert
-
     def change(file: h5py.File) -> None:
         file[KERNEL][...] = 3e38
 
     graph = load(hdf5(tmp_path, change))
-    allow = ("bias", "batch-norm", "max-pool", "relu-cap", "zero-padding")
     with pytest.raises(KgennError, match=r"KG402.*conv.*not finite"):
-        convert(graph, converter=DataNorm(), calibration=np.ones((2, 4, 4, 2)), timesteps=2, allow=allow)
+        convert(graph, converter=DataNorm(), calibration=np.ones((2, 4, 4, 2)), timesteps=2, allow=ALLOW)
