@@ -19,6 +19,7 @@ from kgenn.ir.archive import arrays
 from kgenn.ir.network import Network
 from kgenn.ir.serialise import from_plain, npz_bytes, to_plain
 from kgenn.ir.validate import check_network
+from kgenn.record import check_record, finite, refuse_constant
 
 MANIFEST = "manifest.json"
 NETWORK = "network.npz"
@@ -143,7 +144,9 @@ def read_directory(directory: Path) -> Artifact:
         what = f"has no {MANIFEST} and {NETWORK}"
         raise fail("KG605", str(directory), what, "give the output directory of kgenn compile")
     try:
-        manifest = json.loads((directory / MANIFEST).read_text())
+        text = (directory / MANIFEST).read_text()
+        manifest = json.loads(text, parse_constant=refuse_constant, parse_float=finite)
+        check_record(manifest)
         with arrays(directory / NETWORK) as archive:
             stored = dict(archive)
         if manifest["schema"] != SCHEMA:

@@ -20,6 +20,7 @@ from kgenn.backends.cpp_sizes import HEADER, check_sizes
 from kgenn.backends.reference import Reference
 from kgenn.bench.config import read_configs
 from kgenn.bench.store import read_lines
+from kgenn.cli import invoke
 from kgenn.diagnostics import KgennError
 from kgenn.ir.archive import arrays
 from kgenn.ir.serialise import npz_bytes
@@ -116,6 +117,36 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_changed_manifest_is_refused(tmp_path: Path, seed: Input, change: Callable[[Plain], None]) -> None:
     refused(written(tmp_path, seed, change))
+
+
+RECORD = {
+    "a list for the target": {"target": ["cpu"]},
+    "a number for the scale": {"scale": 3},
+    "no converter": {"converter": None},
+    "a converter without options": {"converter": {"name": "data-norm"}},
+    "options of lists": {"converter": {"name": "data-norm", "options": {"percentile": [1]}}},
+    "features of nothing": {"features": None},
+    "a lowering of nothing": {"lowering": {}},
+    "a number that is none": {"seed": float("inf")},
+}
+
+
+@pytest.mark.parametrize("changed", RECORD.values(), ids=RECORD)
+def test_a_changed_record_is_refused(tmp_path: Path, seed: Input, changed: dict[str, Any]) -> None:
+    written(tmp_path, seed, lambda plain: None)
+    text = json.dumps({**json.loads(seed.files[MANIFEST]), **changed})
+    (tmp_path / MANIFEST).write_text(text.replace("Infinity", "1e400"))
+    refused(tmp_path)
+
+
+def test_a_recorded_option_of_another_type_is_a_diagnostic_of_cite(
+    tmp_path: Path, seed: Input, capfd: pytest.CaptureFixture[str]
+) -> None:
+    written(tmp_path, seed, lambda plain: None)
+    converter = {"name": "data-norm", "options": {"percentile": "x"}}
+    (tmp_path / MANIFEST).write_text(json.dumps({**json.loads(seed.files[MANIFEST]), "converter": converter}))
+    assert invoke(["cite", str(tmp_path)]) == 1
+    assert "KG401" in capfd.readouterr().err
 
 
 SPARSE = "connections.5.connectivity"
