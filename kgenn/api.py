@@ -22,7 +22,7 @@ from kgenn.conversion.constraints import violations
 from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.credits import credits_of
-from kgenn.data import check_labels, prepare
+from kgenn.data import check_labels, parse_scale, prepare
 from kgenn.diagnostics import Diagnostic, fail
 from kgenn.encoders import ENCODERS
 from kgenn.encoders.base import Encoder
@@ -285,7 +285,7 @@ def labels_of(graph: Graph, y: Array | None, num_samples: int) -> Array | None:
 
 def samples(x: Array, shape: tuple[int, ...], scale: str | Fraction | None = None) -> Array:
     """Return raw samples as a model takes them: float32, scaled, with a channel axis; see `kgenn.data.prepare`."""
-    fraction = None if scale is None else Fraction(scale)
+    fraction = parse_scale(scale) if isinstance(scale, str) else scale
     return prepare(x, shape, fraction, "data")
 
 

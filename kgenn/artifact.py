@@ -6,21 +6,20 @@ import hashlib
 import json
 import os
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kgenn import __version__
 from kgenn.backends.base import Program
 from kgenn.diagnostics import fail
+from kgenn.ir.archive import arrays
 from kgenn.ir.network import Network
 from kgenn.ir.serialise import from_plain, npz_bytes, to_plain
+from kgenn.ir.validate import check_network
+from kgenn.record import check_record, finite, refuse_constant
 
 MANIFEST = "manifest.json"
 NETWORK = "network.npz"
@@ -36,8 +35,9 @@ DAMAGE = (
     AttributeError,
     AssertionError,
     NotImplementedError,
-    zipfile.BadZipFile,
-    zlib.error,
+    OverflowError,
+    RecursionError,
+    SyntaxError,
 )
 
 
@@ -144,17 +144,15 @@ def read_directory(directory: Path) -> Artifact:
         what = f"has no {MANIFEST} and {NETWORK}"
         raise fail("KG605", str(directory), what, "give the output directory of kgenn compile")
     try:
-        manifest = json.loads((directory / MANIFEST).read_text())
-        # the file is opened here, since numpy leaves it open where it is damaged
-        with (directory / NETWORK).open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            arrays = {name: archive[name] for name in archive.files}
+        text = (directory / MANIFEST).read_text()
+        manifest = json.loads(text, parse_constant=refuse_constant, parse_float=finite)
+        check_record(manifest)
+        with arrays(directory / NETWORK) as archive:
+            stored = dict(archive)
         if manifest["schema"] != SCHEMA:
             what = f"has schema {manifest['schema']}, this kgenn reads {SCHEMA}"
             raise fail("KG605", str(directory), what, "compile the model again")
-        network = from_plain(manifest["network"], arrays)
-        if not isinstance(network, Network):
-            raise TypeError(f"the network is a {type(network).__name__}")
+        network = check_network(from_plain(manifest["network"], stored))
         record = {k: v for k, v in manifest.items() if k not in ("schema", "kgenn", "target", "network")}
         return Artifact(network, manifest["target"], record)
     except DAMAGE as error:

@@ -13,6 +13,7 @@ CODES: dict[str, str] = {
     "KG107": "A layer's configuration lacks an entry or has a value kgenn does not know.",
     "KG108": "The layers' connections are malformed: a missing, cyclic or duplicate layer, or an odd call.",
     "KG109": "An input has an unknown dimension. Rebuild the model with a fixed input shape.",
+    "KG110": "The model asks for more layers, weights, values or operations than kgenn reads. Split it.",
     # constraints
     "KG201": "A layer has a bias. Retrain with use_bias=False, or pass --allow bias.",
     "KG202": "An activation is not ReLU. Retrain with ReLU.",
@@ -28,7 +29,7 @@ CODES: dict[str, str] = {
     "KG301": "A layer is left after lowering that no connection can represent.",
     # conversion
     "KG401": "An option has an unknown name or a value out of its range.",
-    "KG402": "The calibration data are missing, empty, or of the wrong shape.",
+    "KG402": "The calibration data are missing, empty, of the wrong shape, or give values that are not finite.",
     "KG403": "A layer's activation is zero on the whole calibration set, so it has no scale.",
     "KG404": "The weights of a population do not fit the exact integer grid.",
     "KG405": "No number of timesteps up to the most allowed reaches the loss that --timesteps auto is to keep.",

@@ -113,4 +113,7 @@ def make(cls: type[T], where: str, values: Mapping[str, Any]) -> T:
         choices = known[name].choices
         if choices and value not in choices:
             raise fail("KG401", where, f"{flag} is {value!r}", known_names(str(value), choices))
-    return cls(**values)
+    try:
+        return cls(**values)
+    except TypeError as error:  # of a comparison with a number
+        raise fail("KG401", where, f"has an option of another type: {error}", "give a number") from error

@@ -19,6 +19,11 @@ EXIT_TOOLCHAIN = 3
 FAILURES = frozenset({"KG501", "KG502", "KG504", "KG505", "KG506", "KG507", "KG508", "KG608", "KG623", "KG624"})
 
 
+def visible(text: str) -> str:
+    """Return a text with escapes for what cannot be seen, or could steer a terminal: names come from files."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
 @dataclass(frozen=True)
 class Diagnostic:
     """One finding.
@@ -39,8 +44,8 @@ class Diagnostic:
         assert self.code in CODES, f"undocumented diagnostic code {self.code}"
 
     def __str__(self) -> str:
-        text = f"error[{self.code}] {self.where}: {self.what}"
-        return f"{text}\n  help: {self.help}" if self.help else text
+        text = visible(f"error[{self.code}] {self.where}: {self.what}")
+        return f"{text}\n  help: {visible(self.help)}" if self.help else text
 
 
 class KgennError(Exception):

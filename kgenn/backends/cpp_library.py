@@ -11,6 +11,7 @@ import numpy as np
 
 from kgenn.backends.base import RunOptions, Simulator, SynapseWay, Work
 from kgenn.backends.cpp_program import FILES, WEIGHTS
+from kgenn.backends.cpp_sizes import check_sizes
 from kgenn.backends.toolchain import build
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array
@@ -45,6 +46,7 @@ def load_library(
     Raises:
         KgennError: KG501, KG502 of the toolchain; KG504 where the library does not take the weights.
     """
+    check_sizes(network, files, WEIGHTS)
     path = build({name: files[name] for name in SOURCES}, "network.cpp", "product.cpp", directory)
     try:
         library = ctypes.CDLL(str(path))

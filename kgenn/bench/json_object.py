@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
@@ -11,6 +11,8 @@ from typing import Any, NoReturn, TypeVar
 from kgenn.diagnostics import KgennError, fail
 
 SCHEMA = 1
+# Of a float; a JSON number can be larger.
+LARGEST = sys.float_info.max
 ADVICE = "run kgenn bench again with the configuration that wrote it"
 
 T = TypeVar("T")
@@ -123,7 +125,7 @@ def as_axes(value: Any, place: Place) -> Mapping[str, Axis]:
 
 def as_number(value: Any, place: Place) -> float:
     """Return a finite number that is not negative."""
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value) or value < 0:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= LARGEST:
         raise place.expect(value, "a number from 0 up")
     return value
 

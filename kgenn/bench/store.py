@@ -136,7 +136,7 @@ def _decoded(text: bytes, where: str) -> Line:
     try:
         line = json.loads(text)
         schema, known = line["schema"], {"key", "status", "axes"} <= line.keys()
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         schema, known = None, False
     if not known or schema != SCHEMA:
         what = f"has schema {schema}, this kgenn reads {SCHEMA}" if known else "is not the line of a cell"

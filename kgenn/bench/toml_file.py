@@ -71,6 +71,8 @@ def read_toml(path: Path) -> tuple[dict[str, Any], Place]:
         raise fail("KG620", str(path), f"is not UTF-8: {error.reason}", "give a TOML file") from None
     try:
         return tomllib.loads(text), Place(path, text)
+    except RecursionError:
+        raise fail("KG620", str(path), "is nested too deep", "no configuration has over a few levels") from None
     except tomllib.TOMLDecodeError as error:
         reason, _, at = str(error).partition(" (at ")
         numbers = re.findall(r"line (\d+)", at) or [len(text.splitlines())]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from kgenn.conversion.base import Recall, anew
+from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array, Graph
 from kgenn.layers.activation import ReLU
 
@@ -16,10 +17,14 @@ BATCH = 64
 
 def relu_activations(graph: Graph, calibration: Array) -> Iterator[tuple[str, Array]]:
     """Yield (name, activation of shape (N, ...)) of every ReLU, batch by batch."""
-    for start in range(0, len(calibration), BATCH):
-        batch = np.asarray(calibration[start : start + BATCH], np.float32)
+    size = graph.batch_size(BATCH)
+    for start in range(0, len(calibration), size):
+        batch = np.asarray(calibration[start : start + size], np.float32)
         for name, value in graph.forward(batch):
             if isinstance(graph.by_name[name].layer, ReLU):
+                if not np.isfinite(value.max(initial=0)):
+                    what = "has activations that are not finite on the calibration set"
+                    raise fail("KG402", name, what, "check the calibration data and the model's weights")
                 yield name, value
 
 

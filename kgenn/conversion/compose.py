@@ -20,6 +20,8 @@ from kgenn.layers import affine, conv, dense, pooling, shape
 
 # Synapses of the largest sparse matrix that is built; 12 bytes each.
 MOST_SYNAPSES = 200_000_000
+# Entries of the largest matrix that is searched for them, one by one: some minutes.
+MOST_ENTRIES = 1 << 36
 
 
 class Unstructured(Exception):
@@ -241,6 +243,8 @@ def probe(path: Path, where: str) -> Sparse:
         return x.reshape(len(x), -1)
 
     rest = respond(np.zeros((1, *path.shape)))
+    if size * rest.size > MOST_ENTRIES:
+        raise fail("KG301", where, f"the layers before it need a matrix of {size:,} by {rest.size:,} entries")
     counts, indices, weights = [], [], []
     step, total = max(1, 4_000_000 // max(size, rest.shape[1])), 0
     for start in range(0, size, step):

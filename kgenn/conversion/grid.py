@@ -65,6 +65,9 @@ def to_grid(
         KgennError: KG404 where no useful grid exists.
     """
     reach = _reach(connections, bias, amplitudes)
+    if not np.isfinite(reach):
+        what = f"the weights into one neuron sum up to {reach} thresholds"
+        raise fail("KG404", name, what, "check the model: its weights are too large to compute with")
     unit = min(largest_unit, int((EXACT - 1) / max(reach, 1e-30)))
     while unit >= SMALLEST_UNIT:
         unit -= unit % 2

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kgenn.diagnostics import fail
-from kgenn.frontend import hdf5, keras_archive
+from kgenn.frontend import hdf5, hdf5_texts, keras_archive
 from kgenn.frontend.live_model import KerasModel, load_model
 from kgenn.ir.graph import Graph
 
@@ -15,7 +15,7 @@ __all__ = ["KerasModel", "load"]
 
 # the file's first bytes to its reader
 _FORMATS: dict[bytes, Callable[[Path], Graph]] = {
-    hdf5.MAGIC: hdf5.load_hdf5,
+    hdf5_texts.MAGIC: hdf5.load_hdf5,
     keras_archive.MAGIC: keras_archive.load_archive,
 }
 

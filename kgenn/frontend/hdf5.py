@@ -6,22 +6,26 @@ lists the arrays in order. Those of a nested model stand in one flat list (see f
 
 from __future__ import annotations
 
-import json
+import mmap
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from math import prod
 from pathlib import Path as FilePath
 from typing import Any
 
 import h5py
 
 from kgenn.diagnostics import fail
+from kgenn.frontend.config_text import parse_config
 from kgenn.frontend.flat_weights import split
+from kgenn.frontend.hdf5_texts import Attributes
 from kgenn.frontend.model_config import ModelEntry, Path, read_model
 from kgenn.frontend.topology import Plans, build_graph
 from kgenn.ir.graph import Graph
 from kgenn.layers.weights import StoredArray
 
-MAGIC = b"\x89HDF\r\n\x1a\n"
+# Bytes of a chunk in which a dataset is stored (256 MiB), which is unpacked whole; Keras stores no chunks.
+LARGEST_CHUNK = 1 << 28
 # what some releases between Keras 2.12 and 3.0 call the outermost container of `layers` in a .weights.h5
 OLD_CONTAINER = "_layer_checkpoint_dependencies"
 
@@ -31,7 +35,7 @@ def reading(source: str) -> Iterator[None]:
     """Turn what h5py raises on a damaged file, which depends on where the damage is, into a diagnostic."""
     try:
         yield
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
         what = f"is damaged or cut off: {error}"
         raise fail("KG102", source, what, "copy or save the file again") from None
 
@@ -39,16 +43,18 @@ def reading(source: str) -> Iterator[None]:
 def load_hdf5(path: FilePath) -> Graph:
     """Read a whole model from an .h5 file."""
     source = path.name
-    with reading(source):
-        file = h5py.File(path, "r")
-    with file:
+    with ExitStack() as stack:
         with reading(source):
-            config = _model_config(file, source)
+            bare = stack.enter_context(path.open("rb"))
+            content = stack.enter_context(mmap.mmap(bare.fileno(), 0, access=mmap.ACCESS_READ))
+            attributes = Attributes(content)
+            file = stack.enter_context(h5py.File(path, "r"))
+            config = _model_config(file, attributes, source)
         model = read_model(config, source)
-        return build_graph(model, source, lambda plans: _arrays(file, model, plans, source))
+        return build_graph(model, source, lambda plans: _arrays(file, attributes, model, plans, source))
 
 
-def _model_config(file: h5py.File, source: str) -> Any:
+def _model_config(file: h5py.File, attributes: Attributes, source: str) -> Any:
     """Return the config that the file holds beside the weights."""
     if "model_config" not in file.attrs:
         # `layer_names` in the legacy format, containers in that of .weights.h5
@@ -56,27 +62,24 @@ def _model_config(file: h5py.File, source: str) -> Any:
             what = "holds weights without the model's architecture"
             raise fail("KG103", source, what, "save the whole model: model.save('model.keras')")
         raise fail("KG102", source, "is an HDF5 file without a Keras model", "give a file that model.save() wrote")
-    if _text(file.attrs.get("backend", "")) == "theano":
+    if _text(attributes.get(file, "backend", "")) == "theano":
         what = "was written by Keras on Theano, which stores kernels mirrored"
         raise fail("KG102", source, what, "load and save it in Keras on TensorFlow")
-    try:
-        return json.loads(_text(file.attrs["model_config"]))
-    except json.JSONDecodeError as error:
-        raise fail("KG102", source, f"holds a model config that is not JSON: {error}", "save it again") from None
+    return parse_config(_text(attributes.get(file, "model_config")), source)
 
 
 def _text(value: Any) -> str:
     return value.decode("utf8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def names_in(group: h5py.Group, key: str) -> list[str]:
+def names_in(attributes: Attributes, group: h5py.Group, key: str) -> list[str]:
     """Return a list of names, which Keras splits into key0, key1 … where it is too long for one attribute."""
     if key in group.attrs:
-        return [_text(name) for name in group.attrs[key]]
+        return [_text(name) for name in attributes.get(group, key)]
     names: list[str] = []
     for chunk in range(len(group.attrs)):
         if f"{key}{chunk}" in group.attrs:
-            names.extend(_text(name) for name in group.attrs[f"{key}{chunk}"])
+            names.extend(_text(name) for name in attributes.get(group, f"{key}{chunk}"))
     return names
 
 
@@ -87,17 +90,24 @@ def inside(group: h5py.Group, path: str) -> Any:
         if not isinstance(item, h5py.Group) or not isinstance(item.get(part, getlink=True), h5py.HardLink):
             return None
         item = item[part]
-    if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
+    if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual or not _fits(item)):
         return None
     return item
 
 
-def _arrays(file: h5py.File, model: ModelEntry, plans: Plans, source: str) -> Mapping[Path, Sequence[StoredArray]]:
+def _fits(dataset: h5py.Dataset) -> bool:
+    """Tell whether a dataset is stored in no chunks, or in chunks that can be unpacked."""
+    return dataset.chunks is None or prod(dataset.chunks) * dataset.dtype.itemsize <= LARGEST_CHUNK
+
+
+def _arrays(
+    file: h5py.File, attributes: Attributes, model: ModelEntry, plans: Plans, source: str
+) -> Mapping[Path, Sequence[StoredArray]]:
     """Find the arrays of every layer."""
     found: dict[Path, Sequence[StoredArray]] = dict.fromkeys(plans, ())
     for entry in model.layers:
         with reading(source):
-            stored = _stored(file, entry.name, f"{source}: {entry.name} ({entry.class_name})")
+            stored = _stored(file, attributes, entry.name, f"{source}: {entry.name} ({entry.class_name})")
         if entry.model is None:
             found[(entry.name,)] = stored
         else:
@@ -105,11 +115,11 @@ def _arrays(file: h5py.File, model: ModelEntry, plans: Plans, source: str) -> Ma
     return found
 
 
-def _stored(file: h5py.File, layer: str, where: str) -> list[StoredArray]:
+def _stored(file: h5py.File, attributes: Attributes, layer: str, where: str) -> list[StoredArray]:
     """Return the arrays of a layer of the outermost model, in order."""
     group = inside(file, f"model_weights/{layer}")
     stored = []
-    for name in names_in(group, "weight_names") if isinstance(group, h5py.Group) else ():
+    for name in names_in(attributes, group, "weight_names") if isinstance(group, h5py.Group) else ():
         dataset = inside(group, name)
         if not isinstance(dataset, h5py.Dataset):
             raise fail("KG106", where, f"lists the array {name!r}, which the file does not hold", "save it again")

@@ -8,10 +8,8 @@ members are keyed by their class in snake case and a counter, not by their names
 from __future__ import annotations
 
 import io
-import json
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
@@ -19,14 +17,20 @@ from typing import Any
 import h5py
 
 from kgenn.diagnostics import fail
+from kgenn.frontend.config_text import parse_config
 from kgenn.frontend.hdf5 import OLD_CONTAINER, inside, reading
+from kgenn.frontend.hdf5_texts import Attributes
 from kgenn.frontend.model_config import ModelEntry, Path, read_model
 from kgenn.frontend.topology import Plans, build_graph
+from kgenn.ir.archive import opened, unpack
 from kgenn.ir.graph import Graph
 from kgenn.layers.weights import StoredArray
 
 MAGIC = b"PK\x03\x04"
 _WEIGHTS = "model.weights.h5"
+# Bytes of the weights, and of the config, that a member may unpack to: 4 GiB and 256 MiB.
+_MOST_WEIGHTS = 1 << 32
+_MOST_CONFIG = 1 << 28
 
 
 def load_archive(path: FilePath) -> Graph:
@@ -35,26 +39,24 @@ def load_archive(path: FilePath) -> Graph:
     config, weights = _members(path, source)
     model = read_model(config, source)
     with reading(source):
+        attributes = Attributes(weights)
         file = h5py.File(io.BytesIO(weights), "r")
     with file:
-        return build_graph(model, source, lambda plans: _arrays(file, model, plans, source))
+        return build_graph(model, source, lambda plans: _arrays(file, attributes, model, plans, source))
 
 
 def _members(path: FilePath, source: str) -> tuple[Any, bytes]:
     """Return the config and the bytes of the weights file."""
-    try:
-        with reading(source), zipfile.ZipFile(path) as archive:
-            return json.loads(_member(archive, "config.json", source)), _member(archive, _WEIGHTS, source)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        what = f"is damaged or cut off: {error}"
-        raise fail("KG102", source, what, "copy or save the file again") from None
+    with reading(source), opened(path) as archive:
+        config = _member(archive, "config.json", source, _MOST_CONFIG)
+        return parse_config(config, source), _member(archive, _WEIGHTS, source, _MOST_WEIGHTS)
 
 
-def _member(archive: zipfile.ZipFile, name: str, source: str) -> bytes:
+def _member(archive: zipfile.ZipFile, name: str, source: str, most: int) -> bytes:
     """Return the bytes of one file in the archive."""
     names = archive.namelist()
     if name in names:
-        return archive.read(name)
+        return unpack(archive, name, most)
     if "config.json" not in names:
         raise fail("KG102", source, "is a zip file without a Keras model", "give a file that model.save() wrote")
     others = sorted(n for n in names if n.startswith("model.weights"))
@@ -62,7 +64,9 @@ def _member(archive: zipfile.ZipFile, name: str, source: str) -> bytes:
     raise fail("KG102", source, f"lacks {name}; {found}", "save it in one piece: model.save('model.keras')")
 
 
-def _arrays(file: h5py.File, model: ModelEntry, plans: Plans, source: str) -> Mapping[Path, Sequence[StoredArray]]:
+def _arrays(
+    file: h5py.File, attributes: Attributes, model: ModelEntry, plans: Plans, source: str
+) -> Mapping[Path, Sequence[StoredArray]]:
     """Find the arrays of every layer."""
     with reading(source):
         groups = _groups(file)
@@ -73,8 +77,8 @@ def _arrays(file: h5py.File, model: ModelEntry, plans: Plans, source: str) -> Ma
         if group is None:
             continue
         with reading(source):
-            name, stored = group.attrs.get("name", path[-1]), _variables(group, f"{key}/vars")
-        if name != path[-1]:
+            name, stored = attributes.get(group, "name", path[-1]), _variables(group, f"{key}/vars")
+        if not isinstance(name, str) or name != path[-1]:
             what = f"finds the arrays of {name!r} under its key {key!r}"
             raise fail("KG106", f"{source}: {'/'.join(path)} ({class_name})", what, "save the model again")
         found[path] = stored

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from kgenn.diagnostics import fail
+from kgenn.frontend.config_text import parse_config
 from kgenn.frontend.model_config import ModelEntry, Path, read_model
 from kgenn.frontend.topology import Plans, build_graph
 from kgenn.ir.graph import Graph
@@ -28,12 +28,12 @@ def load_model(model: KerasModel) -> Graph:
     """Read a live model."""
     source = f"model {model.name!r}"
     try:
-        config = json.loads(model.to_json())
+        text = model.to_json()
     except (NotImplementedError, TypeError, ValueError) as error:
         what = f"cannot be written as a config: {error}"
         remedy = "build it of Keras' own layers with keras.Model(inputs, outputs)"
         raise fail("KG105", source, what, remedy) from None
-    entry = read_model(config, source)
+    entry = read_model(parse_config(text, source), source)
 
     def arrays(plans: Plans) -> Mapping[Path, Sequence[StoredArray]]:
         return dict.fromkeys(plans, ()) | dict(_arrays(model, entry, ()))

@@ -5,11 +5,14 @@ A Sequential model becomes a functional one, so that what follows knows one kind
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from kgenn.diagnostics import fail
+from kgenn.frontend.bounds import Bounds
+from kgenn.frontend.config_text import check_name
 from kgenn.frontend.references import Call, Reference, read_calls, references
 from kgenn.layers.config import plain
 
@@ -76,9 +79,11 @@ def read_model(data: Any, source: str) -> ModelEntry:
 def _model(class_name: str, config: Any, source: str, default_name: str) -> ModelEntry:
     where = f"{source}: {default_name}"
     name = str(config.get("name", default_name)) if isinstance(config, Mapping) else default_name
+    check_name(name, source)
+    Bounds(source).count_calls(len(_layer_list(config)))
     layers = tuple(_layer(item, where, source) for item in _layer_list(config))
-    names = [entry.name for entry in layers]
-    for duplicate in sorted({n for n in names if names.count(n) > 1}):
+    names = Counter(entry.name for entry in layers)
+    for duplicate in sorted(name for name, count in names.items() if count > 1):
         raise fail("KG108", where, f"has two layers named {duplicate!r}", "give every layer a name of its own")
     if class_name == "Sequential":
         return _sequential(name, layers, config)
@@ -103,7 +108,7 @@ def _layer(item: Any, where: str, source: str) -> LayerEntry:
     name = str(item.get("name") or options.get("name") or "")
     if not name and item["class_name"] != "Sequential":
         raise fail("KG107", where, f"has a {item['class_name']} without a name", "save the model again")
-    name = name or "sequential"
+    name = check_name(name or "sequential", where)
     class_name, foreign = _own_class(item)
     try:
         calls = read_calls(item.get("inbound_nodes"))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kgenn.diagnostics import Diagnostic, KgennError, fail, known_names
+from kgenn.frontend.bounds import Bounds
 from kgenn.frontend.call_order import ordered_calls
 from kgenn.frontend.model_config import OPERATION, LayerEntry, ModelEntry, Path
 from kgenn.frontend.references import Call, Reference
@@ -43,6 +44,7 @@ def build_graph(
         return plans[path]
 
     _Builder(source, plan).build(model)
+    Bounds(source).count_weights([slot.shape for taken in plans.values() for slot in taken.slots])
     stored = arrays({path: tuple(plan.slots) for path, plan in plans.items()})
     loaded: dict[Path, Weights] = {}
 
@@ -64,6 +66,9 @@ class _Builder:
     nodes: list[Node] = field(default_factory=list)
     shapes: dict[str, Shape] = field(default_factory=dict)
     errors: dict[Diagnostic, None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.bounds = Bounds(self.source)
 
     def build(self, model: ModelEntry) -> Graph:
         """Return the graph, or raise every diagnostic at once."""
@@ -92,6 +97,7 @@ class _Builder:
             name = f"{scope}{entry.name}" + (f":{index}" if index else "")
             arguments = [_lookup(values, ref, where) for ref in call.inputs]
             here = (*path, entry.name)
+            self.bounds.count_calls()
             if entry.model is not None and not call.odd:
                 results = self.expand(entry.model, arguments, here, f"{name}/")
             else:
@@ -119,6 +125,7 @@ class _Builder:
             return None
         inputs = tuple(tensor for tensor in arguments if tensor is not None)
         for node_name, layer, shape in zip(_chain_names(name, chain), chain, outputs, strict=True):
+            self.bounds.count_layer(layer, tuple(self.shapes[tensor] for tensor in inputs), shape)
             unique = _unique(node_name, self.shapes)
             self.nodes.append(Node(unique, layer, inputs, config.where))
             self.shapes[unique] = shape

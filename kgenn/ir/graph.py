@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +17,10 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
+
+
+# Values computed at once over the samples of a batch, of all layers: 1 GiB in float32.
+MOST_AT_ONCE = 1 << 28
 
 
 class Layer(ABC):
@@ -143,6 +148,11 @@ class Graph:
         """Return the multiply-accumulates of one forward pass of one sample."""
         return sum(n.layer.macs(*(self.shapes[source] for source in n.inputs)) for n in self.nodes)
 
+    def batch_size(self, most: int) -> int:
+        """Return how many samples may be computed at once: at most `most`, and fewer of a large model."""
+        values = sum(prod(shape) for shape in self.shapes.values())
+        return max(1, min(most, MOST_AT_ONCE // max(values, 1)))
+
     def forward(self, x: Array | Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
         """Yield (name, activation) of each node on one batch; an array is dropped after its last use.
 
@@ -154,7 +164,8 @@ class Graph:
         values: dict[str, Array] = {}
         for node in self.nodes:
             arguments = [feeds[node.name]] if isinstance(node.layer, Input) else [values[s] for s in node.inputs]
-            values[node.name] = node.layer.forward(*arguments)
+            with np.errstate(all="ignore"):  # what overflows is infinite, as it is in Keras
+                values[node.name] = node.layer.forward(*arguments)
             yield node.name, values[node.name]
             for source in node.inputs:
                 if last_use[source] == node.name:
@@ -165,7 +176,7 @@ class Graph:
 
         Args:
             x: shape (N, *input shape), any real dtype, or a mapping from input names to such arrays.
-            batch_size: samples computed at once; memory grows with it.
+            batch_size: samples computed at once, at most; memory grows with it.
 
         Returns:
             The output of shape (N, *output shape), float32, or a tuple of them for several outputs.
@@ -173,6 +184,7 @@ class Graph:
         feeds = x if isinstance(x, Mapping) else {self.inputs[0]: x}
         num_samples = len(next(iter(feeds.values())))
         batches: dict[str, list[Array]] = {name: [] for name in self.outputs}
+        batch_size = self.batch_size(batch_size)
         for start in range(0, max(num_samples, 1), batch_size):
             stop = start + batch_size
             batch = {name: np.asarray(a[start:stop], np.float32) for name, a in feeds.items()}

@@ -56,7 +56,7 @@ class InputCoding:
         """
         x = np.asarray(x, np.float32).reshape(len(x), prod(x.shape[1:]))
         if self.binarise is not None:
-            x = (x > self.binarise).astype(np.float32)
+            x = np.where(np.isfinite(x), x > self.binarise, x).astype(np.float32)
         legal = (x >= self.low) & (x <= self.high)
         if self.binary:
             legal = (x == self.low) | (x == self.high)

@@ -10,6 +10,12 @@ from kgenn.diagnostics import KgennError, fail, known_names
 from kgenn.ir.graph import Layer, Shape
 from kgenn.layers.weights import Weights
 
+# Sizes and counts, whose products must not leave what NumPy can index.
+LARGEST_INTEGER = (1 << 31) - 1
+# Of float32, about 3.4e38.
+LARGEST_NUMBER = (2 - 2**-23) * 2.0**127
+# Axes of a tensor beside the batch; NumPy has 32 in all.
+MOST_AXES = 8
 REQUIRED: Any = object()  # the default of an entry that must be there
 
 
@@ -40,7 +46,7 @@ class LayerConfig:
 
     def bad(self, key: str, allowed: str) -> KgennError:
         """Return the error that an entry has a value kgenn does not know."""
-        found = f"{key}={self.options[key]!r}" if key in self.options else f"no entry {key!r}"
+        found = shortened(f"{key}={self.options[key]!r}") if key in self.options else f"no entry {key!r}"
         remedy = "change the layer, then save the model again"
         return self.error("KG107", f"has {found}; allowed: {allowed}", remedy)
 
@@ -54,22 +60,22 @@ class LayerConfig:
     def number(self, key: str, default: Any = REQUIRED) -> float:
         """Return a finite number."""
         value = self.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value - value != 0:
-            raise self.bad(key, "a finite number")
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= LARGEST_NUMBER:
+            raise self.bad(key, "a finite number of float32")
         return float(value)
 
     def integer(self, key: str, default: Any = REQUIRED, minimum: int = 1) -> int:
         """Return an integer of at least `minimum`."""
         value = self.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-            raise self.bad(key, f"an integer of at least {minimum}")
+        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= LARGEST_INTEGER:
+            raise self.bad(key, f"an integer from {minimum} to {LARGEST_INTEGER}")
         return value
 
     def ints(self, key: str, count: int, default: Any = REQUIRED) -> Shape:
         """Return `count` positive integers; a single one stands for all."""
         value = self.get(key, default)
         values = [value] * count if isinstance(value, int) else value
-        if not _is_integers(values) or len(values) != count or min(values) < 1:
+        if not is_sizes(values) or len(values) != count:
             raise self.bad(key, f"{count} positive integers")
         return tuple(values)
 
@@ -118,8 +124,15 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _is_integers(values: Any) -> bool:
-    return isinstance(values, list) and all(isinstance(v, int) and not isinstance(v, bool) for v in values)
+def is_sizes(values: Any, minimum: int = 1) -> bool:
+    """Tell whether a value is a list of integers from `minimum` up that an index can hold."""
+    whole = isinstance(values, list) and all(isinstance(v, int) and not isinstance(v, bool) for v in values)
+    return whole and all(minimum <= v <= LARGEST_INTEGER for v in values)
+
+
+def shortened(text: str, longest: int = 200) -> str:
+    """Return a text, cut where it is longer than a message should be."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def only(inputs: tuple[Shape, ...], rank: int | None = None) -> Shape:

@@ -21,8 +21,12 @@ def read_batch_norm(config: LayerConfig, weights: Weights, inputs: tuple[Shape, 
     gamma = weights.take("gamma", channels) if config.flag("scale", True) else None
     beta = weights.take("beta", channels) if config.flag("center", True) else None
     mean = weights.take("moving_mean", channels, trainable=False)
-    variance = weights.take("moving_variance", channels, trainable=False)
     epsilon = config.number("epsilon", 1e-3)
+    if epsilon < 0:
+        raise config.bad("epsilon", "a number from 0 up")
+    # their sum is divided by
+    least = 0.0 if epsilon else float(np.finfo(np.float32).tiny)
+    variance = weights.take("moving_variance", channels, trainable=False, least=least)
     return layout.wrap(BatchNorm(gamma, beta, mean, variance, epsilon))
 
 
@@ -31,7 +35,7 @@ def _numbers(config: LayerConfig, key: str, default: float | None = None) -> Arr
     value = config.get(key) if default is None else config.get(key, default)
     try:
         array = np.asarray(value, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise config.bad(key, "a number, or one for each channel") from None
     if not np.isfinite(array).all():
         raise config.bad(key, "finite numbers")
@@ -65,10 +69,12 @@ def read_normalization(config: LayerConfig, weights: Weights, inputs: tuple[Shap
     statistics = []
     for key in ("mean", "variance"):
         if config.get("mean", None) is None:
-            array = weights.take(key, kept, trainable=False)
+            array = weights.take(key, kept, trainable=False, least=0.0 if key == "variance" else None)
         else:
             # mean values align with the kept axes from the right, as NumPy broadcasts
             array = _numbers(config, key)
+            if key == "variance" and (array < 0).any():
+                raise config.bad(key, "numbers from 0 up")
             array = array.reshape(kept) if array.size == np.prod(kept) else np.broadcast_to(array, kept)
         statistics.append(array.reshape(broadcast))
     if config.get("mean", None) is None:

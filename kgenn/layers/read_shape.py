@@ -6,7 +6,7 @@ from math import prod
 from typing import Any
 
 from kgenn.ir.graph import Input, Layer, Shape
-from kgenn.layers.config import LayerConfig, only
+from kgenn.layers.config import MOST_AXES, LayerConfig, is_sizes, only
 from kgenn.layers.data_format import FORMATS, data_format, spatial_rank, with_channels_on
 from kgenn.layers.merge import Add, Concatenate
 from kgenn.layers.shape import Permute, Reshape, ZeroPad
@@ -21,7 +21,7 @@ def read_input(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...])
     key = "batch_shape" if "batch_shape" in config.options else "batch_input_shape"
     shape = config.get(key, None)
     dimensions = shape[1:] if isinstance(shape, list) else None
-    if dimensions is None or not all(isinstance(size, int) and size > 0 for size in dimensions):
+    if dimensions is None or not is_sizes(dimensions) or len(dimensions) > MOST_AXES:
         raise config.error(
             "KG109",
             f"has the shape {shape}, of which kgenn must know all but the batch",
@@ -41,8 +41,8 @@ def read_flatten(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...
 def read_reshape(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
     """Read Reshape; one entry may be -1, for what is left."""
     size, target = prod(only(inputs)), config.get("target_shape")
-    if not isinstance(target, list) or not all(isinstance(n, int) and (n > 0 or n == -1) for n in target):
-        raise config.bad("target_shape", "positive integers and one -1")
+    if not is_sizes(target, minimum=-1) or 0 in target or len(target) > MOST_AXES:
+        raise config.bad("target_shape", f"up to {MOST_AXES} positive integers and one -1")
     known = prod(n for n in target if n > 0)
     if target.count(-1) > 1 or size % known:
         raise config.bad("target_shape", f"a shape of the {size} values of its input")
@@ -61,8 +61,7 @@ def read_permute(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...
 def _pair(value: Any) -> tuple[int, int] | None:
     """Return (before, after) from one number or two."""
     pair = [value, value] if isinstance(value, int) else value
-    valid = isinstance(pair, list) and len(pair) == 2 and all(isinstance(n, int) and n >= 0 for n in pair)
-    return (pair[0], pair[1]) if valid else None
+    return (pair[0], pair[1]) if is_sizes(pair, minimum=0) and len(pair) == 2 else None
 
 
 def read_zero_padding(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:

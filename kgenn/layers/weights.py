@@ -46,10 +46,14 @@ class Weights:
         self.taken: list[Array] = []
         self.problems: list[Diagnostic] = []
 
-    def take(self, name: str, shape: Shape, trainable: bool = True) -> Array:
-        """Return the next array as float32; zeros in its place, and a problem (KG106), where it is not right."""
+    def take(self, name: str, shape: Shape, trainable: bool = True, least: float | None = None) -> Array:
+        """Return the next array as float32; zeros in its place, and a problem (KG106), where it is not right.
+
+        Args:
+            least: what no value may lie below.
+        """
         if len(self.taken) < len(self.arrays):
-            array, problem = _checked(self.arrays[len(self.taken)], name, shape)
+            array, problem = _checked(self.arrays[len(self.taken)], name, shape, least)
         else:
             array, problem = None, f"lacks the array {name!r} of shape {shape}; {len(self.arrays)} are stored"
         self._report(problem)
@@ -75,31 +79,36 @@ class Plan(Weights):
         super().__init__(where, ())
         self.slots: list[Slot] = []
 
-    def take(self, name: str, shape: Shape, trainable: bool = True) -> Array:
+    def take(self, name: str, shape: Shape, trainable: bool = True, least: float | None = None) -> Array:
         self.slots.append(Slot(name, shape, trainable))
         return np.broadcast_to(np.float32(0), shape)
 
 
-def _checked(stored: StoredArray, name: str, shape: Shape) -> tuple[Array | None, str]:
+def _checked(stored: StoredArray, name: str, shape: Shape, least: float | None) -> tuple[Array | None, str]:
     """Return an array as float32, or None and what is wrong with it."""
-    if tuple(stored.data.shape) != shape:
-        return None, f"stores {stored.label!r} of shape {tuple(stored.data.shape)} where {name!r} must be {shape}"
+    found = stored.data.shape  # None where HDF5 holds no values at all
+    if found is None or tuple(found) != shape:
+        return None, f"stores {stored.label!r} of shape {found} where {name!r} must be {shape}"
     try:
+        if not _is_real(stored.data.dtype):
+            return None, f"stores {stored.label!r} of type {stored.data.dtype}; allowed: real numbers"
         array = _float32(np.asarray(stored.data))
-    except (OSError, RuntimeError, TypeError, ValueError) as error:  # from h5py, on a damaged file
+    except (OSError, RuntimeError, TypeError, ValueError, OverflowError) as error:  # from h5py, on a damaged file
         return None, f"stores {stored.label!r}, which cannot be read: {error}"
-    if array is None:
-        return None, f"stores {stored.label!r} of type {stored.data.dtype}; allowed: real numbers"
     count = np.sum(~np.isfinite(array))
+    if not count and least is not None and array.size and array.min() < least:
+        return array, f"stores {array.min():g} in {stored.label!r}; {name!r} must be at least {least:g}"
     return array, f"stores {count} values in {stored.label!r} that are not finite" if count else ""
 
 
-def _float32(array: Array) -> Array | None:
-    """Convert an array; None where it is not of real numbers."""
-    # bfloat16, the upper half of a float32: NumPy alone sees two opaque bytes
-    if array.dtype.kind == "V" and array.dtype.itemsize == 2:
+def _is_real(dtype: Any) -> bool:
+    """Tell whether a type is of real numbers, or bfloat16: NumPy alone sees two opaque bytes."""
+    return dtype.kind in "fiu" or (dtype.kind == "V" and dtype.itemsize == 2 and dtype.fields is None)
+
+
+def _float32(array: Array) -> Array:
+    """Convert an array of real numbers."""
+    if array.dtype.kind == "V":  # bfloat16 is the upper half of a float32
         return (array.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
-    if array.dtype.kind not in "fiu":
-        return None
     with np.errstate(over="ignore"):
         return array.astype(np.float32, copy=False)

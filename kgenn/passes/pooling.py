@@ -55,8 +55,13 @@ def _wanted(graph: Graph, node: Node, options: LoweringOptions) -> bool:
 def _through_reshapes(graph: Graph, node: Node) -> list[Node]:
     """Return the nodes that read this one, with reshapes looked through."""
     found: list[Node] = []
-    for consumer in map(graph.by_name.__getitem__, graph.consumers[node.name]):
-        found.extend(_through_reshapes(graph, consumer) if isinstance(consumer.layer, Reshape) else [consumer])
+    left = [node.name]
+    while left:
+        for consumer in map(graph.by_name.__getitem__, graph.consumers[left.pop()]):
+            if isinstance(consumer.layer, Reshape):
+                left.append(consumer.name)
+            else:
+                found.append(consumer)
     return found
 
 

@@ -1,0 +1,1 @@
+"""Fuzz what reads files: models, data sets, output directories, benchmark configurations and results."""

@@ -1,0 +1,40 @@
+"""Check that a generated program and its words are of the network that kgenn is about to run them for.
+
+The program writes into memory that Python allocates from the manifest; a directory whose files come from two
+networks would let it write beyond.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+from kgenn.diagnostics import fail
+from kgenn.ir.network import Network
+
+HEADER = "kgenn_network.h"
+SIZE = re.compile(rb"#define KGENN_NUM_(INPUTS|CLASSES|NEURONS) (\d+)\b")
+# The byte of the header of the words at which the number of timesteps stands; see `Words.finish`.
+TIMESTEPS = 16
+ORDER: Literal["little"] = "little"
+
+
+def check_sizes(network: Network, files: Mapping[str, bytes], words: str) -> None:
+    """Raise KG504 where the program's sizes or the timesteps of its words are not the network's.
+
+    Args:
+        files: of the program, by name.
+        words: the name of the file of its words.
+    """
+    stated = {name.decode(): int(size) for name, size in SIZE.findall(files[HEADER])}
+    wanted = {
+        "INPUTS": network.populations[0].size,
+        "CLASSES": network.populations[-1].size,
+        "NEURONS": sum(p.size for p in network.spiking),
+    }
+    steps = int.from_bytes(files[words][TIMESTEPS : TIMESTEPS + 4], ORDER)
+    where, what = (HEADER, "sizes") if stated != wanted else (words, "timesteps")
+    if stated != wanted or steps != network.num_timesteps:
+        advice = "compile the model again into a new directory"
+        raise fail("KG504", where, f"has the {what} of another network than manifest.json", advice)

@@ -1,0 +1,63 @@
+"""Bound what a model file may ask for, before anything of that size is allocated or computed.
+
+A file of a few kilobytes can declare any shape, and nested models that call each other twice double at each
+level. The bounds are far above what trained networks need, and below what ends a process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from kgenn.diagnostics import KgennError, fail
+from kgenn.ir.graph import Layer, Shape
+from kgenn.layers.conv import Conv
+from kgenn.layers.pooling import Pool
+
+# Calls of layers, those of nested models counted at each call. ResNet-1001 has some 3,000.
+MOST_CALLS = 20_000
+# Weights of all layers, 2 GiB in float32. VGG16 has 138 million.
+MOST_WEIGHTS = 1 << 29
+# Values of all layers for one sample, with what padding adds to them: 1 GiB in float32. VGG16 has 15 million.
+MOST_VALUES = 1 << 28
+# Multiplications and additions for one sample: some minutes. VGG16 takes 15 milliards.
+MOST_OPERATIONS = 1 << 42
+
+
+@dataclass(eq=False)
+class Bounds:
+    """What a model has asked for so far, of the file `source`."""
+
+    source: str
+    calls: int = 0
+    values: int = 0
+    operations: int = 0
+
+    def count_calls(self, number: int = 1) -> None:
+        """Count calls of layers and of nested models; raise KG110 where there are too many."""
+        self.calls += number
+        if self.calls > MOST_CALLS:
+            raise self._excess(f"over {MOST_CALLS:,} calls of layers")
+
+    def count_layer(self, layer: Layer, inputs: tuple[Shape, ...], output: Shape) -> None:
+        """Count what a layer computes; raise KG110 where that is too much."""
+        self.values += prod(output)
+        self.operations += prod(output) * prod(layer.size) if isinstance(layer, Pool) else layer.macs(*inputs)
+        if isinstance(layer, Conv | Pool):
+            ((*sizes, channels),) = inputs
+            pads = layer.pads(tuple(sizes))
+            self.values += prod(s + low + high for s, (low, high) in zip(sizes, pads, strict=True)) * channels
+        if self.values > MOST_VALUES:
+            raise self._excess(f"{self.values:,} values for one sample up to here, more than {MOST_VALUES:,}")
+        if self.operations > MOST_OPERATIONS:
+            what = f"{self.operations:,} multiplications for one sample up to here, more than {MOST_OPERATIONS:,}"
+            raise self._excess(what)
+
+    def count_weights(self, shapes: list[Shape]) -> None:
+        """Raise KG110 where arrays of these shapes are too many weights."""
+        weights = sum(map(prod, shapes))
+        if weights > MOST_WEIGHTS:
+            raise self._excess(f"{weights:,} weights, more than {MOST_WEIGHTS:,}")
+
+    def _excess(self, what: str) -> KgennError:
+        return fail("KG110", self.source, f"asks for {what}", "kgenn reads no model of that size; split it")

@@ -1,0 +1,129 @@
+"""Read zip archives, among them .npz files, that may be damaged or made to harm.
+
+What a member unpacks to is bounded before it is unpacked, and no array is made before its bytes are there.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from kgenn.ir.graph import Array
+
+# Bytes that the members read from one archive may unpack to (8 GiB): a small file can claim any size.
+MOST_BYTES = 1 << 33
+# Deflate is unpacked piece by piece; the other methods unpack a few bytes to gigabytes at once.
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# Types of arrays that are read: truth values, integers, real and complex numbers, texts.
+KINDS = "biufcSU"
+
+
+class Damaged(ValueError):
+    """An archive that is cut off, changed, or larger than kgenn reads."""
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open an archive; what reading it raises, which depends on where the damage is, becomes `Damaged`.
+
+    Raises:
+        OSError: where the file itself cannot be opened.
+    """
+    with path.open("rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                yield archive
+        except (
+            OSError,
+            EOFError,
+            OverflowError,
+            RuntimeError,  # an encrypted member; NotImplementedError, a method that Python lacks
+            struct.error,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
+            raise Damaged(str(error) or type(error).__name__) from error
+
+
+def unpack(archive: zipfile.ZipFile, name: str, most: int = MOST_BYTES) -> bytes:
+    """Return the bytes of a member, at most `most`.
+
+    Raises:
+        Damaged: where there are more, two members of that name, or a method of compression other than `METHODS`.
+    """
+    if archive.namelist().count(name) > 1:
+        raise Damaged(f"two members are named {name!r}")
+    info = archive.getinfo(name)
+    if info.compress_type not in METHODS:
+        raise Damaged(f"{name!r} is compressed by a method other than deflate")
+    if info.file_size > most:
+        raise Damaged(f"{name!r} unpacks to {info.file_size:,} bytes, more than the {most:,} that kgenn reads")
+    return archive.read(info)
+
+
+class Arrays(Mapping[str, Array]):
+    """The arrays of an open .npz archive by name; each is read when it is asked for."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self._members = {name.removesuffix(".npy"): name for name in archive.namelist() if name.endswith(".npy")}
+        self._left = MOST_BYTES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __getitem__(self, name: str) -> Array:
+        content = unpack(self._archive, self._members[name], self._left)
+        self._left -= len(content)
+        return parse(content, name)
+
+
+@contextmanager
+def arrays(path: Path) -> Iterator[Arrays]:
+    """Open an .npz file.
+
+    Raises:
+        OSError: where it cannot be opened; Damaged, a ValueError, where it cannot be read.
+    """
+    with opened(path) as archive:
+        yield Arrays(archive)
+
+
+def parse(content: bytes, name: str) -> Array:
+    """Return the array in the bytes of an .npy file, of one of the `KINDS`, read-only.
+
+    Raises:
+        Damaged: where they are no such array, or other bytes than its shape and type need.
+    """
+    file = io.BytesIO(content)
+    try:
+        version = np.lib.format.read_magic(file)
+        header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        shape, fortran, dtype = header(file)
+        valid = dtype.kind in KINDS and all(type(n) is int and n >= 0 for n in shape)
+    # the header is a Python literal, which a parser can find too deep
+    except (ValueError, TypeError, KeyError, MemoryError, RecursionError) as error:
+        raise Damaged(f"{name!r} has a header that cannot be read") from error
+    if not valid:
+        raise Damaged(f"{name!r} is of shape {shape} and type {dtype}; allowed: numbers and texts")
+    if prod(shape) * dtype.itemsize != len(content) - file.tell():
+        raise Damaged(f"{name!r} has {len(content) - file.tell():,} bytes, not those of {dtype} values {shape}")
+    flat = np.frombuffer(content, dtype, prod(shape), file.tell()) if prod(shape) else np.zeros(0, dtype)
+    try:
+        return flat.reshape(shape, order="F" if fortran else "C")
+    except ValueError as error:  # more axes than NumPy has
+        raise Damaged(f"{name!r} has {len(shape)} axes") from error

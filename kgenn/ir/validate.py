@@ -1,0 +1,190 @@
+"""Check that a network read from a file is one: every field of its type, every array of its shape, all finite.
+
+What kgenn makes itself is not checked; a file may have been changed by hand, and generated code trusts its sizes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from math import isfinite, prod
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
+from kgenn.ir.graph import Shape
+from kgenn.ir.network import Connection, Network, Population
+from kgenn.ir.windows import window_counts
+
+# Neurons of a population: what an index of 32 bits holds.
+MOST = (1 << 31) - 1
+# Names that generated code spells.
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+MODEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+
+
+def check_network(network: Any) -> Network:
+    """Return a network.
+
+    Raises:
+        ValueError: with the first place that is not as in a network that kgenn wrote.
+    """
+    if not isinstance(network, Network):
+        raise ValueError(f"the network is a {type(network).__name__}")
+    for problem in (*_types(network, "network"), *_problems(network)):
+        raise ValueError(problem)
+    return network
+
+
+def _types(value: Any, place: str) -> Iterator[str]:
+    """Yield the fields that are not of their declared type."""
+    hints = get_type_hints(type(value))
+    for item in fields(value):
+        found, here = getattr(value, item.name), f"{place}.{item.name}"
+        if not _conforms(found, hints[item.name]):
+            yield f"{here} is {str(found)[:40]!r}"
+            return
+        for i, inner in enumerate(found if isinstance(found, tuple) else (found,)):
+            if is_dataclass(inner):
+                yield from _types(inner, f"{here}[{i}]" if isinstance(found, tuple) else here)
+
+
+def _conforms(value: Any, hint: Any) -> bool:
+    """Tell whether a value is of a type: of those that the fields of a network have."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return any(_conforms(value, each) for each in inner)
+    if origin is Literal:
+        return value in inner
+    if origin is tuple:
+        same = len(inner) == 2 and inner[1] is ...
+        kinds = inner[:1] * len(value) if same and isinstance(value, tuple) else inner
+        return isinstance(value, tuple) and len(value) == len(kinds) and all(map(_conforms, value, kinds))
+    if origin is np.ndarray:
+        return isinstance(value, np.ndarray) and value.dtype.kind in "iuf" and bool(np.isfinite(value).all())
+    if origin is not None and issubclass(origin, Mapping):
+        entries = value.items() if isinstance(value, dict) else [(None, None)]
+        return all(_conforms(k, inner[0]) and _conforms(v, inner[1]) for k, v in entries)
+    if hint in (int, float):
+        number = isinstance(value, int | float if hint is float else int) and not isinstance(value, bool)
+        return number and abs(value) < 2**63 and isfinite(value)
+    return isinstance(value, hint) and (hint is not str or len(value) < 10_000)
+
+
+def _problems(network: Network) -> Iterator[str]:
+    """Yield what does not fit together."""
+    if not network.populations or network.num_timesteps < 1 or network.levels < 1:
+        yield "the network has no population or no timestep"
+        return
+    for population in network.populations:
+        yield from (f"population {population.name!r} {what}" for what in _population(population))
+    if any(not _is_shape(p.shape) for p in network.populations) or not _is_shape(network.input_shape):
+        return
+    yield from _input(network)
+    for c in network.connections:
+        sizes = network.by_name[c.source].size, network.by_name[c.target].size
+        yield from (f"the connection from {c.source!r} to {c.target!r} {what}" for what in _connection(c, *sizes))
+
+
+def _population(population: Population) -> Iterator[str]:
+    model = population.neuron
+    names = [*model.params, *model.state, *model.locals]
+    if not MODEL_NAME.fullmatch(model.name):
+        yield "has a neuron model whose name generated code cannot hold"
+    if not all(map(IDENTIFIER.fullmatch, names)) or len(set(names)) < len(names):
+        yield "has a parameter or a variable whose name generated code cannot hold"
+    if not population.params.keys() <= model.params.keys() or not population.initial.keys() <= model.state.keys():
+        yield "has a value for a parameter or variable that its neuron model lacks"
+    if not _is_shape(population.shape):
+        yield f"has the shape {population.shape}"
+    elif population.bias is not None and population.bias.shape != (population.size,):
+        yield f"has a bias of shape {population.bias.shape}"
+    for array in (population.scale, population.cap):
+        if array is not None and array.shape not in ((), population.shape[-1:]):
+            yield f"has a scale or cap of shape {array.shape}"
+
+
+def _input(network: Network) -> Iterator[str]:
+    axes, shape = network.transform.axes, network.input_shape
+    if sorted(axes) != list(range(len(shape))) or prod(shape) != network.populations[0].size:
+        yield f"an input of shape {shape} is not that of the first population"
+        return
+    moved = tuple(shape[axis] for axis in axes)
+    for array in (network.transform.scale, network.transform.shift):
+        if array.ndim > len(moved) or np.broadcast_shapes(array.shape, moved) != moved:
+            yield f"the input of shape {moved} is transformed by an array of shape {array.shape}"
+    if network.coding.levels < 1 or network.coding.low > network.coding.high:
+        yield "the input coding has no levels, or no range"
+
+
+def _connection(connection: Connection, source: int, target: int) -> Iterator[str]:
+    kind, pool = connection.connectivity, connection.pool
+    problem = _CHECKS[type(kind)](kind) or (_pool(pool) if pool else "")
+    if problem:
+        yield problem
+        return
+    before = kind.num_sources if pool is None else prod(pool.in_shape)
+    between = kind.num_sources if pool is None else prod(pool.out_shape)
+    if (before, between, kind.num_targets) != (source, kind.num_sources, target):
+        yield f"maps {before} to {kind.num_targets} values, not {source} to {target}"
+
+
+def _dense(kind: Dense) -> str:
+    return "" if kind.weights.ndim == 2 else f"has weights of shape {kind.weights.shape}"
+
+
+def _one_to_one(kind: OneToOne) -> str:
+    return "" if kind.weights.ndim == 1 else f"has weights of shape {kind.weights.shape}"
+
+
+def _sparse(kind: Sparse) -> str:
+    start, indices = kind.indptr, kind.indices
+    whole = start.dtype.kind in "iu" and indices.dtype.kind in "iu" and 0 < kind.targets <= MOST
+    flat = start.ndim == indices.ndim == kind.weights.ndim == 1 <= start.size and indices.size == kind.weights.size
+    if not whole or not flat or start[0] != 0 or start[-1] != indices.size or (start[1:] < start[:-1]).any():
+        return "has rows that do not fit its synapses"
+    inside = not indices.size or 0 <= indices.min() <= indices.max() < kind.targets
+    return "" if inside else "has a target that does not exist"
+
+
+def _convolution(kind: Convolution) -> str:
+    shape, groups = kind.weights.shape, kind.groups
+    if not (_is_image(kind.in_shape) and _is_image(kind.out_shape) and len(shape) == 4 and groups > 0):
+        return f"is a convolution of {kind.in_shape} to {kind.out_shape} with weights of shape {shape}"
+    pairs = (kind.strides, kind.dilation, *kind.pads)
+    if len(kind.pads) != 2 or any(len(pair) != 2 for pair in pairs) or min(kind.strides + kind.dilation) < 1:
+        return f"has strides {kind.strides}, dilation {kind.dilation} and pads {kind.pads}"
+    if any(not 0 <= n <= MOST for pair in pairs for n in pair) or shape[2] * groups != kind.in_shape[2]:
+        return f"has {groups} groups, or pads, that do not fit its weights of shape {shape}"
+    counts = window_counts(kind.in_shape[:2], shape[:2], kind.strides, kind.dilation, kind.pads)
+    inside = all(n <= count for n, count in zip(kind.out_shape[:2], counts, strict=True))
+    fits = inside and shape[3] == kind.out_shape[2] and shape[3] % groups == 0
+    return "" if fits else f"has no targets {kind.out_shape}"
+
+
+def _pool(kind: SumPool) -> str:
+    if not (_is_image(kind.in_shape) and _is_image(kind.out_shape) and kind.in_shape[2] == kind.out_shape[2]):
+        return f"sums windows of {kind.in_shape} to {kind.out_shape}"
+    if not (_is_shape(kind.size) and _is_shape(kind.strides) and len(kind.size) == len(kind.strides) == 2):
+        return f"sums windows of {kind.size} at every {kind.strides}"
+    counts = window_counts(kind.in_shape[:2], kind.size, kind.strides, (1, 1), ((0, 0), (0, 0)))
+    return "" if all(map(int.__le__, kind.out_shape[:2], counts)) else f"sums windows to {kind.out_shape}"
+
+
+_CHECKS: Mapping[type[Connectivity], Any] = {
+    Convolution: _convolution,
+    Dense: _dense,
+    OneToOne: _one_to_one,
+    Sparse: _sparse,
+}
+
+
+def _is_shape(shape: Shape) -> bool:
+    return bool(shape) and all(1 <= n <= MOST for n in shape) and prod(shape) <= MOST
+
+
+def _is_image(shape: Shape) -> bool:
+    return len(shape) == 3 and _is_shape(shape)

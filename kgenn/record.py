@@ -1,0 +1,52 @@
+"""Check what the manifest of an output directory records of how it was made; it may have been changed by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+# What commands read of a record, where it is there: types, and of an object those of its entries.
+KINDS: Mapping[str, Any] = {
+    "target": str,
+    "scale": (str, type(None)),
+    "converter": {"name": str, "options": dict},
+    "features": list,
+    "lowering": {"residual": str},
+}
+PLAIN = (str, int, float, bool, type(None))
+
+
+def check_record(manifest: Mapping[str, Any]) -> None:
+    """Raise ValueError for the first entry of a manifest that is not of the type that kgenn wrote."""
+    for problem in _problems(manifest, KINDS, ""):
+        raise ValueError(f"{problem} is of another type than kgenn writes")
+
+
+def refuse_constant(word: str) -> float:
+    """Raise ValueError: JSON knows neither NaN nor Infinity; for `json.loads(parse_constant=…)`."""
+    raise ValueError(f"{word} is no number")
+
+
+def finite(text: str) -> float:
+    """Return a number, for `json.loads(parse_float=…)`; raise ValueError where it is too large."""
+    value = float(text)
+    if value - value != 0:
+        raise ValueError(f"{text[:40]} is too large a number")
+    return value
+
+
+def _problems(values: Mapping[str, Any], kinds: Mapping[str, Any], place: str) -> Iterator[str]:
+    for name, kind in kinds.items():
+        if name not in values:
+            continue
+        value, here = values[name], f"{place}{name}"
+        if isinstance(kind, Mapping):
+            known = isinstance(value, dict) and value.keys() >= kind.keys()
+            yield from _problems(value, kind, f"{here}.") if known else (here,)
+        elif not isinstance(value, kind) or not _is_plain(value):
+            yield here
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether the entries of an object are plain values."""
+    return not isinstance(value, dict) or all(isinstance(entry, PLAIN) for entry in value.values())
