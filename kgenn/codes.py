@@ -52,6 +52,7 @@ CODES: dict[str, str] = {
     "KG605": "The directory is not the output of kgenn compile, or was written by another version.",
     "KG606": "A file or directory could not be written.",
     "KG608": "The program ran out of memory. Use fewer threads or a smaller batch.",
+    "KG609": "The system refused what kgenn needs to work: room for temporary files, a process, an open file.",
     "KG607": "Labels are missing, of the wrong number, or not classes of the network.",
     # sweeps
     "KG620": "A benchmark configuration cannot be read, or has an unknown key or a value that does not fit.",

@@ -23,12 +23,13 @@ MAX_FUNCTION_LINES = 60
 #     ir <- layers <- frontend | passes | conversion | encoders | backends | metrics <- api <- cli
 # The foundation is open to all. Of the units side by side, only conversion reads others: it lowers the graph and
 # holds an encoder. `kgenn` is the package itself, whose `__version__` every unit may read.
-FOUNDATION = {"codes", "diagnostics", "registry"}
+FOUNDATION = {"codes", "diagnostics", "registry", "scratch"}
 MIDDLE = {"ir", "layers", "frontend", "passes", "encoders", "conversion", "backends", "metrics"}
 ALLOWED: dict[str, set[str]] = {
     "codes": set(),
     "diagnostics": {"codes"},
     "registry": {"codes", "diagnostics"},
+    "scratch": set(),
     "ir": FOUNDATION,
     "layers": FOUNDATION | {"ir"},
     "frontend": FOUNDATION | {"ir", "layers"},

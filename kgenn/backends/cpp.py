@@ -17,7 +17,8 @@ class Cpp(Backend):
         return emit_cpp(network)
 
     def build(self, network: Network, directory: Path) -> None:
-        self.load(network, directory, RunOptions())
+        # not what the directory holds: another process may have written it since
+        load_library(network, self.emit(network).files, directory, RunOptions())
 
     def load(self, network: Network, directory: Path | None, options: RunOptions) -> Simulator:
         files = self.emit(network).files if directory is None else read_program(directory)

@@ -62,7 +62,7 @@ def invoke(arguments: Sequence[str]) -> int:
         # not group.main(), which ends on a broken pipe with the exit code of a user's mistake
         with group.make_context("kgenn", list(arguments)) as context:
             group.invoke(context)
-        sys.stdout.flush()
+        flush()
         return 0
     except click.exceptions.Exit as end:  # --help and --version
         return end.exit_code
@@ -78,9 +78,10 @@ def invoke(arguments: Sequence[str]) -> int:
         click.echo("interrupted", err=True)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # what is still buffered goes nowhere, so that the interpreter's last flush is quiet too
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
+    except OSError as error:
+        what = error.strerror or str(error)
+        return _report(fail("KG609", str(error.filename or "kgenn"), what, "make room, or try again"))
 
 
 def main() -> NoReturn:
@@ -88,7 +89,27 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal that lacks a character shows a question mark
             stream.reconfigure(errors="replace")
-    sys.exit(invoke(sys.argv[1:]))
+    code = invoke(sys.argv[1:])
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        # what is still buffered goes nowhere, so that the interpreter's last flush is quiet
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def flush() -> None:
+    """Write what was printed, which may be more than fits where it goes.
+
+    Raises:
+        KgennError: KG606 where it cannot be written.
+    """
+    from kgenn.cli.console import printing
+
+    with printing():
+        if sys.stdout is not None:  # it was closed when this process was started
+            sys.stdout.flush()
 
 
 def _report(error: KgennError) -> int:

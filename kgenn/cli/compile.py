@@ -11,7 +11,7 @@ from typing import Any, get_args
 import click
 
 from kgenn.api import as_graph, labels_of, model_record
-from kgenn.artifact import Artifact, sha256_of, write_directory
+from kgenn.artifact import Artifact, refuse_directory, sha256_of, write_directory
 from kgenn.backends import TARGETS
 from kgenn.backends.simulate import simulate
 from kgenn.cli.console import print_line, print_notes, print_table, stage
@@ -176,6 +176,7 @@ def compile(converter: str, encoder: str | None, target: str, output: Path, **va
         search=search,
         **{name: values[name] for name in ("allow", "seed")},
     )
+    refuse_directory(output)
     with stage("converting") as say:
         made = convert(request, lambda timesteps: say(f"converting, T = {timesteps}"))
         network = made.conversion.network
