@@ -109,8 +109,10 @@ def build(sources: Mapping[str, bytes], main: str, shared: str, directory: Path 
             with scratch(library.with_name("build")) as place:
                 os.replace(_make(compiler, sources, main, shared, place), library)
         except OSError as error:
-            advice = "set KGENN_CACHE to a directory that can be written"
-            raise fail("KG606", str(library.parent), error.strerror or str(error), advice) from error
+            advice = "make room there, or set KGENN_CACHE to a directory that can be written"
+            raise fail(
+                "KG606", str(library.parent), f"cannot be written: {error.strerror or error}", advice
+            ) from error
     if directory is not None and os.access(directory, os.W_OK):
         with suppress(OSError):  # a full disk, say: the library runs from the cache as well
             _leave(library, directory / name)

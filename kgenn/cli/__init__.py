@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -75,6 +76,9 @@ def invoke(arguments: Sequence[str]) -> int:
         error.show()
         return EXIT_USAGE
     except KeyboardInterrupt:
+        # CPython keeps a note of one that came while a string was evaluated, as where a dataclass is made, and
+        # would end the process by the signal; evaluating another string takes the note away.
+        eval("None")
         click.echo("interrupted", err=True)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
@@ -90,6 +94,7 @@ def main() -> NoReturn:
         if hasattr(stream, "reconfigure"):  # a terminal that lacks a character shows a question mark
             stream.reconfigure(errors="replace")
     code = invoke(sys.argv[1:])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done but for the interpreter's own end
     try:
         if sys.stdout is not None:
             sys.stdout.flush()

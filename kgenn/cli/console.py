@@ -98,7 +98,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], highlight
     # rich shrinks columns of text to equal widths
     least = sum(whole) + len(words) * max(words, default=0) + GAP * (len(columns) - 1)
     console.width = max(least, console.width if console.is_terminal else WIDTH)
-    with console.capture() as capture:
+    with printing(), console.capture() as capture:  # rich tries where it would print
         console.print(table)
     lines = [line.rstrip() for line in capture.get().splitlines()]
     _print("\n".join([*lines, ""]))
