@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import zipfile
@@ -17,10 +16,12 @@ import numpy as np
 
 from kgenn import __version__
 from kgenn.backends.base import Program
+from kgenn.checksums import SUMS, sums
 from kgenn.diagnostics import KgennError, fail
 from kgenn.ir.network import Network
 from kgenn.ir.serialise import from_plain, npz_bytes, to_plain
 from kgenn.scratch import put, scratch, writable
+from kgenn.self_test import SELF_TEST, SelfTest
 
 MANIFEST = "manifest.json"
 NETWORK = "network.npz"
@@ -55,8 +56,13 @@ class Artifact:
     target: str
     record: Mapping[str, Any] = field(default_factory=dict)
 
-    def files(self, program: Program) -> dict[str, bytes]:
-        """Return the directory's contents."""
+    def files(self, program: Program, test: SelfTest | None = None) -> dict[str, bytes]:
+        """Return the directory's contents.
+
+        Args:
+            program: of the target.
+            test: what `kgenn verify` runs.
+        """
         plain, arrays = to_plain(self.network)
         manifest = {
             "schema": SCHEMA,
@@ -66,7 +72,10 @@ class Artifact:
             "network": plain,
         }
         text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=True) + "\n"
-        return {MANIFEST: text.encode(), NETWORK: npz_bytes(arrays), **program.files}
+        files = {MANIFEST: text.encode(), NETWORK: npz_bytes(arrays), **program.files}
+        if test is not None:
+            files[SELF_TEST] = test.to_bytes()
+        return {**files, SUMS: sums(files)}
 
 
 def write_directory(
@@ -203,9 +212,3 @@ def read_directory(directory: Path) -> Artifact:
         return Artifact(network, manifest["target"], record)
     except DAMAGE as error:
         raise fail("KG605", str(directory), f"is damaged: {error}", "compile the model again") from error
-
-
-def sha256_of(path: Path) -> str:
-    """Return a file's SHA-256."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kgenn import artifact
-from kgenn.artifact import Artifact, is_output, read_directory, sha256_of, write_directory, write_file
+from kgenn.artifact import Artifact, is_output, read_directory, write_directory, write_file
 from kgenn.backends import TARGETS
+from kgenn.checksums import sha256_of
 from kgenn.diagnostics import KgennError
 from kgenn.ir.serialise import npz_bytes
 from kgenn.ir.text import network_text

@@ -23,6 +23,7 @@ BUILD = "genn_build"
 class Genn(Backend):
     """What the two GeNN targets share; they differ in the device."""
 
+    leaves = (BUILD, "__pycache__")
     device: ClassVar[Device]
 
     def emit(self, network: Network) -> Program:

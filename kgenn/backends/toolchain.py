@@ -9,7 +9,7 @@ import platform
 import re
 import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +19,7 @@ from platformdirs import user_cache_path
 
 from kgenn.backends.compiler_process import run_compiler
 from kgenn.backends.render import without_comments
+from kgenn.checksums import read_sums, sha256_of, sums
 from kgenn.diagnostics import fail
 from kgenn.scratch import scratch
 
@@ -39,6 +40,9 @@ MOST_LOG_LINES = 12
 COMPILE_SECONDS = 1800.0
 VERSION_SECONDS = 60.0
 LIBRARY = "libkgenn_network-{}.so"
+# Beside a library in an output directory, its checksum.
+SUM = ".sha256"
+LEAVES = (LIBRARY.format("*"), LIBRARY.format("*") + SUM)
 
 
 @dataclass(frozen=True)
@@ -148,13 +152,28 @@ def processor() -> str:
 
 
 def _leave(library: Path, target: Path) -> None:
-    """Copy a library into an output directory, in place of those of older sources."""
+    """Copy a library into an output directory, in place of those of older sources, with its checksum."""
     with scratch(target.with_name("library")) as place:
-        copy = shutil.copy(library, place)
-        for old in target.parent.glob(LIBRARY.format("*")):
-            if old != target:  # which another process may have left, and opened, already
+        copy, checksum = Path(shutil.copy(library, place)), place / "sum"
+        checksum.write_bytes(sums({target.name: copy.read_bytes()}))
+        for old in (path for pattern in LEAVES for path in target.parent.glob(pattern)):
+            if not old.name.startswith(target.name):  # which another process may have left, and opened, already
                 old.unlink(missing_ok=True)
+        os.replace(checksum, target.with_name(target.name + SUM))
         os.replace(copy, target)
+
+
+def damaged(directory: Path) -> Iterator[tuple[str, str]]:
+    """Yield the name of each library of an output directory that is not what was left, and what is wrong."""
+    for library in sorted(directory.glob(LEAVES[0])):
+        path = library.with_name(library.name + SUM)
+        try:
+            if read_sums(path.read_bytes()) != {library.name: sha256_of(library)}:
+                yield library.name, "is not what was built"
+        except FileNotFoundError:
+            yield library.name, f"has no checksum {path.name}"
+        except (OSError, ValueError) as error:
+            yield path.name, str(error)
 
 
 def _make(compiler: Compiler, sources: Mapping[str, bytes], main: str, shared: str, place: Path) -> Path:

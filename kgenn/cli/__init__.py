@@ -20,6 +20,10 @@ COMMANDS = {
     "check": ("kgenn.cli.check:check", "Show what each layer of a model becomes, or what is wrong with it."),
     "compile": ("kgenn.cli.compile:compile", "Convert a trained model to a spiking network and build it."),
     "run": ("kgenn.cli.run:run", "Run a compiled network on a data set."),
+    "verify": (
+        "kgenn.cli.verify:verify",
+        "Tell whether a compiled network is whole, and runs as it should.",
+    ),
     "inspect": ("kgenn.cli.inspect:inspect", "Show what a compiled network or a model consists of."),
     "compare": ("kgenn.cli.compare:compare", "Show layer by layer where a network departs from its model."),
     "bench": ("kgenn.cli.bench:bench", "Run the sweeps of benchmark configurations."),

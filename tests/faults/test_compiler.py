@@ -18,7 +18,7 @@ import kgenn as package
 from faulty import IMAGES, ROOT, gone, kgenn, names, script
 from kgenn.artifact import Artifact, read_directory, write_directory
 from kgenn.backends import TARGETS, genn, toolchain
-from kgenn.backends.base import Program, RunOptions
+from kgenn.backends.base import RunOptions
 from kgenn.backends.genn_worker import UNFINISHED, build
 from kgenn.diagnostics import KgennError
 from recordings import converted
