@@ -60,8 +60,8 @@ def verify(directory: str | os.PathLike[str], options: RunOptions | None = None)
     """Compare an output directory with what was written, and run its samples on its target.
 
     A file that was changed, removed or added is a problem. What running the directory adds is none: a built
-    library, which has a checksum of its own, or GeNN's build. The samples are run as long as all that says what they
-    shall give is whole; sources that were changed run too, and it is told whether they still give the same spikes.
+    library, which has a checksum of its own, or GeNN's build. The samples are run as long as all that says what
+    they shall give is whole. Sources that were changed run too: whether they still give the same spikes is told.
 
     Args:
         options: threads, the interpreter that has pygenn, and the like.
