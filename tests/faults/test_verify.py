@@ -175,7 +175,9 @@ def test_sources_that_were_changed_are_told_and_run(tmp_path: Path) -> None:
     assert found.samples == 3
     other = TARGETS.get("cpu")().emit(converted("conv_same", "if", DataNorm(percentile=90.0)))
     (directory / "weights.bin").write_bytes(other.files["weights.bin"])
-    assert told(verify(directory)) == [("KG640", "network.cpp"), ("KG640", "weights.bin"), ("KG642", "out")]
+    files, spikes = told(verify(directory))[:2], told(verify(directory))[2:]
+    assert files == [("KG640", "network.cpp"), ("KG640", "weights.bin")]
+    assert set(spikes) == {("KG642", "out")}
     source.unlink()
     found = verify(directory)
     assert [problem.what for problem in found.problems] == ["is missing", "has changed"]
