@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -105,6 +106,9 @@ def main() -> NoReturn:
     except OSError:
         # what is still buffered goes nowhere, so that the interpreter's last flush is quiet
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if code == EXIT_INTERRUPTED:  # a simulation may be under way still, in a thread that waits for nothing
+        atexit._run_exitfuncs()
+        os._exit(code)
     sys.exit(code)
 
 

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event, Timer
 
 import pytest
 
-from faulty import CALIBRATION, IMAGES, MODEL, ROOT, Process, compile_arguments, gone, names, script
+from faulty import (
+    CALIBRATION,
+    IMAGES,
+    MODEL,
+    PATIENCE,
+    ROOT,
+    Process,
+    compile_arguments,
+    gone,
+    kgenn,
+    names,
+    script,
+)
+from kgenn.backends.interruptible import interruptible
 
 Start = Callable[..., Process]
 SWEEP = f"""title = "a test"
@@ -100,6 +116,38 @@ def test_an_interrupted_sweep_says_one_line_whatever_its_workers_do(tmp_path: Pa
     process.interrupt()
     done = process.outcome()
     assert (done.code, done.out, done.err) == (130, "", "interrupted\n")
+
+
+def test_an_interrupt_ends_the_wait_for_compiled_code_and_not_the_code() -> None:
+    release, ended = Event(), Event()
+
+    def call() -> int:
+        release.wait()
+        ended.set()
+        return 7
+
+    timer = Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        interruptible(call)
+    timer.join()
+    assert not ended.is_set()
+    release.set()
+    assert ended.wait(PATIENCE)
+    assert interruptible(call) == 7
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+def test_an_interrupt_does_not_wait_for_a_long_simulation(tmp_path: Path, start: Start) -> None:
+    options = ("--target", "cpu", "--timesteps", 20_000)
+    assert kgenn(*compile_arguments(tmp_path / "out", *options)).code == 0
+    process = start("run", tmp_path / "out", "--data", IMAGES, "--batch-size", 1000, "--trace", tmp_path / "t.npz")
+    process.until(lambda: any("scratch" in name for name in names(tmp_path)))
+    process.interrupt()
+    done = process.outcome()
+    assert (done.code, done.out, done.err) == (130, "", "interrupted\n")
+    assert names(tmp_path) == ["out"]
 
 
 def test_an_interrupt_while_modules_are_imported_is_one_line_too() -> None:
