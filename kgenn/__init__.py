@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from kgenn.ir.graph import Graph
     from kgenn.ir.network import Network
     from kgenn.metrics.result import Result
+    from kgenn.verification import verify
 
 __version__ = "0.1.0"
 
@@ -66,6 +67,7 @@ _HOMES = {
     "open_directory": "kgenn.api",
     "to_ml_genn": "kgenn.export.ml_genn",
     "to_nir": "kgenn.export.nir",
+    "verify": "kgenn.verification",
 }
 
 __all__ = [
@@ -98,6 +100,7 @@ __all__ = [
     "open_directory",
     "to_ml_genn",
     "to_nir",
+    "verify",
 ]
 
 

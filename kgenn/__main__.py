@@ -1,5 +1,21 @@
-"""Run the command line as `python -m kgenn`."""
+"""Run the command line: `python -m kgenn`, and what the script `kgenn` calls."""
 
-from kgenn.cli import main
+from __future__ import annotations
 
-main()
+import sys
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """Run the command line of this process; an interrupt is one line even while modules are imported."""
+    try:
+        from kgenn.cli import main
+    except KeyboardInterrupt:
+        eval("None")  # see kgenn.cli.invoke
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)
+    main()
+
+
+if __name__ == "__main__":
+    main()

@@ -13,10 +13,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kgenn.artifact import Artifact, read_directory, sha256_of, write_directory
+from kgenn.artifact import Artifact, read_directory, write_directory
 from kgenn.backends import TARGETS
 from kgenn.backends.base import RunOptions, Simulator, Work
 from kgenn.backends.simulate import simulate
+from kgenn.checksums import sha256_of
 from kgenn.conversion.base import Converter
 from kgenn.conversion.constraints import violations
 from kgenn.conversion.convert import Conversion, convert_graph
@@ -36,6 +37,7 @@ from kgenn.metrics.layer_error import ErrorTally
 from kgenn.metrics.result import Result, Tally
 from kgenn.passes import LoweringOptions
 from kgenn.search import Search, Yardstick, fewest_timesteps
+from kgenn.self_test import self_test
 
 # Samples simulated at once: enough for any number of threads, few enough for the scores of long runs.
 BATCH_SIZE = 64
@@ -253,7 +255,7 @@ class CompiledNetwork:
             KgennError: KG606 where it cannot be written.
         """
         program = TARGETS.get(self.artifact.target)().emit(self.network)
-        write_directory(Path(directory), self.artifact.files(program))
+        write_directory(Path(directory), self.artifact.files(program, self_test(self.network)))
 
     def _cpu_seconds(self) -> float:
         """Return the CPU time so far of this process and of the simulator's own."""

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kgenn import __version__
 from kgenn.backends.base import Program
-from kgenn.diagnostics import fail
+from kgenn.checksums import SUMS, sums
+from kgenn.diagnostics import KgennError, fail
 from kgenn.ir.archive import arrays
 from kgenn.ir.network import Network
 from kgenn.ir.serialise import from_plain, npz_bytes, to_plain
 from kgenn.ir.validate import check_network
 from kgenn.record import check_record, finite, refuse_constant
+from kgenn.scratch import put, scratch, writable
+from kgenn.self_test import SELF_TEST, SelfTest
 
 MANIFEST = "manifest.json"
 NETWORK = "network.npz"
@@ -55,8 +56,13 @@ class Artifact:
     target: str
     record: Mapping[str, Any] = field(default_factory=dict)
 
-    def files(self, program: Program) -> dict[str, bytes]:
-        """Return the directory's contents."""
+    def files(self, program: Program, test: SelfTest | None = None) -> dict[str, bytes]:
+        """Return the directory's contents.
+
+        Args:
+            program: of the target.
+            test: what `kgenn verify` runs.
+        """
         plain, arrays = to_plain(self.network)
         manifest = {
             "schema": SCHEMA,
@@ -66,7 +72,10 @@ class Artifact:
             "network": plain,
         }
         text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=True) + "\n"
-        return {MANIFEST: text.encode(), NETWORK: npz_bytes(arrays), **program.files}
+        files = {MANIFEST: text.encode(), NETWORK: npz_bytes(arrays), **program.files}
+        if test is not None:
+            files[SELF_TEST] = test.to_bytes()
+        return {**files, SUMS: sums(files)}
 
 
 def write_directory(
@@ -77,8 +86,11 @@ def write_directory(
 ) -> None:
     """Write a directory under a temporary name and rename it; replace an older output of the same command.
 
+    Whoever reads it, or kills this process, finds the older one or this one whole. Where several processes write
+    one directory, the last one counts.
+
     Args:
-        directory: to write.
+        directory: to write; a symbolic link is followed.
         files: by name.
         is_older: tells whether a directory is an older output; by default of kgenn compile.
         command: that writes it, for messages.
@@ -86,29 +98,37 @@ def write_directory(
     Raises:
         KgennError: KG606 where it cannot be written, or holds something else.
     """
-    empty = directory.is_dir() and not any(directory.iterdir())
-    if directory.exists() and not empty and not (directory.is_dir() and (is_older or is_output)(directory)):
-        what = f"exists and is not an output of {command}"
-        raise fail("KG606", str(directory), what, "give another directory, or remove this one")
+    refuse_directory(directory, is_older, command)
     try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent) as scratch:
-            fresh = Path(scratch) / "new"
+        place = Path(os.path.realpath(directory))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with scratch(place) as aside:
+            fresh = aside / "new"
             fresh.mkdir()
             for name, content in files.items():
                 (fresh / name).parent.mkdir(parents=True, exist_ok=True)
                 (fresh / name).write_bytes(content)
-            old = Path(scratch) / "old"
-            if directory.exists():
-                os.replace(directory, old)
-            try:
-                os.replace(fresh, directory)
-            except OSError:
-                if old.exists():
-                    os.replace(old, directory)
-                raise
+            put(fresh, place, aside / "old")
     except OSError as error:
-        raise fail("KG606", str(directory), f"cannot be written: {error.strerror or error}") from error
+        raise unwritable(directory, error) from error
+
+
+def refuse_directory(
+    directory: Path, is_older: Callable[[Path], bool] | None = None, command: str = "kgenn compile"
+) -> None:
+    """Refuse a directory that `write_directory`, with the same arguments, does not write.
+
+    Raises:
+        KgennError: KG606 where it holds something else, or cannot be written.
+    """
+    try:
+        empty = directory.is_dir() and not any(directory.iterdir())
+        if directory.exists() and not empty and not (directory.is_dir() and (is_older or is_output)(directory)):
+            what = f"exists and is not an output of {command}"
+            raise fail("KG606", str(directory), what, "give another directory, or remove this one")
+        writable(Path(os.path.realpath(directory)))
+    except OSError as error:
+        raise unwritable(directory, error) from error
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -117,16 +137,49 @@ def write_file(path: Path, content: bytes) -> None:
     Raises:
         KgennError: KG606 where it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    write_files(path, {path.name: content})
+
+
+def write_files(path: Path, files: Mapping[str, bytes]) -> None:
+    """Write files beside each other: all of them under temporary names, then each is renamed.
+
+    Args:
+        path: of one of them, for messages; its directory is made where there is none.
+        files: by name; a symbolic link is followed.
+
+    Raises:
+        KgennError: KG606 where one cannot be written.
+    """
+    refuse_file(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
+        with ExitStack() as stack:
+            moves = []
+            for name, content in files.items():
+                place = Path(os.path.realpath(path.parent / name))
+                fresh = stack.enter_context(scratch(place)) / "new"
+                fresh.write_bytes(content)
+                moves.append((fresh, place))
+            for fresh, place in moves:
+                os.replace(fresh, place)
     except OSError as error:
-        raise fail("KG606", str(path), f"cannot be written: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+        raise unwritable(path, error) from error
+
+
+def refuse_file(path: Path) -> None:
+    """Refuse a path that is there already and is no file: a directory, a device, a pipe.
+
+    Raises:
+        KgennError: KG606.
+    """
+    if path.exists() and not path.is_file():
+        what = "is a directory" if path.is_dir() else "is no regular file"
+        raise fail("KG606", str(path), what, "give the name of a file")
+
+
+def unwritable(path: Path, error: OSError) -> KgennError:
+    """Return the diagnostic of a path that the system does not let kgenn write."""
+    return fail("KG606", str(path), f"cannot be written: {error.strerror or error}")
 
 
 def is_output(directory: Path) -> bool:
@@ -157,9 +210,3 @@ def read_directory(directory: Path) -> Artifact:
         return Artifact(network, manifest["target"], record)
     except DAMAGE as error:
         raise fail("KG605", str(directory), f"is damaged: {error}", "compile the model again") from error
-
-
-def sha256_of(path: Path) -> str:
-    """Return a file's SHA-256."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -53,7 +53,12 @@ CODES: dict[str, str] = {
     "KG605": "The directory is not the output of kgenn compile, or was written by another version.",
     "KG606": "A file or directory could not be written.",
     "KG608": "The program ran out of memory. Use fewer threads or a smaller batch.",
+    "KG609": "The system refused what kgenn needs to work: room for temporary files, a process, an open file.",
     "KG607": "Labels are missing, of the wrong number, or not classes of the network.",
+    # verifying
+    "KG640": "A file of an output directory was changed, removed or added. Compile again, unless it is meant.",
+    "KG641": "An output directory has no checksums or no samples to verify it by: another version wrote it.",
+    "KG642": "The samples of an output directory give other spikes or scores than the NumPy reference gave.",
     # sweeps
     "KG620": "A benchmark configuration cannot be read, or has an unknown key or a value that does not fit.",
     "KG621": "A model or a data set that a configuration names was not found. Pass --models or --data.",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -16,6 +16,7 @@ from kgenn.diagnostics import KgennError, fail
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Recording
+from kgenn.scratch import scratch
 
 # The first date a zip file can hold, so that equal traces are equal bytes.
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -41,7 +42,8 @@ class TraceWriter:
         self.num_events = [0] * len(network.spiking)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._scratch = tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent)
+            self._scratch = ExitStack()
+            self._place = self._scratch.enter_context(scratch(Path(os.path.realpath(path))))
         except OSError as error:
             raise self._failure(error) from error
 
@@ -80,10 +82,10 @@ class TraceWriter:
                 file.write(array.astype(COLUMNS[column]).tobytes())
 
     def _spool(self, number: int, column: str) -> Path:
-        return Path(self._scratch.name) / f"{number}.{column}"
+        return self._place / f"{number}.{column}"
 
     def _finish(self) -> None:
-        whole = Path(self._scratch.name) / "trace.npz"
+        whole = self._place / "trace.npz"
         with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             _write_array(archive, "num_samples", np.array(self.num_samples))
             _write_array(archive, "num_timesteps", np.array(self.network.num_timesteps))
@@ -92,7 +94,7 @@ class TraceWriter:
                 for column, dtype in COLUMNS.items():
                     spool = self._spool(number, column)
                     _copy_array(archive, f"{population.name}/{column}", spool, dtype, self.num_events[number])
-        os.replace(whole, self.path)
+        os.replace(whole, os.path.realpath(self.path))
 
     def _failure(self, error: OSError) -> KgennError:
         return fail("KG606", str(self.path), f"cannot be written: {error.strerror or error}")

@@ -23,12 +23,14 @@ MAX_FUNCTION_LINES = 60
 #     ir <- layers <- frontend | passes | conversion | encoders | backends | metrics <- api <- cli
 # The foundation is open to all. Of the units side by side, only conversion reads others: it lowers the graph and
 # holds an encoder. `kgenn` is the package itself, whose `__version__` every unit may read.
-FOUNDATION = {"codes", "diagnostics", "registry"}
+FOUNDATION = {"checksums", "codes", "diagnostics", "registry", "scratch"}
 MIDDLE = {"ir", "layers", "frontend", "passes", "encoders", "conversion", "backends", "metrics"}
 ALLOWED: dict[str, set[str]] = {
+    "checksums": set(),
     "codes": set(),
     "diagnostics": {"codes"},
     "registry": {"codes", "diagnostics"},
+    "scratch": set(),
     "ir": FOUNDATION,
     "layers": FOUNDATION | {"ir"},
     "frontend": FOUNDATION | {"ir", "layers"},
@@ -40,19 +42,22 @@ ALLOWED: dict[str, set[str]] = {
     "data": FOUNDATION | {"ir"},
     "trace": FOUNDATION | {"ir"},
     "record": set(),
-    "artifact": FOUNDATION | {"ir", "backends", "record"},
+    "self_test": FOUNDATION | {"ir", "backends"},
+    "artifact": FOUNDATION | {"ir", "backends", "record", "self_test"},
+    "verification": FOUNDATION | {"ir", "backends", "artifact", "self_test"},
     "export": FOUNDATION | {"ir", "backends"},
     "report": FOUNDATION | {"ir", "layers", "backends", "metrics", "bench"},
     "config": FOUNDATION | MIDDLE,
     "search": FOUNDATION | {"ir", "conversion"},
     "citations": FOUNDATION,
     "credits": FOUNDATION | {"ir", "passes", "conversion", "encoders", "config", "artifact", "citations"},
-    "api": FOUNDATION | MIDDLE | {"config", "data", "artifact", "search", "credits"},
+    "api": FOUNDATION | MIDDLE | {"config", "data", "artifact", "self_test", "search", "credits"},
     "bench": FOUNDATION | MIDDLE | {"config", "data", "artifact", "search", "api"},
-    "kgenn": FOUNDATION | MIDDLE | {"config", "api", "export"},
+    "kgenn": FOUNDATION | MIDDLE | {"config", "api", "export", "verification"},
     "cli": FOUNDATION
     | MIDDLE
-    | {"config", "data", "artifact", "trace", "report", "api", "export", "search", "credits", "bench", "kgenn"},
+    | {"config", "data", "artifact", "self_test", "verification", "trace", "report", "api", "export", "search"}
+    | {"credits", "bench", "kgenn"},
     "__main__": {"cli"},
 }
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from kgenn.diagnostics import fail
 from kgenn.ir.connectivity import Sparse
@@ -113,7 +113,13 @@ class Simulator(ABC):
 
 
 class Backend(ABC):
-    """A target of `kgenn compile`."""
+    """A target of `kgenn compile`.
+
+    Attributes:
+        leaves: patterns of the names that building and running may add to an output directory.
+    """
+
+    leaves: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def emit(self, network: Network) -> Program:
@@ -127,6 +133,10 @@ class Backend(ABC):
 
     def build(self, network: Network, directory: Path) -> None:  # noqa: B027 (a backend may have nothing to do)
         """Build in an output directory what can be built before the first run; by default nothing."""
+
+    def damaged(self, directory: Path) -> Mapping[str, str]:
+        """Return what was built in an output directory and is not whole, by name; by default nothing is known."""
+        return {}
 
     @abstractmethod
     def load(self, network: Network, directory: Path | None, options: RunOptions) -> Simulator:

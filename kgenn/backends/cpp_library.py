@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Lock
 from typing import get_args
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from kgenn.backends.base import RunOptions, Simulator, SynapseWay, Work
 from kgenn.backends.cpp_program import FILES, WEIGHTS
 from kgenn.backends.cpp_sizes import check_sizes
+from kgenn.backends.interruptible import interruptible
 from kgenn.backends.toolchain import build
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array
@@ -64,6 +66,10 @@ WAYS: tuple[SynapseWay, ...] = get_args(SynapseWay)
 LANES = ("events", "dense", "tiles", "other")
 
 
+# Updates of neurons that take less than half a second, which Ctrl-C may wait.
+QUICK = 100_000_000
+
+
 class Options(ctypes.Structure):
     """`kgenn_options` of the generated header."""
 
@@ -91,6 +97,7 @@ class CppSimulator(Simulator):
         self.spiking = [c for c in network.connections if not network.is_analog(c)]
         self.usage = (Usage * max(1, len(self.spiking)))()
         self.library = library
+        self.lock = Lock()
         library.kgenn_create.restype = ctypes.c_void_p
         library.kgenn_create.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
         library.kgenn_close.argtypes = [ctypes.c_void_p]
@@ -121,18 +128,34 @@ class CppSimulator(Simulator):
         pointers = [None if a is None else a.ctypes.data for a in (scores, counts, worths, raster)]
         options = Options(self.options.threads, wanted.curve, WAYS.index(self.options.synapses))
         recording = Outputs(*pointers, ctypes.addressof(self.usage))
-        status = self.library.kgenn_run(
-            self.handle,
-            drive.ctypes.data,
-            num_samples,
-            first_sample,
-            ctypes.byref(options),
-            ctypes.byref(recording),
-        )
+        status = self._call(drive, first_sample, options, recording, (scores, counts, worths, raster))
         if status != 0:
             what = f"the program ended with status {status}: out of memory"
             raise fail("KG608", network.name, what, "use fewer threads")
         return Recording(scores, self._split(counts), self._maybe_split(raster), self._maybe_split(worths))
+
+    def _call(
+        self,
+        drive: Array,
+        first_sample: int,
+        options: Options,
+        recording: Outputs,
+        arrays: tuple[Array | None, ...],
+    ) -> int:
+        """Run the program; an interrupt does not wait for it.
+
+        Args:
+            arrays: what the recording points to, which must live as long as the program runs.
+        """
+
+        def call(held: tuple[Array | None, ...] = arrays) -> int:
+            with self.lock:  # a run that was interrupted may be under way still
+                pointers = ctypes.byref(options), ctypes.byref(recording)
+                run = self.library.kgenn_run
+                return int(run(self.handle, drive.ctypes.data, len(drive), first_sample, *pointers))
+
+        updates = len(drive) * self.network.num_timesteps * sum(p.size for p in self.network.spiking)
+        return interruptible(call) if updates > QUICK else call()
 
     def _maybe_split(self, values: Array | None) -> dict[str, Array] | None:
         return None if values is None else self._split(values)

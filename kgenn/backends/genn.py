@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -22,6 +23,7 @@ BUILD = "genn_build"
 class Genn(Backend):
     """What the two GeNN targets share; they differ in the device."""
 
+    leaves = (BUILD, "__pycache__")
     device: ClassVar[Device]
 
     def emit(self, network: Network) -> Program:
@@ -47,6 +49,11 @@ class GennCuda(Genn):
     device: ClassVar[Device] = "cuda"
 
 
+def cached(model: bytes) -> Path:
+    """Return where the cache keeps the build of a program: GeNN builds again in a place what is not the same."""
+    return cache_directory() / "genn" / hashlib.sha256(model).hexdigest()[:32]
+
+
 class GennSimulator(Simulator):
     """A GeNN network in a process of its own, started with the first batch.
 
@@ -68,11 +75,11 @@ class GennSimulator(Simulator):
             directory = scratch_directory(self)
             for name, content in program.files.items():
                 (directory / name).write_bytes(content)
-            # GeNN recompiles what has changed; one place for each program keeps that from happening
-            digest = hashlib.sha256(program.files[MODEL]).hexdigest()[:32]
-            self.place = cache_directory() / "genn" / digest
-        else:
+            self.place = cached(program.files[MODEL])
+        elif os.access(directory, os.W_OK):
             self.place = directory / BUILD
+        else:
+            self.place = cached((directory / MODEL).read_bytes())
         self.directory = directory
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,8 @@ from kgenn.ir.graph import Array
 
 INSTALLATION = "https://genn-team.github.io/genn/documentation/5/installation.html"
 MOST_LOG_LINES = 15
+# Seconds for a process to end by itself.
+PATIENCE = 1.0
 # What a line of GeNN's log contains that says more than that a command ran.
 TELLING = ("error", "Error", "exception", "terminate", "Assertion", "what():", "fatal", "undefined", "CUDA")
 
@@ -39,11 +42,15 @@ def scratch_directory(owner: object) -> Path:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """End a process by closing its input, which it reads until there is no more."""
+    """End a process by closing its input, which it reads until there is no more, or where it is busy by force."""
     for stream in (process.stdin, process.stdout):
         with suppress(BrokenPipeError):
             GennProcess.pipe(stream).close()
-    process.wait()
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # the compilers that it has started too
+        process.wait()
 
 
 class GennProcess:
@@ -64,7 +71,12 @@ class GennProcess:
         command = [python, genn_worker.__file__, str(directory), str(place), json.dumps(dict(options))]
         try:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self.log,
+                text=True,
+                start_new_session=True,
             )
         except OSError as error:
             what = f"cannot be started: {error.strerror or error}"
@@ -77,7 +89,13 @@ class GennProcess:
     def run(self, drive: Array, first_sample: int) -> dict[str, Array]:
         """Simulate a batch and return the arrays of the answer; see `genn_worker.simulate`."""
         given, output = self.scratch / "drive.npy", self.scratch / "output.npz"
-        np.save(given, drive)
+        try:
+            np.save(given, drive)
+        except OSError as error:
+            what = f"has no room for {drive.nbytes:,} bytes: {error.strerror or error}"
+            raise fail(
+                "KG609", str(self.scratch), what, "make room, set TMPDIR, or use a smaller batch"
+            ) from error
         request = {"drive": str(given), "first_sample": first_sample, "output": str(output)}
         try:
             self.pipe(self.process.stdin).write(json.dumps(request) + "\n")

@@ -13,6 +13,7 @@ import ctypes
 import importlib.util
 import json
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -22,6 +23,8 @@ from typing import IO, Any
 import numpy as np
 
 OLDEST = (5, 3)
+# Stands in a build directory while it is built.
+UNFINISHED = "unfinished"
 
 
 def missing(backend: str) -> dict[str, str]:
@@ -71,7 +74,20 @@ def build(module: ModuleType, directory: Path, options: dict[str, Any]) -> Any:
             import fcntl
 
             fcntl.flock(lock, fcntl.LOCK_EX)
-        return module.Network(options["batch_size"], options["record"], place, options["kernel_times"])
+        mark = place / UNFINISHED
+        if mark.exists():  # make would take a half-written file for a finished one
+            clear(place)
+        mark.touch()
+        network = module.Network(options["batch_size"], options["record"], place, options["kernel_times"])
+        mark.unlink()
+        return network
+
+
+def clear(place: Path) -> None:
+    """Remove what a build that did not end left behind."""
+    for path in place.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
 
 
 def simulate(network: Any, drive: np.ndarray[Any, Any], first_sample: int) -> dict[str, Any]:

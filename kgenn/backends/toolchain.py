@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import platform
 import re
 import shlex
 import shutil
-import subprocess
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from kgenn.backends.compiler_process import run_compiler
 from kgenn.backends.render import without_comments
+from kgenn.checksums import read_sums, sha256_of, sums
 from kgenn.diagnostics import fail
+from kgenn.scratch import scratch
 
 CANDIDATES = ("c++", "g++", "clang++")
 FLAGS = (
@@ -35,7 +38,13 @@ FLAGS = (
 )
 _INCLUDE = re.compile(rb'^#include "([^"]+)"', re.MULTILINE)
 MOST_LOG_LINES = 12
+# After which a compiler is taken to hang: a program of hundreds of layers takes a minute.
+COMPILE_SECONDS = 1800.0
+VERSION_SECONDS = 60.0
 LIBRARY = "libkgenn_network-{}.so"
+# Beside a library in an output directory, its checksum.
+SUM = ".sha256"
+LEAVES = (LIBRARY.format("*"), LIBRARY.format("*") + SUM)
 
 
 @dataclass(frozen=True)
@@ -53,14 +62,22 @@ def find_compiler(wanted: str | None) -> Compiler:
     Raises:
         KgennError: KG501 where there is none.
     """
-    for name, *arguments in [shlex.split(wanted)] if wanted and wanted.strip() else [[c] for c in CANDIDATES]:
+    for name, *arguments in _wanted(wanted):
         path = shutil.which(name)
         if path:
             command = (path, *arguments)
-            version = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)
-            return Compiler(command, version.stdout)
+            return Compiler(command, run_compiler([*command, "--version"], VERSION_SECONDS).stdout)
     what = f"no C++ compiler {wanted!r}" if wanted else f"no C++ compiler; looked for {', '.join(CANDIDATES)}"
     raise fail("KG501", "PATH", what, "install g++ or clang++ (Debian: apt install g++), or set CXX to one")
+
+
+def _wanted(wanted: str | None) -> list[list[str]]:
+    """Return the commands to look for, each a name and its arguments."""
+    try:
+        return [shlex.split(wanted)] if wanted and wanted.strip() else [[name] for name in CANDIDATES]
+    except ValueError as error:
+        what = f"is {wanted!r}: {str(error).lower()}"
+        raise fail("KG501", "CXX", what, "set it to a compiler and its arguments") from error
 
 
 def cache_directory() -> Path:
@@ -95,14 +112,17 @@ def build(sources: Mapping[str, bytes], main: str, shared: str, directory: Path 
     if not library.exists():
         try:
             library.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=library.parent) as scratch:
-                os.replace(_make(compiler, sources, main, shared, Path(scratch)), library)
+            with scratch(library.with_name("build")) as place:
+                os.replace(_make(compiler, sources, main, shared, place), library)
         except OSError as error:
-            advice = "set KGENN_CACHE to a directory that can be written"
-            raise fail("KG606", str(library.parent), error.strerror or str(error), advice) from error
+            advice = "make room there, or set KGENN_CACHE to a directory that can be written"
+            raise fail(
+                "KG606", str(library.parent), f"cannot be written: {error.strerror or error}", advice
+            ) from error
     if directory is not None and os.access(directory, os.W_OK):
-        _leave(library, directory / name)
-        return directory / name
+        with suppress(OSError):  # a full disk, say: the library runs from the cache as well
+            _leave(library, directory / name)
+            return directory / name
     return library
 
 
@@ -134,26 +154,38 @@ def processor() -> str:
 
 
 def _leave(library: Path, target: Path) -> None:
-    """Copy a library into an output directory, in place of those of older sources."""
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        copy = shutil.copy(library, scratch)
-        for old in target.parent.glob(LIBRARY.format("*")):
-            old.unlink()
+    """Copy a library into an output directory, in place of those of older sources, with its checksum."""
+    with scratch(target.with_name("library")) as place:
+        copy, checksum = Path(shutil.copy(library, place)), place / "sum"
+        checksum.write_bytes(sums({target.name: copy.read_bytes()}))
+        for old in (path for pattern in LEAVES for path in target.parent.glob(pattern)):
+            if not old.name.startswith(target.name):  # which another process may have left, and opened, already
+                old.unlink(missing_ok=True)
+        os.replace(checksum, target.with_name(target.name + SUM))
         os.replace(copy, target)
 
 
-def _make(compiler: Compiler, sources: Mapping[str, bytes], main: str, shared: str, scratch: Path) -> Path:
+def damaged(directory: Path) -> Iterator[tuple[str, str]]:
+    """Yield the name of each library of an output directory that is not what was left, and what is wrong."""
+    for library in sorted(directory.glob(LEAVES[0])):
+        path = library.with_name(library.name + SUM)
+        try:
+            if read_sums(path.read_bytes()) != {library.name: sha256_of(library)}:
+                yield library.name, "is not what was built"
+        except FileNotFoundError:
+            yield library.name, f"has no checksum {path.name}"
+        except (OSError, ValueError) as error:
+            yield path.name, str(error)
+
+
+def _make(compiler: Compiler, sources: Mapping[str, bytes], main: str, shared: str, place: Path) -> Path:
     """Compile the shared file, unless it is in the cache, and the main one, and link them."""
     for name, content in sources.items():
-        (scratch / name).write_bytes(content)
+        (place / name).write_bytes(content)
     kept = _cached(compiler, _digest(included(sources, shared)), ".o")
     if not kept.exists():
-        made = scratch / f"{shared}.o"
-        _run(compiler, *FLAGS, "-c", "-o", str(made), str(scratch / shared))
-        os.replace(made, kept)
-    library = scratch / "network.so"
-    _run(compiler, *FLAGS, "-shared", "-o", str(library), str(scratch / main), str(kept))
-    return library
+        os.replace(_compiled(compiler, place / f"{shared}.o", "-c", str(place / shared)), kept)
+    return _compiled(compiler, place / "network.so", "-shared", str(place / main), str(kept))
 
 
 def included(sources: Mapping[str, bytes], unit: str) -> dict[str, bytes]:
@@ -167,9 +199,19 @@ def included(sources: Mapping[str, bytes], unit: str) -> dict[str, bytes]:
     return found
 
 
-def _run(compiler: Compiler, *arguments: str) -> None:
-    done = subprocess.run([*compiler.command, *arguments], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        log = "\n".join(done.stderr.strip().splitlines()[:MOST_LOG_LINES])
-        what = f"ended with status {done.returncode}:\n{log}"
-        raise fail("KG502", " ".join(compiler.command), what, "set CXX to GCC 9 or later, or Clang 10 or later")
+def _compiled(compiler: Compiler, output: Path, *arguments: str) -> Path:
+    """Return the file that a compiler wrote.
+
+    Raises:
+        KgennError: KG502 where it wrote none, KG606 where it had no room.
+    """
+    command = [*compiler.command, *FLAGS, "-o", str(output), *arguments]
+    done = run_compiler(command, COMPILE_SECONDS, {**os.environ, "TMPDIR": str(output.parent)})
+    if done.returncode == 0 and output.is_file():
+        return output
+    if os.strerror(errno.ENOSPC) in done.stderr:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    code, log = done.returncode, "\n".join(done.stderr.strip().splitlines()[:MOST_LOG_LINES])
+    how = f"was ended by signal {-code}" if code < 0 else f"ended with status {code}"
+    what = f"{how}:\n{log}" if log else f"{how} and wrote no {output.suffix} file"
+    raise fail("KG502", " ".join(compiler.command), what, "set CXX to GCC 9 or later, or Clang 10 or later")

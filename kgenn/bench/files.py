@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kgenn.artifact import sha256_of
 from kgenn.bench.expand import MODEL_SUFFIXES
 from kgenn.bench.experiment import Experiment, Setup, Source
 from kgenn.bench.keras_data import fetched, kept
+from kgenn.checksums import sha256_of
 from kgenn.diagnostics import Diagnostic, KgennError, fail
 
 

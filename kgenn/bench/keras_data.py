@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
 from kgenn.backends.toolchain import cache_directory
 from kgenn.diagnostics import fail
+from kgenn.scratch import scratch
 
 # Those whose samples are images with one label.
 DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
@@ -44,8 +44,8 @@ def fetched(name: str) -> Path | None:
     path = _place(name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-            fresh = Path(scratch) / "data.npz"
+        with scratch(path) as place:
+            fresh = place / "data.npz"
             command = [sys.executable, "-c", FETCH, name, str(fresh)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode == 0:

@@ -9,8 +9,8 @@ from functools import lru_cache
 from typing import Any
 
 from kgenn.api import as_graph, labels_of
-from kgenn.artifact import sha256_of
 from kgenn.bench.files import File
+from kgenn.checksums import sha256_of
 from kgenn.data import Data, load_data, prepare
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Graph, Shape

@@ -10,7 +10,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from threading import Thread
 from typing import Any
@@ -49,12 +49,13 @@ class Processes(Workers):
         return self._slots
 
     def submit(self, task: Task, ann_accuracy: float | None) -> Future[Outcome]:
-        try:
-            return self._executor.submit(run_cell, task, ann_accuracy)
-        except BrokenProcessPool:  # a process died: go on with others
-            self.close()
-            self._start()
-            return self._executor.submit(run_cell, task, ann_accuracy)
+        with interrupts_held_back():
+            try:
+                return self._executor.submit(run_cell, task, ann_accuracy)
+            except BrokenProcessPool:  # a process died: go on with others
+                self.close()
+                self._start()
+                return self._executor.submit(run_cell, task, ann_accuracy)
 
     def close(self) -> None:
         """End all processes, whatever they do."""
@@ -67,9 +68,27 @@ class Processes(Workers):
         self._executor = ProcessPoolExecutor(self._slots, context, live_with, (theirs,))
 
 
+@contextmanager
+def interrupts_held_back() -> Iterator[None]:
+    """Let an interrupt wait for the end of the block; processes started in it begin with interrupts held back."""
+    resource_tracker.ensure_running()  # which would let them through when the first process starts
+    held: list[int] = []
+    # another thread than this one may get the signal, and Python then runs its handler in this one
+    handler = signal.signal(signal.SIGINT, lambda number, frame: held.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+        if held:
+            raise KeyboardInterrupt
+
+
 def live_with(line: Connection) -> None:
     """End this process when the other end of a pipe closes; leave interrupts to the process that holds it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
     def wait() -> None:
         with suppress(EOFError, OSError):

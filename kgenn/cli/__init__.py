@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -19,6 +21,10 @@ COMMANDS = {
     "check": ("kgenn.cli.check:check", "Show what each layer of a model becomes, or what is wrong with it."),
     "compile": ("kgenn.cli.compile:compile", "Convert a trained model to a spiking network and build it."),
     "run": ("kgenn.cli.run:run", "Run a compiled network on a data set."),
+    "verify": (
+        "kgenn.cli.verify:verify",
+        "Tell whether a compiled network is whole, and runs as it should.",
+    ),
     "inspect": ("kgenn.cli.inspect:inspect", "Show what a compiled network or a model consists of."),
     "compare": ("kgenn.cli.compare:compare", "Show layer by layer where a network departs from its model."),
     "bench": ("kgenn.cli.bench:bench", "Run the sweeps of benchmark configurations."),
@@ -62,7 +68,7 @@ def invoke(arguments: Sequence[str]) -> int:
         # not group.main(), which ends on a broken pipe with the exit code of a user's mistake
         with group.make_context("kgenn", list(arguments)) as context:
             group.invoke(context)
-        sys.stdout.flush()
+        flush()
         return 0
     except click.exceptions.Exit as end:  # --help and --version
         return end.exit_code
@@ -75,12 +81,16 @@ def invoke(arguments: Sequence[str]) -> int:
         error.show()
         return EXIT_USAGE
     except KeyboardInterrupt:
+        # CPython keeps a note of one that came while a string was evaluated, as where a dataclass is made, and
+        # would end the process by the signal; evaluating another string takes the note away.
+        eval("None")
         click.echo("interrupted", err=True)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # what is still buffered goes nowhere, so that the interpreter's last flush is quiet too
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
+    except OSError as error:
+        what = error.strerror or str(error)
+        return _report(fail("KG609", str(error.filename or "kgenn"), what, "make room, or try again"))
 
 
 def main() -> NoReturn:
@@ -88,7 +98,31 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal that lacks a character shows a question mark
             stream.reconfigure(errors="replace")
-    sys.exit(invoke(sys.argv[1:]))
+    code = invoke(sys.argv[1:])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done but for the interpreter's own end
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        # what is still buffered goes nowhere, so that the interpreter's last flush is quiet
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if code == EXIT_INTERRUPTED:  # a simulation may be under way still, in a thread that waits for nothing
+        atexit._run_exitfuncs()
+        os._exit(code)
+    sys.exit(code)
+
+
+def flush() -> None:
+    """Write what was printed, which may be more than fits where it goes.
+
+    Raises:
+        KgennError: KG606 where it cannot be written.
+    """
+    from kgenn.cli.console import printing
+
+    with printing():
+        if sys.stdout is not None:  # it was closed when this process was started
+            sys.stdout.flush()
 
 
 def _report(error: KgennError) -> int:

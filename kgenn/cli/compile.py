@@ -11,9 +11,10 @@ from typing import Any, get_args
 import click
 
 from kgenn.api import as_graph, labels_of, model_record
-from kgenn.artifact import Artifact, sha256_of, write_directory
+from kgenn.artifact import Artifact, refuse_directory, write_directory
 from kgenn.backends import TARGETS
 from kgenn.backends.simulate import simulate
+from kgenn.checksums import sha256_of
 from kgenn.cli.console import print_line, print_notes, print_table, stage
 from kgenn.cli.headings import HeadedCommand
 from kgenn.cli.options import (
@@ -38,12 +39,13 @@ from kgenn.conversion.constraints import FEATURES, violations
 from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.diagnostics import KgennError
 from kgenn.encoders import ENCODERS, Encoder
-from kgenn.ir.graph import Graph
+from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import ReadoutKind
 from kgenn.passes import LoweringOptions
 from kgenn.report.contents import network_contents
 from kgenn.report.words import size_of, times
 from kgenn.search import Found, Report, Search, Yardstick, fewest_timesteps
+from kgenn.self_test import SAMPLES, self_test
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class Compilation:
 
     Attributes:
         samples: of the calibration data, as many as there were.
+        examples: the first of them, as the model takes them.
         features: what the model has beyond the strict profile.
         found: the outcome of the search for the fewest timesteps, where there was one.
     """
@@ -85,6 +88,7 @@ class Compilation:
     request: Request
     conversion: Conversion
     samples: int
+    examples: Array
     features: tuple[str, ...]
     found: Found | None
 
@@ -159,7 +163,8 @@ def compile(converter: str, encoder: str | None, target: str, output: Path, **va
     """Convert a trained model to a spiking network and build it.
 
     MODEL is an .h5 or .keras file. The calibration data give each layer its scale; of a file in the layout of
-    keras.datasets, the training split is taken. The directory holds all that `kgenn run` needs.
+    keras.datasets, the training split is taken. The directory holds all that `kgenn run` needs, and for `kgenn
+    verify` checksums and at most eight calibration samples.
     """
     backend = TARGETS.get(target)()
     method = chosen(CONVERTERS, converter, values)
@@ -176,11 +181,13 @@ def compile(converter: str, encoder: str | None, target: str, output: Path, **va
         search=search,
         **{name: values[name] for name in ("allow", "seed")},
     )
+    refuse_directory(output)
     with stage("converting") as say:
         made = convert(request, lambda timesteps: say(f"converting, T = {timesteps}"))
         network = made.conversion.network
         artifact = Artifact(network, target, made.record())
-        write_directory(output, artifact.files(backend.emit(network)))
+        test = self_test(network, made.examples)
+        write_directory(output, artifact.files(backend.emit(network), test))
     start = time.perf_counter()
     with stage("building"):
         backend.build(network, output)
@@ -219,10 +226,10 @@ def convert(request: Request, report: Report) -> Compilation:
         )
 
     if request.search is None:
-        return Compilation(request, at(request.timesteps), len(data.x), features, None)
+        return Compilation(request, at(request.timesteps), len(data.x), data.x[:SAMPLES], features, None)
     against = Yardstick(graph, data.x, labels_of(graph, data.y, len(data.x)))
     best = fewest_timesteps(at, request.converter, against, request.search, simulate, report)
-    return Compilation(request, best.conversion, len(data.x), features, best)
+    return Compilation(request, best.conversion, len(data.x), data.x[:SAMPLES], features, best)
 
 
 def features_of(graph: Graph, converter: Converter) -> tuple[str, ...]:

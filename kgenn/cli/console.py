@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
-from kgenn.diagnostics import Diagnostic
+from kgenn.diagnostics import Diagnostic, fail
 
 # Columns of tables in a file or a pipe.
 WIDTH = 160
@@ -27,22 +27,43 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+@contextmanager
+def printing() -> Iterator[None]:
+    """Turn what goes wrong while results are printed into a diagnostic; a reader that leaves is none.
+
+    Raises:
+        KgennError: KG606 where standard output cannot be written.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise fail("KG606", "standard output", f"cannot be written: {error.strerror or error}") from error
+
+
+def _print(text: str) -> None:
+    with printing():
+        click.echo(text)
+
+
 def print_line(text: str = "") -> None:
     """Print a line of a result."""
-    click.echo(clean(text))
+    _print(clean(text))
 
 
 def print_json(value: Mapping[str, Any]) -> None:
     """Print the one object of `--json`, a line for each entry."""
     entries = [f"  {json.dumps(key)}: {json.dumps(item, allow_nan=False)}" for key, item in value.items()]
-    click.echo("{\n" + ",\n".join(entries) + "\n}")
+    _print("{\n" + ",\n".join(entries) + "\n}")
 
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
     """Print diagnostics to stderr, the code in red on a terminal."""
     for diagnostic in dict.fromkeys(diagnostics):  # a layer that is used twice is found twice
         head, bracket, rest = clean(str(diagnostic)).partition("]")
-        click.echo(click.style(head + bracket, fg="red", bold=True) + rest, err=True)
+        with suppress(OSError):  # the exit code tells it too
+            click.echo(click.style(head + bracket, fg="red", bold=True) + rest, err=True)
 
 
 def print_notes(notes: Iterable[str]) -> None:
@@ -77,10 +98,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], highlight
     # rich shrinks columns of text to equal widths
     least = sum(whole) + len(words) * max(words, default=0) + GAP * (len(columns) - 1)
     console.width = max(least, console.width if console.is_terminal else WIDTH)
-    with console.capture() as capture:
+    with printing(), console.capture() as capture:  # rich tries where it would print
         console.print(table)
     lines = [line.rstrip() for line in capture.get().splitlines()]
-    click.echo("\n".join([*lines, ""]))
+    _print("\n".join([*lines, ""]))
 
 
 @contextmanager

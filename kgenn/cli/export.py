@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kgenn.artifact import read_directory, write_file
+from kgenn.artifact import read_directory, write_files
 from kgenn.cli.console import print_line, stage
 from kgenn.cli.options import PATH, check_output
 from kgenn.export import EXPORTERS
@@ -27,6 +27,6 @@ def export(directory: Path, target: str, output: Path) -> None:
     network = read_directory(directory).network
     with stage("exporting"):
         program = exporter.emit(network, output.name)
+    write_files(output, program.files)
     for name, content in program.files.items():
-        write_file(output.parent / name, content)
         print_line(f"{output.parent / name}: {len(content):,} bytes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 import click
 import numpy as np
 
+from kgenn.artifact import refuse_file, unwritable
 from kgenn.backends.base import RunOptions
 from kgenn.cli.headings import HeadedOption
 from kgenn.config import Flag, classes_of, flags_of, make
@@ -20,6 +22,7 @@ from kgenn.encoders import ENCODERS
 from kgenn.ir.graph import Shape
 from kgenn.passes import LoweringOptions
 from kgenn.registry import Registry
+from kgenn.scratch import writable
 from kgenn.search import Search
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -137,19 +140,18 @@ def data_flags(command: C) -> C:
 
 
 def check_output(path: Path | None) -> None:
-    """Make the directory of a file to be written, so that what cannot be written is known before any work.
+    """Try whether a file can be written, so that what cannot is known before any work.
 
     Raises:
         KgennError: KG606.
     """
     if path is None:
         return
-    if path.is_dir():
-        raise fail("KG606", str(path), "is a directory", "give the name of a file")
+    refuse_file(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        writable(Path(os.path.realpath(path)))
     except OSError as error:
-        raise fail("KG606", str(path), f"cannot be written: {error.strerror or error}") from error
+        raise unwritable(path, error) from error
 
 
 def read_samples(path: Path, split: str, limit: int | None) -> Data:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kgenn.artifact import write_directory
+from kgenn.artifact import refuse_directory, write_directory
 from kgenn.cli.console import print_json, print_line, print_table, stage
 from kgenn.cli.options import PATH, json_flag
 from kgenn.export.base import optional
@@ -50,6 +50,7 @@ def report(context: click.Context, results: Path, output: Path | None, check: bo
 
 def _write(found: Results, output: Path, quiet: bool) -> dict[str, object]:
     optional("matplotlib", "pip install 'kgenn[report]'")
+    refuse_directory(output, _is_report, "kgenn report")
     from kgenn.report.sweep.build import PAGE, report_files
 
     with stage("drawing"):

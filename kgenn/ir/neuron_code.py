@@ -153,7 +153,7 @@ def render(node: ast.expr, dialect: Dialect) -> str:
             return dialect.names.get(name, name)
         case ast.Constant(value=int() | float() as number) if _is_number(number):
             # rounded to float32 here, as `evaluate` does; a compiler would round the decimal instead
-            return f"{np.float32(number)!s}f"
+            return f"{shortest(np.float32(number))}f"
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
             return f"({sub(left)} {_BINARY[type(op)]} {sub(right)})"
         case ast.UnaryOp(op=op, operand=operand) if type(op) in _UNARY:
@@ -174,6 +174,13 @@ def render(node: ast.expr, dialect: Dialect) -> str:
 def render_statements(code: str, dialect: Dialect) -> tuple[str, ...]:
     """Render statements in a C dialect, one line each."""
     return tuple(f"{name} = {render(expression, dialect)};" for name, expression in statements(code))
+
+
+def shortest(value: np.float32) -> str:
+    """Return the shortest decimal number that is a value in float32; numpy's own text differs by its version."""
+    if value == 0 or 1e-4 <= abs(float(value)) < 1e6:
+        return np.format_float_positional(value, unique=True, trim="0")
+    return np.format_float_scientific(value, unique=True, trim="-", exp_digits=2)
 
 
 def _is_number(value: float) -> bool:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kgenn.artifact import sha256_of
 from kgenn.backends.base import RunOptions
 from kgenn.backends.simulate import simulate
 from kgenn.bench.config import read_configs
@@ -24,6 +23,7 @@ from kgenn.bench.store import Line, opened
 from kgenn.bench.sweep import Plan, Sweep
 from kgenn.bench.work import Outcome, run_cell
 from kgenn.bench.workers import Workers, processes
+from kgenn.checksums import sha256_of
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.base import Recall, anew
 from kgenn.conversion.convert import convert_graph

@@ -20,12 +20,14 @@ from kgenn.encoders import ENCODERS
 from kgenn.ir.network import DEFAULT_READOUT
 from kgenn.passes import LoweringOptions
 from kgenn.search import Search
+from kgenn.self_test import SELF_TEST, read_self_test
 
 
 def emitted(directory: Path) -> dict[str, bytes]:
     """Return the files that were written before the build."""
     artifact = read_directory(directory)
-    return artifact.files(TARGETS.get(artifact.target)().emit(artifact.network))
+    test = read_self_test((directory / SELF_TEST).read_bytes(), artifact.network)
+    return artifact.files(TARGETS.get(artifact.target)().emit(artifact.network), test)
 
 
 def test_equal_inputs_give_equal_bytes_and_the_directory_is_what_was_emitted(

@@ -1,0 +1,55 @@
+"""`kgenn verify`: whether a compiled network is whole, and runs as it should."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kgenn.cli.console import print_diagnostics, print_json, print_line, stage
+from kgenn.cli.options import PATH, json_flag, run_flags, run_options_of
+from kgenn.diagnostics import KgennError
+from kgenn.verification import Verification
+from kgenn.verification import verify as verified
+
+
+@click.command()
+@click.argument("directory", type=PATH)
+@run_flags
+@json_flag
+@click.pass_context
+def verify(context: click.Context, /, directory: Path, as_json: bool, **options: Any) -> None:
+    """Tell whether a compiled network is whole, and runs as it should.
+
+    DIRECTORY is an output of kgenn compile. Each of its files is compared with its checksum in SHA256SUMS (as
+    sha256sum --check does), and a built library with its own. Then a few stored samples run on the directory's
+    target, and every spike count and score is compared with what the NumPy reference gave at compile time.
+
+    What differs is told file by file and population by population, and the exit code is then 1; it is 3 where the
+    samples cannot run, for want of a compiler or of pygenn.
+    """
+    with stage("verifying"):
+        found = verified(directory, run_options_of(options))
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        _print(found)
+    if found.problems:
+        print_diagnostics(found.problems)
+        context.exit(KgennError(found.problems).exit_code)
+
+
+def _print(found: Verification) -> None:
+    wrong = sum(problem.code == "KG640" for problem in found.problems)
+    print_line(f"files     {found.files:,} compared with SHA256SUMS, {_verdict(wrong)}")
+    if not found.samples:
+        print_line("samples   not run")
+        return
+    wrong = sum(problem.code == "KG642" for problem in found.problems)
+    ran = f"{found.samples} run for {found.timesteps:,} timesteps on {found.target}"
+    print_line(f"samples   {ran}: {found.spikes:,} spikes, {_verdict(wrong)}")
+
+
+def _verdict(wrong: int) -> str:
+    return f"{wrong:,} differ" if wrong else "all as they should be"

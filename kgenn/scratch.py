@@ -1,0 +1,149 @@
+"""Scratch directories: what is to be written is made in one beside its place, and moved when it is whole.
+
+A process that is killed cannot remove its own; the next one that writes the same thing does. Each process holds a
+lock on its scratch directory, which the system gives back however the process ends, so that a directory that can
+be locked has no owner. Where a file system knows no locks, nothing is taken for abandoned.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+# Ends the names of scratch directories, which begin with a dot and the name of what is written.
+SUFFIX = ".kgenn-scratch"
+# Of Linux' renameat2: paths are relative to the working directory; the two change places in one step.
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+# How often a directory is put in its place while other processes do the same.
+_TRIES = 100
+
+
+@contextmanager
+def scratch(target: Path) -> Iterator[Path]:
+    """Make a directory beside what is to be written, and remove it with the block.
+
+    What killed processes left there, writing the same, is removed too.
+
+    Raises:
+        OSError: where it cannot be made.
+    """
+    sweep(target)
+    path, lock = _locked(target)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def sweep(target: Path) -> None:
+    """Remove the scratch directories beside a target whose processes are gone."""
+    with suppress(OSError):
+        for path in list(target.parent.iterdir()):
+            if path.name.startswith(f".{target.name}-") and path.name.endswith(SUFFIX):
+                lock = _lock(path, wait=False)
+                if lock is not None:
+                    shutil.rmtree(path, ignore_errors=True)
+                    os.close(lock)
+
+
+def writable(path: Path) -> None:
+    """Try whether a file or directory can be made, and leave no trace of it.
+
+    Raises:
+        OSError: where it cannot.
+    """
+    place = path.parent
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    with scratch(place / path.name):
+        pass
+
+
+def put(fresh: Path, place: Path, aside: Path) -> None:
+    """Move a directory to its place; what is there before it is whole until the new one is there, whole.
+
+    Args:
+        fresh: the directory.
+        place: where it shall be; another directory may be there.
+        aside: a path of the same file system, to which the other one may go for a moment.
+
+    Raises:
+        OSError: where it cannot be moved; what was there is there still.
+    """
+    for _ in range(_TRIES):
+        try:
+            os.rename(fresh, place)  # where nothing is there, or an empty directory
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        with suppress(FileNotFoundError):  # another process takes it away: try again
+            if not exchange(fresh, place):
+                _replace(fresh, place, aside)
+            return
+    raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(place))
+
+
+def exchange(one: Path, two: Path) -> bool:
+    """Let two paths change places in one step; return False where system or file system cannot.
+
+    Raises:
+        OSError: where one is missing, or may not be moved.
+    """
+    library = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(library, "renameat2"):
+        return False
+    paths = os.fsencode(one), os.fsencode(two)
+    if library.renameat2(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _RENAME_EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+        return False
+    raise OSError(number, os.strerror(number), str(two))
+
+
+def _replace(fresh: Path, place: Path, aside: Path) -> None:
+    """Move one directory away and another to its place, and the first one back where that fails."""
+    os.rename(place, aside)
+    try:
+        os.rename(fresh, place)
+    except OSError:
+        os.rename(aside, place)
+        raise
+
+
+def _locked(target: Path) -> tuple[Path, int | None]:
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=f".{target.name}-", suffix=SUFFIX, dir=target.parent))
+        lock = _lock(path, wait=True)
+        if path.is_dir():
+            return path, lock
+        if lock is not None:  # another process found it before it was locked, and removed it
+            os.close(lock)
+
+
+def _lock(path: Path, wait: bool) -> int | None:
+    """Return the descriptor of a directory after locking it; None where another process has it, or none can."""
+    if os.name != "posix":
+        return None
+    import fcntl
+
+    try:
+        directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        os.close(directory)
+        return None
+    return directory
