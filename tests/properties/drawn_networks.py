@@ -14,7 +14,7 @@ from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion.base import Converter
 from kgenn.conversion.burst import Burst
 from kgenn.conversion.calibrated import Calibrated
-from kgenn.conversion.convert import convert_graph
+from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.spike_norm import SpikeNorm
@@ -140,18 +140,18 @@ def cases(
     if isinstance(setup.converter, ThresholdReLU):
         graph = with_caps(graph)
     calibration = samples(graph, NUM_CALIBRATION, *setup.range)
-    network = convert(graph, setup, calibration)
+    network = convert(graph, setup, calibration).network
     event(f"method {setup.converter.name}")
     return Case(graph, setup, network, calibration[: draw(st.integers(1, most_samples))])
 
 
-def convert(graph: Graph, setup: Setup, calibration: Array) -> Network:
+def convert(graph: Graph, setup: Setup, calibration: Array) -> Conversion:
     """Convert a graph; reject the example where the conversion declines."""
     coder, _, _ = ALL_ENCODERS[setup.encoder]
     allow = ("bias", "batch-norm", "max-pool", "relu-cap", "zero-padding")
     given = (setup.num_timesteps, on_reference, allow, setup.lowering, setup.readout, setup.seed)
     try:
-        return convert_graph(graph, setup.converter, coder, calibration, *given).network
+        return convert_graph(graph, setup.converter, coder, calibration, *given)
     except KgennError as error:
         codes = {diagnostic.code for diagnostic in error.diagnostics}
         if not codes <= DECLINES:
