@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from programs import WARNINGS, build_executable, classify, emit
 
 from kgenn.artifact import Artifact, read_directory, write_directory
 from kgenn.backends import TARGETS
@@ -24,6 +23,7 @@ from kgenn.conversion.data_norm import DataNorm
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network
 from networks import ALLOW, ENCODERS, RECIPES, build, samples
+from programs import WARNINGS, build_executable, classify, emit
 from recordings import EVERYTHING, METHODS, assert_same, compiled, converted, inputs_of
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")

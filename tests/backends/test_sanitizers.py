@@ -43,9 +43,8 @@ def network_of(name: str, method: str, encoder: str) -> Network:
 
 
 def compile_unit(unit: Path, made: Path, *flags: str) -> Path:
-    done = subprocess.run(
-        ["g++", *PLAIN, "-g", *flags, "-c", "-o", str(made), str(unit)], capture_output=True, text=True, check=False
-    )
+    command = ["g++", *PLAIN, "-g", *flags, "-c", "-o", str(made), str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return made
 

@@ -68,14 +68,23 @@ CONVERTERS: dict[type[Converter], st.SearchStrategy[Converter]] = {
         correction=booleans,
     ),
     SpikeNorm: st.builds(
-        SpikeNorm, **single, norm_percentile=percentiles, norm_samples=st.just(4), norm_timesteps=st.sampled_from((8, 0))
+        SpikeNorm,
+        **single,
+        norm_percentile=percentiles,
+        norm_samples=st.just(4),
+        norm_timesteps=st.sampled_from((8, 0)),
     ),
     ThresholdReLU: st.builds(ThresholdReLU, **single),
     Unscaled: st.builds(Unscaled, **single),
 }
 converters = st.one_of(*CONVERTERS.values())
 # the generated program runs 32 timesteps at once
-LENGTHS = {"rate": (5, 1, 2, 21, 32, 33, 40), "differential": (8, 1, 3, 33), "binary": (6, 1, 2, 12), "latency": (7, 1, 2, 40)}
+LENGTHS = {
+    "rate": (5, 1, 2, 21, 32, 33, 40),
+    "differential": (8, 1, 3, 33),
+    "binary": (6, 1, 2, 12),
+    "latency": (7, 1, 2, 40),
+}
 lowerings = st.builds(
     LoweringOptions, st.sampled_from(("direct", "identity")), st.sampled_from(("auto", "fold", "population"))
 )
@@ -133,7 +142,10 @@ def setups(draw: st.DrawFn, methods: st.SearchStrategy[Converter] = converters) 
 
 @st.composite
 def cases(
-    draw: st.DrawFn, methods: st.SearchStrategy[Converter] = converters, most_samples: int = 4, most_blocks: int = 4
+    draw: st.DrawFn,
+    methods: st.SearchStrategy[Converter] = converters,
+    most_samples: int = 4,
+    most_blocks: int = 4,
 ) -> Case:
     """Draw a graph and convert it; examples that the conversion declines, and says why, do not count."""
     graph, setup = draw(graphs(most_blocks)), draw(setups(methods))

@@ -1,8 +1,8 @@
 """Build the Keras model that a graph describes, layer by layer, with the graph's weights.
 
 Where Keras has several layers for one of kgenn's, the choice falls by shape: a convolution whose groups are its
-channels is a depthwise one, or with the 1×1 convolution after it a separable one; a pool of a whole map that is then
-flattened is a global one.
+channels is a depthwise one, or with the 1×1 convolution after it a separable one; a pool of a whole map that is
+then flattened is a global one.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def class_of(name: str, rank: int) -> type[keras.layers.Layer]:
 
 
 def is_depthwise(graph: Graph, node: Node) -> bool:
-    """Tell whether Keras has a depthwise layer that computes a convolution; it knows one stride and no causal pads."""
+    """Tell whether a depthwise layer of Keras, which knows one stride and no causal pads, computes a convolution."""
     conv = node.layer
     assert isinstance(conv, Conv)
     channels = graph.shapes[node.inputs[0]][-1]

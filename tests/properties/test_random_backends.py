@@ -1,4 +1,4 @@
-"""Random networks fire the same spikes in the reference, in the pipeline's order, as generated C++, and in GeNN."""
+"""Random networks fire the same spikes in the reference, in the pipeline's order, as generated C++ and in GeNN."""
 
 from __future__ import annotations
 

@@ -1,15 +1,17 @@
-"""What the spikes of methods with enough levels stand for is the ANN's activation, within the rounding that they state.
+"""What the spikes of methods with enough levels stand for is the ANN's activation, within the rounding they state.
 
-The bound is computed with the network. In units of λ, with L levels, u the population's unit and e the bounds of its
-sources, the error of a population is at most
+The bound is computed with the network. In units of λ, with L levels, u the population's unit and e the bounds of
+its sources, the error of a population is at most
 
-    1/(2L) + Σ |w| e / u + Σ 1/(2u) + (n + 1) / (2u)
+    1/(2L) + Σ |w| e / u + Σ 1/(2u) + (n + 1) / (2uL)
 
-which are its own rounding to a level, what its sources got wrong, the rounding of each weight (whose source is at most
-1), and that of the bias and of n direct currents, which flow once for all L levels.
+which are its own rounding to a level, what its sources got wrong, the rounding of each weight (whose source is at
+most 1), and that of the bias and of n direct currents, which flow once for all L levels.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given
@@ -41,7 +43,7 @@ FLOAT = 1e-5
 
 def ones(c: Connection) -> Connection:
     """Return a connection whose weights are all 1."""
-    return Connection(c.source, c.target, c.connectivity.with_weights(np.ones_like(c.connectivity.weights)), c.pool)
+    return replace(c, connectivity=c.connectivity.with_weights(np.ones_like(c.connectivity.weights)))
 
 
 def bound(network: Network, p: Population, errors: dict[str, float]) -> float:
