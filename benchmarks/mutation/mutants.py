@@ -71,9 +71,8 @@ class Mutant:
         return "".join(lines)
 
     def __str__(self) -> str:
-        return f"{self.number}: `{self.before.strip()}` → " + (
-            f"`{self.after.strip()}`" if self.after else "dropped"
-        )
+        after = f"`{self.after.strip()}`" if self.after else "dropped"
+        return f"{self.number}: `{self.before.strip()}` → {after}"
 
 
 def mutants(text: str, python: bool, excluded: range = range(0)) -> Iterator[Mutant]:

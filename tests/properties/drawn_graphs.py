@@ -64,7 +64,7 @@ class Drawing(Build):
         return size, strides, self.pick("valid", "same") if fits else "same"
 
     def geometry(self, x: str) -> tuple[Shape, Shape, Padding, Shape]:
-        """Return size, strides, padding and dilation of a convolution that fits; no dilation with strides, as Keras."""
+        """Return size, strides, padding and dilation of a convolution that fits; one of the two is 1."""
         size, strides, padding = self.window(x)
         sizes = self.spatial(x)
         ones = (1,) * len(sizes)

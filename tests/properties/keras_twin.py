@@ -139,7 +139,7 @@ def class_of(name: str, rank: int) -> type[keras.layers.Layer]:
 
 
 def is_depthwise(graph: Graph, node: Node) -> bool:
-    """Tell whether a depthwise layer of Keras, which knows one stride and no causal pads, computes a convolution."""
+    """Tell whether a depthwise layer of Keras, which has one stride and no causal pads, computes a node."""
     conv = node.layer
     assert isinstance(conv, Conv)
     channels = graph.shapes[node.inputs[0]][-1]
