@@ -39,7 +39,7 @@ from recordings import EVERYTHING, METHODS, converted, differences, drive_of  # 
 
 Verdict = Literal["killed", "survived", "stillborn"]
 SECONDS = 120  # for one mutant; what takes longer hangs
-MEMORY = 16 << 30
+MEMORY = 4 << 30
 FIRST_SAMPLE = 1_000_003
 WAYS: tuple[tuple[SynapseWay, int], ...] = (("auto", 1), ("events", 3), ("dense", 2))
 # every kind of connection, stage, neuron, encoder and readout: (network, method, encoder, readout)
