@@ -48,14 +48,12 @@ NETWORKS = (
     ("concat_pool_conv", "few-spike", "direct", None),
     ("max_pool_overlapping_same", "ttfs", "ttfs", None),
     ("max_pool_skip", "burst", "poisson", None),
-    ("concat_rows", "calibrated", "direct", None),
+    ("conv_groups", "calibrated", "direct", None),
     ("wide_33", "few-spike", "few-spike-signed", None),
-    ("separable_strided", "data-norm", "if", "current"),
-    ("max_pool_overlapping_same", "few-spike", "direct", None),
-    ("pool_same_odd", "ttfs", "direct", None),
+    ("concat_rows", "data-norm", "if", "current"),
     ("relu_output", "data-norm", "spike", "spike-count"),
-    ("pool_input", "data-norm", "direct", None),
-    ("depthwise", "burst", "if", None),
+    ("pool_input", "ttfs", "direct", None),
+    ("depthwise", "burst", "direct", None),
 )
 
 

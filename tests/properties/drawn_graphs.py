@@ -248,9 +248,11 @@ def prepared(d: Drawing) -> str:
 
 
 def headed(d: Drawing, x: str) -> str:
-    """Add what makes scores of a node: a global pooling or none, dense layers, perhaps a softmax or ReLU."""
+    """Add what makes scores of a node: a pooling, dense layers, perhaps a softmax or ReLU; or a map of scores."""
     if len(d.shape(x)) > 1:
-        kind = d.pick("flatten", "flatten", "average", "max")
+        kind = d.pick("flatten", "flatten", "average", "max", "map")
+        if kind == "map":
+            return d.conv(x, d.number(1, 3), (1,) * len(d.spatial(x)))
         if kind == "average":
             x = d.pool(x, d.spatial(x))
         elif kind == "max":
