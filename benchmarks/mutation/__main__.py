@@ -18,9 +18,16 @@ HEADERS = ("connections", "direct", "neurons", "population", "product", "simd", 
 CPP = ("network.cpp", "product.cpp", *(f"{name}.hpp" for name in HEADERS))
 PYTHON = ("kgenn/backends/reference.py", "kgenn/conversion/grid.py")
 GENN = ("templates/pygenn/model.py.j2",)
-# the tests of a change in Python: programs are compiled already, since sources do not depend on it
-OF_PYTHON = ("tests/conversion/test_grid.py", "tests/test_contract.py", "tests/test_contract_methods.py")
-OF_GENN = ("tests/backends/test_genn.py", "-k", "fires_the_same or agrees_for_every or every_method or refus")
+# tests that compile nothing, and whose oracles are not what is broken
+OF_PYTHON = (
+    *(f"tests/conversion/test_{name}.py" for name in ("grid", "threshold_relu", "burst", "staged", "data_norm")),
+    "tests/properties/test_random_values.py",
+)
+OF_GENN = (
+    "tests/backends/test_genn.py",
+    "-k",
+    "fires_the_same and (residual_plain or max_pool_skip) or agrees_for_every_encoder",
+)
 
 
 def excluded(text: str) -> range:
