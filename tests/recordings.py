@@ -27,20 +27,20 @@ from kgenn.passes import LoweringOptions
 from networks import ALLOW, ENCODERS, STAGED_ENCODERS, build, samples, with_caps
 
 NUM_SAMPLES = 4
-# a block of the generated program and a bit
+# part of a block of the generated program, which runs 32 timesteps at once
 NUM_TIMESTEPS = 21
 EVERYTHING = Wanted(trace=True, worths=True)
 ALL_ENCODERS = {**ENCODERS, **STAGED_ENCODERS}
 
 # every method, with the numbers of timesteps that its tests run
 METHODS: dict[str, tuple[Converter, tuple[int, ...]]] = {
-    "data-norm": (DataNorm(), (21,)),
+    "data-norm": (DataNorm(), (21, 32, 70)),
     "few-spike": (FewSpike(), (7, 1, 2, 12)),
     "ttfs": (TimeToFirstSpike(), (40, 1, 5)),
-    "burst": (Burst(), (21,)),
+    "burst": (Burst(), (21, 70)),
     "threshold-relu": (ThresholdReLU(), (21,)),
     "spike-norm": (SpikeNorm(norm_samples=16, norm_timesteps=20), (21,)),
-    "calibrated": (Calibrated(), (8,)),
+    "calibrated": (Calibrated(), (8, 33)),
 }
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -194,3 +197,37 @@ def test_parts_of_a_manifest_may_not_be_swapped(tmp_path: Path) -> None:
 def test_a_digest_is_that_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"abc")
     assert sha256_of(tmp_path / "f").startswith("ba7816bf8f01cfea")
+
+
+# prints the SHA-256 of everything that a method writes for a network, on each target
+DIGEST = """
+import hashlib
+import sys
+sys.path[:0] = sys.argv[1:]
+from kgenn.artifact import Artifact
+from kgenn.backends import TARGETS
+from recordings import METHODS, converted
+digest = hashlib.sha256()
+for converter, lengths in METHODS.values():
+    if converter.name != "spike-norm":
+        network = converted("max_pool_skip", converter.default_encoder, converter, num_timesteps=lengths[0])
+        for target in ("cpu", "genn-cpu", "genn-cuda"):
+            files = Artifact(network, target).files(TARGETS.get(target)().emit(network))
+            digest.update(repr(sorted(files.items())).encode())
+print(digest.hexdigest())
+"""
+
+
+def test_no_byte_depends_on_pythons_hash_seed() -> None:
+    folders = (str(Path(artifact.__file__).parents[1]), str(Path(__file__).parent))
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", DIGEST, *folders],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1")
+    }
+    assert len(digests) == 1
+    assert digests != {b""}

@@ -10,11 +10,14 @@ import pytest
 
 from kgenn.backends.pipeline import PipelineSimulator
 from kgenn.backends.reference import ReferenceSimulator
+from kgenn.backends.simulate import simulate
+from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.data_norm import DataNorm
+from kgenn.encoders.direct import Direct
 from kgenn.ir.network import Network, ReadoutKind
 from kgenn.ir.recording import Recording
 from kgenn.passes import LoweringOptions
-from networks import ENCODERS, RECIPES
+from networks import ALLOW, ENCODERS, RECIPES, Build, samples
 from recordings import (
     EVERYTHING,
     NUM_SAMPLES,
@@ -162,3 +165,16 @@ def test_no_samples_give_empty_recordings() -> None:
     network = converted("dense", "poisson")
     drive = drive_of(network, "poisson", 0)
     assert_same(ReferenceSimulator(network).run(drive, 0, EVERYTHING), compiled(network).run(drive, 0, EVERYTHING))
+
+
+@pytest.mark.parametrize("readout", get_args(ReadoutKind))
+def test_scores_may_be_a_map_of_several_rows(readout: ReadoutKind) -> None:
+    b = Build("map of scores", (5, 4, 2))
+    graph = b.graph(b.conv(b.conv_relu("input", 3), 2, (1, 1)))
+    x = samples(graph, 8)
+    network = convert_graph(graph, DataNorm(), Direct(), x, 21, simulate, ALLOW, None, readout, 3).network
+    drive = network.drive(x)
+    expected = ReferenceSimulator(network).run(drive, 0, EVERYTHING)
+    assert expected.scores.shape == (8, 21, 40)
+    assert expected.scores[:, -1].reshape(8, 5, 8).any(axis=(0, 2)).all()
+    assert_same(expected, compiled(network).run(drive, 0, EVERYTHING))

@@ -98,7 +98,7 @@ def test_every_method_gives_the_same_spikes_on_every_simulator(method: str, name
 
 @pytest.mark.parametrize(("name", "which"), [("skip_to_readout", 0), ("max_pool_cap", -1)])
 @pytest.mark.parametrize(("method", "num_timesteps"), LENGTHS)
-def test_stages_of_any_length_keep_the_contract(method: str, num_timesteps: int, name: str, which: int) -> None:
+def test_runs_of_any_length_keep_the_contract(method: str, num_timesteps: int, name: str, which: int) -> None:
     encoder = encoders_of(method)[which]
     recording = assert_contract(network_of(name, method, encoder, num_timesteps), encoder)
     assert recording.scores.shape[1] == num_timesteps

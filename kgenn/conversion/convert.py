@@ -15,11 +15,12 @@ from kgenn.conversion.max_pool import most_sources
 from kgenn.diagnostics import KgennError, fail, known_names
 from kgenn.encoders import encoders_of
 from kgenn.encoders.base import Encoder
-from kgenn.ir.graph import Array, Graph, Node
+from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network, ReadoutKind
 from kgenn.layers.activation import ReLU
 from kgenn.layers.pooling import MaxPool
 from kgenn.passes import LoweringOptions, lower
+from kgenn.passes.inserted import inserted
 from kgenn.passes.max_pool import split_max_pools
 
 
@@ -74,7 +75,7 @@ def fit_readout(graph: Graph, readout: ReadoutKind) -> Graph:
         note = f"{output}: its ReLU is dropped, since the readout integrates what drives it"
         return replace(graph, outputs=node.inputs).pruned().noted(note)
     if readout == "spike-count" and not is_relu and not isinstance(node.layer, MaxPool):
-        counted = Node(f"{output}/relu", ReLU(), (output,), node.origin)
+        counted = inserted(node, output, "readout")
         return replace(graph, nodes=(*graph.nodes, counted), outputs=(counted.name,))
     return graph
 

@@ -27,6 +27,7 @@ PASSES: tuple[Pass, ...] = (
     drop_final_softmax,
     fold_batch_norm,
     rectify_before_max_pool,
+    cancel_permutes,  # a ReLU that was moved may now follow a transposition
     fuse_relus,
     insert_identity_populations,
     place_pool_populations,

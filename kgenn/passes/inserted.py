@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from kgenn.ir.graph import Node
 from kgenn.layers.activation import ReLU
 
-Purpose = Literal["identity", "population", "source"]
+Purpose = Literal["identity", "population", "source", "readout"]
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 
 

@@ -10,6 +10,7 @@ from kgenn.layers.activation import Elementwise
 from kgenn.layers.affine import Affine
 from kgenn.layers.merge import Add, Concatenate
 from kgenn.layers.shape import Permute
+from kgenn.passes.inserted import is_inserted
 from kgenn.passes.options import LoweringOptions
 
 
@@ -17,7 +18,7 @@ def cancel_permutes(graph: Graph, options: LoweringOptions) -> Graph:
     """Push transpositions down through layers that do not care, and merge those that meet.
 
     With P the transposition: f(P x) = P f(x) for an element-wise f, P x + P y = P (x + y), and P Q x is one
-    transposition, or none where P undoes Q.
+    transposition, or none where P undoes Q. A population that a later pass inserted stays where it was put.
     """
     seen: dict[str, Node] = {}
 
@@ -32,7 +33,7 @@ def cancel_permutes(graph: Graph, options: LoweringOptions) -> Graph:
 
 def _pushed(node: Node, sources: list[Node]) -> Sequence[Node] | str | None:
     permutes = [s.layer for s in sources if isinstance(s.layer, Permute)]
-    if not sources or len(permutes) < len(sources) or len({p.axes for p in permutes}) > 1:
+    if not sources or len(permutes) < len(sources) or len({p.axes for p in permutes}) > 1 or is_inserted(node):
         return None
     axes, origins = permutes[0].axes, tuple(s.inputs[0] for s in sources)
     if isinstance(node.layer, Permute):

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from programs import WARNINGS, build_executable, classify, emit
 
 from kgenn.artifact import Artifact, read_directory, write_directory
 from kgenn.backends import TARGETS
@@ -24,6 +23,7 @@ from kgenn.conversion.data_norm import DataNorm
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network
 from networks import ALLOW, ENCODERS, RECIPES, build, samples
+from programs import WARNINGS, build_executable, classify, emit
 from recordings import EVERYTHING, METHODS, assert_same, compiled, converted, inputs_of
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
@@ -144,27 +144,35 @@ def test_the_program_refuses_what_it_cannot_run(tmp_path: Path) -> None:
     assert run("weights.bin", "samples.f32") == (1, "sample 0 has values outside the encoder's range\n")
 
 
-@pytest.mark.parametrize("encoder", ENCODERS)
-def test_encoding_in_c_is_the_drive_of_the_network(encoder: str) -> None:
-    network = converted("dense", encoder)
+def encode(network: Network, x: Array) -> tuple[int, Array]:
+    """Return how many inputs the program calls illegal, and the drive that it makes of them."""
     simulator = compiled(network)
     library, handle = simulator.library, ctypes.c_void_p(simulator.handle)  # type: ignore[attr-defined]
     library.kgenn_encode.restype = ctypes.c_int64
     library.kgenn_num_timesteps.restype = ctypes.c_int32
     assert library.kgenn_num_timesteps(handle) == network.num_timesteps
+    found = np.empty(x.shape, np.float32)
+    pointers = [ctypes.c_void_p(array.ctypes.data) for array in (x, found)]
+    return library.kgenn_encode(handle, pointers[0], ctypes.c_int64(x.size), pointers[1]), found
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_encoding_in_c_is_the_drive_of_the_network(encoder: str) -> None:
+    network = converted("dense", encoder)
     x = inputs(network, encoder, 50)
-    found = np.empty((50, 7), np.float32)
-    arguments = (
-        handle,
-        ctypes.c_void_p(x.ctypes.data),
-        ctypes.c_int64(x.size),
-        ctypes.c_void_p(found.ctypes.data),
-    )
-    assert library.kgenn_encode(*arguments) == 0
-    assert np.array_equal(found, network.drive(x))
+    outside, drive = encode(network, x)
+    assert outside == 0
+    assert np.array_equal(drive, network.drive(x))
     if encoder != "spike":
         x[0, :3] = (np.nan, np.inf, -np.inf)
-        assert library.kgenn_encode(*arguments) == 3
+        assert encode(network, x)[0] == 3
+
+
+def test_encoding_in_c_takes_nothing_between_two_binary_values() -> None:
+    base = converted("dense", "spike")
+    network = replace(base, coding=replace(base.coding, binarise=None))
+    x = np.array([[0, 1, 0.5, 1, 0, -1, 2]], np.float32)
+    assert encode(network, x)[0] == 3
 
 
 HOSTILE = [

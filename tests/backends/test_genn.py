@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from genn_python import genn_python
 
+from genn_python import genn_python
 from kgenn.backends import TARGETS, RunOptions
 from kgenn.backends.base import Program
 from kgenn.backends.genn import GennSimulator

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import platform
 import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from programs import emit
 
 from kgenn.backends import TARGETS
 from kgenn.backends.base import RunOptions, SynapseWay
@@ -21,33 +18,13 @@ from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.few_spike import FewSpike
 from kgenn.ir.network import Network
+from processors import PROCESSORS, refusal, shared_library
+from programs import emit
 from recordings import EVERYTHING, METHODS, assert_same, converted, drive_of
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 
-FLAGS = ("-std=c++17", "-O2", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-pthread")
-# flags of a processor, and what /proc/cpuinfo must list to run them
-PROCESSORS = {
-    "portable": (("-DKGENN_PORTABLE",), ()),
-    "sse2": (("-march=x86-64",), ("sse2",)),
-    "avx2": (("-march=x86-64-v3",), ("avx2", "fma", "bmi2")),
-    "avx512": (("-march=x86-64-v4",), ("avx512bw", "avx512vl", "avx512dq")),
-    "avx512-vnni": (("-march=x86-64-v4", "-mavx512vnni"), ("avx512bw", "avx512vl", "avx512_vnni")),
-    "amx": (("-march=x86-64-v4", "-mamx-tile", "-mamx-int8"), ("avx512bw", "avx512vl", "amx_int8")),
-}
 each_way = pytest.mark.parametrize("way", ["events", "dense"])
-
-
-def refusal(processor: str) -> str:
-    """Return why this machine cannot run the programs of a processor; empty if it can."""
-    needed = PROCESSORS[processor][1]
-    if not needed:
-        return ""
-    if platform.machine() != "x86_64" or not Path("/proc/cpuinfo").exists():
-        return "needs Linux on x86-64"
-    listed = set(Path("/proc/cpuinfo").read_text().split())
-    missing = [name for name in needed if name not in listed]
-    return f"the processor lacks {', '.join(missing)}" if missing else ""
 
 
 def simulator(network: Network, way: SynapseWay) -> CppSimulator:
@@ -92,10 +69,7 @@ def test_every_processor_gives_the_same_spikes(
     converter, lengths = METHODS[method]
     network = converted(name, converter.default_encoder, converter, num_timesteps=lengths[0])
     directory = emit(network, tmp_path)
-    library = directory / "network.so"
-    sources = [str(directory / unit) for unit in ("network.cpp", "product.cpp")]
-    command = ["g++", *FLAGS, *PROCESSORS[processor][0], "-shared", "-o", str(library), *sources]
-    subprocess.run(command, check=True)
+    library = shared_library(directory, processor)
     words = (directory / WEIGHTS).read_bytes()
     program = CppSimulator(network, ctypes.CDLL(str(library)), words, RunOptions(1, synapses=way))
     agree(network, program, converter.default_encoder)

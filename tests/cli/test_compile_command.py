@@ -26,7 +26,7 @@ from kgenn.self_test import SELF_TEST, read_self_test
 def emitted(directory: Path) -> dict[str, bytes]:
     """Return the files that were written before the build."""
     artifact = read_directory(directory)
-    test = read_self_test((directory / SELF_TEST).read_bytes(), artifact.network)
+    test = read_self_test(directory / SELF_TEST, artifact.network)
     return artifact.files(TARGETS.get(artifact.target)().emit(artifact.network), test)
 
 

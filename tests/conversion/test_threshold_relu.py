@@ -71,3 +71,12 @@ def test_rates_are_the_capped_activation_rounded_to_one_in_t(name: str, steps: i
     clear = np.abs(exact % 1 - 0.5) > 1e-3 * steps
     assert np.array_equal(counts[clear], np.rint(exact)[clear])
     assert counts.max() == steps
+
+
+def test_an_output_whose_spikes_are_counted_needs_no_cap() -> None:
+    network = converted("dense", "direct", ThresholdReLU(), readout="spike-count")
+    hidden, readout = network.spiking
+    assert hidden.scale == 1.5
+    scores = ReferenceSimulator(network).run(drive_of(network, "direct"), 0).scores
+    assert readout.scale > 0
+    assert scores[:, -1].any()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 
 import numpy as np
@@ -14,6 +15,7 @@ from kgenn.ir.text import graph_text
 from kgenn.layers.activation import ReLU
 from kgenn.layers.merge import Add
 from kgenn.layers.pooling import MaxPool
+from kgenn.layers.shape import Permute
 from kgenn.passes import LoweringOptions, lower
 from kgenn.passes.max_pool import place_max_pool_sources, rectify_before_max_pool, split_max_pools
 from networks import RECIPES, Build, build, samples
@@ -151,3 +153,21 @@ def test_the_last_part_of_a_split_has_the_name_of_the_whole() -> None:
     split = assert_split(MaxPool((5, 6), (5, 6), "valid"), (5, 6, 5), 24)
     assert split.outputs == ("pool",)
     assert [node.name for node in pools(split)] == ["pool/0", "pool"]
+
+
+def transposed_before_pool(b: Build) -> str:
+    return b.max_pool(b.add(Permute((1, 0, 2)), b.relu(b.conv("input", 3))))
+
+
+def relus_around_transposed_pool(b: Build) -> str:
+    return b.max_pool(b.relu(transposed_before_pool(b)))
+
+
+@pytest.mark.parametrize("recipe", [transposed_before_pool, relus_around_transposed_pool])
+def test_lowering_twice_places_no_other_population_beside_a_transposition(recipe: Callable[[Build], str]) -> None:
+    b = Build("transposed", (6, 5, 2))
+    graph = b.graph(b.classify(recipe(b)))
+    once = lower(graph, DEFAULT)
+    assert graph_text(lower(once, DEFAULT)) == graph_text(once)
+    x = samples(graph, 4, -1.0, 1.0)
+    np.testing.assert_allclose(output(once, x), output(graph, x), rtol=1e-5)

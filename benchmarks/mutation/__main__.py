@@ -1,0 +1,83 @@
+"""Run the mutation check: python -m benchmarks.mutation cpp|genn|python [--count N] [--seed S] [-o RESULTS.jsonl]
+
+`cpp` breaks the templates of generated C++, `genn` that of the GeNN program (on real GeNN, of KGENN_GENN_PYTHON),
+`python` the reference simulator and the integer grid. Each mutant is one line of the results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from pathlib import Path
+
+from benchmarks.mutation.judges import ROOT, PytestJudge, judge_cpp
+from benchmarks.mutation.mutants import Mutant, mutants, sampled
+
+HEADERS = ("connections", "direct", "neurons", "population", "product", "simd", "tiles", "values")
+CPP = ("network.cpp", "product.cpp", *(f"{name}.hpp" for name in HEADERS))
+PYTHON = ("kgenn/backends/reference.py", "kgenn/conversion/grid.py")
+GENN = ("templates/pygenn/model.py.j2",)
+# tests that compile nothing, and whose oracles are not what is broken
+OF_PYTHON = (
+    *(f"tests/conversion/test_{name}.py" for name in ("grid", "threshold_relu", "burst", "staged", "data_norm")),
+    "tests/properties/test_random_values.py",
+)
+OF_GENN = (
+    "tests/backends/test_genn.py",
+    "-k",
+    "fires_the_same and (residual_plain or max_pool_skip) or agrees_for_every_encoder",
+)
+
+
+def excluded(text: str) -> range:
+    """Return the lines for processors that this machine is not: of NEON."""
+    lines = text.splitlines()
+    starts = [i for i, line in enumerate(lines, 1) if "defined(__aarch64__)" in line and "PORTABLE" in line]
+    if not starts:
+        return range(0)
+    stop = next(i for i, line in enumerate(lines, 1) if i > starts[0] and line.startswith("#else"))
+    return range(starts[0], stop)
+
+
+def files_of(what: str) -> dict[str, Path]:
+    """Return the files to break: what the judge calls them, and where they are."""
+    if what == "cpp":
+        return {f"cpp/{name}.j2": ROOT / "templates" / "cpp" / f"{name}.j2" for name in CPP}
+    return {name: ROOT / name for name in (GENN if what == "genn" else PYTHON)}
+
+
+def main() -> None:
+    """Break, judge, count."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("cpp", "genn", "python"))
+    parser.add_argument("--count", type=int, default=120, help="mutants to try, over all files")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("-o", "--output", type=Path, help="one JSON object for each mutant")
+    options = parser.parse_args()
+    files = files_of(options.what)
+    texts = {name: path.read_text() for name, path in files.items()}
+    python = options.what != "cpp"
+    found = {name: list(mutants(text, python, excluded(text))) for name, text in texts.items()}
+    judge = PytestJudge(OF_GENN if options.what == "genn" else OF_PYTHON) if python else judge_cpp
+    tally = Counter[tuple[str, str]]()
+    for name, mutant in sampled(found, options.count, options.seed):
+        verdict = judge(name, mutant.apply(texts[name]))
+        tally[name, verdict] += 1
+        report(name, mutant, verdict, options.output)
+    for name in texts:
+        counts = ", ".join(f"{tally[name, v]} {v}" for v in ("killed", "survived", "stillborn"))
+        print(f"{name}: {counts}, of {len(found[name])} possible")
+
+
+def report(name: str, mutant: Mutant, verdict: str, output: Path | None) -> None:
+    """Print a mutant, and append it to the results."""
+    print(f"{verdict:9} {name}:{mutant}", flush=True)
+    if output is not None:
+        with output.open("a") as file:
+            line = {"file": name, "line": mutant.number, "before": mutant.before, "after": mutant.after}
+            file.write(json.dumps({**line, "verdict": verdict}) + "\n")
+
+
+if __name__ == "__main__":
+    main()

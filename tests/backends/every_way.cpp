@@ -1,0 +1,44 @@
+// Run samples by every way and with several numbers of threads: every_way weights.bin drive.f32 samples first OUT
+//
+// OUT gets, for each run, scores after every step, counts, worths and spikes, as the library gives them.
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+#include "kgenn_network.h"
+
+namespace {
+
+template <typename T>
+void write(const std::vector<T>& values, std::FILE* file) {
+    if (std::fwrite(values.data(), sizeof(T), values.size(), file) != values.size()) std::exit(3);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 6) return 2;
+    kgenn_network* network = kgenn_open(argv[1]);
+    std::FILE *drives = std::fopen(argv[2], "rb"), *out = std::fopen(argv[5], "wb");
+    const long samples = std::atol(argv[3]), first = std::atol(argv[4]);
+    if (network == nullptr || drives == nullptr || out == nullptr) return 1;
+    const size_t count = static_cast<size_t>(samples), steps = static_cast<size_t>(kgenn_num_timesteps(network));
+    std::vector<float> drive(count * KGENN_NUM_INPUTS);
+    if (std::fread(drive.data(), sizeof(float), drive.size(), drives) != drive.size()) return 1;
+    for (int32_t path = 0; path < 3; ++path) {
+        for (int32_t threads = 1; threads < 4; ++threads) {
+            std::vector<float> scores(count * steps * KGENN_NUM_CLASSES);
+            std::vector<int32_t> counts(count * KGENN_NUM_NEURONS), worths(count * KGENN_NUM_NEURONS);
+            std::vector<int8_t> spikes(count * steps * KGENN_NUM_NEURONS);
+            std::vector<kgenn_usage> usage(KGENN_NUM_CONNECTIONS);
+            const kgenn_options options = {threads, 1, path};
+            const kgenn_recording all = {scores.data(), counts.data(), worths.data(), spikes.data(), usage.data()};
+            if (kgenn_run(network, drive.data(), samples, first, &options, &all) != KGENN_OK) return 1;
+            write(scores, out), write(counts, out), write(worths, out), write(spikes, out);
+        }
+    }
+    std::fclose(drives);
+    std::fclose(out);
+    kgenn_close(network);
+    return 0;
+}
