@@ -43,6 +43,7 @@ CODES: dict[str, str] = {
     "KG505": "The interpreter has no pygenn, or an old one, or one without the backend. Install GeNN.",
     "KG506": "GeNN failed to build or run the network; the end of its log is shown.",
     "KG507": "There is no CUDA device. Run with the target genn-cpu or cpu; they give the same spikes.",
+    "KG510": "No CUDA compiler was found. Install the CUDA toolkit, or set NVCC to its nvcc.",
     "KG508": "A command or a format needs a package that is not installed, such as nir for NIR.",
     # running
     "KG601": "The data file is missing, unreadable, or lacks an array.",
@@ -52,6 +53,7 @@ CODES: dict[str, str] = {
     "KG605": "The directory is not the output of kgenn compile, or was written by another version.",
     "KG606": "A file or directory could not be written.",
     "KG608": "The program ran out of memory. Use fewer threads or a smaller batch.",
+    "KG609": "The CUDA device failed while it ran the program; what the driver says of it is shown.",
     "KG607": "Labels are missing, of the wrong number, or not classes of the network.",
     # sweeps
     "KG620": "A benchmark configuration cannot be read, or has an unknown key or a value that does not fit.",

@@ -15,7 +15,8 @@ from programs import WARNINGS, build_executable, classify, emit
 
 from kgenn.artifact import Artifact, read_directory, write_directory
 from kgenn.backends import TARGETS
-from kgenn.backends.cpp_program import FILES, WEIGHTS
+from kgenn.backends.cpp_program import FILES
+from kgenn.backends.program_context import WEIGHTS
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.backends.render import label
 from kgenn.backends.simulate import simulate

@@ -16,7 +16,7 @@ from programs import emit
 from kgenn.backends import TARGETS
 from kgenn.backends.base import RunOptions, SynapseWay
 from kgenn.backends.cpp_library import LANES, CppSimulator
-from kgenn.backends.cpp_program import WEIGHTS
+from kgenn.backends.program_context import WEIGHTS
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.few_spike import FewSpike

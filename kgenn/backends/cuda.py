@@ -1,0 +1,90 @@
+"""The target `cuda`: generated CUDA, compiled by nvcc on first use."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from kgenn.backends.base import Backend, Program, RunOptions, Simulator
+from kgenn.backends.cpp_library import CppSimulator, open_library, read_program
+from kgenn.backends.cuda_program import SOURCES, emit_cuda
+from kgenn.backends.program_context import WEIGHTS
+from kgenn.backends.toolchain import Toolchain, Units, build
+from kgenn.diagnostics import KgennError, fail
+from kgenn.ir.network import Network
+
+UNITS = Units("network.cu")
+# neuron dynamics round after every operation: no fused multiply-add
+FLAGS = ("-std=c++17", "-O3", "--fmad=false", "-Xcompiler=-fPIC")
+# The architectures that a program is compiled for where no device says which: Turing, Ampere, Hopper. Devices
+# between them run the code of the one before, and later ones compile the intermediate code of the last.
+ARCHITECTURES = ("75", "80", "90")
+# As the generated header numbers them; each CUDA error has a status of its own above the last.
+NO_MEMORY, NO_DEVICE = 1, 2
+
+
+class Cuda(Backend):
+    """Generated CUDA: exact integer products in tensor cores, all timesteps at once; needs nvcc and a GPU."""
+
+    def emit(self, network: Network) -> Program:
+        return emit_cuda(network)
+
+    def build(self, network: Network, directory: Path) -> None:
+        self._library(network, directory)
+
+    def load(self, network: Network, directory: Path | None, options: RunOptions) -> Simulator:
+        path, words = self._library(network, directory)
+        return CudaSimulator(network, open_library(path), words, options)
+
+    def _library(self, network: Network, directory: Path | None) -> tuple[Path, bytes]:
+        """Return the compiled program and its weights."""
+        files = self.emit(network).files if directory is None else read_program(directory, SOURCES)
+        sources = {name: files[name] for name in SOURCES}
+        return build(sources, UNITS, toolchain(), directory), files[WEIGHTS]
+
+
+class CudaSimulator(CppSimulator):
+    """A compiled network with its weights, on the current CUDA device."""
+
+    def failure(self, status: int) -> KgennError:
+        """Return what a status other than 0 means: KG507, KG608 or KG609."""
+        describe = self.library.kgenn_describe
+        describe.restype = ctypes.c_char_p
+        what = describe(status).decode()
+        if status == NO_DEVICE:
+            return fail("KG507", "CUDA", what, "the target cpu gives the same spikes")
+        if status == NO_MEMORY:
+            advice = "free some of the device's memory, or use --target cpu; a sample alone does not fit"
+            return fail("KG608", self.network.name, what, advice)
+        advice = "update the driver, or delete the compiled library, which is made anew"
+        return fail("KG609", self.network.name, f"the CUDA device reports: {what}", advice)
+
+
+@cache
+def toolchain() -> Toolchain:
+    """Return what compiles CUDA for this machine's devices."""
+    install = "install the CUDA toolkit, or set NVCC to its nvcc"
+    candidates = ("nvcc", "/usr/local/cuda/bin/nvcc")
+    flags = (*FLAGS, *targets(capabilities()))
+    return Toolchain("CUDA", "NVCC", candidates, flags, platform.machine(), "KG510", install, "CUDA 12 or later")
+
+
+def targets(found: tuple[str, ...]) -> tuple[str, ...]:
+    """Return nvcc's options for devices of the given compute capabilities, or for several kinds without one."""
+    options = [f"-gencode=arch=compute_{a},code=sm_{a}" for a in found or ARCHITECTURES]
+    latest = [] if found else [f"-gencode=arch=compute_{ARCHITECTURES[-1]},code=compute_{ARCHITECTURES[-1]}"]
+    return (*options, *latest)
+
+
+def capabilities() -> tuple[str, ...]:
+    """Return the compute capabilities of the devices present, times 10, as the driver's tool tells them."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return ()
+    query = [tool, "--query-gpu=compute_cap", "--format=csv,noheader"]
+    lines = subprocess.run(query, capture_output=True, text=True, check=False).stdout.split()
+    return tuple(sorted({line.replace(".", "") for line in lines if line.replace(".", "").isdigit()}))
