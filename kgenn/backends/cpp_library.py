@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import ClassVar, get_args
 
 import numpy as np
 
@@ -70,7 +70,14 @@ class Outputs(ctypes.Structure):
 
 
 class CppSimulator(Simulator):
-    """A compiled network with its weights."""
+    """A compiled network with its weights.
+
+    Attributes:
+        outputs: `kgenn_recording` of the program's header; where it has `totals`, the program can add up the spike
+            counts of all samples.
+    """
+
+    outputs: ClassVar[type[Outputs]] = Outputs
 
     def __init__(self, network: Network, library: ctypes.CDLL, words: bytes, options: RunOptions) -> None:
         self.network = network
@@ -101,12 +108,15 @@ class CppSimulator(Simulator):
         drive = np.ascontiguousarray(drive, np.float32)
         num_neurons = sum(p.size for p in network.spiking)
         scores = np.zeros((num_samples, steps if wanted.curve else 1, network.populations[-1].size), np.float32)
-        counts = np.zeros((num_samples, num_neurons), np.int32)
-        worths = np.zeros_like(counts) if wanted.worths else None
+        together = not wanted.per_sample and hasattr(self.outputs, "totals")
+        shape = (1 if together else num_samples, num_neurons)
+        counts = np.zeros(shape, np.int64 if together else np.int32)
+        worths = np.zeros((num_samples, num_neurons), np.int32) if wanted.worths else None
         raster = np.zeros((num_samples, steps, num_neurons), np.int8) if wanted.trace else None
-        pointers = [None if a is None else a.ctypes.data for a in (scores, counts, worths, raster)]
+        each = None if together else counts
+        pointers = [None if a is None else a.ctypes.data for a in (scores, each, worths, raster)]
         options = Options(self.options.threads, wanted.curve, WAYS.index(self.options.synapses))
-        recording = Outputs(*pointers, ctypes.addressof(self.usage))
+        recording = self.outputs(*pointers, ctypes.addressof(self.usage), *[counts.ctypes.data][: int(together)])
         status = self.library.kgenn_run(
             self.handle,
             drive.ctypes.data,

@@ -8,9 +8,10 @@ import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import ClassVar
 
 from kgenn.backends.base import Backend, Program, RunOptions, Simulator
-from kgenn.backends.cpp_library import CppSimulator, open_library, read_program
+from kgenn.backends.cpp_library import CppSimulator, Outputs, open_library, read_program
 from kgenn.backends.cuda_program import SOURCES, emit_cuda
 from kgenn.backends.program_context import WEIGHTS
 from kgenn.backends.toolchain import Toolchain, Units, build
@@ -47,8 +48,16 @@ class Cuda(Backend):
         return build(sources, UNITS, toolchain(), directory), files[WEIGHTS]
 
 
+class CudaOutputs(Outputs):
+    """`kgenn_recording` of the generated header."""
+
+    _fields_ = (("totals", ctypes.c_void_p),)
+
+
 class CudaSimulator(CppSimulator):
     """A compiled network with its weights, on the current CUDA device."""
+
+    outputs: ClassVar[type[Outputs]] = CudaOutputs
 
     def failure(self, status: int) -> KgennError:
         """Return what a status other than 0 means: KG507, KG608 or KG609."""

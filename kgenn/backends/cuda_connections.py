@@ -116,18 +116,16 @@ class Links:
             # the counter of the input, which no connection reads where it is analog
             pool = sums_of_windows(c.pool, ("float", "double"), places, "g.samples", self.numbers[c.source])
             drive, real, pooled = places[1], "double", prod(c.pool.out_shape)
-        kind, total = c.connectivity, "g.samples, ws.total.data()"
+        kind, kernel, threads, numbers = c.connectivity, "add_sparse", c.connectivity.num_sources, ""
         match kind:
             case Convolution() | Dense():
-                arguments = f"{drive}, {pointers}, {self.geometry(c)}, {total}"
-                call = f"launch_for(size, convolve<{real}, double>, {arguments});"
+                kernel, threads, numbers = "convolve", kind.num_targets, self.geometry(c)
             case OneToOne():
-                arguments = f"{drive}, {pointers}, {kind.num_sources}, {total}"
-                call = f"launch_for(size, add_one_to_one<{real}, double>, {arguments});"
+                kernel, numbers = "add_one_to_one", str(threads)
             case _:
-                threads = f"static_cast<size_t>(g.samples) * {kind.num_sources}"
-                sizes = f"{kind.num_sources}, {kind.num_targets}"
-                call = f"launch_for({threads}, add_sparse<{real}, double>, {drive}, {pointers}, {sizes}, {total});"
+                numbers = f"{threads}, {kind.num_targets}"
+        arguments = f"{drive}, {pointers}, {numbers}, ws.total.data()"
+        call = f"launch_for(g.samples, {threads}, {kernel}<{real}, double>, {arguments});"
         return {"call": call, "pool_call": pool, "pooled": pooled}
 
 
@@ -151,11 +149,10 @@ def sums_of_windows(
         lanes: how many.
         counter: the number of the counter of sums that are not zero.
     """
-    count = f"static_cast<size_t>({lanes}) * {prod(pool.out_shape)}"
     shapes = ", ".join([extent(pool.in_shape), extent(pool.out_shape), window(pool)])
     kernel = f"sum_windows<{', '.join(types)}>"
-    arguments = f"{places[0]}, {shapes}, {lanes}, {places[1]}, ws.active.data() + {counter}"
-    return f"launch_for({count}, {kernel}, {arguments});"
+    arguments = f"{places[0]}, {shapes}, {places[1]}, ws.active.data() + {counter}"
+    return f"launch_for({lanes}, {prod(pool.out_shape)}, {kernel}, {arguments});"
 
 
 def extent(shape: Shape) -> str:

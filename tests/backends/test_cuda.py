@@ -69,6 +69,9 @@ def test_every_way_gives_the_spikes_of_the_reference_in_any_batch(
         part = simulator.run(drive[start:stop], FIRST_SAMPLE + start, Wanted(curve=False))
         assert np.array_equal(part.scores, expected.scores[start:stop, -1:])
         assert all(np.array_equal(c, expected.spike_counts[n][start:stop]) for n, c in part.spike_counts.items())
+    together = simulator.run(drive, FIRST_SAMPLE, Wanted(per_sample=False))
+    for population, counts in together.spike_counts.items():
+        assert np.array_equal(counts, expected.spike_counts[population].sum(axis=0, keepdims=True))
 
 
 @needs_gcc
