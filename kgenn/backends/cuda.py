@@ -79,7 +79,9 @@ def toolchain() -> Toolchain:
     install = "install the CUDA toolkit, or set NVCC to its nvcc"
     candidates = ("nvcc", "/usr/local/cuda/bin/nvcc")
     flags = (*FLAGS, *targets(capabilities()))
-    return Toolchain("CUDA", "NVCC", candidates, flags, platform.machine(), "KG510", install, "CUDA 12 or later")
+    return Toolchain(
+        "CUDA", "NVCC", candidates, flags, platform.machine(), "KG510", install, "the nvcc of CUDA 12 or later"
+    )
 
 
 def targets(found: tuple[str, ...]) -> tuple[str, ...]:

@@ -33,7 +33,12 @@ def emit_cuda(network: Network) -> Program:
     links = Links(Layout(network), words)
 
     def describe(layout: Layout, population: Population, shared: Context, words: Words) -> Context:
-        return {**links.into(population), "counter": links.numbers[population.name]}
+        found = links.into(population)
+        events = found["events"]
+        # the currents of a single connection that carries bytes need no room where tensor cores sum them
+        alone = len(events) == 1 and events[0]["updates"] and events[0]["source_type"] == "int8_t"
+        fused = alone and not network.code.staged
+        return {**found, "fused": fused, "counter": links.numbers[population.name]}
 
     context = network_context(network, words, CUDA, describe)
     context |= {"function": "__device__ inline", "geometries": links.geometries, "num_counters": links.counters}
@@ -44,11 +49,10 @@ def emit_cuda(network: Network) -> Program:
 
 
 def sizes(populations: list[Context]) -> dict[str, int]:
-    """Return the room that one lane needs for what populations use in turn; at least 1, for the arrays' sake."""
+    """Return the room that a lane or a sample needs for what populations use in turn, in values."""
     events = [c for p in populations for c in p["events"]]
     direct: list[dict[str, Any]] = [c for p in populations for c in p["direct"]]
     return {
-        "largest": max(p["size"] for p in populations),
         "largest_wide": max((c["sources"] for c in events if c["source_type"] == "int16_t"), default=0),
         "largest_direct": max((p["size"] for p in populations if p["direct"]), default=0),
         "largest_pooled": max((c["pooled"] for c in direct), default=0),
