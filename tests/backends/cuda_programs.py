@@ -25,6 +25,16 @@ def emit_cuda(network: Network, directory: Path) -> Path:
     return directory
 
 
+def build_executable(directory: Path, *flags: str) -> Path:
+    """Compile main.cpp and network.cu with g++ for the device on the host and return the executable."""
+    program = directory / "classify"
+    sources = [str(directory / name) for name in ("network.cu", "main.cpp")]
+    command = ["g++", *FLAGS[:3], *WARNINGS, *flags, "-I", str(HOST), "-o", str(program), "-x", "c++", *sources]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return program
+
+
 class HostDevice:
     """An emitted CUDA program of a network, compiled by g++ for the device on the host."""
 

@@ -10,7 +10,8 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from cuda_programs import HostDevice, emit_cuda
+from cuda_programs import HostDevice, build_executable, emit_cuda
+from programs import WARNINGS, classify
 
 from kgenn.backends import TARGETS
 from kgenn.backends.base import SynapseWay
@@ -20,7 +21,7 @@ from kgenn.backends.reference import ReferenceSimulator
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Wanted
 from networks import RECIPES
-from recordings import EVERYTHING, METHODS, assert_same, converted, drive_of
+from recordings import EVERYTHING, METHODS, assert_same, converted, drive_of, inputs_of
 
 needs_gcc = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 needs_nvcc = pytest.mark.skipif(shutil.which("nvcc") is None, reason="needs nvcc, of the CUDA toolkit")
@@ -134,7 +135,7 @@ COMPILED = [("concat_pool_conv", "burst", "direct"), ("max_pool_skip", "few-spik
 @needs_nvcc
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "method", "encoder"), COMPILED)
-@pytest.mark.parametrize("architecture", ["sm_75", "sm_80", "sm_90"])
+@pytest.mark.parametrize("architecture", ["sm_75", "sm_90"])
 def test_nvcc_compiles_it_without_warnings(
     tmp_path: Path, architecture: str, name: str, method: str, encoder: str
 ) -> None:
@@ -143,6 +144,58 @@ def test_nvcc_compiles_it_without_warnings(
     command += ["-Xcompiler", "-Wall,-Wextra,-fPIC", "-c", "-o", str(tmp_path / "network.o")]
     done = subprocess.run([*command, str(directory / "network.cu")], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@needs_nvcc
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="needs cmake")
+def test_the_directory_builds_with_cmake_and_nvcc(tmp_path: Path) -> None:
+    directory = emit_cuda(converted("dense", "poisson"), tmp_path / "source")
+    made = tmp_path / "made"
+    architecture = "-DCMAKE_CUDA_ARCHITECTURES=80"  # the default is that of the device, if there is one
+    for command in (
+        ["cmake", "-S", str(directory), "-B", str(made), architecture],
+        ["cmake", "--build", str(made)],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert (made / "kgenn_classify").exists()
+
+
+@needs_gcc
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "method", "encoder"), [("wide_64", "data-norm", "direct"), *COMPILED])
+def test_no_thread_reaches_beyond_an_array_of_the_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, method: str, encoder: str
+) -> None:
+    network = network_of(name, method, encoder, 5)
+    directory = emit_cuda(network, tmp_path)
+    program = build_executable(directory, "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    # fibers are not its fibers; of that it would warn
+    monkeypatch.setenv("ASAN_OPTIONS", "detect_stack_use_after_return=0:log_path=/dev/null")
+    x = inputs_of(network, encoder, 2)
+    scores = ReferenceSimulator(network).run(network.drive(x), 0).scores[:, -1]
+    assert classify(program, directory, x) == scores.argmax(axis=1).tolist()
+
+
+def test_the_header_is_plain_c(tmp_path: Path) -> None:
+    directory = emit_cuda(converted("dense"), tmp_path)
+    (tmp_path / "use.c").write_text('#include "kgenn_network.h"\nint main(void) { return KGENN_OK; }\n')
+    compiler = shutil.which("gcc") or pytest.skip("needs gcc")
+    command = [compiler, "-std=c99", *WARNINGS, "-fsyntax-only", str(directory / "use.c")]
+    subprocess.run(command, check=True)
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize(("name", "method", "encoder"), [("pool_add", "data-norm", "poisson"), COMPILED[1]])
+def test_emitted_text_is_as_reviewed(name: str, method: str, encoder: str, golden: Path, update: bool) -> None:
+    path = golden / f"cuda_{name}_{encoder}.cu.txt"
+    text = TARGETS.get("cuda")().emit(network_of(name, method, encoder, 0)).files["network.cu"].decode()
+    if update:
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8"), (
+        "review the change, then run: pytest -m golden --update-golden"
+    )
 
 
 def test_its_sources_depend_on_the_structure_alone() -> None:
