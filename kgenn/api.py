@@ -120,7 +120,8 @@ def compile(
     """Build a network for a target.
 
     Args:
-        target: a name of `kgenn list targets`: "cpu" for generated C++, "genn-cpu", "genn-cuda", "reference".
+        target: a name of `kgenn list targets`: "cpu" for generated C++, "cuda", "genn-cpu", "genn-cuda",
+            "reference".
         threads: over samples; 0 for one on each core.
         genn_python: the Python interpreter that has pygenn, where it is not this one.
 
@@ -198,6 +199,8 @@ class CompiledNetwork:
         exits = None if early_exit is None else ExitTally(self.network, early_exit)
         if exits is not None:
             wanted = replace(wanted, trace=True, curve=True)
+        elif observe is None:
+            wanted = replace(wanted, per_sample=False)
             batch_size = min(batch_size, batch_size_for(self.network, BATCH_SIZE))
         self._simulator.prepare(wanted.trace)
         wall, cpu = 0.0, 0.0

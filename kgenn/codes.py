@@ -44,6 +44,7 @@ CODES: dict[str, str] = {
     "KG505": "The interpreter has no pygenn, or an old one, or one without the backend. Install GeNN.",
     "KG506": "GeNN failed to build or run the network; the end of its log is shown.",
     "KG507": "There is no CUDA device. Run with the target genn-cpu or cpu; they give the same spikes.",
+    "KG510": "No CUDA compiler was found. Install the CUDA toolkit, or set NVCC to its nvcc.",
     "KG508": "A command or a format needs a package that is not installed, such as nir for NIR.",
     # running
     "KG601": "The data file is missing, unreadable, or lacks an array.",
@@ -54,6 +55,7 @@ CODES: dict[str, str] = {
     "KG606": "A file or directory could not be written.",
     "KG608": "The program ran out of memory. Use fewer threads or a smaller batch.",
     "KG609": "The system refused what kgenn needs to work: room for temporary files, a process, an open file.",
+    "KG610": "The CUDA device failed while it ran the program; what the driver says of it is shown.",
     "KG607": "Labels are missing, of the wrong number, or not classes of the network.",
     # verifying
     "KG640": "A file of an output directory was changed, removed or added. Compile again, unless it is meant.",

@@ -25,10 +25,9 @@ from numpy.typing import NDArray
 
 import kgenn
 from kgenn.backends.base import RunOptions
-from kgenn.backends.cpp import Cpp
+from kgenn.backends.cpp import Cpp, toolchain
 from kgenn.backends.cpp_layout import Layout
 from kgenn.backends.cpp_program import emit_cpp
-from kgenn.backends.toolchain import find_compiler
 from kgenn.ir.network import Connection, Network
 
 Array = NDArray[Any]
@@ -67,7 +66,7 @@ class Point:
 
 def peaks(network: Network) -> dict[str, float]:
     """Compile and run peaks.cpp with the headers of a program."""
-    compiler = find_compiler(None)
+    compiler = toolchain().compiler()
     with tempfile.TemporaryDirectory() as scratch:
         for name, content in emit_cpp(network).files.items():
             (Path(scratch) / name).write_bytes(content)

@@ -10,6 +10,7 @@ TARGETS: Registry[type[Backend]] = Registry(
     group="kgenn.targets",
     table={
         "cpu": "kgenn.backends.cpp:Cpp",
+        "cuda": "kgenn.backends.cuda:Cuda",
         "genn-cpu": "kgenn.backends.genn:GennCpu",
         "genn-cuda": "kgenn.backends.genn:GennCuda",
         "reference": "kgenn.backends.reference:Reference",

@@ -62,8 +62,8 @@ class RunOptions:
         threads: over samples; 0 for one on each core.
         genn_python: the Python interpreter that has pygenn; None for $KGENN_GENN_PYTHON, or this one.
         kernel_times: let GeNN time its kernels.
-        synapses: how generated C++ computes them: event by event, as dense products, or what is faster for the
-            firing rate of each layer.
+        synapses: how generated C++ or CUDA computes them: event by event, as dense products, or what is faster for
+            each layer.
     """
 
     threads: int = field(default=0, metadata={"help": "threads over samples; 0 for one on each core"})
@@ -71,7 +71,7 @@ class RunOptions:
     kernel_times: bool = field(default=False, metadata={"help": "report the time of GeNN's kernels"})
     synapses: SynapseWay = field(
         default="auto",
-        metadata={"help": "target cpu: spike by spike, all values at once, or as is faster for the firing rate"},
+        metadata={"help": "targets cpu and cuda: spike by spike, all values at once, or as is faster"},
     )
 
     def __post_init__(self) -> None:

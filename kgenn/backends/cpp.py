@@ -2,14 +2,50 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from kgenn.backends.base import Backend, Program, RunOptions, Simulator
-from kgenn.backends.cpp_library import load_library, read_program
-from kgenn.backends.cpp_program import emit_cpp
-from kgenn.backends.toolchain import LEAVES, damaged
+from kgenn.backends.cpp_library import CppSimulator, open_library, read_program
+from kgenn.backends.cpp_program import SOURCES, emit_cpp
+from kgenn.backends.cpp_sizes import check_sizes
+from kgenn.backends.program_context import WEIGHTS
+from kgenn.backends.toolchain import LEAVES, Toolchain, Units, build, damaged
 from kgenn.ir.network import Network
+
+UNITS = Units("network.cpp", "product.cpp")
+FLAGS = (
+    "-std=c++17",
+    "-O3",
+    "-march=native",
+    "-ffp-contract=off",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-fPIC",
+    "-pthread",
+    # whole vectors: loops over neurons keep no processor waiting
+    *(("-mprefer-vector-width=512",) if platform.machine() == "x86_64" else ()),
+)
+
+
+@cache
+def toolchain() -> Toolchain:
+    """Return what compiles C++ for this machine's processor."""
+    install = "install g++ or clang++ (Debian: apt install g++), or set CXX to one"
+    needed = "GCC 9 or later, or Clang 10 or later"
+    return Toolchain("C++", "CXX", ("c++", "g++", "clang++"), FLAGS, processor(), "KG501", install, needed)
+
+
+def processor() -> str:
+    """Return what -march=native depends on: the instruction set, and its extensions where Linux lists them."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    flags = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
+    return f"{platform.system()} {platform.machine()} {flags}"
 
 
 class Cpp(Backend):
@@ -22,11 +58,18 @@ class Cpp(Backend):
 
     def build(self, network: Network, directory: Path) -> None:
         # not what the directory holds: another process may have written it since
-        load_library(network, self.emit(network).files, directory, RunOptions())
+        self._load(network, self.emit(network).files, directory, RunOptions())
 
     def damaged(self, directory: Path) -> Mapping[str, str]:
         return dict(damaged(directory))
 
     def load(self, network: Network, directory: Path | None, options: RunOptions) -> Simulator:
-        files = self.emit(network).files if directory is None else read_program(directory)
-        return load_library(network, files, directory, options)
+        files = self.emit(network).files if directory is None else read_program(directory, SOURCES)
+        return self._load(network, files, directory, options)
+
+    def _load(
+        self, network: Network, files: Mapping[str, bytes], directory: Path | None, options: RunOptions
+    ) -> Simulator:
+        check_sizes(network, files, WEIGHTS)
+        library = build({name: files[name] for name in SOURCES}, UNITS, toolchain(), directory)
+        return CppSimulator(network, open_library(library), files[WEIGHTS], options)

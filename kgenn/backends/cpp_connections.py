@@ -8,7 +8,7 @@ from kgenn.backends.cpp_layout import Image, Layout
 from kgenn.backends.render import label
 from kgenn.backends.words import Words, weights
 from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
-from kgenn.ir.network import Connection, Network, Population
+from kgenn.ir.network import Connection, Population
 
 # weights.bin holds words of these types.
 GETTERS = {"start": "ints", "target": "ints", "weights": "floats"}
@@ -25,8 +25,9 @@ class Links:
         geometries: of convolutions, constants of the program.
     """
 
-    def __init__(self, network: Network, layout: Layout, population: Population, words: Words) -> None:
-        self.network, self.layout, self.words = network, layout, words
+    def __init__(self, layout: Layout, population: Population, words: Words) -> None:
+        network = layout.network
+        self.layout = layout
         self.numbers = {p.name: i for i, p in enumerate(network.populations)}
         self.events: list[dict[str, Any]] = []
         self.direct: list[dict[str, str]] = []
@@ -34,7 +35,7 @@ class Links:
         self.geometries: list[dict[str, str]] = []
         spiking = [c for c in network.connections if not network.is_analog(c)]
         for c in network.incoming[population.name]:
-            pointers = [f"net.{GETTERS[key]}({words.add(array)})" for key, array in weights(c).items()]
+            pointers = [f"{GETTERS[key]}({words.add(array)})" for key, array in weights(c).items()]
             number = network.connections.index(c)
             if isinstance(c.connectivity, Convolution):
                 self.geometries.append({"name": f"kConvolution{number}", "value": geometry(c.connectivity)})
@@ -64,14 +65,12 @@ class Links:
                 }
             )
             values, image = f"ws.stage{name}.values", stage.image
-        own = [p.removeprefix("net.") for p in pointers]
-        real = "double" if self.network.code.staged else "float"
         return {
             "id": f"c{number}",
             "number": place,
             "label": f"from {label(c.source)}: {type(c.connectivity).__name__}",
-            "type": f"{kind_of(c.connectivity)}<{image.type}, {real}>",
-            "arguments": ", ".join(arguments(c, number, own, extent, self._most(image))),
+            "type": f"{kind_of(c.connectivity)}<{image.type}, {self.layout.real}>",
+            "arguments": ", ".join(arguments(c, number, pointers, extent, self._most(image))),
             "source": values,
             "geometry": f"kConvolution{number}",
             "method": self._method(c),
@@ -79,7 +78,7 @@ class Links:
 
     def _most(self, image: Image) -> str:
         """Return the |value| that 32-bit sums must make room for: the grid bounds those of a single step."""
-        return f"{image.most}.0" if self.network.code.staged else "1.0"
+        return f"{image.most}.0" if self.layout.network.code.staged else "1.0"
 
     def _method(self, c: Connection) -> str:
         """Return `add_all` for an image that is computed for a population that does not lie as an image."""
@@ -117,7 +116,7 @@ def direct_call(c: Connection, number: int, pointers: list[str]) -> str:
     if c.pool is not None:
         images = ", ".join(f"Extent{{{', '.join(map(str, s))}}}" for s in (c.pool.in_shape, c.pool.out_shape))
         drive = f"direct_pool({drive}, {images}, {window(c.pool)}).data()"
-    kind, arrays = c.connectivity, ", ".join(pointers)
+    kind, arrays = c.connectivity, ", ".join(f"net.{p}" for p in pointers)
     match kind:
         case Convolution():
             return f"direct_convolution({drive}, {arrays}, kConvolution{number}, ws.total.data());"

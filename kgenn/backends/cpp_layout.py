@@ -64,12 +64,14 @@ class Layout:
     """The images of all populations of a network, and the stages of its connections.
 
     Attributes:
+        real: the C++ type of currents; the sums of a whole stage can need more than float32 holds.
         images: by population.
         stages: of each connection that carries spikes.
     """
 
     def __init__(self, network: Network) -> None:
         self.network = network
+        self.real = "double" if network.code.staged else "float"
         self.shapes = {p.name: image_shape(network, p) for p in network.populations}
         self.stages: dict[Connection, tuple[Stage, ...]] = {}
         borders: dict[str, list[Borders]] = {p.name: [NO_BORDERS] for p in network.populations}
@@ -83,11 +85,6 @@ class Layout:
             p.name: Image(self.shapes[p.name], _widest(borders[p.name]), largest_value(network, p))
             for p in network.populations
         }
-
-    def source(self, connection: Connection) -> Image:
-        """Return the image that a connection reads."""
-        stages = self.stages[connection]
-        return stages[-1].image if stages else self.images[connection.source]
 
     def _stages(self, c: Connection) -> tuple[Stage, ...]:
         source = self.network.by_name[c.source]

@@ -1,61 +1,48 @@
-"""Build a generated C++ program and call it through ctypes."""
+"""Call a generated C++ or CUDA program, compiled to a library, through ctypes."""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
-from typing import get_args
+from typing import ClassVar, get_args
 
 import numpy as np
 
 from kgenn.backends.base import RunOptions, Simulator, SynapseWay, Work
-from kgenn.backends.cpp_program import FILES, WEIGHTS
-from kgenn.backends.cpp_sizes import check_sizes
 from kgenn.backends.interruptible import interruptible
-from kgenn.backends.toolchain import build
-from kgenn.diagnostics import fail
+from kgenn.backends.program_context import WEIGHTS
+from kgenn.diagnostics import KgennError, fail
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network
-from kgenn.ir.recording import Recording, Wanted
-
-SOURCES = tuple(name for name in FILES if name not in ("main.cpp", "CMakeLists.txt"))
+from kgenn.ir.recording import SCORES, Recording, Wanted
 
 
-def read_program(directory: Path) -> dict[str, bytes]:
-    """Return the files of a program from its output directory, so that a user's changes count.
+def read_program(directory: Path, sources: Sequence[str]) -> dict[str, bytes]:
+    """Return the sources and the weights of a program from its output directory, so that a user's changes count.
 
     Raises:
         KgennError: KG605 where a file is missing.
     """
     try:
-        return {name: (directory / name).read_bytes() for name in (*SOURCES, WEIGHTS)}
+        return {name: (directory / name).read_bytes() for name in (*sources, WEIGHTS)}
     except OSError as error:
         what = f"cannot be read: {error.strerror or error}"
         raise fail("KG605", str(error.filename), what, "compile the model again") from error
 
 
-def load_library(
-    network: Network, files: Mapping[str, bytes], directory: Path | None, options: RunOptions
-) -> Simulator:
-    """Compile a program, or find it compiled, and open it with its weights.
-
-    Args:
-        files: of the program, emitted or read.
-        directory: the output directory they are from, where the library is left; None for none.
+def open_library(path: Path) -> ctypes.CDLL:
+    """Load a compiled program.
 
     Raises:
-        KgennError: KG501, KG502 of the toolchain; KG504 where the library does not take the weights.
+        KgennError: KG504 where it is none.
     """
-    check_sizes(network, files, WEIGHTS)
-    path = build({name: files[name] for name in SOURCES}, "network.cpp", "product.cpp", directory)
     try:
-        library = ctypes.CDLL(str(path))
+        return ctypes.CDLL(str(path))
     except OSError as error:
         advice = "delete the file; it is compiled anew"
         raise fail("KG504", str(path), f"cannot be loaded: {error}", advice) from error
-    return CppSimulator(network, library, files[WEIGHTS], options)
 
 
 # As the program numbers them.
@@ -89,7 +76,14 @@ class Outputs(ctypes.Structure):
 
 
 class CppSimulator(Simulator):
-    """A compiled network with its weights."""
+    """A compiled network with its weights.
+
+    Attributes:
+        outputs: `kgenn_recording` of the program's header; where it has `totals`, the program can add up the spike
+            counts of all samples.
+    """
+
+    outputs: ClassVar[type[Outputs]] = Outputs
 
     def __init__(self, network: Network, library: ctypes.CDLL, words: bytes, options: RunOptions) -> None:
         self.network = network
@@ -116,22 +110,23 @@ class CppSimulator(Simulator):
     def work(self) -> tuple[Work, ...]:
         return tuple(work_of(c, usage) for c, usage in zip(self.spiking, self.usage, strict=False))
 
-    def run(self, drive: Array, first_sample: int, wanted: Wanted | None = None) -> Recording:
-        wanted = wanted or Wanted()
+    def run(self, drive: Array, first_sample: int, wanted: Wanted = SCORES) -> Recording:
         network, num_samples, steps = self.network, len(drive), self.network.num_timesteps
         drive = np.ascontiguousarray(drive, np.float32)
         num_neurons = sum(p.size for p in network.spiking)
         scores = np.zeros((num_samples, steps if wanted.curve else 1, network.populations[-1].size), np.float32)
-        counts = np.zeros((num_samples, num_neurons), np.int32)
-        worths = np.zeros_like(counts) if wanted.worths else None
+        together = not wanted.per_sample and hasattr(self.outputs, "totals")
+        shape = (1 if together else num_samples, num_neurons)
+        counts = np.zeros(shape, np.int64 if together else np.int32)
+        worths = np.zeros((num_samples, num_neurons), np.int32) if wanted.worths else None
         raster = np.zeros((num_samples, steps, num_neurons), np.int8) if wanted.trace else None
-        pointers = [None if a is None else a.ctypes.data for a in (scores, counts, worths, raster)]
+        each = None if together else counts
+        pointers = [None if a is None else a.ctypes.data for a in (scores, each, worths, raster)]
         options = Options(self.options.threads, wanted.curve, WAYS.index(self.options.synapses))
-        recording = Outputs(*pointers, ctypes.addressof(self.usage))
+        recording = self.outputs(*pointers, ctypes.addressof(self.usage), *[counts.ctypes.data][: int(together)])
         status = self._call(drive, first_sample, options, recording, (scores, counts, worths, raster))
         if status != 0:
-            what = f"the program ended with status {status}: out of memory"
-            raise fail("KG608", network.name, what, "use fewer threads")
+            raise self.failure(status)
         return Recording(scores, self._split(counts), self._maybe_split(raster), self._maybe_split(worths))
 
     def _call(
@@ -156,6 +151,11 @@ class CppSimulator(Simulator):
 
         updates = len(drive) * self.network.num_timesteps * sum(p.size for p in self.network.spiking)
         return interruptible(call) if updates > QUICK else call()
+
+    def failure(self, status: int) -> KgennError:
+        """Return what a status other than 0 means: KG608, out of memory."""
+        what = f"the program ended with status {status}: out of memory"
+        return fail("KG608", self.network.name, what, "use fewer threads")
 
     def _maybe_split(self, values: Array | None) -> dict[str, Array] | None:
         return None if values is None else self._split(values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,13 @@ import numpy as np
 from kgenn import __version__
 from kgenn.backends.base import Program
 from kgenn.backends.genn_connectivity import Device, storage
+from kgenn.backends.neuron_models import ModelContext, model_context
 from kgenn.backends.render import label, render
 from kgenn.backends.words import values
 from kgenn.ir.connectivity import Convolution, Dense, OneToOne, Sparse
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network, Population
-from kgenn.ir.neuron_code import RANDOM, Dialect, NeuronModel, expression_of, render_statements
-from kgenn.ir.neuron_code import render as render_code
+from kgenn.ir.neuron_code import Dialect
 from kgenn.ir.serialise import npz_bytes
 from kgenn.ir.spike_code import CodeName
 from kgenn.ir.timing import Timing
@@ -33,6 +33,7 @@ GENN = Dialect(
     random="random",
     names={"t": "(t - start)"},
 )
+REALS = {"single": "scalar", "double": "double"}
 LISTENING = replace(GENN, names={"t": "(t - start + (stop - start))"})
 # What a spike adds to the worth of its neuron's spikes, `value` of it, and what happens to that before each step.
 WORTH: Mapping[CodeName, tuple[str, str]] = {
@@ -48,26 +49,6 @@ MODEL = "model.py"
 WEIGHTS = "weights.npz"
 
 
-@dataclass(frozen=True)
-class ModelContext:
-    """A neuron model as the template needs it: names, flags, and rendered code."""
-
-    identifier: str
-    real: str
-    params: tuple[str, ...]
-    state: tuple[str, ...]
-    integrate: tuple[str, ...]
-    update: tuple[str, ...]
-    threshold: str
-    emit: str
-    reset: tuple[str, ...]
-    valued: bool
-    graded: bool
-    uses_random: bool
-    uses_external: bool
-    uses_current: bool
-
-
 def emit_genn(network: Network, device: Device) -> Program:
     """Return the program: model.py, and weights.npz with the arrays it reads."""
     arrays: dict[str, Array] = {}
@@ -75,32 +56,11 @@ def emit_genn(network: Network, device: Device) -> Program:
     return Program({MODEL: render("pygenn/model.py.j2", context), WEIGHTS: npz_bytes(arrays)})
 
 
-def model_context(model: NeuronModel) -> ModelContext:
-    """Render a neuron model for GeNN."""
-    return ModelContext(
-        identifier=model.name.replace("-", "_"),
-        real={"single": "scalar", "double": "double"}[model.precision],
-        params=tuple(model.params),
-        # the code of a threshold and of a reset does not see what the update declares
-        state=(*model.state, *model.locals),
-        integrate=render_statements(model.integrate, LISTENING),
-        update=render_statements(model.update, GENN),
-        threshold=render_code(expression_of(model.threshold), GENN) if model.threshold else "",
-        emit=render_code(expression_of(model.emit), GENN),
-        reset=render_statements(model.reset, GENN),
-        valued=model.valued,
-        graded=model.graded,
-        uses_random=RANDOM in model.used,
-        uses_external="i_ext" in model.used,
-        uses_current="i_syn" in model.used,
-    )
-
-
 def network_context(network: Network, device: Device, arrays: dict[str, Array]) -> dict[str, Any]:
     """Return everything the template needs, adding what it reads at run time to `arrays`."""
     running = [p for p in network.populations if not (p is network.populations[0] and network.coding.analog)]
     names = [p.name for p in network.populations]
-    models = {p.neuron.name: model_context(p.neuron) for p in running}
+    models = {p.neuron.name: model_context(p.neuron, GENN, REALS, LISTENING) for p in running}
     populations = [population_context(network, p, models[p.neuron.name], arrays) for p in running]
     connections = [
         connection_context(network, number, c, device, arrays) for number, c in enumerate(network.connections)
@@ -154,7 +114,7 @@ def population_context(
     if population.bias is not None:
         arrays[f"{identifier}.bias"] = population.bias.astype(np.float32)
     neuron = population.neuron
-    kept = tuple(neuron.state)
+    kept = model.state
     state = dict(zip(kept, map(float, values(population, kept, initial=True)), strict=True))
     state |= dict.fromkeys(neuron.locals, 0.0)
     counted = {"num_spikes": 0.0, "worth": 0.0} if model.threshold else {}

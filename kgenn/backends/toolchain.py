@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import platform
 import re
 import shlex
 import shutil
@@ -23,19 +22,6 @@ from kgenn.checksums import read_sums, sha256_of, sums
 from kgenn.diagnostics import fail
 from kgenn.scratch import scratch
 
-CANDIDATES = ("c++", "g++", "clang++")
-FLAGS = (
-    "-std=c++17",
-    "-O3",
-    "-march=native",
-    "-ffp-contract=off",
-    "-fno-math-errno",
-    "-fno-trapping-math",
-    "-fPIC",
-    "-pthread",
-    # whole vectors: loops over neurons keep no processor waiting
-    *(("-mprefer-vector-width=512",) if platform.machine() == "x86_64" else ()),
-)
 _INCLUDE = re.compile(rb'^#include "([^"]+)"', re.MULTILINE)
 MOST_LOG_LINES = 12
 # After which a compiler is taken to hang: a program of hundreds of layers takes a minute.
@@ -48,36 +34,68 @@ LEAVES = (LIBRARY.format("*"), LIBRARY.format("*") + SUM)
 
 
 @dataclass(frozen=True)
+class Toolchain:
+    """What compiles the programs of a target.
+
+    Attributes:
+        language: for messages.
+        variable: the environment variable that names a compiler, perhaps with arguments.
+        candidates: what is looked for where it names none.
+        flags: of every compilation.
+        machine: what else the result depends on, such as what -march=native means here.
+        missing: the diagnostic's code where there is no compiler.
+        install: what helps then.
+        needed: the versions that are known to work.
+    """
+
+    language: str
+    variable: str
+    candidates: tuple[str, ...]
+    flags: tuple[str, ...]
+    machine: str
+    missing: str
+    install: str
+    needed: str
+
+    def compiler(self) -> Compiler:
+        """Return the compiler that the variable names, or the first found.
+
+        Raises:
+            KgennError: of the code `missing` where there is none.
+        """
+        return find_compiler(self, os.environ.get(self.variable))
+
+
+@dataclass(frozen=True)
 class Compiler:
-    """A compiler: its path and the arguments that CXX adds, and what it says of its version."""
+    """A compiler: its path and the arguments that the variable adds, and what it says of its version."""
 
     command: tuple[str, ...]
     version: str
 
 
 @cache
-def find_compiler(wanted: str | None) -> Compiler:
-    """Return the compiler that `wanted` names, perhaps with arguments as in CXX="ccache g++", or the first found.
-
-    Raises:
-        KgennError: KG501 where there is none.
-    """
-    for name, *arguments in _wanted(wanted):
+def find_compiler(toolchain: Toolchain, wanted: str | None) -> Compiler:
+    """Return the compiler that `wanted` names, as in CXX="ccache g++", or the first found."""
+    for name, *arguments in _wanted(toolchain, wanted):
         path = shutil.which(name)
         if path:
             command = (path, *arguments)
             return Compiler(command, run_compiler([*command, "--version"], VERSION_SECONDS).stdout)
-    what = f"no C++ compiler {wanted!r}" if wanted else f"no C++ compiler; looked for {', '.join(CANDIDATES)}"
-    raise fail("KG501", "PATH", what, "install g++ or clang++ (Debian: apt install g++), or set CXX to one")
+    what = f"no {toolchain.language} compiler"
+    what += f" {wanted!r}" if wanted else f"; looked for {', '.join(toolchain.candidates)}"
+    raise fail(toolchain.missing, "PATH", what, toolchain.install)
 
 
-def _wanted(wanted: str | None) -> list[list[str]]:
+def _wanted(toolchain: Toolchain, wanted: str | None) -> list[list[str]]:
     """Return the commands to look for, each a name and its arguments."""
     try:
-        return [shlex.split(wanted)] if wanted and wanted.strip() else [[name] for name in CANDIDATES]
+        return [shlex.split(wanted)] if wanted and wanted.strip() else [[name] for name in toolchain.candidates]
     except ValueError as error:
         what = f"is {wanted!r}: {str(error).lower()}"
-        raise fail("KG501", "CXX", what, "set it to a compiler and its arguments") from error
+        raise fail(
+            toolchain.missing, toolchain.variable, what, "set it to a compiler and its arguments"
+        ) from error
 
 
 def cache_directory() -> Path:
@@ -86,13 +104,26 @@ def cache_directory() -> Path:
     return Path(chosen) if chosen else user_cache_path("kgenn")
 
 
-def build(sources: Mapping[str, bytes], main: str, shared: str, directory: Path | None = None) -> Path:
+@dataclass(frozen=True)
+class Units:
+    """What is compiled of a program; the other files are included.
+
+    Attributes:
+        main: depends on the network.
+        shared: the same for all networks, and compiled once for all; None for none.
+    """
+
+    main: str
+    shared: str | None = None
+
+
+def build(sources: Mapping[str, bytes], units: Units, toolchain: Toolchain, directory: Path | None = None) -> Path:
     """Compile sources to a shared library, unless the same program was compiled before.
 
     Args:
         sources: file names and contents; all but their comments is the program's identity.
-        main: the file to compile; the others are included, but for
-        shared: which is the same for all programs, and compiled once for all.
+        units: the files to compile.
+        toolchain: what compiles them.
         directory: where the library is left beside the sources, and looked for first, so that a directory
             that was built runs without a compiler.
 
@@ -100,20 +131,21 @@ def build(sources: Mapping[str, bytes], main: str, shared: str, directory: Path 
         The library's path, in `directory` or in the cache.
 
     Raises:
-        KgennError: KG501 without a compiler, KG502 where it fails, KG606 where the cache cannot be written.
+        KgennError: the toolchain's code without a compiler, KG502 where it fails, KG606 where the cache cannot
+            be written.
     """
-    program = _digest(sources)
+    program = _digest(sources, toolchain)
     # the name says what it was made from; a process that has opened one library opens no other of its name
     name = LIBRARY.format(program[:16])
     if directory is not None and (directory / name).is_file():
         return directory / name
-    compiler = find_compiler(os.environ.get("CXX"))
+    compiler = toolchain.compiler()
     library = _cached(compiler, program, ".so")
     if not library.exists():
         try:
             library.parent.mkdir(parents=True, exist_ok=True)
             with scratch(library.with_name("build")) as place:
-                os.replace(_make(compiler, sources, main, shared, place), library)
+                os.replace(_make(toolchain, compiler, sources, units, place), library)
         except OSError as error:
             advice = "make room there, or set KGENN_CACHE to a directory that can be written"
             raise fail(
@@ -132,25 +164,14 @@ def _cached(compiler: Compiler, program: str, suffix: str) -> Path:
     return cache_directory() / f"{key}{suffix}"
 
 
-def _digest(sources: Mapping[str, bytes]) -> str:
-    """Return what a library is made from: sources, flags, and this machine's processor."""
-    digest = hashlib.sha256(processor().encode())
-    for flag in FLAGS:
+def _digest(sources: Mapping[str, bytes], toolchain: Toolchain) -> str:
+    """Return what a library is made from: sources, flags, and this machine."""
+    digest = hashlib.sha256(toolchain.machine.encode())
+    for flag in toolchain.flags:
         digest.update(flag.encode() + b"\0")
     for name in sorted(sources):
         digest.update(name.encode() + b"\0" + without_comments(sources[name]) + b"\0")
     return digest.hexdigest()
-
-
-@cache
-def processor() -> str:
-    """Return what -march=native depends on: the instruction set, and its extensions where Linux lists them."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    flags = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
-    return f"{platform.system()} {platform.machine()} {flags}"
 
 
 def _leave(library: Path, target: Path) -> None:
@@ -178,14 +199,21 @@ def damaged(directory: Path) -> Iterator[tuple[str, str]]:
             yield path.name, str(error)
 
 
-def _make(compiler: Compiler, sources: Mapping[str, bytes], main: str, shared: str, place: Path) -> Path:
+def _make(
+    toolchain: Toolchain, compiler: Compiler, sources: Mapping[str, bytes], units: Units, place: Path
+) -> Path:
     """Compile the shared file, unless it is in the cache, and the main one, and link them."""
     for name, content in sources.items():
         (place / name).write_bytes(content)
-    kept = _cached(compiler, _digest(included(sources, shared)), ".o")
-    if not kept.exists():
-        os.replace(_compiled(compiler, place / f"{shared}.o", "-c", str(place / shared)), kept)
-    return _compiled(compiler, place / "network.so", "-shared", str(place / main), str(kept))
+    objects = []
+    if units.shared is not None:
+        kept = _cached(compiler, _digest(included(sources, units.shared), toolchain), ".o")
+        if not kept.exists():
+            made = place / f"{units.shared}.o"
+            os.replace(_compiled(toolchain, compiler, made, "-c", str(place / units.shared)), kept)
+        objects.append(str(kept))
+    main = str(place / units.main)
+    return _compiled(toolchain, compiler, place / "network.so", "-shared", main, *objects)
 
 
 def included(sources: Mapping[str, bytes], unit: str) -> dict[str, bytes]:
@@ -199,13 +227,13 @@ def included(sources: Mapping[str, bytes], unit: str) -> dict[str, bytes]:
     return found
 
 
-def _compiled(compiler: Compiler, output: Path, *arguments: str) -> Path:
+def _compiled(toolchain: Toolchain, compiler: Compiler, output: Path, *arguments: str) -> Path:
     """Return the file that a compiler wrote.
 
     Raises:
         KgennError: KG502 where it wrote none, KG606 where it had no room.
     """
-    command = [*compiler.command, *FLAGS, "-o", str(output), *arguments]
+    command = [*compiler.command, *toolchain.flags, "-o", str(output), *arguments]
     done = run_compiler(command, COMPILE_SECONDS, {**os.environ, "TMPDIR": str(output.parent)})
     if done.returncode == 0 and output.is_file():
         return output
@@ -214,4 +242,4 @@ def _compiled(compiler: Compiler, output: Path, *arguments: str) -> Path:
     code, log = done.returncode, "\n".join(done.stderr.strip().splitlines()[:MOST_LOG_LINES])
     how = f"was ended by signal {-code}" if code < 0 else f"ended with status {code}"
     what = f"{how}:\n{log}" if log else f"{how} and wrote no {output.suffix} file"
-    raise fail("KG502", " ".join(compiler.command), what, "set CXX to GCC 9 or later, or Clang 10 or later")
+    raise fail("KG502", " ".join(compiler.command), what, f"set {toolchain.variable} to {toolchain.needed}")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kgenn.backends.toolchain import find_compiler
+from kgenn.backends.cpp import toolchain
 from kgenn.diagnostics import KgennError
 
 
@@ -52,7 +52,7 @@ def gpu_name() -> str | None:
 def compiler_version() -> str | None:
     """Return the first line of what the C++ compiler says of itself; None where there is none."""
     try:
-        lines = find_compiler(os.environ.get("CXX")).version.splitlines()
+        lines = toolchain().compiler().version.splitlines()
     except KgennError:
         return None
     return lines[0] if lines else None

@@ -79,9 +79,10 @@ def differential(members: int) -> NeuronModel:
     was sent too much is taken back by at most as much, 1 below 2 units, 2 below 4 …, so that the sum of what was
     sent is never negative.
     """
-    size = f"{2 ** (members - 1)}"
-    for k in reversed(range(members - 1)):
-        size = f"{2**k} if excess < {1.5 * 2**k} * v_thresh else ({size})"
+    # a sum of choices and not a chain of them: compilers turn it into vectors
+    size = " + ".join(
+        ["1", *(f"({2**k} if excess >= {1.5 * 2**k} * v_thresh else 0)" for k in range(members - 1))]
+    )
     return NeuronModel(
         name=f"differential-{members}",
         params={

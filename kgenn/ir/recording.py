@@ -26,11 +26,13 @@ class Wanted:
         trace: every spike.
         worths: what each neuron's spikes were worth.
         curve: scores after every step, not only after the last.
+        per_sample: the spike counts of each sample; else a simulator may give those of all samples together.
     """
 
     trace: bool = False
     worths: bool = False
     curve: bool = True
+    per_sample: bool = True
 
 
 # Scores after every step, and no spikes but their number.
@@ -44,8 +46,9 @@ class Recording:
     Attributes:
         scores: the readout after each step, shape (N, T, num_classes), float32; (N, 1, num_classes) without
             the curve.
-        spike_counts: for each spiking population the spikes of each neuron, shape (N, size), int32; a
-            spike of value n counts as |n|, or as one where the neuron model is graded.
+        spike_counts: for each spiking population the spikes of each neuron, shape (N, size), integers; a
+            spike of value n counts as |n|, or as one where the neuron model is graded. Of all samples together,
+            shape (1, size), where those of each were not asked for and the simulator adds them up.
         raster: for each spiking population the value of every spike, shape (N, T, size), int8; None unless
             it was asked for.
         worths: for each spiking population the worth of each neuron's spikes, its values weighted as the

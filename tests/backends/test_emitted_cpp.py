@@ -14,7 +14,8 @@ import pytest
 
 from kgenn.artifact import Artifact, read_directory, write_directory
 from kgenn.backends import TARGETS
-from kgenn.backends.cpp_program import FILES, WEIGHTS
+from kgenn.backends.cpp_program import FILES
+from kgenn.backends.program_context import WEIGHTS
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.backends.render import label
 from kgenn.backends.simulate import simulate

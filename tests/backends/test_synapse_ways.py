@@ -13,7 +13,7 @@ import pytest
 from kgenn.backends import TARGETS
 from kgenn.backends.base import RunOptions, SynapseWay
 from kgenn.backends.cpp_library import LANES, CppSimulator
-from kgenn.backends.cpp_program import WEIGHTS
+from kgenn.backends.program_context import WEIGHTS
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.few_spike import FewSpike

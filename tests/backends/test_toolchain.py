@@ -11,7 +11,7 @@ import pytest
 
 import kgenn
 from kgenn.backends import TARGETS, toolchain
-from kgenn.backends.cpp_program import WEIGHTS
+from kgenn.backends.program_context import WEIGHTS
 from kgenn.backends.toolchain import cache_directory
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.diagnostics import KgennError

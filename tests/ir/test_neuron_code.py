@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kgenn.backends.cpp_neurons import CPP, model_context
+from kgenn.backends.cpp_program import CPP
+from kgenn.backends.neuron_models import model_context
 from kgenn.backends.render import render as render_template
 from kgenn.conversion.neurons import (
     ACCUMULATE,
@@ -132,10 +133,10 @@ def test_expressions_render_to_c(code: str, rendered: str) -> None:
 
 
 def test_an_integrate_and_fire_neuron_renders_to_three_lines() -> None:
-    context = model_context(INTEGRATE_FIRE)
+    context = model_context(INTEGRATE_FIRE, CPP)
     assert context.update == ("v = (v + i_syn);",)
     assert context.threshold == "(v >= v_thresh)"
-    assert context.reset == (("v", "(v - v_thresh)"),)
+    assert context.conditional_reset == (("v", "(v - v_thresh)"),)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +159,7 @@ def test_an_integrate_and_fire_neuron_renders_to_three_lines() -> None:
     ids=lambda model: model.name,
 )
 def test_flags_of_a_model_tell_what_its_code_reads(model: NeuronModel) -> None:
-    context = model_context(model)
+    context = model_context(model, CPP)
     text = " ".join((model.update, model.threshold, model.reset, model.emit))
     assert context.uses_random == ("random24" in text)
     assert context.uses_external == ("i_ext" in text)
@@ -188,7 +189,7 @@ def test_arithmetic_has_the_precision_of_the_model(precision: str) -> None:
     # the largest number of 24 bits doubled 30 times, and one in each step: 54 bits would be one too many
     model = replace(DOUBLING, precision=precision)  # type: ignore[arg-type]
     real, bits = {"single": (np.float32, 24), "double": (np.float64, 53)}[precision]
-    assert model_context(model).real == {"single": "float", "double": "double"}[precision]
+    assert model_context(model, CPP).real == {"single": "float", "double": "double"}[precision]
     ((_, expression),) = statements(model.integrate)
     v, exact = np.zeros(1, real), 0
     for step in range(bits + 1):
@@ -206,7 +207,7 @@ def test_constants_are_float32_in_double_precision_too() -> None:
 
 
 def test_what_is_run_while_listening_is_rendered_apart() -> None:
-    context = model_context(DOUBLING)
+    context = model_context(DOUBLING, CPP)
     assert render_statements(DOUBLING.integrate, CPP) == ("v = ((v + v) + i_syn);",)
     assert context.update == ("v = (v + v);",)
     # a step of the neuron's own reads no current
@@ -267,7 +268,7 @@ def compiled_values(codes: list[str], table: Array, scratch: Path) -> Array:
     bodies = "\n".join(BODY.format(expression=render(expression_of(code), CPP)) for code in codes)
     source, program = scratch / "expressions.cpp", scratch / "expressions"
     source.write_text(PROGRAM.format(bodies=bodies))
-    (scratch / "neurons.hpp").write_bytes(render_template("cpp/neurons.hpp.j2", {}))
+    (scratch / "neurons.hpp").write_bytes(render_template("cpp/neurons.hpp.j2", {"function": "inline"}))
     command = ["g++", "-std=c++17", "-O2", "-march=native", "-ffp-contract=off", "-o", str(program), str(source)]
     subprocess.run(command, check=True)
     done = subprocess.run([program], input=table.tobytes(), capture_output=True, check=True)

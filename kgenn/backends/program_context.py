@@ -1,0 +1,110 @@
+"""What the templates of generated C++ and CUDA programs say alike, and how such a program is written."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kgenn import __version__
+from kgenn.backends.base import Program
+from kgenn.backends.cpp_layout import Layout
+from kgenn.backends.neuron_models import ModelContext, model_context
+from kgenn.backends.render import label, render, without_comments
+from kgenn.backends.words import Words, values
+from kgenn.ir.network import Network, Population
+from kgenn.ir.neuron_code import Dialect
+from kgenn.ir.spike_code import CodeName
+
+WEIGHTS = "weights.bin"
+# What a neuron's spikes are worth together, for the header.
+WORTH_NOTES: Mapping[CodeName, str] = {
+    "rate": "1 each",
+    "binary": "2^(T - 1 - t) each",
+    "latency": "T - t each",
+    "differential": "1 each",
+}
+
+Context = dict[str, Any]
+# Returns what a target adds to the context of a population: at least its `events` and `direct`, the connections
+# into it that carry spikes and those that carry a constant current.
+Describe = Callable[[Layout, Population, Context, Words], Context]
+
+
+def write_program(context: Context, network: Network, words: Words, templates: Mapping[str, str]) -> Program:
+    """Render a program's files: sources that depend on the network's structure alone, and its words.
+
+    Args:
+        context: what the templates need but for the structure's checksum, which ties the words to the sources.
+        templates: of each file; the first file is what the checksum is of.
+    """
+    blank = render(next(iter(templates.values())), {**context, "structure": 0})
+    structure = zlib.crc32(without_comments(blank))
+    files = {name: render(template, {**context, "structure": structure}) for name, template in templates.items()}
+    return Program({**files, WEIGHTS: words.finish(network, structure)})
+
+
+def network_context(network: Network, words: Words, dialect: Dialect, describe: Describe) -> Context:
+    """Return everything the templates need, adding the network's arrays to `words` on the way."""
+    models = {p.neuron.name: model_context(p.neuron, dialect) for p in network.populations}
+    staged, layout = network.code.staged, Layout(network)
+    first = 0
+    populations = []
+    for number, population in enumerate(network.populations):
+        context = population_context(network, layout, number, models[population.neuron.name], words)
+        context |= {"first": first, "last": first + population.size - 1}
+        context |= describe(layout, population, context, words)
+        first += population.size if context["spiking"] else 0
+        populations.append(context)
+    running = [p for p in populations if not p["silent"]]
+    used = {p["model"].name for p in running if not p["maximum"]}
+    events = [c for p in running for c in p["events"]]
+    return {
+        "version": __version__,
+        "title": label(network.name),
+        "num_inputs": network.populations[0].size,
+        "input_shape": " x ".join(map(str, network.populations[0].shape)),
+        "input_note": f"encoder {network.coding.encoder}, {network.coding.low:g} to {network.coding.high:g}",
+        "num_classes": network.populations[-1].size,
+        "num_neurons": first,
+        "num_connections": max(1, len(events)),
+        "connections": events,
+        "staged": staged,
+        "steady": network.code.steady,
+        "code": network.code_name,
+        "steps": network.num_timesteps if staged else 0,
+        "worths": network.code.worth(network.num_timesteps).tolist() if staged else [],
+        "real": layout.real,
+        "value_type": layout.images[network.populations[0].name].type,
+        "worth_note": WORTH_NOTES[network.code_name],
+        "counts_readout": network.readout == "spike-count",
+        "num_words": words.size,
+        "models": [m for m in models.values() if m.name in used],
+        "any_direct": any(p["direct"] for p in running),
+        "populations": running,
+    }
+
+
+def population_context(
+    network: Network, layout: Layout, number: int, model: ModelContext, words: Words
+) -> Context:
+    """Return what the templates of every target need of one population."""
+    population = network.populations[number]
+    bias = population.bias
+    into = network.incoming[population.name]
+    return {
+        "id": f"p{number}",
+        "image": layout.images[population.name],
+        "label": label(population.name),
+        "shape": " x ".join(map(str, population.shape)),
+        "size": population.size,
+        "model": model,
+        "spiking": bool(model.threshold),
+        "silent": number == 0 and network.coding.analog,
+        "maximum": network.code.staged and population.maximum,
+        "params_offset": words.add(values(population, model.params, initial=False)),
+        "initial_offset": words.add(values(population, model.state, initial=True)),
+        "bias_offset": None if bias is None else words.add(bias.astype("float32")),
+        "has_constant": bias is not None or any(map(network.is_analog, into)),
+        "readout": network.readout if population is network.populations[-1] else "",
+    }

@@ -1,0 +1,211 @@
+"""The emitted CUDA gives the same spikes as the reference, on a device that the host plays; nvcc takes it too."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+from cuda_programs import HostDevice, build_executable, emit_cuda
+
+from kgenn.backends import TARGETS
+from kgenn.backends.base import SynapseWay
+from kgenn.backends.cuda_program import TEMPLATES
+from kgenn.backends.program_context import WEIGHTS
+from kgenn.backends.reference import ReferenceSimulator
+from kgenn.ir.network import Network
+from kgenn.ir.recording import Wanted
+from networks import RECIPES
+from programs import WARNINGS, classify
+from recordings import EVERYTHING, METHODS, assert_same, converted, drive_of, inputs_of
+
+needs_gcc = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+needs_nvcc = pytest.mark.skipif(shutil.which("nvcc") is None, reason="needs nvcc, of the CUDA toolkit")
+FIRST_SAMPLE = 1_000_003
+
+# every kind of connection and of value, of every method: (network, method, encoder, timesteps)
+CASES = [
+    ("residual_shortcut", "data-norm", "poisson-signed", 0),
+    ("wide_64", "data-norm", "if", 7),
+    ("conv_groups", "data-norm", "spike", 0),
+    ("pool_input", "data-norm", "direct", 0),
+    ("pool_add", "burst", "direct", 5),
+    ("concat_pool_conv", "calibrated", "direct", 0),
+    ("max_pool_skip", "few-spike", "few-spike-signed", 12),
+    ("skip_to_readout", "ttfs", "ttfs", 0),
+]
+# the others with each kind of method in turn
+TURNS = [("data-norm", "poisson"), ("burst", "direct"), ("few-spike", "few-spike"), ("ttfs", "direct")]
+REST = [
+    pytest.param(name, *TURNS[i % len(TURNS)], 0, marks=pytest.mark.slow)
+    for i, name in enumerate(RECIPES)
+    if i % 4 == 0 or "separable" in name or "global" in name
+]
+
+
+def network_of(name: str, method: str, encoder: str, num_timesteps: int) -> Network:
+    converter, lengths = METHODS[method]
+    return converted(name, encoder, converter, num_timesteps=num_timesteps or lengths[0])
+
+
+@needs_gcc
+@pytest.mark.parametrize(("name", "method", "encoder", "num_timesteps"), [*CASES, *REST])
+def test_every_way_gives_the_spikes_of_the_reference_in_any_batch(
+    tmp_path: Path, name: str, method: str, encoder: str, num_timesteps: int
+) -> None:
+    network = network_of(name, method, encoder, num_timesteps)
+    drive = drive_of(network, encoder, 5)
+    expected = ReferenceSimulator(network).run(drive, FIRST_SAMPLE, EVERYTHING)
+    device = HostDevice(network, tmp_path)
+    for way in get_args(SynapseWay):
+        simulator = device.simulator(way)
+        assert_same(expected, simulator.run(drive, FIRST_SAMPLE, EVERYTHING))
+        for work in simulator.work:
+            assert way != "events" or set(work.ways) == {"events"}
+    for start, stop in ((0, 1), (3, 5)):
+        part = simulator.run(drive[start:stop], FIRST_SAMPLE + start, Wanted(curve=False))
+        assert np.array_equal(part.scores, expected.scores[start:stop, -1:])
+        assert all(np.array_equal(c, expected.spike_counts[n][start:stop]) for n, c in part.spike_counts.items())
+    together = simulator.run(drive, FIRST_SAMPLE, Wanted(per_sample=False))
+    for population, counts in together.spike_counts.items():
+        assert np.array_equal(counts, expected.spike_counts[population].sum(axis=0, keepdims=True))
+
+
+@needs_gcc
+def test_tensor_cores_are_used_where_they_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = network_of("wide_64", "data-norm", "direct", 3)
+    drive = drive_of(network, "direct", 2)
+    device = HostDevice(network, tmp_path)
+    simulator = device.simulator()
+    recording = simulator.run(drive, 0, EVERYTHING)
+    # a tile has 64 columns, too many for the readout's four
+    assert [set(work.ways) for work in simulator.work] == [{"tiles"}, {"events"}]
+    assert recording.raster is not None
+    for work in simulator.work:
+        assert work.density == pytest.approx((recording.raster[work.source] != 0).mean())
+    # before Turing no tensor core multiplies bytes
+    monkeypatch.setenv("CUDA_HOST_CAPABILITY", "70")
+    older = device.simulator("dense")
+    assert_same(recording, older.run(drive, 0, EVERYTHING))
+    assert [set(work.ways) for work in older.work] == [{"events"}, {"events"}]
+
+
+@needs_gcc
+def test_samples_that_do_not_fit_at_once_run_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = network_of("residual_shortcut", "data-norm", "poisson", 50)
+    drive = drive_of(network, "poisson", 40)
+    expected = ReferenceSimulator(network).run(drive, 7, EVERYTHING)
+    device = HostDevice(network, tmp_path)
+    for megabytes in (64, 1):
+        monkeypatch.setenv("CUDA_HOST_MEMORY", str(megabytes << 20))
+        assert_same(expected, device.simulator().run(drive, 7, EVERYTHING))
+
+
+@needs_gcc
+def test_a_spike_count_readout_keeps_the_contract_on_the_device(tmp_path: Path) -> None:
+    network = converted("relu_output", "poisson", readout="spike-count")
+    drive = drive_of(network, "poisson")
+    expected = ReferenceSimulator(network).run(drive, 0, EVERYTHING)
+    assert_same(expected, HostDevice(network, tmp_path).simulator().run(drive, 0, EVERYTHING))
+
+
+@needs_gcc
+def test_weights_beyond_16_bits_are_exact_without_tensor_cores(tmp_path: Path) -> None:
+    base = network_of("residual_shortcut", "data-norm", "poisson-signed", 0)
+    connections = tuple(
+        replace(c, connectivity=c.connectivity.with_weights(c.connectivity.weights * 8)) for c in base.connections
+    )
+    network = replace(base, connections=connections)
+    drive = drive_of(network, "poisson-signed")
+    simulator = HostDevice(network, tmp_path).simulator("dense")
+    assert_same(ReferenceSimulator(network).run(drive, 0, EVERYTHING), simulator.run(drive, 0, EVERYTHING))
+    assert any("events" in work.ways for work in simulator.work)
+
+
+# what differs most: staged and not, with and without tensor cores, a direct input
+COMPILED = [("concat_pool_conv", "burst", "direct"), ("max_pool_skip", "few-spike", "few-spike")]
+
+
+@needs_nvcc
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "method", "encoder"), COMPILED)
+@pytest.mark.parametrize("architecture", ["sm_75", "sm_90"])
+def test_nvcc_compiles_it_without_warnings(
+    tmp_path: Path, architecture: str, name: str, method: str, encoder: str
+) -> None:
+    directory = emit_cuda(network_of(name, method, encoder, 0), tmp_path)
+    command = ["nvcc", "-std=c++17", "-O1", f"-arch={architecture}", "--fmad=false", "-Werror", "all-warnings"]
+    command += ["-Xcompiler", "-Wall,-Wextra,-fPIC", "-c", "-o", str(tmp_path / "network.o")]
+    done = subprocess.run([*command, str(directory / "network.cu")], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@needs_nvcc
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="needs cmake")
+def test_the_directory_builds_with_cmake_and_nvcc(tmp_path: Path) -> None:
+    directory = emit_cuda(converted("dense", "poisson"), tmp_path / "source")
+    made = tmp_path / "made"
+    architecture = "-DCMAKE_CUDA_ARCHITECTURES=80"  # the default is that of the device, if there is one
+    for command in (
+        ["cmake", "-S", str(directory), "-B", str(made), architecture],
+        ["cmake", "--build", str(made)],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert (made / "kgenn_classify").exists()
+
+
+@needs_gcc
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "method", "encoder"), [("wide_64", "data-norm", "direct"), COMPILED[1]])
+def test_no_thread_reaches_beyond_an_array_of_the_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, method: str, encoder: str
+) -> None:
+    network = network_of(name, method, encoder, 5)
+    directory = emit_cuda(network, tmp_path)
+    program = build_executable(directory, "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    # fibers are not its fibers; of that it would warn
+    monkeypatch.setenv("ASAN_OPTIONS", "detect_stack_use_after_return=0:log_path=/dev/null")
+    x = inputs_of(network, encoder, 2)
+    scores = ReferenceSimulator(network).run(network.drive(x), 0).scores[:, -1]
+    assert classify(program, directory, x) == scores.argmax(axis=1).tolist()
+
+
+def test_the_header_is_plain_c(tmp_path: Path) -> None:
+    directory = emit_cuda(converted("dense"), tmp_path)
+    (tmp_path / "use.c").write_text('#include "kgenn_network.h"\nint main(void) { return KGENN_OK; }\n')
+    compiler = shutil.which("gcc") or pytest.skip("needs gcc")
+    command = [compiler, "-std=c99", *WARNINGS, "-fsyntax-only", str(directory / "use.c")]
+    subprocess.run(command, check=True)
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize(("name", "method", "encoder"), [("pool_add", "data-norm", "poisson"), COMPILED[1]])
+def test_emitted_text_is_as_reviewed(name: str, method: str, encoder: str, golden: Path, update: bool) -> None:
+    path = golden / f"cuda_{name}_{encoder}.cu.txt"
+    text = TARGETS.get("cuda")().emit(network_of(name, method, encoder, 0)).files["network.cu"].decode()
+    if update:
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8"), (
+        "review the change, then run: pytest -m golden --update-golden"
+    )
+
+
+def test_its_sources_depend_on_the_structure_alone() -> None:
+    def sources(network: Network) -> dict[str, bytes]:
+        files = TARGETS.get("cuda")().emit(network).files
+        assert set(files) == {*TEMPLATES, WEIGHTS}
+        return {name: content for name, content in files.items() if name != WEIGHTS}
+
+    base = converted("residual_shortcut", "poisson")
+    weights = tuple(
+        replace(c, connectivity=c.connectivity.with_weights(c.connectivity.weights + 1)) for c in base.connections
+    )
+    assert sources(replace(base, connections=weights, num_timesteps=99, seed=8)) == sources(base)
