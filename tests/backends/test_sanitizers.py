@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kgenn.backends.cpp_program import FILES, WEIGHTS
+from kgenn.backends.cpp_program import FILES
+from kgenn.backends.program_context import WEIGHTS
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.ir.network import Network
 from processors import PROCESSORS, refusal

@@ -125,7 +125,7 @@ MISTAKES = [
     ('converter = "data-norm"\nloss = 3', 5, "timesteps auto"),
     ('converter = "data-norm"\nbinarise = 0.5', 5, "encoder spike"),
     ('converter = "ttfs"\nscale-rule = "maximun"', 5, "did you mean 'maximum'?"),
-    ('converter = "ttfs"\ntarget = "gpu"', 5, "known: cpu, genn-cpu"),
+    ('converter = "ttfs"\ntarget = "gpu"', 5, "known: cpu, cuda, genn-cpu"),
     ('converter = "ttfs"\nallow = ["bias", "max-pol"]', 5, "did you mean 'max-pool'?"),
     ('converter = "ttfs"\nresidual = "straight"', 5, "known: direct, identity"),
     ('converter = "ttfs"\nkind = "tabel"', 5, "did you mean 'table'?"),

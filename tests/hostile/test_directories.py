@@ -15,8 +15,9 @@ import pytest
 from benchmarks.fuzz.seeds import CELL, CONFIG, Input, seeds
 from kgenn.artifact import MANIFEST, NETWORK, read_directory
 from kgenn.backends.base import RunOptions
-from kgenn.backends.cpp_program import WEIGHTS, emit_cpp
+from kgenn.backends.cpp_program import emit_cpp
 from kgenn.backends.cpp_sizes import HEADER, check_sizes
+from kgenn.backends.program_context import WEIGHTS
 from kgenn.backends.reference import Reference
 from kgenn.bench.config import read_configs
 from kgenn.bench.store import read_lines

@@ -22,6 +22,7 @@ from kgenn.conversion.threshold_relu import ThresholdReLU
 from kgenn.conversion.time_to_first_spike import TimeToFirstSpike
 from kgenn.conversion.unscaled import Unscaled
 from kgenn.diagnostics import KgennError
+from kgenn.encoders import encoders_of
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network, ReadoutKind
 from kgenn.ir.recording import Recording, Wanted
@@ -132,7 +133,7 @@ def setups(draw: st.DrawFn, methods: st.SearchStrategy[Converter] = converters) 
     converter = draw(methods)
     return Setup(
         converter,
-        draw(st.sampled_from([e for e in ALL_ENCODERS if e in converter.encoders])),
+        draw(st.sampled_from([e for e in ALL_ENCODERS if e in encoders_of(converter.code)])),
         draw(st.sampled_from(LENGTHS[converter.code])),
         draw(lowerings),
         draw(st.sampled_from(converter.readouts)),

@@ -12,7 +12,8 @@ from tempfile import TemporaryDirectory
 
 from kgenn.backends.base import RunOptions, SynapseWay
 from kgenn.backends.cpp_library import CppSimulator
-from kgenn.backends.cpp_program import PRODUCT, WEIGHTS
+from kgenn.backends.cpp_program import PRODUCT
+from kgenn.backends.program_context import WEIGHTS
 from kgenn.backends.toolchain import cache_directory
 from kgenn.ir.network import Network
 from processors import flags_of
