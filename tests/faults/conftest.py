@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,14 +17,6 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = kgenn(*compile_arguments(output))
     assert done.code == 0, done.err
     return output
-
-
-@pytest.fixture(scope="session", autouse=True)
-def interrupts() -> Iterator[None]:
-    """Let interrupts reach the processes of the tests, where the tests run in the background of a shell."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
