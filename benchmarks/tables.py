@@ -115,7 +115,7 @@ def layer_rows() -> Iterator[tuple[str, str, str, str]]:
         flags = ", ".join(f"`--allow {name}`" for name in dict.fromkeys(needed) if name) or "strict"
         fates = plan(graph, lower(graph, LoweringOptions()))
         becomes = next(fate.becomes for fate in fates if fate.layer.startswith("layer "))
-        names = CONVERTERS.names()
+        names = sorted(CONVERTERS.table)
         cannot = [name for name in names if violations(graph, CONVERTERS.get(name)(), tuple(FEATURES))]
         if len(cannot) == len(names):
             yield f"`{label}`", "read only", "no", "no"
@@ -125,7 +125,7 @@ def layer_rows() -> Iterator[tuple[str, str, str, str]]:
 
 def method_rows() -> Iterator[tuple[str, ...]]:
     """Yield what each converter declares: name, rule, features, signed input, code, encoders, timesteps."""
-    for name in CONVERTERS.names():
+    for name in sorted(CONVERTERS.table):
         cls = CONVERTERS.get(name)
         names = encoders_of(cls.code)
         features = [feature in cls.represents for feature in FEATURES]
@@ -136,9 +136,9 @@ def method_rows() -> Iterator[tuple[str, ...]]:
 
 def encoder_rows() -> Iterator[tuple[str, str, str]]:
     """Yield (encoder, what it does, the converters that take its spikes)."""
-    for name in ENCODERS.names():
-        takers = [c for c in CONVERTERS.names() if name in encoders_of(CONVERTERS.get(c).code)]
-        everyone = len(takers) == len(CONVERTERS.names())
+    for name in sorted(ENCODERS.table):
+        takers = [c for c in sorted(CONVERTERS.table) if name in encoders_of(CONVERTERS.get(c).code)]
+        everyone = len(takers) == len(sorted(CONVERTERS.table))
         yield f"`{name}`", first_line(ENCODERS.get(name)), "all" if everyone else listed(takers)
 
 
@@ -161,11 +161,11 @@ def first_line(entry: object) -> str:
 
 def tables() -> dict[str, str]:
     """Return each table by the name of its place in the README."""
-    missing = {name.split("(")[0] for name, _, _ in SAMPLES} - set(LAYERS.names())
+    missing = {name.split("(")[0] for name, _, _ in SAMPLES} - set(LAYERS.table)
     assert not missing, f"samples of unknown layers: {missing}"
     features = [f"`{feature}`" for feature in FEATURES]
     declared = (*features, "signed input", "code", "encoders, the default first", "default T")
-    targets = [(f"`{name}`", first_line(TARGETS.get(name))) for name in TARGETS.names()]
+    targets = [(f"`{name}`", first_line(TARGETS.get(name))) for name in sorted(TARGETS.table)]
     return {
         "layers": markdown(("layer", "becomes", "profile", "converters"), list(layer_rows())),
         "methods": markdown(("converter", "rule", *declared), list(method_rows())),
