@@ -16,10 +16,10 @@ WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wpedantic")
 PLAIN = ("-std=c++17", "-O1", "-ffp-contract=off", "-pthread")
 
 
-def emit(network: Network, directory: Path) -> Path:
-    """Write the C++ program of a network and return its directory."""
+def emit(network: Network, directory: Path, target: str = "cpu") -> Path:
+    """Write the program of a network and return its directory."""
     directory.mkdir(parents=True, exist_ok=True)
-    for name, content in TARGETS.get("cpu")().emit(network).files.items():
+    for name, content in TARGETS.get(target)().emit(network).files.items():
         (directory / name).write_bytes(content)
     return directory
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kgenn.artifact import write_file
+from kgenn.artifact import unwritable, write_file
 from kgenn.bench.extras import extra
 from kgenn.bench.json_object import SCHEMA
-from kgenn.diagnostics import KgennError, fail
+from kgenn.diagnostics import fail
 
 SWEEP = "sweep.json"
 CELLS = "cells.jsonl"
@@ -57,7 +57,7 @@ class Store:
             finally:
                 os.close(file)
         except OSError as error:
-            raise _unwritable(path, error) from error
+            raise unwritable(path, error) from error
         if written != len(content):
             raise fail(
                 "KG606", str(path), "the disk is full", "make room and start again: finished cells are kept"
@@ -100,7 +100,7 @@ def opened(directory: Path) -> Iterator[Store]:
         what = "is in use by another kgenn bench"
         raise fail("KG622", str(directory), what, "wait for it, or give another directory") from None
     except OSError as error:
-        raise _unwritable(directory, error) from error
+        raise unwritable(directory, error) from error
     with held:  # the system gives the lock back when this process ends, however it ends
         yield Store(directory, read_lines(directory, cut=True))
 
@@ -123,7 +123,7 @@ def read_lines(directory: Path, cut: bool = False) -> dict[str, Line]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     lines: dict[str, Line] = {}
     for number, text in enumerate(content[:whole].splitlines(), start=1):
         line = _decoded(text, f"{path}:{number}")
@@ -152,7 +152,7 @@ def _check(directory: Path) -> None:
     try:
         names = {path.name for path in directory.iterdir()}
     except OSError as error:
-        raise _unwritable(directory, error) from error
+        raise unwritable(directory, error) from error
     if names and not names & own:
         what = "holds something else than the results of kgenn bench"
         raise fail("KG622", str(directory), what, "give another directory")
@@ -160,7 +160,3 @@ def _check(directory: Path) -> None:
 
 def _encoded(line: Line) -> bytes:
     return json.dumps(line, ensure_ascii=True, allow_nan=False).encode() + b"\n"
-
-
-def _unwritable(path: Path, error: OSError) -> KgennError:
-    return fail("KG606", str(path), f"cannot be written: {error.strerror or error}")

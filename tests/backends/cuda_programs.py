@@ -6,23 +6,16 @@ import ctypes
 import subprocess
 from pathlib import Path
 
-from kgenn.backends import TARGETS, RunOptions
+from kgenn.backends import RunOptions
 from kgenn.backends.base import SynapseWay
 from kgenn.backends.cuda import CudaSimulator
 from kgenn.backends.program_context import WEIGHTS
 from kgenn.ir.network import Network
+from programs import emit
 
 HOST = Path(__file__).parent / "cuda_host"
 FLAGS = ("-std=c++17", "-O1", "-ffp-contract=off", "-fPIC", "-shared")
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas")
-
-
-def emit_cuda(network: Network, directory: Path) -> Path:
-    """Write the CUDA program of a network and return its directory."""
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, content in TARGETS.get("cuda")().emit(network).files.items():
-        (directory / name).write_bytes(content)
-    return directory
 
 
 def build_executable(directory: Path, *flags: str) -> Path:
@@ -40,7 +33,7 @@ class HostDevice:
 
     def __init__(self, network: Network, directory: Path, *flags: str) -> None:
         self.network = network
-        source, library = emit_cuda(network, directory) / "network.cu", directory / "network.so"
+        source, library = emit(network, directory, "cuda") / "network.cu", directory / "network.so"
         command = ["g++", *FLAGS, *WARNINGS, *flags, "-I", str(HOST), "-o", str(library), "-x", "c++", str(source)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr

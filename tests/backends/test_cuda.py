@@ -10,7 +10,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from cuda_programs import HostDevice, build_executable, emit_cuda
+from cuda_programs import HostDevice, build_executable
 
 from kgenn.backends import TARGETS
 from kgenn.backends.base import SynapseWay
@@ -20,7 +20,7 @@ from kgenn.backends.reference import ReferenceSimulator
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Wanted
 from networks import RECIPES
-from programs import WARNINGS, classify
+from programs import WARNINGS, classify, emit
 from recordings import EVERYTHING, METHODS, assert_same, converted, drive_of, inputs_of
 
 needs_gcc = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
@@ -139,7 +139,7 @@ COMPILED = [("concat_pool_conv", "burst", "direct"), ("max_pool_skip", "few-spik
 def test_nvcc_compiles_it_without_warnings(
     tmp_path: Path, architecture: str, name: str, method: str, encoder: str
 ) -> None:
-    directory = emit_cuda(network_of(name, method, encoder, 0), tmp_path)
+    directory = emit(network_of(name, method, encoder, 0), tmp_path, "cuda")
     command = ["nvcc", "-std=c++17", "-O1", f"-arch={architecture}", "--fmad=false", "-Werror", "all-warnings"]
     command += ["-Xcompiler", "-Wall,-Wextra,-fPIC", "-c", "-o", str(tmp_path / "network.o")]
     done = subprocess.run([*command, str(directory / "network.cu")], capture_output=True, text=True, check=False)
@@ -150,7 +150,7 @@ def test_nvcc_compiles_it_without_warnings(
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("cmake") is None, reason="needs cmake")
 def test_the_directory_builds_with_cmake_and_nvcc(tmp_path: Path) -> None:
-    directory = emit_cuda(converted("dense", "poisson"), tmp_path / "source")
+    directory = emit(converted("dense", "poisson"), tmp_path / "source", "cuda")
     made = tmp_path / "made"
     architecture = "-DCMAKE_CUDA_ARCHITECTURES=80"  # the default is that of the device, if there is one
     for command in (
@@ -169,7 +169,7 @@ def test_no_thread_reaches_beyond_an_array_of_the_device(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, method: str, encoder: str
 ) -> None:
     network = network_of(name, method, encoder, 5)
-    directory = emit_cuda(network, tmp_path)
+    directory = emit(network, tmp_path, "cuda")
     program = build_executable(directory, "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
     # fibers are not its fibers; of that it would warn
     monkeypatch.setenv("ASAN_OPTIONS", "detect_stack_use_after_return=0:log_path=/dev/null")
@@ -179,7 +179,7 @@ def test_no_thread_reaches_beyond_an_array_of_the_device(
 
 
 def test_the_header_is_plain_c(tmp_path: Path) -> None:
-    directory = emit_cuda(converted("dense"), tmp_path)
+    directory = emit(converted("dense"), tmp_path, "cuda")
     (tmp_path / "use.c").write_text('#include "kgenn_network.h"\nint main(void) { return KGENN_OK; }\n')
     compiler = shutil.which("gcc") or pytest.skip("needs gcc")
     command = [compiler, "-std=c99", *WARNINGS, "-fsyntax-only", str(directory / "use.c")]
