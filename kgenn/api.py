@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from fractions import Fraction
-from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,12 +19,12 @@ from kgenn.backends.simulate import simulate
 from kgenn.checksums import sha256_of
 from kgenn.conversion.base import Converter
 from kgenn.conversion.constraints import violations
-from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.conversion.data_norm import DataNorm
+from kgenn.conversion.recipe import recipe_of
+from kgenn.convert_model import convert_model
 from kgenn.credits import credits_of
-from kgenn.data import check_labels, parse_scale, prepare
+from kgenn.data import Data, check_labels, parse_scale, prepare
 from kgenn.diagnostics import Diagnostic, fail
-from kgenn.encoders import ENCODERS
 from kgenn.encoders.base import Encoder
 from kgenn.frontend import load
 from kgenn.ir.graph import Array, Graph
@@ -36,7 +35,7 @@ from kgenn.metrics.early_exit import ExitTally
 from kgenn.metrics.layer_error import ErrorTally
 from kgenn.metrics.result import Result, Tally
 from kgenn.passes import LoweringOptions
-from kgenn.search import Search, Yardstick, fewest_timesteps
+from kgenn.search import Search
 from kgenn.self_test import self_test
 
 # Samples simulated at once: enough for any number of threads, few enough for the scores of long runs.
@@ -101,17 +100,14 @@ def convert(
     Raises:
         KgennError: with every violation, or the first error of a later stage.
     """
-    method, graph, samples = converter or DataNorm(), as_graph(model), np.asarray(calibration)
-
-    def at(steps: int) -> Conversion:
-        lowering = LoweringOptions(residual, pooling)
-        encoding = encoder or ENCODERS.get(method.default_encoder)()
-        return convert_graph(graph, method, encoding, samples, steps, simulate, allow, lowering, readout, seed)
-
+    recipe = recipe_of(converter, encoder, allow, LoweringOptions(residual, pooling), readout, seed)
+    steps: int | Search
     if timesteps == "auto":
-        against = Yardstick(graph, samples, labels_of(graph, labels, len(samples)))
-        return fewest_timesteps(at, method, against, Search(loss, most_timesteps), simulate).conversion.network
-    return at(method.default_timesteps if timesteps is None else timesteps).network
+        steps = Search(loss, most_timesteps)
+    else:
+        steps = recipe.converter.default_timesteps if timesteps is None else timesteps
+    data = Data(np.asarray(calibration), labels)
+    return convert_model(as_graph(model), recipe, data, steps, simulate).network()
 
 
 def compile(
@@ -148,7 +144,7 @@ def open_directory(
     chosen = artifact.target if target is None else target
     built = Path(directory) if chosen == artifact.target else None
     simulator = TARGETS.get(chosen)().load(artifact.network, built, options or RunOptions())
-    return CompiledNetwork(Artifact(artifact.network, chosen, artifact.record), simulator)
+    return CompiledNetwork(Artifact(artifact.network, chosen), simulator)
 
 
 class CompiledNetwork:
@@ -277,15 +273,6 @@ class CompiledNetwork:
 def as_graph(model: Any) -> Graph:
     """Return a model as a graph, reading it where it is not one yet."""
     return model if isinstance(model, Graph) else load(model)
-
-
-def labels_of(graph: Graph, y: Array | None, num_samples: int) -> Array | None:
-    """Return labels as class indices of a model with one output, shape (N,), or None where there are none.
-
-    Raises:
-        KgennError: KG607 where they are of another number, or not classes of the model.
-    """
-    return None if y is None else check_labels(y, num_samples, prod(graph.shapes[graph.outputs[0]]))
 
 
 def samples(x: Array, shape: tuple[int, ...], scale: str | Fraction | None = None) -> Array:

@@ -6,9 +6,8 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from kgenn import __version__
 from kgenn.backends.base import Program
@@ -44,17 +43,15 @@ DAMAGE = (
 
 @dataclass(frozen=True, eq=False)
 class Artifact:
-    """A compiled network with where it came from.
+    """A compiled network.
 
     Attributes:
-        network: ready to run.
+        network: ready to run, with its origin.
         target: a name of `kgenn.backends.TARGETS`.
-        record: every option it was made with, the model's name and SHA-256, notes, rounding; JSON-able.
     """
 
     network: Network
     target: str
-    record: Mapping[str, Any] = field(default_factory=dict)
 
     def files(self, program: Program, test: SelfTest | None = None) -> dict[str, bytes]:
         """Return the directory's contents.
@@ -68,7 +65,7 @@ class Artifact:
             "schema": SCHEMA,
             "kgenn": __version__,
             "target": self.target,
-            **self.record,
+            **self.network.origin,
             "network": plain,
         }
         text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=True) + "\n"
@@ -206,7 +203,7 @@ def read_directory(directory: Path) -> Artifact:
             what = f"has schema {manifest['schema']}, this kgenn reads {SCHEMA}"
             raise fail("KG605", str(directory), what, "compile the model again")
         network = check_network(from_plain(manifest["network"], stored))
-        record = {k: v for k, v in manifest.items() if k not in ("schema", "kgenn", "target", "network")}
-        return Artifact(network, manifest["target"], record)
+        origin = {k: v for k, v in manifest.items() if k not in ("schema", "kgenn", "target", "network")}
+        return Artifact(replace(network, origin=origin), manifest["target"])
     except DAMAGE as error:
         raise fail("KG605", str(directory), f"is damaged: {error}", "compile the model again") from error

@@ -53,6 +53,11 @@ def options_of(cls: type) -> tuple[Option, ...]:
     return tuple(found)
 
 
+def values_of(options: object) -> dict[str, Any]:
+    """Return the value of each option of an options object."""
+    return {option.name: getattr(options, option.name) for option in options_of(type(options))}
+
+
 def classes_of(registry: Registry[type[T]]) -> dict[str, type[T]]:
     """Return all classes of a registry by name."""
     return {name: registry.get(name) for name in registry.names()}

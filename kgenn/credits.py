@@ -12,7 +12,6 @@ from kgenn.conversion import CONVERTERS
 from kgenn.conversion.neurons import BURST
 from kgenn.encoders import ENCODERS
 from kgenn.ir.network import Network
-from kgenn.passes.inserted import purpose_of
 
 GENN = ("yavuz2016genn", "knight2021pygenn")
 BY_TARGET = {"genn-cpu": GENN, "genn-cuda": GENN}
@@ -73,14 +72,14 @@ def _uses(artifact: Artifact) -> Iterator[tuple[str, str]]:
     yield from _of_converter(artifact)
     encoder = network.coding.encoder
     yield from ((key, f"the encoder {encoder}") for key in ENCODERS.get(encoder).citations)
-    yield from _of_network(artifact)
+    yield from _of_network(network)
     yield from ((key, f"the target {artifact.target}") for key in BY_TARGET.get(artifact.target, ()))
     yield "davidson2021", "the break-even number of spikes per neuron"
     yield "horowitz2014", "the energy of an operation"
 
 
 def _of_converter(artifact: Artifact) -> Iterator[tuple[str, str]]:
-    recorded = artifact.record.get("converter")
+    recorded = artifact.network.origin.get("converter")
     if recorded is None:
         yield from _of_neurons(artifact.network)
         return
@@ -99,17 +98,16 @@ def _of_neurons(network: Network) -> Iterator[tuple[str, str]]:
             yield from ((key, f"{neuron} neurons") for key in CONVERTERS.get(BY_NEURON[neuron]).citations)
 
 
-def _of_network(artifact: Artifact) -> Iterator[tuple[str, str]]:
-    """Yield what the populations show: identities, pooling by lateral inhibition, folds and biases."""
-    populations, record = artifact.network.populations, artifact.record
-    lowering = record.get("lowering", {"residual": "identity"})
-    if lowering["residual"] == "identity" and any(purpose_of(p.name) == "identity" for p in populations):
+def _of_network(network: Network) -> Iterator[tuple[str, str]]:
+    """Yield what lowering did and the populations show: identities, lateral inhibition, folds and biases."""
+    populations, origin = network.populations, network.origin
+    if "identity" in origin.get("inserted", ()):
         yield "sengupta2019", "identity populations after residual sums"
     if any(p.neuron.name.startswith("lateral-inhibition-") for p in populations):
         yield "li2022burst", "max pooling by lateral inhibition"
     biased = any(p.bias is not None for p in populations)
     # populations alone cannot tell a model's biases from a fold's or a correction's
-    features = record.get("features", ())
+    features = origin.get("features", ())
     if "batch-norm" in features:
         yield "rueckauer2017", "batch normalisation folded into weights"
     if biased and "bias" in features:

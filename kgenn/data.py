@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from math import prod
 from pathlib import Path
 
 import numpy as np
 
 from kgenn.diagnostics import fail
 from kgenn.ir.archive import arrays
-from kgenn.ir.graph import Array, Shape
+from kgenn.ir.graph import Array, Graph, Shape
 
 # How an .npy file, of a single array, begins.
 ARRAY_MAGIC = b"\x93NUMPY"
@@ -110,6 +111,15 @@ def check_labels(y: Array, num_samples: int, num_classes: int) -> Array:
     return y
 
 
+def labels_of(graph: Graph, y: Array | None, num_samples: int) -> Array | None:
+    """Return labels as class indices of a model with one output, shape (N,), or None where there are none.
+
+    Raises:
+        KgennError: KG607 where they are of another number, or not classes of the model.
+    """
+    return None if y is None else check_labels(y, num_samples, prod(graph.shapes[graph.outputs[0]]))
+
+
 def parse_scale(text: str) -> Fraction:
     """Return a scale such as "1/255" or "0.5".
 
@@ -154,5 +164,11 @@ def prepare(x: Array, shape: Shape, scale: Fraction | None, where: str) -> Array
             raise fail(
                 "KG604", where, what, "pass --scale 1/255, or --scale 1 where the model takes them as they are"
             )
+        return _single(x)
+    return _single(x.astype(np.float64) * scale.numerator / scale.denominator)
+
+
+def _single(x: Array) -> Array:
+    """Return values as float32; what lies beyond it is infinite, which encoders refuse."""
+    with np.errstate(over="ignore"):
         return x.astype(np.float32)
-    return (x.astype(np.float64) * scale.numerator / scale.denominator).astype(np.float32)

@@ -11,7 +11,7 @@ KINDS: Mapping[str, Any] = {
     "scale": (str, type(None)),
     "converter": {"name": str, "options": dict},
     "features": list,
-    "lowering": {"residual": str},
+    "inserted": list,
 }
 PLAIN = (str, int, float, bool, type(None))
 

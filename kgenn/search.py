@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -112,12 +113,14 @@ class Found:
     Attributes:
         conversion: with that network.
         loss: what it loses, in points; below zero where it does better than the model.
+        limit: what it may lose, in points.
         labelled: the loss is one of accuracy; else of agreement with the model's predictions.
         most_timesteps: up to which T was searched.
     """
 
     conversion: Conversion
     loss: float
+    limit: float
     labelled: bool
     most_timesteps: int
 
@@ -125,6 +128,15 @@ class Found:
     def timesteps(self) -> int:
         """Return T."""
         return self.conversion.network.num_timesteps
+
+    def record(self) -> dict[str, Any]:
+        """Return what the manifest of a compiled network keeps of the search."""
+        return {
+            "limit": self.limit,
+            "loss": round(self.loss, 6),
+            "measured": "accuracy" if self.labelled else "agreement",
+            "most_timesteps": self.most_timesteps,
+        }
 
 
 def fewest_timesteps(
@@ -156,7 +168,8 @@ def fewest_timesteps(
     found = trials.bisected(search.loss) if converter.depends_on_timesteps else trials.cut(search.loss)
     if found is None:
         raise _missed(trials, search.loss)
-    return Found(found, trials.losses[found.network.num_timesteps], against.labels is not None, most)
+    lost = trials.losses[found.network.num_timesteps]
+    return Found(found, lost, search.loss, against.labels is not None, most)
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from kgenn.conversion.calibrated import Calibrated
 from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.few_spike import FewSpike
+from kgenn.conversion.recipe import recipe_of
 from kgenn.conversion.spike_norm import SpikeNorm
 from kgenn.conversion.threshold_relu import ThresholdReLU
 from kgenn.conversion.time_to_first_spike import TimeToFirstSpike
@@ -58,9 +59,8 @@ def conversion(
     graph = with_caps(build(name)) if isinstance(converter, ThresholdReLU) else build(name)
     coder, low, high = ALL_ENCODERS[encoder]
     calibration = samples(graph, 16, low, high)
-    chosen = converter or DataNorm()
-    given = (graph, chosen, coder, calibration, num_timesteps, simulate, ALLOW, lowering, readout, seed)
-    return convert_graph(*given)
+    recipe = recipe_of(converter, coder, ALLOW, lowering, readout, seed)
+    return convert_graph(graph, recipe, calibration, num_timesteps, simulate)
 
 
 def converted(

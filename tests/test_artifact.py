@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,8 @@ def contents(directory: Path) -> dict[str, bytes]:
 
 
 def files_of(name: str, encoder: str = "direct", target: str = "cpu") -> dict[str, bytes]:
-    network = converted(name, encoder)
-    return Artifact(network, target, RECORD).files(TARGETS.get(target)().emit(network))
+    network = replace(converted(name, encoder), origin=RECORD)
+    return Artifact(network, target).files(TARGETS.get(target)().emit(network))
 
 
 @pytest.mark.parametrize("target", ["cpu", "reference"])
@@ -53,7 +54,7 @@ def test_a_directory_holds_the_whole_network(tmp_path: Path, name: str, encoder:
     read = read_directory(tmp_path / "out")
     assert network_text(read.network) == network_text(converted(name, encoder))
     assert read.target == "reference"
-    assert read.record == RECORD
+    assert read.network.origin == RECORD
 
 
 def test_the_manifest_is_sorted_ascii_without_paths_or_times(tmp_path: Path) -> None:

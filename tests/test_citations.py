@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+import kgenn
 from kgenn import __version__
 from kgenn.artifact import Artifact
 from kgenn.citations import ENTRIES, REFERENCES, Reference, bibtex, reference
@@ -17,7 +20,8 @@ from kgenn.conversion.few_spike import FewSpike
 from kgenn.credits import BY_NEURON, BY_TARGET, credits_of, method_credits
 from kgenn.diagnostics import KgennError
 from kgenn.encoders import ENCODERS
-from kgenn.passes import LoweringOptions
+from kgenn.ir.network import Network
+from networks import ALLOW, build, samples
 from recordings import converted
 
 ALWAYS = {"kgenn", "davidson2021", "horowitz2014"}
@@ -99,57 +103,62 @@ def test_a_method_s_credits_are_those_it_names(name: str) -> None:
     assert [credit.reference.key for credit in method_credits(name)] == list(CONVERTERS.get(name).citations)
 
 
-def record(
-    name: str, residual: str = "direct", features: tuple[str, ...] = (), **options: object
-) -> dict[str, Any]:
+def made(network: Network, target: str, origin: Mapping[str, Any] | None = None) -> Artifact:
+    """Return a compiled network whose manifest says so."""
+    return Artifact(replace(network, origin=origin or {}), target)
+
+
+def origin(name: str, features: tuple[str, ...] = (), **options: object) -> dict[str, Any]:
     """Return what a manifest says."""
-    return {
-        "converter": {"name": name, "options": options},
-        "lowering": {"residual": residual, "pooling": "auto"},
-        "features": list(features),
-    }
+    return {"converter": {"name": name, "options": options}, "features": list(features)}
 
 
-IDENTITY = LoweringOptions(residual="identity")
+def with_identities(name: str) -> Artifact:
+    """Return a network of `networks` with identity populations, if it has residual sums without ReLUs."""
+    graph = build(name)
+    network = kgenn.convert(graph, calibration=samples(graph, 8), timesteps=4, residual="identity", allow=ALLOW)
+    return Artifact(network, "cpu")
+
+
 CASES = {
-    "plain": (Artifact(converted("dense"), "cpu", record("none")), set()),
-    "genn": (Artifact(converted("dense"), "genn-cuda", record("none")), {"yavuz2016genn", "knight2021pygenn"}),
-    "converter": (Artifact(converted("dense"), "cpu", record("data-norm")), {"diehl2015", "rueckauer2017"}),
+    "plain": (made(converted("dense"), "cpu", origin("none")), set()),
+    "genn": (made(converted("dense"), "genn-cuda", origin("none")), {"yavuz2016genn", "knight2021pygenn"}),
+    "converter": (made(converted("dense"), "cpu", origin("data-norm")), {"diehl2015", "rueckauer2017"}),
     "options": (
-        Artifact(converted("dense"), "cpu", record("data-norm", reset="zero")),
+        made(converted("dense"), "cpu", origin("data-norm", reset="zero")),
         {"diehl2015", "rueckauer2017"},
     ),
     "encoder": (
-        Artifact(converted("dense", "few-spike", FewSpike(), num_timesteps=4), "cpu", record("none")),
+        made(converted("dense", "few-spike", FewSpike(), num_timesteps=4), "cpu", origin("none")),
         {"stoeckl2021"},
     ),
     "identity": (
-        Artifact(converted("residual_plain", lowering=IDENTITY), "cpu", record("none", "identity")),
-        {"sengupta2019"},
+        with_identities("residual_plain"),
+        {"sengupta2019", "diehl2015", "rueckauer2017"},
     ),
     "no identity": (
-        Artifact(converted("residual_relu", lowering=IDENTITY), "cpu", record("none", "identity")),
-        set(),
+        with_identities("residual_relu"),
+        {"diehl2015", "rueckauer2017"},
     ),
-    "max pooling": (Artifact(converted("max_pool_conv"), "cpu", record("none")), {"li2022burst"}),
+    "max pooling": (made(converted("max_pool_conv"), "cpu", origin("none")), {"li2022burst"}),
     "max pooling in stages": (
-        Artifact(converted("max_pool_conv", "direct", FewSpike(), num_timesteps=4), "cpu", record("none")),
+        made(converted("max_pool_conv", "direct", FewSpike(), num_timesteps=4), "cpu", origin("none")),
         set(),
     ),
-    "bias": (Artifact(converted("bias_conv"), "cpu", record("none", features=("bias",))), {"rueckauer2017"}),
-    "correction": (Artifact(converted("bias_conv"), "cpu", record("none")), set()),
+    "bias": (made(converted("bias_conv"), "cpu", origin("none", features=("bias",))), {"rueckauer2017"}),
+    "correction": (made(converted("bias_conv"), "cpu", origin("none")), set()),
     "batch norm": (
-        Artifact(converted("batch_norm_after_conv"), "cpu", record("none", features=("batch-norm",))),
+        made(converted("batch_norm_after_conv"), "cpu", origin("none", features=("batch-norm",))),
         {"rueckauer2017"},
     ),
-    "from Python": (Artifact(converted("dense"), "cpu"), set()),
-    "burst from Python": (Artifact(converted("dense", "direct", Burst()), "cpu"), {"li2022burst"}),
+    "from Python": (made(converted("dense"), "cpu"), set()),
+    "burst from Python": (made(converted("dense", "direct", Burst()), "cpu"), {"li2022burst"}),
     "few-spike from Python": (
-        Artifact(converted("dense", "direct", FewSpike(), num_timesteps=4), "cpu"),
+        made(converted("dense", "direct", FewSpike(), num_timesteps=4), "cpu"),
         {"stoeckl2021"},
     ),
     "calibrated from Python": (
-        Artifact(converted("dense", "direct", Calibrated()), "cpu"),
+        made(converted("dense", "direct", Calibrated()), "cpu"),
         {"huang2025", "lv2024"},
     ),
 }
@@ -164,7 +173,7 @@ def test_credits_are_exactly_what_a_network_used(case: str) -> None:
 
 
 def test_a_work_used_twice_is_credited_once_with_both_reasons() -> None:
-    artifact = Artifact(converted("bias_conv"), "cpu", record("data-norm", features=("bias",)))
+    artifact = made(converted("bias_conv"), "cpu", origin("data-norm", features=("bias",)))
     (credit,) = (c for c in credits_of(artifact) if c.reference.key == "rueckauer2017")
     assert credit.reasons == ("the converter data-norm", "biases as constant currents")
     comment, _, entry = credit.bibtex.partition("\n")
@@ -174,4 +183,4 @@ def test_a_work_used_twice_is_credited_once_with_both_reasons() -> None:
 
 def test_a_converter_that_is_not_installed_is_kg401() -> None:
     with pytest.raises(KgennError, match="KG401"):
-        credits_of(Artifact(converted("dense"), "cpu", record("elsewhere")))
+        credits_of(made(converted("dense"), "cpu", origin("elsewhere")))

@@ -13,7 +13,7 @@ from kgenn.backends.reference import ReferenceSimulator
 from kgenn.backends.simulate import simulate
 from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.data_norm import DataNorm
-from kgenn.encoders.direct import Direct
+from kgenn.conversion.recipe import recipe_of
 from kgenn.ir.network import Network, ReadoutKind
 from kgenn.ir.recording import Recording
 from kgenn.passes import LoweringOptions
@@ -172,7 +172,7 @@ def test_scores_may_be_a_map_of_several_rows(readout: ReadoutKind) -> None:
     b = Build("map of scores", (5, 4, 2))
     graph = b.graph(b.conv(b.conv_relu("input", 3), 2, (1, 1)))
     x = samples(graph, 8)
-    network = convert_graph(graph, DataNorm(), Direct(), x, 21, simulate, ALLOW, None, readout, 3).network
+    network = convert_graph(graph, recipe_of(allow=ALLOW, readout=readout, seed=3), x, 21, simulate).network
     drive = network.drive(x)
     expected = ReferenceSimulator(network).run(drive, 0, EVERYTHING)
     assert expected.scores.shape == (8, 21, 40)

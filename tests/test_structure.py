@@ -23,7 +23,7 @@ MAX_FUNCTION_LINES = 60
 #     ir <- layers <- frontend | passes | conversion | encoders | backends | metrics <- api <- cli
 # The foundation is open to all. Of the units side by side, only conversion reads others: it lowers the graph and
 # holds an encoder. `kgenn` is the package itself, whose `__version__` every unit may read.
-FOUNDATION = {"checksums", "codes", "diagnostics", "registry", "scratch"}
+FOUNDATION = {"checksums", "codes", "config", "diagnostics", "registry", "scratch"}
 MIDDLE = {"ir", "layers", "frontend", "passes", "encoders", "conversion", "backends", "metrics"}
 ALLOWED: dict[str, set[str]] = {
     "checksums": set(),
@@ -31,6 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "diagnostics": {"codes"},
     "registry": {"codes", "diagnostics"},
     "scratch": set(),
+    "config": {"codes", "diagnostics", "registry"},
     "ir": FOUNDATION,
     "layers": FOUNDATION | {"ir"},
     "frontend": FOUNDATION | {"ir", "layers"},
@@ -47,17 +48,17 @@ ALLOWED: dict[str, set[str]] = {
     "verification": FOUNDATION | {"ir", "backends", "artifact", "self_test"},
     "export": FOUNDATION | {"ir", "backends"},
     "report": FOUNDATION | {"ir", "layers", "backends", "metrics", "bench"},
-    "config": FOUNDATION | MIDDLE,
     "search": FOUNDATION | {"ir", "conversion"},
+    "convert_model": FOUNDATION | {"ir", "conversion", "data", "search"},
     "citations": FOUNDATION,
-    "credits": FOUNDATION | {"ir", "passes", "conversion", "encoders", "config", "artifact", "citations"},
-    "api": FOUNDATION | MIDDLE | {"config", "data", "artifact", "self_test", "search", "credits"},
-    "bench": FOUNDATION | MIDDLE | {"config", "data", "artifact", "search", "api"},
-    "kgenn": FOUNDATION | MIDDLE | {"config", "api", "export", "verification"},
+    "credits": FOUNDATION | {"ir", "conversion", "encoders", "artifact", "citations"},
+    "api": FOUNDATION | MIDDLE | {"data", "artifact", "self_test", "search", "convert_model", "credits"},
+    "bench": FOUNDATION | MIDDLE | {"data", "artifact", "search", "convert_model", "api"},
+    "kgenn": FOUNDATION | MIDDLE | {"api", "export", "verification"},
     "cli": FOUNDATION
     | MIDDLE
-    | {"config", "data", "artifact", "self_test", "verification", "trace", "report", "api", "export", "search"}
-    | {"credits", "bench", "kgenn"},
+    | {"data", "artifact", "self_test", "verification", "trace", "report", "api", "export", "search"}
+    | {"convert_model", "credits", "bench", "kgenn"},
     "__main__": {"cli"},
 }
 

@@ -6,7 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -166,7 +166,7 @@ def _directory(model: bytes) -> dict[str, bytes]:
         samples = np.random.default_rng(2).random((8, *SHAPE), np.float32)
         allow = ("bias", "batch-norm", "max-pool", "relu-cap", "zero-padding")
         network = convert(load(path), converter=DataNorm(), calibration=samples, timesteps=4, allow=allow)
-    files = Artifact(network, "reference", {"scale": "1"}).files(Program({}))
+    files = Artifact(replace(network, origin={"scale": "1"}), "reference").files(Program({}))
     return {MANIFEST: files[MANIFEST], NETWORK: files[NETWORK]}
 
 

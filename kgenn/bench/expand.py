@@ -15,8 +15,8 @@ from kgenn.bench.toml_file import Place
 from kgenn.config import make
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.constraints import FEATURES
-from kgenn.conversion.convert import check_encoder
-from kgenn.diagnostics import KgennError, fail, known_names
+from kgenn.conversion.recipe import Recipe
+from kgenn.diagnostics import KgennError
 from kgenn.encoders import ENCODERS
 from kgenn.passes import LoweringOptions
 from kgenn.search import Search
@@ -100,42 +100,34 @@ def _cell(scope: Scope, common: Common, model: Source, allow: tuple[str, ...], v
     lowering = {name: values[name] for name in ("residual", "pooling") if name in values}
     try:
         converter = make(method, f"converter {method.name}", _fields(applied, f"converter {method.name}"))
-        setup = Setup(
-            model=model,
-            data=common.data,
-            calibration=common.calibration,
+        recipe = Recipe(
             converter=converter,
             encoder=make(ENCODERS.get(encoder), f"encoder {encoder}", _fields(applied, f"encoder {encoder}")),
             allow=allow,
             lowering=make(LoweringOptions, "lowering", lowering),
             readout=values.get("readout", method.readouts[0]),
-            timesteps=None if timesteps == AUTO else timesteps,
-            search=make(Search, SEARCHED, _fields(applied, SEARCHED)) if timesteps == AUTO else None,
             seed=values.get("seed", 0),
+        )
+        if timesteps != AUTO:
+            converter.check(timesteps)
+        setup = Setup(
+            model=model,
+            data=common.data,
+            calibration=common.calibration,
+            recipe=recipe,
+            timesteps=make(Search, SEARCHED, _fields(applied, SEARCHED)) if timesteps == AUTO else timesteps,
             target=values.get("target", "cpu"),
             layer_samples=common.layer_samples,
         )
-        _check(setup)
     except KgennError as error:
         raise _blamed(scope, values, error) from error
     first = {"model": model.name, "converter": method.name, "encoder": encoder, "timesteps": timesteps}
     rest = {name: values[name] for name in values if name in applied or not axes()[name].owners}
-    return Cell(setup, {**first, "target": setup.target, "seed": setup.seed, **rest})
+    return Cell(setup, {**first, "target": setup.target, "seed": recipe.seed, **rest})
 
 
 def _fields(applied: Mapping[str, Any], owner: str) -> dict[str, Any]:
     return {axes()[name].field: value for name, value in applied.items() if owner in axes()[name].owners}
-
-
-def _check(setup: Setup) -> None:
-    """Raise KG401 where what is chosen does not go together."""
-    converter = setup.converter
-    check_encoder(converter, setup.encoder)
-    if setup.timesteps is not None:
-        converter.check(setup.timesteps)
-    if setup.readout not in converter.readouts:
-        what = f"the converter {converter.name} has no readout {setup.readout!r}"
-        raise fail("KG401", "readout", what, known_names(setup.readout, converter.readouts))
 
 
 def _blamed(scope: Scope, values: Mapping[str, Any], error: KgennError) -> KgennError:

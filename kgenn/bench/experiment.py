@@ -8,10 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kgenn.bench.rows import Kind, Published
-from kgenn.conversion import Converter
-from kgenn.encoders import Encoder
-from kgenn.ir.network import ReadoutKind
-from kgenn.passes import LoweringOptions
+from kgenn.conversion.recipe import Recipe
 from kgenn.search import Search
 
 SPLITS = ("train", "test")
@@ -61,21 +58,15 @@ class Setup:
     """Everything that determines what a cell gives, but for the contents of the files that it names.
 
     Attributes:
-        timesteps: T; None where it is searched for.
+        timesteps: T, or a search for the fewest.
         layer_samples: of the test data, the first so many give the error of each layer.
     """
 
     model: Source
     data: RunData
     calibration: CalibrationData
-    converter: Converter
-    encoder: Encoder
-    allow: tuple[str, ...]
-    lowering: LoweringOptions
-    readout: ReadoutKind
-    timesteps: int | None
-    search: Search | None
-    seed: int
+    recipe: Recipe
+    timesteps: int | Search
     target: str
     layer_samples: int
 

@@ -15,7 +15,8 @@ from kgenn.backends.base import RunOptions
 from kgenn.bench.experiment import Cell, Experiment, Setup
 from kgenn.bench.files import Files, Library
 from kgenn.bench.json_object import SCHEMA
-from kgenn.config import options_of
+from kgenn.config import options_of, values_of
+from kgenn.search import Search
 
 KEY_DIGITS = 16
 
@@ -74,15 +75,16 @@ def record(task: Task) -> dict[str, Any]:
 
 def options(setup: Setup) -> dict[str, Any]:
     """Return every option of a cell as JSON-able data."""
+    recipe, search = setup.recipe, setup.timesteps if isinstance(setup.timesteps, Search) else None
     return {
-        "converter": {"name": setup.converter.name, **_options(setup.converter)},
-        "encoder": {"name": setup.encoder.name, **_options(setup.encoder)},
-        "allow": list(setup.allow),
-        "lowering": _options(setup.lowering),
-        "readout": setup.readout,
-        "timesteps": "auto" if setup.timesteps is None else setup.timesteps,
-        "search": None if setup.search is None else _options(setup.search),
-        "seed": setup.seed,
+        "converter": {"name": recipe.converter.name, **values_of(recipe.converter)},
+        "encoder": {"name": recipe.encoder.name, **values_of(recipe.encoder)},
+        "allow": list(recipe.allow),
+        "lowering": values_of(recipe.lowering),
+        "readout": recipe.readout,
+        "timesteps": "auto" if search is not None else setup.timesteps,
+        "search": None if search is None else values_of(search),
+        "seed": recipe.seed,
         "target": setup.target,
         "layer_samples": setup.layer_samples,
     }
@@ -90,18 +92,18 @@ def options(setup: Setup) -> dict[str, Any]:
 
 def commands(setup: Setup, files: Files) -> list[str]:
     """Return the command lines that give the cell's result, in the directory of its files."""
-    calibration, data = setup.calibration, setup.data
+    calibration, data, recipe = setup.calibration, setup.data, setup.recipe
+    search = setup.timesteps if isinstance(setup.timesteps, Search) else None
     make: list[object] = ["kgenn", "compile", files.model.path.name]
     make += ["--calibration", files.calibration.path.name, "--split", calibration.split]
     make += ["--calibration-samples", calibration.samples]
     make += [] if data.scale is None else ["--scale", data.scale]
-    make += ["--converter", setup.converter.name, *_flags(setup.converter)]
-    make += ["--encoder", setup.encoder.name, *_flags(setup.encoder)]
-    make += ["--timesteps", "auto" if setup.timesteps is None else setup.timesteps]
-    make += [] if setup.search is None else _flags(setup.search)
-    make += ["--readout", setup.readout, "--seed", setup.seed]
-    make += [word for feature in setup.allow for word in ("--allow", feature)]
-    make += [*_flags(setup.lowering), "--target", setup.target, "-o", "cell"]
+    make += ["--converter", recipe.converter.name, *_flags(recipe.converter)]
+    make += ["--encoder", recipe.encoder.name, *_flags(recipe.encoder)]
+    make += ["--timesteps", setup.timesteps] if search is None else ["--timesteps", "auto", *_flags(search)]
+    make += ["--readout", recipe.readout, "--seed", recipe.seed]
+    make += [word for feature in recipe.allow for word in ("--allow", feature)]
+    make += [*_flags(recipe.lowering), "--target", setup.target, "-o", "cell"]
     run: list[object] = ["kgenn", "run", "cell", "--data", files.data.path.name, "--split", data.split]
     run += [] if data.limit is None else ["--limit", data.limit]
     run += ["--curve", "--json"]
@@ -119,10 +121,6 @@ def _test_data(setup: Setup) -> dict[str, Any]:
 
 def _calibration(setup: Setup) -> dict[str, Any]:
     return {"split": setup.calibration.split, "samples": setup.calibration.samples}
-
-
-def _options(value: object) -> dict[str, Any]:
-    return {option.name: getattr(value, option.name) for option in options_of(type(value))}
 
 
 def _flags(value: object) -> list[str]:

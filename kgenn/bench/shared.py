@@ -8,10 +8,10 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from kgenn.api import as_graph, labels_of
+from kgenn.api import as_graph
 from kgenn.bench.files import File
 from kgenn.checksums import sha256_of
-from kgenn.data import Data, load_data, prepare
+from kgenn.data import Data, labels_of, load_data, prepare
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Graph, Shape
 from kgenn.search import Yardstick

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from kgenn.api import CompiledNetwork, labels_of
+from kgenn.api import CompiledNetwork
 from kgenn.artifact import Artifact
 from kgenn.backends import TARGETS
 from kgenn.backends.simulate import simulate
@@ -16,12 +16,11 @@ from kgenn.bench.host import host
 from kgenn.bench.raster import raster_of
 from kgenn.bench.rerun import Task
 from kgenn.bench.shared import accuracy_of, memory_of, model_of, samples_of
-from kgenn.conversion.convert import Conversion, convert_graph
+from kgenn.convert_model import Converted, convert_model
 from kgenn.data import Data
 from kgenn.diagnostics import Diagnostic, KgennError, fail
 from kgenn.ir.graph import Graph
 from kgenn.metrics.result import Result
-from kgenn.search import Found, Yardstick, fewest_timesteps
 
 # Of a run's figures, those that differ from run to run.
 COSTS = ("wall_seconds", "cpu_seconds", "kernel_seconds")
@@ -70,9 +69,9 @@ def _run(task: Task, ann_accuracy: float | None) -> tuple[dict[str, Any], dict[s
     clock = Clock()
     graph = model_of(files.model)
     test = samples_of(files.data, setup.data.split, setup.data.limit, setup.data.scale, graph.input_shape)
-    conversion, found = _converted(task, graph)
+    converted = _converted(task, graph)
     clock.stop("convert_seconds")
-    network = conversion.network
+    network, found = converted.network(), converted.found
     simulator = TARGETS.get(setup.target)().load(network, None, task.run)
     simulator.prepare(False)
     clock.stop("build_seconds")
@@ -105,34 +104,13 @@ class Clock:
         self.seconds[name], self._last = now - self._last, now
 
 
-def _converted(task: Task, graph: Graph) -> tuple[Conversion, Found | None]:
+def _converted(task: Task, graph: Graph) -> Converted:
     setup, calibration = task.cell.setup, task.cell.setup.calibration
     file, scale = task.files.calibration, setup.data.scale
     data = samples_of(file, calibration.split, calibration.samples, scale, graph.input_shape)
-    own_simulate = partial(simulate, threads=task.run.threads)
     memory = memory_of(task.files.model, file, calibration.split, calibration.samples, scale)
-
-    def at(timesteps: int) -> Conversion:
-        return convert_graph(
-            graph,
-            setup.converter,
-            setup.encoder,
-            data.x,
-            timesteps,
-            own_simulate,
-            setup.allow,
-            setup.lowering,
-            setup.readout,
-            setup.seed,
-            memory.recall,
-        )
-
-    if setup.search is None:
-        assert setup.timesteps is not None, "T is given or searched for"
-        return at(setup.timesteps), None
-    against = Yardstick(graph, data.x, labels_of(graph, data.y, len(data.x)))
-    found = fewest_timesteps(at, setup.converter, against, setup.search, own_simulate)
-    return found.conversion, found
+    own_simulate = partial(simulate, threads=task.run.threads)
+    return convert_model(graph, setup.recipe, data, setup.timesteps, own_simulate, memory.recall)
 
 
 def _layers(compiled: CompiledNetwork, result: Result, few: Data) -> list[dict[str, Any]]:

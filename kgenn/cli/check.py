@@ -15,6 +15,7 @@ from kgenn.conversion import CONVERTERS
 from kgenn.conversion.convert import check_and_lower
 from kgenn.conversion.paths import is_population
 from kgenn.conversion.plan import Fate, plan
+from kgenn.conversion.recipe import recipe_of
 from kgenn.diagnostics import Diagnostic, KgennError
 from kgenn.ir.graph import Graph
 from kgenn.report.words import times
@@ -38,7 +39,7 @@ def check(model: Path, converter: str, allow: tuple[str, ...], as_json: bool, **
     try:
         method = chosen(CONVERTERS, converter, {})
         graph = as_graph(model)
-        lowered = check_and_lower(graph, method, allow, lowering_of(lowering))
+        lowered = check_and_lower(graph, recipe_of(method, allow=allow, lowering=lowering_of(lowering)))
     except KgennError as error:
         if as_json:
             print_json({**head, "ok": False, "diagnostics": [_plain(d) for d in error.diagnostics]})

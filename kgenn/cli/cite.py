@@ -24,7 +24,7 @@ def cite(directory: Path | None, method: str | None, as_json: bool) -> None:
     """
     if directory is not None and method is None:
         artifact = read_directory(directory)
-        if "converter" not in artifact.record and not as_json:
+        if "converter" not in artifact.network.origin and not as_json:
             print_line("% the directory does not name its converter: add what kgenn cite --method NAME prints\n")
         found = credits_of(artifact)
     elif method is not None and directory is None:

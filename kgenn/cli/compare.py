@@ -46,7 +46,7 @@ def compare(
     samples = read_samples(data, split or "test", limit)
     with stage("loading"):
         network = open_directory(directory, run_options_of(options))
-    samples = scaled(samples, network.network.input_shape, scale, network.artifact.record.get("scale"), data)
+    samples = scaled(samples, network.network.input_shape, scale, network.network.origin.get("scale"), data)
     with progress("comparing", len(samples.x)) as advance:
         comparison = network.compare(samples.x, samples.y, progress=advance)
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, get_args
 
 import click
 
-from kgenn.api import as_graph, labels_of, model_record
+from kgenn.api import as_graph, model_record
 from kgenn.artifact import Artifact, refuse_directory, write_directory
 from kgenn.backends import TARGETS
 from kgenn.backends.simulate import simulate
@@ -33,18 +34,17 @@ from kgenn.cli.options import (
     split_flag,
     timesteps_of,
 )
-from kgenn.config import options_of
-from kgenn.conversion import CONVERTERS, Converter
-from kgenn.conversion.constraints import FEATURES, violations
-from kgenn.conversion.convert import Conversion, convert_graph
+from kgenn.conversion import CONVERTERS
+from kgenn.conversion.constraints import violations
+from kgenn.conversion.recipe import Recipe
+from kgenn.convert_model import Converted, convert_model
+from kgenn.data import Data
 from kgenn.diagnostics import KgennError
-from kgenn.encoders import ENCODERS, Encoder
-from kgenn.ir.graph import Array, Graph
+from kgenn.encoders import ENCODERS
 from kgenn.ir.network import ReadoutKind
-from kgenn.passes import LoweringOptions
 from kgenn.report.contents import network_contents
 from kgenn.report.words import size_of, times
-from kgenn.search import Found, Report, Search, Yardstick, fewest_timesteps
+from kgenn.search import Found, Report, Search
 from kgenn.self_test import SAMPLES, self_test
 
 
@@ -55,8 +55,7 @@ class Request:
     Attributes:
         samples: of the calibration data, the first so many.
         scale: as given, such as "1/255".
-        timesteps: T; of no meaning where it is searched for.
-        search: for the fewest timesteps.
+        timesteps: T, or a search for the fewest.
     """
 
     model: Path
@@ -64,64 +63,8 @@ class Request:
     split: str
     samples: int
     scale: str | None
-    converter: Converter
-    encoder: Encoder
-    allow: tuple[str, ...]
-    lowering: LoweringOptions
-    readout: ReadoutKind
-    timesteps: int
-    search: Search | None
-    seed: int
-
-
-@dataclass(frozen=True, eq=False)
-class Compilation:
-    """A request with what came of it.
-
-    Attributes:
-        samples: of the calibration data, as many as there were.
-        examples: the first of them, as the model takes them.
-        features: what the model has beyond the strict profile.
-        found: the outcome of the search for the fewest timesteps, where there was one.
-    """
-
-    request: Request
-    conversion: Conversion
-    samples: int
-    examples: Array
-    features: tuple[str, ...]
-    found: Found | None
-
-    def record(self) -> dict[str, Any]:
-        """Return what the manifest keeps: files by name and SHA-256, every option, rounding and notes."""
-        asked = self.request
-        calibration = {"file": asked.calibration.name, "sha256": sha256_of(asked.calibration)}
-        return {
-            "model": model_record(asked.model),
-            "calibration": {**calibration, "split": asked.split, "samples": self.samples},
-            "scale": None if asked.scale is None else str(Fraction(asked.scale)),
-            "converter": {"name": asked.converter.name, "options": _options(asked.converter)},
-            "encoder": {"name": asked.encoder.name, "options": _options(asked.encoder)},
-            "allow": sorted(set(asked.allow)),
-            "features": list(self.features),
-            "lowering": _options(asked.lowering),
-            "readout": asked.readout,
-            "timesteps": self.conversion.network.num_timesteps,
-            "search": self._search(),
-            "seed": asked.seed,
-            "rounding": dict(self.conversion.rounding),
-            "notes": list(self.conversion.lowered.notes),
-        }
-
-    def _search(self) -> dict[str, Any] | None:
-        if self.found is None or self.request.search is None:
-            return None
-        return {
-            "limit": self.request.search.loss,
-            "loss": round(self.found.loss, 6),
-            "measured": "accuracy" if self.found.labelled else "agreement",
-            "most_timesteps": self.found.most_timesteps,
-        }
+    recipe: Recipe
+    timesteps: int | Search
 
 
 READOUT = "What scores a class.  [default: the converter's]"
@@ -167,35 +110,41 @@ def compile(converter: str, encoder: str | None, target: str, output: Path, **va
     verify` checksums and at most eight calibration samples.
     """
     backend = TARGETS.get(target)()
-    method = chosen(CONVERTERS, converter, values)
-    search = search_of(values)
-    given = values["timesteps"] is not None and search is None
-    request = Request(
-        converter=method,
-        encoder=chosen(ENCODERS, encoder or method.default_encoder, values),
-        lowering=lowering_of(values),
-        split=values["split"] or "train",
-        **{name: values[name] for name in ("model", "calibration", "samples", "scale")},
-        readout=values["readout"] or method.readouts[0],
-        timesteps=values["timesteps"] if given else method.default_timesteps,
-        search=search,
-        **{name: values[name] for name in ("allow", "seed")},
-    )
+    request = request_of(converter, encoder, values)
     refuse_directory(output)
     with stage("converting") as say:
-        made = convert(request, lambda timesteps: say(f"converting, T = {timesteps}"))
-        network = made.conversion.network
-        artifact = Artifact(network, target, made.record())
-        test = self_test(network, made.examples)
-        write_directory(output, artifact.files(backend.emit(network), test))
+        made, data = convert(request, lambda timesteps: say(f"converting, T = {timesteps}"))
+        network = made.network(**_files(request, len(data.x)))
+        test = self_test(network, data.x[:SAMPLES])
+        write_directory(output, Artifact(network, target).files(backend.emit(network), test))
     start = time.perf_counter()
     with stage("building"):
         backend.build(network, output)
     _print_summary(made, target, output, time.perf_counter() - start)
 
 
-def convert(request: Request, report: Report) -> Compilation:
-    """Read the model and the calibration data, and convert.
+def request_of(converter: str, encoder: str | None, values: Mapping[str, Any]) -> Request:
+    """Return what the command line asks for; what it leaves open is the converter's default.
+
+    Raises:
+        KgennError: KG401 for what does not exist, or does not go together.
+    """
+    method = chosen(CONVERTERS, converter, values)
+    recipe = Recipe(
+        converter=method,
+        encoder=chosen(ENCODERS, encoder or method.default_encoder, values),
+        allow=values["allow"],
+        lowering=lowering_of(values),
+        readout=values["readout"] or method.readouts[0],
+        seed=values["seed"],
+    )
+    given = method.default_timesteps if values["timesteps"] is None else values["timesteps"]
+    files = {name: values[name] for name in ("model", "calibration", "samples", "scale")}
+    return Request(**files, split=values["split"] or "train", recipe=recipe, timesteps=search_of(values) or given)
+
+
+def convert(request: Request, report: Report) -> tuple[Converted, Data]:
+    """Read the model and the calibration data, and convert; return those data too.
 
     Args:
         report: called with each number of timesteps that a search tries.
@@ -203,46 +152,26 @@ def convert(request: Request, report: Report) -> Compilation:
     Raises:
         KgennError: with every violation of the profile before anything else.
     """
-    graph = as_graph(request.model)
-    found = violations(graph, request.converter, request.allow)
+    graph, recipe = as_graph(request.model), request.recipe
+    found = violations(graph, recipe.converter, recipe.allow)
     if found:
         raise KgennError(found)
     data = read_samples(request.calibration, request.split, request.samples)
     data = scaled(data, graph.input_shape, request.scale, None, request.calibration)
-    features = features_of(graph, request.converter)
-
-    def at(timesteps: int) -> Conversion:
-        return convert_graph(
-            graph,
-            request.converter,
-            request.encoder,
-            data.x,
-            timesteps,
-            simulate,
-            request.allow,
-            request.lowering,
-            request.readout,
-            request.seed,
-        )
-
-    if request.search is None:
-        return Compilation(request, at(request.timesteps), len(data.x), data.x[:SAMPLES], features, None)
-    against = Yardstick(graph, data.x, labels_of(graph, data.y, len(data.x)))
-    best = fewest_timesteps(at, request.converter, against, request.search, simulate, report)
-    return Compilation(request, best.conversion, len(data.x), data.x[:SAMPLES], features, best)
+    return convert_model(graph, recipe, data, request.timesteps, simulate, report=report), data
 
 
-def features_of(graph: Graph, converter: Converter) -> tuple[str, ...]:
-    """Return what a model has beyond the strict profile, as `--allow` names it, in order."""
-    codes = {violation.code for violation in violations(graph, converter, ())}
-    return tuple(sorted(name for name, feature in FEATURES.items() if feature.code in codes))
+def _files(request: Request, samples: int) -> dict[str, Any]:
+    """Return what the manifest says of files: their names and SHA-256, and how the data were read."""
+    calibration = {"file": request.calibration.name, "sha256": sha256_of(request.calibration)}
+    return {
+        "model": model_record(request.model),
+        "calibration": {**calibration, "split": request.split, "samples": samples},
+        "scale": None if request.scale is None else str(Fraction(request.scale)),
+    }
 
 
-def _options(value: object) -> dict[str, Any]:
-    return {option.name: getattr(value, option.name) for option in options_of(type(value))}
-
-
-def _print_summary(made: Compilation, target: str, output: Path, seconds: float) -> None:
+def _print_summary(made: Converted, target: str, output: Path, seconds: float) -> None:
     conversion = made.conversion
     contents = network_contents(conversion.network, target)
     synapses = {p.name: 0 for p in contents.populations}
@@ -263,7 +192,7 @@ def _print_summary(made: Compilation, target: str, output: Path, seconds: float)
     print_table(columns, rows)
     print_notes(conversion.lowered.notes)
     if made.found is not None:
-        print_line(_search_line(made.found, made.samples))
+        print_line(_search_line(made.found, made.num_samples))
     neurons = sum(p.neurons for p in contents.populations)
     total = sum(synapses.values())
     figures = f"{neurons:,} neurons, {total:,} synapses, {size_of(contents.weight_bytes)} of weights"

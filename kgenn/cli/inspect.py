@@ -99,7 +99,7 @@ def _network_json(artifact: Artifact) -> dict[str, Any]:
         "seed": network.seed,
         "ann_macs": network.ann_macs,
         **asdict(network_contents(network, artifact.target)),
-        "record": dict(artifact.record),
+        "record": dict(artifact.network.origin),
     }
 
 

@@ -74,7 +74,7 @@ def run(
     samples = read_samples(data, split or "test", limit)
     with stage("loading"):
         network = open_directory(directory, run_options_of(options), target)
-    samples = scaled(samples, network.network.input_shape, scale, network.artifact.record.get("scale"), data)
+    samples = scaled(samples, network.network.input_shape, scale, network.network.origin.get("scale"), data)
     result = evaluate(network, samples, batch_size, trace, early_exit)
     if predictions is not None:
         write_file(predictions, npz_bytes(_arrays(result)))

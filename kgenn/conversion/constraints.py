@@ -70,6 +70,12 @@ def violations(graph: Graph, converter: Converter, allow: Collection[str]) -> li
     return list(dict.fromkeys(found))
 
 
+def features_of(graph: Graph, converter: Converter) -> tuple[str, ...]:
+    """Return what a model has beyond the strict profile, as `--allow` names it, in order."""
+    codes = {violation.code for violation in violations(graph, converter, ())}
+    return tuple(sorted(name for name, feature in FEATURES.items() if feature.code in codes))
+
+
 def _features(graph: Graph, node: Node) -> Iterator[tuple[str, str]]:
     """Yield the features a node needs, with what was found."""
     layer = node.layer

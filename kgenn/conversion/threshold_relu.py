@@ -13,7 +13,6 @@ from kgenn.conversion.rate_coded import SingleSpikes
 from kgenn.conversion.scales import cap_of
 from kgenn.diagnostics import Diagnostic, KgennError
 from kgenn.layers.activation import ReLU
-from kgenn.passes.inserted import is_inserted
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class ThresholdReLU(SingleSpikes):
         relus = [n for n in graph.nodes if isinstance(n.layer, ReLU)]
         caps = {node.name: cap_of(node) for node in relus}
         # populations that lowering inserted have no cap to be trained; their largest activation is one
-        inserted = [node.name for node in relus if caps[node.name] is None and is_inserted(node)]
+        inserted = [node.name for node in relus if caps[node.name] is None and node.purpose is not None]
         if inserted:
             largest = percentiles(graph, calibration.samples, 100.0, False, calibration.recall)
             caps.update({name: float(largest[name]) or 1.0 for name in inserted})

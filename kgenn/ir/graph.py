@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,18 +70,23 @@ class Input(Layer):
         return x
 
 
+Purpose = Literal["identity", "population", "source", "readout"]
+
+
 @dataclass(frozen=True, eq=False)
 class Node:
     """A layer with its name and the names of the nodes it reads.
 
     Attributes:
         origin: the Keras layer it came from, as "name (Class)", for messages.
+        purpose: what a pass inserted it for; None where it is the model's own.
     """
 
     name: str
     layer: Layer
     inputs: tuple[str, ...] = ()
     origin: str = ""
+    purpose: Purpose | None = None
 
 
 @dataclass(frozen=True, eq=False)

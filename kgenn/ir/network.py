@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -169,6 +169,8 @@ class Network:
         code_name: what spikes stand for, and so when populations work; see `kgenn.ir.spike_code`.
         levels: the worth of a spike train that stands for λ.
         ann_macs: multiply-accumulates of the source model for one sample.
+        origin: how it was made, JSON-able: every option, the model, notes, rounding; no part of what it computes,
+            and not stored with it. Empty where that is not known.
     """
 
     name: str
@@ -183,6 +185,7 @@ class Network:
     code_name: CodeName = "rate"
     levels: int = 1
     ann_macs: int = 0
+    origin: Mapping[str, Any] = field(default_factory=dict, metadata={"stored": False})
 
     def __post_init__(self) -> None:
         names = [p.name for p in self.populations]

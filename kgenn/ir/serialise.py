@@ -37,6 +37,11 @@ CLASSES: dict[str, type[Any]] = {
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
+def stored(value: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass that are stored with it, by name."""
+    return {f.name: getattr(value, f.name) for f in fields(value) if f.metadata.get("stored", True)}
+
+
 def to_plain(network: Network) -> tuple[dict[str, Any], dict[str, Array]]:
     """Return the network as JSON-able data, in which {"array": name} stands for an array, and the arrays."""
     arrays: dict[str, Array] = {}
@@ -46,7 +51,7 @@ def to_plain(network: Network) -> tuple[dict[str, Any], dict[str, Array]]:
             arrays[path] = value
             return {"array": path}
         if is_dataclass(value) and not isinstance(value, type):
-            items = {f.name: plain(getattr(value, f.name), f"{path}.{f.name}") for f in fields(value)}
+            items = {name: plain(item, f"{path}.{name}") for name, item in stored(value).items()}
             return {"class": type(value).__name__, **items}
         if isinstance(value, Mapping):
             # pairs, since a file may sort the keys of an object, and the order of parameters is that of the code

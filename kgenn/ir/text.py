@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from typing import Any
 
 import numpy as np
 
 from kgenn.ir.graph import Graph
 from kgenn.ir.network import Network
+from kgenn.ir.serialise import stored
 
 
 def describe(value: Any) -> str:
@@ -19,7 +20,7 @@ def describe(value: Any) -> str:
         digest = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()[:12]
         return f"{value.dtype}{list(value.shape)}#{digest}"
     if is_dataclass(value) and not isinstance(value, type):
-        items = ", ".join(f"{f.name}={describe(getattr(value, f.name))}" for f in fields(value))
+        items = ", ".join(f"{name}={describe(item)}" for name, item in stored(value).items())
         return f"{type(value).__name__}({items})"
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key}: {describe(item)}" for key, item in value.items()) + "}"
@@ -39,10 +40,7 @@ def graph_text(graph: Graph) -> str:
 
 def network_text(network: Network) -> str:
     """Return the network, one line for each population and connection, then the rest of its fields."""
-    rest = {
-        f.name: getattr(network, f.name)
-        for f in fields(network)
-        if f.name not in ("populations", "connections", "name")
-    }
+    own = ("populations", "connections", "name")
+    rest = {name: item for name, item in stored(network).items() if name not in own}
     lines = [*map(describe, network.populations), *map(describe, network.connections)]
     return "\n".join([f"network {network.name}", *lines, describe(rest)]) + "\n"

@@ -1,14 +1,9 @@
-"""Name the populations that passes insert, and tell them from the model's own ReLUs."""
+"""Insert populations that the model has not."""
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
-from kgenn.ir.graph import Node
+from kgenn.ir.graph import Node, Purpose
 from kgenn.layers.activation import ReLU
-
-Purpose = Literal["identity", "population", "source", "readout"]
-PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 
 
 def name_of(after: str, purpose: Purpose) -> str:
@@ -16,17 +11,6 @@ def name_of(after: str, purpose: Purpose) -> str:
     return f"{after}/{purpose}"
 
 
-def purpose_of(name: str) -> Purpose | None:
-    """Return what a population was inserted for; None where it is the model's own."""
-    after, _, last = name.rpartition("/")
-    return next((purpose for purpose in PURPOSES if after and purpose == last), None)
-
-
 def inserted(after: Node, reads: str, purpose: Purpose) -> Node:
     """Return a ReLU that changes no value: a population for the sake of a node, which it names."""
-    return Node(name_of(after.name, purpose), ReLU(), (reads,), after.origin)
-
-
-def is_inserted(node: Node) -> bool:
-    """Tell whether a node is a population that a pass inserted."""
-    return purpose_of(node.name) is not None
+    return Node(name_of(after.name, purpose), ReLU(), (reads,), after.origin, purpose)

@@ -10,7 +10,6 @@ from kgenn.layers.activation import Elementwise
 from kgenn.layers.affine import Affine
 from kgenn.layers.merge import Add, Concatenate
 from kgenn.layers.shape import Permute
-from kgenn.passes.inserted import is_inserted
 from kgenn.passes.options import LoweringOptions
 
 
@@ -33,7 +32,7 @@ def cancel_permutes(graph: Graph, options: LoweringOptions) -> Graph:
 
 def _pushed(node: Node, sources: list[Node]) -> Sequence[Node] | str | None:
     permutes = [s.layer for s in sources if isinstance(s.layer, Permute)]
-    if not sources or len(permutes) < len(sources) or len({p.axes for p in permutes}) > 1 or is_inserted(node):
+    if not sources or len(permutes) < len(sources) or len({p.axes for p in permutes}) > 1 or node.purpose:
         return None
     axes, origins = permutes[0].axes, tuple(s.inputs[0] for s in sources)
     if isinstance(node.layer, Permute):

@@ -20,7 +20,7 @@ from kgenn.backends.reference import ReferenceSimulator
 from kgenn.backends.render import label
 from kgenn.backends.simulate import simulate
 from kgenn.conversion.convert import convert_graph
-from kgenn.conversion.data_norm import DataNorm
+from kgenn.conversion.recipe import recipe_of
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network
 from networks import ALLOW, ENCODERS, RECIPES, build, samples
@@ -208,7 +208,7 @@ def test_hostile_names_do_no_harm(tmp_path: Path) -> None:
     graph = renamed(plain)
     encoder, low, high = ENCODERS["poisson"]
     x = samples(graph, 8, low, high)
-    network = convert_graph(graph, DataNorm(), encoder, x, 20, simulate, ALLOW).network
+    network = convert_graph(graph, recipe_of(None, encoder, ALLOW), x, 20, simulate).network
     directory = emit(network, tmp_path / "out")
     assert sorted(p.name for p in directory.iterdir()) == sorted([*FILES, WEIGHTS])
     for name in FILES:

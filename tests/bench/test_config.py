@@ -12,6 +12,7 @@ from kgenn.bench.experiment import Experiment
 from kgenn.bench.toml_file import read_toml
 from kgenn.conversion.few_spike import FewSpike
 from kgenn.diagnostics import KgennError
+from kgenn.search import Search
 from sweeps import HEAD, ROOT, written
 
 CONFIGS = sorted((ROOT / "configs").glob("*.toml"))
@@ -50,7 +51,7 @@ def test_what_a_sweep_does_not_say_is_as_on_the_command_line(tmp_path: Path) -> 
         "target": "cpu",
         "seed": 0,
     }
-    assert (cell.setup.readout, cell.setup.calibration.samples, cell.setup.calibration.split) == (
+    assert (cell.setup.recipe.readout, cell.setup.calibration.samples, cell.setup.calibration.split) == (
         FewSpike.readouts[0],
         1024,
         "train",
@@ -78,7 +79,7 @@ def test_an_option_that_a_converter_lacks_makes_no_second_cell_of_it(tmp_path: P
 def test_timesteps_may_be_searched_for_beside_numbers(tmp_path: Path) -> None:
     found = read(tmp_path, START + 'converter = "few-spike"\ntimesteps = ["auto", 4]\nloss = [0.5, 1]\n')
     assert axes(found, "timesteps", "loss") == [("auto", 0.5), ("auto", 1.0), (4, None)]
-    assert [cell.setup.timesteps for cell in found.cells] == [None, None, 4]
+    assert [cell.setup.timesteps for cell in found.cells] == [Search(0.5), Search(1), 4]
 
 
 def test_an_inner_table_wins_over_the_one_around_it(tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ from kgenn.checksums import sha256_of
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.base import Recall, anew
 from kgenn.conversion.convert import convert_graph
+from kgenn.conversion.recipe import recipe_of
 from kgenn.diagnostics import KgennError
-from kgenn.encoders import ENCODERS
 from kgenn.frontend import load
 from kgenn.ir.serialise import npz_bytes, to_plain
 from sweeps import CALIBRATION, MODEL, TINY, written
@@ -133,8 +133,7 @@ def test_conversions_that_share_statistics_give_the_networks_of_those_that_do_no
         return memory.recall(key, compute)
 
     def network(steps: int, recalled: Recall) -> tuple[Any, bytes]:
-        encoder = ENCODERS.get("direct")()
-        made = convert_graph(graph, converter, encoder, samples, steps, simulate, recall=recalled)
+        made = convert_graph(graph, recipe_of(converter), samples, steps, simulate, recalled)
         plain, arrays = to_plain(made.network)
         return plain, npz_bytes(arrays)
 

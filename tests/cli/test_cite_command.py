@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import kgenn as package
@@ -37,8 +38,13 @@ def test_what_was_used_stands_in_the_manifest(kgenn: Kgenn, tmp_path: Path) -> N
     assert entry["fields"]["author"].startswith("Stöckl, Christoph")
 
 
+def test_what_python_saved_names_its_works_too(kgenn: Kgenn, compiled: Path, tmp_path: Path) -> None:
+    package.open_directory(compiled, target="reference").save(tmp_path / "saved")
+    assert kgenn("cite", tmp_path / "saved").out == kgenn("cite", compiled).out
+
+
 def test_a_directory_without_a_converter_says_so(kgenn: Kgenn, compiled: Path, tmp_path: Path) -> None:
-    network = package.open_directory(compiled).network
+    network = replace(package.open_directory(compiled).network, origin={})
     package.compile(network, "reference").save(tmp_path / "saved")
     done = kgenn("cite", tmp_path / "saved")
     assert done.out.startswith("% the directory does not name its converter")

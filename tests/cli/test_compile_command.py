@@ -80,9 +80,9 @@ def test_options_reach_the_converter_the_encoder_and_the_lowering(kgenn: Kgenn, 
     assert kgenn(*compile_arguments(output, *options, *more, "--target", "reference", "--seed", 7)).code == 0
     artifact = read_directory(output)
     converter = {"reset": "zero", "initial_potential": 0.25, "percentile": 100.0, "channelwise": True}
-    assert artifact.record["converter"]["options"] == {**converter, "include_weights": False}
-    assert artifact.record["encoder"] == {"name": "if", "options": {"input_potential": 0.125}}
-    assert artifact.record["lowering"]["pooling"] == "population"
+    assert artifact.network.origin["converter"]["options"] == {**converter, "include_weights": False}
+    assert artifact.network.origin["encoder"] == {"name": "if", "options": {"input_potential": 0.125}}
+    assert artifact.network.origin["lowering"]["pooling"] == "population"
     assert (artifact.network.readout, artifact.network.seed, artifact.target) == ("spike-count", 7, "reference")
     assert artifact.network.populations[1].scale.shape == (16,)
 
@@ -266,7 +266,7 @@ def test_auto_is_the_network_of_the_steps_it_chose_and_is_recorded(
     options = ("--converter", converter, "--loss", 2, "--most-timesteps", 12)
     done = kgenn(*searched(tmp_path / "auto", *options))
     assert (done.code, done.err) == (0, "")
-    record = read_directory(tmp_path / "auto").record
+    record = read_directory(tmp_path / "auto").network.origin
     chosen, search = record["timesteps"], record["search"]
     assert (search["limit"], search["measured"], search["most_timesteps"]) == (2, "accuracy", 12)
     assert search["loss"] <= 2
@@ -276,7 +276,7 @@ def test_auto_is_the_network_of_the_steps_it_chose_and_is_recorded(
     plain = ("--target", "reference", "--converter", converter, "--timesteps", chosen)
     assert kgenn(*compile_arguments(tmp_path / "plain", *plain)).code == 0
     assert (tmp_path / "plain/network.npz").read_bytes() == (tmp_path / "auto/network.npz").read_bytes()
-    assert read_directory(tmp_path / "plain").record["search"] is None
+    assert read_directory(tmp_path / "plain").network.origin["search"] is None
 
 
 def test_auto_without_labels_keeps_to_the_model_s_predictions(kgenn: Kgenn, tmp_path: Path) -> None:
@@ -284,7 +284,7 @@ def test_auto_without_labels_keeps_to_the_model_s_predictions(kgenn: Kgenn, tmp_
         unlabelled = saved(tmp_path / "x.npz", x=archive["x"][:64])
     done = kgenn(*searched(tmp_path / "out", "--calibration", unlabelled, "--loss", 5))
     assert "points of agreement with the model lost on 64 calibration samples" in done.out
-    assert read_directory(tmp_path / "out").record["search"]["measured"] == "agreement"
+    assert read_directory(tmp_path / "out").network.origin["search"]["measured"] == "agreement"
 
 
 def test_auto_tells_what_it_cannot_do(kgenn: Kgenn, tmp_path: Path) -> None:
@@ -307,5 +307,7 @@ def test_the_manifest_names_what_the_model_has_beyond_the_strict_profile(kgenn: 
     allowed = [part for name in FEATURES for part in ("--allow", name)]
     arguments = ("compile", model, "--calibration", data, "--target", "reference", *allowed)
     assert kgenn(*arguments, "-o", tmp_path / "out").code == 0
-    assert {"bias", "batch-norm"} <= set(read_directory(tmp_path / "out").record["features"]) < set(FEATURES)
+    assert (
+        {"bias", "batch-norm"} <= set(read_directory(tmp_path / "out").network.origin["features"]) < set(FEATURES)
+    )
     assert "batch normalisation folded" in kgenn("cite", tmp_path / "out").out

@@ -8,7 +8,7 @@ import pytest
 from commands import Kgenn
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.constraints import FEATURES, violations
-from kgenn.conversion.convert import check_encoder
+from kgenn.conversion.recipe import recipe_of
 from kgenn.diagnostics import KgennError
 from kgenn.encoders import ENCODERS
 from networks import build
@@ -47,10 +47,10 @@ def test_an_encoder_is_listed_exactly_where_the_converter_takes_it(kgenn: Kgenn,
     assert listed[0] == CONVERTERS.get(method).default_encoder
     for name in ENCODERS.names():
         if name in listed:
-            check_encoder(CONVERTERS.get(method)(), ENCODERS.get(name)())
+            recipe_of(CONVERTERS.get(method)(), ENCODERS.get(name)())
         else:
             with pytest.raises(KgennError, match="KG401"):
-                check_encoder(CONVERTERS.get(method)(), ENCODERS.get(name)())
+                recipe_of(CONVERTERS.get(method)(), ENCODERS.get(name)())
 
 
 @each_method

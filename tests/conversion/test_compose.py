@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from kgenn.conversion.compose import compose
-from kgenn.conversion.convert import fit_readout
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.incoming import incoming
 from kgenn.conversion.paths import constant_of, is_population, paths_into, weights_into
@@ -21,6 +20,7 @@ from kgenn.layers.activation import Softmax
 from kgenn.layers.conv import Conv
 from kgenn.layers.pooling import MaxPool
 from kgenn.passes import LoweringOptions, lower
+from kgenn.passes.readout import fit_readout
 from networks import RECIPES, Build, build, samples
 
 LOWERINGS = {

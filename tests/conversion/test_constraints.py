@@ -7,12 +7,12 @@ import pytest
 
 from kgenn.backends.simulate import simulate
 from kgenn.conversion.constraints import FEATURES, violations
-from kgenn.conversion.convert import check_and_lower, convert_graph
+from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.plan import plan
+from kgenn.conversion.recipe import recipe_of
 from kgenn.conversion.unscaled import Unscaled
 from kgenn.diagnostics import KgennError
-from kgenn.encoders.direct import Direct
 from kgenn.ir.graph import Graph
 from kgenn.layers.activation import Activation, ReLU, Softmax
 from kgenn.layers.pooling import MaxPool
@@ -96,7 +96,7 @@ def test_what_is_allowed_but_not_represented_by_the_converter_is_kg207() -> None
 def test_conversion_stops_with_every_violation() -> None:
     graph = everything_wrong()
     with pytest.raises(KgennError) as caught:
-        convert_graph(graph, DataNorm(), Direct(), samples(graph, 2), 4, simulate)
+        convert_graph(graph, recipe_of(), samples(graph, 2), 4, simulate)
     assert len(caught.value.diagnostics) == 7
     assert caught.value.exit_code == 1
 
@@ -115,7 +115,7 @@ def test_several_outputs_are_refused() -> None:
 
 def test_an_unknown_readout_is_refused() -> None:
     with pytest.raises(KgennError, match="KG401"):
-        check_and_lower(build("dense"), DataNorm(), (), LoweringOptions(), "average")  # type: ignore[arg-type]
+        recipe_of(readout="average")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", RECIPES)

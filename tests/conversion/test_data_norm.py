@@ -12,17 +12,18 @@ from kgenn.backends.reference import ReferenceSimulator
 from kgenn.backends.simulate import simulate
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.activations import percentiles
-from kgenn.conversion.convert import convert_graph, fit_readout
+from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.data_norm import DataNorm
+from kgenn.conversion.recipe import recipe_of
 from kgenn.conversion.unscaled import Unscaled
 from kgenn.diagnostics import KgennError
-from kgenn.encoders.direct import Direct
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import ReadoutKind
 from kgenn.layers.activation import ReLU
 from kgenn.layers.dense import Dense
 from kgenn.layers.merge import Add
 from kgenn.passes import LoweringOptions, lower
+from kgenn.passes.readout import fit_readout
 from networks import ALLOW, RECIPES, Build, build, samples
 from recordings import converted
 
@@ -98,7 +99,7 @@ def test_a_silent_channel_gets_the_scale_of_its_layer() -> None:
 
 def error_after(graph: Graph, x: Array, steps: int, converter: DataNorm) -> float:
     """Return the largest |rate − activation| / λ of a network with one layer of neurons under direct input."""
-    network = convert_graph(graph, converter, Direct(), x, steps, simulate, ALLOW).network
+    network = convert_graph(graph, recipe_of(converter, allow=ALLOW), x, steps, simulate).network
     p = network.populations[1]
     counts = ReferenceSimulator(network).run(network.drive(x), 0).spike_counts[p.name]
     (value,) = activations(graph, x).values()
@@ -168,13 +169,13 @@ def test_every_converter_has_a_name_and_says_what_it_represents() -> None:
 @pytest.mark.parametrize("shape", [(0, 7), (5, 8), (7,), (5, 7, 1)])
 def test_calibration_data_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(KgennError, match="KG402"):
-        convert_graph(build("dense"), DataNorm(), Direct(), np.zeros(shape, np.float32), 4, simulate)
+        convert_graph(build("dense"), recipe_of(), np.zeros(shape, np.float32), 4, simulate)
 
 
 @pytest.mark.parametrize("steps", [0, -3])
 def test_a_run_without_steps_is_refused(steps: int) -> None:
     with pytest.raises(KgennError, match="KG401"):
-        convert_graph(build("dense"), DataNorm(), Direct(), samples(build("dense"), 4), steps, simulate)
+        convert_graph(build("dense"), recipe_of(), samples(build("dense"), 4), steps, simulate)
 
 
 @pytest.mark.parametrize("readout", ["late-current", "current"])
@@ -182,9 +183,8 @@ def test_a_run_without_steps_is_refused(steps: int) -> None:
 def test_scores_of_long_runs_are_the_logits_of_the_model(name: str, readout: ReadoutKind) -> None:
     graph = build(name)
     x = samples(graph, 5)
-    network = convert_graph(
-        graph, DataNorm(percentile=100), Direct(), x, 200, simulate, ALLOW, readout=readout
-    ).network
+    recipe = recipe_of(DataNorm(percentile=100), allow=ALLOW, readout=readout)
+    network = convert_graph(graph, recipe, x, 200, simulate).network
     scores = kgenn.compile(network, target="reference").evaluate(x).scores
     lowered = fit_readout(lower(graph, LoweringOptions()), readout)
     logits = dict(lowered.forward(x))[lowered.outputs[0]].reshape(5, -1)

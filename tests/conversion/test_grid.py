@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 
 from kgenn.backends.simulate import simulate
 from kgenn.conversion.convert import convert_graph
-from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.grid import LARGEST_READOUT_UNIT, LARGEST_UNIT, SMALLEST_UNIT, Gridded, to_grid
 from kgenn.conversion.neurons import INTEGRATE_FIRE
+from kgenn.conversion.recipe import recipe_of
 from kgenn.diagnostics import KgennError
-from kgenn.encoders.direct import Direct
 from kgenn.ir.connectivity import Dense
 from kgenn.ir.graph import Array
 from kgenn.ir.network import EXACT, Connection, Network
@@ -146,4 +145,4 @@ def test_a_population_without_input_gets_the_largest_unit() -> None:
 
 def test_a_network_whose_scale_is_far_too_small_is_refused() -> None:
     with pytest.raises(KgennError, match="KG404"):
-        convert_graph(build("dense"), DataNorm(), Direct(), 1e-7 * samples(build("dense"), 4), 4, simulate)
+        convert_graph(build("dense"), recipe_of(), 1e-7 * samples(build("dense"), 4), 4, simulate)

@@ -16,6 +16,7 @@ from kgenn.conversion.burst import Burst
 from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.max_pool import MOST_BITS, most_sources, pool_dynamics, pool_kernel, radix
+from kgenn.conversion.recipe import recipe_of
 from kgenn.diagnostics import KgennError
 from kgenn.encoders import encoders_of
 from kgenn.encoders.base import Encoder
@@ -158,7 +159,7 @@ def test_negative_values_of_a_signed_input_are_pooled_too(method: str, encoder: 
     converter, (steps, *_) = METHODS[method]
     coder = {**ENCODERS, **STAGED_ENCODERS}[encoder][0]
     x = samples(graph, 8, -1.0, 0.2)
-    network = convert_graph(graph, converter, coder, x, steps, simulate, ALLOW).network
+    network = convert_graph(graph, recipe_of(converter, coder, ALLOW), x, steps, simulate).network
     recording = ReferenceSimulator(network).run(network.drive(x), 0, EVERYTHING)
     assert_same(recording, PipelineSimulator(network).run(network.drive(x), 0, EVERYTHING))
     assert_same(recording, compiled(network).run(network.drive(x), 0, EVERYTHING))
@@ -172,8 +173,9 @@ def test_negative_values_of_a_signed_input_are_pooled_too(method: str, encoder: 
 
 def refused(graph: Graph, encoder: Encoder, converter: object = None) -> None:
     chosen = converter or Burst()
+    recipe = recipe_of(chosen, encoder, ALLOW)  # type: ignore[arg-type]
     with pytest.raises(KgennError) as caught:
-        convert_graph(graph, chosen, encoder, samples(graph, 8), 8, simulate, ALLOW)  # type: ignore[arg-type]
+        convert_graph(graph, recipe, samples(graph, 8), 8, simulate)
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == "KG301"
     assert "(MaxPool)" in diagnostic.where

@@ -8,6 +8,7 @@ import pytest
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.backends.simulate import simulate
 from kgenn.conversion.convert import Conversion, convert_graph
+from kgenn.conversion.recipe import recipe_of
 from kgenn.conversion.spike_norm import SpikeNorm
 from kgenn.diagnostics import KgennError
 from kgenn.ir.graph import Array
@@ -23,7 +24,7 @@ def balanced(name: str, encoder: str, converter: SpikeNorm = EXACT) -> tuple[Con
     graph = build(name)
     coder, low, high = ENCODERS[encoder]
     x = samples(graph, 20, low, high)
-    return convert_graph(graph, converter, coder, x, STEPS, simulate, ALLOW, seed=3), x
+    return convert_graph(graph, recipe_of(converter, coder, ALLOW, seed=3), x, STEPS, simulate), x
 
 
 def largest_currents(network: Network, x: Array) -> dict[str, float]:
@@ -63,14 +64,14 @@ def test_a_cap_is_the_largest_scale() -> None:
     b = Build("capped", (7,))
     graph = b.graph(b.dense(b.relu(b.dense("input", 9), cap=0.05), 4))
     x = samples(graph, 8)
-    conversion = convert_graph(graph, SpikeNorm(), ENCODERS["direct"][0], x, STEPS, simulate, ALLOW)
+    conversion = convert_graph(graph, recipe_of(SpikeNorm(), allow=ALLOW), x, STEPS, simulate)
     assert conversion.settings.scales["relu_2"] == 0.05
 
 
 def test_a_silent_layer_is_kg403() -> None:
     graph = build("dense")
     with pytest.raises(KgennError, match=r"KG403.*largest current"):
-        convert_graph(graph, SpikeNorm(), ENCODERS["direct"][0], np.zeros((3, 7)), STEPS, simulate, ALLOW)
+        convert_graph(graph, recipe_of(SpikeNorm(), allow=ALLOW), np.zeros((3, 7)), STEPS, simulate)
 
 
 @pytest.mark.parametrize("options", [{"norm_percentile": 0}, {"norm_samples": 0}, {"norm_timesteps": -1}])

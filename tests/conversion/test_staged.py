@@ -12,20 +12,21 @@ from hypothesis import strategies as st
 import kgenn
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.backends.simulate import simulate
-from kgenn.conversion.convert import Conversion, convert_graph, fit_readout
+from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.quantisation import least_squares_scales
+from kgenn.conversion.recipe import recipe_of
 from kgenn.conversion.staged import Staged
 from kgenn.conversion.time_to_first_spike import MOST_TIMESTEPS, TimeToFirstSpike
 from kgenn.diagnostics import KgennError
 from kgenn.encoders import encoders_of
-from kgenn.encoders.direct import Direct
 from kgenn.ir.graph import Array, Graph, Input, Node
 from kgenn.ir.network import Network
 from kgenn.ir.spike_code import MOST_BINARY_STEPS
 from kgenn.layers.activation import ReLU
 from kgenn.layers.pooling import MaxPool
 from kgenn.passes import LoweringOptions, lower
+from kgenn.passes.readout import fit_readout
 from networks import ALLOW, build, samples
 from recordings import ALL_ENCODERS, EVERYTHING, conversion, converted, drive_of, inputs_of
 
@@ -230,7 +231,7 @@ def test_a_capped_relu_never_sends_more_than_its_cap(
     graph = build(name)
     x = 9 * samples(graph, 20)
     converter = method(scale_rule=rule)  # type: ignore[arg-type]
-    made = convert_graph(graph, converter, Direct(), x, 6, simulate, ALLOW)
+    made = convert_graph(graph, recipe_of(converter, allow=ALLOW), x, 6, simulate)
     worths = ReferenceSimulator(made.network).run(made.network.drive(x), 0, EVERYTHING).worths
     assert worths is not None
     for p in made.network.spiking:
@@ -267,7 +268,7 @@ def test_stages_longer_than_the_method_can_hold_are_refused(converter: Staged, m
         converter.check(most + 1)
     graph = build("dense")
     with pytest.raises(KgennError, match="KG401"):
-        convert_graph(graph, converter, Direct(), samples(graph, 4), most + 1, simulate)
+        convert_graph(graph, recipe_of(converter), samples(graph, 4), most + 1, simulate)
 
 
 @pytest.mark.parametrize("percentile", [0.0, 100.5, -1.0])

@@ -8,19 +8,21 @@ import pytest
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.backends.simulate import simulate
 from kgenn.conversion.convert import convert_graph
+from kgenn.conversion.recipe import recipe_of
 from kgenn.conversion.threshold_relu import ThresholdReLU
 from kgenn.diagnostics import KgennError
-from kgenn.encoders.direct import Direct
 from kgenn.ir.network import Network
 from kgenn.layers.activation import ReLU
 from networks import ALLOW, build, samples, with_caps
 from recordings import converted, drive_of
 
+RECIPE = recipe_of(ThresholdReLU(), allow=ALLOW)
+
 
 def test_every_relu_without_a_cap_is_named_in_one_error() -> None:
     graph = build("residual_relu")
     with pytest.raises(KgennError) as caught:
-        convert_graph(graph, ThresholdReLU(), Direct(), samples(graph, 4), 8, simulate, ALLOW)
+        convert_graph(graph, RECIPE, samples(graph, 4), 8, simulate)
     found = caught.value.diagnostics
     assert [d.where for d in found] == [n.origin for n in graph.nodes if isinstance(n.layer, ReLU)]
     assert {d.code for d in found} == {"KG210"}
@@ -30,13 +32,13 @@ def test_every_relu_without_a_cap_is_named_in_one_error() -> None:
 def test_caps_need_the_profile_to_allow_them() -> None:
     graph = build("relu_cap")
     with pytest.raises(KgennError, match="KG205"):
-        convert_graph(graph, ThresholdReLU(), Direct(), samples(graph, 4), 8, simulate)
+        convert_graph(graph, recipe_of(ThresholdReLU()), samples(graph, 4), 8, simulate)
 
 
 def network_of(name: str, cap: float, steps: int, calibration: float = 1.0) -> Network:
     graph = with_caps(build(name), cap)
     x = calibration * samples(graph, 8, -1.0, 1.0)
-    return convert_graph(graph, ThresholdReLU(), Direct(), x, steps, simulate, ALLOW).network
+    return convert_graph(graph, RECIPE, x, steps, simulate).network
 
 
 @pytest.mark.parametrize("cap", [0.3, 1.5, 40.0])

@@ -171,6 +171,12 @@ def test_any_samples_are_float32_of_the_shape_or_a_diagnostic(x: Any) -> None:
     assert (ready.dtype, ready.shape) == (np.float32, (len(x), 3, 2))
 
 
+def test_samples_beyond_float32_are_infinite_without_a_word() -> None:
+    x = np.full((1, 3, 2), 1e300)
+    assert np.isposinf(prepare(x, (3, 2), None, "data.npz")).all()
+    assert np.isneginf(prepare(-x, (3, 2), Fraction(1, 255), "data.npz")).all()
+
+
 SCALES = ["1e999999999", "1e-999999999", "9" * 5000, "nan", "inf", "1_0", "1/0", "1//2", "-1"]
 
 

@@ -127,7 +127,7 @@ RECORD = {
     "a converter without options": {"converter": {"name": "data-norm"}},
     "options of lists": {"converter": {"name": "data-norm", "options": {"percentile": [1]}}},
     "features of nothing": {"features": None},
-    "a lowering of nothing": {"lowering": {}},
+    "populations inserted by nothing": {"inserted": None},
     "a number that is none": {"seed": float("inf")},
 }
 

@@ -17,6 +17,7 @@ from kgenn.conversion.calibrated import Calibrated
 from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.few_spike import FewSpike
+from kgenn.conversion.recipe import recipe_of
 from kgenn.conversion.spike_norm import SpikeNorm
 from kgenn.conversion.threshold_relu import ThresholdReLU
 from kgenn.conversion.time_to_first_spike import TimeToFirstSpike
@@ -162,9 +163,9 @@ def convert(graph: Graph, setup: Setup, calibration: Array) -> Conversion:
     """Convert a graph; reject the example where the conversion declines."""
     coder, _, _ = ALL_ENCODERS[setup.encoder]
     allow = ("bias", "batch-norm", "max-pool", "relu-cap", "zero-padding")
-    given = (setup.num_timesteps, on_reference, allow, setup.lowering, setup.readout, setup.seed)
+    recipe = recipe_of(setup.converter, coder, allow, setup.lowering, setup.readout, setup.seed)
     try:
-        return convert_graph(graph, setup.converter, coder, calibration, *given)
+        return convert_graph(graph, recipe, calibration, setup.num_timesteps, on_reference)
     except KgennError as error:
         codes = {diagnostic.code for diagnostic in error.diagnostics}
         if not codes <= DECLINES:

@@ -1,0 +1,86 @@
+"""Convert a model for a number of timesteps, or for the fewest that suffice, and keep how it was done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kgenn.conversion.base import Recall, Simulate, anew
+from kgenn.conversion.constraints import features_of
+from kgenn.conversion.convert import Conversion, convert_graph
+from kgenn.conversion.recipe import Recipe
+from kgenn.data import Data, labels_of
+from kgenn.ir.graph import Graph
+from kgenn.ir.network import Network
+from kgenn.search import Found, Report, Search, Yardstick, fewest_timesteps
+
+
+@dataclass(frozen=True, eq=False)
+class Converted:
+    """A conversion with how it came about.
+
+    Attributes:
+        features: what the model has beyond the strict profile.
+        num_samples: of the calibration data.
+        found: the outcome of the search for the fewest timesteps, where there was one.
+    """
+
+    recipe: Recipe
+    conversion: Conversion
+    features: tuple[str, ...]
+    num_samples: int
+    found: Found | None = None
+
+    def network(self, **files: Any) -> Network:
+        """Return the network with its origin: every option, what the model has, rounding, notes.
+
+        Args:
+            files: what else there is to say of where the model and the calibration data came from, JSON-able.
+        """
+        lowered = self.conversion.lowered
+        origin = {
+            "calibration": {"samples": self.num_samples},
+            **self.recipe.record(),
+            "features": list(self.features),
+            "inserted": sorted({node.purpose for node in lowered.nodes if node.purpose is not None}),
+            "timesteps": self.conversion.network.num_timesteps,
+            "search": None if self.found is None else self.found.record(),
+            "rounding": dict(self.conversion.rounding),
+            "notes": list(lowered.notes),
+            **files,
+        }
+        return replace(self.conversion.network, origin=origin)
+
+
+def convert_model(
+    graph: Graph,
+    recipe: Recipe,
+    calibration: Data,
+    timesteps: int | Search,
+    simulate: Simulate,
+    recall: Recall = anew,
+    report: Report = lambda timesteps: None,
+) -> Converted:
+    """Convert a model.
+
+    Args:
+        calibration: samples as the model takes them, shape (N, *input shape); labels are for a search.
+        timesteps: T, at least 1, or a search for the fewest.
+        simulate: runs networks for a search, and for the methods that calibrate by simulation.
+        recall: keeps what conversions of this graph with this calibration share; see `kgenn.conversion.base`.
+        report: called with each number of timesteps that a search tries.
+
+    Raises:
+        KgennError: KG2xx to KG4xx; KG607 for odd labels.
+    """
+
+    def at(steps: int) -> Conversion:
+        return convert_graph(graph, recipe, calibration.x, steps, simulate, recall)
+
+    if isinstance(timesteps, int):
+        conversion, found = at(timesteps), None
+    else:
+        against = Yardstick(graph, calibration.x, labels_of(graph, calibration.y, len(calibration.x)))
+        found = fewest_timesteps(at, recipe.converter, against, timesteps, simulate, report)
+        conversion = found.conversion
+    return Converted(recipe, conversion, features_of(graph, recipe.converter), len(calibration.x), found)
