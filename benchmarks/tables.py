@@ -28,6 +28,7 @@ from kgenn.ir.graph import Graph
 from kgenn.layers import LAYERS
 from kgenn.layers.weights import StoredArray
 from kgenn.passes import LoweringOptions, lower
+from kgenn.registry import summary
 
 CONV = {"filters": 4, "kernel_size": [3, 3], "use_bias": False, "activation": "relu"}
 CONV_1D = {**CONV, "kernel_size": [3]}
@@ -131,7 +132,7 @@ def method_rows() -> Iterator[tuple[str, ...]]:
         features = [feature in cls.represents for feature in FEATURES]
         answers = ("yes" if answer else "no" for answer in (*features, takes_signed_input(names)))
         encoders = listed(default_first(cls.default_encoder, names))
-        yield f"`{name}`", first_line(cls), *answers, cls.code, encoders, str(cls.default_timesteps)
+        yield f"`{name}`", summary(cls), *answers, cls.code, encoders, str(cls.default_timesteps)
 
 
 def encoder_rows() -> Iterator[tuple[str, str, str]]:
@@ -139,7 +140,7 @@ def encoder_rows() -> Iterator[tuple[str, str, str]]:
     for name in sorted(ENCODERS.table):
         takers = [c for c in sorted(CONVERTERS.table) if name in encoders_of(CONVERTERS.get(c).code)]
         everyone = len(takers) == len(sorted(CONVERTERS.table))
-        yield f"`{name}`", first_line(ENCODERS.get(name)), "all" if everyone else listed(takers)
+        yield f"`{name}`", summary(ENCODERS.get(name)), "all" if everyone else listed(takers)
 
 
 def listed(names: Sequence[str]) -> str:
@@ -154,18 +155,13 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in cells)]) + "\n"
 
 
-def first_line(entry: object) -> str:
-    """Return the first line of a class's docstring."""
-    return (entry.__doc__ or "").strip().splitlines()[0]
-
-
 def tables() -> dict[str, str]:
     """Return each table by the name of its place in the README."""
     missing = {name.split("(")[0] for name, _, _ in SAMPLES} - set(LAYERS.table)
     assert not missing, f"samples of unknown layers: {missing}"
     features = [f"`{feature}`" for feature in FEATURES]
     declared = (*features, "signed input", "code", "encoders, the default first", "default T")
-    targets = [(f"`{name}`", first_line(TARGETS.get(name))) for name in sorted(TARGETS.table)]
+    targets = [(f"`{name}`", summary(TARGETS.get(name))) for name in sorted(TARGETS.table)]
     return {
         "layers": markdown(("layer", "becomes", "profile", "converters"), list(layer_rows())),
         "methods": markdown(("converter", "rule", *declared), list(method_rows())),

@@ -17,9 +17,10 @@ from kgenn.ir.archive import arrays
 from kgenn.ir.network import Network
 from kgenn.ir.serialise import from_plain, npz_bytes, to_plain
 from kgenn.ir.validate import check_network
-from kgenn.record import check_record, finite, refuse_constant
+from kgenn.record import check_record
 from kgenn.scratch import put, scratch, writable
 from kgenn.self_test import SELF_TEST, SelfTest
+from kgenn.strict_json import loads
 
 MANIFEST = "manifest.json"
 NETWORK = "network.npz"
@@ -195,7 +196,7 @@ def read_directory(directory: Path) -> Artifact:
         raise fail("KG605", str(directory), what, "give the output directory of kgenn compile")
     try:
         text = (directory / MANIFEST).read_text()
-        manifest = json.loads(text, parse_constant=refuse_constant, parse_float=finite)
+        manifest = loads(text)
         check_record(manifest)
         with arrays(directory / NETWORK) as archive:
             stored = dict(archive)

@@ -28,6 +28,10 @@ class Reference:
     fields: Mapping[str, str]
 
 
+# A key of the entries below, or an entry of one's own.
+Citation = str | Reference
+
+
 ENTRIES = (
     Reference(
         "kgenn",
@@ -249,19 +253,21 @@ _ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308"
 _VERBATIM = ("doi", "eprint")
 
 
-def reference(key: str) -> Reference:
-    """Return the entry of a key.
+def reference(citation: Citation) -> Reference:
+    """Return the entry that is meant.
 
     Raises:
         KgennError: KG401 for a key that is not defined, as an installed converter may name one.
     """
-    if key not in REFERENCES:
-        raise fail("KG401", key, "unknown citation", known_names(key, REFERENCES))
-    return REFERENCES[key]
+    if isinstance(citation, Reference):
+        return citation
+    if citation not in REFERENCES:
+        raise fail("KG401", citation, "unknown citation", known_names(citation, REFERENCES))
+    return REFERENCES[citation]
 
 
 def bibtex(entry: Reference) -> str:
-    """Return an entry in BibTeX, in ASCII; the title keeps its capitals."""
+    """Return an entry in BibTeX; the title keeps its capitals."""
     lines = [f"@{entry.kind}{{{entry.key},"]
     for name, value in entry.fields.items():
         text = value if name in _VERBATIM else _latex(value)
@@ -270,16 +276,13 @@ def bibtex(entry: Reference) -> str:
 
 
 def _latex(text: str) -> str:
-    """Return a text with LaTeX's spelling of accents and special characters; braces stay."""
+    """Return a text with LaTeX's spelling of special characters and of accents that it knows; braces stay."""
     for special in "&%$#_":
         text = text.replace(special, f"\\{special}")
     return "".join(map(_letter, text))
 
 
 def _letter(character: str) -> str:
-    parts = unicodedata.normalize("NFD", character)
-    if len(parts) == 1:
-        assert character.isascii(), f"no LaTeX for {character!r}"
-        return character
-    assert len(parts) == 2, f"no LaTeX for {character!r}"
-    return f"{{\\{_ACCENTS[parts[1]]}{parts[0]}}}"
+    letter, *accents = list(unicodedata.normalize("NFD", character))
+    known = len(accents) == 1 and accents[0] in _ACCENTS
+    return f"{{\\{_ACCENTS[accents[0]]}{letter}}}" if known else character

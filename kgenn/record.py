@@ -22,19 +22,6 @@ def check_record(manifest: Mapping[str, Any]) -> None:
         raise ValueError(f"{problem} is of another type than kgenn writes")
 
 
-def refuse_constant(word: str) -> float:
-    """Raise ValueError: JSON knows neither NaN nor Infinity; for `json.loads(parse_constant=…)`."""
-    raise ValueError(f"{word} is no number")
-
-
-def finite(text: str) -> float:
-    """Return a number, for `json.loads(parse_float=…)`; raise ValueError where it is too large."""
-    value = float(text)
-    if value - value != 0:
-        raise ValueError(f"{text[:40]} is too large a number")
-    return value
-
-
 def _problems(values: Mapping[str, Any], kinds: Mapping[str, Any], place: str) -> Iterator[str]:
     for name, kind in kinds.items():
         if name not in values:

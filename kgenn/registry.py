@@ -14,6 +14,11 @@ from kgenn.diagnostics import fail, known_names
 T = TypeVar("T")
 
 
+def summary(entry: object) -> str:
+    """Return the first line of what an entry's docstring says."""
+    return (entry.__doc__ or "").strip().partition("\n")[0]
+
+
 @dataclass(frozen=True, eq=False)
 class Registry(Generic[T]):
     """Map names to objects without importing them.

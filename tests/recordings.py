@@ -10,7 +10,6 @@ import numpy as np
 from kgenn.backends import TARGETS, RunOptions
 from kgenn.backends.base import Simulator
 from kgenn.backends.reference import ReferenceSimulator
-from kgenn.backends.simulate import simulate
 from kgenn.conversion.base import Converter
 from kgenn.conversion.burst import Burst
 from kgenn.conversion.calibrated import Calibrated
@@ -60,7 +59,12 @@ def conversion(
     coder, low, high = ALL_ENCODERS[encoder]
     calibration = samples(graph, 16, low, high)
     recipe = recipe_of(converter, coder, ALLOW, lowering, readout, seed)
-    return convert_graph(graph, recipe, calibration, num_timesteps, simulate)
+    return convert_graph(graph, recipe, calibration, num_timesteps, on_reference)
+
+
+def on_reference(network: Network, x: Array, wanted: Wanted) -> Iterator[Recording]:
+    """Simulate for the methods that calibrate by simulation, without compiling anything."""
+    yield ReferenceSimulator(network).run(network.drive(np.asarray(x)), 0, wanted)
 
 
 def converted(

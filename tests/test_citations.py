@@ -12,12 +12,12 @@ import pytest
 import kgenn
 from kgenn import __version__
 from kgenn.artifact import Artifact
+from kgenn.backends import TARGETS
 from kgenn.citations import ENTRIES, REFERENCES, Reference, bibtex, reference
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.burst import Burst
-from kgenn.conversion.calibrated import Calibrated
 from kgenn.conversion.few_spike import FewSpike
-from kgenn.credits import BY_NEURON, BY_TARGET, credits_of, method_credits
+from kgenn.credits import credits_of, method_credits
 from kgenn.diagnostics import KgennError
 from kgenn.encoders import ENCODERS
 from kgenn.ir.network import Network
@@ -84,9 +84,15 @@ def test_accents_and_special_characters_are_spelt_as_latex_has_them() -> None:
 def test_every_key_named_in_the_code_is_defined() -> None:
     named = {key for name in CONVERTERS.names() for key in CONVERTERS.get(name).citations}
     named |= {key for name in ENCODERS.names() for key in ENCODERS.get(name).citations}
-    named |= {key for keys in BY_TARGET.values() for key in keys}
+    named |= {key for name in TARGETS.names() for key in TARGETS.get(name).citations}
     assert named <= set(REFERENCES)
-    assert set(BY_NEURON.values()) <= set(CONVERTERS.names())
+
+
+def test_a_converter_of_another_package_brings_its_own_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = Reference("doe2026", "article", {"author": "Doe, Jørn", "title": "{Spikes}"})
+    monkeypatch.setattr(Burst, "citations", (work, "deng2021"))
+    assert [credit.reference for credit in method_credits("burst")] == [work, reference("deng2021")]
+    assert "author = {Doe, Jørn}" in method_credits("burst")[0].bibtex
 
 
 def test_an_unknown_key_lists_the_known_ones() -> None:
@@ -151,16 +157,7 @@ CASES = {
         made(converted("batch_norm_after_conv"), "cpu", origin("none", features=("batch-norm",))),
         {"rueckauer2017"},
     ),
-    "from Python": (made(converted("dense"), "cpu"), set()),
-    "burst from Python": (made(converted("dense", "direct", Burst()), "cpu"), {"li2022burst"}),
-    "few-spike from Python": (
-        made(converted("dense", "direct", FewSpike(), num_timesteps=4), "cpu"),
-        {"stoeckl2021"},
-    ),
-    "calibrated from Python": (
-        made(converted("dense", "direct", Calibrated()), "cpu"),
-        {"huang2025", "lv2024"},
-    ),
+    "of unknown origin": (made(converted("dense", "direct", FewSpike(), num_timesteps=4), "cpu"), set()),
 }
 
 

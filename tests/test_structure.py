@@ -23,7 +23,7 @@ MAX_FUNCTION_LINES = 60
 #     ir <- layers <- frontend | passes | conversion | encoders | backends | metrics <- api <- cli
 # The foundation is open to all. Of the units side by side, only conversion reads others: it lowers the graph and
 # holds an encoder. `kgenn` is the package itself, whose `__version__` every unit may read.
-FOUNDATION = {"checksums", "codes", "config", "diagnostics", "registry", "scratch"}
+FOUNDATION = {"checksums", "citations", "codes", "config", "diagnostics", "registry", "scratch", "strict_json"}
 MIDDLE = {"ir", "layers", "frontend", "passes", "encoders", "conversion", "backends", "metrics"}
 ALLOWED: dict[str, set[str]] = {
     "checksums": set(),
@@ -31,7 +31,9 @@ ALLOWED: dict[str, set[str]] = {
     "diagnostics": {"codes"},
     "registry": {"codes", "diagnostics"},
     "scratch": set(),
+    "strict_json": set(),
     "config": {"codes", "diagnostics", "registry"},
+    "citations": {"codes", "diagnostics"},
     "ir": FOUNDATION,
     "layers": FOUNDATION | {"ir"},
     "frontend": FOUNDATION | {"ir", "layers"},
@@ -50,8 +52,7 @@ ALLOWED: dict[str, set[str]] = {
     "report": FOUNDATION | {"ir", "layers", "backends", "metrics", "bench"},
     "search": FOUNDATION | {"ir", "conversion"},
     "convert_model": FOUNDATION | {"ir", "conversion", "data", "search"},
-    "citations": FOUNDATION,
-    "credits": FOUNDATION | {"ir", "conversion", "encoders", "artifact", "citations"},
+    "credits": FOUNDATION | {"ir", "conversion", "encoders", "backends", "artifact"},
     "api": FOUNDATION | MIDDLE | {"data", "artifact", "self_test", "search", "convert_model", "credits"},
     "bench": FOUNDATION | MIDDLE | {"data", "artifact", "search", "convert_model", "api"},
     "kgenn": FOUNDATION | MIDDLE | {"api", "export", "verification"},

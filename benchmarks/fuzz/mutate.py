@@ -10,6 +10,7 @@ from random import Random
 from benchmarks.fuzz.mutate_json import edited
 from benchmarks.fuzz.mutate_objects import edited_hdf5, edited_npz
 from benchmarks.fuzz.seeds import Input
+from kgenn.ir.serialise import zip_bytes
 
 # Numbers at the edges of types, and what formats use as marks.
 EDGES = (0, 1, 2, 0x7F, 0x80, 0xFF)
@@ -75,11 +76,7 @@ def edited_archive(rng: Random, data: bytes) -> bytes:
         if rng.random() < 0.5:
             del members[name]
     method = rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA))
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", method if kind == 9 else zipfile.ZIP_STORED) as new:
-        for name, content in members.items():
-            new.writestr(name, content)
-    return buffer.getvalue()
+    return zip_bytes(members, method if kind == 9 else zipfile.ZIP_STORED)
 
 
 # bytes

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from benchmarks.fuzz.mutate_json import edited
+from kgenn.ir.serialise import zip_bytes
 
 DTYPES = ("f8", "f2", ">f4", "i1", "u8", "c8", "S4", "V2", "V4", "?", "m8[s]", "M8[s]", "U3")
 VALUES = (float("nan"), float("inf"), -1.0, 1e38, 1e-45, 0.0)
@@ -115,12 +116,8 @@ def edited_npz(rng: Random, data: bytes) -> bytes:
         members[rng.choice(("x.npy", "y.npy", "../x.npy", "x", "z.npy"))] = members[name]
     elif kind == 6:
         members[name] = rng.choice((b"", b"text", b"\x93NUMPY", members[name][:40], members[name] + b"more"))
-    buffer = io.BytesIO()
     method = rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA))
-    with zipfile.ZipFile(buffer, "w", method) as new:
-        for member, content in members.items():
-            new.writestr(member, content)
-    return buffer.getvalue()
+    return zip_bytes(members, method)
 
 
 def _array(rng: Random, array: Any) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from kgenn import DataNorm, convert, load
 from kgenn.artifact import MANIFEST, NETWORK, Artifact
 from kgenn.backends.base import Program
+from kgenn.ir.serialise import zip_bytes
 
 FIXTURES = Path(__file__).parents[2] / "tests" / "fixtures" / "keras2"
 SHAPE = (4, 4, 2)
@@ -130,18 +130,20 @@ def hdf5_bytes(model: list[tuple[str, dict[str, Any], list[str], list[np.ndarray
 
 def archive_bytes(model: list[tuple[str, dict[str, Any], list[str], list[np.ndarray]]]) -> bytes:
     """Return the .keras archive of a model."""
-    weights, buffer = io.BytesIO(), io.BytesIO()
+    weights = io.BytesIO()
     keys = {"Conv2D": "conv2d", "BatchNormalization": "batch_normalization", "Dense": "dense"}
     keys["DepthwiseConv2D"] = "depthwise_conv2d"
     with h5py.File(weights, "w") as file:
         for class_name, _, _, arrays in model:
             for i, array in enumerate(arrays):
                 file[f"layers/{keys[class_name]}/vars/{i}"] = array
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("metadata.json", json.dumps({"keras_version": "3.5.0"}))
-        archive.writestr("config.json", json.dumps(config_of(model)))
-        archive.writestr("model.weights.h5", weights.getvalue())
-    return buffer.getvalue()
+    return zip_bytes(
+        {
+            "metadata.json": json.dumps({"keras_version": "3.5.0"}).encode(),
+            "config.json": json.dumps(config_of(model)).encode(),
+            "model.weights.h5": weights.getvalue(),
+        }
+    )
 
 
 def _data_sets() -> Iterator[bytes]:

@@ -6,8 +6,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmarks.tables import first_line, listed, markdown
+from benchmarks.tables import listed, markdown
 from benchmarks.tables import tables as readme_tables
+from kgenn.citations import reference
 from kgenn.cli.listing import default_first
 from kgenn.codes import CODES
 from kgenn.config import Option, options_of
@@ -16,7 +17,8 @@ from kgenn.conversion.constraints import FEATURES
 from kgenn.diagnostics import FAILURES
 from kgenn.encoders import ENCODERS, encoders_of
 from kgenn.ir.neuron_code import NeuronModel
-from kgenn.ir.spike_code import CODES as SPIKE_CODES
+from kgenn.ir.spike_code import SPIKE_CODES
+from kgenn.registry import summary
 
 STAGES = {
     "1": "Reading",
@@ -74,7 +76,7 @@ def methods(_: str) -> str:
     rows = []
     for name in CONVERTERS.table:
         cls = CONVERTERS.get(name)
-        rows.append((f"[{name}]({name}.md)", first_line(cls), cls.code, str(cls.default_timesteps)))
+        rows.append((f"[{name}]({name}.md)", summary(cls), cls.code, str(cls.default_timesteps)))
     return markdown(("method", "rule", "code", "default T"), rows)
 
 
@@ -100,7 +102,7 @@ def method(name: str) -> str:
         ("Default T", str(cls.default_timesteps)),
         ("Depends on T", "yes" if cls.depends_on_timesteps else "no: `--timesteps auto` needs one run"),
         ("Represents exactly, beyond the strict profile", listed(can)),
-        ("Cited as", listed(cls.citations) or "nothing"),
+        ("Cited as", listed([reference(citation).key for citation in cls.citations]) or "nothing"),
     ]
     return markdown(("", f"`{name}`"), rows)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from kgenn.citations import Citation
 from kgenn.diagnostics import fail
 from kgenn.ir.connectivity import Sparse
 from kgenn.ir.graph import Array
@@ -117,7 +118,10 @@ class Backend(ABC):
 
     Attributes:
         leaves: patterns of the names that building and running may add to an output directory.
+        citations: keys or entries of `kgenn.citations`.
     """
+
+    citations: ClassVar[tuple[Citation, ...]] = ()
 
     leaves: ClassVar[tuple[str, ...]] = ()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from kgenn.backends.cpp_layout import Image, Layout
 from kgenn.backends.render import label
-from kgenn.backends.words import Words, weights
+from kgenn.backends.weights_file import Words, weights
 from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
 from kgenn.ir.network import Connection, Population
 

@@ -7,7 +7,7 @@ from kgenn.backends.cpp_connections import Links
 from kgenn.backends.cpp_layout import Layout
 from kgenn.backends.neuron_models import ModelContext
 from kgenn.backends.program_context import Context, network_context, write_program
-from kgenn.backends.words import Words
+from kgenn.backends.weights_file import Words
 from kgenn.ir.network import Network, Population
 from kgenn.ir.neuron_code import Dialect
 

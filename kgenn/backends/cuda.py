@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from kgenn.backends.base import Backend, Program, RunOptions, Simulator
+from kgenn.backends.bounded_process import run_bounded
 from kgenn.backends.cpp_library import CppSimulator, Outputs, open_library, read_program
 from kgenn.backends.cpp_sizes import check_sizes
 from kgenn.backends.cuda_program import SOURCES, emit_cuda
@@ -28,6 +29,8 @@ FLAGS = ("-std=c++17", "-O3", "--fmad=false", "-Xcompiler=-fPIC")
 ARCHITECTURES = ("75", "80", "90")
 # As the generated header numbers them; each CUDA error has a status of its own above the last.
 NO_MEMORY, NO_DEVICE = 1, 2
+# After which the driver's tool is taken to hang.
+QUERY_SECONDS = 20.0
 
 
 class Cuda(Backend):
@@ -105,5 +108,8 @@ def capabilities() -> tuple[str, ...]:
     if tool is None:
         return ()
     query = [tool, "--query-gpu=compute_cap", "--format=csv,noheader"]
-    lines = subprocess.run(query, capture_output=True, text=True, check=False).stdout.split()
+    try:
+        lines = run_bounded(query, QUERY_SECONDS).stdout.split()
+    except (OSError, subprocess.TimeoutExpired):  # a driver that hangs: the program is compiled for several kinds
+        return ()
     return tuple(sorted({line.replace(".", "") for line in lines if line.replace(".", "").isdigit()}))

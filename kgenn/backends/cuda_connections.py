@@ -9,7 +9,7 @@ from typing import Any
 from kgenn.backends.cpp_connections import GETTERS, geometry, window
 from kgenn.backends.cpp_layout import Image, Layout
 from kgenn.backends.render import label
-from kgenn.backends.words import Words, weights
+from kgenn.backends.weights_file import Words, weights
 from kgenn.ir.connectivity import Convolution, Dense, OneToOne, Sparse, SumPool
 from kgenn.ir.graph import Shape
 from kgenn.ir.network import Connection, Population

@@ -10,7 +10,7 @@ from kgenn.backends.cpp_layout import Layout
 from kgenn.backends.cpp_program import CPP
 from kgenn.backends.cuda_connections import Links
 from kgenn.backends.program_context import Context, network_context, write_program
-from kgenn.backends.words import Words
+from kgenn.backends.weights_file import Words
 from kgenn.ir.connectivity import Sparse
 from kgenn.ir.network import Network, Population
 

@@ -24,6 +24,7 @@ class Genn(Backend):
     """What the two GeNN targets share; they differ in the device."""
 
     leaves = (BUILD, "__pycache__")
+    citations = ("yavuz2016genn", "knight2021pygenn")
     device: ClassVar[Device]
 
     def emit(self, network: Network) -> Program:

@@ -13,7 +13,7 @@ from kgenn.backends.base import Program
 from kgenn.backends.genn_connectivity import Device, storage
 from kgenn.backends.neuron_models import ModelContext, model_context
 from kgenn.backends.render import label, render
-from kgenn.backends.words import values
+from kgenn.backends.weights_file import values
 from kgenn.ir.connectivity import Convolution, Dense, OneToOne, Sparse
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network, Population

@@ -11,7 +11,7 @@ from kgenn.backends.base import Program
 from kgenn.backends.cpp_layout import Layout
 from kgenn.backends.neuron_models import ModelContext, model_context
 from kgenn.backends.render import label, render, without_comments
-from kgenn.backends.words import Words, values
+from kgenn.backends.weights_file import Words, values
 from kgenn.ir.network import Network, Population
 from kgenn.ir.neuron_code import Dialect
 from kgenn.ir.spike_code import CodeName

@@ -8,7 +8,8 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Iterator, Mapping
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from kgenn.backends.compiler_process import run_compiler
+from kgenn.backends.bounded_process import run_bounded
 from kgenn.backends.render import without_comments
 from kgenn.checksums import read_sums, sha256_of, sums
 from kgenn.diagnostics import fail
@@ -81,10 +82,29 @@ def find_compiler(toolchain: Toolchain, wanted: str | None) -> Compiler:
         path = shutil.which(name)
         if path:
             command = (path, *arguments)
-            return Compiler(command, run_compiler([*command, "--version"], VERSION_SECONDS).stdout)
+            return Compiler(command, _run(toolchain, [*command, "--version"], VERSION_SECONDS).stdout)
     what = f"no {toolchain.language} compiler"
     what += f" {wanted!r}" if wanted else f"; looked for {', '.join(toolchain.candidates)}"
     raise fail(toolchain.missing, "PATH", what, toolchain.install)
+
+
+def _run(
+    toolchain: Toolchain, command: Sequence[str], seconds: float, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a compiler.
+
+    Raises:
+        KgennError: the toolchain's code where it cannot be started, KG502 where it does not end.
+    """
+    try:
+        return run_bounded(command, seconds, environment)
+    except OSError as error:
+        what = f"cannot be started: {error.strerror or error}"
+        raise fail(toolchain.missing, command[0], what, f"set {toolchain.variable} to a compiler") from error
+    except subprocess.TimeoutExpired as error:
+        what = f"did not end within {seconds:g} s"
+        advice = f"run it by hand, or set {toolchain.variable} to another one"
+        raise fail("KG502", " ".join(command[:2]), what, advice) from error
 
 
 def _wanted(toolchain: Toolchain, wanted: str | None) -> list[list[str]]:
@@ -234,7 +254,7 @@ def _compiled(toolchain: Toolchain, compiler: Compiler, output: Path, *arguments
         KgennError: KG502 where it wrote none, KG606 where it had no room.
     """
     command = [*compiler.command, *toolchain.flags, "-o", str(output), *arguments]
-    done = run_compiler(command, COMPILE_SECONDS, {**os.environ, "TMPDIR": str(output.parent)})
+    done = _run(toolchain, command, COMPILE_SECONDS, {**os.environ, "TMPDIR": str(output.parent)})
     if done.returncode == 0 and output.is_file():
         return output
     if os.strerror(errno.ENOSPC) in done.stderr:

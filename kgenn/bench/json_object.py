@@ -6,9 +6,10 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from kgenn.diagnostics import KgennError, fail
+from kgenn.strict_json import loads
 
 SCHEMA = 1
 # Of a float; a JSON number can be larger.
@@ -139,11 +140,7 @@ def as_text(value: Any, place: Place) -> str:
 
 def parse(text: str, place: Place) -> Any:
     """Return what a JSON text says; raise KG631 where it is none, or has a number that JSON does not know."""
-
-    def refuse(word: str) -> NoReturn:
-        raise ValueError(f"{word} is no number")
-
     try:
-        return json.loads(text, parse_constant=refuse)
+        return loads(text)
     except (ValueError, RecursionError) as error:
         raise fail("KG631", place.file, f"is not JSON: {error}", ADVICE) from error

@@ -9,12 +9,14 @@ import numpy as np
 
 from kgenn.cli.console import print_json, print_line, print_table
 from kgenn.cli.options import json_flag
+from kgenn.registry import summary
 
 Rows = list[dict[str, str]]
 
 
 def methods() -> Rows:
     """Return the converters, with what their classes declare."""
+    from kgenn.citations import reference
     from kgenn.conversion import CONVERTERS
     from kgenn.encoders import encoders_of
 
@@ -26,12 +28,12 @@ def methods() -> Rows:
         found.append(
             {
                 "name": name,
-                "description": _first_line(cls),
+                "description": summary(cls),
                 "represents": ", ".join([*sorted(cls.represents), *signed]),
                 "encoders": ", ".join(default_first(cls.default_encoder, names)),
                 "code": cls.code,
                 "timesteps": str(cls.default_timesteps),
-                "source": ", ".join(cls.citations),
+                "source": ", ".join(reference(citation).key for citation in cls.citations),
             }
         )
     return found
@@ -54,21 +56,21 @@ def encoders() -> Rows:
     """Return the encoders."""
     from kgenn.encoders import ENCODERS
 
-    return [{"name": name, "description": _first_line(ENCODERS.get(name))} for name in ENCODERS.names()]
+    return [{"name": name, "description": summary(ENCODERS.get(name))} for name in ENCODERS.names()]
 
 
 def targets() -> Rows:
     """Return the targets."""
     from kgenn.backends import TARGETS
 
-    return [{"name": name, "description": _first_line(TARGETS.get(name))} for name in TARGETS.names()]
+    return [{"name": name, "description": summary(TARGETS.get(name))} for name in TARGETS.names()]
 
 
 def layers() -> Rows:
     """Return the Keras layers that are read."""
     from kgenn.layers import LAYERS
 
-    return [{"name": name, "description": _first_line(LAYERS.get(name))} for name in LAYERS.names()]
+    return [{"name": name, "description": summary(LAYERS.get(name))} for name in LAYERS.names()]
 
 
 def features() -> Rows:
@@ -122,7 +124,3 @@ def _grouped(rows: Rows) -> Rows:
         {**same[0], "name": ", ".join(row["name"] for row in same)} if same[1:] else same[0]
         for same in groups.values()
     ]
-
-
-def _first_line(documented: object) -> str:
-    return (documented.__doc__ or "").strip().partition("\n")[0]

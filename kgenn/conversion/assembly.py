@@ -28,7 +28,7 @@ from kgenn.encoders.base import Encoder
 from kgenn.ir.graph import Array, Graph, Input, Node, Shape
 from kgenn.ir.network import EXACT, Connection, InputCoding, InputTransform, Network, Population, ReadoutKind
 from kgenn.ir.neuron_code import NeuronModel
-from kgenn.ir.spike_code import CODES
+from kgenn.ir.spike_code import SPIKE_CODES
 from kgenn.layers.affine import Affine
 from kgenn.layers.conv import Conv
 from kgenn.layers.pooling import MaxPool
@@ -144,10 +144,19 @@ class Assembly:
         largest = min(LARGEST_UNIT, EXACT // (2 * self.constants))
         gridded = self.on_grid(name, coming, np.broadcast_to(scale, shape).ravel(), largest)
         dynamics = a.converter.dynamics(node, gridded.unit, a.num_timesteps)
-        neuron, params, initial = dynamics.neuron, dynamics.params, dynamics.initial
         highest = cap_of(node)
-        cap = None if highest is None else np.asarray(highest / scale)
-        population = Population(name, shape, neuron, params, initial, gridded.bias, gridded.unit, scale, cap)
+        population = Population(
+            name,
+            shape,
+            dynamics.neuron,
+            dynamics.params,
+            dynamics.initial,
+            bias=gridded.bias,
+            unit=gridded.unit,
+            scale=scale,
+            cap=None if highest is None else np.asarray(highest / scale),
+            largest_rate=dynamics.largest_rate,
+        )
         return population, gridded.connections, max(gridded.rounding, default=0.0)
 
     def accumulating(self, node: str, neuron: NeuronModel) -> Made:
@@ -206,7 +215,7 @@ class Assembly:
     def constants(self) -> int:
         """Return how much more than in one step a constant current must bring where it flows once."""
         converter = self.assembler.converter
-        return 1 if CODES[converter.code].steady else converter.levels(self.assembler.num_timesteps)
+        return 1 if SPIKE_CODES[converter.code].steady else converter.levels(self.assembler.num_timesteps)
 
     def on_grid(self, name: str, coming: Incoming, scale: Array, largest_unit: int) -> Gridded:
         """Return a population's connections and bias on its grid, for its λ, flat or one value."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from kgenn.citations import Citation
 from kgenn.ir.graph import Array, Graph, Node
 from kgenn.ir.network import DEFAULT_READOUT, Network, ReadoutKind
 from kgenn.ir.neuron_code import NeuronModel
@@ -70,11 +71,13 @@ class Dynamics:
         neuron: the model.
         params: values of its parameters, on the population's grid.
         initial: values of its state at the start of each sample, on the grid.
+        largest_rate: the most that a spike train can be worth, as a share of the full scale; None: no limit.
     """
 
     neuron: NeuronModel
     params: Mapping[str, float] = field(default_factory=dict)
     initial: Mapping[str, float] = field(default_factory=dict)
+    largest_rate: float | None = 1.0
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class Converter(ABC):
     Attributes:
         name: what the command line calls it.
         represents: the features beyond the strict profile that it can represent exactly, as `--allow` names them.
-        citations: keys of `kgenn.citations`, the method's own first.
+        citations: keys or entries of `kgenn.citations`, the method's own first.
         code: what a spike stands for; it works with the encoders of the same code.
         graded: a spike counts as one, whatever its value.
         default_encoder: the encoder where the user names none.
@@ -97,7 +100,7 @@ class Converter(ABC):
     represents: ClassVar[frozenset[str]] = frozenset(
         {"bias", "batch-norm", "max-pool", "relu-cap", "zero-padding"}
     )
-    citations: ClassVar[tuple[str, ...]]
+    citations: ClassVar[tuple[Citation, ...]]
     code: ClassVar[CodeName] = "rate"
     graded: ClassVar[bool] = False
     default_encoder: ClassVar[str] = "direct"
@@ -120,7 +123,7 @@ class Converter(ABC):
         """
 
     @property
-    def cited(self) -> tuple[str, ...]:
+    def cited(self) -> tuple[Citation, ...]:
         """Return the keys of what the method uses with the options it has."""
         return self.citations
 

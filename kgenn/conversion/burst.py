@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from kgenn.citations import Citation
 from kgenn.conversion.base import Dynamics, Recall, anew
 from kgenn.conversion.data_norm import PercentileScaled
 from kgenn.conversion.neurons import BURST
@@ -34,7 +35,7 @@ class Burst(PercentileScaled):
     """
 
     name: ClassVar[str] = "burst"
-    citations: ClassVar[tuple[str, ...]] = ("li2022burst",)
+    citations: ClassVar[tuple[Citation, ...]] = ("li2022burst",)
     default_timesteps: ClassVar[int] = 32
 
     gamma: int = field(default=5, metadata={"help": "the most spikes of a neuron in a step"})
@@ -56,5 +57,5 @@ class Burst(PercentileScaled):
         return 0, self.gamma
 
     def dynamics(self, node: Node, unit: int, num_timesteps: int) -> Dynamics:
-        params = {"v_thresh": float(unit), "gamma": 1.0 if cap_of(node) else float(self.gamma)}
-        return Dynamics(BURST, params, self.initial(unit))
+        gamma = 1.0 if cap_of(node) else float(self.gamma)
+        return Dynamics(BURST, {"v_thresh": float(unit), "gamma": gamma}, self.initial(unit), gamma)

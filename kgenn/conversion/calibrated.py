@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from kgenn.citations import Citation
 from kgenn.conversion.base import Calibration, Converter, Dynamics, Settings
 from kgenn.conversion.correction import CITATIONS as CORRECTION
 from kgenn.conversion.correction import shifts
@@ -46,7 +47,7 @@ class Calibrated(Converter):
     """
 
     name: ClassVar[str] = "calibrated"
-    citations: ClassVar[tuple[str, ...]] = ("huang2025", "lv2024")
+    citations: ClassVar[tuple[Citation, ...]] = ("huang2025", "lv2024")
     code: ClassVar[CodeName] = "differential"
     graded: ClassVar[bool] = True
     readouts: ClassVar[tuple[ReadoutKind, ...]] = ("current",)
@@ -65,7 +66,7 @@ class Calibrated(Converter):
             raise fail("KG401", self.name, f"members is {self.members}; it lies in 1 to {MOST_MEMBERS}")
 
     @property
-    def cited(self) -> tuple[str, ...]:
+    def cited(self) -> tuple[Citation, ...]:
         return (*self.citations, *(CORRECTION if self.correction else ()))
 
     def levels(self, num_timesteps: int) -> int:
@@ -91,5 +92,7 @@ class Calibrated(Converter):
 
     def dynamics(self, node: Node, unit: int, num_timesteps: int) -> Dynamics:
         # λ is at most the cap; without one nothing is clipped
-        v_most = float(unit * self.quanta) if cap_of(node) else UNLIMITED
-        return Dynamics(differential(self.members), {"v_thresh": float(unit), "v_most": v_most})
+        capped_at = cap_of(node)
+        v_most = float(unit * self.quanta) if capped_at else UNLIMITED
+        params = {"v_thresh": float(unit), "v_most": v_most}
+        return Dynamics(differential(self.members), params, largest_rate=1.0 if capped_at else None)

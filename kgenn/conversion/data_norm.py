@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from kgenn.citations import Citation
 from kgenn.conversion.activations import percentiles
 from kgenn.conversion.base import Calibration, Recall, Settings, anew
 from kgenn.conversion.paths import weights_into
@@ -59,7 +60,7 @@ class DataNorm(PercentileScaled, SingleSpikes):
     """
 
     name: ClassVar[str] = "data-norm"
-    citations: ClassVar[tuple[str, ...]] = ("diehl2015", "rueckauer2017")
+    citations: ClassVar[tuple[Citation, ...]] = ("diehl2015", "rueckauer2017")
 
     include_weights: bool = field(default=False, metadata={"help": "scales are at least the largest weight"})
 

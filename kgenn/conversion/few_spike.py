@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from kgenn.citations import Citation
 from kgenn.conversion.base import Dynamics
 from kgenn.conversion.neurons import FEW_SPIKE
 from kgenn.conversion.staged import Staged
@@ -26,7 +27,7 @@ class FewSpike(Staged):
     """
 
     name: ClassVar[str] = "few-spike"
-    citations: ClassVar[tuple[str, ...]] = ("stoeckl2021",)
+    citations: ClassVar[tuple[Citation, ...]] = ("stoeckl2021",)
     code: ClassVar[CodeName] = "binary"
     readouts: ClassVar[tuple[ReadoutKind, ...]] = ("current",)
     default_timesteps: ClassVar[int] = 8

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from kgenn.citations import Citation
 from kgenn.conversion.base import Calibration, Settings
 from kgenn.conversion.neurons import PEAK
 from kgenn.conversion.rate_coded import SingleSpikes
@@ -37,7 +38,7 @@ class SpikeNorm(SingleSpikes):
     """
 
     name: ClassVar[str] = "spike-norm"
-    citations: ClassVar[tuple[str, ...]] = ("sengupta2019",)
+    citations: ClassVar[tuple[Citation, ...]] = ("sengupta2019",)
     default_timesteps: ClassVar[int] = 1000
 
     norm_percentile: float = field(

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from kgenn.citations import Citation
 from kgenn.conversion.activations import percentiles
 from kgenn.conversion.base import Calibration, Converter, Settings
 from kgenn.conversion.correction import CITATIONS as CORRECTION
@@ -64,7 +65,7 @@ class Staged(Converter):
             raise fail("KG401", self.name, f"scale_factor is {self.scale_factor}; it is above 0")
 
     @property
-    def cited(self) -> tuple[str, ...]:
+    def cited(self) -> tuple[Citation, ...]:
         return (*self.citations, *(CORRECTION if self.correction else ()))
 
     def settings(self, calibration: Calibration) -> Settings:

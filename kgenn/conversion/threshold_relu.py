@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from kgenn.citations import Citation
 from kgenn.conversion.activations import percentiles
 from kgenn.conversion.base import Calibration, Settings
 from kgenn.conversion.rate_coded import SingleSpikes
@@ -26,7 +27,7 @@ class ThresholdReLU(SingleSpikes):
     """
 
     name: ClassVar[str] = "threshold-relu"
-    citations: ClassVar[tuple[str, ...]] = ("deng2021",)
+    citations: ClassVar[tuple[Citation, ...]] = ("deng2021",)
     default_timesteps: ClassVar[int] = 32
     depends_on_timesteps: ClassVar[bool] = False
 

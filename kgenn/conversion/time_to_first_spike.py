@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from kgenn.citations import Citation
 from kgenn.conversion.base import Dynamics
 from kgenn.conversion.neurons import TIME_TO_FIRST_SPIKE
 from kgenn.conversion.staged import Staged
@@ -30,7 +31,7 @@ class TimeToFirstSpike(Staged):
     """
 
     name: ClassVar[str] = "ttfs"
-    citations: ClassVar[tuple[str, ...]] = ("lopezrandulfe2022",)
+    citations: ClassVar[tuple[Citation, ...]] = ("lopezrandulfe2022",)
     code: ClassVar[CodeName] = "latency"
     readouts: ClassVar[tuple[ReadoutKind, ...]] = ("current",)
     default_timesteps: ClassVar[int] = 32

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from kgenn.citations import Citation
 from kgenn.conversion.base import Calibration, Settings
 from kgenn.conversion.rate_coded import SingleSpikes
 from kgenn.layers.activation import ReLU
@@ -21,7 +22,7 @@ class Unscaled(SingleSpikes):
 
     name: ClassVar[str] = "none"
     represents: ClassVar[frozenset[str]] = SingleSpikes.represents - {"relu-cap"}
-    citations: ClassVar[tuple[str, ...]] = ()
+    citations: ClassVar[tuple[Citation, ...]] = ()
     depends_on_timesteps: ClassVar[bool] = False
 
     def settings(self, calibration: Calibration) -> Settings:

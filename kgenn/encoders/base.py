@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
+from kgenn.citations import Citation
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import InputCoding, Population
 from kgenn.ir.neuron_code import NeuronModel
@@ -18,13 +19,13 @@ class Encoder(ABC):
 
     Attributes:
         name: what the command line calls it.
-        citations: keys of `kgenn.citations`.
+        citations: keys or entries of `kgenn.citations`.
         neuron: the model of the input population's neurons.
         code: what its spikes stand for, which must be the converter's; None where it sends none.
     """
 
     name: ClassVar[str]
-    citations: ClassVar[tuple[str, ...]] = ()
+    citations: ClassVar[tuple[Citation, ...]] = ()
     neuron: ClassVar[NeuronModel]
     code: ClassVar[CodeName | None] = "rate"
 

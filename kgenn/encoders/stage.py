@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from kgenn.citations import Citation
 from kgenn.encoders.base import Encoder
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import InputCoding, Population
@@ -36,7 +37,7 @@ class FewSpikeInput(Encoder):
     name: ClassVar[str] = "few-spike"
     neuron: ClassVar[NeuronModel] = FEW_SPIKE_INPUT
     code: ClassVar[CodeName | None] = "binary"
-    citations: ClassVar[tuple[str, ...]] = ("stoeckl2021",)
+    citations: ClassVar[tuple[Citation, ...]] = ("stoeckl2021",)
     low: ClassVar[float] = 0.0
 
     def coding(self, calibration: Array, num_timesteps: int) -> InputCoding:
@@ -62,7 +63,7 @@ class TtfsInput(Encoder):
     name: ClassVar[str] = "ttfs"
     neuron: ClassVar[NeuronModel] = TTFS_INPUT
     code: ClassVar[CodeName | None] = "latency"
-    citations: ClassVar[tuple[str, ...]] = ("lopezrandulfe2022",)
+    citations: ClassVar[tuple[Citation, ...]] = ("lopezrandulfe2022",)
 
     def coding(self, calibration: Array, num_timesteps: int) -> InputCoding:
         return InputCoding(self.name, num_timesteps, 0.0, 1.0)

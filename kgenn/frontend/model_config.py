@@ -14,6 +14,7 @@ from kgenn.diagnostics import fail
 from kgenn.frontend.bounds import Bounds
 from kgenn.frontend.config_text import check_name
 from kgenn.frontend.references import Call, Reference, read_calls, references
+from kgenn.layers import LAYERS
 from kgenn.layers.config import plain
 
 Path = tuple[str, ...]
@@ -29,6 +30,8 @@ class LayerEntry:
     """One layer of a model.
 
     Attributes:
+        reader: the name in `kgenn.layers.LAYERS` of what reads it: its class, after its package where that is not
+            Keras' own, as in "my_package>MyLayer".
         options: its config.
         calls: its calls; an InputLayer has none.
         foreign: what it is, where its class is not a layer of Keras' own; else empty.
@@ -37,6 +40,7 @@ class LayerEntry:
 
     name: str
     class_name: str
+    reader: str
     options: Mapping[str, Any]
     calls: tuple[Call, ...] = ()
     foreign: str = ""
@@ -65,7 +69,7 @@ def read_model(data: Any, source: str) -> ModelEntry:
     """Read a whole model's config; `source` is the file, for messages."""
     if not isinstance(data, Mapping) or not isinstance(data.get("class_name"), str):
         raise fail("KG102", source, "holds a model config without a class name", "save the model again")
-    class_name, foreign = _own_class(data)
+    class_name, _, foreign = _own_class(data)
     if foreign or class_name not in MODEL_CLASSES or not _layer_list(data.get("config")):
         raise fail(
             "KG105",
@@ -109,7 +113,7 @@ def _layer(item: Any, where: str, source: str) -> LayerEntry:
     if not name and item["class_name"] != "Sequential":
         raise fail("KG107", where, f"has a {item['class_name']} without a name", "save the model again")
     name = check_name(name or "sequential", where)
-    class_name, foreign = _own_class(item)
+    class_name, reader, foreign = _own_class(item)
     try:
         calls = read_calls(item.get("inbound_nodes"))
     except ValueError as error:
@@ -117,23 +121,24 @@ def _layer(item: Any, where: str, source: str) -> LayerEntry:
     model = None
     if class_name in MODEL_CLASSES and not foreign and _layer_list(config):
         model = _model(class_name, config, source, name)
-    return LayerEntry(name, class_name, options, calls, foreign, model)
+    return LayerEntry(name, class_name, reader, options, calls, foreign, model)
 
 
-def _own_class(item: Mapping[str, Any]) -> tuple[str, str]:
-    """Return a layer's class name, and what it is if it is not a class of Keras' own."""
+def _own_class(item: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return a layer's class name, the name of its reader, and what it is if neither Keras nor kgenn has it."""
     package, _, class_name = item["class_name"].rpartition(">")
     registered = str(item.get("registered_name") or "").rpartition(">")[0]
     module = item.get("module", "keras")
     for owner in (package, registered, str(module).partition(".")[0] if module else "an unknown module"):
         if owner and owner not in _PACKAGES:
-            return class_name, f"a custom class of {owner}"
+            reader = f"{owner}>{class_name}"
+            return class_name, reader, "" if reader in LAYERS else f"a custom class of {owner}"
     if ".ops." in str(module) or class_name in ("TFOpLambda", "SlicingOpLambda"):
-        return class_name, OPERATION
+        return class_name, class_name, OPERATION
     # an .h5 file does not say the module, but a layer's config has one of these entries, an operation's neither
     config = item.get("config")
     has_flags = not isinstance(config, Mapping) or "trainable" in config or "dtype" in config
-    return class_name, "" if has_flags or class_name in MODEL_CLASSES else OPERATION
+    return class_name, class_name, "" if has_flags or class_name in MODEL_CLASSES else OPERATION
 
 
 def _sequential(name: str, layers: tuple[LayerEntry, ...], config: Any) -> ModelEntry:
@@ -141,7 +146,7 @@ def _sequential(name: str, layers: tuple[LayerEntry, ...], config: Any) -> Model
     first = layers[0]
     if first.class_name != "InputLayer":
         options = {"name": f"{first.name}_input", "batch_shape": _input_shape(layers, config)}
-        layers = (LayerEntry(str(options["name"]), "InputLayer", options), *layers)
+        layers = (LayerEntry(str(options["name"]), "InputLayer", "InputLayer", options), *layers)
     chained = [layers[0]]
     for entry in layers[1:]:
         chained.append(replace(entry, calls=(Call((Reference(chained[-1].name),)),)))

@@ -114,7 +114,7 @@ class _Builder:
             if len(shapes) < len(arguments):
                 return None
             weights = self.weights_of(path, f"{self.source}: {config.where}")
-            chain = LAYERS.get(entry.class_name)(config, weights, shapes)
+            chain = LAYERS.get(entry.reader)(config, weights, shapes)
             self.errors.update(dict.fromkeys(weights.finish()))
             outputs = _chain_shapes(chain, shapes)
         except KgennError as error:
@@ -148,12 +148,18 @@ def _check_known(entry: LayerEntry, call: Call, config: LayerConfig) -> None:
     if entry.class_name == "Lambda":
         remedy = "replace it by a layer of Keras' own; kgenn runs no code from a model file"
         raise config.error("KG105", "holds Python code", remedy)
-    if entry.foreign or (entry.model is None and entry.class_name not in LAYERS):
+    if entry.foreign or (entry.model is None and entry.reader not in LAYERS):
         what = f"is {entry.foreign}" if entry.foreign else "is of a class that kgenn does not know"
-        raise config.error("KG105", what, known_names(entry.class_name, LAYERS.names()))
+        raise config.error("KG105", what, _remedy(entry))
     if call.odd:
         what = f"is called with {', '.join(call.odd)}, which kgenn does not follow"
         raise config.error("KG108", what, "call the layer on tensors alone, then save the model again")
+
+
+def _remedy(entry: LayerEntry) -> str:
+    if entry.reader == entry.class_name:
+        return known_names(entry.class_name, LAYERS.names())
+    return f"install a package that reads it: an entry point {entry.reader!r} in the group {LAYERS.group}"
 
 
 def _misfit(config: LayerConfig, what: str) -> Diagnostic:

@@ -18,7 +18,7 @@ from kgenn.diagnostics import fail
 from kgenn.ir.connectivity import Connectivity, SumPool
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.neuron_code import NeuronModel
-from kgenn.ir.spike_code import CODES, CodeName, SpikeCode
+from kgenn.ir.spike_code import SPIKE_CODES, CodeName, SpikeCode
 
 # Integers up to here are exact in float32, and so is any sum of them that stays below.
 EXACT = 1 << 24
@@ -105,6 +105,7 @@ class Population:
         scale: λ, the activation of the Keras layer that `unit` stands for: shape () or (channels,).
         cap: what its activation cannot exceed, in units of λ: shape () or (channels,), or None.
         maximum: it sends the largest of what its sources send, not a function of their weighted sum.
+        largest_rate: the most that its spike trains can be worth, as a share of the full scale; None: no limit.
     """
 
     name: str
@@ -117,6 +118,7 @@ class Population:
     scale: Array = field(default_factory=lambda: np.ones(()))
     cap: Array | None = None
     maximum: bool = False
+    largest_rate: float | None = 1.0
 
     @property
     def size(self) -> int:
@@ -197,7 +199,7 @@ class Network:
     @property
     def code(self) -> SpikeCode:
         """Return what spikes stand for."""
-        return CODES[self.code_name]
+        return SPIKE_CODES[self.code_name]
 
     def drive(self, x: Array) -> Array:
         """Return the drive of the input population for a batch x of shape (N, *input_shape)."""

@@ -83,10 +83,18 @@ def from_plain(data: Any, arrays: Mapping[str, Array]) -> Any:
 
 def npz_bytes(arrays: Mapping[str, Array]) -> bytes:
     """Return an .npz archive; the same arrays give the same bytes."""
+    members = {}
+    for name, array in arrays.items():
+        member = io.BytesIO()
+        np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+        members[f"{name}.npy"] = member.getvalue()
+    return zip_bytes(members)
+
+
+def zip_bytes(members: Mapping[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
+    """Return a zip archive, compressed by a method of `zipfile`; the same members give the same bytes."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in arrays.items():
-            member = io.BytesIO()
-            np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", EPOCH), member.getvalue())
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), content, method)
     return buffer.getvalue()

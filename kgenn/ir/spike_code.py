@@ -46,7 +46,7 @@ class SpikeCode:
         return self.schedule == "staged"
 
 
-CODES: Mapping[CodeName, SpikeCode] = {
+SPIKE_CODES: Mapping[CodeName, SpikeCode] = {
     "rate": SpikeCode("synchronous", True, lambda steps: np.ones(steps, np.int64)),
     "binary": SpikeCode("staged", False, lambda steps: 2 ** np.arange(steps, dtype=np.int64)[::-1]),
     "latency": SpikeCode("staged", False, lambda steps: np.arange(steps, 0, -1, dtype=np.int64)),

@@ -75,15 +75,11 @@ def ideal_rates(network: Network, x: Array, measured: Mapping[str, Array] | None
 
 
 def largest_rate(network: Network, population: Population) -> float:
-    """Return the largest rate that a population can reach: 1, where its neurons do not say otherwise."""
+    """Return the largest rate that a population can reach; a max pooling reaches that of its sources."""
     if population.maximum:
         (connection,) = network.incoming[population.name]
-        source = network.by_name[connection.source]
-        return 1.0 if source is network.populations[0] else largest_rate(network, source)
-    params = {**population.neuron.params, **population.params}
-    if "v_most" in params:
-        return params["v_most"] / (params["v_thresh"] * network.levels)
-    return params.get("gamma", 1.0)
+        return largest_rate(network, network.by_name[connection.source])
+    return np.inf if population.largest_rate is None else population.largest_rate
 
 
 class ErrorTally:

@@ -31,14 +31,14 @@ pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 
 # every kind of connection, with and without pooling, from every encoder
 MIXED = [
-    ("pool_input", "direct"),
     ("conv_conv", "direct"),
     ("concat_pool_conv", "poisson-signed"),
-    ("conv_groups", "spike"),
     *(
         pytest.param(name, encoder, marks=pytest.mark.slow)
         for name, encoder in (
             ("linear", "direct"),
+            ("pool_input", "direct"),
+            ("conv_groups", "spike"),
             ("residual_shortcut", "poisson-signed"),
             ("pool_add", "if"),
             ("wide_33", "if"),

@@ -46,8 +46,11 @@ def largest_currents(network: Network, x: Array) -> dict[str, float]:
     return found
 
 
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("residual_relu", "residual_plain", "dense_deep")]
+
+
 @pytest.mark.parametrize("encoder", ["direct", "poisson", "poisson-signed", "if"])
-@pytest.mark.parametrize("name", ["dense_deep", "residual_relu", "residual_plain", "concat_conv", "bias_conv"])
+@pytest.mark.parametrize("name", ["concat_conv", "bias_conv", *SLOW])
 def test_the_largest_current_of_every_layer_is_its_threshold(name: str, encoder: str) -> None:
     conversion, x = balanced(name, encoder)
     currents = largest_currents(conversion.network, x)

@@ -10,7 +10,7 @@ import pytest
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.time_to_first_spike import TimeToFirstSpike
-from kgenn.ir.spike_code import CODES, MOST_BINARY_STEPS
+from kgenn.ir.spike_code import MOST_BINARY_STEPS, SPIKE_CODES
 
 each_length = pytest.mark.parametrize("steps", [1, 2, 3, 8])
 
@@ -18,7 +18,7 @@ each_length = pytest.mark.parametrize("steps", [1, 2, 3, 8])
 def worths(code: str, steps: int) -> list[int]:
     """Return the worth of every spike train of so many steps."""
     trains = np.array(list(product((0, 1), repeat=steps)))
-    found: list[int] = (trains @ CODES[code].worth(steps)).tolist()  # type: ignore[index]
+    found: list[int] = (trains @ SPIKE_CODES[code].worth(steps)).tolist()  # type: ignore[index]
     return found
 
 
@@ -30,21 +30,21 @@ def test_binary_trains_are_the_numbers_up_to_the_full_scale_each_once(steps: int
 @each_length
 def test_a_rate_is_a_count_up_to_the_number_of_steps(steps: int) -> None:
     assert set(worths("rate", steps)) == set(range(DataNorm().levels(steps) + 1))
-    assert set(CODES["rate"].worth(steps).tolist()) == {1}
+    assert set(SPIKE_CODES["rate"].worth(steps).tolist()) == {1}
 
 
 @each_length
 def test_an_earlier_first_spike_is_worth_more_one_by_one(steps: int) -> None:
-    assert CODES["latency"].worth(steps).tolist() == list(range(steps, 0, -1))
+    assert SPIKE_CODES["latency"].worth(steps).tolist() == list(range(steps, 0, -1))
     assert TimeToFirstSpike().levels(steps) == steps
 
 
 def test_worths_of_the_longest_binary_train_fit_their_type() -> None:
-    total = CODES["binary"].worth(MOST_BINARY_STEPS).sum()
+    total = SPIKE_CODES["binary"].worth(MOST_BINARY_STEPS).sum()
     assert total == FewSpike().levels(MOST_BINARY_STEPS) < 2**24
 
 
 def test_in_stages_a_constant_flows_once() -> None:
-    staged = [code for code in CODES.values() if code.schedule == "staged"]
+    staged = [code for code in SPIKE_CODES.values() if code.schedule == "staged"]
     assert len(staged) == 2
     assert not any(code.steady for code in staged)

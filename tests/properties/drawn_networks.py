@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 from hypothesis import event, reject
 from hypothesis import strategies as st
 
 from drawn_graphs import graphs
-from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion.base import Converter
 from kgenn.conversion.burst import Burst
 from kgenn.conversion.calibrated import Calibrated
@@ -26,10 +23,9 @@ from kgenn.diagnostics import KgennError
 from kgenn.encoders import encoders_of
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network, ReadoutKind
-from kgenn.ir.recording import Recording, Wanted
 from kgenn.passes import LoweringOptions
 from networks import samples, with_caps
-from recordings import ALL_ENCODERS
+from recordings import ALL_ENCODERS, on_reference
 
 # What a conversion may say of a legal graph: a max pooling that neurons cannot do, a layer that is silent on the
 # calibration set, weights without a grid. `none` knows no caps.
@@ -172,8 +168,3 @@ def convert(graph: Graph, setup: Setup, calibration: Array) -> Conversion:
             raise
         event(f"declined {sorted(codes)}")
         reject()
-
-
-def on_reference(network: Network, x: Array, wanted: Wanted) -> Iterator[Recording]:
-    """Simulate for the methods that calibrate by simulation."""
-    yield ReferenceSimulator(network).run(network.drive(np.asarray(x)), 0, wanted)
