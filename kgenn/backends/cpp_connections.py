@@ -12,6 +12,8 @@ from kgenn.ir.network import Connection, Population
 
 # weights.bin holds words of these types.
 GETTERS = {"start": "ints", "target": "ints", "weights": "floats"}
+# Classes whose sums can be set where there are no currents yet.
+CAN_SET = ("Convolution", "Dense")
 
 
 class Links:
@@ -74,6 +76,7 @@ class Links:
             "source": values,
             "geometry": f"kConvolution{number}",
             "method": self._method(c),
+            "can_set": kind_of(c.connectivity) in CAN_SET,
         }
 
     def _most(self, image: Image) -> str:

@@ -48,6 +48,8 @@ def describe(layout: Layout, population: Population, shared: Context, words: Wor
     staged = network.code.staged
     alone = shared["has_constant"] if network.code.steady else staged and shared["spiking"]
     needs_current = bool(links.events) or not alone
+    # the first products are the currents, where no constant is
+    fresh = bool(links.events) and links.events[0]["can_set"] and (staged or not shared["has_constant"])
     current = "current + lane * site.size" if needs_current else "p.constant(s, site.first)"
     spikes = "p.values.at(site.y, lane, site.x)" if model.threshold else "nullptr"
     assert staged or model.real == "float", f"{model.name}: double precision in a synchronous network"
@@ -64,6 +66,7 @@ def describe(layout: Layout, population: Population, shared: Context, words: Wor
         "stages": links.stages,
         "geometries": links.geometries,
         "needs_current": needs_current,
+        "fresh": fresh,
         "update_call": update_call(model, shared["params_offset"], current, spikes),
         "staged_update": update_call(model, shared["params_offset"], "heard", "nullptr"),
     }
