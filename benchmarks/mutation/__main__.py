@@ -1,7 +1,8 @@
-"""Run the mutation check: python -m benchmarks.mutation cpp|genn|python [--count N] [--seed S] [-o RESULTS.jsonl]
+"""Run the mutation check: python -m benchmarks.mutation cpp|cuda|genn|python [--count N] [--seed S] [-o FILE]
 
-`cpp` breaks the templates of generated C++, `genn` that of the GeNN program (on real GeNN, of KGENN_GENN_PYTHON),
-`python` the reference simulator and the integer grid. Each mutant is one line of the results.
+`cpp` breaks the templates of generated C++, `cuda` those of generated CUDA (with the host in the place of the
+device), `genn` that of the GeNN program (on real GeNN, of KGENN_GENN_PYTHON), `python` the reference simulator and
+the integer grid. Each mutant is one line of the results.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ HEADERS = ("connections", "direct", "neurons", "population", "product", "simd", 
 CPP = ("network.cpp", "product.cpp", *(f"{name}.hpp" for name in HEADERS))
 PYTHON = ("kgenn/backends/reference.py", "kgenn/conversion/grid.py")
 GENN = ("templates/pygenn/model.py.j2",)
+CUDA = tuple(f"templates/cuda/{path.name}" for path in sorted((ROOT / "templates" / "cuda").glob("*.cu*.j2")))
+FILES = {"python": PYTHON, "genn": GENN, "cuda": CUDA}
 # tests that compile nothing, and whose oracles are not what is broken
 OF_PYTHON = (
     *(f"tests/conversion/test_{name}.py" for name in ("grid", "threshold_relu", "burst", "staged", "data_norm")),
@@ -28,6 +31,8 @@ OF_GENN = (
     "-k",
     "fires_the_same and (residual_plain or max_pool_skip) or agrees_for_every_encoder",
 )
+OF_CUDA = ("tests/backends/test_cuda.py", "-k", "every_way_gives or tensor_cores or do_not_fit")
+JUDGES = {"python": OF_PYTHON, "genn": OF_GENN, "cuda": OF_CUDA}
 
 
 def excluded(text: str) -> range:
@@ -44,22 +49,22 @@ def files_of(what: str) -> dict[str, Path]:
     """Return the files to break: what the judge calls them, and where they are."""
     if what == "cpp":
         return {f"cpp/{name}.j2": ROOT / "templates" / "cpp" / f"{name}.j2" for name in CPP}
-    return {name: ROOT / name for name in (GENN if what == "genn" else PYTHON)}
+    return {name: ROOT / name for name in FILES[what]}
 
 
 def main() -> None:
     """Break, judge, count."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("cpp", "genn", "python"))
+    parser.add_argument("what", choices=("cpp", *FILES))
     parser.add_argument("--count", type=int, default=120, help="mutants to try, over all files")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("-o", "--output", type=Path, help="one JSON object for each mutant")
     options = parser.parse_args()
     files = files_of(options.what)
     texts = {name: path.read_text() for name, path in files.items()}
-    python = options.what != "cpp"
+    python = options.what in ("genn", "python")
     found = {name: list(mutants(text, python, excluded(text))) for name, text in texts.items()}
-    judge = PytestJudge(OF_GENN if options.what == "genn" else OF_PYTHON) if python else judge_cpp
+    judge = judge_cpp if options.what == "cpp" else PytestJudge(JUDGES[options.what])
     tally = Counter[tuple[str, str]]()
     for name, mutant in sampled(found, options.count, options.seed):
         verdict = judge(name, mutant.apply(texts[name]))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import re
 import resource
 import shutil
 import signal
@@ -42,6 +43,7 @@ Verdict = Literal["killed", "survived", "stillborn"]
 SECONDS = 120  # for one mutant; what takes longer hangs
 MEMORY = 4 << 30
 FIRST_SAMPLE = 1_000_003
+COMPILER_ERROR = re.compile(rb"\.(cu|cuh|cpp|hpp|h):\d+:\d+: (fatal )?error:")
 WAYS: tuple[tuple[SynapseWay, int], ...] = (("auto", 1), ("events", 3), ("dense", 2))
 # every kind of connection, stage, neuron, encoder and readout: (network, method, encoder, readout)
 NETWORKS = (
@@ -193,4 +195,6 @@ class PytestJudge:
             return "killed"
         finally:
             path.write_text(before)
-        return "survived" if done.returncode == 0 else "killed"
+        if done.returncode == 0:
+            return "survived"
+        return "stillborn" if COMPILER_ERROR.search(done.stdout) else "killed"

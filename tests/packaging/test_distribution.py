@@ -20,8 +20,10 @@ import kgenn
 
 ROOT = Path(__file__).parents[2]
 NAME = f"kgenn-{kgenn.__version__}"
+# which the README shows
+PICTURE = "docs/mnist_cnn.svg"
 INFO = f"{NAME}.dist-info"
-SOURCES = ("kgenn", "templates", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", ".gitignore")
+SOURCES = ("kgenn", "templates", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", ".gitignore", PICTURE)
 # Without these the processes that are started know nothing of this checkout.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "KGENN"))}
 
@@ -53,9 +55,10 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if source.is_dir():
             shutil.copytree(source, place / name, ignore=ignored)
         else:
+            (place / name).parent.mkdir(exist_ok=True)
             shutil.copy(source, place / name)
     for name in ("tests", "benchmarks", "configs", "docs", ".ci"):
-        (place / name).mkdir()
+        (place / name).mkdir(exist_ok=True)
         (place / name / "__init__.py").touch()
     return place
 
