@@ -9,30 +9,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-MODEL = ROOT / "benchmarks/models/mnist_cnn.h5"
-IMAGES = ROOT / "benchmarks/data/mnist_1000.npz"
-CALIBRATION = ROOT / "benchmarks/data/mnist_calibration.npz"
+from outcome import CALIBRATION, MODEL, ROOT, Outcome
+
 # Seconds after which something hangs.
 PATIENCE = 120
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command line gave."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def codes(self) -> list[str]:
-        """Return the codes of the diagnostics on stderr, in order."""
-        return [line[6:11] for line in self.err.splitlines() if line.startswith("error[KG")]
 
 
 class Process:

@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 
 import kgenn as package
-from faulty import IMAGES, ROOT, gone, kgenn, names, script
+from faulty import gone, kgenn, names, script
 from kgenn.artifact import Artifact, read_directory, write_directory
 from kgenn.backends import TARGETS, genn, toolchain
 from kgenn.backends.base import RunOptions
 from kgenn.backends.genn_worker import UNFINISHED, build
 from kgenn.diagnostics import KgennError
+from outcome import IMAGES, ROOT
 from recordings import converted
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")

@@ -13,20 +13,9 @@ from threading import Event, Timer
 
 import pytest
 
-from faulty import (
-    CALIBRATION,
-    IMAGES,
-    MODEL,
-    PATIENCE,
-    ROOT,
-    Process,
-    compile_arguments,
-    gone,
-    kgenn,
-    names,
-    script,
-)
+from faulty import PATIENCE, Process, compile_arguments, gone, kgenn, names, script
 from kgenn.backends.interruptible import interruptible
+from outcome import CALIBRATION, IMAGES, MODEL, ROOT
 
 Start = Callable[..., Process]
 SWEEP = f"""title = "a test"

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 import kgenn as package
-from faulty import IMAGES, ROOT, Process, compile_arguments, names, script
+from faulty import Process, compile_arguments, names, script
 from kgenn.artifact import Artifact, write_directory
 from kgenn.backends import TARGETS, genn_process
 from kgenn.backends.toolchain import cache_directory
 from kgenn.cli import invoke
 from kgenn.diagnostics import KgennError
+from outcome import IMAGES, ROOT
 from recordings import converted
 
 needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux' /dev/full")
