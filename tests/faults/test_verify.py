@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 import kgenn as package
 from faulty import compile_arguments
+from genn_python import genn_python
 from kgenn.artifact import MANIFEST, NETWORK, Artifact, read_directory, write_directory
 from kgenn.backends import TARGETS
-from kgenn.backends.base import Program
+from kgenn.backends.base import Program, RunOptions
 from kgenn.backends.pipeline import PipelineSimulator
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.checksums import SUMS, read_sums, sums
@@ -69,6 +70,18 @@ def test_a_directory_as_it_was_written_is_sound_before_and_after_it_ran(tmp_path
         assert (found.target, found.samples, found.timesteps) == (target, 3, 21)
         assert found.spikes > 0
         assert found.files == len(read_sums((directory / SUMS).read_bytes()))
+
+
+def test_a_directory_for_genn_runs_its_samples_on_genn(tmp_path: Path) -> None:
+    options = RunOptions(genn_python=genn_python())
+    directory = save(tmp_path / "out", "genn-cpu")
+    found = verify(directory, options)
+    assert found.sound, found
+    assert (found.target, found.samples) == ("genn-cpu", 3)
+    assert found.spikes > 0
+    model = directory / "model.py"
+    model.write_text(model.read_text().replace("v >= v_thresh", "v > v_thresh"))
+    assert ("KG640", "model.py") in told(verify(directory, options))
 
 
 def test_checksums_are_those_of_every_file_and_sha256sum_reads_them(saved: Path) -> None:
