@@ -66,6 +66,10 @@ def test_every_way_gives_the_spikes_of_the_reference_in_any_batch(
         assert_same(expected, simulator.run(drive, FIRST_SAMPLE, EVERYTHING))
         for work in simulator.work:
             assert way != "events" or set(work.ways) == {"events"}
+    # memory for less than the next run wants is not used again
+    simulator = device.simulator()
+    simulator.run(drive, FIRST_SAMPLE, Wanted(trace=True))
+    assert_same(expected, simulator.run(drive, FIRST_SAMPLE, EVERYTHING))
     for start, stop in ((0, 1), (3, 5)):
         part = simulator.run(drive[start:stop], FIRST_SAMPLE + start, Wanted(curve=False))
         assert np.array_equal(part.scores, expected.scores[start:stop, -1:])
