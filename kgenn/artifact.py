@@ -24,8 +24,8 @@ from kgenn.strict_json import loads
 
 MANIFEST = "manifest.json"
 NETWORK = "network.npz"
-# Raised when a directory written before can no longer be read.
-SCHEMA = 2
+# Raised when a directory written before can no longer be read, or its program no longer be run.
+SCHEMA = 3
 # What reading a file that was cut off or changed can raise.
 DAMAGE = (
     OSError,

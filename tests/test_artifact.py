@@ -157,7 +157,7 @@ def written(directory: Path) -> Path:
 
 def test_another_schema_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "out") / artifact.MANIFEST
-    path.write_text(path.read_text().replace('"schema": 2', '"schema": 1'))
+    path.write_text(path.read_text().replace('"schema": 3', '"schema": 1'))
     with pytest.raises(KgennError, match=r"KG605.*has schema 1"):
         read_directory(tmp_path / "out")
 

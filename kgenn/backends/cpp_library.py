@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
-from typing import ClassVar, get_args
+from typing import get_args
 
 import numpy as np
 
@@ -72,18 +72,13 @@ class Usage(ctypes.Structure):
 class Outputs(ctypes.Structure):
     """`kgenn_recording` of the generated header."""
 
-    _fields_ = tuple((name, ctypes.c_void_p) for name in ("scores", "counts", "worths", "raster", "usage"))
+    _fields_ = tuple(
+        (name, ctypes.c_void_p) for name in ("scores", "counts", "worths", "raster", "usage", "totals")
+    )
 
 
 class CppSimulator(Simulator):
-    """A compiled network with its weights.
-
-    Attributes:
-        outputs: `kgenn_recording` of the program's header; where it has `totals`, the program can add up the spike
-            counts of all samples.
-    """
-
-    outputs: ClassVar[type[Outputs]] = Outputs
+    """A compiled network with its weights."""
 
     def __init__(self, network: Network, library: ctypes.CDLL, words: bytes, options: RunOptions) -> None:
         self.network = network
@@ -115,15 +110,14 @@ class CppSimulator(Simulator):
         drive = np.ascontiguousarray(drive, np.float32)
         num_neurons = sum(p.size for p in network.spiking)
         scores = np.zeros((num_samples, steps if wanted.curve else 1, network.populations[-1].size), np.float32)
-        together = not wanted.per_sample and hasattr(self.outputs, "totals")
-        shape = (1 if together else num_samples, num_neurons)
-        counts = np.zeros(shape, np.int64 if together else np.int32)
+        together = not wanted.per_sample
+        counts = np.zeros((1 if together else num_samples, num_neurons), np.int64 if together else np.int32)
         worths = np.zeros((num_samples, num_neurons), np.int32) if wanted.worths else None
         raster = np.zeros((num_samples, steps, num_neurons), np.int8) if wanted.trace else None
-        each = None if together else counts
-        pointers = [None if a is None else a.ctypes.data for a in (scores, each, worths, raster)]
+        each, total = (None, counts) if together else (counts, None)
+        pointers = [None if a is None else a.ctypes.data for a in (scores, each, worths, raster, total)]
         options = Options(self.options.threads, wanted.curve, WAYS.index(self.options.synapses))
-        recording = self.outputs(*pointers, ctypes.addressof(self.usage), *[counts.ctypes.data][: int(together)])
+        recording = Outputs(*pointers[:-1], ctypes.addressof(self.usage), pointers[-1])
         status = self._call(drive, first_sample, options, recording, (scores, counts, worths, raster))
         if status != 0:
             raise self.failure(status)

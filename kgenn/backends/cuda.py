@@ -9,11 +9,10 @@ import subprocess
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import ClassVar
 
 from kgenn.backends.base import Backend, Program, RunOptions, Simulator
 from kgenn.backends.bounded_process import run_bounded
-from kgenn.backends.cpp_library import CppSimulator, Outputs, open_library, read_program
+from kgenn.backends.cpp_library import CppSimulator, open_library, read_program
 from kgenn.backends.cpp_sizes import check_sizes
 from kgenn.backends.cuda_program import SOURCES, emit_cuda
 from kgenn.backends.program_context import WEIGHTS
@@ -59,16 +58,8 @@ class Cuda(Backend):
         return build({name: files[name] for name in SOURCES}, UNITS, toolchain(), directory)
 
 
-class CudaOutputs(Outputs):
-    """`kgenn_recording` of the generated header."""
-
-    _fields_ = (("totals", ctypes.c_void_p),)
-
-
 class CudaSimulator(CppSimulator):
     """A compiled network with its weights, on the current CUDA device."""
-
-    outputs: ClassVar[type[Outputs]] = CudaOutputs
 
     def failure(self, status: int) -> KgennError:
         """Return what a status other than 0 means: KG507, KG608 or KG610."""

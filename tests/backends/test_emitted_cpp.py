@@ -14,18 +14,23 @@ import pytest
 
 from kgenn.artifact import Artifact, read_directory, write_directory
 from kgenn.backends import TARGETS
+from kgenn.backends.base import RunOptions
+from kgenn.backends.cpp import SOURCES, UNITS, toolchain
+from kgenn.backends.cpp_library import CppSimulator, open_library
 from kgenn.backends.cpp_program import FILES
 from kgenn.backends.program_context import WEIGHTS
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.backends.render import label
 from kgenn.backends.simulate import simulate
+from kgenn.backends.toolchain import build as build_library
 from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.recipe import recipe_of
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network
+from kgenn.ir.recording import Wanted
 from networks import ALLOW, ENCODERS, RECIPES, build, samples
 from programs import WARNINGS, build_executable, classify, emit
-from recordings import EVERYTHING, METHODS, assert_same, compiled, converted, inputs_of
+from recordings import EVERYTHING, METHODS, assert_same, compiled, converted, drive_of, inputs_of
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 
@@ -256,3 +261,24 @@ def test_sources_name_no_place_on_the_machine_that_wrote_them() -> None:
     for content in sources(converted("residual_shortcut", "poisson")).values():
         assert str(Path.home()).encode() not in content
         assert json.dumps(str(Path.cwd()))[1:-1].encode() not in content
+
+
+@pytest.mark.parametrize(("method", "encoder"), [("burst", "poisson"), ("few-spike", "direct")])
+def test_totals_are_the_counts_of_all_samples_however_often_they_are_moved(method: str, encoder: str) -> None:
+    converter, lengths = METHODS[method]
+    network = converted("residual_relu", encoder, converter, num_timesteps=lengths[0])
+    drive = drive_of(network, encoder, 50)
+    expected = ReferenceSimulator(network).run(drive, 0, Wanted(curve=False))
+    files = dict(TARGETS.get("cpu")().emit(network).files)
+    often = files["network.cpp"].replace(b"int64_t{1} << 24", b"int64_t{1} << 5")
+    assert often != files["network.cpp"]
+    for text in (files["network.cpp"], often):
+        library = open_library(
+            build_library({**{name: files[name] for name in SOURCES}, "network.cpp": text}, UNITS, toolchain())
+        )
+        for threads in (1, 3):
+            simulator = CppSimulator(network, library, files[WEIGHTS], RunOptions(threads))
+            together = simulator.run(drive, 0, Wanted(curve=False, per_sample=False))
+            assert np.array_equal(together.scores, expected.scores)
+            for name, counts in expected.spike_counts.items():
+                assert np.array_equal(together.spike_counts[name], counts.sum(axis=0, keepdims=True))
