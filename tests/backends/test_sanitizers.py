@@ -61,8 +61,10 @@ def assert_driver_gives_the_reference(
     assert (done.returncode, done.stderr) == (0, "")
     expected = ReferenceSimulator(network).run(drive, FIRST_SAMPLE, EVERYTHING)
     kinds = (expected.spike_counts, expected.worths, expected.raster)
-    parts = [np.concatenate(list((kind or {}).values()), axis=-1) for kind in kinds]
-    run = b"".join(part.tobytes() for part in (expected.scores, *parts))
+    counts, worths, raster = (np.concatenate(list((kind or {}).values()), axis=-1) for kind in kinds)
+    totals = counts.sum(axis=0, dtype=np.int64)
+    recorded = (expected.scores, counts, worths, raster, totals, expected.scores, totals)
+    run = b"".join(part.tobytes() for part in recorded)
     assert (directory / "out").read_bytes() == NUM_RUNS * run
 
 
