@@ -52,7 +52,8 @@ class Links:
         image = self.layout.images[c.source]
         for step, stage in enumerate(self.layout.stages[c]):
             name = f"{number}_{step}"
-            kind = f"Pool<{image.type}, {stage.image.type}>" if stage.pool else f"View<{stage.image.type}>"
+            sent, given = value_type(image), value_type(stage.image)
+            kind = f"Pool<{sent}, {given}>" if stage.pool else f"View<{given}>"
             call = "sum" if stage.pool else "copy"
             extent = f"kExtentStage{name}"
             self.stages.append(
@@ -71,7 +72,7 @@ class Links:
             "id": f"c{number}",
             "number": place,
             "label": f"from {label(c.source)}: {type(c.connectivity).__name__}",
-            "type": f"{kind_of(c.connectivity)}<{image.type}, {self.layout.real}>",
+            "type": f"{kind_of(c.connectivity)}<{value_type(image)}, {self.layout.real}>",
             "arguments": ", ".join(arguments(c, number, pointers, extent, self._most(image))),
             "source": values,
             "geometry": f"kConvolution{number}",
@@ -91,6 +92,11 @@ class Links:
             if isinstance(conv, Convolution) and self.layout.shapes[c.target] != conv.out_shape
             else "add"
         )
+
+
+def value_type(image: Image) -> str:
+    """Return the C++ type of a value."""
+    return "Spike" if image.alike else image.type
 
 
 def kind_of(connectivity: Connectivity) -> str:

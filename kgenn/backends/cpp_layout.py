@@ -7,7 +7,7 @@ convolutions that read it reach. What reads another shape, or sums of windows, g
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, SumPool
@@ -29,15 +29,17 @@ class Image:
         shape: (height, width, channels).
         borders: zeros above, below, left and right.
         most: the largest |value|.
+        alike: whether the values are spikes that are all worth 1.
     """
 
     shape: Shape
     borders: Borders
     most: int
+    alike: bool = False
 
     @property
     def type(self) -> str:
-        """Return the C++ type of a value."""
+        """Return the C++ type of the number that a value is."""
         return next((name for name, most in (("int8_t", 127), ("int16_t", 32767)) if self.most <= most), "int32_t")
 
     @property
@@ -81,26 +83,27 @@ class Layout:
             self.stages[c] = self._stages(c)
             if not self.stages[c]:
                 borders[c.source].append(borders_of(c.connectivity))
-        self.images = {
-            p.name: Image(self.shapes[p.name], _widest(borders[p.name]), largest_value(network, p))
-            for p in network.populations
-        }
+        self.images = {p.name: self._image(p, _widest(borders[p.name])) for p in network.populations}
+
+    def _image(self, population: Population, borders: Borders) -> Image:
+        most, alike = largest_value(self.network, population), sends_alike(self.network, population)
+        return Image(self.shapes[population.name], borders, most, alike)
 
     def _stages(self, c: Connection) -> tuple[Stage, ...]:
         source = self.network.by_name[c.source]
-        shape, most = self.shapes[c.source], largest_value(self.network, source)
+        image = self._image(source, NO_BORDERS)
         wanted = self._wanted(c)
         stages: list[Stage] = []
         if c.pool is not None:
-            if shape != c.pool.in_shape:
-                stages.append(Stage(Image(c.pool.in_shape, NO_BORDERS, most)))
-            shape, most = c.pool.out_shape, most * prod(c.pool.size)
-            stages.append(Stage(Image(shape, NO_BORDERS, most), c.pool))
-        if wanted is not None and shape != wanted:
-            stages.append(Stage(Image(wanted, NO_BORDERS, most)))
+            if image.shape != c.pool.in_shape:
+                stages.append(Stage(replace(image, shape=c.pool.in_shape)))
+            image = Image(c.pool.out_shape, NO_BORDERS, image.most * prod(c.pool.size))
+            stages.append(Stage(image, c.pool))
+        if wanted is not None and image.shape != wanted:
+            stages.append(Stage(replace(image, shape=wanted)))
         if stages:
             last = stages[-1]
-            stages[-1] = Stage(Image(last.image.shape, borders_of(c.connectivity), most), last.pool)
+            stages[-1] = Stage(replace(last.image, borders=borders_of(c.connectivity)), last.pool)
         return tuple(stages)
 
     def _wanted(self, c: Connection) -> Shape | None:
@@ -158,6 +161,11 @@ def largest_value(network: Network, population: Population) -> int:
     if network.code.staged:
         return network.levels
     return 127 if population.neuron.valued else 1
+
+
+def sends_alike(network: Network, population: Population) -> bool:
+    """Return whether all that a population sends in a step is spikes that are worth 1."""
+    return not network.code.staged and not population.neuron.valued
 
 
 def _widest(borders: list[Borders]) -> Borders:

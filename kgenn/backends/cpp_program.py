@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kgenn.backends.base import Program
-from kgenn.backends.cpp_connections import Links
+from kgenn.backends.cpp_connections import Links, value_type
 from kgenn.backends.cpp_layout import Layout
 from kgenn.backends.neuron_models import ModelContext
 from kgenn.backends.program_context import Context, network_context, write_program
@@ -56,7 +56,7 @@ def describe(layout: Layout, population: Population, shared: Context, words: Wor
     # what sends whole trains computes them in one go
     num_states = 0 if staged and model.threshold else len(model.state)
     return {
-        "type": f"Population<{image.type}, {model.real}, {num_states}, {flags}>",
+        "type": f"Population<{value_type(image)}, {model.real}, {num_states}, {flags}>",
         "extent": f"kExtent{shared['id'].removeprefix('p')}",
         "layout": image.numbers,
         "pixels": image.pixels,

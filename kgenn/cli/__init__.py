@@ -100,12 +100,13 @@ def main() -> NoReturn:
             stream.reconfigure(errors="replace")
     code = invoke(sys.argv[1:])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done but for the interpreter's own end
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except OSError:
-        # what is still buffered goes nowhere, so that the interpreter's last flush is quiet
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            # what is still buffered goes nowhere, so that the interpreter's last flush changes no exit code
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     if code == EXIT_INTERRUPTED:  # a simulation may be under way still, in a thread that waits for nothing
         atexit._run_exitfuncs()
         os._exit(code)

@@ -22,8 +22,8 @@ from kgenn.ir.network import EXACT, Connection
 LARGEST_UNIT = 1 << 18
 # The readout integrates without a threshold, so that only the sum of one step limits its grid.
 LARGEST_READOUT_UNIT = 1 << 23
-# The largest |w| that splits into two signed bytes: 127 · 256 + 127.
-LARGEST_WEIGHT = 32639
+# The largest |w| that is 255 times a signed byte and another one: 127 · 255 + 127.
+LARGEST_WEIGHT = 32512
 # Below this, weights would be rounded to a few levels and the network would no longer be the model.
 SMALLEST_UNIT = 16
 

@@ -17,6 +17,7 @@ from kgenn.backends.program_context import WEIGHTS
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.few_spike import FewSpike
+from kgenn.conversion.grid import LARGEST_WEIGHT
 from kgenn.ir.network import Network
 from processors import PROCESSORS, refusal, shared_library
 from programs import emit
@@ -90,22 +91,33 @@ def test_weights_beyond_16_bits_are_exact_too(way: SynapseWay) -> None:
     assert any("other" in work.ways for work in program.work)
 
 
-@each_way
-def test_sums_that_32_bits_do_not_hold_are_moved_in_time(way: SynapseWay) -> None:
-    base = converted("wide_33", "few-spike", FewSpike(), num_timesteps=12)
+def with_random_signs(base: Network, largest: float) -> Network:
+    """Return the network with weights that are all as large, of either sign."""
     rng = np.random.default_rng(5)
     connections = tuple(
         replace(
             c,
             connectivity=c.connectivity.with_weights(
-                rng.choice([-32639.0, 32639.0], c.connectivity.weights.shape)
+                rng.choice([-largest, largest], c.connectivity.weights.shape)
             ),
         )
         for c in base.connections
     )
-    agree(
-        replace(base, connections=connections), simulator(replace(base, connections=connections), way), "few-spike"
-    )
+    return replace(base, connections=connections)
+
+
+@each_way
+def test_sums_that_32_bits_do_not_hold_are_moved_in_time(way: SynapseWay) -> None:
+    base = converted("wide_33", "few-spike", FewSpike(), num_timesteps=12)
+    network = with_random_signs(base, 32639.0)
+    agree(network, simulator(network, way), "few-spike")
+
+
+@each_way
+@pytest.mark.parametrize("largest", [LARGEST_WEIGHT, 32767], ids=["two-bytes", "more"])
+def test_spikes_add_up_the_largest_weights(largest: int, way: SynapseWay) -> None:
+    network = with_random_signs(converted("wide_33", "poisson", DataNorm()), largest)
+    agree(network, simulator(network, way), "poisson")
 
 
 def test_the_work_tells_the_rate_of_each_source() -> None:
