@@ -116,9 +116,11 @@ def test_standard_output_without_room_is_one_diagnostic(arguments: list[str], co
 
 
 @needs_full
-def test_diagnostics_that_nobody_can_read_still_give_the_exit_code(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_diagnostics_that_nobody_can_read_still_give_the_exit_code(tmp_path: Path, unbuffered: str) -> None:
     with Path("/dev/full").open("w") as full:
-        assert Process(["cite", tmp_path], {}, stderr=full).outcome().code == 1
+        process = Process(["cite", tmp_path], {"PYTHONUNBUFFERED": unbuffered}, stderr=full)
+        assert process.outcome().code == 1
 
 
 def test_standard_output_that_is_closed_harms_nothing(tmp_path: Path, compiled: Path) -> None:
