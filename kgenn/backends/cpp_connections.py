@@ -6,7 +6,7 @@ from typing import Any
 
 from kgenn.backends.cpp_layout import Image, Layout
 from kgenn.backends.render import label
-from kgenn.backends.weights_file import Words, weights
+from kgenn.backends.weights_file import Words
 from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
 from kgenn.ir.network import Connection, Population
 
@@ -37,7 +37,8 @@ class Links:
         self.geometries: list[dict[str, str]] = []
         spiking = [c for c in network.connections if not network.is_analog(c)]
         for c in network.incoming[population.name]:
-            pointers = [f"{GETTERS[key]}({words.add(array)})" for key, array in weights(c).items()]
+            offsets = words.add_synapses(c.connectivity)
+            pointers = [f"{GETTERS[key]}({offset})" for key, offset in offsets.items()]
             number = network.connections.index(c)
             if isinstance(c.connectivity, Convolution):
                 self.geometries.append({"name": f"kConvolution{number}", "value": geometry(c.connectivity)})

@@ -9,7 +9,7 @@ from typing import Any
 from kgenn.backends.cpp_connections import GETTERS, geometry, window
 from kgenn.backends.cpp_layout import Image, Layout
 from kgenn.backends.render import label
-from kgenn.backends.weights_file import Words, weights
+from kgenn.backends.weights_file import Words
 from kgenn.ir.connectivity import Convolution, Dense, OneToOne, Sparse, SumPool
 from kgenn.ir.graph import Shape
 from kgenn.ir.network import Connection, Population
@@ -42,7 +42,7 @@ class Links:
         network = self.layout.network
         found: dict[str, list[dict[str, Any]]] = {"events": [], "stages": [], "direct": []}
         for c in network.incoming[population.name]:
-            offsets = {key: self.words.add(array) for key, array in weights(c).items()}
+            offsets = self.words.add_synapses(c.connectivity)
             if isinstance(c.connectivity, Convolution | Dense):
                 self.geometries.append({"name": self.geometry(c), "value": geometry(as_convolution(c))})
             if network.is_analog(c):

@@ -79,6 +79,7 @@ def network_context(network: Network, words: Words, dialect: Dialect, describe: 
         "worth_note": WORTH_NOTES[network.code_name],
         "counts_readout": network.readout == "spike-count",
         "num_words": words.size,
+        "tables": words.tables,
         "models": [m for m in models.values() if m.name in used],
         "any_direct": any(p["direct"] for p in running),
         "populations": running,

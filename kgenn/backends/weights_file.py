@@ -6,14 +6,30 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kgenn.ir.connectivity import Sparse
+from kgenn.ir.connectivity import Connectivity, Sparse
 from kgenn.ir.graph import Array
-from kgenn.ir.network import Connection, Network, Population
+from kgenn.ir.network import Network, Population
 
 MAGIC = 0x6E6E676B
 HEADER_WORDS = 12
 # Rows start on a cache line.
 ALIGNMENT = 16
+
+
+@dataclass(frozen=True)
+class SynapseTable:
+    """Where the words have the synapses of a sparse connection, and how many there may be of what they name.
+
+    Attributes:
+        start: the offset of each source's first synapse in the table; one more than there are sources.
+        target: the offset of each synapse's target.
+    """
+
+    start: int
+    target: int
+    num_sources: int
+    num_targets: int
+    num_synapses: int
 
 
 @dataclass
@@ -25,6 +41,7 @@ class Words:
 
     parts: list[Array] = field(default_factory=list)
     size: int = 0
+    tables: list[SynapseTable] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.add(np.zeros(HEADER_WORDS, np.float32))
@@ -37,6 +54,17 @@ class Words:
         self.parts.append(np.pad(np.ascontiguousarray(array).ravel().view(np.uint32), (0, padding)))
         self.size += array.size + padding
         return offset
+
+    def add_synapses(self, connectivity: Connectivity) -> dict[str, int]:
+        """Append a connection's arrays; return where each starts, in the order that generated code reads them."""
+        plain = np.asarray(connectivity.weights, np.float32)
+        if not isinstance(connectivity, Sparse):
+            return {"weights": self.add(plain)}
+        start = self.add(connectivity.indptr.astype(np.int32))
+        target = self.add(connectivity.indices.astype(np.int32))
+        sizes = (connectivity.num_sources, connectivity.num_targets, plain.size)
+        self.tables.append(SynapseTable(start, target, *sizes))
+        return {"start": start, "target": target, "weights": self.add(plain)}
 
     def finish(self, network: Network, structure: int) -> bytes:
         """Fill in the header and return all words, little-endian."""
@@ -58,13 +86,3 @@ def values(population: Population, names: tuple[str, ...], initial: bool) -> Arr
     model = population.neuron
     table = {**model.state, **population.initial} if initial else {**model.params, **population.params}
     return np.array([table[name] for name in names], np.float32)
-
-
-def weights(connection: Connection) -> dict[str, Array]:
-    """Return a connection's arrays in the order that generated code reads them."""
-    connectivity = connection.connectivity
-    plain = np.asarray(connectivity.weights, np.float32)
-    if isinstance(connectivity, Sparse):
-        start, target = connectivity.indptr.astype(np.int32), connectivity.indices.astype(np.int32)
-        return {"start": start, "target": target, "weights": plain}
-    return {"weights": plain}

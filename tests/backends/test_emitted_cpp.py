@@ -23,8 +23,10 @@ from kgenn.backends.reference import ReferenceSimulator
 from kgenn.backends.render import label
 from kgenn.backends.simulate import simulate
 from kgenn.backends.toolchain import build as build_library
+from kgenn.backends.weights_file import HEADER_WORDS
 from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.recipe import recipe_of
+from kgenn.ir.connectivity import Sparse
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Wanted
@@ -150,6 +152,40 @@ def test_the_program_refuses_what_it_cannot_run(tmp_path: Path) -> None:
     assert run("weights.bin", "samples.f32") == (1, "sample 0 has values outside the encoder's range\n")
 
 
+def test_forged_weights_lead_nowhere(tmp_path: Path) -> None:
+    network = converted("conv_conv", "poisson-signed")
+    sparse = next(kind for c in network.connections if isinstance(kind := c.connectivity, Sparse))
+    genuine = np.frombuffer((emit(network, tmp_path) / WEIGHTS).read_bytes(), "<u4")
+    library = compiled(network).library  # type: ignore[attr-defined]
+
+    def place(array: Array) -> int:
+        return genuine.tobytes().index(np.ascontiguousarray(array, "<i4").tobytes()) // 4
+
+    def is_taken(**forged: int) -> bool:
+        words = genuine.copy()
+        for name, value in forged.items():
+            words[places[name]] = value & 0xFFFFFFFF
+        factors = 2 * np.arange(HEADER_WORDS, len(words), dtype=np.uint32) + 1
+        words[places["checksum"]] = np.sum(words[HEADER_WORDS:] * factors, dtype=np.uint32)
+        handle = library.kgenn_create(words.tobytes(), words.nbytes)
+        if handle:
+            library.kgenn_close(handle)
+        return bool(handle)
+
+    start, target = place(sparse.indptr), place(sparse.indices)
+    places = {"checksum": 3, "timesteps": 4, "start": start, "second": start + 1, "target": target}
+    places["end"] = start + sparse.num_sources
+    assert is_taken()
+    assert is_taken(target=sparse.num_targets - 1)
+    assert not is_taken(target=sparse.num_targets)
+    assert not is_taken(target=-1)
+    assert not is_taken(start=-1)
+    assert not is_taken(second=len(sparse.indices) + 1)
+    assert not is_taken(end=len(sparse.indices) + 1)
+    assert not is_taken(timesteps=0)
+    assert not is_taken(timesteps=-1)
+
+
 def encode(network: Network, x: Array) -> tuple[int, Array]:
     """Return how many inputs the program calls illegal, and the drive that it makes of them."""
     simulator = compiled(network)
@@ -169,9 +205,8 @@ def test_encoding_in_c_is_the_drive_of_the_network(encoder: str) -> None:
     outside, drive = encode(network, x)
     assert outside == 0
     assert np.array_equal(drive, network.drive(x))
-    if encoder != "spike":
-        x[0, :3] = (np.nan, np.inf, -np.inf)
-        assert encode(network, x)[0] == 3
+    x[0, :3] = (np.nan, np.inf, -np.inf)
+    assert encode(network, x)[0] == 3
 
 
 def test_encoding_in_c_takes_nothing_between_two_binary_values() -> None:
