@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from kgenn.backends import TARGETS
-from kgenn.cli.listing import default_first, takes_signed_input
+from kgenn.cli.listing import methods
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.constraints import FEATURES, violations
 from kgenn.conversion.data_norm import DataNorm
@@ -126,13 +126,12 @@ def layer_rows() -> Iterator[tuple[str, str, str, str]]:
 
 def method_rows() -> Iterator[tuple[str, ...]]:
     """Yield what each converter declares: name, rule, features, signed input, code, encoders, timesteps."""
-    for name in sorted(CONVERTERS.table):
-        cls = CONVERTERS.get(name)
-        names = encoders_of(cls.code)
-        features = [feature in cls.represents for feature in FEATURES]
-        answers = ("yes" if answer else "no" for answer in (*features, takes_signed_input(names)))
-        encoders = listed(default_first(cls.default_encoder, names))
-        yield f"`{name}`", summary(cls), *answers, cls.code, encoders, str(cls.default_timesteps)
+    for row in methods():
+        if row["name"] in CONVERTERS.table:
+            declared = row["represents"].split(", ")
+            answers = ("yes" if feature in declared else "no" for feature in (*FEATURES, "signed input"))
+            encoders = listed(row["encoders"].split(", "))
+            yield f"`{row['name']}`", row["description"], *answers, row["code"], encoders, row["timesteps"]
 
 
 def encoder_rows() -> Iterator[tuple[str, str, str]]:
