@@ -70,15 +70,19 @@ class Words:
         """Fill in the header and return all words, little-endian."""
         coding = network.coding
         words = np.concatenate(self.parts)
-        factors = 2 * np.arange(HEADER_WORDS, self.size, dtype=np.uint32) + 1
-        checksum = int(np.sum(words[HEADER_WORDS:] * factors, dtype=np.uint32))
-        head = [MAGIC, structure, self.size, checksum, network.num_timesteps, network.seed & 0xFFFFFFFF]
+        head = [MAGIC, structure, self.size, checksum(words), network.num_timesteps, network.seed & 0xFFFFFFFF]
         reals = [coding.levels, coding.low, coding.high, coding.binarise or 0.0]
         flags = [int(coding.binary), int(coding.binarise is not None)]
         words[: len(head)] = head
         words[len(head) : len(head) + len(reals)] = np.array(reals, np.float32).view(np.uint32)
         words[len(head) + len(reals) : HEADER_WORDS] = flags
         return words.astype("<u4").tobytes()
+
+
+def checksum(words: Array) -> int:
+    """Return the checksum of all words behind the header, which generated code compares."""
+    factors = 2 * np.arange(HEADER_WORDS, len(words), dtype=np.uint32) + 1
+    return int(np.sum(words[HEADER_WORDS:] * factors, dtype=np.uint32))
 
 
 def values(population: Population, names: tuple[str, ...], initial: bool) -> Array:

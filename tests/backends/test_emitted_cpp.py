@@ -23,7 +23,7 @@ from kgenn.backends.reference import ReferenceSimulator
 from kgenn.backends.render import label
 from kgenn.backends.simulate import simulate
 from kgenn.backends.toolchain import build as build_library
-from kgenn.backends.weights_file import HEADER_WORDS
+from kgenn.backends.weights_file import checksum
 from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.recipe import recipe_of
 from kgenn.ir.connectivity import Sparse
@@ -165,8 +165,7 @@ def test_forged_weights_lead_nowhere(tmp_path: Path) -> None:
         words = genuine.copy()
         for name, value in forged.items():
             words[places[name]] = value & 0xFFFFFFFF
-        factors = 2 * np.arange(HEADER_WORDS, len(words), dtype=np.uint32) + 1
-        words[places["checksum"]] = np.sum(words[HEADER_WORDS:] * factors, dtype=np.uint32)
+        words[places["checksum"]] = checksum(words)
         handle = library.kgenn_create(words.tobytes(), words.nbytes)
         if handle:
             library.kgenn_close(handle)
