@@ -178,7 +178,8 @@ class CompiledNetwork:
         Args:
             x: shape (N, *input shape), as the model takes them.
             y: class indices of shape (N,), or one-hot.
-            batch_size: samples simulated at once; the result does not depend on it.
+            batch_size: samples simulated at once, fewer where every spike is wanted and would fill the memory; the
+                result does not depend on it.
             progress: called with the number of samples finished after each batch.
             observe: called with the recording of each batch.
             wanted: what else those recordings shall hold.
@@ -197,7 +198,8 @@ class CompiledNetwork:
             wanted = replace(wanted, trace=True, curve=True)
         elif observe is None:
             wanted = replace(wanted, per_sample=False)
-            batch_size = min(batch_size, batch_size_for(self.network, BATCH_SIZE))
+        if wanted.trace:
+            batch_size = batch_size_for(self.network, batch_size)
         self._simulator.prepare(wanted.trace)
         wall, cpu = 0.0, 0.0
         for start, drive in self._batches(x, batch_size, progress):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import kgenn
 from kgenn.api import model_record, samples
 from kgenn.diagnostics import KgennError
 from kgenn.ir.network import Network
+from kgenn.ir.recording import Wanted
 from networks import build
 from networks import samples as random_samples
 
@@ -64,6 +66,21 @@ def test_progress_counts_every_sample_once() -> None:
     steps: list[int] = []
     kgenn.compile(network(), "reference").evaluate(X, batch_size=8, progress=steps.append)
     assert steps == [8, 8, 8, 6]
+
+
+@pytest.mark.parametrize(
+    ("options", "sizes"),
+    [({}, [16, 14]), ({"early_exit": 0.9}, [4] * 7 + [2]), ({"wanted": Wanted(trace=True)}, [4] * 7 + [2])],
+)
+def test_only_a_run_that_wants_every_spike_is_cut_into_smaller_batches(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], sizes: list[int]
+) -> None:
+    net = network()
+    raster = net.num_timesteps * sum(population.size for population in net.spiking)
+    monkeypatch.setattr("kgenn.ir.recording.RASTER_BYTES", 4 * raster + 1)
+    steps: list[int] = []
+    kgenn.compile(net).evaluate(X, batch_size=16, progress=steps.append, **options)
+    assert steps == sizes
 
 
 def test_an_observer_sees_every_batch() -> None:

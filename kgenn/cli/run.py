@@ -17,7 +17,7 @@ from kgenn.cli.console import print_json, print_line, print_table, progress, sta
 from kgenn.cli.options import PATH, check_output, data_flags, json_flag, read_samples, run_options_of, scaled
 from kgenn.data import Data
 from kgenn.ir.graph import Array
-from kgenn.ir.recording import Recording, Wanted, batch_size_for
+from kgenn.ir.recording import Recording, Wanted
 from kgenn.ir.serialise import npz_bytes
 from kgenn.metrics.result import Result
 from kgenn.trace import TraceWriter
@@ -96,7 +96,6 @@ def evaluate(
         observe: Observer | None = None
         if trace is not None:
             writer = stack.enter_context(TraceWriter(trace, network.network))
-            batch_size = batch_size_for(network.network, batch_size or BATCH_SIZE)
 
             def observe(start: int, drive: Array, recording: Recording) -> None:
                 writer.add(start, recording)

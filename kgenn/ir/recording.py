@@ -13,9 +13,9 @@ RASTER_BYTES = 1 << 28
 
 
 def batch_size_for(network: Network, largest: int) -> int:
-    """Return how many samples can be traced at once, at most `largest` and at least 1."""
+    """Return how many samples can be traced at once, at most `largest`."""
     per_sample = network.num_timesteps * sum(p.size for p in network.spiking)
-    return max(1, min(largest, RASTER_BYTES // max(per_sample, 1)))
+    return min(largest, max(1, RASTER_BYTES // max(per_sample, 1)))
 
 
 @dataclass(frozen=True)
