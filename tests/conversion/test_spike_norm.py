@@ -17,7 +17,7 @@ from networks import ALLOW, ENCODERS, Build, build, samples
 from recordings import EVERYTHING
 
 STEPS = 15
-EXACT = SpikeNorm(norm_samples=20, norm_timesteps=0)
+EXACT = SpikeNorm(norm_percentile=100, norm_samples=20, norm_timesteps=0)
 
 
 def balanced(name: str, encoder: str, converter: SpikeNorm = EXACT) -> tuple[Conversion, Array]:
