@@ -1,11 +1,11 @@
 """Correct biases, layer by layer, by the mean error that quantised activations make on the calibration set.
 
 The lowered graph is computed twice at once: as it is, and with each ReLU replaced by what its spike trains say.
-At each ReLU, with z what arrives in the second and a the ReLU's value in the first, the channel's bias is shifted
-by the mean of a − q(z). What is rounded and clipped is no longer the same then, so that a mean error is left: twice
-more the shift grows by the mean of a − q(z + shift). The second goes on with the last q(z + shift). So each layer is
-corrected for what really comes from the layers before it, and so is the output. The input counts as exact: what its
-encoder rounds stays.
+At each ReLU, with z what arrives in the second and a the ReLU's value in the first, the channel's bias is
+shifted by the mean of a − q(z). What is rounded and clipped is no longer the same then, so that a mean error is
+left: twice more the shift grows by the mean of a − q(z + shift). The second goes on with the last q(z + shift).
+So each layer is corrected for what really comes from the layers before it, and so is the output. The input
+counts as exact: what its encoder rounds stays.
 
 Source: Nagel et al. 2019, arXiv:1906.04721 (bias correction of quantised networks); Li et al. 2021,
 arXiv:2106.06984 (the same idea for spiking networks).

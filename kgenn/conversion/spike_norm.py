@@ -26,9 +26,9 @@ class SpikeNorm(SingleSpikes):
 
         λ_l = max over neurons, samples and timesteps of Σ_s Σ_j W_ij·λ_s·s_j(t) + b_i
 
-    The simulations run on generated C++, with the encoder of the network itself. The paper takes the maximum over
-    neurons and samples too; by default it is a percentile, as in data-norm: in a deep network the spikes that happen
-    to meet in one neuron of one sample make a scale that is several times too large for all others.
+    The simulations run on generated C++, with the encoder of the network itself. The paper takes the maximum
+    over neurons and samples too; by default it is a percentile, as in data-norm: in a deep network the spikes
+    that happen to meet in one neuron of one sample make a scale that is several times too large for all others.
 
     Attributes:
         norm_percentile: over the neurons and samples of their largest current, in (0, 100]; 100 is the paper's
