@@ -157,6 +157,27 @@ def test_a_measurement_counts_every_image_once_and_warms_up() -> None:
     assert found["peak_mb"] > 1
 
 
+def test_rounds_take_turns_and_the_fastest_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    rates = {"data-norm": iter([3.0, 9.0, 5.0]), "ann": iter([7.0, 6.0, 2.0])}
+    order: list[str] = []
+
+    def run(task: peers.Task, row: peers.Row, folder: Path) -> dict[str, Any]:
+        order.append(row.name)
+        if row.name == "sinabs":
+            return {"failure": "no such package"}
+        return {"images_per_cpu_second": next(rates[row.name])}
+
+    monkeypatch.setattr(peers.Task, "run", run)
+    task = peers.Task(MODEL, tmp_path / "network.npz", IMAGES, 32, 1)
+    found = {
+        row.name: row_found for row, row_found in peers.run_all(task, ("ann", "data-norm", "sinabs"), tmp_path, 3)
+    }
+    assert order == ["data-norm", "ann", "sinabs", *["data-norm", "ann"] * 2]
+    assert found["data-norm"] == {"images_per_cpu_second": 9.0}
+    assert found["ann"] == {"images_per_cpu_second": 7.0}
+    assert found["sinabs"] == {"failure": "no such package"}
+
+
 def test_what_does_not_run_is_a_row_that_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def refuse(peer: str) -> Path:
         raise environment.EnvironmentFailure(f"does not install: {peer} | wants Python 2")
