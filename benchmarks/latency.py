@@ -1,5 +1,7 @@
 """Show what time-to-first-spike loses over t_max and over the threshold u_th: the curves of the method's paper.
 
+As there, times are truncated, each layer has one threshold, and no bias is corrected.
+
     python -m benchmarks.latency MODEL.h5 DATA.npz --allow bias --allow max-pool --limit 2000
 
 For each t_max with the threshold that the calibration chose, and for each multiple of that threshold at one t_max:
@@ -31,7 +33,7 @@ def measured(
 ) -> Result:
     """Return the result of one network; `split` is calibration samples, test samples and labels."""
     calibration, x, y = split
-    converter = kgenn.TimeToFirstSpike(rounding=False, channelwise=False, scale_factor=factor)
+    converter = kgenn.TimeToFirstSpike(rounding=False, channelwise=False, correction=False, scale_factor=factor)
     network = kgenn.convert(
         graph,
         converter=converter,
