@@ -38,7 +38,7 @@ pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 
 # every kind of connection, with and without pooling, from every encoder
 MIXED = [
-    ("conv_conv", "direct"),
+    pytest.param("conv_conv", "direct", marks=pytest.mark.slow),
     ("concat_pool_conv", "poisson-signed"),
     *(
         pytest.param(name, encoder, marks=pytest.mark.slow)
@@ -116,6 +116,7 @@ def test_clang_compiles_it_too(tmp_path: Path) -> None:
     subprocess.run(command, check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("cmake") is None, reason="needs cmake")
 def test_the_directory_builds_with_cmake(tmp_path: Path) -> None:
     network = converted("residual_shortcut", "poisson")
