@@ -243,6 +243,7 @@ def renamed(graph: Graph) -> Graph:
     return Graph("*/ \\\n#error hostile", nodes, tuple(names[o] for o in graph.outputs))
 
 
+@pytest.mark.slow
 def test_hostile_names_do_no_harm(tmp_path: Path) -> None:
     plain = build("residual_plain")
     graph = renamed(plain)

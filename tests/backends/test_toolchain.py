@@ -109,6 +109,7 @@ def test_changed_sources_are_compiled_again(compiler: CountingCompiler, tmp_path
     assert len(libraries(tmp_path / "out")) == 1
 
 
+@pytest.mark.slow
 def test_an_emptied_cache_is_filled_again(compiler: CountingCompiler) -> None:
     kgenn.compile(converted("dense", "if"))
     shutil.rmtree(cache_directory())

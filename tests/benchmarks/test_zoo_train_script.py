@@ -64,6 +64,7 @@ def test_the_script_writes_a_strict_network_and_all_that_is_needed_to_train_it_a
     assert sorted(p.name for p in tmp_path.iterdir()) == ["net.h5", "net.json"]
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_goes_on_and_ends_as_if_it_had_not_been(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,6 +89,7 @@ def failing_at(call: int, function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
+@pytest.mark.slow
 def test_a_training_that_was_interrupted_ends_as_one_that_was_not(
     task: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,6 +90,7 @@ def save(directory: Path, target: str = "cpu") -> Path:
 
 
 @needs_compiler
+@pytest.mark.slow
 def test_processes_that_build_one_directory_with_one_cache_all_run(tmp_path: Path) -> None:
     directory, cache = save(tmp_path / "out"), tmp_path / "cache"
     run = "import sys, kgenn; kgenn.open_directory(sys.argv[1])"
