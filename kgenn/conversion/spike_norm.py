@@ -24,15 +24,14 @@ class SpikeNorm(SingleSpikes):
 
     Layer by layer in topological order, so that it holds for any acyclic graph::
 
-        λ_l = max over neurons, samples and timesteps of Σ_s Σ_j W_ij·λ_s·s_j(t) + b_i
+        λ_l = P_p over neurons and samples of the max over timesteps of Σ_s Σ_j W_ij·λ_s·s_j(t) + b_i
 
     The simulations run on generated C++, with the encoder of the network itself. The paper takes the maximum
-    over neurons and samples too; by default it is a percentile, as in data-norm: in a deep network the spikes
+    over neurons and samples too, p = 100; the default is 99.9, as in data-norm: in a deep network the spikes
     that happen to meet in one neuron of one sample make a scale that is several times too large for all others.
 
     Attributes:
-        norm_percentile: over the neurons and samples of their largest current, in (0, 100]; 100 is the paper's
-            maximum.
+        norm_percentile: p, over the neurons and samples of their largest current, in (0, 100].
         norm_samples: of the calibration set, the first so many are simulated.
         norm_timesteps: steps of these simulations; 0 for those of the network.
 

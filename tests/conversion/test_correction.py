@@ -38,8 +38,8 @@ def quantised_forward(
 GRAPHS = ("dense_deep", "conv_same", "residual_relu", "concat_conv", "bias_conv")
 
 
-def errors_after(name: str, rounds: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[Array, Array]]:
-    """Return each layer's mean error, given the corrected layers below: without its own shift and with it."""
+def errors_after(name: str, rounds: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[Array, Array, Array]]:
+    """Return each layer's shift and its mean error without it and with it, given the corrected layers below."""
     monkeypatch.setattr("kgenn.conversion.correction.ROUNDS", rounds)
     graph = lower(build(name), LoweringOptions())
     x = samples(graph, 100)
@@ -54,11 +54,9 @@ def errors_after(name: str, rounds: int, monkeypatch: pytest.MonkeyPatch) -> dic
     errors = {}
     for node in (n.name for n in graph.nodes if isinstance(n.layer, ReLU)):
         below = {key: shift for key, shift in found.items() if key != node}
-        errors[node] = error(node, below), error(node, found)
-        if rounds == 1:
-            np.testing.assert_allclose(found[node], errors[node][0], rtol=1e-4, atol=1e-5)
+        errors[node] = found[node], error(node, below), error(node, found)
     (output,) = graph.outputs
-    errors[output] = error(output, found), error(output, found) - found[output]
+    errors[output] = found[output], error(output, found), error(output, found) - found[output]
     return errors
 
 
@@ -66,18 +64,20 @@ def errors_after(name: str, rounds: int, monkeypatch: pytest.MonkeyPatch) -> dic
 def test_one_round_shifts_by_the_mean_error_given_the_corrected_layers_below(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    *layers, output = errors_after(name, 1, monkeypatch).values()
+    *layers, (_, _, left) = errors_after(name, 1, monkeypatch).values()
     assert layers
-    np.testing.assert_allclose(output[1], 0, atol=1e-4)
+    for shift, before, _ in layers:
+        np.testing.assert_allclose(shift, before, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(left, 0, atol=1e-4)
 
 
 def test_rounds_leave_little_of_the_mean_error(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, left, least = 0.0, 0.0, 0.0
     for name in GRAPHS:  # in one layer of few samples a rounding more or less is much
         once, more = (errors_after(name, rounds, monkeypatch) for rounds in (1, ROUNDS))
-        whole += sum(float(np.abs(before).mean()) for before, _ in more.values())
-        left += sum(float(np.abs(after).mean()) for _, after in once.values())
-        least += sum(float(np.abs(after).mean()) for _, after in more.values())
+        whole += sum(float(np.abs(before).mean()) for _, before, _ in more.values())
+        left += sum(float(np.abs(after).mean()) for _, _, after in once.values())
+        least += sum(float(np.abs(after).mean()) for _, _, after in more.values())
     assert least < 0.8 * left
     assert least < 0.1 * whole
 
