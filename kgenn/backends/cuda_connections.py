@@ -151,8 +151,9 @@ def sums_of_windows(
     """
     shapes = ", ".join([extent(pool.in_shape), extent(pool.out_shape), window(pool)])
     kernel = f"sum_windows<{', '.join(types)}>"
-    arguments = f"{places[0]}, {shapes}, {places[1]}, ws.active.data() + {counter}"
-    return f"launch_for({lanes}, {prod(pool.out_shape)}, {kernel}, {arguments});"
+    arguments = f"{places[0]}, {shapes}, {lanes}, {places[1]}, ws.active.data() + {counter}"
+    parts = f"rounded({lanes}, kLanesOfSum) / kLanesOfSum"
+    return f"launch_for({parts}, {prod(pool.out_shape)}, {kernel}, {arguments});"
 
 
 def extent(shape: Shape) -> str:

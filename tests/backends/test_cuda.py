@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -14,6 +15,7 @@ from cuda_programs import HostDevice, build_executable
 
 from kgenn.backends import TARGETS
 from kgenn.backends.base import SynapseWay
+from kgenn.backends.cuda import FLAGS
 from kgenn.backends.cuda_program import TEMPLATES
 from kgenn.backends.program_context import WEIGHTS
 from kgenn.backends.reference import ReferenceSimulator
@@ -148,6 +150,17 @@ def test_nvcc_compiles_it_without_warnings(
     command += ["-Xcompiler", "-Wall,-Wextra,-fPIC", "-c", "-o", str(tmp_path / "network.o")]
     done = subprocess.run([*command, str(directory / "network.cu")], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@needs_nvcc
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
+def test_all_that_a_thread_works_on_is_in_its_registers(tmp_path: Path, architecture: str) -> None:
+    directory = emit(network_of("wide_64", "data-norm", "if", 7), tmp_path, "cuda")
+    command = ["nvcc", *FLAGS, f"-arch={architecture}", "-Xptxas=-v", "-c", "-o", str(tmp_path / "network.o")]
+    done = subprocess.run([*command, str(directory / "network.cu")], capture_output=True, text=True, check=True)
+    memory = set(re.findall(r"(\d+) bytes (stack frame|spill \w+)", done.stderr))
+    assert memory == {("0", "stack frame"), ("0", "spill stores"), ("0", "spill loads")}
 
 
 @needs_nvcc

@@ -231,6 +231,11 @@ inline void load_matrices(uint32_t (&parts)[4], const void* row) {
     if (reinterpret_cast<uintptr_t>(row) % 16 != 0) fault("a matrix row at an address that is no multiple of 16");
     together(&mine, [](const void** all) {
         const auto at = [all](int lane) { return static_cast<const Arguments*>(all[lane]); };
+        for (int matrix = 0; matrix < 4; ++matrix) {
+            unsigned banks = 0;
+            for (int row = 0; row < 8; ++row) banks |= 1u << reinterpret_cast<uintptr_t>(at(matrix * 8 + row)->row) / 16 % 8;
+            if (banks != 0xff) fault("two rows of a matrix in the same banks, which are read one after the other");
+        }
         for (int lane = 0; lane < kWarp; ++lane) {
             for (int matrix = 0; matrix < 4; ++matrix) {
                 std::memcpy(at(lane)->parts + matrix, at(matrix * 8 + lane / 4)->row + lane % 4 * 4, 4);
@@ -279,6 +284,8 @@ inline T atomicAdd(T* to, T value) {
     *to += value;
     return before;
 }
+
+inline int min(int a, int b) { return a < b ? a : b; }
 
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
 
