@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import get_args
 
@@ -82,6 +83,32 @@ def test_every_way_gives_the_spikes_of_the_reference_in_any_batch(
 
 
 @needs_gcc
+@pytest.mark.parametrize(
+    ("name", "method", "encoder"),
+    [
+        ("wide_64", "data-norm", "if"),
+        ("residual_shortcut", "data-norm", "poisson"),
+        ("conv_groups", "few-spike", "direct"),
+    ],
+)
+def test_no_order_of_threads_and_copies_changes_a_spike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, method: str, encoder: str
+) -> None:
+    network = network_of(name, method, encoder, 0)
+    drive = drive_of(network, encoder, 3)
+    expected = ReferenceSimulator(network).run(drive, 0, EVERYTHING)
+    simulator = HostDevice(network, tmp_path).simulator("dense")
+    ordered = simulator.run(drive, 0, EVERYTHING)
+    density = [work.density for work in simulator.work]
+    assert_same(expected, ordered)
+    for copies, threads in product("01", "012"):
+        monkeypatch.setenv("CUDA_HOST_COPIES", copies)
+        monkeypatch.setenv("CUDA_HOST_THREADS", threads)
+        assert_same(expected, simulator.run(drive, 0, EVERYTHING))
+        assert [work.density for work in simulator.work] == pytest.approx(density)
+
+
+@needs_gcc
 def test_tensor_cores_are_used_where_they_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = network_of("wide_64", "data-norm", "direct", 3)
     drive = drive_of(network, "direct", 2)
@@ -108,7 +135,7 @@ def test_samples_that_do_not_fit_at_once_run_one_after_the_other(
     drive = drive_of(network, "poisson", 40)
     expected = ReferenceSimulator(network).run(drive, 7, EVERYTHING)
     device = HostDevice(network, tmp_path)
-    for megabytes in (64, 1):
+    for megabytes in (80, 1):  # of which 64 are left to the driver where there are more samples than one
         monkeypatch.setenv("CUDA_HOST_MEMORY", str(megabytes << 20))
         assert_same(expected, device.simulator().run(drive, 7, EVERYTHING))
 

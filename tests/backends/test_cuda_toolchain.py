@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import kgenn
 from kgenn.backends import cuda as target
 from kgenn.backends import toolchain
 from kgenn.diagnostics import KgennError
-from recordings import EVERYTHING, converted, drive_of
+from recordings import EVERYTHING, assert_same, converted, drive_of
 
 HOST = Path(__file__).parent / "cuda_host"
 
@@ -111,6 +112,10 @@ def test_what_goes_wrong_on_the_device_is_said(tmp_path: Path, monkeypatch: pyte
         patch.setenv("CUDA_HOST_DEVICES", "0")
         assert "KG507" in error()
     with monkeypatch.context() as patch:
+        patch.setenv("CUDA_HOST_START", "35")  # the driver is older than the program
+        assert "KG610" in error()
+        assert "update the driver" in error()
+    with monkeypatch.context() as patch:
         patch.setenv("CUDA_HOST_MEMORY", "9000")
         assert "KG608" in error()
         assert "device's memory" in error()
@@ -119,3 +124,17 @@ def test_what_goes_wrong_on_the_device_is_said(tmp_path: Path, monkeypatch: pyte
         assert "KG610" in error()
     # nothing of that stays
     assert simulator.run(drive, 0, EVERYTHING).scores.any()
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+def test_a_network_stays_on_the_device_of_its_first_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = converted("dense", "poisson")
+    simulator = HostDevice(network, tmp_path).simulator()
+    drive = drive_of(network, "poisson")
+    results = []
+    for device in ("1", "0"):  # what a thread uses that has set none
+        monkeypatch.setenv("CUDA_HOST_CURRENT", device)
+        thread = Thread(target=lambda: results.append(simulator.run(drive, 0, EVERYTHING)))
+        thread.start()
+        thread.join()
+    assert_same(*results)

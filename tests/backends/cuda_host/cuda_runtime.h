@@ -4,10 +4,16 @@
 //
 // Blocks run one after the other. The threads of a block are fibers: each runs until it waits for the others, at a
 // barrier or at an instruction of its whole warp. Tensor cores follow the PTX manual (ldmatrix, mma.m16n8k32), thread by
-// thread. Copies beside the arithmetic happen as late as they may, when they are waited for; memory starts as garbage.
+// thread. Memory starts as garbage.
 //
-// $CUDA_HOST_DEVICES is the number of devices, $CUDA_HOST_MEMORY their bytes, $CUDA_HOST_CAPABILITY their compute
-// capability times 10, $CUDA_HOST_FAILURE the number of the error that every kernel ends with.
+// $CUDA_HOST_DEVICES is the number of devices, $CUDA_HOST_CURRENT which of them a thread uses that has set none,
+// $CUDA_HOST_MEMORY their bytes, $CUDA_HOST_CAPABILITY their compute capability times 10, $CUDA_HOST_START the number of
+// the error that CUDA begins with, $CUDA_HOST_FAILURE that of the error that every kernel ends with.
+//
+// What a device may do in any order is done in the order that shows most: $CUDA_HOST_COPIES says whether copies beside
+// the arithmetic happen as late as they may (0), when they are waited for, or at once (1); $CUDA_HOST_THREADS which
+// threads go on: all in turns (0), the first that can (1) or the last that can (2), so that one warp is as far ahead of
+// the others as it may be.
 #ifndef CUDA_HOST_H
 #define CUDA_HOST_H
 
@@ -39,6 +45,7 @@ enum cudaError_t {
     cudaSuccess = 0,
     cudaErrorInvalidValue = 1,
     cudaErrorMemoryAllocation = 2,
+    cudaErrorInsufficientDriver = 35,
     cudaErrorNoDevice = 100,
     cudaErrorLaunchFailure = 719
 };
@@ -49,7 +56,11 @@ namespace cuda_host {
 
 inline dim3 thread_index(0, 0, 0), block_index(0, 0, 0), block_size;
 inline cudaError_t last_error = cudaSuccess;
-inline std::map<void*, size_t> allocated;
+struct Allocation {
+    size_t bytes;
+    int device;
+};
+inline std::map<void*, Allocation> allocated;
 inline size_t in_use = 0;
 
 inline size_t setting(const char* name, size_t otherwise) {
@@ -88,6 +99,8 @@ struct Block {
     Fiber* current = nullptr;
     ucontext_t scheduler;
     unsigned next = 0, finished = 0, threads = 0;
+    bool eager_copies = false;
+    enum { kInTurns, kFirst, kLast } order = kInTurns;
 };
 inline Block block;
 
@@ -114,7 +127,8 @@ inline void fiber_main() {
         Fiber& self = *block.current;
         if (block.next < block.threads) {
             self.state = Fiber::kReady;
-            self.thread = thread_index.x = block.next++;
+            const unsigned number = block.next++;
+            self.thread = thread_index.x = block.order == Block::kLast ? block.threads - 1 - number : number;
             (*block.kernel)();
             ++block.finished;
             for (const std::vector<Copy>& group : block.copies[self.thread]) {
@@ -140,17 +154,26 @@ inline Fiber& idle_fiber() {
     return fiber;
 }
 
+// Resume the fibers that are ready, in the block's order; tell whether there were any.
+inline bool resume_ready() {
+    bool ran = false;
+    const size_t count = block.fibers.size();
+    for (size_t i = 0; i < count; ++i) {
+        if (block.fibers[i]->state != Fiber::kReady) continue;
+        resume(*block.fibers[i]);
+        ran = true;
+        if (block.order != Block::kInTurns) i = static_cast<size_t>(-1);  // from the first again, for it may be ready
+    }
+    return ran;
+}
+
 inline void run_block() {
     block.next = block.finished = 0;
     block.copies.assign(block.threads, {});
     block.warps.assign((block.threads + kWarp - 1) / kWarp, {});
     while (block.next < block.threads) resume(idle_fiber());
     while (block.finished < block.threads) {
-        bool ran = false;
-        for (size_t i = 0; i < block.fibers.size(); ++i) {
-            if (block.fibers[i]->state == Fiber::kReady) resume(*block.fibers[i]), ran = true;
-        }
-        if (ran) continue;
+        if (resume_ready()) continue;
         unsigned waiting = 0;
         for (const std::unique_ptr<Fiber>& fiber : block.fibers) waiting += fiber->state == Fiber::kBarrier;
         if (waiting == 0 || waiting + block.finished != block.threads) fault("not all threads reach the barrier");
@@ -164,7 +187,11 @@ inline void run_block() {
 inline void launch(dim3 blocks, int threads, const std::function<void()>& kernel) {
     block.kernel = &kernel;
     block.threads = static_cast<unsigned>(threads);
+    block.eager_copies = setting("CUDA_HOST_COPIES", 0) != 0;
+    block.order = static_cast<decltype(block.order)>(setting("CUDA_HOST_THREADS", 0));
     block_size = dim3(block.threads);
+    const bool numbered = blocks.x >= 1 && blocks.x <= 0x7fffffff && blocks.y >= 1 && blocks.y <= 65535 && blocks.z >= 1 && blocks.z <= 65535;
+    if (!numbered) fault("a grid of a size that no device has");
     for (unsigned z = 0; z < blocks.z; ++z) {
         for (unsigned y = 0; y < blocks.y; ++y) {
             for (unsigned x = 0; x < blocks.x; ++x) {
@@ -184,10 +211,19 @@ inline std::deque<std::vector<Copy>>& groups() {
     return mine;
 }
 
+inline void carry_out(const Copy& copy) {
+    copy.from == nullptr ? std::memset(copy.to, 0, 16) : std::memcpy(copy.to, copy.from, 16);
+}
+
 inline void copy_async(void* to, const void* from, bool inside) {
     if (reinterpret_cast<uintptr_t>(to) % 16 != 0) fault("a copy to an address that is no multiple of 16");
     if (inside && reinterpret_cast<uintptr_t>(from) % 16 != 0) fault("a copy from an address that is no multiple of 16");
-    groups().back().push_back({to, inside ? from : nullptr});
+    const Copy copy{to, inside ? from : nullptr};
+    if (block.eager_copies) {
+        carry_out(copy);
+    } else {
+        groups().back().push_back(copy);
+    }
 }
 
 inline void end_copies() { groups().emplace_back(); }
@@ -196,9 +232,7 @@ template <int kLeft>
 inline void wait_for_copies() {
     std::deque<std::vector<Copy>>& mine = groups();
     while (mine.size() > kLeft + 1) {  // the last group is open
-        for (const Copy& copy : mine.front()) {
-            copy.from == nullptr ? std::memset(copy.to, 0, 16) : std::memcpy(copy.to, copy.from, 16);
-        }
+        for (const Copy& copy : mine.front()) carry_out(copy);
         mine.pop_front();
     }
 }
@@ -300,12 +334,24 @@ inline const char* cudaGetErrorString(cudaError_t error) {
 }
 
 inline cudaError_t cudaGetDeviceCount(int* count) {
+    const auto start = static_cast<cudaError_t>(cuda_host::setting("CUDA_HOST_START", 0));
+    if (start != cudaSuccess) return start;
     *count = static_cast<int>(cuda_host::setting("CUDA_HOST_DEVICES", 1));
     return *count > 0 ? cudaSuccess : cudaErrorNoDevice;
 }
 
+inline int& cuda_host_current() {
+    thread_local int current = static_cast<int>(cuda_host::setting("CUDA_HOST_CURRENT", 0));
+    return current;
+}
+
 inline cudaError_t cudaGetDevice(int* device) {
-    *device = 0;
+    *device = cuda_host_current();
+    return cudaSuccess;
+}
+
+inline cudaError_t cudaSetDevice(int device) {
+    cuda_host_current() = device;
     return cudaSuccess;
 }
 
@@ -319,7 +365,7 @@ inline cudaError_t cudaMalloc(void** memory, size_t bytes) {
     if (cuda_host::in_use + bytes > cuda_host::setting("CUDA_HOST_MEMORY", size_t{1} << 32)) return cudaErrorMemoryAllocation;
     *memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
     std::memset(*memory, 0xa5, bytes);
-    cuda_host::allocated[*memory] = bytes;
+    cuda_host::allocated[*memory] = {bytes, cuda_host_current()};
     cuda_host::in_use += bytes;
     return cudaSuccess;
 }
@@ -328,18 +374,19 @@ inline cudaError_t cudaFree(void* memory) {
     if (memory == nullptr) return cudaSuccess;
     const auto found = cuda_host::allocated.find(memory);
     if (found == cuda_host::allocated.end()) cuda_host::fault("frees what was not allocated");
-    cuda_host::in_use -= found->second;
+    cuda_host::in_use -= found->second.bytes;
     cuda_host::allocated.erase(found);
     std::free(memory);
     return cudaSuccess;
 }
 
-// Tell whether bytes lie in allocated memory.
+// Tell whether bytes lie in memory of the current device.
 inline bool cuda_host_holds(const void* from, size_t bytes) {
     const auto next = cuda_host::allocated.upper_bound(const_cast<void*>(from));
     if (next == cuda_host::allocated.begin()) return false;
     const auto found = std::prev(next);
-    return static_cast<const char*>(from) + bytes <= static_cast<const char*>(found->first) + found->second;
+    const char* end = static_cast<const char*>(found->first) + found->second.bytes;
+    return static_cast<const char*>(from) + bytes <= end && found->second.device == cuda_host_current();
 }
 
 inline cudaError_t cudaMemset(void* to, int value, size_t bytes) {
