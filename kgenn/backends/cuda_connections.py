@@ -150,10 +150,8 @@ def sums_of_windows(
         counter: the number of the counter of sums that are not zero.
     """
     shapes = ", ".join([extent(pool.in_shape), extent(pool.out_shape), window(pool)])
-    kernel = f"sum_windows<{', '.join(types)}>"
     arguments = f"{places[0]}, {shapes}, {lanes}, {places[1]}, ws.active.data() + {counter}"
-    parts = f"rounded({lanes}, kLanesOfSum) / kLanesOfSum"
-    return f"launch_for({parts}, {prod(pool.out_shape)}, {kernel}, {arguments});"
+    return f"add_windows<{', '.join(types)}>({arguments});"
 
 
 def extent(shape: Shape) -> str:

@@ -50,6 +50,7 @@ enum cudaError_t {
     cudaErrorLaunchFailure = 719
 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2 };
+constexpr unsigned cudaStreamNonBlocking = 1;
 enum cudaDeviceAttr { cudaDevAttrComputeCapabilityMajor = 75, cudaDevAttrComputeCapabilityMinor = 76 };
 
 namespace cuda_host {
@@ -398,6 +399,36 @@ inline cudaError_t cudaMemset(void* to, int value, size_t bytes) {
 inline cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
     if (!cuda_host_holds(kind == cudaMemcpyHostToDevice ? to : from, bytes)) return cudaErrorInvalidValue;
     std::memcpy(to, from, bytes);
+    return cudaSuccess;
+}
+
+// A stream of copies, each of which happens when the stream is waited for.
+struct cuda_host_stream {
+    std::vector<std::function<cudaError_t()>> copies;
+};
+using cudaStream_t = cuda_host_stream*;
+
+inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
+    if (flags != cudaStreamNonBlocking) return cudaErrorInvalidValue;
+    *stream = new cuda_host_stream;
+    return cudaSuccess;
+}
+
+inline cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+    delete stream;
+    return cudaSuccess;
+}
+
+inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+    stream->copies.push_back([=] { return cudaMemcpy(to, from, bytes, kind); });
+    return cudaSuccess;
+}
+
+inline cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+    for (const auto& copy : stream->copies) {
+        if (const cudaError_t error = copy()) return error;
+    }
+    stream->copies.clear();
     return cudaSuccess;
 }
 
