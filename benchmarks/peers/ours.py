@@ -27,6 +27,7 @@ def main() -> None:
         parser.add_argument(name, type=Path)
     parser.add_argument("-T", "--timesteps", type=int, required=True)
     parser.add_argument("--batch", type=int, required=True)
+    parser.add_argument("--target", default="cpu")
     options = parser.parse_args()
     with np.load(options.data) as data:
         calibration, x, y = data["calibration"], data["x"], data["y"]
@@ -37,7 +38,7 @@ def main() -> None:
         converter=CONVERTERS.get(options.converter)(),
         allow=tuple(FEATURES),
     )
-    snn = kgenn.compile(network, threads=1)
+    snn = kgenn.compile(network, options.target, threads=1)
 
     def scores(images: Array) -> Array:
         return snn.evaluate(images, batch_size=options.batch).scores

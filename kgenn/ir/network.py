@@ -57,15 +57,17 @@ class InputCoding:
         x = np.asarray(x, np.float32).reshape(len(x), prod(x.shape[1:]))
         if self.binarise is not None:
             x = np.where(np.isfinite(x), x > self.binarise, x).astype(np.float32)
-        legal = (x >= self.low) & (x <= self.high)
+        # NaN, which is neither, makes both comparisons false
+        legal = x.size == 0 or (x.min() >= self.low and x.max() <= self.high)
         if self.binary:
-            legal = (x == self.low) | (x == self.high)
-        if not legal.all():
+            legal = ((x == self.low) | (x == self.high)).all()
+        if not legal:
             allowed = f"{self.low:g} or {self.high:g}" if self.binary else f"{self.low:g} to {self.high:g}"
             advice = "pass --binarise THRESHOLD" if self.binary else "scale the data, for example --scale 1/255"
             found = f"values from {x.min():g} to {x.max():g}"
             raise fail("KG603", f"encoder {self.encoder}", f"takes {allowed}, but the data have {found}", advice)
-        return np.rint(x * np.float32(self.levels))
+        drive = x * np.float32(self.levels)
+        return np.rint(drive, out=drive)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +88,8 @@ class InputTransform:
     def apply(self, x: Array) -> Array:
         """Transform a batch of shape (N, *input shape); the result is float32."""
         moved = x.transpose(0, *(axis + 1 for axis in self.axes))
+        if not (np.any(self.scale != 1) or np.any(self.shift)):
+            return moved.astype(np.float32, copy=False)
         return (moved * self.scale + self.shift).astype(np.float32)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from importlib.util import find_spec
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import numpy as np
@@ -176,6 +177,33 @@ def test_rounds_take_turns_and_the_fastest_counts(monkeypatch: pytest.MonkeyPatc
     assert found["data-norm"] == {"images_per_cpu_second": 9.0}
     assert found["ann"] == {"images_per_cpu_second": 7.0}
     assert found["sinabs"] == {"failure": "no such package"}
+
+
+def test_on_a_gpu_all_run_there_and_rates_are_of_the_wall_clock(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    commands: dict[str, list[str]] = {}
+
+    def run(command: list[str], **options: Any) -> Any:
+        result = Path(next(word for word in command if word.endswith(".json")))
+        commands[result.stem] = command
+        found = {"accuracy": 0.5, "images_per_second": 20000.4, "images_per_cpu_second": 3.0}
+        result.write_text(json.dumps({**found, "wall_seconds": 1.0, "peak_mb": 2.0}), encoding="utf-8")
+        return CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(peers.subprocess, "run", run)
+    python = tmp_path / "python"
+    python.touch()
+    arguments = [str(MODEL), str(IMAGES), "--limit", "2", "--device", "cuda", "--python", str(python)]
+    for name in ("few-spike", "genn", "spikingjelly"):
+        arguments += ["--only", name]
+    result = CliRunner().invoke(peers.main, arguments, catch_exceptions=False)
+    assert "| images per second |" in result.output
+    assert "| kgenn data-norm, run by GeNN | 32 | 50.00 | 20000.4 | 1.0 | 2 |" in result.output
+    assert commands["few-spike"][-2:] == ["--target", "cuda"]
+    assert commands["genn"][-2:] == ["--target", "genn-cuda"]
+    assert commands["spikingjelly"][0] == str(python)
+    assert commands["spikingjelly"][-2:] == ["--device", "cuda"]
 
 
 def test_what_does_not_run_is_a_row_that_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -30,14 +30,20 @@ def main() -> None:
         parser.add_argument(name, type=Path)
     parser.add_argument("-T", "--timesteps", type=int, required=True)
     parser.add_argument("--batch", type=int, required=True)
+    parser.add_argument("--device", default="cpu", help="as PyTorch names it")
     options = parser.parse_args()
     torch.set_num_threads(1)
     with np.load(options.data) as data:
         calibration, x, y = data["calibration"], data["x"], data["y"]
     with torch.no_grad():
-        network = load(options.network, widen=options.peer in NO_PADDING_LAYERS)
-        scores = CONVERSIONS[options.peer](network, channels_first(calibration), options.timesteps)
-        result = measured(lambda images: scores(channels_first(images)).numpy(), x, y, options.batch)
+        network = load(options.network, widen=options.peer in NO_PADDING_LAYERS).to(options.device)
+        images = channels_first(calibration).to(options.device)
+        scores = CONVERSIONS[options.peer](network, images, options.timesteps)
+
+        def classify(batch: Array) -> Array:
+            return scores(channels_first(batch).to(options.device)).cpu().numpy()
+
+        result = measured(classify, x, y, options.batch)
     write({**result, "torch": torch.__version__}, options.result)
 
 

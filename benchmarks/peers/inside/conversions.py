@@ -1,8 +1,8 @@
 """Each peer's own conversion of a PyTorch network, as its documentation shows it.
 
-Every function takes the network, calibration images of shape (N, C, height, width) and the number of timesteps T,
-and returns a function from such images to scores. All present the image itself at every step and add up the
-outputs over T steps. Only the environment of a peer can run its function.
+Every function takes the network and calibration images of shape (N, C, height, width), both on the device that is
+to run it, and the number of timesteps T, and returns a function from such images to scores. All present the image
+itself at every step and add up the outputs over T steps. Only the environment of a peer can run its function.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def spikingjelly(network: nn.Module, images: Tensor, timesteps: int) -> Scores:
     from spikingjelly.activation_based import ann2snn, functional
 
     recipe = ann2snn.RateCodingRecipe(dataloader=Calibration(images), mode="99.9%")
-    snn = ann2snn.Converter(recipe=recipe).convert(network)
+    snn = ann2snn.Converter(recipe=recipe).convert(network).to(images.device)
 
     def scores(x: Tensor) -> Tensor:
         functional.reset_net(snn)
@@ -61,7 +61,7 @@ def sinabs(network: nn.Module, images: Tensor, timesteps: int) -> Scores:
     """Convert by Sinabs' from_model with its defaults: threshold 1, several spikes in a step, no calibration."""
     from sinabs.from_torch import from_model
 
-    snn = from_model(network, num_timesteps=timesteps).spiking_model
+    snn = from_model(network, num_timesteps=timesteps).spiking_model.to(images.device)
 
     def scores(x: Tensor) -> Tensor:
         from sinabs.utils import reset_states
@@ -82,7 +82,13 @@ def braincog(network: nn.Module, images: Tensor, timesteps: int) -> Scores:
 
     batches = Calibration(images)
     snn = Convertor(
-        dataloader=batches, device="cpu", p=0.99, lipool=True, gamma=5, soft_mode=True, batch_num=len(batches)
+        dataloader=batches,
+        device=str(images.device),
+        p=0.99,
+        lipool=True,
+        gamma=5,
+        soft_mode=True,
+        batch_num=len(batches),
     )(network)
 
     def scores(x: Tensor) -> Tensor:
