@@ -34,10 +34,12 @@ class Settings:
         scales: for each ReLU's name λ, a positive array of shape () or (channels,).
         shifts: for the names of some ReLUs, and of the output, what is added to the bias before it, in units
             of activation: shape (channels,) or the node's shape.
+        notes: what the user should know of how they were chosen.
     """
 
     scales: Mapping[str, Array]
     shifts: Mapping[str, Array] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

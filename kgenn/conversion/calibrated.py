@@ -10,7 +10,7 @@ import numpy as np
 from kgenn.citations import Citation
 from kgenn.conversion.base import Calibration, Converter, Dynamics, Settings
 from kgenn.conversion.correction import CITATIONS as CORRECTION
-from kgenn.conversion.correction import shifts
+from kgenn.conversion.correction import corrected
 from kgenn.conversion.neurons import differential
 from kgenn.conversion.quantisation import least_squares_scales, quantised
 from kgenn.conversion.scales import audible, cap_of, capped
@@ -88,7 +88,7 @@ class Calibrated(Converter):
             limit = self.quanta if cap_of(graph.by_name[name]) else np.inf
             return quantised(z, scales[name], self.quanta, True, limit)
 
-        return Settings(scales, shifts(graph, samples, spoken))
+        return corrected(scales, graph, samples, spoken)
 
     def dynamics(self, node: Node, unit: int, num_timesteps: int) -> Dynamics:
         # λ is at most the cap; without one nothing is clipped

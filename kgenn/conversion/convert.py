@@ -90,4 +90,4 @@ def convert_graph(
     key = (converter, encoder, steps, recipe.seed)
     settings: Settings = of_graph(key, lambda: converter.settings(learnt_from))
     draft = assembler.network(settings, readout)
-    return Conversion(draft.network, assembler.graph, settings, draft.rounding)
+    return Conversion(draft.network, assembler.graph.noted(*settings.notes), settings, draft.rounding)

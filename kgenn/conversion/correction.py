@@ -13,12 +13,14 @@ arXiv:2106.06984 (the same idea for spiking networks).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
-from kgenn.ir.graph import Array, Graph, Input, Layer, Node
+from kgenn.conversion.base import Settings
+from kgenn.ir.graph import Array, Graph, Input, Node
 from kgenn.layers.activation import ReLU
 
 CITATIONS = ("nagel2019", "li2021calibration")
@@ -26,6 +28,9 @@ CITATIONS = ("nagel2019", "li2021calibration")
 BATCH = 64
 # Samples that are kept, twice, at every layer: more of them change shifts by little.
 MOST_SAMPLES = 1024
+# Bytes that they may take; of a large model fewer samples are kept, but so many.
+MOST_BYTES = 1 << 31
+LEAST_SAMPLES = 16
 # Times that a shift is corrected: further ones change it by little.
 ROUNDS = 3
 
@@ -41,53 +46,95 @@ class Twin:
     network: Array
 
 
-def shifts(graph: Graph, samples: Array, spoken: Spoken) -> dict[str, Array]:
-    """Return the shift of each ReLU and of the output, in units of activation, shape (channels,).
+def corrected(scales: Mapping[str, Array], graph: Graph, samples: Array, spoken: Spoken) -> Settings:
+    """Return settings of these scales with the shift of each ReLU and of the output, shape (channels,).
 
     Args:
         graph: lowered, with one output.
-        samples: shape (N, *input shape); the first `MOST_SAMPLES` are used.
+        samples: shape (N, *input shape); the first are used, at most `MOST_SAMPLES`.
         spoken: what spike trains say.
     """
+    kept = samples[: min(MOST_SAMPLES, affordable(graph))]
+    notes: tuple[str, ...] = ()
+    if len(kept) < min(MOST_SAMPLES, len(samples)):
+        said = f"biases are corrected on {len(kept)} of {len(samples)} calibration samples"
+        notes = (f"{said}, whose activations take {MOST_BYTES >> 30} GiB",)
+    return Settings(scales, shifts(graph, kept, spoken), notes)
+
+
+def affordable(graph: Graph) -> int:
+    """Return how many samples' activations fit into `MOST_BYTES`, or `LEAST_SAMPLES` where fewer do."""
+    live, most = 0, 1
+    last_use = _last_uses(graph)
+    for node in graph.nodes:
+        live += prod(graph.shapes[node.name])
+        most = max(most, live)
+        live -= sum(prod(graph.shapes[source]) for source in set(node.inputs) if last_use[source] == node.name)
+    twins_of_floats = 2 * 4
+    return max(LEAST_SAMPLES, MOST_BYTES // (twins_of_floats * most))
+
+
+def shifts(graph: Graph, samples: Array, spoken: Spoken) -> dict[str, Array]:
+    """Return the shift of each ReLU and of the output, in units of activation; arguments as of `corrected`."""
     (output,) = graph.outputs
-    last_use = {source: node.name for node in graph.nodes for source in node.inputs}
+    last_use = _last_uses(graph)
     values: dict[str, Twin] = {}
     found: dict[str, Array] = {}
     for node in graph.nodes:
-        arguments = [values[s] for s in node.inputs]
-        values[node.name], shift = _computed(node, arguments, samples[:MOST_SAMPLES], spoken)
+        values[node.name], shift = _computed(node, [values[s] for s in node.inputs], samples, spoken)
         if shift is not None:
             found[node.name] = shift
         elif node.name == output:
-            found[output] = _mean_difference(values[output])
+            found[output] = _mean_difference(values[output], lambda sent: sent)
         for source in node.inputs:
             if last_use[source] == node.name:
                 values.pop(source, None)
     return found
 
 
+def _last_uses(graph: Graph) -> dict[str, str]:
+    """Return for each node the last one that reads it."""
+    return {source: node.name for node in graph.nodes for source in node.inputs}
+
+
 def _computed(node: Node, inputs: list[Twin], samples: Array, spoken: Spoken) -> tuple[Twin, Array | None]:
     if isinstance(node.layer, Input):
-        x = _batched(node.layer, np.asarray(samples, np.float32))
+        x = _batched(node.layer.forward, samples)
         return Twin(x, x), None
-    model = _batched(node.layer, *(twin.model for twin in inputs))
+    model = _batched(node.layer.forward, *(twin.model for twin in inputs))
     if not isinstance(node.layer, ReLU):
-        return Twin(model, _batched(node.layer, *(twin.network for twin in inputs))), None
+        return Twin(model, _batched(node.layer.forward, *(twin.network for twin in inputs))), None
     arriving = inputs[0].network
     shift = np.zeros(model.shape[-1])
-    sent = spoken(node.name, arriving)
+
+    def sent(z: Array) -> Array:
+        return spoken(node.name, z + shift.astype(np.float32))
+
     for _ in range(ROUNDS):
-        shift += _mean_difference(Twin(model, sent))
-        sent = spoken(node.name, arriving + shift.astype(np.float32))
-    return Twin(model, sent.astype(np.float32)), shift
+        shift = shift + _mean_difference(Twin(model, arriving), sent)
+    return Twin(model, _batched(sent, arriving)), shift
 
 
-def _mean_difference(twin: Twin) -> Array:
+def _mean_difference(twin: Twin, sent: Callable[[Array], Array]) -> Array:
+    """Return the mean of the model's value less what the network sends for its own, shape (channels,)."""
     axes = tuple(range(twin.model.ndim - 1))
-    return np.asarray(np.mean(twin.model - twin.network, axis=axes, dtype=np.float64))
+    total = np.zeros(twin.model.shape[-1])
+    for part in _batches(len(twin.model)):
+        total += np.sum(twin.model[part] - sent(twin.network[part]), axis=axes, dtype=np.float64)
+    return total / prod(twin.model.shape[:-1])
 
 
-def _batched(layer: Layer, *inputs: Array) -> Array:
-    """Return a layer's value, computed some samples at a time."""
-    starts = range(0, len(inputs[0]), BATCH)
-    return np.concatenate([layer.forward(*(x[start : start + BATCH] for x in inputs)) for start in starts])
+def _batched(compute: Callable[..., Array], *inputs: Array) -> Array:
+    """Return what is computed of all samples, some at a time, in float32."""
+    count = len(inputs[0])
+    result = np.empty(0, np.float32)
+    for part in _batches(count):
+        value = compute(*(np.asarray(x[part], np.float32) for x in inputs))
+        if part.start == 0:
+            result = np.empty((count, *value.shape[1:]), np.float32)
+        result[part] = value
+    return result
+
+
+def _batches(count: int) -> Iterator[slice]:
+    return (slice(start, start + BATCH) for start in range(0, count, BATCH))

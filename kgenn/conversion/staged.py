@@ -12,7 +12,7 @@ from kgenn.citations import Citation
 from kgenn.conversion.activations import percentiles
 from kgenn.conversion.base import Calibration, Converter, Settings
 from kgenn.conversion.correction import CITATIONS as CORRECTION
-from kgenn.conversion.correction import shifts
+from kgenn.conversion.correction import corrected
 from kgenn.conversion.quantisation import least_squares_scales, quantised
 from kgenn.conversion.scales import SCALE_FACTOR, audible, capped
 from kgenn.diagnostics import fail, known_names
@@ -78,7 +78,7 @@ class Staged(Converter):
         def spoken(name: str, z: Array) -> Array:
             return quantised(z, scales[name], levels, self.rounding)
 
-        return Settings(scales, shifts(graph, calibration.samples, spoken))
+        return corrected(scales, graph, calibration.samples, spoken)
 
     def statistics(self, calibration: Calibration) -> Mapping[str, Array]:
         """Return λ of each ReLU by the rule; 0 where it was silent."""

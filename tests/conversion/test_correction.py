@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kgenn.conversion.correction import ROUNDS, shifts
+from kgenn.conversion.correction import LEAST_SAMPLES, ROUNDS, affordable, corrected, shifts
 from kgenn.conversion.quantisation import quantised
 from kgenn.ir.graph import Array, Graph
 from kgenn.layers.activation import ReLU
@@ -92,3 +92,29 @@ def test_correction_removes_most_of_the_mean_error_of_samples_it_has_not_seen() 
     plain = (quantised_forward(graph, unseen, scales, {})[output] - expected).mean(axis=0)
     corrected = (quantised_forward(graph, unseen, scales, found)[output] + found[output] - expected).mean(axis=0)
     assert np.abs(corrected).mean() < 0.3 * np.abs(plain).mean()
+
+
+def test_samples_whose_activations_take_too_much_memory_are_left_out_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    graph = lower(build("residual_plain"), LoweringOptions())
+    x = samples(graph, 100)
+    scales = scales_of(graph, x)
+
+    def spoken(name: str, z: Array) -> Array:
+        return quantised(z, scales[name], LEVELS, True)
+
+    assert corrected(scales, graph, x, spoken).notes == ()
+    # what is kept at once is at least the input and what the first layer makes of it, twice, in four bytes
+    first, second = (int(np.prod(graph.shapes[node.name])) for node in graph.nodes[:2])
+    monkeypatch.setattr("kgenn.conversion.correction.MOST_BYTES", 40 * 8 * (first + second))
+    count = affordable(graph)
+    assert LEAST_SAMPLES < count <= 40
+    found = corrected(scales, graph, x, spoken)
+    assert found.notes == (
+        f"biases are corrected on {count} of 100 calibration samples, whose activations take 0 GiB",
+    )
+    few = shifts(graph, x[:count], spoken)
+    assert all(np.array_equal(found.shifts[name], shift) for name, shift in few.items())
+    monkeypatch.setattr("kgenn.conversion.correction.MOST_BYTES", 1)
+    assert affordable(graph) == LEAST_SAMPLES
