@@ -13,12 +13,14 @@ Padding = Literal["valid", "same", "causal"]
 Pads = tuple[tuple[int, int], ...]
 
 
-def pads_of(padding: Padding, sizes: Shape, kernel: Shape, strides: Shape, dilation: Shape) -> Pads:
+def pads_of(padding: Padding | Pads, sizes: Shape, kernel: Shape, strides: Shape, dilation: Shape) -> Pads:
     """Return the zeros added before and after each spatial axis.
 
-    `same` gives ceil(size / stride) outputs and puts the odd zero at the end, as TensorFlow does; `causal`
-    puts all zeros before, so that an output sees only the past.
+    Numbers of zeros are themselves. `same` gives ceil(size / stride) outputs and puts the odd zero at the end, as
+    TensorFlow does; `causal` puts all zeros before, so that an output sees only the past.
     """
+    if not isinstance(padding, str):
+        return padding
     pads: list[tuple[int, int]] = []
     for size, k, s, d in zip(sizes, kernel, strides, dilation, strict=True):
         reach = (k - 1) * d + 1

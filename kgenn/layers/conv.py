@@ -28,7 +28,7 @@ class Conv(Layer):
     kernel: Array
     bias: Array | None
     strides: Shape
-    padding: Padding
+    padding: Padding | Pads
     dilation: Shape
     groups: int = 1
 

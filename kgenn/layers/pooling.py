@@ -17,7 +17,7 @@ class Pool(Layer):
 
     size: Shape
     strides: Shape
-    padding: Padding
+    padding: Padding | Pads
 
     @property
     def ones(self) -> Shape:

@@ -12,7 +12,7 @@ from kgenn.ir.graph import Graph
 from kgenn.passes.activation import drop_final_softmax, fuse_relus
 from kgenn.passes.batch_norm import fold_batch_norm
 from kgenn.passes.layout import absorb_into_input, cancel_permutes
-from kgenn.passes.max_pool import place_max_pool_sources, rectify_before_max_pool
+from kgenn.passes.max_pool import fold_padding_into_max_pool, place_max_pool_sources, rectify_before_max_pool
 from kgenn.passes.noops import drop_identities
 from kgenn.passes.options import LoweringOptions
 from kgenn.passes.pooling import place_pool_populations
@@ -31,6 +31,7 @@ PASSES: tuple[Pass, ...] = (
     fuse_relus,
     insert_identity_populations,
     place_pool_populations,
+    fold_padding_into_max_pool,
     place_max_pool_sources,
 )
 

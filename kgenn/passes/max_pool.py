@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
 
 from kgenn.ir.graph import Graph, Input, Node
+from kgenn.ir.windows import Padding, Pads
 from kgenn.layers.activation import ReLU
 from kgenn.layers.pooling import MaxPool
+from kgenn.layers.shape import ZeroPad
 from kgenn.passes.inserted import inserted
 from kgenn.passes.options import LoweringOptions
 from kgenn.passes.signs import non_negative
@@ -45,6 +47,51 @@ def _rectified(graph: Graph) -> Graph:
         return replace(relu, inputs=node.inputs), replace(node, inputs=(relu.name,))
 
     return graph.edit(change) if moved else graph
+
+
+def fold_padding_into_max_pool(graph: Graph, options: LoweringOptions) -> Graph:
+    """Let a max pooling pad its image itself, where it pools what zeros were put around.
+
+    Among values that are not negative a zero more changes no maximum.
+
+    Declines where a value can be negative, where something else reads the padded values too, and where a window
+    would see nothing but zeros.
+    """
+    before = graph
+    while (after := _padding_folded(before)) is not before:
+        before = after
+    return after
+
+
+def _padding_folded(graph: Graph) -> Graph:
+    """Fold one padding into each such max pooling; return the graph itself where there is none."""
+    positive = non_negative(graph)
+    pads: dict[str, Pads] = {}
+    folded: set[str] = set()
+    for node in graph.nodes:
+        layer, source = node.layer, graph.by_name.get(node.inputs[0]) if node.inputs else None
+        if not isinstance(layer, MaxPool) or source is None or not isinstance(source.layer, ZeroPad):
+            continue
+        own = layer.pads(graph.shapes[source.name][:-1])
+        both = tuple((a + c, b + d) for (a, b), (c, d) in zip(source.layer.pads, own, strict=True))
+        alone = graph.consumers[source.name] == (node.name,) and source.name not in graph.outputs
+        if (
+            alone
+            and source.name in positive
+            and all(max(pad) < n for pad, n in zip(both, layer.size, strict=True))
+        ):
+            pads[node.name] = both
+            folded.add(source.name)
+
+    def change(node: Node) -> Sequence[Node] | str | None:
+        if node.name in folded:
+            return node.inputs[0]
+        if node.name not in pads:
+            return None
+        assert isinstance(node.layer, MaxPool)
+        return (replace(node, layer=replace(node.layer, padding=pads[node.name])),)
+
+    return graph.edit(change) if pads else graph
 
 
 def place_max_pool_sources(graph: Graph, options: LoweringOptions) -> Graph:
@@ -104,9 +151,17 @@ def _parts(layer: MaxPool, most: int) -> list[MaxPool]:
         steps = tuple(s if axis == wide[0] else 1 for axis, s in enumerate(layer.strides))
         rest = tuple(1 if axis == wide[0] else n for axis, n in enumerate(layer.size))
         rest_steps = tuple(1 if axis == wide[0] else s for axis, s in enumerate(layer.strides))
-        one, two = MaxPool(first, steps, layer.padding), MaxPool(rest, rest_steps, layer.padding)
+        one = MaxPool(first, steps, _padding_along(layer, lambda axis: axis == wide[0]))
+        two = MaxPool(rest, rest_steps, _padding_along(layer, lambda axis: axis != wide[0]))
         return [*_parts(one, most), *_parts(two, most)]
     return _along(layer, wide[0], most)
+
+
+def _padding_along(layer: MaxPool, chosen: Callable[[int], bool]) -> Padding | Pads:
+    """Return a layer's padding, along some of the axes where it is in numbers."""
+    if isinstance(layer.padding, str):
+        return layer.padding
+    return tuple(pad if chosen(axis) else (0, 0) for axis, pad in enumerate(layer.padding))
 
 
 def _along(layer: MaxPool, axis: int, most: int) -> list[MaxPool]:

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+import kgenn
+from kgenn.conversion import CONVERTERS
 from kgenn.ir.graph import Array, Graph, Input, Node
 from kgenn.ir.text import graph_text
+from kgenn.ir.windows import Padding
 from kgenn.layers.activation import ReLU
 from kgenn.layers.merge import Add
 from kgenn.layers.pooling import MaxPool
-from kgenn.layers.shape import Permute
+from kgenn.layers.shape import Permute, ZeroPad
 from kgenn.passes import LoweringOptions, lower
-from kgenn.passes.max_pool import place_max_pool_sources, rectify_before_max_pool, split_max_pools
+from kgenn.passes.max_pool import (
+    fold_padding_into_max_pool,
+    place_max_pool_sources,
+    rectify_before_max_pool,
+    split_max_pools,
+)
 from networks import RECIPES, Build, build, samples
 
 DEFAULT = LoweringOptions()
@@ -62,6 +71,53 @@ def test_a_relu_that_no_neuron_computes_stays() -> None:
     b = Build("leaky", (6, 6, 2))
     graph = b.graph(b.classify(b.add(ReLU(None, 0.1), b.max_pool(b.conv("input", 3)))))
     assert graph_text(rectify_before_max_pool(graph, DEFAULT)) == graph_text(graph)
+
+
+def padded_pool(pads: tuple[tuple[int, int], ...], padding: Padding = "valid", twice: bool = False) -> Graph:
+    """Return a convolution with a ReLU, zeros around it, and a max pooling of 3 by 3 at every second pixel."""
+    b = Build("padded pool", (6, 7, 2))
+    x = b.add(ZeroPad(pads), b.relu(b.conv("input", 4)))
+    if twice:
+        x = b.add(ZeroPad(((0, 1), (1, 0))), x)
+    return b.graph(b.classify(b.max_pool(x, (3, 3), (2, 2), padding)))
+
+
+@pytest.mark.parametrize(("padding", "twice"), [("valid", False), ("valid", True), ("same", False)])
+@pytest.mark.parametrize("pads", [((1, 1), (1, 1)), ((0, 1), (1, 0)), ((1, 0), (0, 0))])
+def test_zeros_around_what_is_pooled_are_left_to_the_pooling(
+    pads: tuple[tuple[int, int], ...], padding: Padding, twice: bool
+) -> None:
+    graph = padded_pool(pads, padding, twice)
+    folded = fold_padding_into_max_pool(graph, DEFAULT)
+    assert not any(isinstance(node.layer, ZeroPad) for node in folded.nodes)
+    x = samples(graph, 5, -1.0, 1.0)
+    np.testing.assert_array_equal(output(folded, x), output(graph, x))
+    assert fold_padding_into_max_pool(folded, DEFAULT) is folded
+    # the window of nine is split where a neuron holds fewer
+    np.testing.assert_array_equal(output(split_max_pools(folded, 3), x), output(graph, x))
+
+
+def test_zeros_stay_where_they_can_be_the_maximum_or_others_read_them() -> None:
+    b = Build("negative", (6, 6, 2))
+    negative = b.graph(b.classify(b.max_pool(b.add(ZeroPad(((1, 1), (1, 1))), b.conv("input", 3)))))
+    b = Build("tapped", (6, 6, 2))
+    padded = b.add(ZeroPad(((1, 1), (1, 1))), b.relu(b.conv("input", 3)))
+    tapped = b.graph(b.classify(b.add(Add(), b.max_pool(padded), b.conv(padded, 3, strides=(2, 2)))))
+    # a window of zeros alone has a maximum of zero, and one of padding alone has none
+    for graph in (negative, tapped, padded_pool(((3, 0), (0, 0))), padded_pool(((0, 0), (1, 4)))):
+        assert fold_padding_into_max_pool(graph, DEFAULT) is graph
+
+
+@pytest.mark.parametrize("method", ["data-norm", "few-spike", "ttfs", "burst"])
+def test_a_padded_max_pooling_is_converted(method: str) -> None:
+    graph = padded_pool(((1, 1), (1, 1)))
+    x = samples(graph, 20)
+    options: dict[str, Any] = {"calibration": x, "timesteps": 8, "converter": CONVERTERS.get(method)()}
+    found = kgenn.convert(graph, allow=("max-pool", "zero-padding"), **options)
+    (pool,) = (p for p in found.populations if p.maximum and p.shape[:2] == (3, 4))
+    assert pool.shape == (3, 4, 4)
+    reference, generated = (kgenn.compile(found, target).evaluate(x) for target in ("reference", "cpu"))
+    np.testing.assert_array_equal(reference.scores, generated.scores)
 
 
 @pytest.mark.parametrize("name", ["max_pool_add", "max_pool_concat"])
