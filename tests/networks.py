@@ -647,3 +647,23 @@ def max_pool_global(b: Build) -> str:
 @network(6, 6, 2)
 def max_pool_cap(b: Build) -> str:
     return b.classify(b.max_pool(b.relu(b.conv("input", 3), 0.6)))
+
+
+@network(9, 8, 2)
+def conv_pool_relu(b: Build) -> str:
+    """Poolings between a convolution and its ReLU, of windows that overlap and of single pixels' convolutions."""
+    x = b.relu(b.pool(b.conv("input", 3, (3, 2)), (3, 2), (2, 1)))
+    x = b.relu(b.pool(b.conv(x, 4, (1, 1)), (2, 2), (2, 2)))
+    return b.classify(b.relu(b.pool(b.conv(x, 3, (2, 2), strides=(1, 2)), (2, 1), (1, 1))))
+
+
+@network(6, 6, 2)
+def dense_block(b: Build) -> str:
+    """A DenseNet's block and transition: each layer rectifies all that was given before, normalised."""
+    x = b.conv("input", 4)
+    for _ in range(2):
+        inner = b.conv_relu(b.relu(b.batch_norm(x)), 3, (1, 1))
+        x = b.add(Concatenate(-1), x, b.conv(inner, 2))
+    x = b.pool(b.conv(b.relu(b.batch_norm(x)), 4, (1, 1)))
+    x = b.add(Concatenate(-1), x, b.conv(b.relu(b.batch_norm(x)), 2))
+    return b.classify(b.relu(x))

@@ -1,8 +1,8 @@
 """Compose a chain of linear layers into one connectivity: pool, convolution, dense, one-to-one, or sparse.
 
 Chains that trained networks have keep their structure: pool → conv, pool → dense, concatenate → conv,
-conv → scale, depthwise → pointwise. Any other chain is probed with one unit vector for each source neuron and
-becomes a sparse matrix; it is right for every linear layer, and only larger.
+conv → scale, conv → pool, depthwise → pointwise. Any other chain is probed with one unit vector for each source
+neuron and becomes a sparse matrix; it is right for every linear layer, and only larger.
 """
 
 from __future__ import annotations
@@ -195,13 +195,20 @@ def _extend_body(body: Body, layer: Layer) -> Body:
             return Body(Dense(merged), body.pool, layer.output_shape(body.shape))
         case conv.Conv() if isinstance(old, Convolution) and _follows_pointwise(body, layer):
             return Body(_then_pointwise(old, layer), body.pool, layer.output_shape(body.shape))
+        case pooling.AveragePool() if isinstance(old, Convolution) and _is_image(body):
+            return _then_averaged(body, old, layer)
     raise Unstructured
 
 
 def _follows_pointwise(body: Body, layer: conv.Conv) -> bool:
     """Tell whether the layer is a 1×1 convolution of the image that the chain gives, not reshaped since."""
-    unchanged = len(body.shape) > 1 and _planar(body.shape) == body.connectivity.out_shape  # type: ignore[union-attr]
-    return unchanged and prod(layer.size) == 1 and layer.groups == 1
+    return _is_image(body) and prod(layer.size) == 1 and layer.groups == 1
+
+
+def _is_image(body: Body) -> bool:
+    """Tell whether what a convolution gives has not been reshaped since."""
+    assert isinstance(body.connectivity, Convolution)
+    return len(body.shape) > 1 and _planar(body.shape) == body.connectivity.out_shape
 
 
 def _then_pointwise(first: Convolution, layer: conv.Conv) -> Convolution:
@@ -222,6 +229,35 @@ def _then_pointwise(first: Convolution, layer: conv.Conv) -> Convolution:
         strides=(first.strides[0] * strides[0], first.strides[1] * strides[1]),
         groups=1,
     )
+
+
+def _then_averaged(body: Body, first: Convolution, layer: pooling.AveragePool) -> Body:
+    """Merge a convolution with the average pooling of what it gives.
+
+    A convolution of single pixels is one of the sums of windows. Any other gets a kernel as large as what a window
+    sees.
+    """
+    if first.dilation != (1, 1) or (layer.counts(body.shape[:-1]) != prod(layer.size)).any():
+        raise Unstructured
+    target = layer.output_shape(body.shape)
+    out, window, steps, strides = _planar(target), _pair(layer.size), _pair(layer.strides), first.strides
+    height, width, *channels = first.weights.shape
+    if height == width == 1 == prod(strides) and body.pool is None and first.in_shape[:2] == first.out_shape[:2]:
+        pooled = (*out[:2], first.in_shape[2])
+        kernel = first.weights / prod(window)
+        merged = replace(first, weights=kernel, in_shape=pooled, out_shape=out)
+        return Body(merged, SumPool(first.in_shape, pooled, window, steps), target)
+    kernel = np.zeros(((window[0] - 1) * strides[0] + height, (window[1] - 1) * strides[1] + width, *channels))
+    for y in range(window[0]):
+        for x in range(window[1]):
+            top, left = y * strides[0], x * strides[1]
+            kernel[top : top + height, left : left + width] += first.weights / prod(window)
+    whole = (strides[0] * steps[0], strides[1] * steps[1])
+    pads = tuple(
+        (low, max(0, (out[axis] - 1) * whole[axis] + kernel.shape[axis] - first.in_shape[axis] - low))
+        for axis, (low, _) in enumerate(first.pads)
+    )
+    return Body(replace(first, weights=kernel, out_shape=out, strides=whole, pads=pads), body.pool, target)
 
 
 def _planar(shape: Shape) -> Shape:

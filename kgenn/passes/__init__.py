@@ -11,6 +11,7 @@ from collections.abc import Callable
 from kgenn.ir.graph import Graph
 from kgenn.passes.activation import drop_final_softmax, fuse_relus
 from kgenn.passes.batch_norm import fold_batch_norm
+from kgenn.passes.concatenation import split_relus_of_concatenations
 from kgenn.passes.layout import absorb_into_input, cancel_permutes
 from kgenn.passes.max_pool import fold_padding_into_max_pool, place_max_pool_sources, rectify_before_max_pool
 from kgenn.passes.noops import drop_identities
@@ -25,9 +26,12 @@ PASSES: tuple[Pass, ...] = (
     cancel_permutes,
     absorb_into_input,
     drop_final_softmax,
+    split_relus_of_concatenations,
     fold_batch_norm,
     rectify_before_max_pool,
-    cancel_permutes,  # a ReLU that was moved may now follow a transposition
+    cancel_permutes,  # a ReLU that was moved may now follow a transposition, or a concatenation
+    split_relus_of_concatenations,
+    fold_batch_norm,
     fuse_relus,
     insert_identity_populations,
     place_pool_populations,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 
 from kgenn.ir.graph import Graph, Input, Layer, Node
@@ -10,6 +10,7 @@ from kgenn.layers.activation import Elementwise
 from kgenn.layers.affine import Affine
 from kgenn.layers.merge import Add, Concatenate
 from kgenn.layers.shape import Permute
+from kgenn.passes.inserted import unused
 from kgenn.passes.options import LoweringOptions
 
 
@@ -22,7 +23,7 @@ def cancel_permutes(graph: Graph, options: LoweringOptions) -> Graph:
     seen: dict[str, Node] = {}
 
     def change(node: Node) -> Sequence[Node] | str | None:
-        result = _pushed(node, [seen[s] for s in node.inputs])
+        result = _pushed(node, [seen[s] for s in node.inputs], graph.by_name.keys() | seen.keys())
         if not isinstance(result, str):
             seen.update({new.name: new for new in result or (node,)})
         return result
@@ -30,7 +31,7 @@ def cancel_permutes(graph: Graph, options: LoweringOptions) -> Graph:
     return graph.edit(change).pruned()
 
 
-def _pushed(node: Node, sources: list[Node]) -> Sequence[Node] | str | None:
+def _pushed(node: Node, sources: list[Node], taken: Container[str]) -> Sequence[Node] | str | None:
     permutes = [s.layer for s in sources if isinstance(s.layer, Permute)]
     if not sources or len(permutes) < len(sources) or len({p.axes for p in permutes}) > 1 or node.purpose:
         return None
@@ -42,7 +43,8 @@ def _pushed(node: Node, sources: list[Node]) -> Sequence[Node] | str | None:
     moved = _moved(node.layer, axes)
     if moved is None:
         return None
-    below = Node(f"{node.name}/permute", permutes[0], (node.name,), node.origin)
+    # a layer that a pass has moved since may have been pushed through before
+    below = Node(unused(f"{node.name}/permute", taken), permutes[0], (node.name,), node.origin)
     return replace(node, layer=moved, inputs=origins), below
 
 

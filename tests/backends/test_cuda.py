@@ -34,6 +34,7 @@ FIRST_SAMPLE = 1_000_003
 CASES = [
     ("residual_shortcut", "data-norm", "poisson-signed", 0),
     ("wide_64", "data-norm", "if", 7),
+    ("wide_100", "few-spike", "few-spike", 0),
     ("conv_groups", "data-norm", "spike", 0),
     ("pool_input", "data-norm", "direct", 0),
     ("pool_add", "burst", "direct", 5),
@@ -120,7 +121,11 @@ def test_tensor_cores_are_used_where_they_may_be(tmp_path: Path, monkeypatch: py
     assert recording.raster is not None
     for work in simulator.work:
         assert work.density == pytest.approx((recording.raster[work.source] != 0).mean())
-    # before Turing no tensor core multiplies bytes
+    # Turing's tensor cores multiply bytes, those before it do not
+    monkeypatch.setenv("CUDA_HOST_CAPABILITY", "75")
+    turing = device.simulator()
+    assert_same(recording, turing.run(drive, 0, EVERYTHING))
+    assert [set(work.ways) for work in turing.work] == [{"tiles"}, {"events"}]
     monkeypatch.setenv("CUDA_HOST_CAPABILITY", "70")
     older = device.simulator("dense")
     assert_same(recording, older.run(drive, 0, EVERYTHING))
@@ -208,7 +213,10 @@ def test_the_directory_builds_with_cmake_and_nvcc(tmp_path: Path) -> None:
 
 @needs_gcc
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "method", "encoder"), [("wide_64", "data-norm", "direct"), COMPILED[1]])
+@pytest.mark.parametrize(
+    ("name", "method", "encoder"),
+    [("wide_64", "data-norm", "direct"), ("wide_100", "few-spike", "few-spike"), COMPILED[1]],
+)
 def test_no_thread_reaches_beyond_an_array_of_the_device(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, method: str, encoder: str
 ) -> None:

@@ -140,6 +140,8 @@ KINDS: dict[str, list[type | tuple[type, type]]] = {
     "concat_conv": [CONV, CONV, CONV, CONV, DENSE],
     "concat_pool_conv": [CONV, CONV, (CONV, SumPool), (CONV, SumPool), DENSE],
     "concat_dense": [CONV, CONV, DENSE, DENSE],
+    "dense_block": [CONV] * 9 + [(CONV, SumPool)] * 6 + [CONV] + [DENSE] * 2,
+    "conv_pool_relu": [CONV, (CONV, SumPool), CONV, DENSE],
     "batch_norm_after_pool": [CONV, (CONV, SumPool), DENSE],
     "batch_norm_after_add": [CONV, ONE, CONV, DENSE],
     "batch_norm_before_conv_same": [CONV, CONV, DENSE],

@@ -29,6 +29,7 @@ WIDER = {
     "batch_norm_after_add": ["KG204"],
     "batch_norm_before_conv_same": ["KG204"],
     "batch_norm_after_flatten": ["KG204"],
+    "dense_block": ["KG204"] * 4,
     "zero_padding": ["KG201", "KG206"],
     "zero_padding_1d": ["KG206"],
     "conv1d_causal": ["KG206"],

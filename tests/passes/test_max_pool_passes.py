@@ -73,6 +73,15 @@ def test_a_relu_that_no_neuron_computes_stays() -> None:
     assert graph_text(rectify_before_max_pool(graph, DEFAULT)) == graph_text(graph)
 
 
+def test_a_relu_that_was_pushed_through_a_transposition_moves_and_is_pushed_through_another() -> None:
+    b = Build("turned twice", (6, 4, 2))
+    turned = b.max_pool(b.add(Permute((1, 0, 2)), b.conv("input", 3)))
+    graph = b.graph(b.classify(b.relu(b.add(Permute((0, 1, 2)), b.add(Permute((1, 0, 2)), turned)))))
+    lowered = lower(graph, DEFAULT)
+    x = samples(graph, 5, -1.0, 1.0)
+    np.testing.assert_array_equal(output(lowered, x), output(graph, x))
+
+
 def padded_pool(pads: tuple[tuple[int, int], ...], padding: Padding = "valid", twice: bool = False) -> Graph:
     """Return a convolution with a ReLU, zeros around it, and a max pooling of 3 by 3 at every second pixel."""
     b = Build("padded pool", (6, 7, 2))

@@ -1,0 +1,80 @@
+"""A ReLU over a concatenation of weighted sums becomes one for each part."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import kgenn
+from kgenn.diagnostics import KgennError
+from kgenn.ir.graph import Graph, Node
+from kgenn.ir.text import graph_text
+from kgenn.layers.activation import ReLU
+from kgenn.layers.affine import Affine
+from kgenn.layers.conv import Conv
+from kgenn.layers.merge import Concatenate
+from kgenn.passes import LoweringOptions
+from kgenn.passes.concatenation import split_relus_of_concatenations
+from networks import Build, build, samples
+
+DEFAULT = LoweringOptions()
+
+
+def relus(graph: Graph) -> list[Node]:
+    return [node for node in graph.nodes if isinstance(node.layer, ReLU)]
+
+
+def joined(factors: tuple[float, float]) -> Graph:
+    """Return relu(concat(a, b)) of two convolutions whose weights have these factors and are not negative else."""
+    b = Build("joined", (4, 4, 2))
+    parts = [b.conv("input", channels) for channels in (2, 3)]
+    graph = b.graph(b.classify(b.relu(b.add(Concatenate(-1), *parts))))
+    wanted = dict(zip(parts, factors, strict=True))
+
+    def change(node: Node) -> tuple[Node] | None:
+        if node.name not in wanted:
+            return None
+        assert isinstance(node.layer, Conv)
+        kernel = np.abs(node.layer.kernel) * np.float32(wanted[node.name])
+        return (replace(node, layer=replace(node.layer, kernel=kernel)),)
+
+    return graph.edit(change)
+
+
+def test_every_part_has_a_relu_after_its_share_of_the_normalisation() -> None:
+    graph = build("dense_block")
+    after = split_relus_of_concatenations(graph, DEFAULT)
+    for relu in relus(after):
+        source = after.by_name[relu.inputs[0]]
+        while isinstance(source.layer, Affine):
+            source = after.by_name[source.inputs[0]]
+        assert not isinstance(source.layer, Concatenate)
+    assert sum(after.shapes[r.name][-1] for r in relus(after)) == sum(
+        graph.shapes[r.name][-1] for r in relus(graph)
+    )
+    assert {r.origin for r in relus(after)} == {r.origin for r in relus(graph)}
+    x = samples(graph, 5, -1.0, 1.0)
+    np.testing.assert_allclose(after.predict(x), graph.predict(x), rtol=1e-5, atol=1e-6)
+    assert split_relus_of_concatenations(after, DEFAULT) is after
+
+
+@pytest.mark.parametrize("axis", [-1, -2])
+def test_what_is_put_together_of_populations_stays(axis: int) -> None:
+    b = Build("populations", (4, 4, 2))
+    parts = [b.pool(b.conv_relu("input", 3)), b.pool(b.conv_relu("input", 3))]
+    graph = b.graph(b.classify(b.relu(b.add(Concatenate(axis), *parts))))
+    assert graph_text(split_relus_of_concatenations(graph, DEFAULT)) == graph_text(graph)
+
+
+def test_a_silent_part_has_the_scale_of_its_layer_and_a_silent_layer_is_an_error() -> None:
+    graph = joined((1.0, -1.0))
+    x = samples(graph, 20)
+    network = kgenn.convert(graph, calibration=x, timesteps=8)
+    loud, silent = (p for p in network.populations[1:-1])
+    assert (loud.shape[-1], silent.shape[-1]) == (2, 3)
+    assert float(np.max(silent.scale)) == float(np.max(loud.scale)) > 0
+    with pytest.raises(KgennError, match="KG403") as caught:
+        kgenn.convert(joined((-1.0, -1.0)), calibration=x, timesteps=8)
+    assert len(caught.value.diagnostics) == 1
