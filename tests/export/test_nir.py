@@ -33,7 +33,6 @@ REFUSED = {
     "conv_reshape_pointwise": ["input to relu_4"],
     "pool_overlapping_pool": ["relu_2 to relu_6"],
     "pool_same_odd": ["relu_2 to relu_5"],
-    "pool_relu": ["input to relu_3"],
     "concat_grouped_conv": ["relu_2 to relu_7", "relu_4 to relu_7"],
     "concat_rows": ["relu_2 to relu_7", "relu_4 to relu_7"],
     "bias_before_pool_conv": ["relu_4", "input to relu_4"],
