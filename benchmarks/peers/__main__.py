@@ -38,11 +38,8 @@ from kgenn.data import load_data, parse_scale, prepare
 ROOT = Path(__file__).parents[2]
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 NUM_CALIBRATION = 512
-# of each device: kgenn's target, GeNN's, and the rate that a table tells
-DEVICES = {
-    "cpu": ("cpu", "genn-cpu", "images_per_cpu_second"),
-    "cuda": ("cuda", "genn-cuda", "images_per_second"),
-}
+# of each device: kgenn's targets, the second for GeNN, and the rate that a table tells
+DEVICES = {"cpu": (("cpu",), "images_per_cpu_second"), "cuda": (("cuda", "genn-cuda"), "images_per_second")}
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,7 @@ class Task:
     @property
     def rate(self) -> str:
         """Return which rate the table tells."""
-        return DEVICES[self.device][2]
+        return DEVICES[self.device][1]
 
     def run(self, row: Row, folder: Path) -> dict[str, Any]:
         """Return what a row measured, or {"failure": why it did not}."""
@@ -100,7 +97,7 @@ class Task:
         size = ["-T", str(row.timesteps or self.timesteps), "--batch", str(self.batch)]
         if row.converter:
             command = [sys.executable, "-m", "benchmarks.peers.ours", row.converter, str(self.model)]
-            size += ["--target", DEVICES[self.device][row.genn]]
+            size += ["--target", DEVICES[self.device][0][row.genn]]
         else:
             try:
                 python = self.python or python_of(row.name)
@@ -216,7 +213,15 @@ def main(
     all_found: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        task = Task(model.resolve(), folder / "network.npz", folder / "data.npz", timesteps, batch, device, python)
+        task = Task(
+            model.resolve(),
+            folder / "network.npz",
+            folder / "data.npz",
+            timesteps,
+            batch,
+            device,
+            python and python.absolute(),
+        )
         np.savez(task.data, **data_of(data, graph.input_shape, scale, limit, calibration))
         try:
             portable.save(graph, task.network)

@@ -247,7 +247,10 @@ def _then_averaged(body: Body, first: Convolution, layer: pooling.AveragePool) -
         kernel = first.weights / prod(window)
         merged = replace(first, weights=kernel, in_shape=pooled, out_shape=out)
         return Body(merged, SumPool(first.in_shape, pooled, window, steps), target)
-    kernel = np.zeros(((window[0] - 1) * strides[0] + height, (window[1] - 1) * strides[1] + width, *channels))
+    size = ((window[0] - 1) * strides[0] + height, (window[1] - 1) * strides[1] + width, *channels)
+    if prod(size) > MOST_SYNAPSES:
+        raise Unstructured
+    kernel = np.zeros(size)
     for y in range(window[0]):
         for x in range(window[1]):
             top, left = y * strides[0], x * strides[1]

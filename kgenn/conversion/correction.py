@@ -24,11 +24,11 @@ from kgenn.ir.graph import Array, Graph, Input, Node
 from kgenn.layers.activation import ReLU
 
 CITATIONS = ("nagel2019", "li2021calibration")
-# Samples that a layer computes at once.
+# Samples that a layer computes at once, at most.
 BATCH = 64
 # Samples that are kept, twice, at every layer: more of them change shifts by little.
 MOST_SAMPLES = 1024
-# Bytes that they may take; of a large model fewer samples are kept, but so many.
+# Bytes that they may take: of a large model fewer are kept, but LEAST_SAMPLES whatever they take.
 MOST_BYTES = 1 << 31
 LEAST_SAMPLES = 16
 # Times that a shift is corrected: further ones change it by little.
@@ -51,25 +51,27 @@ def corrected(scales: Mapping[str, Array], graph: Graph, samples: Array, spoken:
 
     Args:
         graph: lowered, with one output.
-        samples: shape (N, *input shape); the first are used, at most `MOST_SAMPLES`.
+        samples: shape (N, *input shape); the first `MOST_SAMPLES` are used, or some of them, evenly spaced, where
+            memory does not hold as many.
         spoken: what spike trains say.
     """
-    kept = samples[: min(MOST_SAMPLES, affordable(graph))]
+    kept, most = samples[:MOST_SAMPLES], affordable(graph)
     notes: tuple[str, ...] = ()
-    if len(kept) < min(MOST_SAMPLES, len(samples)):
-        said = f"biases are corrected on {len(kept)} of {len(samples)} calibration samples"
-        notes = (f"{said}, whose activations take {MOST_BYTES >> 30} GiB",)
+    if most < len(kept):
+        kept = kept[np.arange(most) * len(kept) // most]
+        notes = (f"biases are corrected on {most} of {len(samples)} calibration samples, to save memory",)
     return Settings(scales, shifts(graph, kept, spoken), notes)
 
 
 def affordable(graph: Graph) -> int:
     """Return how many samples' activations fit into `MOST_BYTES`, or `LEAST_SAMPLES` where fewer do."""
     live, most = 0, 1
-    last_use = _last_uses(graph)
     for node in graph.nodes:
         live += prod(graph.shapes[node.name])
         most = max(most, live)
-        live -= sum(prod(graph.shapes[source]) for source in set(node.inputs) if last_use[source] == node.name)
+        live -= sum(
+            prod(graph.shapes[source]) for source in set(node.inputs) if graph.last_uses[source] == node.name
+        )
     twins_of_floats = 2 * 4
     return max(LEAST_SAMPLES, MOST_BYTES // (twins_of_floats * most))
 
@@ -77,33 +79,32 @@ def affordable(graph: Graph) -> int:
 def shifts(graph: Graph, samples: Array, spoken: Spoken) -> dict[str, Array]:
     """Return the shift of each ReLU and of the output, in units of activation; arguments as of `corrected`."""
     (output,) = graph.outputs
-    last_use = _last_uses(graph)
+    size = graph.batch_size(BATCH)
     values: dict[str, Twin] = {}
     found: dict[str, Array] = {}
     for node in graph.nodes:
-        values[node.name], shift = _computed(node, [values[s] for s in node.inputs], samples, spoken)
+        arguments = [values[s] for s in node.inputs]
+        values[node.name], shift = _computed(node, arguments, samples, spoken, size)
         if shift is not None:
             found[node.name] = shift
         elif node.name == output:
-            found[output] = _mean_difference(values[output], lambda sent: sent)
+            found[output] = _mean_difference(values[output], lambda sent: sent, size)
         for source in node.inputs:
-            if last_use[source] == node.name:
+            if graph.last_uses[source] == node.name:
                 values.pop(source, None)
     return found
 
 
-def _last_uses(graph: Graph) -> dict[str, str]:
-    """Return for each node the last one that reads it."""
-    return {source: node.name for node in graph.nodes for source in node.inputs}
-
-
-def _computed(node: Node, inputs: list[Twin], samples: Array, spoken: Spoken) -> tuple[Twin, Array | None]:
+def _computed(
+    node: Node, inputs: list[Twin], samples: Array, spoken: Spoken, size: int
+) -> tuple[Twin, Array | None]:
+    """Return a node's values and the shift of a ReLU, computed for `size` samples at a time."""
     if isinstance(node.layer, Input):
-        x = _batched(node.layer.forward, samples)
+        x = _batched(node.layer.forward, size, samples)
         return Twin(x, x), None
-    model = _batched(node.layer.forward, *(twin.model for twin in inputs))
+    model = _batched(node.layer.forward, size, *(twin.model for twin in inputs))
     if not isinstance(node.layer, ReLU):
-        return Twin(model, _batched(node.layer.forward, *(twin.network for twin in inputs))), None
+        return Twin(model, _batched(node.layer.forward, size, *(twin.network for twin in inputs))), None
     arriving = inputs[0].network
     shift = np.zeros(model.shape[-1])
 
@@ -111,24 +112,24 @@ def _computed(node: Node, inputs: list[Twin], samples: Array, spoken: Spoken) ->
         return spoken(node.name, z + shift.astype(np.float32))
 
     for _ in range(ROUNDS):
-        shift = shift + _mean_difference(Twin(model, arriving), sent)
-    return Twin(model, _batched(sent, arriving)), shift
+        shift = shift + _mean_difference(Twin(model, arriving), sent, size)
+    return Twin(model, _batched(sent, size, arriving)), shift
 
 
-def _mean_difference(twin: Twin, sent: Callable[[Array], Array]) -> Array:
+def _mean_difference(twin: Twin, sent: Callable[[Array], Array], size: int) -> Array:
     """Return the mean of the model's value less what the network sends for its own, shape (channels,)."""
     axes = tuple(range(twin.model.ndim - 1))
     total = np.zeros(twin.model.shape[-1])
-    for part in _batches(len(twin.model)):
+    for part in _batches(len(twin.model), size):
         total += np.sum(twin.model[part] - sent(twin.network[part]), axis=axes, dtype=np.float64)
     return total / prod(twin.model.shape[:-1])
 
 
-def _batched(compute: Callable[..., Array], *inputs: Array) -> Array:
+def _batched(compute: Callable[..., Array], size: int, *inputs: Array) -> Array:
     """Return what is computed of all samples, some at a time, in float32."""
     count = len(inputs[0])
     result = np.empty(0, np.float32)
-    for part in _batches(count):
+    for part in _batches(count, size):
         value = compute(*(np.asarray(x[part], np.float32) for x in inputs))
         if part.start == 0:
             result = np.empty((count, *value.shape[1:]), np.float32)
@@ -136,5 +137,5 @@ def _batched(compute: Callable[..., Array], *inputs: Array) -> Array:
     return result
 
 
-def _batches(count: int) -> Iterator[slice]:
-    return (slice(start, start + BATCH) for start in range(0, count, BATCH))
+def _batches(count: int, size: int) -> Iterator[slice]:
+    return (slice(start, start + size) for start in range(0, count, size))

@@ -9,6 +9,7 @@ import numpy as np
 from kgenn.diagnostics import Diagnostic, KgennError
 from kgenn.ir.graph import Array, Graph, Node
 from kgenn.layers.activation import ReLU
+from kgenn.passes.concatenation import whole_of
 
 SCALE_FACTOR = "multiplies the scales that the rule gives"
 
@@ -16,7 +17,7 @@ SCALE_FACTOR = "multiplies the scales that the rule gives"
 def audible(graph: Graph, found: Mapping[str, Array], what: str) -> dict[str, Array]:
     """Return scales with the layer's largest in place of channels that never fired.
 
-    A layer of the model may be several ReLUs here, one for each part of a concatenation, and a part may be silent.
+    A ReLU of the model may be several here, one for each part of a concatenation, and a part may be silent.
 
     Args:
         found: for each ReLU a non-negative array of shape () or (channels,).
@@ -25,16 +26,16 @@ def audible(graph: Graph, found: Mapping[str, Array], what: str) -> dict[str, Ar
     Raises:
         KgennError: KG403 for each layer that was silent on the whole calibration set.
     """
+    whole = {name: whole_of(graph, name) for name in found}
     largest: dict[str, float] = {}
     for name, scale in found.items():
-        origin = graph.by_name[name].origin or name
-        largest[origin] = max(largest.get(origin, 0.0), float(scale.max()))
-    silent = [origin for origin, scale in largest.items() if scale == 0]
+        largest[whole[name]] = max(largest.get(whole[name], 0.0), float(scale.max()))
+    silent = [graph.by_name[name].origin or name for name, scale in found.items() if largest[whole[name]] == 0]
     advice = "give more calibration data, or a higher percentile where the method takes one"
     if silent:
         said = f"its activation's {what} is zero on the calibration set"
-        raise KgennError(Diagnostic("KG403", where, said, advice) for where in silent)
-    most = {name: scale.max() or largest[graph.by_name[name].origin or name] for name, scale in found.items()}
+        raise KgennError(Diagnostic("KG403", where, said, advice) for where in dict.fromkeys(silent))
+    most = {name: scale.max() or largest[whole[name]] for name, scale in found.items()}
     return {name: np.where(scale > 0, scale, most[name]) for name, scale in found.items()}
 
 

@@ -149,6 +149,11 @@ class Graph:
         return {name: tuple(names) for name, names in uses.items()}
 
     @cached_property
+    def last_uses(self) -> dict[str, str]:
+        """Return for each node that others read the last of them."""
+        return {source: node.name for node in self.nodes for source in node.inputs}
+
+    @cached_property
     def macs(self) -> int:
         """Return the multiply-accumulates of one forward pass of one sample."""
         return sum(n.layer.macs(*(self.shapes[source] for source in n.inputs)) for n in self.nodes)
@@ -165,7 +170,6 @@ class Graph:
             x: shape (N, *input shape), or a mapping from input names to such arrays.
         """
         feeds = x if isinstance(x, Mapping) else {self.inputs[0]: x}
-        last_use = {source: node.name for node in self.nodes for source in node.inputs}
         values: dict[str, Array] = {}
         for node in self.nodes:
             arguments = [feeds[node.name]] if isinstance(node.layer, Input) else [values[s] for s in node.inputs]
@@ -173,7 +177,7 @@ class Graph:
                 values[node.name] = node.layer.forward(*arguments)
             yield node.name, values[node.name]
             for source in node.inputs:
-                if last_use[source] == node.name:
+                if self.last_uses[source] == node.name:
                     values.pop(source, None)
 
     def predict(self, x: Array | Mapping[str, Array], batch_size: int = 128) -> Array | tuple[Array, ...]:

@@ -57,7 +57,7 @@ class InputCoding:
         x = np.asarray(x, np.float32).reshape(len(x), prod(x.shape[1:]))
         if self.binarise is not None:
             x = np.where(np.isfinite(x), x > self.binarise, x).astype(np.float32)
-        # NaN, which is neither, makes both comparisons false
+        # with a NaN among the data, both the smallest and the largest are NaN, and no comparison holds
         legal = x.size == 0 or (x.min() >= self.low and x.max() <= self.high)
         if self.binary:
             legal = ((x == self.low) | (x == self.high)).all()

@@ -14,9 +14,9 @@ Pads = tuple[tuple[int, int], ...]
 
 
 def pads_of(padding: Padding | Pads, sizes: Shape, kernel: Shape, strides: Shape, dilation: Shape) -> Pads:
-    """Return the zeros added before and after each spatial axis.
+    """Return the pixels added before and after each spatial axis.
 
-    Numbers of zeros are themselves. `same` gives ceil(size / stride) outputs and puts the odd zero at the end, as
+    Numbers are themselves. `same` gives ceil(size / stride) outputs and puts the odd zero at the end, as
     TensorFlow does; `causal` puts all zeros before, so that an output sees only the past.
     """
     if not isinstance(padding, str):

@@ -45,7 +45,7 @@ def fold_batch_norm(graph: Graph, options: LoweringOptions) -> Graph:
     connections that leave it.
     """
     seen: dict[str, Node] = {}
-    notes: list[str] = []
+    notes: dict[str, list[str]] = {}
 
     def change(node: Node) -> Sequence[Node] | None:
         seen[node.name] = node
@@ -54,9 +54,8 @@ def fold_batch_norm(graph: Graph, options: LoweringOptions) -> Graph:
         source = seen[node.inputs[0]]
         reason = _declined(graph, node.layer, source)
         if reason:
-            notes.append(
-                f"{node.name}: not folded into {source.name}, {reason}; it joins the connections after it"
-            )
+            said = f"{node.name}: not folded into {source.name}, {reason}; it joins the connections after it"
+            notes.setdefault(node.origin or node.name, []).append(said)
             return None
         assert isinstance(source.layer, Conv | Dense)
         kernel, bias = fold_affine(source.layer.kernel, source.layer.bias, *node.layer.scale_shift())
@@ -65,7 +64,14 @@ def fold_batch_norm(graph: Graph, options: LoweringOptions) -> Graph:
         )
         return (seen[node.name],)
 
-    return graph.edit(change).pruned().noted(*notes)
+    folded = graph.edit(change).pruned()
+    # a layer may be many here, one for each part of a concatenation that it normalised
+    return folded.noted(
+        *(
+            said[0] if len(said) == 1 else f"{origin}: {len(said)} parts of it join the connections after them"
+            for origin, said in notes.items()
+        )
+    )
 
 
 def _declined(graph: Graph, layer: Affine, source: Node) -> str:

@@ -14,6 +14,7 @@ from kgenn.layers.conv import Conv
 from kgenn.layers.dense import Dense
 from kgenn.layers.merge import Concatenate
 from kgenn.layers.pooling import MaxPool
+from kgenn.passes.inserted import unused
 from kgenn.passes.options import LoweringOptions
 
 
@@ -23,12 +24,21 @@ def split_relus_of_concatenations(graph: Graph, options: LoweringOptions) -> Gra
     As in a DenseNet, where a ReLU reads what many convolutions gave, perhaps normalised: relu(concat(a, b)) is
     concat(relu(a), relu(b)). A part is a population then whose synapses are a plain convolution.
 
-    Declines where the parts are populations as they are.
+    Declines where no weights lie between the parts and the populations before them, where a max pooling reads the
+    ReLU, which would have to be a population anyway, at an output, and along other axes.
     """
     before = graph
     while (after := _split(before)) is not before:
         before = after
     return after
+
+
+def whole_of(graph: Graph, part: str) -> str:
+    """Return the name of the concatenation that stands for the ReLU a node is a part of, or the node's own."""
+    for user in graph.consumers.get(part, ()):
+        if isinstance(graph.by_name[user].layer, Concatenate) and part.startswith(f"{user}/"):
+            return whole_of(graph, user)
+    return part
 
 
 def _split(graph: Graph) -> Graph:
@@ -55,7 +65,8 @@ def _chain(graph: Graph, relu: Node) -> list[Node] | None:
     while isinstance(node.layer, Affine):
         chain.insert(0, node)
         node = graph.by_name[node.inputs[0]]
-    if not isinstance(node.layer, Concatenate) or node.layer.axis != -1:
+    pooled = any(isinstance(graph.by_name[user].layer, MaxPool) for user in graph.consumers[relu.name])
+    if not isinstance(node.layer, Concatenate) or node.layer.axis != -1 or pooled:
         return None
     weighted = bool(chain) or any(_is_weighted(graph, source) for source in node.inputs)
     return [node, *chain] if weighted else None
@@ -80,10 +91,10 @@ def _parts(graph: Graph, relu: Node, chain: list[Node]) -> list[Node]:
         for step, node in enumerate(affine):
             assert isinstance(node.layer, Affine)
             scale, shift = (_share(array, start, stop) for array in node.layer.scale_shift())
-            name = f"{relu.name}/{number}/affine{step}"
+            name = unused(f"{relu.name}/{number}/affine{step}", graph.by_name)
             made.append(Node(name, Rescaling(scale, shift), (reads,), node.origin))
             reads = made[-1].name
-        made.append(Node(f"{relu.name}/{number}", relu.layer, (reads,), relu.origin))
+        made.append(Node(unused(f"{relu.name}/{number}", graph.by_name), relu.layer, (reads,), relu.origin))
         rectified.append(made[-1].name)
     return [*made, Node(relu.name, joined.layer, tuple(rectified), joined.origin)]
 

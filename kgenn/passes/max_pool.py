@@ -161,7 +161,8 @@ def _padding_along(layer: MaxPool, chosen: Callable[[int], bool]) -> Padding | P
     """Return a layer's padding, along some of the axes where it is in numbers."""
     if isinstance(layer.padding, str):
         return layer.padding
-    return tuple(pad if chosen(axis) else (0, 0) for axis, pad in enumerate(layer.padding))
+    pads = tuple(pad if chosen(axis) else (0, 0) for axis, pad in enumerate(layer.padding))
+    return pads if any(map(any, pads)) else "valid"
 
 
 def _along(layer: MaxPool, axis: int, most: int) -> list[MaxPool]:

@@ -115,6 +115,8 @@ def test_what_goes_wrong_on_the_device_is_said(tmp_path: Path, monkeypatch: pyte
         patch.setenv("CUDA_HOST_START", "35")  # the driver is older than the program
         assert "KG610" in error()
         assert "update the driver" in error()
+        patch.setenv("CUDA_HOST_DRIVER", "0")  # or there is none
+        assert "KG507" in error()
     with monkeypatch.context() as patch:
         patch.setenv("CUDA_HOST_MEMORY", "9000")
         assert "KG608" in error()

@@ -11,14 +11,14 @@ import pytest
 from kgenn.conversion.compose import compose
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.incoming import incoming
-from kgenn.conversion.paths import constant_of, is_population, paths_into, weights_into
+from kgenn.conversion.paths import Path, constant_of, is_population, paths_into, weights_into
 from kgenn.diagnostics import KgennError
 from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
-from kgenn.ir.graph import Array, Graph, Input
+from kgenn.ir.graph import Array, Graph, Input, Layer, Shape
 from kgenn.ir.network import Connection, ReadoutKind
 from kgenn.layers.activation import Softmax
 from kgenn.layers.conv import Conv
-from kgenn.layers.pooling import MaxPool
+from kgenn.layers.pooling import AveragePool, MaxPool
 from kgenn.passes import LoweringOptions, lower
 from kgenn.passes.readout import fit_readout
 from networks import RECIPES, Build, build, samples
@@ -187,3 +187,50 @@ def test_the_readout_is_a_relu_exactly_where_spikes_are_counted(name: str, reado
     graph = lowered(name, readout=readout)
     (output,) = graph.outputs
     assert is_population(graph.by_name[output]) == (readout == "spike-count")
+
+
+def kernel(*shape: int) -> Array:
+    return np.random.default_rng(sum(shape)).normal(size=shape).astype(np.float32)
+
+
+# a convolution between poolings: (shape of the source, layers)
+POOLED: dict[str, tuple[Shape, tuple[Layer, ...]]] = {
+    "depthwise": (
+        (6, 7, 3),
+        (Conv(kernel(3, 2, 1, 6), None, (1, 1), "same", (1, 1), 3), AveragePool((2, 3), (1, 2), "valid")),
+    ),
+    "one dimension": (
+        (11, 2),
+        (Conv(kernel(4, 2, 3), None, (2,), "same", (1,)), AveragePool((3,), (1,), "valid")),
+    ),
+    "pooled before": (
+        (9, 8, 2),
+        (
+            AveragePool((2, 2), (2, 2), "valid"),
+            Conv(kernel(3, 3, 2, 3), None, (1, 1), "same", (1, 1)),
+            AveragePool((2, 2), (2, 2), "valid"),
+        ),
+    ),
+    "pooled before single pixels": (
+        (9, 8, 2),
+        (
+            AveragePool((2, 2), (2, 2), "valid"),
+            Conv(kernel(1, 1, 2, 3), None, (1, 1), "same", (1, 1)),
+            AveragePool((2, 2), (1, 1), "valid"),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", POOLED)
+def test_a_pooled_convolution_is_one_with_a_larger_kernel(name: str) -> None:
+    shape, layers = POOLED[name]
+    pool, connectivity = compose(Path("source", shape, layers), "here")
+    assert isinstance(connectivity, Convolution)
+    x = np.random.default_rng(3).normal(size=(4, *shape))
+    expected = x
+    for layer in layers:
+        expected = layer.forward(expected)
+    flat = x.reshape(4, -1)
+    found = connectivity.apply(flat if pool is None else pool.apply(flat))
+    np.testing.assert_allclose(found, expected.reshape(4, -1), atol=1e-9)

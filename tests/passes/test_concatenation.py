@@ -60,12 +60,31 @@ def test_every_part_has_a_relu_after_its_share_of_the_normalisation() -> None:
     assert split_relus_of_concatenations(after, DEFAULT) is after
 
 
-@pytest.mark.parametrize("axis", [-1, -2])
-def test_what_is_put_together_of_populations_stays(axis: int) -> None:
+def test_what_is_put_together_of_populations_stays() -> None:
     b = Build("populations", (4, 4, 2))
     parts = [b.pool(b.conv_relu("input", 3)), b.pool(b.conv_relu("input", 3))]
-    graph = b.graph(b.classify(b.relu(b.add(Concatenate(axis), *parts))))
+    graph = b.graph(b.classify(b.relu(b.add(Concatenate(-1), *parts))))
     assert graph_text(split_relus_of_concatenations(graph, DEFAULT)) == graph_text(graph)
+
+
+@pytest.mark.parametrize(("axis", "pooled"), [(-2, False), (-1, True)])
+def test_images_side_by_side_and_what_a_max_pooling_reads_stay(axis: int, pooled: bool) -> None:
+    b = Build("declined", (4, 4, 2))
+    x = b.relu(b.add(Concatenate(axis), b.conv("input", 3), b.conv("input", 3)))
+    graph = b.graph(b.classify(b.max_pool(x) if pooled else x))
+    assert split_relus_of_concatenations(graph, DEFAULT) is graph
+
+
+def test_a_part_has_a_name_of_its_own_and_is_one_however_often_it_is_put_in() -> None:
+    b = Build("twice", (4, 4, 2))
+    part = b.conv("input", 3)
+    graph = b.graph(b.classify(b.relu(b.add(Concatenate(-1), part, part), 0.5)))
+    (relu,) = relus(graph)
+    taken = replace(graph, nodes=(*graph.nodes, Node(f"{relu.name}/0", ReLU(), (part,))))
+    after = split_relus_of_concatenations(taken, DEFAULT)
+    assert [r.layer for r in relus(after)] == [relu.layer] * 2
+    x = samples(graph, 5, -1.0, 1.0)
+    np.testing.assert_array_equal(after.predict(x), graph.predict(x))
 
 
 def test_a_silent_part_has_the_scale_of_its_layer_and_a_silent_layer_is_an_error() -> None:

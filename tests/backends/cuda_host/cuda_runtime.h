@@ -8,7 +8,7 @@
 //
 // $CUDA_HOST_DEVICES is the number of devices, $CUDA_HOST_CURRENT which of them a thread uses that has set none,
 // $CUDA_HOST_MEMORY their bytes, $CUDA_HOST_CAPABILITY their compute capability times 10, $CUDA_HOST_START the number of
-// the error that CUDA begins with, $CUDA_HOST_FAILURE that of the error that every kernel ends with.
+// the error that CUDA begins with, $CUDA_HOST_DRIVER the driver's version (0 for none), $CUDA_HOST_FAILURE that of the error that every kernel ends with.
 //
 // What a device may do in any order is done in the order that shows most: $CUDA_HOST_COPIES says whether copies beside
 // the arithmetic happen as late as they may (0), when they are waited for, or at once (1); $CUDA_HOST_THREADS which
@@ -339,6 +339,11 @@ inline cudaError_t cudaGetDeviceCount(int* count) {
     if (start != cudaSuccess) return start;
     *count = static_cast<int>(cuda_host::setting("CUDA_HOST_DEVICES", 1));
     return *count > 0 ? cudaSuccess : cudaErrorNoDevice;
+}
+
+inline cudaError_t cudaDriverGetVersion(int* version) {
+    *version = static_cast<int>(cuda_host::setting("CUDA_HOST_DRIVER", 13000));
+    return cudaSuccess;
 }
 
 inline int& cuda_host_current() {
