@@ -14,6 +14,7 @@ import numpy as np
 
 from kgenn.conversion.paths import Path, Slot
 from kgenn.diagnostics import fail
+from kgenn.ir import windows
 from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
 from kgenn.ir.graph import Array, Layer, Shape
 from kgenn.layers import affine, conv, dense, pooling, shape
@@ -91,8 +92,7 @@ def _extend_head(head: Head, layer: Layer) -> Head | Body:
             return replace(head, scale=head.scale * scale[head.place])
         case shape.ZeroPad():
             old = head.pads or ((0, 0),) * len(layer.pads)
-            pads = tuple((a + c, b + d) for (a, b), (c, d) in zip(old, layer.pads, strict=True))
-            return replace(head, pads=pads)
+            return replace(head, pads=windows.added(old, layer.pads))
         case Slot() | shape.Permute() | shape.Reshape():
             return _moved(head, layer)
         case dense.Dense() if len(head.shape) == 1:
@@ -164,9 +164,9 @@ def _convolved(head: Head, layer: conv.Conv) -> Body:
     if layer.groups > 1 and not whole:
         raise Unstructured
     sizes = head.shape[:-1]
-    added = head.pads or ((0, 0),) * len(sizes)
-    padded = tuple(s + a + b for s, (a, b) in zip(sizes, added, strict=True))
-    pads = tuple((a + c, b + d) for (a, b), (c, d) in zip(added, layer.pads(padded), strict=True))
+    zeros = head.pads or ((0, 0),) * len(sizes)
+    padded = tuple(s + a + b for s, (a, b) in zip(sizes, zeros, strict=True))
+    pads = windows.added(zeros, layer.pads(padded))
     target = layer.output_shape((*padded, head.shape[-1]))
     kernel = layer.kernel.astype(np.float64)
     kernel = kernel if layer.groups > 1 else kernel[..., first : first + width, :]

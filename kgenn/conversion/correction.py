@@ -19,13 +19,12 @@ from math import prod
 
 import numpy as np
 
+from kgenn.conversion.activations import BATCH
 from kgenn.conversion.base import Settings
 from kgenn.ir.graph import Array, Graph, Input, Node
 from kgenn.layers.activation import ReLU
 
 CITATIONS = ("nagel2019", "li2021calibration")
-# Samples that a layer computes at once, at most.
-BATCH = 64
 # Samples that are kept, twice, at every layer: more of them change shifts by little.
 MOST_SAMPLES = 1024
 # Bytes that they may take: of a large model fewer are kept, but LEAST_SAMPLES whatever they take.

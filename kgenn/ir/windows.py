@@ -32,6 +32,11 @@ def pads_of(padding: Padding | Pads, sizes: Shape, kernel: Shape, strides: Shape
     return tuple(pads)
 
 
+def added(inner: Pads, outer: Pads) -> Pads:
+    """Return what two paddings, one around the other, add together."""
+    return tuple((a + c, b + d) for (a, b), (c, d) in zip(inner, outer, strict=True))
+
+
 def window_counts(sizes: Shape, kernel: Shape, strides: Shape, dilation: Shape, pads: Pads) -> Shape:
     """Return the number of window positions along each spatial axis; raise ValueError where none fits."""
     counts = tuple(

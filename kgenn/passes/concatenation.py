@@ -16,6 +16,7 @@ from kgenn.layers.merge import Concatenate
 from kgenn.layers.pooling import MaxPool
 from kgenn.passes.inserted import unused
 from kgenn.passes.options import LoweringOptions
+from kgenn.passes.settled import settled
 
 
 def split_relus_of_concatenations(graph: Graph, options: LoweringOptions) -> Graph:
@@ -27,10 +28,7 @@ def split_relus_of_concatenations(graph: Graph, options: LoweringOptions) -> Gra
     Declines where no weights lie between the parts and the populations before them, where a max pooling reads the
     ReLU, which would have to be a population anyway, at an output, and along other axes.
     """
-    before = graph
-    while (after := _split(before)) is not before:
-        before = after
-    return after
+    return settled(graph, _split)
 
 
 def whole_of(graph: Graph, part: str) -> str:

@@ -7,12 +7,13 @@ from dataclasses import replace
 from math import prod
 
 from kgenn.ir.graph import Graph, Input, Node
-from kgenn.ir.windows import Padding, Pads
+from kgenn.ir.windows import Padding, Pads, added
 from kgenn.layers.activation import ReLU
 from kgenn.layers.pooling import MaxPool
 from kgenn.layers.shape import ZeroPad
 from kgenn.passes.inserted import inserted
 from kgenn.passes.options import LoweringOptions
+from kgenn.passes.settled import settled
 from kgenn.passes.signs import non_negative
 
 
@@ -21,10 +22,7 @@ def rectify_before_max_pool(graph: Graph, options: LoweringOptions) -> Graph:
 
     Declines where something else reads the pooled values too.
     """
-    before = graph
-    while (after := _rectified(before)) is not before:
-        before = after
-    return after
+    return settled(graph, _rectified)
 
 
 def _rectified(graph: Graph) -> Graph:
@@ -57,10 +55,7 @@ def fold_padding_into_max_pool(graph: Graph, options: LoweringOptions) -> Graph:
     Declines where a value can be negative, where something else reads the padded values too, and where a window
     would see nothing but zeros.
     """
-    before = graph
-    while (after := _padding_folded(before)) is not before:
-        before = after
-    return after
+    return settled(graph, _padding_folded)
 
 
 def _padding_folded(graph: Graph) -> Graph:
@@ -73,7 +68,7 @@ def _padding_folded(graph: Graph) -> Graph:
         if not isinstance(layer, MaxPool) or source is None or not isinstance(source.layer, ZeroPad):
             continue
         own = layer.pads(graph.shapes[source.name][:-1])
-        both = tuple((a + c, b + d) for (a, b), (c, d) in zip(source.layer.pads, own, strict=True))
+        both = added(source.layer.pads, own)
         alone = graph.consumers[source.name] == (node.name,) and source.name not in graph.outputs
         if (
             alone

@@ -6,7 +6,7 @@ from kgenn.ir.connectivity import Connectivity, Convolution, OneToOne, Sparse
 from kgenn.ir.connectivity import Dense as DenseConnectivity
 from kgenn.ir.graph import Array, Input, Layer, Shape
 from kgenn.ir.network import Connection
-from kgenn.ir.windows import Pads
+from kgenn.ir.windows import Padding, Pads
 from kgenn.layers.activation import Activation, Identity, ReLU
 from kgenn.layers.conv import Conv
 from kgenn.layers.dense import Dense
@@ -62,8 +62,7 @@ def layer_contents(layer: Layer) -> str:
     if isinstance(layer, Dense):
         return f"{layer.kernel.shape[-1]} units" + ("" if layer.bias is None else ", bias")
     if isinstance(layer, Pool):
-        padding = layer.padding if isinstance(layer.padding, str) else _zeros(layer.padding)
-        return f"{times(layer.size)}, strides {times(layer.strides)}, {padding}"
+        return f"{times(layer.size)}, strides {times(layer.strides)}, {_padding(layer.padding)}"
     if isinstance(layer, ReLU):
         return "ReLU" if layer.max_value is None else f"ReLU up to {layer.max_value:g}"
     if isinstance(layer, Activation):
@@ -71,12 +70,14 @@ def layer_contents(layer: Layer) -> str:
     if isinstance(layer, Identity):
         return "nothing at inference"
     if isinstance(layer, ZeroPad):
-        return _zeros(layer.pads)
+        return _padding(layer.pads)
     return NAMES.get(type(layer).__name__, type(layer).__name__.lower())
 
 
-def _zeros(pads: Pads) -> str:
-    return "zeros " + ", ".join(f"{before}+{after}" for before, after in pads)
+def _padding(padding: Padding | Pads) -> str:
+    if isinstance(padding, str):
+        return padding
+    return "zeros " + ", ".join(f"{before}+{after}" for before, after in padding)
 
 
 def _convolution(layer: Conv) -> str:
@@ -87,5 +88,4 @@ def _convolution(layer: Conv) -> str:
         words += f", dilation {times(layer.dilation)}"
     if layer.groups != 1:
         words += f", {layer.groups} groups"
-    padding = layer.padding if isinstance(layer.padding, str) else _zeros(layer.padding)
-    return f"{words}, {padding}" + ("" if layer.bias is None else ", bias")
+    return f"{words}, {_padding(layer.padding)}" + ("" if layer.bias is None else ", bias")
