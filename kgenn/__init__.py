@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kgenn.api import CompiledNetwork, check, compile, convert, open_directory
+    from kgenn.api import CompiledNetwork, check, compile, convert, open_directory, samples
     from kgenn.conversion.burst import Burst
     from kgenn.conversion.calibrated import Calibrated
     from kgenn.conversion.data_norm import DataNorm
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kgenn.conversion.threshold_relu import ThresholdReLU
     from kgenn.conversion.time_to_first_spike import TimeToFirstSpike
     from kgenn.conversion.unscaled import Unscaled
-    from kgenn.diagnostics import Diagnostic, KgennError
+    from kgenn.diagnostics import Diagnostic, KgennError, KgennWarning
     from kgenn.encoders.direct import Direct
     from kgenn.encoders.integrate_fire import IntegrateFire
     from kgenn.encoders.poisson import Poisson, PoissonSigned
@@ -50,6 +50,7 @@ _HOMES = {
     "Graph": "kgenn.ir.graph",
     "IntegrateFire": "kgenn.encoders.integrate_fire",
     "KgennError": "kgenn.diagnostics",
+    "KgennWarning": "kgenn.diagnostics",
     "Network": "kgenn.ir.network",
     "Poisson": "kgenn.encoders.poisson",
     "PoissonSigned": "kgenn.encoders.poisson",
@@ -65,6 +66,7 @@ _HOMES = {
     "convert": "kgenn.api",
     "load": "kgenn.frontend",
     "open_directory": "kgenn.api",
+    "samples": "kgenn.api",
     "to_ml_genn": "kgenn.export.ml_genn",
     "to_nir": "kgenn.export.nir",
     "verify": "kgenn.verification",
@@ -83,6 +85,7 @@ __all__ = [
     "Graph",
     "IntegrateFire",
     "KgennError",
+    "KgennWarning",
     "Network",
     "Poisson",
     "PoissonSigned",
@@ -98,6 +101,7 @@ __all__ = [
     "convert",
     "load",
     "open_directory",
+    "samples",
     "to_ml_genn",
     "to_nir",
     "verify",

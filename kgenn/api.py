@@ -23,11 +23,12 @@ from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.recipe import recipe_of
 from kgenn.convert_model import convert_model
 from kgenn.credits import credits_of
-from kgenn.data import Data, check_labels, parse_scale, prepare
-from kgenn.diagnostics import Diagnostic, fail
+from kgenn.data import Data, check_labels, parse_scale, refuse_integers
+from kgenn.diagnostics import Diagnostic, announce, fail
 from kgenn.encoders.base import Encoder
 from kgenn.frontend import load
 from kgenn.ir.graph import Array, Graph
+from kgenn.ir.input_statistics import StatisticsTally
 from kgenn.ir.network import Network, ReadoutKind
 from kgenn.ir.recording import SCORES, Recording, Wanted, batch_size_for
 from kgenn.metrics.comparison import Comparison
@@ -35,9 +36,15 @@ from kgenn.metrics.early_exit import ExitTally
 from kgenn.metrics.layer_error import ErrorTally
 from kgenn.metrics.result import Result, Tally
 from kgenn.passes import LoweringOptions
+from kgenn.plausibility import doubts_of_run
 from kgenn.search import Search
 from kgenn.self_test import self_test
 
+# How to pass integers.
+AS_FLOATS = (
+    "scale them as in training, kgenn.samples(x, shape, '1/255'), or pass x.astype('float32') where the model "
+    "takes them as they are or scales them itself"
+)
 # Samples simulated at once: enough for any number of threads, few enough for the scores of long runs.
 BATCH_SIZE = 64
 Progress = Callable[[int], None]
@@ -79,7 +86,8 @@ def convert(
 
     Args:
         model: a path to .h5 or .keras, a live keras.Model, or a Graph.
-        calibration: a few hundred training samples as the model takes them, shape (N, *input shape).
+        calibration: a few hundred training samples as the model takes them, shape (N, *input shape); no integers,
+            see `kgenn.samples`.
         timesteps: T, at least 1: the K of few-spike, the t_max of time-to-first-spike; the converter's default
             if not given; with "auto" the fewest that lose little on the calibration set, see `kgenn.search`.
         loss: what "auto" may lose, in percentage points of accuracy.
@@ -99,6 +107,9 @@ def convert(
 
     Raises:
         KgennError: with every violation, or the first error of a later stage.
+
+    Warns:
+        KgennWarning: what leaves the network in doubt; `Network.warnings` keeps it.
     """
     recipe = recipe_of(converter, encoder, allow, LoweringOptions(residual, pooling), readout, seed)
     steps: int | Search
@@ -106,8 +117,11 @@ def convert(
         steps = Search(loss, most_timesteps)
     else:
         steps = recipe.converter.default_timesteps if timesteps is None else timesteps
+    refuse_integers(calibration, "calibration data", AS_FLOATS)
     data = Data(np.asarray(calibration), labels)
-    return convert_model(as_graph(model), recipe, data, steps, simulate).network()
+    network = convert_model(as_graph(model), recipe, data, steps, simulate).network()
+    announce(network.warnings)
+    return network
 
 
 def compile(
@@ -176,7 +190,7 @@ class CompiledNetwork:
         """Run samples and count what happens.
 
         Args:
-            x: shape (N, *input shape), as the model takes them.
+            x: shape (N, *input shape), as the model takes them; no integers, see `kgenn.samples`.
             y: class indices of shape (N,), or one-hot.
             batch_size: samples simulated at once, fewer where every spike is wanted and would fill the memory; the
                 result does not depend on it.
@@ -187,8 +201,11 @@ class CompiledNetwork:
                 see `kgenn.metrics.early_exit`. The run needs every spike then.
 
         Raises:
-            KgennError: KG401 where the network knows no early exit, KG602 or KG603 for inputs that it does not
+            KgennError: KG401 where the network knows no early exit, KG602 to KG604 for inputs that it does not
                 take, KG607 for odd labels.
+
+        Warns:
+            KgennWarning: what leaves the figures in doubt; `Result.warnings` keeps it.
         """
         classes = self.network.populations[-1].size
         labels = None if y is None else check_labels(y, len(x), classes)
@@ -201,12 +218,14 @@ class CompiledNetwork:
         if wanted.trace:
             batch_size = batch_size_for(self.network, batch_size)
         self._simulator.prepare(wanted.trace)
+        seen = StatisticsTally()
         wall, cpu = 0.0, 0.0
         for start, drive in self._batches(x, batch_size, progress):
             wall_before, cpu_before = time.perf_counter(), self._cpu_seconds()
             recording = self._simulator.run(drive, start, wanted)
             wall += time.perf_counter() - wall_before
             cpu += self._cpu_seconds() - cpu_before
+            seen.add(np.asarray(x[start : start + len(drive)]))
             right = None if labels is None else labels[start : start + len(drive)]
             tally.add(recording, right)
             if exits is not None:
@@ -214,7 +233,10 @@ class CompiledNetwork:
             if observe is not None:
                 observe(start, drive, recording)
         exited = None if exits is None else exits.result(labels is not None)
-        return tally.result(labels is not None, wall, cpu, self._simulator.kernel_seconds, exited)
+        result = tally.result(labels is not None, wall, cpu, self._simulator.kernel_seconds, exited)
+        result = replace(result, warnings=doubts_of_run(self.network, seen.statistics()))
+        announce(result.warnings)
+        return result
 
     @property
     def work(self) -> tuple[Work, ...]:
@@ -265,6 +287,7 @@ class CompiledNetwork:
     def _batches(self, x: Array, size: int, progress: Progress | None) -> Iterator[tuple[int, Array]]:
         if size < 1:
             raise fail("KG401", "batch_size", f"is {size}; at least 1 is needed")
+        refuse_integers(x, "data", AS_FLOATS)
         for start in range(0, len(x), size):
             drive = self.network.drive(np.asarray(x[start : start + size]))
             yield start, drive
@@ -278,9 +301,23 @@ def as_graph(model: Any) -> Graph:
 
 
 def samples(x: Array, shape: tuple[int, ...], scale: str | Fraction | None = None) -> Array:
-    """Return raw samples as a model takes them: float32, scaled, with a channel axis; see `kgenn.data.prepare`."""
+    """Return raw samples as a model takes them: float32, multiplied by a scale, with a channel axis.
+
+    Args:
+        x: shape (N, *shape), or without a channel axis of length 1.
+        shape: of one sample as the model takes it, such as `Graph.input_shape`.
+        scale: such as "1/255"; integers need one, and "1" takes them as they are.
+
+    Raises:
+        KgennError: KG401 for an odd scale, KG602 for another shape, KG604 for integers without a scale.
+
+    Warns:
+        KgennWarning: KG651 where the data do not look as if they needed the scale.
+    """
     fraction = parse_scale(scale) if isinstance(scale, str) else scale
-    return prepare(x, shape, fraction, "data")
+    data = Data(np.asarray(x), None).prepared(shape, fraction, "data")
+    announce(data.warnings)
+    return data.x
 
 
 def model_record(path: Path) -> dict[str, str]:

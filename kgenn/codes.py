@@ -33,6 +33,8 @@ CODES: dict[str, str] = {
     "KG403": "A layer's activation is zero on the whole calibration set, so it has no scale.",
     "KG404": "The weights of a population do not fit the exact integer grid.",
     "KG405": "No number of timesteps up to the most allowed reaches the loss that --timesteps auto is to keep.",
+    "KG450": "The model scales its input itself, and the calibration data are scaled already. Pass raw data.",
+    "KG451": "The calibration data are raw pixels, which no layer at the model's input scales. Pass a scale.",
     # export
     "KG410": "The network has something that a NIR graph cannot hold.",
     "KG411": "The network has something that mlGeNN cannot hold.",
@@ -57,6 +59,8 @@ CODES: dict[str, str] = {
     "KG609": "The system refused what kgenn needs to work: room for temporary files, a process, an open file.",
     "KG610": "The CUDA device failed while it ran the program; what the driver says of it is shown.",
     "KG607": "Labels are missing, of the wrong number, or not classes of the network.",
+    "KG650": "The data of a run are on another scale than the calibration data. Scale both as in training.",
+    "KG651": "A scale enlarges data that exceed 1, or shrinks data that do not. Pass the scale of the training.",
     # verifying
     "KG640": "A file of an output directory was changed, removed or added. Compile again, unless it is meant.",
     "KG641": "An output directory has no checksums or no samples to verify it by: another version wrote it.",

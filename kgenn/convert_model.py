@@ -10,8 +10,11 @@ from kgenn.conversion.constraints import features_of
 from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.conversion.recipe import Recipe
 from kgenn.data import Data, labels_of
+from kgenn.diagnostics import Diagnostic
 from kgenn.ir.graph import Graph
+from kgenn.ir.input_statistics import InputStatistics, statistics_of
 from kgenn.ir.network import Network
+from kgenn.plausibility import doubts_of_calibration
 from kgenn.search import Found, Report, Search, Yardstick, fewest_timesteps
 
 
@@ -22,6 +25,8 @@ class Converted:
     Attributes:
         features: what the model has beyond the strict profile.
         num_samples: of the calibration data.
+        calibrated_on: statistics of the calibration data.
+        warnings: what leaves the network in doubt.
         found: the outcome of the search for the fewest timesteps, where there was one.
     """
 
@@ -29,6 +34,8 @@ class Converted:
     conversion: Conversion
     features: tuple[str, ...]
     num_samples: int
+    calibrated_on: InputStatistics | None = None
+    warnings: tuple[Diagnostic, ...] = ()
     found: Found | None = None
 
     def network(self, **files: Any) -> Network:
@@ -47,9 +54,10 @@ class Converted:
             "search": None if self.found is None else self.found.record(),
             "rounding": dict(self.conversion.rounding),
             "notes": list(lowered.notes),
+            "warnings": [diagnostic.to_dict() for diagnostic in self.warnings],
             **files,
         }
-        return replace(self.conversion.network, origin=origin)
+        return replace(self.conversion.network, calibrated_on=self.calibrated_on, origin=origin)
 
 
 def convert_model(
@@ -83,4 +91,8 @@ def convert_model(
         against = Yardstick(graph, calibration.x, labels_of(graph, calibration.y, len(calibration.x)))
         found = fewest_timesteps(at, recipe.converter, against, timesteps, simulate, report)
         conversion = found.conversion
-    return Converted(recipe, conversion, features_of(graph, recipe.converter), len(calibration.x), found)
+    features = features_of(graph, recipe.converter)
+    seen = statistics_of(calibration.x)
+    doubts = doubts_of_calibration(graph, calibration.x, seen, calibration.scale is not None)
+    warnings = (*calibration.warnings, *doubts, *conversion.settings.warnings)
+    return Converted(recipe, conversion, features, len(calibration.x), seen, warnings, found)

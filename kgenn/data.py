@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import prod
 from pathlib import Path
 
 import numpy as np
 
-from kgenn.diagnostics import fail
+from kgenn.diagnostics import Diagnostic, fail
 from kgenn.ir.archive import arrays
 from kgenn.ir.graph import Array, Graph, Shape
+from kgenn.plausibility import doubts_of_scale
 
 # How an .npy file, of a single array, begins.
 ARRAY_MAGIC = b"\x93NUMPY"
@@ -27,16 +28,27 @@ class Data:
     """Samples and, where there are any, labels.
 
     Attributes:
-        x: shape (N, ...), as stored.
+        x: shape (N, ...).
         y: shape (N,), class indices, or None.
+        scale: what the user had `x` multiplied by, or None.
+        warnings: what leaves that scale in doubt.
     """
 
     x: Array
     y: Array | None
+    scale: Fraction | None = None
+    warnings: tuple[Diagnostic, ...] = ()
 
     def limited(self, limit: int | None) -> Data:
         """Return the first `limit` samples."""
-        return self if limit is None else Data(self.x[:limit], None if self.y is None else self.y[:limit])
+        if limit is None:
+            return self
+        return replace(self, x=self.x[:limit], y=None if self.y is None else self.y[:limit])
+
+    def prepared(self, shape: Shape, scale: Fraction | None, where: str) -> Data:
+        """Return the samples as the model takes them, and what leaves the scale in doubt; see `prepare`."""
+        x = prepare(self.x, shape, scale, where)
+        return Data(x, self.y, scale, doubts_of_scale(self.x, scale, where))
 
 
 def load_data(path: Path, split: str | None = None) -> Data:
@@ -159,13 +171,20 @@ def prepare(x: Array, shape: Shape, scale: Fraction | None, where: str) -> Array
     if x.dtype.kind not in "biuf":
         raise fail("KG602", where, f"has values of type {x.dtype}", "give real numbers")
     if scale is None:
-        if np.issubdtype(x.dtype, np.integer):
-            what = f"has integers of type {x.dtype} from {x.min(initial=0)} to {x.max(initial=0)}"
-            raise fail(
-                "KG604", where, what, "pass --scale 1/255, or --scale 1 where the model takes them as they are"
-            )
+        refuse_integers(x, where, "pass --scale 1/255, or --scale 1 where the model takes them as they are")
         return _single(x)
     return _single(x.astype(np.float64) * scale.numerator / scale.denominator)
+
+
+def refuse_integers(x: Array, where: str, help: str) -> None:
+    """Refuse integers, of which nobody said how the model takes them.
+
+    Raises:
+        KgennError: KG604.
+    """
+    first = np.asarray(x[:1])
+    if np.issubdtype(first.dtype, np.integer):
+        raise fail("KG604", where, f"has integers of type {first.dtype}, such as pixels from 0 to 255", help)
 
 
 def _single(x: Array) -> Array:

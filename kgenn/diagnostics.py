@@ -2,15 +2,23 @@
 
 Every diagnostic has a code. The hundreds say which stage found it: KG1xx reading, 2xx constraints, 3xx
 lowering, 4xx conversion, 5xx backend and toolchain, 6xx running.
+
+An error ends the work: it is raised in a `KgennError`. A warning does not: it is a value that travels with the
+result it casts doubt on, as `Settings.warnings`, `Network.warnings` or `Result.warnings`. The command line prints
+warnings to stderr after the result, and `--json` has them as an entry; the Python interface announces them.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
 
 from kgenn.codes import CODES
+
+Severity = Literal["error", "warning"]
 
 EXIT_USER = 1
 EXIT_USAGE = 2
@@ -34,6 +42,8 @@ FAILURES = frozenset(
         "KG624",
     }
 )
+# What leaves a result in doubt, and does not end the work.
+WARNINGS = frozenset({"KG450", "KG451", "KG650", "KG651"})
 
 
 def visible(text: str) -> str:
@@ -61,8 +71,30 @@ class Diagnostic:
         assert self.code in CODES, f"undocumented diagnostic code {self.code}"
 
     def __str__(self) -> str:
-        text = visible(f"error[{self.code}] {self.where}: {self.what}")
+        text = visible(f"{self.severity}[{self.code}] {self.where}: {self.what}")
         return f"{text}\n  help: {visible(self.help)}" if self.help else text
+
+    @property
+    def severity(self) -> Severity:
+        """Return whether it ends the work, or goes with the result."""
+        return "warning" if self.code in WARNINGS else "error"
+
+    def to_dict(self) -> dict[str, str]:
+        """Return its fields and its severity as JSON-able data."""
+        return {"severity": self.severity, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, entry: Any) -> Diagnostic:
+        """Return what `to_dict` gave.
+
+        Raises:
+            ValueError: where it is something else.
+        """
+        names = [field.name for field in fields(cls)]
+        whole = isinstance(entry, Mapping) and all(isinstance(entry.get(name), str) for name in names)
+        if not whole or entry["code"] not in CODES:
+            raise ValueError("is no diagnostic")
+        return cls(**{name: entry[name] for name in names})
 
 
 class KgennError(Exception):
@@ -77,6 +109,30 @@ class KgennError(Exception):
     def exit_code(self) -> int:
         """3 where the toolchain or the run failed, 1 where the user's input did."""
         return EXIT_TOOLCHAIN if any(d.code in FAILURES for d in self.diagnostics) else EXIT_USER
+
+
+class KgennWarning(UserWarning):
+    """A diagnostic that leaves a result in doubt, as Python's `warnings` shows it.
+
+    `warnings.simplefilter("error", kgenn.KgennWarning)` makes it an exception, and "ignore" silences it.
+
+    Attributes:
+        diagnostic: its code, place and remedy.
+    """
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(str(diagnostic))
+        self.diagnostic = diagnostic
+
+
+def announce(diagnostics: Iterable[Diagnostic], stacklevel: int = 3) -> None:
+    """Give each diagnostic once to Python's `warnings`.
+
+    Args:
+        stacklevel: 3 for a public function that a user calls and that calls this one.
+    """
+    for diagnostic in dict.fromkeys(diagnostics):
+        warnings.warn(KgennWarning(diagnostic), stacklevel=stacklevel)
 
 
 def fail(code: str, where: str, what: str, help: str = "") -> KgennError:

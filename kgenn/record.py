@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from kgenn.diagnostics import Diagnostic
+
 # What commands read of a record, where it is there: types, and of an object those of its entries.
 KINDS: Mapping[str, Any] = {
     "target": str,
@@ -12,14 +14,17 @@ KINDS: Mapping[str, Any] = {
     "converter": {"name": str, "options": dict},
     "features": list,
     "inserted": list,
+    "warnings": list,
 }
 PLAIN = (str, int, float, bool, type(None))
 
 
 def check_record(manifest: Mapping[str, Any]) -> None:
-    """Raise ValueError for the first entry of a manifest that is not of the type that kgenn wrote."""
+    """Raise ValueError for the first entry of a manifest that is not what kgenn writes."""
     for problem in _problems(manifest, KINDS, ""):
         raise ValueError(f"{problem} is of another type than kgenn writes")
+    for entry in manifest.get("warnings", ()):
+        Diagnostic.from_dict(entry)
 
 
 def _problems(values: Mapping[str, Any], kinds: Mapping[str, Any], place: str) -> Iterator[str]:

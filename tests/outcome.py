@@ -29,5 +29,10 @@ class Outcome:
 
     @property
     def codes(self) -> list[str]:
-        """Return the codes of the diagnostics on stderr, in order."""
+        """Return the codes of the errors on stderr, in order."""
         return [line[6:11] for line in self.err.splitlines() if line.startswith("error[KG")]
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return the codes of the warnings on stderr, in order."""
+        return [line[8:13] for line in self.err.splitlines() if line.startswith("warning[KG")]

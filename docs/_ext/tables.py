@@ -14,7 +14,7 @@ from kgenn.codes import CODES
 from kgenn.config import Option, options_of
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.constraints import FEATURES
-from kgenn.diagnostics import FAILURES
+from kgenn.diagnostics import FAILURES, WARNINGS
 from kgenn.encoders import ENCODERS, encoders_of
 from kgenn.ir.neuron_code import NeuronModel
 from kgenn.ir.spike_code import SPIKE_CODES
@@ -47,8 +47,8 @@ def diagnostics(_: str) -> str:
         codes = sorted(code for code in CODES if code[2] == digit)
         parts.append(f"## {title}: KG{digit}xx\n")
         for code in codes:
-            exit_code = 3 if code in FAILURES else 1
-            parts.append(f"({code.lower()})=\n`{code}`\n: {CODES[code]}  \n  Exit code {exit_code}.\n")
+            ending = "A warning" if code in WARNINGS else f"Exit code {3 if code in FAILURES else 1}"
+            parts.append(f"({code.lower()})=\n`{code}`\n: {CODES[code]}  \n  {ending}.\n")
     assert {code[2] for code in CODES} == set(STAGES), "a diagnostic has a stage without a title"
     return "\n".join(parts)
 

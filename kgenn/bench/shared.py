@@ -11,7 +11,7 @@ from typing import Any
 from kgenn.api import as_graph
 from kgenn.bench.files import File
 from kgenn.checksums import sha256_of
-from kgenn.data import Data, labels_of, load_data, prepare
+from kgenn.data import Data, labels_of, load_data
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Graph, Shape
 from kgenn.search import Yardstick
@@ -47,7 +47,7 @@ def samples_of(file: File, split: str, limit: int | None, scale: str | None, sha
     if not len(data.x):
         raise fail("KG601", str(file.path), "holds no samples", "save it with numpy.savez(path, x=..., y=...)")
     fraction = None if scale is None else Fraction(scale)
-    return Data(prepare(data.x, shape, fraction, str(file.path)), data.y)
+    return data.prepared(shape, fraction, str(file.path))
 
 
 @lru_cache(maxsize=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -18,7 +19,7 @@ from kgenn.bench.rerun import Task
 from kgenn.bench.shared import accuracy_of, memory_of, model_of, samples_of
 from kgenn.convert_model import Converted, convert_model
 from kgenn.data import Data
-from kgenn.diagnostics import Diagnostic, KgennError, fail
+from kgenn.diagnostics import Diagnostic, KgennError, KgennWarning, fail
 from kgenn.ir.graph import Graph
 from kgenn.metrics.result import Result
 
@@ -53,7 +54,8 @@ def run_cell(task: Task, ann_accuracy: float | None = None) -> Outcome:
     result: dict[str, Any] | None = None
     errors: tuple[Diagnostic, ...] = ()
     cost: dict[str, float] = {}
-    with extra("threadpoolctl", "bench").threadpool_limits(1):
+    with extra("threadpoolctl", "bench").threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", KgennWarning)  # they are part of the result
         try:
             result, cost = _run(task, ann_accuracy)
         except KgennError as error:
@@ -82,6 +84,7 @@ def _run(task: Task, ann_accuracy: float | None) -> tuple[dict[str, Any], dict[s
     figures = {
         **{name: value for name, value in result.to_dict(curve=True).items() if name not in COSTS},
         "ann_accuracy": ann_accuracy,
+        "warnings": [d.to_dict() for d in (*network.warnings, *test.warnings, *result.warnings)],
         "neurons": sum(p.size for p in network.hidden),
         "layers": _layers(compiled, result, test.limited(setup.layer_samples)),
         "raster": raster_of(compiled, test.x[:1]),

@@ -6,6 +6,7 @@ import atexit
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
@@ -13,7 +14,7 @@ from typing import NoReturn
 import click
 
 from kgenn import __version__
-from kgenn.diagnostics import EXIT_TOOLCHAIN, EXIT_USAGE, KgennError, fail
+from kgenn.diagnostics import EXIT_TOOLCHAIN, EXIT_USAGE, KgennError, KgennWarning, fail
 
 # Command to its "module:attribute" and its line in `kgenn --help`, which then needs no import. An imported module
 # becomes a name of this one, so none may be called as a built-in function that is used here.
@@ -65,9 +66,12 @@ def group() -> None:
 def invoke(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code: 0 ok, 1 the user's input, 2 usage, 3 toolchain or run."""
     try:
-        # not group.main(), which ends on a broken pipe with the exit code of a user's mistake
-        with group.make_context("kgenn", list(arguments)) as context:
-            group.invoke(context)
+        with warnings.catch_warnings():
+            # each command prints the warnings of its result
+            warnings.simplefilter("ignore", KgennWarning)
+            # not group.main(), which ends on a broken pipe with the exit code of a user's mistake
+            with group.make_context("kgenn", list(arguments)) as context:
+                group.invoke(context)
         flush()
         return 0
     except click.exceptions.Exit as end:  # --help and --version

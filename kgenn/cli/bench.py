@@ -131,6 +131,8 @@ def _print_results(lines: Sequence[Line], output: Path) -> None:
     print_table(columns, rows)
     failed = [line for line in lines if line["status"] == FAILED]
     found = [Diagnostic(**entry) for line in failed for entry in line["error"]]
+    results = [line["result"] for line in lines if line["result"] is not None]
+    print_diagnostics(Diagnostic.from_dict(entry) for result in results for entry in result.get("warnings", ()))
     print_diagnostics(found)
     more = f", {len(failed):,} failed" if failed else ""
     print_line(f"{output}: {_cells(len(lines))}{more}")

@@ -16,7 +16,7 @@ from kgenn.conversion.convert import check_and_lower
 from kgenn.conversion.paths import is_population
 from kgenn.conversion.plan import Fate, plan
 from kgenn.conversion.recipe import recipe_of
-from kgenn.diagnostics import Diagnostic, KgennError
+from kgenn.diagnostics import KgennError
 from kgenn.ir.graph import Graph
 from kgenn.report.words import times
 
@@ -42,7 +42,7 @@ def check(model: Path, converter: str, allow: tuple[str, ...], as_json: bool, **
         lowered = check_and_lower(graph, recipe_of(method, allow=allow, lowering=lowering_of(lowering)))
     except KgennError as error:
         if as_json:
-            print_json({**head, "ok": False, "diagnostics": [_plain(d) for d in error.diagnostics]})
+            print_json({**head, "ok": False, "diagnostics": [d.to_dict() for d in error.diagnostics]})
         raise
     fates = plan(graph, lowered)
     if as_json:
@@ -52,15 +52,6 @@ def check(model: Path, converter: str, allow: tuple[str, ...], as_json: bool, **
     print_table(("layer", "output shape", "becomes"), [(f.layer, times(f.shape), f.becomes) for f in fates])
     print_notes(lowered.notes)
     print_line(_summary(graph, lowered, fates, converter))
-
-
-def _plain(diagnostic: Diagnostic) -> dict[str, str]:
-    return {
-        "code": diagnostic.code,
-        "where": diagnostic.where,
-        "what": diagnostic.what,
-        "help": diagnostic.help,
-    }
 
 
 def _summary(graph: Graph, lowered: Graph, fates: tuple[Fate, ...], converter: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from kgenn.api import open_directory
-from kgenn.cli.console import print_json, print_line, print_table, progress, stage
+from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table, progress, stage
 from kgenn.cli.options import PATH, data_flags, json_flag, read_samples, run_options_of, scaled
 from kgenn.metrics.comparison import Comparison
 
@@ -49,10 +50,13 @@ def compare(
     samples = scaled(samples, network.network.input_shape, scale, network.network.origin.get("scale"), data)
     with progress("comparing", len(samples.x)) as advance:
         comparison = network.compare(samples.x, samples.y, progress=advance)
+    warnings = (*samples.warnings, *comparison.result.warnings)
+    comparison = replace(comparison, result=replace(comparison.result, warnings=warnings))
     if as_json:
         print_json(comparison.to_dict())
     else:
         _print(comparison)
+    print_diagnostics(warnings)
 
 
 def _print(comparison: Comparison) -> None:

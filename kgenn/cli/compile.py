@@ -16,7 +16,7 @@ from kgenn.artifact import Artifact, refuse_directory, write_directory
 from kgenn.backends import TARGETS
 from kgenn.backends.simulate import simulate
 from kgenn.checksums import sha256_of
-from kgenn.cli.console import print_line, print_notes, print_table, stage
+from kgenn.cli.console import print_diagnostics, print_line, print_notes, print_table, stage
 from kgenn.cli.headings import HeadedCommand
 from kgenn.cli.options import (
     PATH,
@@ -197,6 +197,7 @@ def _print_summary(made: Converted, target: str, output: Path, seconds: float) -
     total = sum(synapses.values())
     figures = f"{neurons:,} neurons, {total:,} synapses, {size_of(contents.weight_bytes)} of weights"
     print_line(f"{output}: {figures}; built in {seconds:.1f} s")
+    print_diagnostics(made.warnings)
 
 
 def _rounding(worst: float | None) -> str:

@@ -14,12 +14,13 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
-from kgenn.diagnostics import Diagnostic, fail
+from kgenn.diagnostics import Diagnostic, Severity, fail
 
 # Columns of tables in a file or a pipe.
 WIDTH = 160
 # Columns between two columns of a table.
 GAP = 3
+COLOURS: Mapping[Severity, str] = {"error": "red", "warning": "yellow"}
 
 
 def clean(text: str) -> str:
@@ -59,11 +60,11 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
-    """Print diagnostics to stderr, the code in red on a terminal."""
+    """Print diagnostics to stderr; on a terminal the code of an error is red, that of a warning yellow."""
     for diagnostic in dict.fromkeys(diagnostics):  # a layer that is used twice is found twice
         head, bracket, rest = clean(str(diagnostic)).partition("]")
         with suppress(OSError):  # the exit code tells it too
-            click.echo(click.style(head + bracket, fg="red", bold=True) + rest, err=True)
+            click.echo(click.style(head + bracket, fg=COLOURS[diagnostic.severity], bold=True) + rest, err=True)
 
 
 def print_notes(notes: Iterable[str]) -> None:

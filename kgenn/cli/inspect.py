@@ -10,7 +10,7 @@ import click
 
 from kgenn.api import as_graph
 from kgenn.artifact import Artifact, is_output, read_directory, write_file
-from kgenn.cli.console import print_json, print_line, print_table
+from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table
 from kgenn.cli.options import PATH, check_output, json_flag
 from kgenn.ir.graph import Graph
 from kgenn.ir.timing import Timing
@@ -66,6 +66,7 @@ def _print_network(artifact: Artifact) -> None:
     print_line(f"{network.name} for {artifact.target}: {steps}; {coding}")
     weights, state = size_of(contents.weight_bytes), size_of(contents.state_bytes)
     print_line(f"memory: {weights} of weights, {state} of state for each sample")
+    print_diagnostics(network.warnings)
 
 
 def _print_connections(contents: NetworkContents) -> None:

@@ -16,7 +16,7 @@ from kgenn.backends.base import RunOptions
 from kgenn.cli.headings import HeadedOption
 from kgenn.config import Flag, classes_of, flags_of, make
 from kgenn.conversion import CONVERTERS
-from kgenn.data import Data, load_data, parse_scale, prepare
+from kgenn.data import Data, load_data, parse_scale
 from kgenn.diagnostics import fail
 from kgenn.encoders import ENCODERS
 from kgenn.ir.graph import Shape
@@ -178,4 +178,4 @@ def scaled(data: Data, shape: Shape, scale: str | None, stored: str | None, wher
         fraction = parse_scale(scale)
     elif stored is not None and np.issubdtype(data.x.dtype, np.integer):
         fraction = parse_scale(stored)
-    return Data(prepare(data.x, shape, fraction, str(where)), data.y)
+    return data.prepared(shape, fraction, str(where))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import click
 from kgenn.api import BATCH_SIZE, CompiledNetwork, Observer, open_directory
 from kgenn.artifact import write_file
 from kgenn.backends.base import Work
-from kgenn.cli.console import print_json, print_line, print_table, progress, stage
+from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table, progress, stage
 from kgenn.cli.options import PATH, check_output, data_flags, json_flag, read_samples, run_options_of, scaled
 from kgenn.data import Data
 from kgenn.ir.graph import Array
@@ -76,14 +76,20 @@ def run(
         network = open_directory(directory, run_options_of(options), target)
     samples = scaled(samples, network.network.input_shape, scale, network.network.origin.get("scale"), data)
     result = evaluate(network, samples, batch_size, trace, early_exit)
+    result = replace(result, warnings=(*samples.warnings, *result.warnings))
     if predictions is not None:
         write_file(predictions, npz_bytes(_arrays(result)))
     if as_json:
         print_json({**result.to_dict(curve), **({"work": [asdict(w) for w in network.work]} if explain else {})})
-        return
+    else:
+        _print(result, network.work if explain else None, curve)
+    print_diagnostics(result.warnings)
+
+
+def _print(result: Result, work: tuple[Work, ...] | None, curve: bool) -> None:
     print_table(("", ""), result.rows())
-    if explain:
-        _print_work(network.work)
+    if work is not None:
+        _print_work(work)
     if curve:
         _print_curve(result)
 

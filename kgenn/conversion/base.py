@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from kgenn.citations import Citation
+from kgenn.diagnostics import Diagnostic
 from kgenn.ir.graph import Array, Graph, Node
 from kgenn.ir.network import DEFAULT_READOUT, Network, ReadoutKind
 from kgenn.ir.neuron_code import NeuronModel
@@ -35,11 +36,13 @@ class Settings:
         shifts: for the names of some ReLUs, and of the output, what is added to the bias before it, in units
             of activation: shape (channels,) or the node's shape.
         notes: what the user should know of how they were chosen.
+        warnings: what leaves them in doubt.
     """
 
     scales: Mapping[str, Array]
     shifts: Mapping[str, Array] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

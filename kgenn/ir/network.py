@@ -14,9 +14,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kgenn.diagnostics import fail
+from kgenn.diagnostics import Diagnostic, fail
 from kgenn.ir.connectivity import Connectivity, SumPool
 from kgenn.ir.graph import Array, Shape
+from kgenn.ir.input_statistics import InputStatistics
 from kgenn.ir.neuron_code import NeuronModel
 from kgenn.ir.spike_code import SPIKE_CODES, CodeName, SpikeCode
 
@@ -175,6 +176,7 @@ class Network:
         code_name: what spikes stand for, and so when populations work; see `kgenn.ir.spike_code`.
         levels: the worth of a spike train that stands for λ.
         ann_macs: multiply-accumulates of the source model for one sample.
+        calibrated_on: statistics of the calibration data; None where they are not known.
         origin: how it was made, JSON-able: every option, the model, notes, rounding; no part of what it computes,
             and not stored with it. Empty where that is not known.
     """
@@ -191,6 +193,7 @@ class Network:
     code_name: CodeName = "rate"
     levels: int = 1
     ann_macs: int = 0
+    calibrated_on: InputStatistics | None = None
     origin: Mapping[str, Any] = field(default_factory=dict, metadata={"stored": False})
 
     def __post_init__(self) -> None:
@@ -199,6 +202,11 @@ class Network:
         position = {name: i for i, name in enumerate(names)}
         for c in self.connections:
             assert position[c.source] < position[c.target], f"{c.source} to {c.target} runs backwards"
+
+    @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        """Return what leaves the conversion in doubt, as its origin records it."""
+        return tuple(map(Diagnostic.from_dict, self.origin.get("warnings", ())))
 
     @property
     def code(self) -> SpikeCode:

@@ -12,6 +12,7 @@ import numpy as np
 
 from kgenn.ir.connectivity import Convolution, Dense, OneToOne, Sparse, SumPool
 from kgenn.ir.graph import Array
+from kgenn.ir.input_statistics import InputStatistics
 from kgenn.ir.network import Connection, InputCoding, InputTransform, Network, Population
 from kgenn.ir.neuron_code import NeuronModel
 
@@ -23,6 +24,7 @@ CLASSES: dict[str, type[Any]] = {
         Convolution,
         Dense,
         InputCoding,
+        InputStatistics,
         InputTransform,
         Network,
         NeuronModel,

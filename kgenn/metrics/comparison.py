@@ -38,4 +38,5 @@ class Comparison:
             "accuracy": self.result.accuracy,
             "num_samples": self.result.num_samples,
             "num_timesteps": self.result.num_timesteps,
+            "warnings": [diagnostic.to_dict() for diagnostic in self.result.warnings],
         }

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kgenn.diagnostics import Diagnostic
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Recording
@@ -42,6 +43,7 @@ class Result:
         predictions: shape (N,), the class of each sample.
         scores: shape (N, num_classes), the readout after the last step, in the model's units.
         early_exit: the outcome where samples end once they are decided; None unless it was asked for.
+        warnings: what leaves the figures in doubt.
     """
 
     accuracy: float | None
@@ -62,6 +64,7 @@ class Result:
     predictions: Array = field(repr=False)
     scores: Array = field(repr=False)
     early_exit: EarlyExit | None = None
+    warnings: tuple[Diagnostic, ...] = ()
 
     def to_dict(self, curve: bool = False) -> dict[str, Any]:
         """Return the figures as JSON-able data, without the arrays; the curve on request."""
@@ -79,6 +82,7 @@ class Result:
             "energy": {"snn_joules": self.energy.snn, "ann_joules": self.energy.ann, "source": self.energy.source},
             "wall_seconds": self.wall_seconds,
             "cpu_seconds": self.cpu_seconds,
+            "warnings": [diagnostic.to_dict() for diagnostic in self.warnings],
         }
         if self.kernel_seconds:
             plain["kernel_seconds"] = dict(self.kernel_seconds)
@@ -109,7 +113,8 @@ class Result:
         ]
 
     def __str__(self) -> str:
-        return "\n".join(f"{name:20} {value}" for name, value in self.rows())
+        rows = (f"{name:20} {value}" for name, value in self.rows())
+        return "\n".join([*rows, *map(str, self.warnings)])
 
 
 class Tally:

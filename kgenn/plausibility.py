@@ -1,0 +1,139 @@
+"""Tell where data are on another scale than the model or the network was made for.
+
+Nothing in a model says on which scale its training data were, so that a mistake of a factor of 255 converts, runs,
+and loses accuracy. What gives it away is a contradiction: between the data of a run and the calibration data,
+between the data and the layer that scales them, or between the data and the scale that they were given.
+
+Two sets contradict each other where both the largest |value| and the root mean square are `FACTOR` apart, so that
+neither an outlier nor a dark image is enough. The set of small values must have `FEWEST` samples: a few images may
+all be dark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import numpy as np
+
+from kgenn.diagnostics import Diagnostic
+from kgenn.ir.graph import Array, Graph, Input
+from kgenn.ir.input_statistics import InputStatistics, statistics_of
+from kgenn.ir.network import Network
+from kgenn.layers.activation import Identity
+from kgenn.layers.affine import Affine, BatchNorm, Normalization
+from kgenn.layers.shape import Permute, Reshape
+
+# Halfway, on a scale of logarithms, between 1 and the 255 of pixels.
+FACTOR = 16.0
+# Samples that are not all dark by chance.
+FEWEST = 8
+# The share of negative values beyond which a set without any is of another kind: [−1, 1] is not [0, 1].
+NEGATIVE = 0.1
+LARGEST_PIXEL = 255
+
+
+def doubts_of_run(network: Network, seen: InputStatistics | None) -> tuple[Diagnostic, ...]:
+    """Return what contradicts the calibration data in those of a run; see KG650."""
+    known = network.calibrated_on
+    if known is None or seen is None or not (_apart(seen, known) or _apart(known, seen) or _signs(seen, known)):
+        return ()
+    what = f"have {_range(seen)}; the network was calibrated on {_range(known)}"
+    advice = "scale the data of the run as the calibration data were scaled, or calibrate on data like these"
+    return (Diagnostic("KG650", "data", what, advice),)
+
+
+def doubts_of_calibration(
+    graph: Graph, x: Array, seen: InputStatistics | None, scaled: bool
+) -> Iterator[Diagnostic]:
+    """Yield what contradicts the model in its calibration data; see KG450 and KG451.
+
+    Args:
+        graph: as read.
+        x: the samples, shape (N, *input shape).
+        seen: their statistics.
+        scaled: the user named a scale, so that raw pixels are meant.
+    """
+    if seen is None:
+        return
+    layers = list(_first_layers(graph))
+    for origin, layer in layers:
+        reason = _scaled_twice(layer, seen)
+        if reason:
+            what = f"{reason}, but the calibration data have {_range(seen)}"
+            yield Diagnostic(
+                "KG450", origin, what, "pass the data as the model's input takes them, without --scale"
+            )
+            return
+    if not (layers or scaled) and _are_pixels(x, seen):
+        what = f"are whole numbers with {_range(seen)}, and no layer at the model's input scales them"
+        advice = (
+            "pass --scale 1/255, or what the model was trained on; --scale 1 where it was trained on such numbers"
+        )
+        yield Diagnostic("KG451", "calibration data", what, advice)
+
+
+def doubts_of_scale(x: Array, scale: Fraction | None, where: str) -> tuple[Diagnostic, ...]:
+    """Return what contradicts a scale in the data that it is for; see KG651.
+
+    Args:
+        x: the data as stored, shape (N, ...).
+        scale: None where the user gave none.
+        where: the file, for messages.
+    """
+    seen = None if scale in (None, 1) else statistics_of(x)
+    if scale is None or seen is None:
+        return ()
+    enlarged = scale > 1 and seen.largest > 1
+    shrunk = scale * FACTOR < 1 and 0 < seen.largest <= 1 and seen.num_samples >= FEWEST
+    if not enlarged and not shrunk:
+        return ()
+    what = f"have {_range(seen)} before the scale of {scale} {'enlarges' if enlarged else 'shrinks'} them"
+    advice = f"pass --scale {1 / scale}" if enlarged else "leave --scale out: the data seem scaled already"
+    return (Diagnostic("KG651", where, what, advice),)
+
+
+def _apart(large: InputStatistics, small: InputStatistics) -> bool:
+    """Tell whether one set is much larger than another, which has enough samples to trust."""
+    far = large.largest > FACTOR * small.largest and large.rms > FACTOR * small.rms
+    return far and small.num_samples >= FEWEST
+
+
+def _signs(one: InputStatistics, other: InputStatistics) -> bool:
+    """Tell whether one set has many negative values, and the other enough samples and none."""
+    pairs = ((one, other), (other, one))
+    return any(a.negative > NEGATIVE and b.low >= 0 and b.num_samples >= FEWEST for a, b in pairs)
+
+
+def _first_layers(graph: Graph) -> Iterator[tuple[str, Affine]]:
+    """Yield the layers that scale the input before anything else changes its values, with their Keras layers."""
+    raw: set[str] = set()
+    for node in graph.nodes:
+        if isinstance(node.layer, Input) or (
+            isinstance(node.layer, Identity | Permute | Reshape) and raw.issuperset(node.inputs)
+        ):
+            raw.add(node.name)
+        elif isinstance(node.layer, Affine) and raw.issuperset(node.inputs):
+            yield node.origin, node.layer
+
+
+def _scaled_twice(layer: Affine, seen: InputStatistics) -> str:
+    """Return what a layer expects where the data are not like that; else nothing."""
+    if seen.num_samples < FEWEST:
+        return ""
+    if isinstance(layer, BatchNorm | Normalization) and not getattr(layer, "invert", False):
+        expected = float(np.sqrt(np.mean(np.square(layer.mean, dtype=np.float64) + layer.variance)))
+        ratio = expected / max(seen.rms, np.finfo(np.float64).tiny)
+        return f"normalises data of a root mean square of {expected:.3g}" if ratio > FACTOR else ""
+    factor = float(np.abs(layer.scale_shift()[0]).max())
+    return f"multiplies by {factor:.3g}" if factor * FACTOR < 1 and 0 < seen.largest <= 1 else ""
+
+
+def _are_pixels(x: Array, seen: InputStatistics) -> bool:
+    """Tell whether values are whole numbers as pixels of 8 bits have them."""
+    whole = seen.low >= 0 and FACTOR < seen.high <= LARGEST_PIXEL
+    return whole and all(bool((sample == np.floor(sample)).all()) for sample in x)
+
+
+def _range(seen: InputStatistics) -> str:
+    return f"values from {seen.low:.4g} to {seen.high:.4g} (root mean square {seen.rms:.3g})"
