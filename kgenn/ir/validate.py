@@ -15,7 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import numpy as np
 
 from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
-from kgenn.ir.graph import Shape
+from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import Connection, Network, Population
 from kgenn.ir.windows import window_counts
 
@@ -53,7 +53,12 @@ def _types(value: Any, place: str) -> Iterator[str]:
 
 
 def _conforms(value: Any, hint: Any) -> bool:
-    """Tell whether a value is of a type: of those that the fields of a network have."""
+    """Tell whether a value is of a type: of those that the fields of a network have.
+
+    `Array` is compared as a whole: what NumPy builds its type aliases of changes between its releases.
+    """
+    if hint == Array:
+        return isinstance(value, np.ndarray) and value.dtype.kind in "iuf" and bool(np.isfinite(value).all())
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
         return any(_conforms(value, each) for each in inner)
@@ -63,9 +68,7 @@ def _conforms(value: Any, hint: Any) -> bool:
         same = len(inner) == 2 and inner[1] is ...
         kinds = inner[:1] * len(value) if same and isinstance(value, tuple) else inner
         return isinstance(value, tuple) and len(value) == len(kinds) and all(map(_conforms, value, kinds))
-    if origin is np.ndarray:
-        return isinstance(value, np.ndarray) and value.dtype.kind in "iuf" and bool(np.isfinite(value).all())
-    if origin is not None and issubclass(origin, Mapping):
+    if origin is Mapping:
         entries = value.items() if isinstance(value, dict) else [(None, None)]
         return all(_conforms(k, inner[0]) and _conforms(v, inner[1]) for k, v in entries)
     if hint in (int, float):
