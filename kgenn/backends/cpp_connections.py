@@ -21,6 +21,7 @@ class Links:
 
     Attributes:
         layout: of the network.
+        real: the C++ type of the population's currents.
         events: connections that carry spikes.
         direct: those that carry a constant current.
         stages: what runs before the events' weights.
@@ -35,6 +36,7 @@ class Links:
         self.direct: list[dict[str, str]] = []
         self.stages: list[dict[str, str | tuple[int, ...]]] = []
         self.geometries: list[dict[str, str]] = []
+        self.real = layout.real_of(population)
         spiking = [c for c in network.connections if not network.is_analog(c)]
         for c in network.incoming[population.name]:
             offsets = words.add_synapses(c.connectivity)
@@ -73,7 +75,7 @@ class Links:
             "id": f"c{number}",
             "number": place,
             "label": f"from {label(c.source)}: {type(c.connectivity).__name__}",
-            "type": f"{kind_of(c.connectivity)}<{value_type(image)}, {self.layout.real}>",
+            "type": f"{kind_of(c.connectivity)}<{value_type(image)}, {self.real}>",
             "arguments": ", ".join(arguments(c, number, pointers, extent, self._most(image))),
             "source": values,
             "geometry": f"kConvolution{number}",
@@ -82,8 +84,8 @@ class Links:
         }
 
     def _most(self, image: Image) -> str:
-        """Return the |value| that 32-bit sums must make room for: the grid bounds those of a single step."""
-        return f"{image.most}.0" if self.layout.network.code.staged else "1.0"
+        """Return the |value| that 32-bit sums must make room for: a single grid bounds those of a single step."""
+        return f"{image.most}.0" if self.real == "double" else "1.0"
 
     def _method(self, c: Connection) -> str:
         """Return `add_all` for an image that is computed for a population that does not lie as an image."""

@@ -66,14 +66,12 @@ class Layout:
     """The images of all populations of a network, and the stages of its connections.
 
     Attributes:
-        real: the C++ type of currents; the sums of a whole stage can need more than float32 holds.
         images: by population.
         stages: of each connection that carries spikes.
     """
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self.real = "double" if network.code.staged else "float"
         self.shapes = {p.name: image_shape(network, p) for p in network.populations}
         self.stages: dict[Connection, tuple[Stage, ...]] = {}
         borders: dict[str, list[Borders]] = {p.name: [NO_BORDERS] for p in network.populations}
@@ -84,6 +82,10 @@ class Layout:
             if not self.stages[c]:
                 borders[c.source].append(borders_of(c.connectivity))
         self.images = {p.name: self._image(p, _widest(borders[p.name])) for p in network.populations}
+
+    def real_of(self, population: Population) -> str:
+        """Return the C++ type of a population's currents; the sums of a whole stage can need more than float32."""
+        return "double" if self.network.code.staged or population.neuron.precision == "double" else "float"
 
     def _image(self, population: Population, borders: Borders) -> Image:
         most, alike = largest_value(self.network, population), sends_alike(self.network, population)

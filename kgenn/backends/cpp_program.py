@@ -34,9 +34,14 @@ def emit_cpp(network: Network) -> Program:
     context |= {
         "function": "inline",
         "geometries": [g for p in context["populations"] for g in p["geometries"]],
-        "largest": max(p["site"] for p in context["populations"]),
+        "largest": {real: most for real in ("float", "double") if (most := largest_site(context, real))},
     }
     return write_program(context, network, words, {name: f"cpp/{name}.j2" for name in FILES})
+
+
+def largest_site(context: Context, real: str) -> int:
+    """Return the neurons that update together, at most, of the populations with currents of a type; 0 for none."""
+    return max((p["site"] for p in context["populations"] if p["real"] == real), default=0)
 
 
 def describe(layout: Layout, population: Population, shared: Context, words: Words) -> Context:
@@ -52,7 +57,6 @@ def describe(layout: Layout, population: Population, shared: Context, words: Wor
     fresh = bool(links.events) and links.events[0]["can_set"] and (staged or not shared["has_constant"])
     current = "current + lane * site.size" if needs_current else "p.constant(s, site.first)"
     spikes = "p.values.at(site.y, lane, site.x)" if model.threshold else "nullptr"
-    assert staged or model.real == "float", f"{model.name}: double precision in a synchronous network"
     # what sends whole trains computes them in one go
     num_states = 0 if staged and model.threshold else len(model.state)
     return {

@@ -42,8 +42,8 @@ def emit_cuda(network: Network) -> Program:
 
     context = network_context(network, words, CUDA, describe)
     context |= {"function": "__device__ inline", "geometries": links.geometries, "num_counters": links.counters}
-    # of a step, the grid's sums fit into 32 bits in any order; of a stage, into a double
-    context["current"] = "double" if network.code.staged else "int32_t"
+    # of a step, a single grid's sums fit into 32 bits in any order; of a stage, or on a double grid, into a double
+    context["current"] = "double" if any(p["real"] == "double" for p in context["populations"]) else "int32_t"
     context["uses_indices"] = any(isinstance(c.connectivity, Sparse) for c in network.connections)
     return write_program({**context, **sizes(context["populations"])}, network, words, TEMPLATES)
 

@@ -33,7 +33,6 @@ GENN = Dialect(
     random="random",
     names={"t": "(t - start)"},
 )
-REALS = {"single": "scalar", "double": "double"}
 LISTENING = replace(GENN, names={"t": "(t - start + (stop - start))"})
 # What a spike adds to the worth of its neuron's spikes, `value` of it, and what happens to that before each step.
 WORTH: Mapping[CodeName, tuple[str, str]] = {
@@ -60,7 +59,10 @@ def network_context(network: Network, device: Device, arrays: dict[str, Array]) 
     """Return everything the template needs, adding what it reads at run time to `arrays`."""
     running = [p for p in network.populations if not (p is network.populations[0] and network.coding.analog)]
     names = [p.name for p in network.populations]
-    models = {p.neuron.name: model_context(p.neuron, GENN, REALS, LISTENING) for p in running}
+    # GeNN's synapses add up in the precision of the whole model
+    precision = "double" if any(network.has_double_currents(p) for p in running) else "float"
+    reals = {"single": "scalar" if precision == "float" else "float", "double": "double"}
+    models = {p.neuron.name: model_context(p.neuron, GENN, reals, LISTENING) for p in running}
     populations = [population_context(network, p, models[p.neuron.name], arrays) for p in running]
     connections = [
         connection_context(network, number, c, device, arrays) for number, c in enumerate(network.connections)
@@ -72,6 +74,7 @@ def network_context(network: Network, device: Device, arrays: dict[str, Array]) 
         "version": __version__,
         "title": label(network.name),
         "backend": BACKENDS[device],
+        "precision": precision,
         "batch_size": BATCH_SIZES[device],
         "input_shape": network.populations[0].shape,
         "input_note": f"encoder {coding.encoder}, {coding.low:g} to {coding.high:g}",
@@ -112,7 +115,7 @@ def population_context(
     direct = [network.connections.index(c) for c in incoming if network.is_analog(c)]
     arrays[f"{identifier}.params"] = values(population, model.params, initial=False)
     if population.bias is not None:
-        arrays[f"{identifier}.bias"] = population.bias.astype(np.float32)
+        arrays[f"{identifier}.bias"] = population.bias.astype(population.neuron.real)
     neuron = population.neuron
     kept = model.state
     state = dict(zip(kept, map(float, values(population, kept, initial=True)), strict=True))

@@ -55,8 +55,8 @@ class PipelineSimulator(Simulator):
 
     def arriving(self, run: PopulationRun) -> Array:
         """Sum what arrives at a population in this step, before any population has moved on."""
-        i_syn = np.zeros(run.shape, np.float32)
+        i_syn = np.zeros(run.shape, run.real)
         for c in self.network.incoming[run.population.name]:
             if not self.network.is_analog(c):
-                i_syn += c.apply(self.in_flight[c.source][-self.timing.travel(c)].astype(np.float32))
+                i_syn += c.apply(self.in_flight[c.source][-self.timing.travel(c)].astype(run.real))
         return i_syn

@@ -22,20 +22,20 @@ class PopulationRun:
     Attributes:
         population: which.
         state: every state variable by name, shape (N, size), of the model's precision.
-        constant: bias and direct input, shape (N, size), float32.
+        constant: bias and direct input, shape (N, size), of the model's precision.
     """
 
     def __init__(self, network: Network, population: Population, drive: Array, first_sample: int) -> None:
         self.population = population
         self.steady = network.code.steady
-        self.real: type[np.floating[Any]] = np.float64 if population.neuron.precision == "double" else np.float32
+        self.real = population.neuron.real
         self.drive = drive if population is network.populations[0] else np.float32(0)
         num_samples = len(drive)
         self.shape = (num_samples, population.size)
         self.state: dict[str, Array] = {}
-        self.constant = np.zeros(self.shape, np.float32)
+        self.constant = np.zeros(self.shape, self.real)
         if population.bias is not None:
-            self.constant += population.bias.astype(np.float32)
+            self.constant += population.bias.astype(self.real)
         for connection in network.incoming[population.name]:
             if network.is_analog(connection):
                 self.constant += network.direct_current(connection, drive)
@@ -136,10 +136,10 @@ class ReferenceSimulator(Simulator):
 
     def current(self, run: PopulationRun, spikes: Mapping[str, Array]) -> Array:
         """Return the summed current of one step's spikes, shape (N, size)."""
-        i_syn = np.zeros(run.shape, np.float32)
+        i_syn = np.zeros(run.shape, run.real)
         for c in self.network.incoming[run.population.name]:
             if not self.network.is_analog(c):
-                i_syn += c.apply(spikes[c.source].astype(np.float32))
+                i_syn += c.apply(spikes[c.source].astype(run.real))
         return i_syn
 
 

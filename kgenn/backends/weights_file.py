@@ -47,12 +47,13 @@ class Words:
         self.add(np.zeros(HEADER_WORDS, np.float32))
 
     def add(self, array: Array) -> int:
-        """Append an array of float32 or int32 words."""
-        assert array.dtype in (np.float32, np.int32), array.dtype
+        """Append an array of float32 or int32 words, or of float64, each of two words."""
+        assert array.dtype in (np.float32, np.int32, np.float64), array.dtype
         offset = self.size
-        padding = -array.size % ALIGNMENT
-        self.parts.append(np.pad(np.ascontiguousarray(array).ravel().view(np.uint32), (0, padding)))
-        self.size += array.size + padding
+        words = np.ascontiguousarray(array).ravel().view(np.uint32)
+        padding = -words.size % ALIGNMENT
+        self.parts.append(np.pad(words, (0, padding)))
+        self.size += words.size + padding
         return offset
 
     def add_synapses(self, connectivity: Connectivity) -> dict[str, int]:

@@ -22,10 +22,15 @@ def relu_activations(graph: Graph, calibration: Array) -> Iterator[tuple[str, Ar
         batch = np.asarray(calibration[start : start + size], np.float32)
         for name, value in graph.forward(batch):
             if isinstance(graph.by_name[name].layer, ReLU):
-                if not np.isfinite(value.max(initial=0)):
-                    what = "has activations that are not finite on the calibration set"
-                    raise fail("KG402", name, what, "check the calibration data and the model's weights")
+                check_finite(name, value)
                 yield name, value
+
+
+def check_finite(name: str, value: Array) -> None:
+    """Raise KG402 where a node's values are not finite."""
+    if not np.isfinite(value.max(initial=0)):
+        what = "has activations that are not finite on the calibration set"
+        raise fail("KG402", name, what, "check the calibration data and the model's weights")
 
 
 def percentiles(

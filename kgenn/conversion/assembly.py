@@ -9,7 +9,7 @@ population.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 
@@ -17,23 +17,28 @@ import numpy as np
 
 from kgenn.conversion.base import Converter, Settings
 from kgenn.conversion.compose import compose
-from kgenn.conversion.grid import LARGEST_READOUT_UNIT, LARGEST_UNIT, Gridded, narrowed, to_grid
+from kgenn.conversion.grid import LARGEST_READOUT_UNIT, LARGEST_UNIT, Gridded, Inflow, to_grid
 from kgenn.conversion.incoming import Incoming, incoming, population_name
 from kgenn.conversion.max_pool import most_sources, pool_dynamics, pool_kernel
-from kgenn.conversion.neurons import READOUTS
+from kgenn.conversion.moments import Moments
+from kgenn.conversion.neurons import READOUTS, in_double
 from kgenn.conversion.paths import Path, is_population
+from kgenn.conversion.precision import PIXEL_LEVELS, Source
 from kgenn.conversion.scales import cap_of
 from kgenn.diagnostics import fail
 from kgenn.encoders.base import Encoder
 from kgenn.ir.graph import Array, Graph, Input, Node, Shape
 from kgenn.ir.network import EXACT, Connection, InputCoding, InputTransform, Network, Population, ReadoutKind
 from kgenn.ir.neuron_code import NeuronModel
-from kgenn.ir.spike_code import SPIKE_CODES
+from kgenn.ir.spike_code import SPIKE_CODES, SpikeCode
 from kgenn.layers.affine import Affine
 from kgenn.layers.conv import Conv
 from kgenn.layers.pooling import MaxPool
 from kgenn.layers.shape import Permute
 
+# Timesteps whose rates the grid of a rate code resolves. The network is the same for every T, so that the longest
+# simulations that people run decide.
+RATE_LEVELS = 1024
 Made = tuple[Population, tuple[Connection, ...], float]
 
 
@@ -55,6 +60,7 @@ class Assembler:
         transform, coding: of the input.
         num_timesteps: T.
         seed: of the encoder's random numbers.
+        moments: of the values of each population's node on the calibration set.
     """
 
     graph: Graph
@@ -64,6 +70,7 @@ class Assembler:
     coding: InputCoding
     num_timesteps: int
     seed: int
+    moments: Mapping[str, Moments] = field(default_factory=dict)
 
     @property
     def spike_range(self) -> tuple[int, int]:
@@ -142,13 +149,13 @@ class Assembly:
         coming = incoming(a.graph, self.scales, node.inputs[0], name, shift)
         # parameters are up to the unit times the worth of a spike train; they too must be exact in float32
         largest = min(LARGEST_UNIT, EXACT // (2 * self.constants))
-        gridded = self.on_grid(name, coming, np.broadcast_to(scale, shape).ravel(), largest)
+        gridded = self.on_grid(name, coming, np.broadcast_to(scale, shape).ravel(), largest, spiking=True)
         dynamics = a.converter.dynamics(node, gridded.unit, a.num_timesteps)
         highest = cap_of(node)
         population = Population(
             name,
             shape,
-            dynamics.neuron,
+            in_double(dynamics.neuron) if gridded.double else dynamics.neuron,
             dynamics.params,
             dynamics.initial,
             bias=gridded.bias,
@@ -166,7 +173,8 @@ class Assembly:
         coming = incoming(graph, self.scales, node, name, self.settings.shifts.get(node))
         # the largest possible current is one unit, whatever the logits' range
         scale = np.asarray(max(float(np.max(coming.magnitude)), 1e-30))
-        gridded = self.on_grid(name, coming, scale, LARGEST_READOUT_UNIT)
+        gridded = self.on_grid(name, coming, scale, LARGEST_READOUT_UNIT, spiking=False)
+        neuron = in_double(neuron) if gridded.double else neuron
         population = Population(name, graph.shapes[node], neuron, {}, {}, gridded.bias, gridded.unit, scale)
         return population, gridded.connections, max(gridded.rounding, default=0.0)
 
@@ -212,23 +220,55 @@ class Assembly:
         return isinstance(node.layer, Input) and self.assembler.coding.low < 0
 
     @property
+    def code(self) -> SpikeCode:
+        """Return what spikes stand for."""
+        return SPIKE_CODES[self.assembler.converter.code]
+
+    @property
     def constants(self) -> int:
         """Return how much more than in one step a constant current must bring where it flows once."""
-        converter = self.assembler.converter
-        return 1 if SPIKE_CODES[converter.code].steady else converter.levels(self.assembler.num_timesteps)
+        return 1 if self.code.steady else self.assembler.converter.levels(self.assembler.num_timesteps)
 
-    def on_grid(self, name: str, coming: Incoming, scale: Array, largest_unit: int) -> Gridded:
+    def on_grid(self, name: str, coming: Incoming, scale: Array, largest_unit: int, spiking: bool) -> Gridded:
         """Return a population's connections and bias on its grid, for its λ, flat or one value."""
         a = self.assembler
-        first = population_name(a.graph, a.graph.inputs[0])
-        analog = first if a.coding.analog else ""
+        analog = population_name(a.graph, a.graph.inputs[0]) if a.coding.analog else ""
         ready = coming.in_thresholds(scale).magnified(self.constants, analog)
-        widest = max(abs(a.coding.low), abs(a.coding.high)) if a.coding.analog else 1.0
-        spike = float(max(map(abs, a.spike_range)))
-        amplitudes = [widest if c.source == first else spike for c in ready.connections]
-        bias = ready.bias if ready.bias.any() else None
-        unit = narrowed(largest_unit, [c for c in ready.connections if c.source != analog])
-        return to_grid(name, ready.connections, bias, amplitudes, unit)
+        levels = a.converter.levels(a.num_timesteps)
+        inflow = Inflow(
+            name,
+            ready.connections,
+            ready.bias if ready.bias.any() else None,
+            tuple(self.sources[c.source] for c in ready.connections),
+            largest_unit,
+            a.coding.levels,
+            levels if self.code.staged else 1,
+            spiking,
+        )
+        # how much more than in a step sources can have sent when v is tested
+        heard = 1 if self.code.steady else levels if self.code.staged else RATE_LEVELS
+        return to_grid(inflow.without_deep_biases(heard) if spiking else inflow)
+
+    @cached_property
+    def sources(self) -> dict[str, Source]:
+        """Return what each population sends, by name."""
+        a = self.assembler
+        steady = self.code.steady
+        levels = RATE_LEVELS if steady else a.converter.levels(a.num_timesteps)
+        spike, found = float(max(map(abs, a.spike_range))), {}
+        for node, sent in a.moments.items():
+            if node not in a.graph.by_name:  # it comes later than what this network ends with
+                continue
+            mean, rms = sent.relative(np.asarray(self.scales[node], np.float64))
+            amplitude, worth, analog, step = spike, levels, False, 1.0
+            if node == a.graph.inputs[0]:
+                analog = a.coding.analog
+                amplitude = max(abs(a.coding.low), abs(a.coding.high)) if analog else 1.0
+                # a direct current that flows once has the weights of a whole train already
+                worth = 1 if analog and not steady else levels
+                step = worth * amplitude / PIXEL_LEVELS if analog else 1.0
+            found[population_name(a.graph, node)] = Source(amplitude, worth * mean, worth * rms, analog, step)
+        return found
 
 
 def assembler_of(

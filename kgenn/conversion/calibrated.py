@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -11,6 +11,7 @@ from kgenn.citations import Citation
 from kgenn.conversion.base import Calibration, Converter, Dynamics, Settings
 from kgenn.conversion.correction import CITATIONS as CORRECTION
 from kgenn.conversion.correction import corrected
+from kgenn.conversion.few_samples import doubts_of_samples, trusted
 from kgenn.conversion.neurons import differential
 from kgenn.conversion.quantisation import least_squares_scales, quantised
 from kgenn.conversion.scales import audible, cap_of, capped
@@ -79,16 +80,17 @@ class Calibrated(Converter):
     def settings(self, calibration: Calibration) -> Settings:
         graph, samples = calibration.graph, calibration.samples
         found = least_squares_scales(graph, samples, self.quanta, True, self.channelwise, calibration.recall)
-        scales = capped(graph, audible(graph, found, "maximum"))
+        scales = capped(graph, trusted(audible(graph, found, "maximum"), len(samples)))
+        warnings = doubts_of_samples(len(samples), self.channelwise, self.correction)
         if not self.correction:
-            return Settings(scales)
+            return Settings(scales, warnings=warnings)
 
         def spoken(name: str, z: Array) -> Array:
             # nothing is clipped but what has a cap
             limit = self.quanta if cap_of(graph.by_name[name]) else np.inf
             return quantised(z, scales[name], self.quanta, True, limit)
 
-        return corrected(scales, graph, samples, spoken)
+        return replace(corrected(scales, graph, samples, spoken), warnings=warnings)
 
     def dynamics(self, node: Node, unit: int, num_timesteps: int) -> Dynamics:
         # λ is at most the cap; without one nothing is clipped

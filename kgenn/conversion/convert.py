@@ -12,6 +12,7 @@ from kgenn.conversion.assembly import assembler_of
 from kgenn.conversion.base import Calibration, Recall, Settings, Simulate, anew
 from kgenn.conversion.constraints import violations
 from kgenn.conversion.max_pool import most_sources
+from kgenn.conversion.moments import moments
 from kgenn.conversion.recipe import Recipe
 from kgenn.diagnostics import KgennError, fail
 from kgenn.ir.graph import Array, Graph
@@ -85,6 +86,7 @@ def convert_graph(
     def of_graph(key: Hashable, compute: Callable[[], Any]) -> Any:
         return recall((recipe.lowering, readout, fan_in, key), compute)
 
+    assembler = replace(assembler, moments=moments(assembler.graph, calibration, of_graph))
     learnt_from = Calibration(assembler.graph, calibration, num_timesteps, assembler.up_to, simulate, of_graph)
     steps = num_timesteps if converter.depends_on_timesteps else None
     key = (converter, encoder, steps, recipe.seed)

@@ -11,6 +11,7 @@ import numpy as np
 from kgenn.citations import Citation
 from kgenn.conversion.activations import percentiles
 from kgenn.conversion.base import Calibration, Recall, Settings, anew
+from kgenn.conversion.few_samples import doubts_of_samples, trusted
 from kgenn.conversion.paths import weights_into
 from kgenn.conversion.rate_coded import RateCoded, SingleSpikes
 from kgenn.conversion.scales import audible, capped
@@ -38,12 +39,15 @@ class PercentileScaled(RateCoded):
             raise fail("KG401", self.name, f"percentile is {self.percentile}; it lies in (0, 100]")
 
     def settings(self, calibration: Calibration) -> Settings:
-        return Settings(self.scales(calibration.graph, calibration.samples, calibration.recall))
+        scales = self.scales(calibration.graph, calibration.samples, calibration.recall)
+        return Settings(
+            scales, warnings=doubts_of_samples(len(calibration.samples), self.channelwise, correction=False)
+        )
 
     def scales(self, graph: Graph, samples: Array, recall: Recall = anew) -> Mapping[str, Array]:
         """Return λ of each ReLU, for samples of shape (N, *input shape)."""
         found = percentiles(graph, samples, self.percentile, self.channelwise, recall)
-        return audible(graph, found, f"percentile {self.percentile:g}")
+        return trusted(audible(graph, found, f"percentile {self.percentile:g}"), len(samples))
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,28 @@
-"""Round a population's weights to integers, such that every sum of synaptic currents is exact in float32.
+"""Round a population's weights to integers, such that every sum of synaptic currents is exact.
 
-With u the integer that stands for 1 (the threshold), a weight w becomes rint(w·u). u is the largest even
-integer, up to `LARGEST_UNIT`, for which Σ|w| over all that can reach one neuron in one step stays below 2**24.
-Then float32 and int32 add the currents of a step without rounding, in any order. The weights of convolutions and
-dense layers stay below 2**15 too where they carry spikes, so that simulators can multiply integers of 16 bits.
+With u the integer that stands for 1 (the threshold), a weight w becomes rint(w·u). Two grids are tried:
+
+| grid | Σ over all that can reach one neuron | u | weights |
+|---|---|---|---|
+| single | in a step below 2**24, exact in float32 and int32 | the largest even integer up to a limit | 16 bits |
+| double | in a stage below 2**52, exact in float64 | the smallest sufficient power of two | 24 bits |
+
+The weights of convolutions and dense layers on a single grid stay below 2**15 where they carry spikes, so that
+simulators can multiply integers of 16 bits. A double grid is taken where the single one would round weights more
+coarsely than the code rounds activations; see `kgenn.conversion.precision`. Behind a wide pool, or with a large K,
+that is so: each weight is small, and there are many. A single neuron with large weights can make it so too; the
+double grid has room for it and for its neighbours.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 
+from kgenn.conversion.precision import FINE, TOLERABLE, Source, coarseness
 from kgenn.diagnostics import fail
 from kgenn.ir.connectivity import Convolution, Dense
 from kgenn.ir.graph import Array
@@ -26,6 +36,53 @@ LARGEST_READOUT_UNIT = 1 << 23
 LARGEST_WEIGHT = 32512
 # Below this, weights would be rounded to a few levels and the network would no longer be the model.
 SMALLEST_UNIT = 16
+# Finer grids than this change nothing: float32 holds 24 bits of a weight.
+LARGEST_DOUBLE_UNIT = 1 << 40
+# Integers below 2**53 are exact in float64, and so are sums of them; half of it is kept in reserve.
+ROOM = 1 << 52
+
+
+@dataclass(frozen=True, eq=False)
+class Inflow:
+    """What flows into a population, in thresholds.
+
+    Attributes:
+        name: of the population, for messages.
+        connections: with weights in thresholds, float64.
+        bias: current of each neuron, shape (size,), or None.
+        sources: what each connection's source sends.
+        largest_unit: the upper limit of u on a single grid.
+        levels: that an analog input of 1 becomes.
+        stage: how many times the current of a step a population may add up before v is read.
+        spiking: it is no readout.
+    """
+
+    name: str
+    connections: tuple[Connection, ...]
+    bias: Array | None
+    sources: tuple[Source, ...]
+    largest_unit: int
+    levels: int = 1
+    stage: int = 1
+    spiking: bool = True
+
+    def without_deep_biases(self, heard: int) -> Inflow:
+        """Return the same with biases no lower than what keeps a neuron silent whatever its sources send.
+
+        Such a neuron never fires with either bias, and leaves the grid to its neighbours.
+
+        Args:
+            heard: how much more than in a step sources can have sent when v is tested.
+        """
+        if self.bias is None:
+            return self
+        sources = tuple(s if s.analog else replace(s, amplitude=s.amplitude * heard) for s in self.sources)
+        deepest = -(_magnitude(self.connections, None, sources) + 1)
+        return replace(self, bias=np.maximum(self.bias, deepest))
+
+    def reach(self, connections: Sequence[Connection], bias: Array | None) -> float:
+        """Return the largest possible |current| of a step over the neurons, for these weights."""
+        return float(np.max(_magnitude(connections, bias, self.sources), initial=0.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,52 +92,107 @@ class Gridded:
     Attributes:
         unit: u.
         connections: with integer weights, float32.
-        bias: integers, float32, or None.
+        bias: integers, float32, float64 on a double grid; or None.
         rounding: the largest |rint(w·u)/u − w| of each connection, relative to its largest |w|.
+        double: currents and v need float64.
     """
 
     unit: int
     connections: tuple[Connection, ...]
     bias: Array | None
     rounding: tuple[float, ...]
+    double: bool = False
 
 
-def to_grid(
-    name: str,
-    connections: Sequence[Connection],
-    bias: Array | None,
-    amplitudes: Sequence[float],
-    largest_unit: int,
-) -> Gridded:
+def to_grid(inflow: Inflow) -> Gridded:
     """Choose u for a population and round its weights and bias.
-
-    Args:
-        name: of the population, for messages.
-        connections: with weights in thresholds, float64.
-        bias: current per step in thresholds, shape (size,), or None.
-        amplitudes: the largest |value| that each connection's source can send in a step.
-        largest_unit: the upper limit of u.
 
     Raises:
         KgennError: KG404 where no useful grid exists.
     """
-    reach = _reach(connections, bias, amplitudes)
+    reach = inflow.reach(inflow.connections, inflow.bias)
     if not np.isfinite(reach):
         what = f"the weights into one neuron sum up to {reach} thresholds"
-        raise fail("KG404", name, what, "check the model: its weights are too large to compute with")
-    unit = min(largest_unit, int((EXACT - 1) / max(reach, 1e-30)))
+        raise fail("KG404", inflow.name, what, "check the model: its weights are too large to compute with")
+    single = _single(inflow, reach)
+    if single is not None and _coarseness(inflow, single) <= TOLERABLE:
+        return single
+    double = _double(inflow, 1 if single is None else single.unit)
+    if double is not None:
+        return double
+    what = f"the weights into one neuron sum up to {reach:.3g} thresholds, too much for a grid of 53 bits"
+    advice = "check this layer's weights, and that the calibration data are what the model was trained on"
+    raise fail("KG404", inflow.name, what, advice)
+
+
+def _coarseness(inflow: Inflow, grid: Gridded) -> float:
+    return coarseness(inflow.connections, grid.connections, grid.unit, inflow.sources, inflow.spiking)
+
+
+def _single(inflow: Inflow, reach: float) -> Gridded | None:
+    """Return the finest grid on which float32 is exact, or None where there is no useful one."""
+    spiking = [c for c, source in zip(inflow.connections, inflow.sources, strict=True) if not source.analog]
+    largest = narrowed(inflow.largest_unit, spiking)
+    unit = min(largest, int((EXACT - 1) / max(reach, 1e-30)))
     while unit >= SMALLEST_UNIT:
         unit -= unit % 2
-        rounded = tuple(_rounded(c, unit) for c in connections)
-        whole_bias = None if bias is None else np.rint(bias * unit)
+        rounded = tuple(_rounded(c, unit) for c in inflow.connections)
+        bias = None if inflow.bias is None else np.rint(inflow.bias * unit)
         # one more for the rounding of each direct current
-        if _reach(rounded, whole_bias, amplitudes) + len(rounded) < EXACT:
-            errors = tuple(_error(a, b, unit) for a, b in zip(connections, rounded, strict=True))
-            final = None if whole_bias is None else whole_bias.astype(np.float32)
-            return Gridded(unit, tuple(map(_as_float32, rounded)), final, errors)
+        if inflow.reach(rounded, bias) + len(rounded) < EXACT:
+            return _gridded(inflow, unit, rounded, None if bias is None else bias.astype(np.float32), double=False)
         unit = int(unit * 0.999) - 1
-    what = f"the weights into one neuron sum up to {reach:.3g} thresholds, which leaves a grid of {unit} steps"
-    raise fail("KG404", name, what, "use a larger calibration set or another converter: its scale is too small")
+    return None
+
+
+def _double(inflow: Inflow, start: int) -> Gridded | None:
+    """Return the coarsest grid that is fine enough of those on which float64 is exact, or the finest; or None.
+
+    u is a power of two, so that thresholds are exact in float32, as parameters of neurons are.
+    """
+    unit, best = max(SMALLEST_UNIT, 1 << (start - 1).bit_length()), None
+    most = _most_double(inflow)
+    while unit <= most:
+        best = _on_double(inflow, unit)
+        if _coarseness(inflow, best) <= FINE:
+            break
+        unit *= 2
+    return best
+
+
+def _most_double(inflow: Inflow) -> int:
+    """Return the largest u for which what a stage adds up, with v and its threshold, is exact in float64."""
+    spikes = [(c, s) for c, s in zip(inflow.connections, inflow.sources, strict=True) if not s.analog]
+    heard = np.max(_magnitude([c for c, _ in spikes], None, [s for _, s in spikes]), initial=0.0)
+    reach = inflow.reach(inflow.connections, inflow.bias) + (float(heard) + 1) * inflow.stage
+    # rounding adds up to half to the magnitude of each weight
+    fan_in = sum(float(np.max(_fan_in(c), initial=0.0)) * s.amplitude for c, s in spikes) * inflow.stage
+    return min(LARGEST_DOUBLE_UNIT, int((ROOM - fan_in) / reach))
+
+
+def _on_double(inflow: Inflow, unit: int) -> Gridded:
+    """Return the double grid of a unit.
+
+    A direct current is a sum of weights times drives, `levels` of them in 1. It is exact where all weights are
+    multiples of a power of two, and the sum is below 2**52 of these.
+    """
+    rounded = []
+    for connection, source in zip(inflow.connections, inflow.sources, strict=True):
+        multiple = 1
+        if source.analog:
+            widest = float(np.max(connection.magnitude(), initial=0.0)) * source.amplitude
+            excess = widest * unit * inflow.levels / ROOM
+            multiple = 1 << max(0, int(np.ceil(np.log2(max(excess, 1.0)))))
+        rounded.append(_rounded(connection, unit, multiple))
+    bias = None if inflow.bias is None else np.rint(inflow.bias * unit)
+    return _gridded(inflow, unit, tuple(rounded), bias, double=True)
+
+
+def _gridded(
+    inflow: Inflow, unit: int, rounded: tuple[Connection, ...], bias: Array | None, double: bool
+) -> Gridded:
+    errors = tuple(_error(a, b, unit) for a, b in zip(inflow.connections, rounded, strict=True))
+    return Gridded(unit, tuple(map(_as_float32, rounded)), bias, errors, double)
 
 
 def narrowed(unit: int, connections: Sequence[Connection]) -> int:
@@ -100,17 +212,28 @@ def narrowed(unit: int, connections: Sequence[Connection]) -> int:
     return unit
 
 
-def _reach(connections: Sequence[Connection], bias: Array | None, amplitudes: Sequence[float]) -> float:
-    """Return the largest possible |current| of one step over the population's neurons."""
+def _fan_in(connection: Connection) -> Array:
+    """Return the number of synapses into each target, those of each window counted alone."""
+    kind = connection.connectivity
+    area = 1 if connection.pool is None else prod(connection.pool.size)
+    return area * kind.into_targets(np.ones(kind.weights.shape))
+
+
+def _magnitude(connections: Sequence[Connection], bias: Array | None, sources: Sequence[Source]) -> Array:
+    """Return the largest possible |current| of one step of each neuron."""
     total: Array = np.zeros(()) if bias is None else np.abs(bias)
-    for connection, amplitude in zip(connections, amplitudes, strict=True):
-        total = total + connection.magnitude() * amplitude
-    return float(np.max(total, initial=0.0))
+    for connection, source in zip(connections, sources, strict=True):
+        total = total + connection.magnitude() * source.amplitude
+    return total
 
 
-def _rounded(connection: Connection, unit: int) -> Connection:
+def _rounded(connection: Connection, unit: int, multiple: int = 1) -> Connection:
+    """Return a connection with weights w·u, rounded to whole multiples that float32 holds."""
     old = connection.connectivity
-    return replace(connection, connectivity=old.with_weights(np.rint(old.weights * unit)))
+    weights = np.rint(old.weights * (unit / multiple)) * multiple
+    if np.abs(weights).max(initial=0.0) >= EXACT:
+        weights = weights.astype(np.float32).astype(np.float64)
+    return replace(connection, connectivity=old.with_weights(weights))
 
 
 def _as_float32(connection: Connection) -> Connection:

@@ -72,6 +72,13 @@ TIME_TO_FIRST_SPIKE = NeuronModel(
 )
 
 
+def in_double(model: NeuronModel) -> NeuronModel:
+    """Return the same model in double precision, for currents that float32 does not hold."""
+    return (
+        model if model.precision == "double" else replace(model, name=f"{model.name}-double", precision="double")
+    )
+
+
 def differential(members: int) -> NeuronModel:
     """Return a group of neurons that sends signed corrections of 1, 2, 4 … 2^(members − 1) units.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -13,6 +13,7 @@ from kgenn.conversion.activations import percentiles
 from kgenn.conversion.base import Calibration, Converter, Settings
 from kgenn.conversion.correction import CITATIONS as CORRECTION
 from kgenn.conversion.correction import corrected
+from kgenn.conversion.few_samples import doubts_of_samples, trusted
 from kgenn.conversion.quantisation import least_squares_scales, quantised
 from kgenn.conversion.scales import SCALE_FACTOR, audible, capped
 from kgenn.diagnostics import fail, known_names
@@ -71,14 +72,16 @@ class Staged(Converter):
     def settings(self, calibration: Calibration) -> Settings:
         graph, levels = calibration.graph, self.levels(calibration.num_timesteps)
         found = audible(graph, self.statistics(calibration), STATISTICS[self.scale_rule])
+        found = trusted(found, len(calibration.samples))
         scales = capped(graph, {name: scale * self.scale_factor for name, scale in found.items()})
+        warnings = doubts_of_samples(len(calibration.samples), self.channelwise, self.correction)
         if not self.correction:
-            return Settings(scales)
+            return Settings(scales, warnings=warnings)
 
         def spoken(name: str, z: Array) -> Array:
             return quantised(z, scales[name], levels, self.rounding)
 
-        return corrected(scales, graph, calibration.samples, spoken)
+        return replace(corrected(scales, graph, calibration.samples, spoken), warnings=warnings)
 
     def statistics(self, calibration: Calibration) -> Mapping[str, Array]:
         """Return λ of each ReLU by the rule; 0 where it was silent."""

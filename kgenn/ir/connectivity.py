@@ -45,6 +45,17 @@ class Connectivity(ABC):
     def fan_out(self) -> Array:
         """Return the number of synapses of each source neuron, shape (num_sources,), int64."""
 
+    @abstractmethod
+    def into_targets(self, values: Array) -> Array:
+        """Sum one value per synapse over the synapses into each target, as if no source were missing at a border.
+
+        Args:
+            values: shape of `weights`.
+
+        Returns:
+            Shape (num_targets,).
+        """
+
     def largest(self, x: Array) -> Array:
         """Return the largest value that reaches each target, whatever the weights; shapes as for `apply`."""
         raise NotImplementedError(f"{type(self).__name__} takes no maximum")
@@ -88,6 +99,10 @@ class Dense(Connectivity):
     def fan_out(self) -> Array:
         return np.full(self.num_sources, self.num_targets, np.int64)
 
+    def into_targets(self, values: Array) -> Array:
+        total: Array = values.sum(axis=0)
+        return total
+
     def scaled(self, source: Array, target: Array) -> Self:
         return self.with_weights(self.weights * source[:, None] * target)
 
@@ -108,6 +123,9 @@ class OneToOne(Connectivity):
 
     def fan_out(self) -> Array:
         return np.ones(self.num_sources, np.int64)
+
+    def into_targets(self, values: Array) -> Array:
+        return values
 
     def scaled(self, source: Array, target: Array) -> Self:
         return self.with_weights(self.weights * source * target)
@@ -173,6 +191,9 @@ class Convolution(Connectivity):
         per_pixel = np.outer(self.taps(0), self.taps(1)).ravel() * (self.out_shape[2] // self.groups)
         return np.repeat(per_pixel, self.in_shape[2]).astype(np.int64)
 
+    def into_targets(self, values: Array) -> Array:
+        return np.tile(values.sum(axis=(0, 1, 2)), prod(self.out_shape[:2]))
+
     def scaled(self, source: Array, target: Array) -> Self:
         by_channel = source.reshape(-1, self.groups, self.weights.shape[2])[0]
         inputs = np.repeat(by_channel, self.out_shape[2] // self.groups, axis=0).T
@@ -214,6 +235,9 @@ class Sparse(Connectivity):
 
     def fan_out(self) -> Array:
         return np.diff(self.indptr).astype(np.int64)
+
+    def into_targets(self, values: Array) -> Array:
+        return np.bincount(self.indices, values, self.targets)
 
     def scaled(self, source: Array, target: Array) -> Self:
         per_source = np.repeat(source, np.diff(self.indptr))

@@ -263,6 +263,18 @@ class Network:
             totals[c.source] += c.fan_out()
         return totals
 
+    def has_double_currents(self, population: Population) -> bool:
+        """Tell whether the synaptic currents of a step can be more than float32 adds up exactly in any order.
+
+        A population of a staged network may need double precision for what a whole stage brings, or for its
+        constant current, and still get no more in a step.
+        """
+        if population.neuron.precision == "single" or not self.code.staged:
+            return population.neuron.precision == "double"
+        spiking = [c for c in self.incoming[population.name] if not self.is_analog(c)]
+        total: Array = sum((c.magnitude() for c in spiking), np.zeros(()))
+        return bool(np.max(total, initial=0.0) >= EXACT)
+
     def direct_current(self, connection: Connection, drive: Array) -> Array:
         """Return the constant current that an analog connection injects, integers in float32.
 
@@ -271,6 +283,10 @@ class Network:
 
         Args:
             drive: shape (N, source size), of `InputCoding.drive`.
+
+        Returns:
+            Shape (N, target size), of the target's precision.
         """
         total = connection.apply(drive.astype(np.float64))
-        return np.floor(total / self.coding.levels + 0.5).astype(np.float32)
+        real = self.by_name[connection.target].neuron.real
+        return np.floor(total / self.coding.levels + 0.5).astype(real)

@@ -96,6 +96,11 @@ class NeuronModel:
             _check(expression_of(code), known)
 
     @property
+    def real(self) -> type[np.floating[Any]]:
+        """Return the NumPy type of the state and of all arithmetic."""
+        return np.float64 if self.precision == "double" else np.float32
+
+    @property
     def locals(self) -> tuple[str, ...]:
         """Return the names that a step assigns for its own use, in order: they are no state."""
         assigned = (name for name, _ in statements(self.update))

@@ -248,7 +248,7 @@ def test_a_correction_leaves_the_mean_output_of_the_calibration_set_where_it_was
     x = samples(graph, 16, -1.0, 1.0)
     errors = []
     for correction in (False, True):
-        converter = FewSpike(correction=correction, rounding=False)
+        converter = FewSpike(channelwise=False, correction=correction, rounding=False)
         scores = (
             kgenn.compile(converted(name, "direct", converter, num_timesteps=3), "reference").evaluate(x).scores
         )

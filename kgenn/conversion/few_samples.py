@@ -1,0 +1,47 @@
+"""Trust a channel's statistics as far as the calibration samples carry.
+
+A channel's scale from n samples is too small where new samples have larger activations, which are clipped then. It
+is moved towards the largest scale of its layer, by the share::
+
+    w(n) = max(0, N/(N + n) − N/(N + ENOUGH))        with N = 8
+
+From `ENOUGH` samples on nothing is moved. A single one counts for little, whatever the size of its images: what is
+in one part of an image is in its other parts too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from kgenn.diagnostics import Diagnostic
+from kgenn.ir.graph import Array
+
+# Samples from which on a channel's own statistics are trusted.
+ENOUGH = 256
+# Samples that a layer's statistics count for, beside those of a channel.
+PRIOR = 8
+# Below so many the user hears of it: the share that is moved is a twentieth and more.
+FEW = 64
+
+
+def doubt(num_samples: int) -> float:
+    """Return w(n), in [0, 1)."""
+    return max(0.0, PRIOR / (PRIOR + num_samples) - PRIOR / (PRIOR + ENOUGH))
+
+
+def trusted(scales: Mapping[str, Array], num_samples: int) -> dict[str, Array]:
+    """Return scales moved towards the largest of their layer: of shape (channels,); of shape () as they are."""
+    share = doubt(num_samples)
+    return {name: np.asarray(scale + share * (scale.max() - scale)) for name, scale in scales.items()}
+
+
+def doubts_of_samples(num_samples: int, channelwise: bool, correction: bool) -> tuple[Diagnostic, ...]:
+    """Return the warning that there are few samples for what is estimated, or nothing; see KG452."""
+    wants = {"a scale for each channel": channelwise, "bias corrections": correction}
+    estimated = [what for what, wanted in wants.items() if wanted]
+    if num_samples >= FEW or not estimated:
+        return ()
+    what = f"{num_samples} samples are few for {' and '.join(estimated)}; new samples may lose accuracy"
+    return (Diagnostic("KG452", "calibration data", what, f"give {ENOUGH} samples or more"),)

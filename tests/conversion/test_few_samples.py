@@ -1,0 +1,49 @@
+"""Few calibration samples: channel scales lean on the layer's, corrections are smaller, and the user is told."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from kgenn.conversion.calibrated import Calibrated
+from kgenn.conversion.convert import convert_graph
+from kgenn.conversion.data_norm import DataNorm
+from kgenn.conversion.few_samples import ENOUGH, FEW, doubt, doubts_of_samples, trusted
+from kgenn.conversion.few_spike import FewSpike
+from kgenn.conversion.recipe import recipe_of
+from networks import ALLOW, build, samples
+from recordings import on_reference
+
+
+def test_doubt_falls_from_most_of_the_scale_to_none() -> None:
+    doubts = [doubt(n) for n in range(1, 2 * ENOUGH)]
+    assert 0.8 < doubts[0] < 1
+    assert all(a >= b for a, b in pairwise(doubts))
+    assert doubts[ENOUGH - 2] > 0
+    assert doubts[ENOUGH - 1 :] == [0] * ENOUGH
+
+
+@pytest.mark.parametrize("count", [1, 10, 100, ENOUGH])
+def test_scales_move_towards_the_largest_of_their_layer_and_never_beyond(count: int) -> None:
+    scale = np.array([0.1, 0.5, 2.0])
+    moved = trusted({"layer": scale, "whole": np.asarray(3.0)}, count)
+    assert (moved["layer"] >= scale).all()
+    assert (moved["layer"] <= 2.0).all()
+    assert moved["whole"] == 3.0
+    assert np.array_equal(moved["layer"], scale) == (count >= ENOUGH)
+
+
+@pytest.mark.parametrize("converter", [FewSpike(), Calibrated(channelwise=True), DataNorm(channelwise=True)])
+@pytest.mark.parametrize("count", [4, FEW - 1, FEW])
+def test_few_samples_for_single_channels_are_a_warning(converter: object, count: int) -> None:
+    graph = build("dense")
+    recipe = recipe_of(converter, None, ALLOW)  # type: ignore[arg-type]
+    conversion = convert_graph(graph, recipe, samples(graph, count), 4, on_reference)
+    codes = [warning.code for warning in conversion.settings.warnings]
+    assert codes == (["KG452"] if count < FEW else [])
+
+
+def test_no_statistic_of_a_channel_needs_no_warning() -> None:
+    assert doubts_of_samples(1, channelwise=False, correction=False) == ()
