@@ -1,8 +1,8 @@
 """Read mutated files in processes with limits: `python -m benchmarks.fuzz --inputs 100000 --seed 0 --workers 2`.
 
 Every input ends in diagnostics or in a right result; anything else (an exception, a warning, a process that died,
-over 10 s of CPU time, more than the memory allowed) is a fault, and the exit code is then 1. `--show N` writes
-input N into a folder, to look at it. The guided fuzzer is `python -m benchmarks.fuzz.guided`.
+over 10 s of CPU time, more memory than kgenn states for reading) is a fault, and the exit code is then 1.
+`--show N` writes input N into a folder, to look at it. The guided fuzzer is `python -m benchmarks.fuzz.guided`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,20 +47,45 @@ def main() -> None:
             (folder / name).write_bytes(data)
         return
     start = time.monotonic()
-    tally, faults = run(
-        options.seed, options.first, options.first + options.inputs, options.workers, options.kinds
-    )
-    report(tally, faults, time.monotonic() - start)
+    found = run(options.seed, options.first, options.first + options.inputs, options.workers, options.kinds)
+    report(found, time.monotonic() - start)
     if options.json:
-        counts = {f"{kind}: {outcome}": count for (kind, outcome), count in sorted(tally.items())}
-        options.json.write_text(json.dumps({"tally": counts, "faults": faults}, indent=1) + "\n")
-    sys.exit(bool(faults))
+        counts = {f"{kind}: {outcome}": count for (kind, outcome), count in sorted(found.tally.items())}
+        content = {"tally": counts, "faults": found.faults, "memory": found.memory}
+        options.json.write_text(json.dumps(content, indent=1) + "\n")
+    sys.exit(bool(found.faults))
 
 
-def run(
-    seed: int, first: int, last: int, workers: int, kinds: str
-) -> tuple[Counter[tuple[str, str]], list[tuple[int, str]]]:
-    """Return how many inputs of each kind ended how, and the faults with the numbers of their inputs."""
+@dataclass
+class Findings:
+    """What came of the inputs.
+
+    Attributes:
+        tally: how many inputs of each kind ended how.
+        faults: the faults, with the numbers of their inputs.
+        memory: for each kind the most memory that reading an input took, in bytes, and the largest share of what
+            is stated for the input.
+    """
+
+    tally: Counter[tuple[str, str]] = field(default_factory=Counter)
+    faults: list[tuple[int, str]] = field(default_factory=list)
+    memory: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Add what a worker says of an input."""
+        kind, outcome = line["kind"], line["outcome"]
+        fault = outcome.startswith("FAULT")
+        self.tally[kind, "FAULT" if fault else outcome] += 1
+        if fault:
+            self.faults.append((line["end"], outcome))
+            print(f"input {line['end']} ({kind}): {outcome}", file=sys.stderr, flush=True)
+        taken, share = line.get("taken", 0), line.get("taken", 0) / max(1, line.get("stated", 0))
+        most, largest = self.memory.get(kind, (0, 0.0))
+        self.memory[kind] = max(most, taken), max(largest, share)
+
+
+def run(seed: int, first: int, last: int, workers: int, kinds: str) -> Findings:
+    """Return what came of the inputs."""
     results: queue.Queue[dict[str, Any] | None] = queue.Queue()
     threads = [
         threading.Thread(target=_watch, args=((seed, first + i, last, workers, kinds), results), daemon=True)
@@ -67,22 +93,17 @@ def run(
     ]
     for thread in threads:
         thread.start()
-    tally: Counter[tuple[str, str]] = Counter()
-    faults: list[tuple[int, str]] = []
+    found = Findings()
     running = workers
     while running:
         line = results.get()
         if line is None:
             running -= 1
             continue
-        outcome = line["outcome"]
-        tally[line["kind"], "FAULT" if outcome.startswith("FAULT") else outcome] += 1
-        if outcome.startswith("FAULT"):
-            faults.append((line["end"], outcome))
-            print(f"input {line['end']} ({line['kind']}): {outcome}", file=sys.stderr, flush=True)
-        if sum(tally.values()) % 5000 == 0:
-            print(f"{sum(tally.values()):,} inputs, {len(faults)} faults", file=sys.stderr, flush=True)
-    return tally, faults
+        found.add(line)
+        if found.tally.total() % 5000 == 0:
+            print(f"{found.tally.total():,} inputs, {len(found.faults)} faults", file=sys.stderr, flush=True)
+    return found
 
 
 def _watch(work: tuple[int, int, int, int, str], results: queue.Queue[dict[str, Any] | None]) -> None:
@@ -121,12 +142,15 @@ def _lines(work: tuple[int, int, int, int, str]) -> Iterator[dict[str, Any]]:
                 yield json.loads(text)
 
 
-def report(tally: Counter[tuple[str, str]], faults: list[tuple[int, str]], seconds: float) -> None:
-    """Print the tally, a line for each kind and outcome."""
-    for (kind, outcome), count in sorted(tally.items()):
+def report(found: Findings, seconds: float) -> None:
+    """Print the tally, a line for each kind and outcome, and the memory of each kind."""
+    for (kind, outcome), count in sorted(found.tally.items()):
         print(f"{kind:10} {outcome:24} {count:8,}")
-    rate = sum(tally.values()) / max(seconds, 1e-9)
-    print(f"{sum(tally.values()):,} inputs, {len(faults)} faults, {seconds:.0f} s ({rate:.0f} inputs/s)")
+    for kind, (most, share) in sorted(found.memory.items()):
+        print(f"{kind:10} {most / 2**20:6.1f} MiB at most, {share:.0%} of what is stated")
+    count = found.tally.total()
+    rate = count / max(seconds, 1e-9)
+    print(f"{count:,} inputs, {len(found.faults)} faults, {seconds:.0f} s ({rate:.0f} inputs/s)")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Read one input as kgenn does and say how it ends: in diagnostics, or in a result that is right."""
+"""Read one input as kgenn does and say how it ends: in diagnostics, or in a result that is right.
+
+Reading is held to the memory that kgenn states for it.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,11 @@ import zlib
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from benchmarks.fuzz.memory import Meter
 from benchmarks.fuzz.seeds import SHAPE, Input
 from kgenn import DataNorm, convert, load
 from kgenn.artifact import read_directory
@@ -33,26 +38,37 @@ class Wrong(Exception):
     """A result that is not what the file says."""
 
 
-def outcome(found: Input, folder: Path) -> str:
+class Greedy(Exception):
+    """Reading took more memory than is stated."""
+
+
+def outcome(found: Input, folder: Path, meter: Meter | None = None) -> str:
     """Return the code of the first diagnostic, or what was read; anything else that is raised is a fault.
 
     Args:
         folder: to write the files into.
+        meter: to keep the memory that reading took.
     """
+    meter = meter or Meter()
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in found.files.items():
         (folder / name).write_bytes(data)
     path = folder if found.kind in ("directory", "cells") else folder / found.main
     try:
-        return CHECKS[found.kind](path)
+        ending = CHECKS[found.kind](path, meter)
     except KgennError as error:
         for diagnostic in error.diagnostics:
             str(diagnostic).encode()
-        return error.diagnostics[0].code
+        ending = error.diagnostics[0].code
+    if meter.taken > meter.stated:
+        raise Greedy(f"{meter.taken:,} bytes of memory; stated: {meter.stated:,}")
+    return ending
 
 
-def _model(path: Path) -> str:
-    graph = load(path)
+def _model(path: Path, meter: Meter) -> str:
+    with meter.reading(path):
+        graph = load(path)
+        meter.held = _bytes([value for node in graph.nodes for value in vars(node.layer).values()])
     model_contents(graph)
     if graph.batch_size(MUCH) < MUCH:
         return "read, large"
@@ -65,6 +81,11 @@ def _model(path: Path) -> str:
             raise Wrong(f"{name} is not finite")
     # a conversion takes as long as five readings
     return f"read, {_converted(graph)}" if zlib.crc32(path.read_bytes()) % 4 == 0 else "read"
+
+
+def _bytes(values: list[Any]) -> int:
+    """Return the bytes of the arrays among some values, each counted once."""
+    return sum({id(value): value.nbytes for value in values if isinstance(value, np.ndarray)}.values())
 
 
 def _largest(graph: Graph) -> float:
@@ -94,13 +115,13 @@ def _run(network) -> str:
     return "ran"
 
 
-def _data(path: Path) -> str:
-    split = None
-    try:
-        data = load_data(path)
-    except KgennError:
-        split = "test"
-        data = load_data(path, split)
+def _data(path: Path, meter: Meter) -> str:
+    with meter.reading(path):
+        try:
+            data = load_data(path)
+        except KgennError:
+            data = load_data(path, "test")
+        meter.held = _bytes([data.x, data.y])
     scale = None if data.x.dtype.kind == "f" else Fraction(1, 255)
     x = prepare(data.x, SHAPE, scale, path.name)
     if x.dtype != np.float32 or x.shape != (len(data.x), *SHAPE):
@@ -113,22 +134,25 @@ def _data(path: Path) -> str:
     return "read"
 
 
-def _directory(path: Path) -> str:
-    artifact = read_directory(path)
+def _directory(path: Path, meter: Meter) -> str:
+    with meter.reading(path):
+        artifact = read_directory(path)
     return f"read, {_run(artifact.network)}"
 
 
-def _config(path: Path) -> str:
-    read_configs([path])
+def _config(path: Path, meter: Meter) -> str:
+    with meter.reading(path):
+        read_configs([path])
     return "read"
 
 
-def _cells(path: Path) -> str:
-    results = read_results(path)
+def _cells(path: Path, meter: Meter) -> str:
+    with meter.reading(path):
+        results = read_results(path)
     return f"read, {len(results.notes)} notes"
 
 
-CHECKS: dict[str, Callable[[Path], str]] = {
+CHECKS: dict[str, Callable[[Path, Meter], str]] = {
     "h5": _model,
     "keras": _model,
     "npz": _data,

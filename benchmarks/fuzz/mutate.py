@@ -63,7 +63,9 @@ def edited_archive(rng: Random, data: bytes) -> bytes:
     """Edit what a .keras archive holds, or how it holds it."""
     with zipfile.ZipFile(io.BytesIO(data)) as old:
         members = {name: old.read(name) for name in old.namelist()}
-    kind = rng.randrange(10)
+    kind = rng.randrange(11)
+    if kind == 10:
+        return zip_bytes(swollen(rng, members), zipfile.ZIP_DEFLATED)
     if kind < 4:
         members["config.json"] = _json(rng, members["config.json"])
     elif kind < 8:
@@ -77,6 +79,23 @@ def edited_archive(rng: Random, data: bytes) -> bytes:
             del members[name]
     method = rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA))
     return zip_bytes(members, method if kind == 9 else zipfile.ZIP_STORED)
+
+
+# What a short text is repeated for: values that take many times its bytes in memory.
+REPEATED = ("[],", "{},", "[[]],", '{"a":1},', '"",', "0.5,", '"\U0001f600",', '["x",0,0],', "[[[[[[[[1]]]]]]]],")
+
+
+def swollen(rng: Random, members: dict[str, bytes]) -> dict[str, bytes]:
+    """Return members of which one is far larger, and is compressed to a few kilobytes."""
+    times = int(10 ** rng.uniform(3, 7))
+    if rng.random() < 0.3:
+        return {**members, "model.weights.h5": members["model.weights.h5"] + bytes(10 * times)}
+    config = members["config.json"].decode("utf8")
+    values = f"[{rng.choice(REPEATED) * (times // 4)}1]"
+    places = [config.rfind("}"), *(at for at in range(len(config)) if config.startswith('"trainable": true', at))]
+    at = rng.choice(places)
+    text = f', "more": {values}' if at == places[0] else f'"more": {values}, '
+    return {**members, "config.json": (config[:at] + text + config[at:]).encode("utf8")}
 
 
 # bytes

@@ -1,6 +1,7 @@
 """Run numbered inputs in a process with limits; a line on stdout for each says how it ended.
 
-Lines are JSON: {"end": number, "kind": …, "outcome": …}. A process died of the input after the last line.
+Lines are JSON: {"end": number, "kind": …, "outcome": …, "taken": bytes of memory, "stated": the most allowed}. A
+process died of the input after the last line.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 
 from benchmarks.fuzz.check import outcome
+from benchmarks.fuzz.memory import Meter
 from benchmarks.fuzz.mutate import mutated
 from benchmarks.fuzz.seeds import Input, seeds
 
@@ -41,8 +43,8 @@ def fault(error: BaseException) -> str:
     return f"FAULT {type(error).__name__} at {place}: {str(error)[:80]}"
 
 
-def ended(found: Input, folder: Path) -> str:
-    """Return how an input ends, within the time it has."""
+def ended(found: Input, folder: Path, meter: Meter | None = None) -> str:
+    """Return how an input ends, within the time it has; `meter` keeps the memory that reading it took."""
 
     def late(number: int, frame: FrameType | None) -> None:
         raise TimeoutError(f"over {SECONDS} s")
@@ -51,7 +53,7 @@ def ended(found: Input, folder: Path) -> str:
     signal.signal(signal.SIGPROF, late)
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
-        return outcome(found, folder)
+        return outcome(found, folder, meter)
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
@@ -77,7 +79,9 @@ def main() -> None:
     with TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         for number in range(first, last, step):
             found = numbered(seed, number, corpus)
-            line = {"end": number, "kind": found.kind, "outcome": ended(found, Path(folder) / found.kind)}
+            meter = Meter()
+            line = {"end": number, "kind": found.kind, "outcome": ended(found, Path(folder) / found.kind, meter)}
+            line |= {"taken": meter.taken, "stated": meter.stated}
             print(json.dumps(line), flush=True)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kgenn.diagnostics import fail
-from kgenn.frontend import hdf5, hdf5_texts, keras_archive
+from kgenn.frontend import hdf5, hdf5_texts, json_model, keras_archive
 from kgenn.frontend.live_model import KerasModel, load_model
 from kgenn.ir.graph import Graph
 
@@ -17,11 +17,13 @@ __all__ = ["KerasModel", "load"]
 _FORMATS: dict[bytes, Callable[[Path], Graph]] = {
     hdf5_texts.MAGIC: hdf5.load_hdf5,
     keras_archive.MAGIC: keras_archive.load_archive,
+    json_model.MAGIC: json_model.load_json,
 }
 
 
 def load(source: str | os.PathLike[str] | KerasModel) -> Graph:
-    """Read a model: an .h5 file of Keras 2.2 to 3, a .keras archive, or a live keras.Model.
+    """Read a model: an .h5 file of Keras 2 to 3, a .keras archive, a .json file with its weights beside it, or a
+    live keras.Model.
 
     The format is told by the file's content, not by its name. Every KgennError names the file, and the layer
     where there is one.
@@ -44,7 +46,7 @@ def _load_file(path: Path) -> Graph:
     except OSError as error:
         raise fail("KG101", str(path), error.strerror or str(error), "check the path") from None
     for magic, read in _FORMATS.items():
-        if head.startswith(magic):
+        if head.lstrip().startswith(magic):
             return read(path)
     what = f"begins with {head!r}, which is neither HDF5 nor a .keras archive" if head else "is empty"
     raise fail("KG102", path.name, what, "give a file that model.save() wrote")
@@ -54,4 +56,7 @@ def _folder(path: Path) -> Exception:
     remedy = "load it in the Keras that wrote it and save it: model.save('model.keras')"
     if any((path / name).exists() for name in ("saved_model.pb", "saved_model.pbtxt", "keras_metadata.pb")):
         return fail("KG104", path.name, "is a SavedModel folder", remedy)
-    return fail("KG102", path.name, "is a folder, not a model file", "give an .h5 or .keras file")
+    remedy = "give an .h5 or .keras file"
+    if all((path / name).is_file() for name in ("config.json", "model.weights.h5")):
+        remedy = f"it is an unpacked .keras archive: give {path.name}/config.json"
+    return fail("KG102", path.name, "is a folder, not a model file", remedy)

@@ -1,7 +1,8 @@
 """Bound what a model file may ask for, before anything of that size is allocated or computed.
 
 A file of a few kilobytes can declare any shape, and nested models that call each other twice double at each
-level. The bounds are far above what trained networks need, and below what ends a process.
+level. The bounds are far above what trained networks need, and below what ends a process. The memory that reading
+takes follows from the size of the file and of its weights (`most_memory`); the fuzzer and tests hold it to that.
 """
 
 from __future__ import annotations
@@ -22,6 +23,19 @@ MOST_WEIGHTS = 1 << 29
 MOST_VALUES = 1 << 28
 # Multiplications and additions for one sample: some minutes. VGG16 takes 15 milliards.
 MOST_OPERATIONS = 1 << 42
+# Memory for reading: SOME bytes (128 MiB), TIMES those of the file for what it says, up to MOST (1 GiB), and
+# COPIES of the weights in float32: one stays, and an array in float64 is there while it is converted.
+SOME, TIMES, MOST, COPIES = 1 << 27, 64, 1 << 30, 3
+
+
+def most_memory(file_bytes: int, weight_bytes: int) -> int:
+    """Return the most bytes of memory that reading a model takes.
+
+    Args:
+        file_bytes: of the file, as it is.
+        weight_bytes: of the weights that its layers have, in float32; 0 where it is refused before they are read.
+    """
+    return SOME + min(MOST, TIMES * file_bytes) + COPIES * weight_bytes
 
 
 @dataclass(eq=False)

@@ -1,4 +1,4 @@
-"""Share out the flat list in which an .h5 file holds the arrays of a nested model."""
+"""Order the arrays of a layer, and share out the flat list in which an .h5 file holds those of a nested model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,17 @@ from collections.abc import Mapping, Sequence
 from kgenn.diagnostics import fail
 from kgenn.frontend.model_config import LayerEntry, ModelEntry, Path
 from kgenn.frontend.topology import Plans
-from kgenn.layers.weights import StoredArray
+from kgenn.layers.weights import Slot, StoredArray
+
+
+def by_name(slots: Sequence[Slot], stored: list[StoredArray]) -> list[StoredArray]:
+    """Return the arrays of a layer in the order in which it takes them, where their names say which is which.
+
+    An .h5 file lists first what training changes, which is not a kernel that is quantised or has a correction.
+    """
+    found = {_words(array.label, 1): array for array in stored}
+    names = [_words(slot.name, 1) for slot in slots]
+    return [found[name] for name in names] if len(found) == len(stored) and found.keys() == set(names) else stored
 
 
 def split(
@@ -32,10 +42,8 @@ def split(
     trainable_first = [s for s in slots if s[2]] + [s for s in slots if not s[2]]
     for parts, order in ((2, trainable_first), (2, slots), (1, trainable_first), (1, slots)):
         if _agree([_words(f"{path[-1]}/{slot.name}", parts) for path, slot, _ in order], stored, parts):
-            found: dict[Path, list[StoredArray]] = {path: [] for path, _, _ in slots}
-            for (path, _, _), array in zip(order, stored, strict=True):
-                found[path].append(array)
-            return found
+            found = {id(slot): array for (_, slot, _), array in zip(order, stored, strict=True)}
+            return {path: [found[id(slot)] for slot in plans.get(path, ())] for path, _, _ in slots}
     labels = ", ".join(array.label for array in stored)
     what = f"stores its arrays in an order that kgenn does not know: {labels}"
     raise fail("KG106", where, what, "save the model again")

@@ -6,10 +6,8 @@ lists the arrays in order. Those of a nested model stand in one flat list (see f
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from math import prod
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -17,17 +15,21 @@ import h5py
 
 from kgenn.diagnostics import fail
 from kgenn.frontend.config_text import parse_config
-from kgenn.frontend.flat_weights import split
+from kgenn.frontend.flat_weights import by_name, split
 from kgenn.frontend.hdf5_texts import Attributes
-from kgenn.frontend.model_config import ModelEntry, Path, read_model
+from kgenn.frontend.hdf5_values import stored_array
+from kgenn.frontend.model_config import ModelEntry, Path, named, read_model
 from kgenn.frontend.topology import Plans, build_graph
+from kgenn.ir.file_part import FilePart
 from kgenn.ir.graph import Graph
 from kgenn.layers.weights import StoredArray
 
-# Bytes of a chunk in which a dataset is stored (256 MiB), which is unpacked whole; Keras stores no chunks.
-LARGEST_CHUNK = 1 << 28
 # what some releases between Keras 2.12 and 3.0 call the outermost container of `layers` in a .weights.h5
 OLD_CONTAINER = "_layer_checkpoint_dependencies"
+_ARCHITECTURE = (
+    "save the whole model: model.save('model.keras'); or write model.to_json() into a .json file of the same name "
+    "beside it, and give that"
+)
 
 
 @contextmanager
@@ -44,28 +46,49 @@ def load_hdf5(path: FilePath) -> Graph:
     """Read a whole model from an .h5 file."""
     source = path.name
     with ExitStack() as stack:
+        bare = stack.enter_context(path.open("rb"))
+        file, attributes = opened_part(stack, FilePart(bare, 0, path.stat().st_size), source)
         with reading(source):
-            bare = stack.enter_context(path.open("rb"))
-            content = stack.enter_context(mmap.mmap(bare.fileno(), 0, access=mmap.ACCESS_READ))
-            attributes = Attributes(content)
-            file = stack.enter_context(h5py.File(path, "r"))
             config = _model_config(file, attributes, source)
         model = read_model(config, source)
-        return build_graph(model, source, lambda plans: _arrays(file, attributes, model, plans, source))
+        return build_graph(
+            model, source, lambda plans: legacy_arrays(file, attributes, "model_weights", model, plans, source)
+        )
+
+
+def opened_part(stack: ExitStack, part: FilePart, source: str) -> tuple[h5py.File, Attributes]:
+    """Open an HDF5 file until the stack is closed."""
+    with reading(source):
+        return stack.enter_context(h5py.File(part, "r")), Attributes(part)
 
 
 def _model_config(file: h5py.File, attributes: Attributes, source: str) -> Any:
     """Return the config that the file holds beside the weights."""
-    if "model_config" not in file.attrs:
-        # `layer_names` in the legacy format, containers in that of .weights.h5
-        if "layer_names" in file.attrs or any(key in file for key in ("layers", OLD_CONTAINER)):
+    text = "".join(names_in(attributes, file, "model_config"))
+    if not text:
+        if weights_format(file) is not None:
             what = "holds weights without the model's architecture"
-            raise fail("KG103", source, what, "save the whole model: model.save('model.keras')")
+            raise fail("KG103", source, what, _ARCHITECTURE)
         raise fail("KG102", source, "is an HDF5 file without a Keras model", "give a file that model.save() wrote")
     if _text(attributes.get(file, "backend", "")) == "theano":
         what = "was written by Keras on Theano, which stores kernels mirrored"
         raise fail("KG102", source, what, "load and save it in Keras on TensorFlow")
-    return parse_config(_text(attributes.get(file, "model_config")), source)
+    return named(parse_config(text, source, len(text)), names_of_layers(attributes, file.get("model_weights")))
+
+
+def weights_format(file: h5py.File) -> str | None:
+    """Return how a file stores weights: "whole" beside a model, "legacy" alone, in "containers"; or None."""
+    if isinstance(inside(file, "model_weights"), h5py.Group):
+        return "whole"
+    if "layer_names" in file.attrs or "layer_names0" in file.attrs:
+        return "legacy"
+    found = file.visit(lambda name: name if name.replace("\\", "/").rpartition("/")[2] == "vars" else None)
+    return "containers" if found else None
+
+
+def names_of_layers(attributes: Attributes, group: Any) -> list[str]:
+    """Return the names of the outermost model's layers, in order."""
+    return names_in(attributes, group, "layer_names") if isinstance(group, h5py.Group) else []
 
 
 def _text(value: Any) -> str:
@@ -73,14 +96,11 @@ def _text(value: Any) -> str:
 
 
 def names_in(attributes: Attributes, group: h5py.Group, key: str) -> list[str]:
-    """Return a list of names, which Keras splits into key0, key1 … where it is too long for one attribute."""
-    if key in group.attrs:
-        return [_text(name) for name in attributes.get(group, key)]
-    names: list[str] = []
-    for chunk in range(len(group.attrs)):
-        if f"{key}{chunk}" in group.attrs:
-            names.extend(_text(name) for name in attributes.get(group, f"{key}{chunk}"))
-    return names
+    """Return a text or a list of texts, split into key0, key1 … where it is too long for one attribute."""
+    keys = [key] if key in group.attrs else [f"{key}{i}" for i in range(len(group.attrs))]
+    found = [attributes.get(group, each) for each in keys if each in group.attrs]
+    parts = [[value] if isinstance(value, str | bytes) else value for value in found]
+    return [_text(text) for part in parts for text in part]
 
 
 def inside(group: h5py.Group, path: str) -> Any:
@@ -90,38 +110,34 @@ def inside(group: h5py.Group, path: str) -> Any:
         if not isinstance(item, h5py.Group) or not isinstance(item.get(part, getlink=True), h5py.HardLink):
             return None
         item = item[part]
-    if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual or not _fits(item)):
+    if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
         return None
     return item
 
 
-def _fits(dataset: h5py.Dataset) -> bool:
-    """Tell whether a dataset is stored in no chunks, or in chunks that can be unpacked."""
-    return dataset.chunks is None or prod(dataset.chunks) * dataset.dtype.itemsize <= LARGEST_CHUNK
-
-
-def _arrays(
-    file: h5py.File, attributes: Attributes, model: ModelEntry, plans: Plans, source: str
+def legacy_arrays(
+    file: h5py.File, attributes: Attributes, root: str, model: ModelEntry, plans: Plans, source: str
 ) -> Mapping[Path, Sequence[StoredArray]]:
-    """Find the arrays of every layer."""
+    """Find the arrays of every layer in the legacy format, whose groups stand below `root`."""
     found: dict[Path, Sequence[StoredArray]] = dict.fromkeys(plans, ())
     for entry in model.layers:
         with reading(source):
-            stored = _stored(file, attributes, entry.name, f"{source}: {entry.name} ({entry.class_name})")
+            where = f"{source}: {entry.name} ({entry.class_name})"
+            stored = _stored(file, attributes, f"{root}/{entry.name}".lstrip("/"), where)
         if entry.model is None:
-            found[(entry.name,)] = stored
+            found[(entry.name,)] = by_name(plans.get((entry.name,), ()), stored)
         else:
             found.update(split(entry, entry.model, stored, plans, source))
     return found
 
 
-def _stored(file: h5py.File, attributes: Attributes, layer: str, where: str) -> list[StoredArray]:
+def _stored(file: h5py.File, attributes: Attributes, key: str, where: str) -> list[StoredArray]:
     """Return the arrays of a layer of the outermost model, in order."""
-    group = inside(file, f"model_weights/{layer}")
+    group = inside(file, key)
     stored = []
     for name in names_in(attributes, group, "weight_names") if isinstance(group, h5py.Group) else ():
         dataset = inside(group, name)
         if not isinstance(dataset, h5py.Dataset):
             raise fail("KG106", where, f"lists the array {name!r}, which the file does not hold", "save it again")
-        stored.append(StoredArray(name, dataset))
+        stored.append(stored_array(name, dataset))
     return stored

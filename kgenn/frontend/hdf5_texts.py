@@ -14,15 +14,16 @@ Source: HDF5 File Format Specification 3.0, sections III.E, IV.A.1, IV.A.2.m.
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator
 from math import prod
 from typing import Any
 
 import h5py
 
-# Bytes (64 MiB); Keras splits lists of names over 64 KiB, and a config is a few megabytes at most.
-LARGEST_ATTRIBUTE = 1 << 26
+from kgenn.ir.file_part import FilePart
+
+# Bytes of a list of names (1 MiB), which Keras splits over 64 KiB; and of a single text (64 MiB).
+LARGEST_LIST, LARGEST_TEXT = 1 << 20, 1 << 26
 # Where a superblock says how many bytes offsets and lengths have, and at which address it is itself, by version.
 SUPERBLOCKS = {0: (13, 24), 1: (13, 28), 2: (9, 12), 3: (9, 12)}
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -37,9 +38,10 @@ class Attributes:
         ValueError: where the file is not one that Keras writes: offsets of 8 bytes that count from its beginning.
     """
 
-    def __init__(self, content: bytes | mmap.mmap) -> None:
+    def __init__(self, content: FilePart) -> None:
         self.content = content
-        widths, base = SUPERBLOCKS.get(content[8] if len(content) > 8 else 255, (0, 0))
+        self._left = 2 * len(content)  # of texts, each of which is read once
+        widths, base = SUPERBLOCKS.get(int.from_bytes(content[8:9] or b"\xff"), (0, 0))
         known = content[:8] == MAGIC and content[widths : widths + 2] == b"\x08\x08" and not self._number(base, 8)
         if not known:
             raise ValueError("its first bytes are not those of an HDF5 file that Keras writes")
@@ -56,8 +58,9 @@ class Attributes:
         if stored.shape is None:
             raise ValueError(f"the attribute {key!r} holds nothing")
         count = prod(stored.shape)
-        if count * max(stored.dtype.itemsize, 16) > LARGEST_ATTRIBUTE:
-            raise ValueError(f"the attribute {key!r} is larger than {LARGEST_ATTRIBUTE:,} bytes")
+        most = LARGEST_LIST if stored.shape else LARGEST_TEXT
+        if count * max(stored.dtype.itemsize, 16) > most:
+            raise ValueError(f"the attribute {key!r} is larger than {most:,} bytes")
         if stored.dtype.kind != "O":
             return item.attrs[key]
         kind = stored.get_type()
@@ -78,13 +81,16 @@ class Attributes:
         length, heap, index = self._number(place, 4), self._number(place + 4, 8), self._number(place + 12, 4)
         if not length:
             return ""
+        self._left -= length
+        if self._left < 0:
+            raise ValueError("many of its texts are the same bytes")
         if self.content[heap : heap + 5] != b"GCOL\x01":
             raise ValueError(f"there is no heap of texts at {heap}")
         end, place = heap + self._number(heap + 8, 8), heap + 16
         while place + 16 <= end:
             found, size = self._number(place, 2), self._number(place + 8, 8)
             if found == index and length <= size <= len(self.content) - place - 16:
-                text = bytes(self.content[place + 16 : place + 16 + length])
+                text = self.content[place + 16 : place + 16 + length]
                 return text.partition(b"\0")[0].decode("utf8", "replace")
             if not found:
                 break
@@ -99,7 +105,7 @@ class Attributes:
                 name_size, *sizes = (self._number(start + at, 2) for at in (2, 4, 6))
                 step = 8 if version == 1 else 1
                 start += 9 if version == 3 else 8
-                if bytes(self.content[start : start + name_size]).rstrip(b"\0") == name:
+                if self.content[start : start + name_size].rstrip(b"\0") == name:
                     return start + sum(-(-size // step) * step for size in (name_size, *sizes))
         raise ValueError(f"the attribute {name!r} is stored in a way that Keras does not use")
 

@@ -7,64 +7,69 @@ members are keyed by their class in snake case and a counter, not by their names
 
 from __future__ import annotations
 
-import io
 import re
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from math import prod
 from pathlib import Path as FilePath
 from typing import Any
 
 import h5py
 
 from kgenn.diagnostics import fail
-from kgenn.frontend.config_text import parse_config
-from kgenn.frontend.hdf5 import OLD_CONTAINER, inside, reading
+from kgenn.frontend.config_text import COPIES, check_memory, parse_config
+from kgenn.frontend.hdf5 import OLD_CONTAINER, inside, opened_part, reading
 from kgenn.frontend.hdf5_texts import Attributes
+from kgenn.frontend.hdf5_values import stored_array
 from kgenn.frontend.model_config import ModelEntry, Path, read_model
 from kgenn.frontend.topology import Plans, build_graph
-from kgenn.ir.archive import opened, unpack
+from kgenn.ir.archive import opened, sizes, unpack, unpacked
 from kgenn.ir.graph import Graph
 from kgenn.layers.weights import StoredArray
 
 MAGIC = b"PK\x03\x04"
-_WEIGHTS = "model.weights.h5"
-# Bytes of the weights, and of the config, that a member may unpack to: 4 GiB and 256 MiB.
-_MOST_WEIGHTS = 1 << 32
-_MOST_CONFIG = 1 << 28
+_CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
+# Bytes that compressed weights may unpack to, on disk: SOME (64 MiB) and TIMES those of the layers' weights in
+# float32. In float64, with the two copies of the optimizer Adam, they are six times as many.
+SOME, TIMES = 1 << 26, 8
 
 
 def load_archive(path: FilePath) -> Graph:
     """Read a whole model from a .keras archive."""
     source = path.name
-    config, weights = _members(path, source)
-    model = read_model(config, source)
-    with reading(source):
-        attributes = Attributes(weights)
-        file = h5py.File(io.BytesIO(weights), "r")
-    with file:
-        return build_graph(model, source, lambda plans: _arrays(file, attributes, model, plans, source))
+    model = read_model(_config(path, source), source)
+    with ExitStack() as stack:
+
+        def arrays(plans: Plans) -> Mapping[Path, Sequence[StoredArray]]:
+            most = SOME + TIMES * sum(4 * prod(slot.shape) for slots in plans.values() for slot in slots)
+            with reading(source):
+                part = stack.enter_context(unpacked(path, _WEIGHTS, most))
+            return container_arrays(*opened_part(stack, part, source), model, plans, source)
+
+        return build_graph(model, source, arrays)
 
 
-def _members(path: FilePath, source: str) -> tuple[Any, bytes]:
-    """Return the config and the bytes of the weights file."""
+def _config(path: FilePath, source: str) -> Any:
+    """Return the config of an archive that has weights too."""
     with reading(source), opened(path) as archive:
-        config = _member(archive, "config.json", source, _MOST_CONFIG)
-        return parse_config(config, source), _member(archive, _WEIGHTS, source, _MOST_WEIGHTS)
+        _check_members(archive.namelist(), source)
+        size, stored = sizes(archive, _CONFIG)
+        check_memory(COPIES * size, stored, source)
+        return parse_config(unpack(archive, _CONFIG).decode("utf8"), source, stored)
 
 
-def _member(archive: zipfile.ZipFile, name: str, source: str, most: int) -> bytes:
-    """Return the bytes of one file in the archive."""
-    names = archive.namelist()
-    if name in names:
-        return unpack(archive, name, most)
-    if "config.json" not in names:
+def _check_members(names: list[str], source: str) -> None:
+    """Raise KG102 where an archive has no config, or no weights in one piece."""
+    if _CONFIG not in names:
         raise fail("KG102", source, "is a zip file without a Keras model", "give a file that model.save() wrote")
-    others = sorted(n for n in names if n.startswith("model.weights"))
-    found = f"its weights are in {', '.join(others)}" if others else "it holds no weights"
-    raise fail("KG102", source, f"lacks {name}; {found}", "save it in one piece: model.save('model.keras')")
+    if _WEIGHTS not in names:
+        others = sorted(n for n in names if n.startswith("model.weights"))
+        found = f"its weights are in {', '.join(others)}" if others else "it holds no weights"
+        remedy = "save it in one piece: model.save('model.keras')"
+        raise fail("KG102", source, f"lacks {_WEIGHTS}; {found}", remedy)
 
 
-def _arrays(
+def container_arrays(
     file: h5py.File, attributes: Attributes, model: ModelEntry, plans: Plans, source: str
 ) -> Mapping[Path, Sequence[StoredArray]]:
     """Find the arrays of every layer."""
@@ -89,7 +94,7 @@ def _variables(group: h5py.Group, key: str) -> list[StoredArray]:
     """Return the arrays "0", "1" … of a group."""
     stored: list[StoredArray] = []
     while isinstance(dataset := inside(group, str(len(stored))), h5py.Dataset):
-        stored.append(StoredArray(f"{key}/{len(stored)}", dataset))
+        stored.append(stored_array(f"{key}/{len(stored)}", dataset))
     return stored
 
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from kgenn.diagnostics import fail
 from kgenn.frontend.config_text import parse_config
+from kgenn.frontend.flat_weights import by_name
 from kgenn.frontend.model_config import ModelEntry, Path, read_model
 from kgenn.frontend.topology import Plans, build_graph
 from kgenn.ir.graph import Graph
@@ -33,15 +34,16 @@ def load_model(model: KerasModel) -> Graph:
         what = f"cannot be written as a config: {error}"
         remedy = "build it of Keras' own layers with keras.Model(inputs, outputs)"
         raise fail("KG105", source, what, remedy) from None
-    entry = read_model(parse_config(text, source), source)
+    entry = read_model(parse_config(text, source, len(text)), source)
 
     def arrays(plans: Plans) -> Mapping[Path, Sequence[StoredArray]]:
-        return dict.fromkeys(plans, ()) | dict(_arrays(model, entry, ()))
+        found = {path: by_name(plans[path], stored) for path, stored in _arrays(model, entry, ()) if path in plans}
+        return dict.fromkeys(plans, ()) | found
 
     return build_graph(entry, source, arrays)
 
 
-def _arrays(model: Any, entry: ModelEntry, path: Path) -> Iterator[tuple[Path, Sequence[StoredArray]]]:
+def _arrays(model: Any, entry: ModelEntry, path: Path) -> Iterator[tuple[Path, list[StoredArray]]]:
     """Yield the arrays of every layer, which Keras returns in the order of creation."""
     live = {layer.name: layer for layer in model.layers}
     for item in entry.layers:
@@ -51,5 +53,5 @@ def _arrays(model: Any, entry: ModelEntry, path: Path) -> Iterator[tuple[Path, S
         if item.model is not None:
             yield from _arrays(layer, item.model, here)
         else:
-            arrays = layer.get_weights()
-            yield here, [StoredArray(f"{item.name}[{i}]", array) for i, array in enumerate(arrays)]
+            arrays = zip(layer.weights, layer.get_weights(), strict=True)
+            yield here, [StoredArray(f"{item.name}/{variable.name}", array) for variable, array in arrays]

@@ -6,7 +6,7 @@ A Sequential model becomes a functional one, so that what follows knows one kind
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -80,12 +80,29 @@ def read_model(data: Any, source: str) -> ModelEntry:
     return _model(class_name, data["config"], source, "model")
 
 
+def named(data: Any, names: Sequence[str]) -> Any:
+    """Return a whole model's config with the names of its layers, where each has one.
+
+    Keras before 2.2.3 wrote a Sequential model as the bare list of its layers, so that one within another has no
+    name but that of its arrays.
+    """
+    layers = _layer_list(data.get("config")) if isinstance(data, Mapping) else []
+    if data.get("class_name") != "Sequential" or len(layers) != len(names):
+        return data
+    nameless = (isinstance(item, Mapping) and isinstance(item.get("config"), list) for item in layers)
+    renamed = [{"name": n, **i} if bare else i for i, n, bare in zip(layers, names, nameless, strict=True)]
+    return {
+        **data,
+        "config": {**data["config"], "layers": renamed} if isinstance(data["config"], dict) else renamed,
+    }
+
+
 def _model(class_name: str, config: Any, source: str, default_name: str) -> ModelEntry:
     where = f"{source}: {default_name}"
     name = str(config.get("name", default_name)) if isinstance(config, Mapping) else default_name
     check_name(name, source)
     Bounds(source).count_calls(len(_layer_list(config)))
-    layers = tuple(_layer(item, where, source) for item in _layer_list(config))
+    layers = tuple(_layer(item, f"sequential_{i}", where, source) for i, item in enumerate(_layer_list(config)))
     names = Counter(entry.name for entry in layers)
     for duplicate in sorted(name for name, count in names.items() if count > 1):
         raise fail("KG108", where, f"has two layers named {duplicate!r}", "give every layer a name of its own")
@@ -104,7 +121,8 @@ def _layer_list(config: Any) -> list[Any]:
     return layers if isinstance(layers, list) else []
 
 
-def _layer(item: Any, where: str, source: str) -> LayerEntry:
+def _layer(item: Any, default_name: str, where: str, source: str) -> LayerEntry:
+    """Read an entry of a model's layers; only a Sequential model without a name gets the default."""
     config = item.get("config") if isinstance(item, Mapping) else None
     if config is None or not isinstance(item.get("class_name"), str):
         raise fail("KG107", where, "has a layer without a class name or config", "save the model again")
@@ -112,7 +130,7 @@ def _layer(item: Any, where: str, source: str) -> LayerEntry:
     name = str(item.get("name") or options.get("name") or "")
     if not name and item["class_name"] != "Sequential":
         raise fail("KG107", where, f"has a {item['class_name']} without a name", "save the model again")
-    name = check_name(name or "sequential", where)
+    name = check_name(name or default_name, where)
     class_name, reader, foreign = _own_class(item)
     try:
         calls = read_calls(item.get("inbound_nodes"))

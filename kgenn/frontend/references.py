@@ -10,7 +10,7 @@ from typing import Any
 _TENSOR_ARGUMENTS = ("inputs", "input", "x")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reference:
     """One output of one call of a layer: Keras' (layer, node index, tensor index)."""
 
@@ -19,7 +19,7 @@ class Reference:
     tensor: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Call:
     """One call of a layer.
 

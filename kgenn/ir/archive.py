@@ -1,6 +1,7 @@
 """Read zip archives, among them .npz files, that may be damaged or made to harm.
 
-What a member unpacks to is bounded before it is unpacked, and no array is made before its bytes are there.
+What a member unpacks to is bounded before it is unpacked, and no array is made before its bytes are there. A large
+member can be read as a file, without being in memory.
 """
 
 from __future__ import annotations
@@ -10,18 +11,28 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from math import prod
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 import numpy as np
 
+from kgenn.diagnostics import KgennError, fail
+from kgenn.ir.file_part import FilePart
 from kgenn.ir.graph import Array
 
 # Bytes that the members read from one archive may unpack to (8 GiB): a small file can claim any size.
 MOST_BYTES = 1 << 33
 # Deflate is unpacked piece by piece; the other methods unpack a few bytes to gigabytes at once.
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# Where the header of a member, of this many bytes, states the lengths of its name and of what follows the name.
+LOCAL_HEADER = struct.Struct("<4s22xHH")
+# Of a member's flags.
+ENCRYPTED = 1
+# Bytes that are copied at once (1 MiB).
+BLOCK = 1 << 20
 # Types of arrays that are read: truth values, integers, real and complex numbers, texts.
 KINDS = "biufcSU"
 
@@ -59,14 +70,97 @@ def unpack(archive: zipfile.ZipFile, name: str, most: int = MOST_BYTES) -> bytes
     Raises:
         Damaged: where there are more, two members of that name, or a method of compression other than `METHODS`.
     """
+    info = _information(archive, name)
+    if info.file_size > most:
+        raise Damaged(f"{name!r} unpacks to {info.file_size:,} bytes, more than the {most:,} that kgenn reads")
+    return archive.read(info)
+
+
+def sizes(archive: zipfile.ZipFile, name: str) -> tuple[int, int]:
+    """Return the bytes that a member says to unpack to, and those that it takes in the archive."""
+    info = _information(archive, name)
+    return info.file_size, info.compress_size
+
+
+@contextmanager
+def unpacked(path: Path, name: str, most: int) -> Iterator[FilePart]:
+    """Open a member of an archive as a file: in place, or in a temporary file where it is compressed.
+
+    Args:
+        most: bytes that a compressed member may unpack to.
+
+    Raises:
+        Damaged: as `unpack`, and where the checksum is another.
+        KgennError: KG609 where the temporary file cannot be written.
+    """
+    with ExitStack() as stack:
+        file = stack.enter_context(path.open("rb"))
+        with opened(path) as archive:
+            info = _information(archive, name)
+            if info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & ENCRYPTED:
+                part = _in_place(file, info)
+            elif info.file_size > most:
+                raise Damaged(
+                    f"{name!r} unpacks to {info.file_size:,} bytes, more than the {most:,} that its model needs"
+                )
+            else:
+                part = FilePart(stack.enter_context(_copied(archive, info)), 0, info.file_size)
+        yield part
+
+
+def _in_place(file: IO[bytes], info: zipfile.ZipInfo) -> FilePart:
+    """Return the bytes of a member that is not compressed."""
+    header = FilePart(file, info.header_offset, LOCAL_HEADER.size)[:]
+    if len(header) < LOCAL_HEADER.size:
+        raise Damaged(f"{info.filename!r} has no header")
+    signature, name_size, extra_size = LOCAL_HEADER.unpack(header)
+    start = info.header_offset + LOCAL_HEADER.size + name_size + extra_size
+    if signature != b"PK\x03\x04" or info.file_size != info.compress_size:
+        raise Damaged(f"{info.filename!r} has a header of another member")
+    part, checksum = FilePart(file, start, info.file_size), 0
+    for place in range(0, len(part), BLOCK):
+        checksum = zlib.crc32(part[place : place + BLOCK], checksum)
+    if checksum != info.CRC:
+        raise Damaged(f"Bad CRC-32 for file {info.filename!r}")
+    return part
+
+
+def _copied(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+    """Unpack a member into a temporary file, which is gone once it is closed."""
+    try:
+        copy = TemporaryFile()  # noqa: SIM115
+    except OSError as error:
+        raise _no_room(info, error) from None
+    try:
+        with archive.open(info) as member:
+            while block := member.read(BLOCK):
+                _write(copy, block, info)
+    except BaseException:
+        copy.close()
+        raise
+    return copy
+
+
+def _write(copy: IO[bytes], block: bytes, info: zipfile.ZipInfo) -> None:
+    try:
+        copy.write(block)
+        copy.flush()
+    except OSError as error:
+        raise _no_room(info, error) from None
+
+
+def _no_room(info: zipfile.ZipInfo, error: OSError) -> KgennError:
+    what = f"cannot be unpacked into a temporary file: {error.strerror or error}"
+    return fail("KG609", info.filename, what, f"make room for {info.file_size:,} bytes, or set TMPDIR")
+
+
+def _information(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     if archive.namelist().count(name) > 1:
         raise Damaged(f"two members are named {name!r}")
     info = archive.getinfo(name)
     if info.compress_type not in METHODS:
         raise Damaged(f"{name!r} is compressed by a method other than deflate")
-    if info.file_size > most:
-        raise Damaged(f"{name!r} unpacks to {info.file_size:,} bytes, more than the {most:,} that kgenn reads")
-    return archive.read(info)
+    return info
 
 
 class Arrays(Mapping[str, Array]):

@@ -183,3 +183,50 @@ def test_too_few_arrays_of_a_nested_model(tmp_path):
         names = file["model_weights/inner"].attrs["weight_names"]
         file["model_weights/inner"].attrs["weight_names"] = names[:-1]
     only_error(path, "KG106", "nested.h5", "inner (Functional)", "10", "11")
+
+
+def test_an_array_without_values_is_no_array_of_zeros(h5):
+    with h5py.File(h5, "r+") as file:
+        del file["model_weights/dense_2/dense_2/bias:0"]
+        file["model_weights"].create_dataset("dense_2/dense_2/bias:0", (3,), "f4")
+    only_error(h5, "KG106", "residual.h5", "dense_2 (Dense)", "no values in the file")
+
+
+def test_chunks_without_values_are_no_zeros(h5):
+    with h5py.File(h5, "r+") as file:
+        kernel = file["model_weights/dense_2/dense_2/kernel:0"][()]
+        del file["model_weights/dense_2/dense_2/kernel:0"]
+        chunked = file["model_weights"].create_dataset(
+            "dense_2/dense_2/kernel:0", kernel.shape, "f4", chunks=(2, 3)
+        )
+        chunked[:2] = kernel[:2]
+    only_error(h5, "KG106", "residual.h5", "dense_2 (Dense)", "no values in the file")
+
+
+@pytest.mark.parametrize("options", [{"chunks": (5, 2)}, {"compression": "gzip", "shuffle": True}])
+def test_arrays_in_chunks_are_read(options, h5):
+    expected = load(h5).by_name["dense_2"].layer.kernel
+    with h5py.File(h5, "r+") as file:
+        kernel = file["model_weights/dense_2/dense_2/kernel:0"][()]
+        del file["model_weights/dense_2/dense_2/kernel:0"]
+        file["model_weights"].create_dataset("dense_2/dense_2/kernel:0", data=kernel, **options)
+    found = load(h5).by_name["dense_2"].layer.kernel
+    assert np.array_equal(found, expected)
+
+
+def test_arrays_that_another_filter_compresses_are_refused(h5):
+    with h5py.File(h5, "r+") as file:
+        kernel = file["model_weights/dense_2/dense_2/kernel:0"][()]
+        del file["model_weights/dense_2/dense_2/kernel:0"]
+        file["model_weights"].create_dataset("dense_2/dense_2/kernel:0", data=kernel, compression="lzf")
+    only_error(h5, "KG106", "residual.h5", "dense_2 (Dense)", "gzip")
+
+
+def test_a_config_that_is_split_over_attributes_is_read(h5):
+    expected = load(h5)
+    with h5py.File(h5, "r+") as file:
+        text = file.attrs["model_config"]
+        del file.attrs["model_config"]
+        for part in range(3):
+            file.attrs[f"model_config{part}"] = text[part * 2000 : (part + 1) * 2000 if part < 2 else None]
+    assert [node.name for node in load(h5).nodes] == [node.name for node in expected.nodes]

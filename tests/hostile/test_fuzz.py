@@ -10,12 +10,14 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.fuzz import check
-from benchmarks.fuzz.mutate import mutated
+from benchmarks.fuzz.memory import Meter
+from benchmarks.fuzz.mutate import mutated, swollen
 from benchmarks.fuzz.mutate_json import VALUES
 from benchmarks.fuzz.seeds import seeds
 from benchmarks.fuzz.worker import ended, numbered
@@ -37,6 +39,8 @@ def test_a_hundred_mutated_files_end_well(tmp_path: Path) -> None:
     assert written["faults"] == []
     assert sum(written["tally"].values()) == 105
     assert len(written["tally"]) > 10
+    assert written["memory"]["keras"][0] > 0
+    assert all(share < 1 for _, share in written["memory"].values())
 
 
 def test_every_seed_is_read(tmp_path: Path) -> None:
@@ -52,12 +56,29 @@ def test_inputs_are_the_same_for_the_same_numbers() -> None:
 
 
 def test_a_fault_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(path: Path) -> str:
+    def broken(path: Path, meter: Meter) -> str:
         raise ZeroDivisionError("a fault")
 
     (seed,) = seeds("toml")
     monkeypatch.setitem(check.CHECKS, "toml", broken)
     assert ended(seed, tmp_path).startswith("FAULT ZeroDivisionError")
+
+
+def test_more_memory_than_stated_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def greedy(path: Path, meter: Meter) -> str:
+        with meter.reading(path):
+            np.ones(meter.stated + (300 << 20), np.uint8)
+        return "read"
+
+    (seed,) = seeds("toml")
+    monkeypatch.setitem(check.CHECKS, "toml", greedy)
+    assert ended(seed, tmp_path).startswith("FAULT Greedy")
+
+
+def test_inputs_that_swell_are_among_the_mutations() -> None:
+    members = {"config.json": b'{"a": {"trainable": true}}', "model.weights.h5": b"weights"}
+    sizes = [sum(map(len, swollen(Random(number), members).values())) for number in range(20)]
+    assert max(sizes) > 1 << 20
 
 
 KEYS = st.sampled_from(

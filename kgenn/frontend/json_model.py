@@ -1,0 +1,72 @@
+"""Read a model in two files: what `model.to_json()` gives, and the weights beside it.
+
+The weights are those that `model.save_weights()` writes, in either of its formats, or a whole model's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path as FilePath
+
+from kgenn.diagnostics import fail
+from kgenn.frontend.config_text import COPIES, check_memory, parse_config
+from kgenn.frontend.hdf5 import legacy_arrays, names_of_layers, opened_part, weights_format
+from kgenn.frontend.keras_archive import container_arrays
+from kgenn.frontend.model_config import ModelEntry, Path, named, read_model
+from kgenn.frontend.topology import Plans, build_graph
+from kgenn.ir.file_part import FilePart
+from kgenn.ir.graph import Graph
+from kgenn.layers.weights import StoredArray
+
+MAGIC = b"{"
+# The name of the weights after that of the JSON file, "model" of "model.json"; the first that is there is read.
+_BESIDE = ("{}.weights.h5", "{}_weights.h5", "{}.h5", "{}.hdf5", "model.weights.h5", "weights.h5")
+
+
+def load_json(path: FilePath) -> Graph:
+    """Read a model from its JSON text, and from the weights beside it."""
+    source, size = path.name, path.stat().st_size
+    check_memory(COPIES * size, size, source)
+    try:
+        config = parse_config(path.read_text(encoding="utf8"), source, size)
+    except UnicodeDecodeError as error:
+        raise fail("KG102", source, f"is not a text: {error}", "give a file that model.save() wrote") from None
+    with ExitStack() as stack:
+        weights = _weights_beside(path)
+        bare = stack.enter_context(weights.open("rb"))
+        file, attributes = opened_part(stack, FilePart(bare, 0, weights.stat().st_size), weights.name)
+        form = weights_format(file)
+        if form is None:
+            raise fail("KG102", weights.name, "is an HDF5 file without weights", "save them: model.save_weights()")
+        root = "model_weights" if form == "whole" else "/"
+        model = read_model(named(config, names_of_layers(attributes, file[root])), source)
+
+        def arrays(plans: Plans) -> Mapping[Path, Sequence[StoredArray]]:
+            if form == "containers":
+                return container_arrays(file, attributes, model, plans, weights.name)
+            _check_layers(model, names_of_layers(attributes, file[root]), source, weights.name)
+            return legacy_arrays(file, attributes, root.strip("/"), model, plans, weights.name)
+
+        return build_graph(model, source, arrays)
+
+
+def _weights_beside(path: FilePath) -> FilePath:
+    """Return the file of a model's weights."""
+    names = list(dict.fromkeys(form.format(path.stem) for form in _BESIDE))
+    for name in names:
+        if (path.parent / name).is_file():
+            return path.parent / name
+    what = f"holds a model's architecture, and beside it is none of {', '.join(names)}"
+    remedy = (
+        f"save the weights beside it: model.save_weights({names[0]!r}); or the whole: model.save('model.keras')"
+    )
+    raise fail("KG103", path.name, what, remedy)
+
+
+def _check_layers(model: ModelEntry, found: list[str], source: str, weights: str) -> None:
+    """Raise KG106 where the weights are of a model with other layers."""
+    foreign = sorted(set(found) - {entry.name for entry in model.layers})
+    if foreign:
+        what = f"holds weights of layers that {source} lacks: {', '.join(foreign)[:200]}"
+        raise fail("KG106", weights, what, "give the architecture that the weights were saved from")

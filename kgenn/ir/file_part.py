@@ -1,0 +1,45 @@
+"""Read a part of a file as a file of its own, so that what lies inside an archive need not be in memory."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import IO, Any
+
+
+class FilePart(io.RawIOBase):
+    """The `size` bytes of an open file from `start` on: a file to read, and a sequence of bytes to slice.
+
+    Reading moves no position of the file itself. Where the file ends early, less is read.
+    """
+
+    def __init__(self, file: IO[bytes], start: int, size: int) -> None:
+        super().__init__()
+        self._file, self._start, self._size, self._place = file, start, size, 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, stop, _ = part.indices(self._size)
+        return os.pread(self._file.fileno(), max(0, stop - start), self._start + start)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
+        self._place = max(0, base + offset)
+        return self._place
+
+    def readinto(self, buffer: Any) -> int:
+        content = self[self._place : self._place + len(buffer)]
+        buffer[: len(content)] = content
+        self._place += len(content)
+        return len(content)
