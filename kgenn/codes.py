@@ -6,14 +6,14 @@ CODES: dict[str, str] = {
     # reading
     "KG101": "The file does not exist or cannot be opened. Check the path and its permissions.",
     "KG102": "The file is not a Keras model: not HDF5, not a .keras archive, or cut off in the middle.",
-    "KG103": "The file holds weights without an architecture. Save the whole model: model.save('model.keras').",
+    "KG103": "Weights without an architecture, or an architecture without weights. Save model.save('model.keras').",
     "KG104": "A SavedModel folder was given. Load it in the Keras that wrote it and save it as .h5 or .keras.",
     "KG105": "A layer class is unknown to kgenn, custom, or a Lambda; no code from a model file is ever run.",
     "KG106": "A layer's weight arrays are missing, too many, misshapen or not finite.",
     "KG107": "A layer's configuration lacks an entry or has a value kgenn does not know.",
     "KG108": "The layers' connections are malformed: a missing, cyclic or duplicate layer, or an odd call.",
     "KG109": "An input has an unknown dimension. Rebuild the model with a fixed input shape.",
-    "KG110": "The model asks for more layers, weights, values or operations than kgenn reads. Split it.",
+    "KG110": "The model asks for more layers, weights, values, operations or memory than kgenn reads. Split it.",
     # constraints
     "KG201": "A layer has a bias. Retrain with use_bias=False, or pass --allow bias.",
     "KG202": "An activation is not ReLU. Retrain with ReLU.",

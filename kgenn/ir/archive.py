@@ -104,7 +104,7 @@ def unpacked(path: Path, name: str, most: int) -> Iterator[FilePart]:
                     f"{name!r} unpacks to {info.file_size:,} bytes, more than the {most:,} that its model needs"
                 )
             else:
-                part = FilePart(stack.enter_context(_copied(archive, info)), 0, info.file_size)
+                part = FilePart(_copied(stack, archive, info), 0, info.file_size)
         yield part
 
 
@@ -125,19 +125,15 @@ def _in_place(file: IO[bytes], info: zipfile.ZipInfo) -> FilePart:
     return part
 
 
-def _copied(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
-    """Unpack a member into a temporary file, which is gone once it is closed."""
+def _copied(stack: ExitStack, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+    """Unpack a member into a temporary file, which is gone once the stack is closed."""
     try:
-        copy = TemporaryFile()  # noqa: SIM115
+        copy = stack.enter_context(TemporaryFile())
     except OSError as error:
         raise _no_room(info, error) from None
-    try:
-        with archive.open(info) as member:
-            while block := member.read(BLOCK):
-                _write(copy, block, info)
-    except BaseException:
-        copy.close()
-        raise
+    with archive.open(info) as member:
+        while block := member.read(BLOCK):
+            _write(copy, block, info)
     return copy
 
 
