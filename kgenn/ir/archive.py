@@ -128,7 +128,7 @@ def _in_place(file: IO[bytes], info: zipfile.ZipInfo) -> FilePart:
 def _copied(stack: ExitStack, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
     """Unpack a member into a temporary file, which is gone once the stack is closed."""
     try:
-        copy = stack.enter_context(TemporaryFile())
+        copy = stack.enter_context(TemporaryFile())  # noqa: SIM115
     except OSError as error:
         raise _no_room(info, error) from None
     with archive.open(info) as member:

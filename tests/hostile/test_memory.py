@@ -6,8 +6,10 @@ import io
 import json
 import subprocess
 import sys
+import tempfile
 import tracemalloc
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from hypothesis import strategies as st
 
 from benchmarks.fuzz.memory import measurable
 from benchmarks.fuzz.seeds import config_of, layers
+from kgenn.diagnostics import KgennError
 from kgenn.frontend import load
 from kgenn.frontend.config_text import memory_of
 from model_seeds import archive, changed_config, hdf5, refused
@@ -91,16 +94,16 @@ with meter.reading(Path(sys.argv[1])):
         meter.held = sum(arrays.values())
     except KgennError as error:
         print(error, file=sys.stderr)
-print(meter.taken, meter.stated)
+print(meter.taken, meter.stated, meter.held)
 """
 
 
-def measured(path: Path) -> tuple[int, int]:
-    """Return the most memory that reading a file takes, and what is stated for it."""
+def measured(path: Path) -> tuple[int, int, int]:
+    """Return the most memory that reading a file takes, what is stated for it, and the bytes of the weights."""
     command = [sys.executable, "-c", MEASURE, str(path)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    taken, stated = map(int, run.stdout.split())
-    return taken, stated
+    taken, stated, held = map(int, run.stdout.split())
+    return taken, stated, held
 
 
 def with_text(folder: Path, text: str) -> Path:
@@ -118,7 +121,10 @@ def with_calls(folder: Path) -> Path:
 def with_weights(folder: Path, size: int, method: int, dtype: str = "f4") -> Path:
     """Write a model of one kernel of `size` zeros in an archive."""
     config = {"name": "y", "trainable": True, "units": 1000, "use_bias": False}
-    source = {"class_name": "InputLayer", "config": {"name": "x", "batch_shape": [None, size // 1000]}}
+    source = {
+        "class_name": "InputLayer",
+        "config": {"name": "x", "dtype": "float32", "batch_shape": [None, size // 1000]},
+    }
     entries = [source, {"class_name": "Dense", "config": config}]
     weights = io.BytesIO()
     with h5py.File(weights, "w") as file:
@@ -147,9 +153,11 @@ FILES: dict[str, Callable[[Path], Path]] = {
     "a deep list": lambda folder: with_text(folder, "[" * 10_000_000),
     "a long text": lambda folder: with_text(folder, '"' + "x" * 200_000_000 + '"'),
     "calls": with_calls,
-    "weights": lambda folder: with_weights(folder, 50_000_000, zipfile.ZIP_STORED),
-    "compressed weights": lambda folder: with_weights(folder, 50_000_000, zipfile.ZIP_DEFLATED),
-    "compressed weights of 64 bits": lambda folder: with_weights(folder, 30_000_000, zipfile.ZIP_DEFLATED, "f8"),
+}
+WEIGHTS: dict[str, Callable[[Path], Path]] = {
+    "stored": lambda folder: with_weights(folder, 50_000_000, zipfile.ZIP_STORED),
+    "compressed": lambda folder: with_weights(folder, 50_000_000, zipfile.ZIP_DEFLATED),
+    "compressed, of 64 bits": lambda folder: with_weights(folder, 30_000_000, zipfile.ZIP_DEFLATED, "f8"),
 }
 
 
@@ -157,7 +165,16 @@ FILES: dict[str, Callable[[Path], Path]] = {
 @pytest.mark.skipif(not measurable(), reason="the system does not count a process' memory")
 @pytest.mark.parametrize("make", FILES.values(), ids=FILES)
 def test_reading_a_file_takes_no_more_memory_than_stated(make: Callable[[Path], Path], tmp_path: Path) -> None:
-    taken, stated = measured(make(tmp_path))
+    taken, stated, _ = measured(make(tmp_path))
+    assert taken <= stated
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not measurable(), reason="the system does not count a process' memory")
+@pytest.mark.parametrize("make", WEIGHTS.values(), ids=WEIGHTS)
+def test_reading_weights_takes_no_more_memory_than_stated(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    taken, stated, held = measured(make(tmp_path))
+    assert held >= 120_000_000
     assert taken <= stated
 
 
@@ -193,10 +210,37 @@ def test_compressed_weights_beyond_what_the_layers_need_are_refused(tmp_path: Pa
     assert "more than the" in refused(path, "KG102").what
 
 
+def test_compressed_weights_that_cannot_be_unpacked_say_where_room_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = with_weights(tmp_path, 1000, zipfile.ZIP_DEFLATED)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with pytest.raises(KgennError) as caught:
+        load(path)
+    assert caught.value.diagnostics[0].code == "KG609"
+    assert "TMPDIR" in caught.value.diagnostics[0].help
+
+
+def test_weights_that_are_not_compressed_are_read_in_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = with_weights(tmp_path, 1000, zipfile.ZIP_STORED)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    assert load(path).predict(np.ones((1, 1), np.float32)).shape == (1, 1000)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_changed_weights_are_noticed_by_their_checksum(method: int, tmp_path: Path) -> None:
+    path = with_weights(tmp_path, 1000, method)
+    content = bytearray(path.read_bytes())
+    place = content.find(b"model.weights.h5") + 200
+    content[place] ^= 1
+    path.write_bytes(content)
+    refused(path, "KG102")
+
+
 def _bomb(file: h5py.File) -> None:
     """Store a chunk that is said to be an array and unpacks to 64 MiB."""
-    import zlib
-
     del file["model_weights/conv/conv/w0"]
     dataset = file["model_weights/conv/conv"].create_dataset(
         "w0", (2, 2, 2, 3), "f4", chunks=(2, 2, 2, 3), compression="gzip"
