@@ -62,7 +62,7 @@ def check_memory(needed: int, stored: int, source: str) -> None:
     allowed = min(MOST, SOME + TIMES * stored)
     if needed > allowed:
         what = f"holds a config that may take {needed:,} bytes of memory; allowed for {stored:,} bytes in a file"
-        remedy = "save the model again, which does not compress its config; split a model of over 20,000 layers"
+        remedy = "save the model again: Keras does not compress the config; split a model of over 20,000 layers"
         raise fail("KG110", source, f"{what}: {allowed:,}", remedy)
 
 

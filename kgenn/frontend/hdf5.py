@@ -73,7 +73,7 @@ def _model_config(file: h5py.File, attributes: Attributes, source: str) -> Any:
     if _text(attributes.get(file, "backend", "")) == "theano":
         what = "was written by Keras on Theano, which stores kernels mirrored"
         raise fail("KG102", source, what, "load and save it in Keras on TensorFlow")
-    return named(parse_config(text, source, len(text)), names_of_layers(attributes, file.get("model_weights")))
+    return named(parse_config(text, source, len(text)), names_of_layers(attributes, inside(file, "model_weights")))
 
 
 def weights_format(file: h5py.File) -> str | None:

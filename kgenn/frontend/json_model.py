@@ -11,7 +11,7 @@ from pathlib import Path as FilePath
 
 from kgenn.diagnostics import fail
 from kgenn.frontend.config_text import COPIES, check_memory, parse_config
-from kgenn.frontend.hdf5 import legacy_arrays, names_of_layers, opened_part, weights_format
+from kgenn.frontend.hdf5 import legacy_arrays, names_of_layers, opened_part, reading, weights_format
 from kgenn.frontend.keras_archive import container_arrays
 from kgenn.frontend.model_config import ModelEntry, Path, named, read_model
 from kgenn.frontend.topology import Plans, build_graph
@@ -34,18 +34,20 @@ def load_json(path: FilePath) -> Graph:
         raise fail("KG102", source, f"is not a text: {error}", "give a file that model.save() wrote") from None
     with ExitStack() as stack:
         weights = _weights_beside(path)
-        bare = stack.enter_context(weights.open("rb"))
-        file, attributes = opened_part(stack, FilePart(bare, 0, weights.stat().st_size), weights.name)
-        form = weights_format(file)
+        with reading(weights.name):
+            bare = stack.enter_context(weights.open("rb"))
+            file, attributes = opened_part(stack, FilePart(bare, 0, weights.stat().st_size), weights.name)
+            form = weights_format(file)
+            root = "model_weights" if form == "whole" else "/"
+            names = names_of_layers(attributes, file[root])
         if form is None:
             raise fail("KG102", weights.name, "is an HDF5 file without weights", "save them: model.save_weights()")
-        root = "model_weights" if form == "whole" else "/"
-        model = read_model(named(config, names_of_layers(attributes, file[root])), source)
+        model = read_model(named(config, names), source)
 
         def arrays(plans: Plans) -> Mapping[Path, Sequence[StoredArray]]:
             if form == "containers":
                 return container_arrays(file, attributes, model, plans, weights.name)
-            _check_layers(model, names_of_layers(attributes, file[root]), source, weights.name)
+            _check_layers(model, names, source, weights.name)
             return legacy_arrays(file, attributes, root.strip("/"), model, plans, weights.name)
 
         return build_graph(model, source, arrays)

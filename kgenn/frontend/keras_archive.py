@@ -54,6 +54,7 @@ def _config(path: FilePath, source: str) -> Any:
     with reading(source), opened(path) as archive:
         _check_members(archive.namelist(), source)
         size, stored = sizes(archive, _CONFIG)
+        stored = min(stored, path.stat().st_size)  # an archive may say anything
         check_memory(COPIES * size, stored, source)
         return parse_config(unpack(archive, _CONFIG).decode("utf8"), source, stored)
 

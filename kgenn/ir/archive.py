@@ -7,6 +7,7 @@ member can be read as a file, without being in memory.
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zipfile
 import zlib
@@ -77,7 +78,7 @@ def unpack(archive: zipfile.ZipFile, name: str, most: int = MOST_BYTES) -> bytes
 
 
 def sizes(archive: zipfile.ZipFile, name: str) -> tuple[int, int]:
-    """Return the bytes that a member says to unpack to, and those that it takes in the archive."""
+    """Return the bytes that a member says it unpacks to, and those that it says it takes in the archive."""
     info = _information(archive, name)
     return info.file_size, info.compress_size
 
@@ -117,6 +118,8 @@ def _in_place(file: IO[bytes], info: zipfile.ZipInfo) -> FilePart:
     start = info.header_offset + LOCAL_HEADER.size + name_size + extra_size
     if signature != b"PK\x03\x04" or info.file_size != info.compress_size:
         raise Damaged(f"{info.filename!r} has a header of another member")
+    if start + info.file_size > os.fstat(file.fileno()).st_size:
+        raise Damaged(f"{info.filename!r} is cut off")
     part, checksum = FilePart(file, start, info.file_size), 0
     for place in range(0, len(part), BLOCK):
         checksum = zlib.crc32(part[place : place + BLOCK], checksum)

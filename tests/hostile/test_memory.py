@@ -190,6 +190,15 @@ def test_a_small_file_with_many_lists_is_refused_before_it_is_parsed(tmp_path: P
     assert "bytes of memory" in refused(path, "KG110").what
 
 
+def test_an_archive_that_states_a_larger_size_of_its_config_may_take_no_more(tmp_path: Path) -> None:
+    path = with_text(tmp_path, "[" + "[]," * 1_000_000 + "1]")
+    content = bytearray(path.read_bytes())
+    entry = content.find(b"PK\x01\x02")  # of the config, which is the first member
+    content[entry + 20 : entry + 24] = (1 << 28).to_bytes(4, "little")
+    path.write_bytes(content)
+    assert "bytes of memory" in refused(path, "KG110").what
+
+
 def test_a_config_of_a_thousand_layers_is_read_compressed_and_not(tmp_path: Path) -> None:
     relu = {"class_name": "ReLU", "module": "keras.layers", "registered_name": None, "build_config": {}}
     options = {"trainable": True, "dtype": {"module": "keras", "class_name": "DTypePolicy", "config": {}}}

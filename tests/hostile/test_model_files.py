@@ -180,6 +180,14 @@ def test_a_member_that_claims_to_unpack_to_gigabytes_is_refused(tmp_path: Path) 
     assert "12,884,901,840 bytes of memory" in what
 
 
+def test_a_stored_member_that_claims_to_be_longer_than_the_archive_is_refused(tmp_path: Path) -> None:
+    path = archive(tmp_path, json.dumps(config_of(layers())))
+    content = path.read_bytes()
+    entry = content.rfind(b"PK\x01\x02")  # the last member's: the weights
+    path.write_bytes(content[: entry + 20] + b"\xf0\xff\xff\x7f" * 2 + content[entry + 28 :])
+    assert "cut off" in refused(path, "KG102").what
+
+
 def test_a_member_that_unpacks_to_more_than_it_claims_is_refused(tmp_path: Path) -> None:
     path = archive(tmp_path, json.dumps(config_of(layers())), zipfile.ZIP_DEFLATED)
     refused(_patched(path, b"PK\x01\x02", 24, b"\x10\0\0\0"), "KG102")
