@@ -20,11 +20,15 @@ from kgenn.backends.cuda import FLAGS
 from kgenn.backends.cuda_program import TEMPLATES
 from kgenn.backends.program_context import WEIGHTS
 from kgenn.backends.reference import ReferenceSimulator
+from kgenn.conversion.base import Converter
+from kgenn.conversion.data_norm import DataNorm
+from kgenn.conversion.few_spike import FewSpike
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Wanted
 from networks import RECIPES
 from programs import WARNINGS, classify, emit
 from recordings import EVERYTHING, METHODS, assert_same, converted, drive_of, inputs_of
+from wide_pools import images, wide
 
 needs_gcc = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 needs_nvcc = pytest.mark.skipif(shutil.which("nvcc") is None, reason="needs nvcc, of the CUDA toolkit")
@@ -81,6 +85,17 @@ def test_every_way_gives_the_spikes_of_the_reference_in_any_batch(
     together = simulator.run(drive, FIRST_SAMPLE, Wanted(per_sample=False))
     for population, counts in together.spike_counts.items():
         assert np.array_equal(counts, expected.spike_counts[population].sum(axis=0, keepdims=True))
+
+
+@needs_gcc
+@pytest.mark.parametrize("converter", [DataNorm(channelwise=True), FewSpike()])
+def test_currents_that_32_bits_do_not_hold_are_doubles(tmp_path: Path, converter: Converter) -> None:
+    network = wide(converter, 10, "direct")
+    drive = network.drive(images(3, seed=5))
+    expected = ReferenceSimulator(network).run(drive, 0, EVERYTHING)
+    device = HostDevice(network, tmp_path)
+    for way in get_args(SynapseWay):
+        assert_same(expected, device.simulator(way).run(drive, 0, EVERYTHING))
 
 
 @needs_gcc

@@ -19,6 +19,8 @@ from kgenn.backends.genn_connectivity import Device, storage
 from kgenn.backends.genn_program import MODEL, emit_genn
 from kgenn.backends.genn_worker import no_device
 from kgenn.backends.pipeline import PipelineSimulator
+from kgenn.conversion.base import Converter
+from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.time_to_first_spike import TimeToFirstSpike
 from kgenn.diagnostics import KgennError
@@ -27,6 +29,7 @@ from kgenn.ir.recording import Wanted
 from kgenn.passes import LoweringOptions
 from networks import ENCODERS, RECIPES
 from recordings import EVERYTHING, METHODS, NUM_TIMESTEPS, assert_same, compiled, converted, drive_of
+from wide_pools import images, wide
 
 NAMES = sorted(RECIPES)
 SPIKING = [name for name in ENCODERS if name != "direct"]
@@ -65,6 +68,25 @@ def test_genn_agrees_for_every_encoder_and_readout(encoder: str, readout: str) -
     drive = drive_of(network, encoder)
     expected = PipelineSimulator(network).run(drive, 0, EVERYTHING)
     assert_same(on_genn(network).run(drive, 0, EVERYTHING), expected)
+
+
+# of a rate code, a staged one, and one that needs double precision for what a stage brings, not for a step
+DOUBLE = [(DataNorm(channelwise=True), 6, "direct"), (FewSpike(), 12, "direct"), (FewSpike(), 4, "few-spike")]
+
+
+@pytest.mark.parametrize(("converter", "num_timesteps", "encoder"), DOUBLE)
+def test_genn_fires_the_same_spikes_in_double_precision(
+    converter: Converter, num_timesteps: int, encoder: str
+) -> None:
+    network = wide(converter, num_timesteps, encoder)
+    drive = network.drive(images(2, seed=4))
+    expected = PipelineSimulator(network).run(drive, 0, EVERYTHING)
+    assert_same(on_genn(network).run(drive, 0, EVERYTHING), expected)
+
+
+def test_a_model_is_double_where_a_step_needs_it_and_float_elsewhere() -> None:
+    assert 'GeNNModel("double"' in source(wide(DataNorm(channelwise=True), 6, "direct"))
+    assert 'GeNNModel("float"' in source(converted("dense", "direct", FewSpike(), num_timesteps=7))
 
 
 # links over depths, sums, concatenations, and max poolings of every code; spikes with signs and numbers
