@@ -23,7 +23,7 @@ from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.recipe import recipe_of
 from kgenn.convert_model import convert_model
 from kgenn.credits import credits_of
-from kgenn.data import Data, check_labels, parse_scale, refuse_integers
+from kgenn.data import Data, labels_of, parse_scale, refuse_integers
 from kgenn.diagnostics import Diagnostic, announce, fail
 from kgenn.encoders.base import Encoder
 from kgenn.frontend import load
@@ -207,8 +207,7 @@ class CompiledNetwork:
         Warns:
             KgennWarning: what leaves the figures in doubt; `Result.warnings` keeps it.
         """
-        classes = self.network.populations[-1].size
-        labels = None if y is None else check_labels(y, len(x), classes)
+        labels = labels_of(y, len(x), self.network.num_classes)
         tally = Tally(self.network)
         exits = None if early_exit is None else ExitTally(self.network, early_exit)
         if exits is not None:
@@ -259,7 +258,7 @@ class CompiledNetwork:
 
         The ANN here is the network's own, with weights on its integer grid. Arguments as for `evaluate`.
         """
-        labels = None if y is None else check_labels(y, len(x), self.network.populations[-1].size)
+        labels = labels_of(y, len(x), self.network.num_classes)
         tally = ErrorTally(self.network)
 
         def observe(start: int, drive: Array, recording: Recording) -> None:

@@ -27,6 +27,7 @@ CODES: dict[str, str] = {
     "KG210": "A ReLU has no cap, which the converter takes its scale from. Train with capped ReLUs.",
     # lowering
     "KG301": "A layer is left after lowering that no connection can represent.",
+    "KG302": "A readout that counts spikes cannot give the values that the final activation needs.",
     # conversion
     "KG401": "An option has an unknown name or a value out of its range.",
     "KG402": "The calibration data are missing, empty, of the wrong shape, or give values that are not finite.",

@@ -8,6 +8,7 @@ from typing import Any
 from kgenn.conversion.base import Recall, Simulate, anew
 from kgenn.conversion.constraints import features_of
 from kgenn.conversion.convert import Conversion, convert_graph
+from kgenn.conversion.outputs import num_classes
 from kgenn.conversion.recipe import Recipe
 from kgenn.data import Data, labels_of
 from kgenn.diagnostics import Diagnostic
@@ -88,7 +89,8 @@ def convert_model(
     if isinstance(timesteps, int):
         conversion, found = at(timesteps), None
     else:
-        against = Yardstick(graph, calibration.x, labels_of(graph, calibration.y, len(calibration.x)))
+        labels = labels_of(calibration.y, len(calibration.x), num_classes(graph))
+        against = Yardstick(graph, calibration.x, labels)
         found = fewest_timesteps(at, recipe.converter, against, timesteps, simulate, report)
         conversion = found.conversion
     features = features_of(graph, recipe.converter)

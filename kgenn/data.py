@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import prod
 from pathlib import Path
 
 import numpy as np
 
 from kgenn.diagnostics import Diagnostic, fail
 from kgenn.ir.archive import arrays
-from kgenn.ir.graph import Array, Graph, Shape
+from kgenn.ir.graph import Array, Shape
 from kgenn.plausibility import doubts_of_scale
 
 # How an .npy file, of a single array, begins.
@@ -123,13 +122,9 @@ def check_labels(y: Array, num_samples: int, num_classes: int) -> Array:
     return y
 
 
-def labels_of(graph: Graph, y: Array | None, num_samples: int) -> Array | None:
-    """Return labels as class indices of a model with one output, shape (N,), or None where there are none.
-
-    Raises:
-        KgennError: KG607 where they are of another number, or not classes of the model.
-    """
-    return None if y is None else check_labels(y, num_samples, prod(graph.shapes[graph.outputs[0]]))
+def labels_of(y: Array | None, num_samples: int, num_classes: int) -> Array | None:
+    """Return labels as class indices, shape (N,), or None where there are none; raise as `check_labels`."""
+    return None if y is None else check_labels(y, num_samples, num_classes)
 
 
 def parse_scale(text: str) -> Fraction:
@@ -182,9 +177,10 @@ def refuse_integers(x: Array, where: str, help: str) -> None:
     Raises:
         KgennError: KG604.
     """
-    first = np.asarray(x[:1])
-    if np.issubdtype(first.dtype, np.integer):
-        raise fail("KG604", where, f"has integers of type {first.dtype}, such as pixels from 0 to 255", help)
+    if np.issubdtype(np.asarray(x[:1]).dtype, np.integer):
+        x = np.asarray(x)
+        what = f"has integers of type {x.dtype} from {x.min(initial=0)} to {x.max(initial=0)}"
+        raise fail("KG604", where, what, help)
 
 
 def _single(x: Array) -> Array:

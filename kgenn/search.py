@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import prod
 from typing import Any
 
 import numpy as np
 
 from kgenn.conversion.base import Converter, Simulate
 from kgenn.conversion.convert import Conversion
+from kgenn.conversion.outputs import is_binary, num_classes
 from kgenn.diagnostics import KgennError, fail
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Wanted
+from kgenn.ir.scores import classes, predictions
 from kgenn.ir.spike_code import MOST_BINARY_STEPS, CodeName
 
 # The most timesteps where the user gives none.
@@ -81,8 +82,7 @@ class Yardstick:
         """Return the model's class of each sample, shape (N,)."""
         outputs = self.graph.predict(self.samples)
         assert isinstance(outputs, np.ndarray)
-        classes: Array = outputs.reshape(len(self.samples), -1).argmax(axis=1)
-        return classes
+        return classes(outputs.reshape(len(self.samples), -1), is_binary(self.graph))
 
     @property
     def classes(self) -> Array:
@@ -100,7 +100,7 @@ class Yardstick:
         for recording in simulate(network, self.samples, Wanted(curve=curve)):
             scores = recording.scores if curve else recording.scores[:, -1:]
             right = self.classes[start : start + len(scores), None]
-            correct += (scores.argmax(axis=-1) == right).sum(axis=0)
+            correct += (predictions(network, scores) == right).sum(axis=0)
             start += len(scores)
         lost: Array = 100 * (self.accuracy - correct / len(self.samples))
         return lost
@@ -159,8 +159,8 @@ def fewest_timesteps(
     Raises:
         KgennError: KG405 where no T reaches the limit, KG401 where the method has no such T as the most.
     """
-    if prod(against.graph.shapes[against.graph.outputs[0]]) == 1:
-        what = "auto compares classes, and the model has one output"
+    if num_classes(against.graph) == 1:
+        what = "auto compares classes, and the model has one output that is no sigmoid"
         raise fail("KG401", "timesteps", what, "pass a number of timesteps")
     most = search.most_timesteps or MOST_TIMESTEPS[converter.code]
     converter.check(most)

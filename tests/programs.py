@@ -37,8 +37,13 @@ def build_executable(directory: Path, *flags: str) -> Path:
 
 def classify(program: Path, directory: Path, x: Array) -> list[int]:
     """Run an executable on samples and return the classes it prints; anything on stderr is a failure."""
+    return [int(line.split()[0]) for line in printed(program, directory, x)]
+
+
+def printed(program: Path, directory: Path, x: Array) -> list[str]:
+    """Run an executable on samples and return the lines it prints; anything on stderr is a failure."""
     (directory / "samples.f32").write_bytes(np.ascontiguousarray(x, np.float32).tobytes())
     command = [str(program), str(directory / "weights.bin"), str(directory / "samples.f32")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    return [int(line) for line in done.stdout.split()]
+    return done.stdout.splitlines()

@@ -6,14 +6,18 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from kgenn import __version__
 from kgenn.backends.base import Program
 from kgenn.backends.cpp_layout import Layout
 from kgenn.backends.neuron_models import ModelContext, model_context
+from kgenn.backends.output_context import cpp_outputs
 from kgenn.backends.render import label, render, without_comments
 from kgenn.backends.weights_file import Words, values
 from kgenn.ir.network import Network, Population
 from kgenn.ir.neuron_code import Dialect
+from kgenn.ir.scores import factors
 from kgenn.ir.spike_code import CodeName
 
 WEIGHTS = "weights.bin"
@@ -76,6 +80,7 @@ def network_context(network: Network, words: Words, dialect: Dialect, describe: 
         "worths": network.code.worth(network.num_timesteps).tolist() if staged else [],
         "value_type": layout.images[network.populations[0].name].type,
         "worth_note": WORTH_NOTES[network.code_name],
+        "outputs": cpp_outputs(network) | output_words(network, words),
         "counts_readout": network.readout == "spike-count",
         "num_words": words.size,
         "tables": words.tables,
@@ -84,6 +89,12 @@ def network_context(network: Network, words: Words, dialect: Dialect, describe: 
         "any_direct": any(p["direct"] for p in running),
         "populations": running,
     }
+
+
+def output_words(network: Network, words: Words) -> Context:
+    """Return where the words have the factors, of 64 bits, that turn scores into the model's units."""
+    found = factors(network, network.num_timesteps)
+    return {"num_factors": len(found), "factors_offset": words.add(found.view(np.int32))}
 
 
 def population_context(

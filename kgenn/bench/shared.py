@@ -11,6 +11,7 @@ from typing import Any
 from kgenn.api import as_graph
 from kgenn.bench.files import File
 from kgenn.checksums import sha256_of
+from kgenn.conversion.outputs import num_classes
 from kgenn.data import Data, labels_of, load_data
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Graph, Shape
@@ -61,7 +62,7 @@ def accuracy_of(model: File, data: File, split: str, limit: int | None, scale: s
     """Return a model's accuracy, 0 to 1, as NumPy computes it; None without labels."""
     graph = model_of(model)
     test = samples_of(data, split, limit, scale, graph.input_shape)
-    labels = labels_of(graph, test.y, len(test.x))
+    labels = labels_of(test.y, len(test.x), num_classes(graph))
     return None if labels is None else Yardstick(graph, test.x, labels).accuracy
 
 

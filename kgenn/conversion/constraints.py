@@ -14,6 +14,7 @@ from kgenn.layers.conv import Conv
 from kgenn.layers.dense import Dense
 from kgenn.layers.pooling import MaxPool
 from kgenn.layers.shape import Permute, ZeroPad
+from kgenn.passes.activation import output_activations
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,10 @@ def violations(graph: Graph, converter: Converter, allow: Collection[str]) -> li
         if name not in FEATURES:
             raise fail("KG401", f"--allow {name}", "unknown feature", known_names(name, FEATURES))
     found = list(_ends(graph))
+    on_host = {node.name for node in output_activations(graph)}
     for node in graph.nodes:
-        found.extend(_never(graph, node))
+        if node.name not in on_host:
+            found.extend(_never(node))
         for name, what in _features(graph, node):
             feature = FEATURES[name]
             if name not in allow:
@@ -106,15 +109,16 @@ def _at_input(graph: Graph, node: Node) -> bool:
     return prepares and all(_at_input(graph, source) for source in sources)
 
 
-def _never(graph: Graph, node: Node) -> Iterator[Diagnostic]:
+def _never(node: Node) -> Iterator[Diagnostic]:
     """Yield what no converter can represent, whatever is allowed."""
     layer = node.layer
     if isinstance(layer, Activation):
-        yield Diagnostic("KG202", node.origin, f"has the activation {layer.function!r}", "retrain with ReLU")
-    if isinstance(layer, Softmax) and (graph.consumers[node.name] or node.name not in graph.outputs):
-        what = "is a softmax inside the network; only a final one can be dropped"
+        what = f"has the activation {layer.function!r} inside the network; only a final one can run on the host"
         yield Diagnostic("KG202", node.origin, what, "retrain with ReLU")
-    if isinstance(layer, ReLU) and (layer.negative_slope or layer.threshold):
+    if isinstance(layer, Softmax):
+        what = "is a softmax inside the network; only a final one can run on the host"
+        yield Diagnostic("KG202", node.origin, what, "retrain with ReLU")
+    if isinstance(layer, ReLU) and not layer.is_plain:
         what = f"has a ReLU with negative slope {layer.negative_slope:g} and threshold {layer.threshold:g}"
         yield Diagnostic("KG208", node.origin, what, "retrain with a plain ReLU")
 

@@ -13,6 +13,7 @@ from kgenn.conversion.base import Calibration, Recall, Settings, Simulate, anew
 from kgenn.conversion.constraints import violations
 from kgenn.conversion.max_pool import most_sources
 from kgenn.conversion.moments import moments
+from kgenn.conversion.outputs import host_activations
 from kgenn.conversion.recipe import Recipe
 from kgenn.diagnostics import KgennError, fail
 from kgenn.ir.graph import Array, Graph
@@ -92,4 +93,5 @@ def convert_graph(
     key = (converter, encoder, steps, recipe.seed)
     settings: Settings = of_graph(key, lambda: converter.settings(learnt_from))
     draft = assembler.network(settings, readout)
-    return Conversion(draft.network, assembler.graph.noted(*settings.notes), settings, draft.rounding)
+    network = replace(draft.network, output_activations=host_activations(assembler.graph))
+    return Conversion(network, assembler.graph.noted(*settings.notes), settings, draft.rounding)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kgenn.conversion.paths import is_population
 from kgenn.ir.graph import Graph, Input, Shape
-from kgenn.layers.activation import Identity, ReLU, Softmax
+from kgenn.layers.activation import Activation, Identity, ReLU, Softmax
 from kgenn.layers.affine import Affine
 from kgenn.layers.conv import Conv
 from kgenn.layers.dense import Dense
@@ -48,12 +48,12 @@ def plan(graph: Graph, lowered: Graph) -> tuple[Fate, ...]:
 
 
 REORDERING = "reordering of synapses"
-DROPPED = "dropped: scores are logits"
+ON_HOST = "runs on the host, on the scores"
 
 
 def _joined(words: list[str]) -> str:
     """Join what the parts of a layer become; these two go without saying beside anything else."""
-    telling = [w for w in words if w not in (REORDERING, DROPPED)]
+    telling = [w for w in words if w not in (REORDERING, ON_HOST)]
     return ", ".join(telling or words)
 
 
@@ -64,8 +64,8 @@ def _fate(graph: Graph, lowered: Graph, name: str) -> str:
         return "input population"
     if isinstance(layer, Identity):
         return "dropped: nothing at inference"
-    if isinstance(layer, Softmax):
-        return DROPPED
+    if isinstance(layer, Softmax | Activation):
+        return ON_HOST
     own = [n for n in (name_of(name, "identity"), name_of(name, "population")) if n in lowered.by_name]
     if own:
         return f"{_neurons(lowered.shapes[own[0]])} of its own"
@@ -73,6 +73,8 @@ def _fate(graph: Graph, lowered: Graph, name: str) -> str:
         readout = "readout" if name in lowered.outputs else "synapses"
         return f"{readout} ({layer.kernel.size:,} weights)"
     if isinstance(layer, ReLU):
+        if any(layer is each for each in lowered.postprocessing):
+            return ON_HOST
         return _neurons(lowered.shapes[name]) if kept and is_population(kept) else "fused"
     if isinstance(layer, MaxPool):
         return f"{_neurons(graph.shapes[name])} that take the maximum"

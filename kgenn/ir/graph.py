@@ -97,6 +97,7 @@ class Graph:
         name: the model's name.
         nodes: every node after all the nodes it reads.
         outputs: the names of the nodes that are the model's outputs.
+        postprocessing: activations that the host computes, one after the other, of the only output.
         notes: what passes did or declined to do, and why.
     """
 
@@ -104,6 +105,7 @@ class Graph:
     nodes: tuple[Node, ...]
     outputs: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    postprocessing: tuple[Layer, ...] = ()
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -201,6 +203,9 @@ class Graph:
                 if name in batches:
                     batches[name].append(value)
         results = tuple(np.concatenate(batches[name]) for name in self.outputs)
+        for layer in self.postprocessing:
+            with np.errstate(all="ignore"):
+                results = tuple(layer.forward(result) for result in results)
         return results[0] if len(results) == 1 else results
 
     def edit(self, change: Callable[[Node], Sequence[Node] | str | None]) -> Graph:

@@ -19,6 +19,7 @@ from kgenn.ir.connectivity import Connectivity, SumPool
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.input_statistics import InputStatistics
 from kgenn.ir.neuron_code import NeuronModel
+from kgenn.ir.output_activation import OutputActivation
 from kgenn.ir.spike_code import SPIKE_CODES, CodeName, SpikeCode
 
 # Integers up to here are exact in float32, and so is any sum of them that stays below.
@@ -176,6 +177,7 @@ class Network:
         code_name: what spikes stand for, and so when populations work; see `kgenn.ir.spike_code`.
         levels: the worth of a spike train that stands for λ.
         ann_macs: multiply-accumulates of the source model for one sample.
+        output_activations: what the host computes, one after the other, of what the last weights give.
         calibrated_on: statistics of the calibration data; None where they are not known.
         origin: how it was made, JSON-able: every option, the model, notes, rounding; no part of what it computes,
             and not stored with it. Empty where that is not known.
@@ -193,6 +195,7 @@ class Network:
     code_name: CodeName = "rate"
     levels: int = 1
     ann_macs: int = 0
+    output_activations: tuple[OutputActivation, ...] = ()
     calibrated_on: InputStatistics | None = None
     origin: Mapping[str, Any] = field(default_factory=dict, metadata={"stored": False})
 
@@ -207,6 +210,17 @@ class Network:
     def warnings(self) -> tuple[Diagnostic, ...]:
         """Return what leaves the conversion in doubt, as its origin records it."""
         return tuple(map(Diagnostic.from_dict, self.origin.get("warnings", ())))
+
+    @property
+    def is_binary(self) -> bool:
+        """Tell whether a single output says which of two classes it is: a sigmoid, above 0.5 or not."""
+        names = [activation.name for activation in self.output_activations]
+        return self.populations[-1].size == 1 and names[-1:] == ["sigmoid"]
+
+    @property
+    def num_classes(self) -> int:
+        """Return how many classes there are: two of a single sigmoid, else one for each output."""
+        return 2 if self.is_binary else self.populations[-1].size
 
     @property
     def code(self) -> SpikeCode:

@@ -15,6 +15,7 @@ from kgenn.ir.graph import Array
 from kgenn.ir.input_statistics import InputStatistics
 from kgenn.ir.network import Connection, InputCoding, InputTransform, Network, Population
 from kgenn.ir.neuron_code import NeuronModel
+from kgenn.ir.output_activation import OutputActivation
 
 # The only classes a stored network is built from; nothing else can be named in a file.
 CLASSES: dict[str, type[Any]] = {
@@ -29,6 +30,7 @@ CLASSES: dict[str, type[Any]] = {
         Network,
         NeuronModel,
         OneToOne,
+        OutputActivation,
         Population,
         Sparse,
         SumPool,

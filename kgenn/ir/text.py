@@ -35,7 +35,8 @@ def graph_text(graph: Graph) -> str:
         f"{node.name} {graph.shapes[node.name]} = {describe(node.layer)} <- {', '.join(node.inputs)}".rstrip(" <-")
         for node in graph.nodes
     ]
-    return "\n".join([f"graph {graph.name}", *lines, f"outputs {', '.join(graph.outputs)}"]) + "\n"
+    after = [f"then {describe(layer)}" for layer in graph.postprocessing]
+    return "\n".join([f"graph {graph.name}", *lines, f"outputs {', '.join(graph.outputs)}", *after]) + "\n"
 
 
 def network_text(network: Network) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import Connection, Network, Population
+from kgenn.ir.output_activation import FORMULAS, SOFTMAX, OutputActivation
 from kgenn.ir.windows import window_counts
 
 # Neurons of a population: what an index of 32 bits holds.
@@ -87,6 +88,8 @@ def _problems(network: Network) -> Iterator[str]:
     if any(not _is_shape(p.shape) for p in network.populations) or not _is_shape(network.input_shape):
         return
     yield from _input(network)
+    for activation in network.output_activations:
+        yield from _activation(activation, len(network.populations[-1].shape))
     for c in network.connections:
         sizes = network.by_name[c.source].size, network.by_name[c.target].size
         yield from (f"the connection from {c.source!r} to {c.target!r} {what}" for what in _connection(c, *sizes))
@@ -121,6 +124,16 @@ def _input(network: Network) -> Iterator[str]:
             yield f"the input of shape {moved} is transformed by an array of shape {array.shape}"
     if network.coding.levels < 1 or network.coding.low > network.coding.high:
         yield "the input coding has no levels, or no range"
+
+
+def _activation(activation: OutputActivation, rank: int) -> Iterator[str]:
+    name, params = activation.name, activation.params
+    if name == SOFTMAX:
+        known = params.keys() == {"axis"} and params["axis"] in range(-rank, 0)
+    else:
+        known = name in FORMULAS and params.keys() <= FORMULAS[name].params.keys()
+    if not known:
+        yield f"the output activation {name!r} with {dict(params)} is none that kgenn has"
 
 
 def _connection(connection: Connection, source: int, target: int) -> Iterator[str]:

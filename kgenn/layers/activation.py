@@ -1,13 +1,22 @@
-"""Activations: ReLU, which becomes neurons, and the others, which only the forward pass knows."""
+"""Activations: ReLU, which becomes neurons, and the others, which run on the host at a model's output."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
 
 from kgenn.ir.graph import Array, Layer, Shape
+from kgenn.ir.output_activation import SOFTMAX, OutputActivation, elementwise, softmax
+
+
+class OutputLayer(Layer):
+    """A layer that the host can compute, where it is the last of a model."""
+
+    @abstractmethod
+    def on_host(self) -> OutputActivation:
+        """Return what the host computes."""
 
 
 class Elementwise(Layer):
@@ -28,7 +37,7 @@ class Identity(Elementwise):
 
 
 @dataclass(frozen=True, eq=False)
-class ReLU(Elementwise):
+class ReLU(Elementwise, OutputLayer):
     """Rectify as Keras does: x where x > threshold, capped at max_value, else negative_slope·(x − threshold)."""
 
     max_value: float | None = None
@@ -44,9 +53,20 @@ class ReLU(Elementwise):
             y = np.maximum(x, np.zeros((), x.dtype))
         return y if self.max_value is None else np.minimum(y, np.asarray(self.max_value, x.dtype))
 
+    @property
+    def is_plain(self) -> bool:
+        """Tell whether it is max(x, 0), perhaps capped."""
+        return not (self.negative_slope or self.threshold)
+
+    def on_host(self) -> OutputActivation:
+        cap = {} if self.max_value is None else {"max_value": self.max_value}
+        return OutputActivation(
+            "relu", {**cap, "negative_slope": self.negative_slope, "threshold": self.threshold}
+        )
+
 
 @dataclass(frozen=True, eq=False)
-class Softmax(Layer):
+class Softmax(OutputLayer):
     """Normalise exponentials along an axis, counted from the end so that the batch axis does not matter."""
 
     axis: int = -1
@@ -57,33 +77,21 @@ class Softmax(Layer):
 
     def forward(self, *inputs: Array) -> Array:
         (x,) = inputs
-        exponentials = np.exp(x - x.max(axis=self.axis, keepdims=True))
-        result: Array = exponentials / exponentials.sum(axis=self.axis, keepdims=True)
-        return result
+        return softmax(x, self.axis)
 
-
-def _sigmoid(x: Array) -> Array:
-    result: Array = 0.5 * (np.tanh(0.5 * x) + 1.0)
-    return result
-
-
-FUNCTIONS: dict[str, Callable[[Array], Array]] = {
-    "sigmoid": _sigmoid,
-    "tanh": np.tanh,
-    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
-    "softplus": lambda x: np.logaddexp(x, 0),
-    "silu": lambda x: x * _sigmoid(x),
-    "swish": lambda x: x * _sigmoid(x),
-    "exponential": np.exp,
-}
+    def on_host(self) -> OutputActivation:
+        return OutputActivation(SOFTMAX, {"axis": self.axis})
 
 
 @dataclass(frozen=True, eq=False)
-class Activation(Elementwise):
-    """An element-wise function that no converter can turn into spikes; a key of `FUNCTIONS`."""
+class Activation(Elementwise, OutputLayer):
+    """An element-wise function that no converter turns into spikes; a key of `FORMULAS`."""
 
     function: str
 
     def forward(self, *inputs: Array) -> Array:
         (x,) = inputs
-        return FUNCTIONS[self.function](x).astype(x.dtype, copy=False)
+        return elementwise(self.function, x)
+
+    def on_host(self) -> OutputActivation:
+        return OutputActivation(self.function)

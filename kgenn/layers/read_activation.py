@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kgenn.ir.graph import Layer, Shape
-from kgenn.layers.activation import FUNCTIONS, Activation, Identity, ReLU, Softmax
+from kgenn.ir.output_activation import FORMULAS
+from kgenn.layers.activation import Activation, Identity, ReLU, Softmax
 from kgenn.layers.config import LayerConfig, LayerReader, only
 from kgenn.layers.weights import Weights
 
@@ -15,7 +16,8 @@ _NAMED: dict[str, tuple[Layer, ...]] = {
     "relu6": (ReLU(6.0),),
     "leaky_relu": (ReLU(negative_slope=0.2),),  # the default slope of keras.activations.leaky_relu
     "softmax": (Softmax(),),
-    **{name: (Activation(name),) for name in FUNCTIONS},
+    "swish": (Activation("silu"),),
+    **{name: (Activation(name),) for name in FORMULAS if name != "relu"},
 }
 
 

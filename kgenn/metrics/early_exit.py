@@ -16,9 +16,10 @@ import numpy as np
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
+from kgenn.ir.output_activation import softmax
 from kgenn.ir.recording import Recording
+from kgenn.ir.scores import in_model_units, predictions
 from kgenn.metrics.counts import spike_counts, spikes_per_neuron, synaptic_operations
-from kgenn.metrics.scores import in_model_units, softmax
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,11 +104,11 @@ class ExitTally:
         """Add one batch with its scores after every step and all its spikes; `labels` has shape (batch,)."""
         assert recording.raster is not None, "the recording has no spikes"
         needed = exit_steps(self.network, recording.scores, self.confidence)
-        predictions = recording.scores[np.arange(len(needed)), needed - 1].argmax(axis=-1)
+        classes = predictions(self.network, recording.scores)[np.arange(len(needed)), needed - 1]
         self.timesteps.append(needed)
-        self.predictions.append(predictions)
+        self.predictions.append(classes)
         if labels is not None:
-            self.correct += int((predictions == labels).sum())
+            self.correct += int((classes == labels).sum())
         for population in self.network.spiking:
             for raster, steps in zip(recording.raster[population.name], needed, strict=True):
                 self.counts[population.name] += spike_counts(population, raster[:steps])

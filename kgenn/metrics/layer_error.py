@@ -14,6 +14,7 @@ import numpy as np
 
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network, Population
+from kgenn.ir.scores import activated, classes
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,10 @@ class ErrorTally:
             self.sums[p.name] = self.sums.get(p.name, np.zeros(len(row))) + np.array(row)
         self.num_samples += len(x)
         if labels is not None:
-            self.ann_correct += int((ideal[network.populations[-1].name].argmax(axis=1) == labels).sum())
+            readout = network.populations[-1]
+            values = ideal[readout.name].reshape(-1, *readout.shape) * readout.scale
+            own = classes(activated(network, values.reshape(len(x), -1)), network.is_binary)
+            self.ann_correct += int((own == labels).sum())
 
     def errors(self) -> tuple[LayerError, ...]:
         """Return the errors of each hidden population, in order."""

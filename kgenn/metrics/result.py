@@ -12,11 +12,11 @@ from kgenn.diagnostics import Diagnostic
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Recording
+from kgenn.ir.scores import outputs, predictions
 from kgenn.ir.timing import Timing
 from kgenn.metrics.counts import spikes_per_neuron, synaptic_operations
 from kgenn.metrics.early_exit import EarlyExit
 from kgenn.metrics.energy import BREAK_EVEN_SPIKES, Energy, estimate
-from kgenn.metrics.scores import in_model_units
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,7 @@ class Result:
     """The outcome of running a network on a data set.
 
     Attributes:
-        accuracy: the share of samples whose largest score is their label's, 0 to 1; None without labels.
+        accuracy: the share of samples whose prediction is their label, 0 to 1; None without labels.
         num_samples, num_timesteps: N and T, the steps in which a population works.
         latency_steps: steps from a sample's start until the readout has worked, where every connection takes one,
             as in hardware and GeNN: depth + T, or depth · (T + 1) + T of a staged network, whose populations
@@ -40,8 +40,10 @@ class Result:
         energy: arithmetic energy of one inference.
         wall_seconds, cpu_seconds: of the simulation.
         kernel_seconds: of each kind of kernel, where it was asked for and the backend measures it.
-        predictions: shape (N,), the class of each sample.
-        scores: shape (N, num_classes), the readout after the last step, in the model's units.
+        predictions: shape (N,), the class of each sample: its largest score, or, where the model ends in a single
+            sigmoid, whether that is above 0.5.
+        scores: shape (N, num_outputs), float32, what stands for the model's outputs after the last step: the
+            readout in the model's units, after the model's final activation.
         early_exit: the outcome where samples end once they are decided; None unless it was asked for.
         warnings: what leaves the figures in doubt.
     """
@@ -117,22 +119,31 @@ class Result:
         return "\n".join([*rows, *map(str, self.warnings)])
 
 
+def final_scores(network: Network, raw: Array) -> Array:
+    """Return the readout after the last step as the model's outputs, float32, shape (N, num_outputs)."""
+    with np.errstate(over="ignore"):  # infinite, as it is in Keras
+        return outputs(network, raw, network.num_timesteps).astype(np.float32)
+
+
 class Tally:
     """Add up recordings batch by batch."""
 
     def __init__(self, network: Network) -> None:
         self.network = network
         self.final_scores: list[Array] = []
+        self.predictions: list[Array] = []
         self.correct = np.zeros(network.num_timesteps, np.int64)
         self.counts = {p.name: np.zeros(p.size, np.int64) for p in network.spiking}
 
     def add(self, recording: Recording, labels: Array | None) -> None:
         """Add one batch; `labels` has shape (batch,)."""
         self.final_scores.append(recording.scores[:, -1])
+        classes = predictions(self.network, recording.scores)
+        self.predictions.append(classes[:, -1])
         for name, counts in recording.spike_counts.items():
             self.counts[name] += counts.sum(axis=0)
         if labels is not None:
-            self.correct += (recording.scores.argmax(axis=-1) == labels[:, None]).sum(axis=0)
+            self.correct += (classes == labels[:, None]).sum(axis=0)
 
     def result(
         self,
@@ -168,7 +179,7 @@ class Tally:
             wall_seconds=wall_seconds,
             cpu_seconds=cpu_seconds,
             kernel_seconds=kernel_seconds or {},
-            predictions=raw.argmax(axis=-1),
-            scores=in_model_units(network, raw, network.num_timesteps).astype(np.float32),
+            predictions=np.concatenate([np.zeros(0, np.int64), *self.predictions]),
+            scores=final_scores(network, raw),
             early_exit=early_exit,
         )

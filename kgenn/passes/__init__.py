@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kgenn.ir.graph import Graph
-from kgenn.passes.activation import drop_final_softmax, fuse_relus
+from kgenn.passes.activation import fuse_relus, leave_output_activations_to_host
 from kgenn.passes.batch_norm import fold_batch_norm
 from kgenn.passes.concatenation import split_relus_of_concatenations
 from kgenn.passes.layout import absorb_into_input, cancel_permutes
@@ -25,7 +25,7 @@ PASSES: tuple[Pass, ...] = (
     drop_identities,
     cancel_permutes,
     absorb_into_input,
-    drop_final_softmax,
+    leave_output_activations_to_host,
     split_relus_of_concatenations,
     fold_batch_norm,
     rectify_before_max_pool,

@@ -1,25 +1,56 @@
-"""Drop a final softmax, and fuse ReLUs that follow one another."""
+"""Leave a model's final activation to the host, and fuse ReLUs that follow one another."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from kgenn.ir.graph import Graph, Node
-from kgenn.layers.activation import ReLU, Softmax
+from kgenn.ir.graph import Graph, Layer, Node
+from kgenn.layers.activation import Activation, Identity, ReLU, Softmax
+from kgenn.layers.shape import Permute, Reshape
 from kgenn.passes.options import LoweringOptions
 
 
-def drop_final_softmax(graph: Graph, options: LoweringOptions) -> Graph:
-    """Read the logits instead of a softmax at an output: it is monotonic, so that the predictions stay."""
+def leave_output_activations_to_host(graph: Graph, options: LoweringOptions) -> Graph:
+    """Let the host compute the activations that end a model, of what its last weights give.
 
-    dropped = {
-        name: graph.by_name[name].inputs[0]
-        for name in graph.outputs
-        if isinstance(graph.by_name[name].layer, Softmax) and not graph.consumers[name]
-    }
-    edited = graph.edit(lambda node: dropped.get(node.name))
-    return edited.noted(*(f"{name}: final softmax dropped; scores are logits" for name in dropped))
+    No population can be a softmax or a sigmoid, and none is needed: nothing in the network reads them. An
+    element-wise one also leaves from before a transposition or a reshape: f(P x) = P f(x). A plain ReLU stays; see
+    `fit_readout`.
+
+    Declines for a graph with several outputs, and for an activation that something else reads too.
+    """
+    final = output_activations(graph)
+    names = [node.name for node in reversed(final)]
+    layers = tuple(node.layer for node in reversed(final))
+    edited = graph.edit(lambda node: node.inputs[0] if node.name in names else None)
+    edited = replace(edited, postprocessing=(*layers, *graph.postprocessing))
+    return edited.noted(*(f"{name}: runs on the host, after the readout" for name in names))
+
+
+def output_activations(graph: Graph) -> tuple[Node, ...]:
+    """Return the activations that the host can compute after the network, the last first."""
+    if len(graph.outputs) != 1 or graph.consumers[graph.outputs[0]]:
+        return ()
+    found: list[Node] = []
+    node, moved = graph.by_name[graph.outputs[0]], False
+    while True:
+        layer = node.layer
+        is_first_softmax = isinstance(layer, Softmax) and not any(isinstance(n.layer, Softmax) for n in found)
+        if _is_elementwise(layer) or (is_first_softmax and not moved):
+            found.append(node)
+        elif isinstance(layer, Permute | Reshape):
+            moved = True
+        elif not isinstance(layer, Identity):
+            return tuple(found)
+        if len(graph.consumers[node.inputs[0]]) != 1:
+            return tuple(found)
+        node = graph.by_name[node.inputs[0]]
+
+
+def _is_elementwise(layer: Layer) -> bool:
+    """Tell whether a layer is an element-wise activation other than a plain ReLU."""
+    return isinstance(layer, Activation) or (isinstance(layer, ReLU) and not layer.is_plain)
 
 
 def fuse_relus(graph: Graph, options: LoweringOptions) -> Graph:
@@ -32,20 +63,16 @@ def fuse_relus(graph: Graph, options: LoweringOptions) -> Graph:
     def change(node: Node) -> Sequence[Node] | None:
         seen[node.name] = node
         source = seen[node.inputs[0]] if node.inputs else node
-        if source is node or not (_is_plain(node) and _is_plain(source)):
+        own, before = node.layer, source.layer
+        if source is node or not (isinstance(own, ReLU) and isinstance(before, ReLU)):
+            return None
+        if not (own.is_plain and before.is_plain):
             return None
         if len(graph.consumers[source.name]) > 1 or source.name in graph.outputs:
             return None
-        assert isinstance(node.layer, ReLU)
-        assert isinstance(source.layer, ReLU)
-        caps = [cap for cap in (node.layer.max_value, source.layer.max_value) if cap is not None]
+        caps = [cap for cap in (own.max_value, before.max_value) if cap is not None]
         fused = replace(node, layer=ReLU(min(caps, default=None)), inputs=source.inputs)
         seen[node.name] = fused
         return (fused,)
 
     return graph.edit(change).pruned()
-
-
-def _is_plain(node: Node) -> bool:
-    layer = node.layer
-    return isinstance(layer, ReLU) and layer.negative_slope == 0 and layer.threshold == 0

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from kgenn.ir.graph import Array, Graph, Input
+from kgenn.ir.graph import Graph, Input, Layer
 from kgenn.ir.text import graph_text
-from kgenn.layers.activation import Identity, ReLU, Softmax
+from kgenn.layers.activation import Activation, Identity, ReLU, Softmax
 from kgenn.layers.affine import Affine
 from kgenn.layers.conv import Conv
 from kgenn.layers.merge import Add
 from kgenn.layers.pooling import AveragePool
 from kgenn.layers.shape import Permute
 from kgenn.passes import PASSES, LoweringOptions, Pass, lower
-from kgenn.passes.activation import drop_final_softmax, fuse_relus
+from kgenn.passes.activation import fuse_relus, leave_output_activations_to_host
 from kgenn.passes.batch_norm import fold_affine, fold_batch_norm
 from kgenn.passes.layout import absorb_into_input, cancel_permutes
 from kgenn.passes.noops import drop_identities
@@ -35,14 +35,6 @@ each_network = pytest.mark.parametrize("name", RECIPES)
 each_options = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 
 
-def softmaxed(graph: Graph, x: Array) -> Array:
-    """Return the output after a final softmax, whether the graph still has it or not."""
-    y = graph.predict(x)
-    assert isinstance(y, np.ndarray)
-    last = graph.by_name[graph.outputs[0]].layer
-    return y if isinstance(last, Softmax) else Softmax().forward(y)
-
-
 def each_stage(graph: Graph, options: LoweringOptions) -> Iterator[tuple[Pass, Graph, Graph]]:
     """Yield (pass, graph, graph after it): each pass on the graph as built, and on what those before it left."""
     staged = graph
@@ -58,9 +50,9 @@ def each_stage(graph: Graph, options: LoweringOptions) -> Iterator[tuple[Pass, G
 def test_every_pass_leaves_what_the_graph_computes(name: str, options: LoweringOptions) -> None:
     graph = build(name)
     x = samples(graph, 4, -1.0, 1.0)
-    expected = softmaxed(graph, x)
+    expected = graph.predict(x)
     for apply, _, after in each_stage(graph, options):
-        np.testing.assert_allclose(softmaxed(after, x), expected, rtol=1e-4, atol=1e-6, err_msg=apply.__name__)
+        np.testing.assert_allclose(after.predict(x), expected, rtol=1e-4, atol=1e-6, err_msg=apply.__name__)
 
 
 @each_options
@@ -96,19 +88,37 @@ def test_identities_are_dropped() -> None:
     assert layers(drop_identities(build("softmax"), DEFAULT), Identity) == []
 
 
-def test_a_final_softmax_is_dropped_with_a_note() -> None:
-    graph = drop_final_softmax(build("softmax"), DEFAULT)
-    assert graph.outputs == ("dense_4",)
-    assert graph.notes == ("softmax_5: final softmax dropped; scores are logits",)
+def test_a_final_softmax_is_left_to_the_host_with_a_note() -> None:
+    graph = leave_output_activations_to_host(build("softmax"), DEFAULT)
+    assert (graph.outputs, [type(layer) for layer in graph.postprocessing]) == (("dense_4",), [Softmax])
+    assert graph.notes == ("softmax_5: runs on the host, after the readout",)
 
 
-def test_a_softmax_that_others_read_is_kept_without_a_note() -> None:
-    b = Build("inner softmax", (7,))
-    inner = b.add(Softmax(), b.dense("input", 4))
+def test_a_chain_of_activations_leaves_in_its_order_through_a_transposition() -> None:
+    b = Build("chain", (4, 5, 2))
+    x = b.add(Permute((1, 0, 2)), b.add(Activation("tanh"), b.conv("input", 3)))
+    graph = b.graph(b.add(Softmax(-2), b.add(Activation("sigmoid"), b.add(ReLU(2.0, 0.1), x))))
+    left = leave_output_activations_to_host(graph, DEFAULT)
+    kinds = [getattr(layer, "function", type(layer).__name__) for layer in left.postprocessing]
+    assert kinds == ["tanh", "ReLU", "sigmoid", "Softmax"]
+    x_in = samples(graph, 3, -1.0, 1.0)
+    np.testing.assert_allclose(left.predict(x_in), graph.predict(x_in), rtol=1e-6)
+
+
+@pytest.mark.parametrize("layer", [Softmax(), Activation("sigmoid"), ReLU(None, 0.3)])
+def test_an_activation_that_others_read_is_kept_without_a_note(layer: Layer) -> None:
+    b = Build("inner activation", (7,))
+    inner = b.add(layer, b.dense("input", 4))
     b.dense(inner, 2)
-    graph = drop_final_softmax(b.graph(inner), DEFAULT)
+    graph = leave_output_activations_to_host(b.graph(inner), DEFAULT)
     assert graph.outputs == (inner,)
     assert graph.notes == ()
+
+
+def test_a_softmax_before_a_transposition_is_kept() -> None:
+    b = Build("softmax inside", (4, 5, 2))
+    graph = b.graph(b.add(Permute((1, 0, 2)), b.add(Softmax(), b.conv("input", 3))))
+    assert leave_output_activations_to_host(graph, DEFAULT).outputs == graph.outputs
 
 
 def test_batch_normalisation_disappears_into_the_weights_before_it() -> None:

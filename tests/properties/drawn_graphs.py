@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from kgenn.ir.graph import Array, Graph, Shape
 from kgenn.ir.windows import Padding
-from kgenn.layers.activation import Identity, ReLU, Softmax
+from kgenn.layers.activation import Activation, Identity, ReLU, Softmax
 from kgenn.layers.affine import Normalization, Rescaling
 from kgenn.layers.merge import Add, Concatenate
 from kgenn.layers.pooling import MaxPool
@@ -248,7 +248,7 @@ def prepared(d: Drawing) -> str:
 
 
 def headed(d: Drawing, x: str) -> str:
-    """Add what makes scores of a node: a pooling, dense layers, perhaps a softmax or ReLU; or a map of scores."""
+    """Add what makes scores of a node: a pooling, dense layers, perhaps an activation; or a map of scores."""
     if len(d.shape(x)) > 1:
         kind = d.pick("flatten", "flatten", "average", "max", "map")
         if kind == "map":
@@ -261,8 +261,10 @@ def headed(d: Drawing, x: str) -> str:
     if d.pick(False, True):
         x = dense(d, x)
     x = d.dense(x, d.number(1, 5), d.pick(False, True))
-    end = d.pick("scores", "scores", "scores", "softmax", "relu")
-    return d.add(Softmax(), x) if end == "softmax" else d.relu(x) if end == "relu" else x
+    end = d.pick("scores", "scores", "scores", "softmax", "relu", "sigmoid")
+    if end in ("softmax", "sigmoid"):
+        return d.add(Softmax() if end == "softmax" else Activation(end), x)
+    return d.relu(x) if end == "relu" else x
 
 
 SHAPES: st.SearchStrategy[Shape] = st.one_of(

@@ -17,7 +17,7 @@ import numpy as np
 from keras import layers
 
 from kgenn.ir.graph import Array, Graph, Node
-from kgenn.layers.activation import Identity, ReLU, Softmax
+from kgenn.layers.activation import Activation, Identity, ReLU, Softmax
 from kgenn.layers.affine import BatchNorm, Normalization, Rescaling
 from kgenn.layers.conv import Conv
 from kgenn.layers.dense import Dense
@@ -170,6 +170,7 @@ def reshape(layer: Reshape) -> Made:
 
 
 SIMPLE: dict[type, Callable[[Any], Made]] = {
+    Activation: lambda layer: (layers.Activation(layer.function), []),
     Add: lambda layer: (layers.Add(), []),
     BatchNorm: batch_norm,
     Concatenate: lambda layer: (layers.Concatenate(axis=layer.axis), []),

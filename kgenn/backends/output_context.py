@@ -1,0 +1,55 @@
+"""What the templates of generated programs say of a network's outputs, from one description."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from kgenn.ir.network import Network
+from kgenn.ir.output_activation import CPP, PYTHON, Spelling
+from kgenn.ir.scores import THRESHOLD
+
+
+def output_context(network: Network, spelling: Spelling) -> dict[str, Any]:
+    """Return how scores become outputs.
+
+    Returns:
+        before, after: expressions in `x`, one after the other, of the element-wise activations before and after
+            the softmax; all are before where there is none.
+        softmax: None, or its axis counted from the end, and how many groups, values of a group and values beside
+            each other there are.
+        binary: whether a single sigmoid says the class.
+    """
+    shape, chain = network.populations[-1].shape, network.output_activations
+    axes = [activation.axis for activation in chain]
+    place = next((i for i, axis in enumerate(axes) if axis is not None), len(chain))
+    softmax = None
+    if place < len(chain):
+        axis = axes[place]
+        assert axis is not None
+        index = axis + len(shape)
+        softmax = {
+            "axis": axis,
+            "groups": prod(shape[:index]),
+            "length": shape[index],
+            "beside": prod(shape[index + 1 :]),
+        }
+    return {
+        "before": [activation.code(spelling) for activation in chain[:place]],
+        "softmax": softmax,
+        "after": [activation.code(spelling) for activation in chain[place + 1 :]],
+        "names": ", ".join(activation.name for activation in chain),
+        "binary": network.is_binary,
+        "threshold": THRESHOLD,
+        "shape": shape,
+    }
+
+
+def cpp_outputs(network: Network) -> dict[str, Any]:
+    """Return `output_context` in C++."""
+    return output_context(network, CPP)
+
+
+def python_outputs(network: Network) -> dict[str, Any]:
+    """Return `output_context` in Python with NumPy."""
+    return output_context(network, PYTHON)

@@ -1,0 +1,188 @@
+"""Output activations: what the host computes of a network's outputs, written once and rendered to each target.
+
+A readout gives the value that the model's last weights give. The model's final activation is no neuron's work: it
+runs on the host, after the network, in float64. An element-wise one is an expression in `x` and its parameters, of
+`+ - * /`, one comparison, `a if c else b` and the functions of a `Spelling`; a softmax runs along an axis.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from kgenn.ir.graph import Array, Shape
+
+SOFTMAX = "softmax"
+# A cap that no float32 exceeds.
+NO_CAP = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True)
+class Formula:
+    """An element-wise activation.
+
+    Attributes:
+        code: an expression in `x` and the parameters.
+        params: with their default values.
+        increasing: a larger x gives a larger value, whatever the parameters.
+    """
+
+    code: str
+    params: Mapping[str, float] = field(default_factory=dict)
+    increasing: bool = True
+
+
+FORMULAS: dict[str, Formula] = {
+    "elu": Formula("x if x > 0 else expm1(min(x, 0))"),
+    "exponential": Formula("exp(x)"),
+    "gelu": Formula("0.5 * x * (1 + erf(x / 1.4142135623730951))", increasing=False),
+    "log_sigmoid": Formula("min(x, 0) - log1p(exp(-abs(x)))"),
+    "mish": Formula("x * tanh(max(x, 0) + log1p(exp(-abs(x))))", increasing=False),
+    "relu": Formula(
+        "min(x if x > threshold else negative_slope * (x - threshold), max_value)",
+        {"max_value": NO_CAP, "negative_slope": 0.0, "threshold": 0.0},
+        increasing=False,
+    ),
+    "selu": Formula("1.0507009873554805 * (x if x > 0 else 1.6732632423543772 * expm1(min(x, 0)))"),
+    "sigmoid": Formula("1 / (1 + exp(-x))"),
+    "silu": Formula("x / (1 + exp(-x))", increasing=False),
+    "softplus": Formula("max(x, 0) + log1p(exp(-abs(x)))"),
+    "softsign": Formula("x / (1 + abs(x))"),
+    "tanh": Formula("tanh(x)"),
+}
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """How a language writes what formulas hold.
+
+    Attributes:
+        functions: each function, with {0}, {1} for its arguments.
+        choice: `a if c else b`, with {0} for a, {1} for c and {2} for b.
+    """
+
+    functions: Mapping[str, str]
+    choice: str
+
+
+PYTHON = Spelling(
+    {
+        "abs": "np.abs({0})",
+        "erf": "np.vectorize(math.erf, otypes=[float])({0})",
+        "exp": "np.exp({0})",
+        "expm1": "np.expm1({0})",
+        "log1p": "np.log1p({0})",
+        "max": "np.maximum({0}, {1})",
+        "min": "np.minimum({0}, {1})",
+        "tanh": "np.tanh({0})",
+    },
+    "np.where({1}, {0}, {2})",
+)
+CPP = Spelling(
+    {
+        "abs": "std::fabs({0})",
+        "erf": "std::erf({0})",
+        "exp": "std::exp({0})",
+        "expm1": "std::expm1({0})",
+        "log1p": "std::log1p({0})",
+        "max": "std::fmax({0}, {1})",
+        "min": "std::fmin({0}, {1})",
+        "tanh": "std::tanh({0})",
+    },
+    "({1} ? {0} : {2})",
+)
+
+
+@dataclass(frozen=True)
+class OutputActivation:
+    """What the host computes of every output, or of all outputs together.
+
+    Attributes:
+        name: a key of `FORMULAS`, or "softmax".
+        params: of the formula; a softmax has `axis`, counted from the end.
+    """
+
+    name: str
+    params: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def axis(self) -> int | None:
+        """Return the axis of a softmax, from the end; None for what is element-wise."""
+        return int(self.params["axis"]) if self.name == SOFTMAX else None
+
+    def apply(self, values: Array) -> Array:
+        """Return the activation of values of shape (..., *output shape), in their own type."""
+        if self.axis is not None:
+            return softmax(values, self.axis)
+        return elementwise(self.name, values, self.params)
+
+    def code(self, spelling: Spelling) -> str:
+        """Return the expression in `x`, with the values of its parameters in place, of an element-wise one."""
+        formula = FORMULAS[self.name]
+        return spelled(formula.code, spelling, {**formula.params, **self.params})
+
+    def keeps_order(self, shape: Shape) -> bool:
+        """Tell whether the largest of the values of a sample stays the only largest one."""
+        if self.axis is not None:
+            return shape[self.axis] == math.prod(shape)
+        return FORMULAS[self.name].increasing
+
+
+def elementwise(name: str, x: Array, params: Mapping[str, float] | None = None) -> Array:
+    """Return an element-wise activation of values, in their own type."""
+    formula = FORMULAS[name]
+    kind = x.dtype.type
+    names = {key: kind(value) for key, value in {**formula.params, **(params or {})}.items()}
+    with np.errstate(all="ignore"):  # what overflows is infinite, as it is in Keras
+        return np.asarray(_compiled(name)(x, **names), x.dtype)
+
+
+def softmax(values: Array, axis: int = -1) -> Array:
+    """Return exponentials that add up to 1 along an axis."""
+    raised = np.exp(values - values.max(axis=axis, keepdims=True))
+    shares: Array = raised / raised.sum(axis=axis, keepdims=True)
+    return shares
+
+
+@cache
+def _compiled(name: str) -> Callable[..., Any]:
+    """Return the function of a formula, made of the very text that generated Python programs hold."""
+    formula = FORMULAS[name]
+    arguments = ", ".join(["x", *formula.params])
+    function: Callable[..., Any] = eval(
+        f"lambda {arguments}: {spelled(formula.code, PYTHON, {})}", {"np": np, "math": math}
+    )
+    return function
+
+
+def spelled(code: str, spelling: Spelling, values: Mapping[str, float]) -> str:
+    """Render a formula in a language, with numbers in place of the names in `values`."""
+
+    def sub(node: ast.expr) -> str:
+        match node:
+            case ast.Name(id=name):
+                return f"({values[name]!r})" if name in values else name
+            case ast.Constant(value=int() | float() as number):
+                return repr(float(number))
+            case ast.BinOp(left=left, op=op, right=right):
+                return f"({sub(left)} {_OPERATORS[type(op)]} {sub(right)})"
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return f"(-{sub(operand)})"
+            case ast.Compare(left=left, ops=[ast.Gt()], comparators=[right]):
+                return f"({sub(left)} > {sub(right)})"
+            case ast.IfExp(test=test, body=body, orelse=orelse):
+                return spelling.choice.format(sub(body), sub(test), sub(orelse))
+            case ast.Call(func=ast.Name(id=name), args=args):
+                return spelling.functions[name].format(*map(sub, args))
+        raise AssertionError(f"not in the language of formulas: {ast.unparse(node)}")
+
+    return sub(ast.parse(code, mode="eval").body)
+
+
+_OPERATORS: Mapping[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
