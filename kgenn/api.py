@@ -18,13 +18,13 @@ from kgenn.backends.base import RunOptions, Simulator, Work
 from kgenn.backends.simulate import simulate
 from kgenn.checksums import sha256_of
 from kgenn.conversion.base import Converter
-from kgenn.conversion.constraints import violations
-from kgenn.conversion.data_norm import DataNorm
+from kgenn.conversion.constraints import known_features
+from kgenn.conversion.convert import check_and_lower
 from kgenn.conversion.recipe import recipe_of
 from kgenn.convert_model import convert_model
 from kgenn.credits import credits_of
 from kgenn.data import Data, labels_of, parse_scale, refuse_integers
-from kgenn.diagnostics import Diagnostic, announce, fail
+from kgenn.diagnostics import Diagnostic, KgennError, announce, fail
 from kgenn.encoders.base import Encoder
 from kgenn.frontend import load
 from kgenn.ir.graph import Array, Graph
@@ -52,18 +52,32 @@ Progress = Callable[[int], None]
 Observer = Callable[[int, Array, Recording], None]
 
 
-def check(model: Any, converter: Converter | None = None, allow: Collection[str] = ()) -> list[Diagnostic]:
-    """Return everything in a model that the profile does not admit, in layer order; empty if it converts.
+def check(
+    model: Any,
+    converter: Converter | None = None,
+    allow: Collection[str] = (),
+    *,
+    encoder: Encoder | None = None,
+    residual: Literal["direct", "identity"] = "direct",
+    pooling: Literal["auto", "fold", "population"] = "auto",
+    readout: ReadoutKind | None = None,
+) -> list[Diagnostic]:
+    """Return why a model does not convert, in layer order; empty if it does, whatever the calibration data.
 
-    Args:
-        model: a path to .h5 or .keras, a live keras.Model, or a Graph.
-        converter: `DataNorm()` if not given.
-        allow: features beyond the strict profile, such as "bias" or "batch-norm".
+    Found are all violations of the profile; where there is none, all that no connection or neuron can be. The
+    arguments are those of `convert`.
 
     Raises:
-        KgennError: KG1xx where the model cannot be read.
+        KgennError: KG1xx where the model cannot be read, KG401 for options that do not go together.
     """
-    return violations(as_graph(model), converter or DataNorm(), allow)
+    graph = as_graph(model)
+    recipe = recipe_of(converter, encoder, allow, LoweringOptions(residual, pooling), readout)
+    known_features(allow)
+    try:
+        check_and_lower(graph, recipe, thorough=True)
+    except KgennError as error:
+        return list(error.diagnostics)
+    return []
 
 
 def convert(

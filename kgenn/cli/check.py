@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from kgenn.api import as_graph
 from kgenn.cli.console import print_json, print_line, print_notes, print_table
-from kgenn.cli.options import PATH, allow_flag, chosen, json_flag, lowering_flags, lowering_of
+from kgenn.cli.options import PATH, READOUT, allow_flag, chosen, json_flag, lowering_flags, lowering_of
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.convert import check_and_lower
 from kgenn.conversion.paths import is_population
 from kgenn.conversion.plan import Fate, plan
 from kgenn.conversion.recipe import recipe_of
 from kgenn.diagnostics import KgennError
+from kgenn.encoders import ENCODERS
 from kgenn.ir.graph import Graph
+from kgenn.ir.network import ReadoutKind
 from kgenn.report.words import times
 
 
@@ -26,20 +28,34 @@ from kgenn.report.words import times
 @click.option(
     "--converter", default="data-norm", show_default=True, metavar="NAME", help="See kgenn list methods."
 )
+@click.option("--encoder", metavar="NAME", help="See kgenn list encoders.  [default: the converter's]")
+@click.option("--readout", metavar=f"[{'|'.join(get_args(ReadoutKind))}]", help=READOUT)
 @allow_flag
 @lowering_flags
 @json_flag
-def check(model: Path, converter: str, allow: tuple[str, ...], as_json: bool, **lowering: Any) -> None:
+def check(
+    model: Path,
+    converter: str,
+    encoder: str | None,
+    readout: ReadoutKind | None,
+    allow: tuple[str, ...],
+    as_json: bool,
+    **lowering: Any,
+) -> None:
     """Show what each layer of a model becomes, or what is wrong with it.
 
     MODEL is an .h5 or .keras file. All violations of the profile are printed to stderr in layer order, with what
-    mends them, and the exit code is then 1.
+    mends them, and the exit code is then 1; where there is none, so is all that no connection or neuron can be. A
+    model that is approved here converts with the same options, unless its calibration data leave a layer silent or
+    without a grid.
     """
     head = {"model": model.name, "converter": converter, "allow": list(allow)}
     try:
         method = chosen(CONVERTERS, converter, {})
         graph = as_graph(model)
-        lowered = check_and_lower(graph, recipe_of(method, allow=allow, lowering=lowering_of(lowering)))
+        coder = None if encoder is None else chosen(ENCODERS, encoder, {})
+        recipe = recipe_of(method, coder, allow, lowering_of(lowering), readout)
+        lowered = check_and_lower(graph, recipe, thorough=True)
     except KgennError as error:
         if as_json:
             print_json({**head, "ok": False, "diagnostics": [d.to_dict() for d in error.diagnostics]})

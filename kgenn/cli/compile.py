@@ -20,6 +20,7 @@ from kgenn.cli.console import print_diagnostics, print_line, print_notes, print_
 from kgenn.cli.headings import HeadedCommand
 from kgenn.cli.options import (
     PATH,
+    READOUT,
     allow_flag,
     chosen,
     converter_flags,
@@ -35,11 +36,10 @@ from kgenn.cli.options import (
     timesteps_of,
 )
 from kgenn.conversion import CONVERTERS
-from kgenn.conversion.constraints import violations
+from kgenn.conversion.convert import check_and_lower
 from kgenn.conversion.recipe import Recipe
 from kgenn.convert_model import Converted, convert_model
 from kgenn.data import Data
-from kgenn.diagnostics import KgennError
 from kgenn.encoders import ENCODERS
 from kgenn.ir.network import ReadoutKind
 from kgenn.report.contents import network_contents
@@ -67,7 +67,6 @@ class Request:
     timesteps: int | Search
 
 
-READOUT = "What scores a class.  [default: the converter's]"
 TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto: the fewest.  [default: the converter's]"
 
 
@@ -150,12 +149,10 @@ def convert(request: Request, report: Report) -> tuple[Converted, Data]:
         report: called with each number of timesteps that a search tries.
 
     Raises:
-        KgennError: with every violation of the profile before anything else.
+        KgennError: with every reason why the model does not convert before anything else.
     """
     graph, recipe = as_graph(request.model), request.recipe
-    found = violations(graph, recipe.converter, recipe.allow)
-    if found:
-        raise KgennError(found)
+    check_and_lower(graph, recipe)
     data = read_samples(request.calibration, request.split, request.samples)
     data = scaled(data, graph.input_shape, request.scale, None, request.calibration)
     return convert_model(graph, recipe, data, request.timesteps, simulate, report=report), data

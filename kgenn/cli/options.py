@@ -30,6 +30,7 @@ T = TypeVar("T")
 Decorator = Callable[[C], C]
 PATH = click.Path(path_type=Path)
 AUTO = "auto"
+READOUT = "What scores a class.  [default: the converter's]"
 METAVARS: Mapping[type, str] = {int: "N", float: "X"}
 
 

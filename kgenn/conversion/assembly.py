@@ -19,13 +19,14 @@ from kgenn.conversion.base import Converter, Settings
 from kgenn.conversion.compose import compose
 from kgenn.conversion.grid import LARGEST_READOUT_UNIT, LARGEST_UNIT, Gridded, Inflow, to_grid
 from kgenn.conversion.incoming import Incoming, incoming, population_name
-from kgenn.conversion.max_pool import most_sources, pool_dynamics, pool_kernel
+from kgenn.conversion.legality import Spikes, pool_refusals, spikes_of
+from kgenn.conversion.max_pool import pool_dynamics, pool_kernel
 from kgenn.conversion.moments import Moments
 from kgenn.conversion.neurons import READOUTS, in_double
 from kgenn.conversion.paths import Path, is_population
 from kgenn.conversion.precision import PIXEL_LEVELS, Source
 from kgenn.conversion.scales import cap_of
-from kgenn.diagnostics import fail
+from kgenn.diagnostics import KgennError
 from kgenn.encoders.base import Encoder
 from kgenn.ir.graph import Array, Graph, Input, Node, Shape
 from kgenn.ir.network import EXACT, Connection, InputCoding, InputTransform, Network, Population, ReadoutKind
@@ -75,8 +76,12 @@ class Assembler:
     @property
     def spike_range(self) -> tuple[int, int]:
         """Return the least and the largest value of a spike of any population."""
-        low, high = self.converter.spike_range(self.num_timesteps)
-        return (min(low, -1) if self.coding.low < 0 and not self.coding.analog else low), high
+        return self.spikes.range
+
+    @property
+    def spikes(self) -> Spikes:
+        """Return what decides which poolings neurons can do."""
+        return spikes_of(self.converter, self.coding, self.num_timesteps)
 
     def network(self, settings: Settings, readout: ReadoutKind) -> Draft:
         """Return the whole network; the output is a ReLU where spikes are counted."""
@@ -182,16 +187,9 @@ class Assembly:
         """Return the population of a max pooling with its synapses, whose weights are digits."""
         a, layer = self.assembler, node.layer
         assert isinstance(layer, MaxPool)
+        for problem in pool_refusals(a.graph, node, a.spikes):  # of a coding that depends on the data
+            raise KgennError([problem])
         source, shape = a.graph.by_name[node.inputs[0]], a.graph.shapes[node.inputs[0]]
-        if not is_population(source) or (isinstance(source.layer, Input) and a.coding.analog):
-            what = "pools values that no spikes stand for"
-            raise fail("KG301", node.origin, what, "pool after a ReLU, or encode the input as spikes")
-        if prod(layer.size) > most_sources(a.spike_range):
-            what = f"has a window of {'×'.join(map(str, layer.size))}, too large for one neuron"
-            raise fail("KG301", node.origin, what, "pool with padding='valid', or in smaller windows")
-        if self.can_be_negative(source) and any(map(any, layer.pads(shape[:-1]))):
-            what = "pools a signed input beside padding, which has no spikes and would count as 0"
-            raise fail("KG301", node.origin, what, "pool with padding='valid', or encode inputs from 0 to 1")
         size = (1, *layer.size) if len(layer.size) == 1 else layer.size
         kernel = pool_kernel((size[0], size[1]), shape[-1], a.converter.code, a.spike_range)
         digits = Conv(
@@ -212,12 +210,6 @@ class Assembly:
             maximum=True,
         )
         return population, (connection,), 0.0
-
-    def can_be_negative(self, node: Node) -> bool:
-        """Tell whether a population can send spikes of negative values: a signed input, or the pool of one."""
-        while isinstance(node.layer, MaxPool):
-            node = self.assembler.graph.by_name[node.inputs[0]]
-        return isinstance(node.layer, Input) and self.assembler.coding.low < 0
 
     @property
     def code(self) -> SpikeCode:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -139,6 +139,10 @@ class Converter(ABC):
     def spike_range(self, num_timesteps: int) -> tuple[int, int]:
         """Return the least and the largest value of a spike; 0 counts as one."""
         return 0, 1
+
+    def refusals(self, graph: Graph) -> Iterable[Diagnostic]:
+        """Return what of a lowered graph the method cannot convert, beside what no method can."""
+        return ()
 
     def check(self, num_timesteps: int) -> None:  # noqa: B027 (most take any number)
         """Raise KG401 where the method has no such T; at least 1 is checked before."""

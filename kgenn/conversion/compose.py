@@ -7,13 +7,14 @@ neuron and becomes a sparse matrix; it is right for every linear layer, and only
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
 
 from kgenn.conversion.paths import Path, Slot
-from kgenn.diagnostics import fail
+from kgenn.diagnostics import Diagnostic, KgennError, fail
 from kgenn.ir import windows
 from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
 from kgenn.ir.graph import Array, Layer, Shape
@@ -65,7 +66,35 @@ def compose(path: Path, where: str) -> tuple[SumPool | None, Connectivity]:
     Args:
         path: the chain.
         where: the target layer, for messages.
+
+    Raises:
+        KgennError: KG301 where the synapses are too many.
     """
+    found = structured(path)
+    return (None, probe(path, where)) if found is None else found
+
+
+def oversized(path: Path, where: str, thorough: bool) -> Iterator[Diagnostic]:
+    """Yield why `compose` would refuse a chain.
+
+    Args:
+        thorough: search for synapses where there may be too many; else only the size of the matrix counts.
+    """
+    if structured(path) is not None:
+        return
+    shape = path.shape
+    for layer in path.layers:
+        shape = layer.output_shape(shape)
+    entries = prod(path.shape) * prod(shape)
+    if entries > MOST_ENTRIES or (thorough and entries > MOST_SYNAPSES):
+        try:
+            probe(path, where)
+        except KgennError as error:
+            yield from error.diagnostics
+
+
+def structured(path: Path) -> tuple[SumPool | None, Connectivity] | None:
+    """Return what a chain of known structure composes to, or None for any other."""
     size = prod(path.shape)
     block = (0, path.shape[-1])
     state: Head | Body = Head(path.shape, np.ones(size), np.arange(size), channels=block)
@@ -78,7 +107,7 @@ def compose(path: Path, where: str) -> tuple[SumPool | None, Connectivity]:
             raise Unstructured
         return state.pool, OneToOne(state.scale)
     except Unstructured:
-        return None, probe(path, where)
+        return None
 
 
 def _extend_head(head: Head, layer: Layer) -> Head | Body:

@@ -53,9 +53,7 @@ def violations(graph: Graph, converter: Converter, allow: Collection[str]) -> li
     Raises:
         KgennError: KG401 for a name in `allow` that is no feature.
     """
-    for name in allow:
-        if name not in FEATURES:
-            raise fail("KG401", f"--allow {name}", "unknown feature", known_names(name, FEATURES))
+    known_features(allow)
     found = list(_ends(graph))
     on_host = {node.name for node in output_activations(graph)}
     for node in graph.nodes:
@@ -71,6 +69,13 @@ def violations(graph: Graph, converter: Converter, allow: Collection[str]) -> li
                 found.append(Diagnostic("KG207", node.origin, cannot, f"it can represent: {can}"))
     # a layer that is called twice is found twice
     return list(dict.fromkeys(found))
+
+
+def known_features(allow: Collection[str]) -> None:
+    """Raise KG401 for a name in `allow` that is no feature."""
+    for name in allow:
+        if name not in FEATURES:
+            raise fail("KG401", f"--allow {name}", "unknown feature", known_names(name, FEATURES))
 
 
 def features_of(graph: Graph, converter: Converter) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 from kgenn.conversion.assembly import assembler_of
 from kgenn.conversion.base import Calibration, Recall, Settings, Simulate, anew
 from kgenn.conversion.constraints import violations
+from kgenn.conversion.legality import refusals
 from kgenn.conversion.max_pool import most_sources
 from kgenn.conversion.moments import moments
 from kgenn.conversion.outputs import host_activations
@@ -40,16 +41,23 @@ class Conversion:
     rounding: Mapping[str, float]
 
 
-def check_and_lower(graph: Graph, recipe: Recipe) -> Graph:
-    """Return the lowered graph of a model inside the profile.
+def check_and_lower(graph: Graph, recipe: Recipe, thorough: bool = False) -> Graph:
+    """Return the lowered graph of a model that converts.
+
+    Args:
+        thorough: see `kgenn.conversion.legality.refusals`.
 
     Raises:
-        KgennError: every violation of the profile, in layer order.
+        KgennError: every violation of the profile, in layer order; else all that no connection or neuron can be.
     """
     found = violations(graph, recipe.converter, recipe.allow)
     if found:
         raise KgennError(found)
-    return fit_readout(lower(graph, recipe.lowering), recipe.readout)
+    lowered = fit_readout(lower(graph, recipe.lowering), recipe.readout)
+    refused = refusals(lowered, recipe.converter, recipe.encoder, thorough)
+    if refused:
+        raise KgennError(refused)
+    return lowered
 
 
 def convert_graph(

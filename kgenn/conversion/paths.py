@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from kgenn.diagnostics import fail
+from kgenn.diagnostics import Diagnostic, KgennError
 from kgenn.ir.graph import Array, Graph, Input, Layer, Node, Shape
 from kgenn.layers.activation import ReLU
 from kgenn.layers.conv import Conv
@@ -93,13 +93,18 @@ def paths_into(graph: Graph, name: str) -> tuple[Path, ...]:
         offsets = np.cumsum([0, *lengths[:-1]]).tolist()
         slots = [Slot(offset, total, axis) for offset in offsets]
         return tuple(path.then(slot) for slot, paths in zip(slots, incoming, strict=True) for path in paths)
-    if node.layer.linear:
-        return tuple(path.then(node.layer) for path in incoming[0])
-    raise fail(
-        "KG301",
-        node.origin or name,
-        f"{type(node.layer).__name__} is not linear, and neither a ReLU nor a max pooling",
-    )
+    problem = nonlinear(node)
+    if problem is not None:
+        raise KgennError([problem])
+    return tuple(path.then(node.layer) for path in incoming[0])
+
+
+def nonlinear(node: Node) -> Diagnostic | None:
+    """Return why no path runs through a node, or None where it is a population or becomes synapses."""
+    if is_population(node) or isinstance(node.layer, Add | Concatenate) or node.layer.linear:
+        return None
+    what = f"{type(node.layer).__name__} is not linear, and neither a ReLU nor a max pooling"
+    return Diagnostic("KG301", node.origin or node.name, what)
 
 
 def constant_of(graph: Graph, name: str, cache: dict[str, Array] | None = None) -> Array:
