@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kgenn.artifact import Artifact, read_directory, write_directory
+from kgenn.artifact import Artifact, read_directory, refuse_changes, write_artifact
 from kgenn.backends import TARGETS
 from kgenn.backends.base import RunOptions, Simulator, Work
 from kgenn.backends.simulate import simulate
@@ -161,17 +161,23 @@ def open_directory(
 ) -> CompiledNetwork:
     """Open an output directory of `kgenn compile` or `CompiledNetwork.save`.
 
+    Its code is built and loaded with your rights, unless the target is "reference": open what you trust. Before,
+    files that were changed since kgenn wrote them are refused.
+
     Args:
-        options: threads, the interpreter that has pygenn, and the like.
+        options: threads, the interpreter that has pygenn, whether edited files run, and the like.
         target: run the network on this target instead of the one it was compiled for.
 
     Raises:
-        KgennError: KG605 where it is none, KG5xx of the toolchain.
+        KgennError: KG605 where it is none, KG640 where a file of it was changed, KG5xx of the toolchain.
     """
+    options = options or RunOptions()
+    if not options.edited:
+        refuse_changes(Path(directory))
     artifact = read_directory(Path(directory))
     chosen = artifact.target if target is None else target
     built = Path(directory) if chosen == artifact.target else None
-    simulator = TARGETS.get(chosen)().load(artifact.network, built, options or RunOptions())
+    simulator = TARGETS.get(chosen)().load(artifact.network, built, options)
     return CompiledNetwork(Artifact(artifact.network, chosen), simulator)
 
 
@@ -284,14 +290,17 @@ class CompiledNetwork:
         ann_accuracy = None if labels is None else tally.ann_correct / max(len(x), 1)
         return Comparison(tally.errors(), ann_accuracy, result)
 
-    def save(self, directory: str | os.PathLike[str]) -> None:
+    def save(self, directory: str | os.PathLike[str], overwrite: bool = False) -> None:
         """Write the output directory: manifest, network, sources; see `kgenn run`.
 
+        Args:
+            overwrite: replace an older output even where that removes files that kgenn did not write.
+
         Raises:
-            KgennError: KG606 where it cannot be written.
+            KgennError: KG606 where it cannot be written, or holds something else.
         """
         program = TARGETS.get(self.artifact.target)().emit(self.network)
-        write_directory(Path(directory), self.artifact.files(program, self_test(self.network)))
+        write_artifact(Path(directory), self.artifact.files(program, self_test(self.network)), overwrite)
 
     def _cpu_seconds(self) -> float:
         """Return the CPU time so far of this process and of the simulator's own."""

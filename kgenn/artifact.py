@@ -1,24 +1,23 @@
-"""Output directories: everything that a run needs, written whole or not at all."""
+"""Output directories of `kgenn compile`: everything that a run needs."""
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kgenn import __version__
+from kgenn.backends import TARGETS
 from kgenn.backends.base import Program
-from kgenn.checksums import SUMS, sums
-from kgenn.diagnostics import KgennError, fail
+from kgenn.checksums import SUMS, differences, read_sums, sums
+from kgenn.diagnostics import Diagnostic, KgennError, fail
 from kgenn.ir.archive import arrays
 from kgenn.ir.network import Network
 from kgenn.ir.serialise import from_plain, npz_bytes, to_plain
 from kgenn.ir.validate import check_network
+from kgenn.output import OutputKind, write_directory
 from kgenn.record import check_record
-from kgenn.scratch import put, scratch, writable
 from kgenn.self_test import SELF_TEST, SelfTest
 from kgenn.strict_json import loads
 
@@ -76,124 +75,76 @@ class Artifact:
         return {**files, SUMS: sums(files)}
 
 
-def write_directory(
-    directory: Path,
-    files: Mapping[str, bytes],
-    is_older: Callable[[Path], bool] | None = None,
-    command: str = "kgenn compile",
-) -> None:
-    """Write a directory under a temporary name and rename it; replace an older output of the same command.
-
-    Whoever reads it, or kills this process, finds the older one or this one whole. Where several processes write
-    one directory, the last one counts.
-
-    Args:
-        directory: to write; a symbolic link is followed.
-        files: by name.
-        is_older: tells whether a directory is an older output; by default of kgenn compile.
-        command: that writes it, for messages.
-
-    Raises:
-        KgennError: KG606 where it cannot be written, or holds something else.
-    """
-    refuse_directory(directory, is_older, command)
-    try:
-        place = Path(os.path.realpath(directory))
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with scratch(place) as aside:
-            fresh = aside / "new"
-            fresh.mkdir()
-            for name, content in files.items():
-                (fresh / name).parent.mkdir(parents=True, exist_ok=True)
-                (fresh / name).write_bytes(content)
-            put(fresh, place, aside / "old")
-    except OSError as error:
-        raise unwritable(directory, error) from error
-
-
-def refuse_directory(
-    directory: Path, is_older: Callable[[Path], bool] | None = None, command: str = "kgenn compile"
-) -> None:
-    """Refuse a directory that `write_directory`, with the same arguments, does not write.
-
-    Raises:
-        KgennError: KG606 where it holds something else, or cannot be written.
-    """
-    try:
-        empty = directory.is_dir() and not any(directory.iterdir())
-        if directory.exists() and not empty and not (directory.is_dir() and (is_older or is_output)(directory)):
-            what = f"exists and is not an output of {command}"
-            raise fail("KG606", str(directory), what, "give another directory, or remove this one")
-        writable(Path(os.path.realpath(directory)))
-    except OSError as error:
-        raise unwritable(directory, error) from error
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name and rename it.
-
-    Raises:
-        KgennError: KG606 where it cannot be written.
-    """
-    write_files(path, {path.name: content})
-
-
-def write_files(path: Path, files: Mapping[str, bytes]) -> None:
-    """Write files beside each other: all of them under temporary names, then each is renamed.
-
-    Args:
-        path: of one of them, for messages; its directory is made where there is none.
-        files: by name; a symbolic link is followed.
-
-    Raises:
-        KgennError: KG606 where one cannot be written.
-    """
-    refuse_file(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as stack:
-            moves = []
-            for name, content in files.items():
-                place = Path(os.path.realpath(path.parent / name))
-                fresh = stack.enter_context(scratch(place)) / "new"
-                fresh.write_bytes(content)
-                moves.append((fresh, place))
-            for fresh, place in moves:
-                os.replace(fresh, place)
-    except OSError as error:
-        raise unwritable(path, error) from error
-
-
-def refuse_file(path: Path) -> None:
-    """Refuse a path that is there already and is no file: a directory, a device, a pipe.
-
-    Raises:
-        KgennError: KG606.
-    """
-    if path.exists() and not path.is_file():
-        what = "is a directory" if path.is_dir() else "is no regular file"
-        raise fail("KG606", str(path), what, "give the name of a file")
-
-
-def unwritable(path: Path, error: OSError) -> KgennError:
-    """Return the diagnostic of a path that the system does not let kgenn write."""
-    return fail("KG606", str(path), f"cannot be written: {error.strerror or error}")
-
-
 def is_output(directory: Path) -> bool:
     """Tell whether a directory was written by kgenn compile."""
     return (directory / MANIFEST).is_file() and (directory / NETWORK).is_file()
 
 
+def leaves(directory: Path) -> Sequence[str]:
+    """Return patterns of what building and running adds to an output directory, by its target."""
+    try:
+        return TARGETS.get(loads((directory / MANIFEST).read_text())["target"]).leaves
+    except (*DAMAGE, KgennError):
+        return ()
+
+
+COMPILED = OutputKind("kgenn compile", is_output, leaves)
+
+
+def write_artifact(directory: Path, files: Mapping[str, bytes], overwrite: bool = False) -> None:
+    """Write an output directory of kgenn compile; see `kgenn.output.write_directory`."""
+    write_directory(directory, files, COMPILED, overwrite)
+
+
+def written_sums(directory: Path) -> dict[str, str]:
+    """Return the checksums that kgenn wrote into an output directory.
+
+    Raises:
+        KgennError: KG605 where it is no output, KG640 where they are damaged, KG641 where it has none.
+    """
+    path = directory / SUMS
+    if not path.is_file():
+        _refuse_other(directory)
+        advice = "compile the model again with this version of kgenn"
+        raise fail("KG641", str(directory), f"has no {SUMS}", advice)
+    try:
+        return read_sums(path.read_bytes())
+    except OSError as error:
+        raise fail("KG605", str(path), f"cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise fail("KG640", str(path), str(error), "compile the model again") from error
+
+
+def refuse_changes(directory: Path) -> None:
+    """Refuse an output directory whose files are not those that were written; others beside them are not read.
+
+    Raises:
+        KgennError: KG640 for every file that was changed or removed, and as `written_sums`.
+    """
+    expected = written_sums(directory)
+    advice = "compile the model again, or pass --edited to run the directory as it is"
+    found = [
+        Diagnostic("KG640", str(directory / name), what, advice)
+        for name, what in differences(directory, expected)
+        if name in expected
+    ]
+    if found:
+        raise KgennError(found)
+
+
+def _refuse_other(directory: Path) -> None:
+    if not is_output(directory):
+        what = f"has no {MANIFEST} and {NETWORK}"
+        raise fail("KG605", str(directory), what, "give the output directory of kgenn compile")
+
+
 def read_directory(directory: Path) -> Artifact:
-    """Read what `write_directory` wrote.
+    """Read what `write_artifact` wrote; nothing of it is run.
 
     Raises:
         KgennError: KG605 where it is no output of kgenn, or of another version's schema.
     """
-    if not is_output(directory):
-        what = f"has no {MANIFEST} and {NETWORK}"
-        raise fail("KG605", str(directory), what, "give the output directory of kgenn compile")
+    _refuse_other(directory)
     try:
         text = (directory / MANIFEST).read_text()
         manifest = loads(text)

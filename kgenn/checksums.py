@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 SUMS = "SHA256SUMS"
+MISSING = "is missing"
 # The only form that is written, so that a file of sums in which a byte is changed is not read as another one.
 _SUMS = re.compile(rb"(?:[0-9a-f]{64}  (?!/)[A-Za-z0-9_./-]+\n)+")
 
@@ -53,9 +55,40 @@ def differences(directory: Path, expected: Mapping[str, str]) -> Iterator[tuple[
     yield from ((name, "was added") for name in _others(directory, "", {*expected, SUMS}, folders))
 
 
+def unaccounted(directory: Path, patterns: Collection[str]) -> Iterator[str]:
+    """Yield the name of each file of a directory that its sums do not vouch for: added, or changed since.
+
+    Where the sums are missing or damaged, that is each file. An empty folder counts as one, and so does a link.
+
+    Args:
+        patterns: of names, with forward slashes, that are accounted for without a sum.
+    """
+    try:
+        expected = read_sums((directory / SUMS).read_bytes())
+        own = {SUMS, *expected}
+    except (OSError, ValueError):
+        expected, own = {}, set()
+    for name in _names(directory):
+        if not any(fnmatchcase(name, pattern) for pattern in patterns) and (
+            name not in own
+            or (name in expected and _problem(directory / name, expected[name]) not in ("", MISSING))
+        ):
+            yield name
+
+
+def _names(directory: Path) -> Iterator[str]:
+    """Yield the files, the links and the empty folders below a directory, in order."""
+    for path in sorted(directory.iterdir()):
+        if path.is_symlink() or not path.is_dir():
+            yield path.name
+            continue
+        inside = [f"{path.name}/{name}" for name in _names(path)]
+        yield from inside or [path.name]
+
+
 def _problem(path: Path, digest: str) -> str:
     if not path.is_file():
-        return "is no file any more" if path.exists() else "is missing"
+        return "is no file any more" if path.exists() else MISSING
     try:
         return "" if sha256_of(path) == digest else "has changed"
     except OSError as error:

@@ -37,6 +37,8 @@ CODES: dict[str, str] = {
     "KG450": "The model scales its input itself, and the calibration data are scaled already. Pass raw data.",
     "KG451": "The calibration data are raw pixels, which no layer at the model's input scales. Pass a scale.",
     "KG452": "The calibration set is too small for the scales of single channels, or for bias corrections.",
+    # plug-ins
+    "KG420": "A plug-in cannot be used: it cannot be imported, or is not what its entry point says.",
     # export
     "KG410": "The network has something that a NIR graph cannot hold.",
     "KG411": "The network has something that mlGeNN cannot hold.",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from kgenn.diagnostics import fail, known_names
 from kgenn.registry import Registry
@@ -58,9 +58,74 @@ def values_of(options: object) -> dict[str, Any]:
     return {option.name: getattr(options, option.name) for option in options_of(type(options))}
 
 
+# What an option may be, besides a Literal of texts.
+KINDS = (bool, int, float, str)
+
+
+@dataclass(frozen=True)
+class Vetted(Generic[T]):
+    """The classes of a registry whose options go together.
+
+    Attributes:
+        classes: by name, kgenn's own first.
+        problems: of the plug-ins whose options do not, by name.
+    """
+
+    classes: Mapping[str, type[T]]
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def options(self) -> frozenset[str]:
+        """Return the names of all options."""
+        return frozenset(flags_of(self.classes))
+
+
+def vetted(registry: Registry[type[T]], taken: Collection[str] = ()) -> Vetted[T]:
+    """Return the classes of a registry, apart from plug-ins whose options cannot be flags beside the others.
+
+    Args:
+        taken: names that mean something else where the options are flags or keys.
+    """
+    classes: dict[str, type[T]] = {}
+    problems: dict[str, str] = {}
+    kinds: dict[str, Option] = {}
+    for name, cls in registry.usable().items():
+        own = name in registry.table
+        problem = "" if own else next(_problems(cls, kinds, taken), "")
+        if problem:
+            problems[name] = problem
+            continue
+        classes[name] = cls
+        kinds = {option.name: option for option in options_of(cls)} | kinds
+    return Vetted(dict(sorted(classes.items())), problems)
+
+
+def _problems(cls: type, kinds: Mapping[str, Option], taken: Collection[str]) -> Iterator[str]:
+    """Yield what is wrong with the options of a plug-in's class."""
+    for name, value in vars(cls).items():
+        if isinstance(value, Field):
+            yield f"declares the field {name} without @dataclass(frozen=True)"
+    try:
+        options = options_of(cls)
+    except (NameError, TypeError, ValueError) as error:
+        yield f"has an option whose type cannot be read: {error}"
+        return
+    for f in fields(cls):
+        if f.init and f.default is MISSING and f.default_factory is MISSING:
+            yield f"has no default for its field {f.name}"
+    for option in options:
+        if option.kind not in KINDS:
+            yield f"has the option {option.flag} of a type other than bool, int, float, str or Literal"
+        elif option.name in taken:
+            yield f"has the option {option.flag}, which means something else to kgenn"
+        elif option.name in kinds and kinds[option.name].kind is not option.kind:
+            here, there = option.kind.__name__, kinds[option.name].kind.__name__
+            yield f"has the option {option.flag} of type {here}, which is of type {there} elsewhere"
+
+
 def classes_of(registry: Registry[type[T]]) -> dict[str, type[T]]:
-    """Return all classes of a registry by name."""
-    return {name: registry.get(name) for name in registry.names()}
+    """Return all classes of a registry by name, but for plug-ins that cannot be used."""
+    return dict(vetted(registry).classes)
 
 
 @dataclass(frozen=True)

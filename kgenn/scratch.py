@@ -1,4 +1,5 @@
-"""Scratch directories: what is to be written is made in one beside its place, and moved when it is whole.
+"""Scratch directories: what is to be written is made in one beside its place, and moved when it is whole
+(see `kgenn.durable`).
 
 A process that is killed cannot remove its own; the next one that writes the same thing does. Each process holds a
 lock on its scratch directory, which the system gives back however the process ends, so that a directory that can
@@ -7,8 +8,6 @@ be locked has no owner. Where a file system knows no locks, nothing is taken for
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import os
 import shutil
 import tempfile
@@ -18,11 +17,6 @@ from pathlib import Path
 
 # Ends the names of scratch directories, which begin with a dot and the name of what is written.
 SUFFIX = ".kgenn-scratch"
-# Of Linux' renameat2: paths are relative to the working directory; the two change places in one step.
-_AT_FDCWD = -100
-_RENAME_EXCHANGE = 2
-# How often a directory is put in its place while other processes do the same.
-_TRIES = 100
 
 
 @contextmanager
@@ -66,59 +60,6 @@ def writable(path: Path) -> None:
         place = place.parent
     with scratch(place / path.name):
         pass
-
-
-def put(fresh: Path, place: Path, aside: Path) -> None:
-    """Move a directory to its place; what is there before it is whole until the new one is there, whole.
-
-    Args:
-        fresh: the directory.
-        place: where it shall be; another directory may be there.
-        aside: a path of the same file system, to which the other one may go for a moment.
-
-    Raises:
-        OSError: where it cannot be moved; what was there is there still.
-    """
-    for _ in range(_TRIES):
-        try:
-            os.rename(fresh, place)  # where nothing is there, or an empty directory
-            return
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-        with suppress(FileNotFoundError):  # another process takes it away: try again
-            if not exchange(fresh, place):
-                _replace(fresh, place, aside)
-            return
-    raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(place))
-
-
-def exchange(one: Path, two: Path) -> bool:
-    """Let two paths change places in one step; return False where system or file system cannot.
-
-    Raises:
-        OSError: where one is missing, or may not be moved.
-    """
-    library = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(library, "renameat2"):
-        return False
-    paths = os.fsencode(one), os.fsencode(two)
-    if library.renameat2(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _RENAME_EXCHANGE) == 0:
-        return True
-    number = ctypes.get_errno()
-    if number in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
-        return False
-    raise OSError(number, os.strerror(number), str(two))
-
-
-def _replace(fresh: Path, place: Path, aside: Path) -> None:
-    """Move one directory away and another to its place, and the first one back where that fails."""
-    os.rename(place, aside)
-    try:
-        os.rename(fresh, place)
-    except OSError:
-        os.rename(aside, place)
-        raise
 
 
 def _locked(target: Path) -> tuple[Path, int | None]:

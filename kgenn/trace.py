@@ -13,6 +13,7 @@ from typing import IO, Self
 import numpy as np
 
 from kgenn.diagnostics import KgennError, fail
+from kgenn.durable import replace
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Recording
@@ -94,7 +95,7 @@ class TraceWriter:
                 for column, dtype in COLUMNS.items():
                     spool = self._spool(number, column)
                     _copy_array(archive, f"{population.name}/{column}", spool, dtype, self.num_events[number])
-        os.replace(whole, os.path.realpath(self.path))
+        replace(whole, Path(os.path.realpath(self.path)))
 
     def _failure(self, error: OSError) -> KgennError:
         return fail("KG606", str(self.path), f"cannot be written: {error.strerror or error}")

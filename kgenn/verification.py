@@ -9,18 +9,18 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from kgenn.artifact import DAMAGE, MANIFEST, NETWORK, is_output, read_directory
+from kgenn.artifact import DAMAGE, MANIFEST, NETWORK, read_directory, written_sums
 from kgenn.backends import TARGETS
 from kgenn.backends.base import Backend, RunOptions
-from kgenn.checksums import SUMS, differences, read_sums
+from kgenn.checksums import differences
 from kgenn.diagnostics import Diagnostic, KgennError, fail
 from kgenn.ir.network import Network
 from kgenn.scratch import SUFFIX
 from kgenn.self_test import SELF_TEST, SelfTest, departures, read_self_test
 
 ADVICE = "compile the model again, unless the change is meant"
-
-
+# What others make beside the sources, and kgenn never reads: CMake's build, Python's bytecode.
+TOLERATED = ("build", "__pycache__", f".*{SUFFIX}")
 # Without these nobody knows what the samples shall give.
 CORE = frozenset({MANIFEST, NETWORK, SELF_TEST})
 
@@ -60,33 +60,37 @@ def verify(directory: str | os.PathLike[str], options: RunOptions | None = None)
     """Compare an output directory with what was written, and run its samples on its target.
 
     A file that was changed, removed or added is a problem. What running the directory adds is none: a built
-    library, which has a checksum of its own, or GeNN's build. The samples are run as long as all that says what
-    they shall give is whole. Sources that were changed run too: whether they still give the same spikes is told.
+    library, or GeNN's build, which have checksums of their own. Where no file was changed, the samples run, which
+    builds and loads the directory's code. With `options.edited` changed sources run, too, as long as all that says
+    what the samples shall give is whole: whether they still give the same spikes is told.
 
     Args:
-        options: threads, the interpreter that has pygenn, and the like.
+        options: threads, the interpreter that has pygenn, whether edited files run, and the like.
 
     Raises:
         KgennError: KG605 where the directory is none of kgenn's, KG641 where it has no checksums or no samples.
     """
-    place = Path(directory)
+    place, options = Path(directory), options or RunOptions()
     try:
         expected = _expected(place)
-    except ValueError as error:
-        return Verification(str(directory), (Diagnostic("KG640", str(place / SUMS), str(error), ADVICE),))
+    except KgennError as error:
+        if any(diagnostic.code != "KG640" for diagnostic in error.diagnostics):
+            raise
+        return Verification(str(directory), error.diagnostics)
     found = dict(differences(place, expected))
     if found.keys() & CORE:
         return Verification(str(directory), _changes(place, found), len(expected))
     artifact = read_directory(place)
     backend = TARGETS.get(artifact.target)()
-    found = {name: what for name, what in found.items() if not _is_left(name, (*backend.leaves, f".*{SUFFIX}"))}
+    found = {name: what for name, what in found.items() if not _is_left(name, (*backend.leaves, *TOLERATED))}
+    changed = not found.keys().isdisjoint(expected)
     found |= backend.damaged(place)
     whole = Verification(str(directory), _changes(place, found), len(expected), artifact.target)
-    if not _runs(place, expected, backend):
+    if (changed and not options.edited) or not _runs(place, expected, backend):
         return whole
     test = _self_test(place, artifact.network)
     try:
-        simulator = backend.load(artifact.network, place, options or RunOptions())
+        simulator = backend.load(artifact.network, place, options)
         wrong = list(departures(artifact.network, simulator, test))
     except KgennError as error:
         return replace(whole, problems=whole.problems + error.diagnostics)
@@ -102,22 +106,9 @@ def verify(directory: str | os.PathLike[str], options: RunOptions | None = None)
 
 
 def _expected(directory: Path) -> dict[str, str]:
-    """Return the checksums of a directory.
-
-    Raises:
-        ValueError: where they are damaged.
-    """
-    path, advice = directory / SUMS, "compile the model again with this version of kgenn"
-    if not path.is_file():
-        if not is_output(directory):
-            what = f"has no {MANIFEST}, {NETWORK} and {SUMS}"
-            raise fail("KG605", str(directory), what, "give the output directory of kgenn compile")
-        raise fail("KG641", str(directory), f"has no {SUMS}", advice)
-    try:
-        expected = read_sums(path.read_bytes())
-    except OSError as error:
-        raise fail("KG605", str(path), f"cannot be read: {error.strerror or error}") from error
+    expected = written_sums(directory)
     if not expected.keys() >= CORE:
+        advice = "compile the model again with this version of kgenn"
         raise fail("KG641", str(directory), "has no samples to run", advice)
     return expected
 

@@ -17,12 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kgenn import artifact
-from kgenn.artifact import Artifact, is_output, read_directory, write_directory, write_file
+from kgenn.artifact import Artifact, is_output, read_directory, write_artifact
 from kgenn.backends import TARGETS
 from kgenn.checksums import sha256_of
 from kgenn.diagnostics import KgennError
 from kgenn.ir.serialise import npz_bytes
 from kgenn.ir.text import network_text
+from kgenn.output import write_file
 from networks import ENCODERS, RECIPES
 from recordings import conversion, converted
 
@@ -50,7 +51,7 @@ def test_the_same_network_gives_the_same_bytes(name: str, target: str) -> None:
 @pytest.mark.parametrize("encoder", ENCODERS)
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_directory_holds_the_whole_network(tmp_path: Path, name: str, encoder: str) -> None:
-    write_directory(tmp_path / "out", files_of(name, encoder, "reference"))
+    write_artifact(tmp_path / "out", files_of(name, encoder, "reference"))
     read = read_directory(tmp_path / "out")
     assert network_text(read.network) == network_text(converted(name, encoder))
     assert read.target == "reference"
@@ -73,30 +74,30 @@ def test_archives_are_readable_by_numpy_and_have_no_dates(tmp_path: Path) -> Non
 
 
 def test_an_older_output_is_replaced_whole(tmp_path: Path) -> None:
-    write_directory(tmp_path / "out", {**files_of("dense"), "stale.txt": b"old"})
-    write_directory(tmp_path / "out", files_of("conv_same"))
+    write_artifact(tmp_path / "out", files_of("dense", target="genn-cpu"))
+    write_artifact(tmp_path / "out", files_of("conv_same"))
     assert contents(tmp_path / "out") == files_of("conv_same")
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
 def test_folders_on_the_way_are_made(tmp_path: Path) -> None:
-    write_directory(tmp_path / "a" / "b" / "out", files_of("dense"))
+    write_artifact(tmp_path / "a" / "b" / "out", files_of("dense"))
     assert is_output(tmp_path / "a" / "b" / "out")
 
 
 def test_an_empty_directory_may_be_filled(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    write_directory(tmp_path / "out", files_of("dense"))
+    write_artifact(tmp_path / "out", files_of("dense"))
     assert is_output(tmp_path / "out")
 
 
 def test_a_directory_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(KgennError, match=r"KG606.*not an output of kgenn"):
-        write_directory(tmp_path, files_of("dense"))
+        write_artifact(tmp_path, files_of("dense"))
     (tmp_path / "file").write_text("precious")
     with pytest.raises(KgennError, match="KG606"):
-        write_directory(tmp_path / "file", files_of("dense"))
+        write_artifact(tmp_path / "file", files_of("dense"))
     assert sorted(contents(tmp_path)) == ["file", "thesis.tex"]
 
 
@@ -117,7 +118,7 @@ def test_a_full_disk_while_writing_leaves_what_was_there(
     with pytest.raises(KgennError, match="KG606"):
         write_file(path, b"new")
     with pytest.raises(KgennError, match="KG606"):
-        write_directory(tmp_path / "out", files_of("dense"))
+        write_artifact(tmp_path / "out", files_of("dense"))
     assert contents(tmp_path) == before
 
 
@@ -126,7 +127,7 @@ def test_a_file_in_the_way_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(KgennError, match="KG606"):
         write_file(tmp_path / "file" / "p.npz", b"")
     with pytest.raises(KgennError, match="KG606"):
-        write_directory(tmp_path / "file" / "out", files_of("dense"))
+        write_artifact(tmp_path / "file" / "out", files_of("dense"))
     assert (tmp_path / "file").read_text() == "precious"
 
 
@@ -151,7 +152,7 @@ def codes_of(read: Callable[[Path], Any], path: Path) -> list[str]:
 
 
 def written(directory: Path) -> Path:
-    write_directory(directory, files_of("residual_shortcut", "poisson", "reference"))
+    write_artifact(directory, files_of("residual_shortcut", "poisson", "reference"), overwrite=True)
     return directory
 
 

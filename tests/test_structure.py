@@ -23,7 +23,10 @@ MAX_FUNCTION_LINES = 60
 #     ir <- layers <- frontend | passes | conversion | encoders | backends | metrics <- api <- cli
 # The foundation is open to all. Of the units side by side, only conversion reads others: it lowers the graph and
 # holds an encoder. `kgenn` is the package itself, whose `__version__` every unit may read.
-FOUNDATION = {"checksums", "citations", "codes", "config", "diagnostics", "registry", "scratch", "strict_json"}
+FOUNDATION = {
+    *("checksums", "citations", "codes", "config", "diagnostics", "durable", "output", "registry", "scratch"),
+    "strict_json",
+}
 MIDDLE = {"ir", "layers", "frontend", "passes", "encoders", "conversion", "backends", "metrics"}
 ALLOWED: dict[str, set[str]] = {
     "checksums": set(),
@@ -31,6 +34,8 @@ ALLOWED: dict[str, set[str]] = {
     "diagnostics": {"codes"},
     "registry": {"codes", "diagnostics"},
     "scratch": set(),
+    "durable": set(),
+    "output": {"checksums", "codes", "diagnostics", "durable", "scratch"},
     "strict_json": set(),
     "config": {"codes", "diagnostics", "registry"},
     "citations": {"codes", "diagnostics"},
@@ -52,17 +57,18 @@ ALLOWED: dict[str, set[str]] = {
     "export": FOUNDATION | {"ir", "backends"},
     "report": FOUNDATION | {"ir", "layers", "backends", "metrics", "bench"},
     "search": FOUNDATION | {"ir", "conversion"},
+    "methods": FOUNDATION | {"conversion", "encoders", "passes", "search"},
     "convert_model": FOUNDATION | {"ir", "conversion", "plausibility", "data", "search"},
     "credits": FOUNDATION | {"ir", "conversion", "encoders", "backends", "artifact"},
     "api": FOUNDATION
     | MIDDLE
     | {"plausibility", "data", "artifact", "self_test", "search", "convert_model", "credits"},
-    "bench": FOUNDATION | MIDDLE | {"data", "artifact", "search", "convert_model", "api"},
+    "bench": FOUNDATION | MIDDLE | {"data", "artifact", "search", "methods", "convert_model", "api"},
     "kgenn": FOUNDATION | MIDDLE | {"api", "export", "verification"},
     "cli": FOUNDATION
     | MIDDLE
     | {"data", "artifact", "self_test", "verification", "trace", "report", "api", "export", "search"}
-    | {"convert_model", "credits", "bench", "kgenn"},
+    | {"convert_model", "credits", "methods", "bench", "kgenn"},
     "__main__": {"cli"},
 }
 
@@ -182,9 +188,17 @@ def test_only_the_command_line_prints(path: Path) -> None:
 
 
 @each_file
+def test_only_one_module_moves_files_into_place(path: Path) -> None:
+    calls = [node for node in ast.walk(TREES[path]) if isinstance(node, ast.Attribute)]
+    moves = {(call.value.id, call.attr) for call in calls if isinstance(call.value, ast.Name)}
+    assert not moves & {("os", "rename"), ("os", "replace"), ("shutil", "move")} or unit_of(path) == "durable"
+
+
+@each_file
 def test_no_handler_catches_everything(path: Path) -> None:
     handlers = [node for node in ast.walk(TREES[path]) if isinstance(node, ast.ExceptHandler)]
-    assert [h.lineno for h in handlers if handler_names(h) & {"Exception", "BaseException"}] == []
+    found = [h.lineno for h in handlers if handler_names(h) & {"Exception", "BaseException"}]
+    assert len(found) == (1 if path == PACKAGE / "registry.py" else 0), found  # importing the code of others
 
 
 def test_all_is_sorted_and_every_name_resolves() -> None:

@@ -24,11 +24,12 @@ from typing import Literal
 
 from kgenn.backends import render
 from kgenn.backends.base import RunOptions, SynapseWay
+from kgenn.backends.build_cache import cache_directory
 from kgenn.backends.cpp_library import CppSimulator
 from kgenn.backends.cpp_program import emit_cpp
 from kgenn.backends.program_context import WEIGHTS
 from kgenn.backends.reference import ReferenceSimulator
-from kgenn.backends.toolchain import cache_directory, included
+from kgenn.backends.toolchain import included
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Recording

@@ -8,6 +8,7 @@ from kgenn.registry import Registry
 TARGETS: Registry[type[Backend]] = Registry(
     kind="target",
     group="kgenn.targets",
+    base="kgenn.backends.base:Backend",
     table={
         "cpu": "kgenn.backends.cpp:Cpp",
         "cuda": "kgenn.backends.cuda:Cuda",

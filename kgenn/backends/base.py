@@ -57,7 +57,7 @@ SynapseWay = Literal["auto", "events", "dense"]
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the user may choose about a run; none of it changes a spike.
+    """What the user may choose about a run; none of it changes a spike of what kgenn wrote.
 
     Attributes:
         threads: over samples; 0 for one on each core.
@@ -65,6 +65,7 @@ class RunOptions:
         kernel_times: let GeNN time its kernels.
         synapses: how generated C++ or CUDA computes them: event by event, as dense products, or what is faster for
             each layer.
+        edited: run an output directory although files of it were changed since kgenn wrote them.
     """
 
     threads: int = field(default=0, metadata={"help": "threads over samples; 0 for one on each core"})
@@ -73,6 +74,9 @@ class RunOptions:
     synapses: SynapseWay = field(
         default="auto",
         metadata={"help": "targets cpu and cuda: spike by spike, all values at once, or as is faster"},
+    )
+    edited: bool = field(
+        default=False, metadata={"help": "run files that were changed since kgenn wrote them, too"}
     )
 
     def __post_init__(self) -> None:

@@ -11,8 +11,9 @@ from kgenn.backends.base import Backend, Program, RunOptions, Simulator
 from kgenn.backends.cpp_library import CppSimulator, open_library, read_program
 from kgenn.backends.cpp_program import SOURCES, emit_cpp
 from kgenn.backends.cpp_sizes import check_sizes
+from kgenn.backends.left_library import LEAVES, damaged
 from kgenn.backends.program_context import WEIGHTS
-from kgenn.backends.toolchain import LEAVES, Toolchain, Units, build, damaged
+from kgenn.backends.toolchain import Toolchain, Units, build
 from kgenn.ir.network import Network
 
 UNITS = Units("network.cpp", "product.cpp")
@@ -35,7 +36,13 @@ def toolchain() -> Toolchain:
     """Return what compiles C++ for this machine's processor."""
     install = "install g++ or clang++ (Debian: apt install g++), or set CXX to one"
     needed = "GCC 9 or later, or Clang 10 or later"
-    return Toolchain("C++", "CXX", ("c++", "g++", "clang++"), FLAGS, processor(), "KG501", install, needed)
+    compilers = ("c++", "g++", "clang++")
+    return Toolchain("C++", "CXX", compilers, FLAGS, no_undefined(), processor(), "KG501", install, needed)
+
+
+def no_undefined() -> tuple[str, ...]:
+    """Return what makes the linker refuse a library with a symbol that nothing defines."""
+    return ("-Wl,-undefined,error",) if platform.system() == "Darwin" else ("-Wl,--no-undefined",)
 
 
 def processor() -> str:
@@ -51,7 +58,7 @@ def processor() -> str:
 class Cpp(Backend):
     """Generated C++: exact integer products, sparse or dense, threads over samples; needs only a C++ compiler."""
 
-    leaves = (*LEAVES, "build")
+    leaves = LEAVES
 
     def emit(self, network: Network) -> Program:
         return emit_cpp(network)

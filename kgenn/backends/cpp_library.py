@@ -11,12 +11,16 @@ from typing import get_args
 import numpy as np
 
 from kgenn.backends.base import RunOptions, Simulator, SynapseWay, Work
+from kgenn.backends.build_cache import cache_directory
 from kgenn.backends.interruptible import interruptible
 from kgenn.backends.program_context import WEIGHTS
 from kgenn.diagnostics import KgennError, fail
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network
 from kgenn.ir.recording import SCORES, Recording, Wanted
+
+# What is called in a compiled program.
+SYMBOLS = ("kgenn_create", "kgenn_close", "kgenn_run")
 
 
 def read_program(directory: Path, sources: Sequence[str]) -> dict[str, bytes]:
@@ -32,17 +36,24 @@ def read_program(directory: Path, sources: Sequence[str]) -> dict[str, bytes]:
         raise fail("KG605", str(error.filename), what, "compile the model again") from error
 
 
-def open_library(path: Path) -> ctypes.CDLL:
+def open_library(path: Path, symbols: Sequence[str] = SYMBOLS) -> ctypes.CDLL:
     """Load a compiled program.
+
+    Args:
+        symbols: the functions that are called in it.
 
     Raises:
         KgennError: KG504 where it is none.
     """
+    advice = f"delete the file: it is built again; the build cache is {cache_directory()}"
     try:
-        return ctypes.CDLL(str(path))
+        library = ctypes.CDLL(str(path))
     except OSError as error:
-        advice = "delete the file; it is compiled anew"
         raise fail("KG504", str(path), f"cannot be loaded: {error}", advice) from error
+    missing = [name for name in symbols if not hasattr(library, name)]
+    if missing:
+        raise fail("KG504", str(path), f"is no program of kgenn: it has no {', '.join(missing)}", advice)
+    return library
 
 
 # As the program numbers them.

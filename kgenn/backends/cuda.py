@@ -12,17 +12,19 @@ from pathlib import Path
 
 from kgenn.backends.base import Backend, Program, RunOptions, Simulator
 from kgenn.backends.bounded_process import run_bounded
-from kgenn.backends.cpp_library import CppSimulator, open_library, read_program
+from kgenn.backends.cpp_library import SYMBOLS, CppSimulator, open_library, read_program
 from kgenn.backends.cpp_sizes import check_sizes
 from kgenn.backends.cuda_program import SOURCES, emit_cuda
+from kgenn.backends.left_library import LEAVES, damaged
 from kgenn.backends.program_context import WEIGHTS
-from kgenn.backends.toolchain import LEAVES, Toolchain, Units, build, damaged
+from kgenn.backends.toolchain import Toolchain, Units, build
 from kgenn.diagnostics import KgennError, fail
 from kgenn.ir.network import Network
 
 UNITS = Units("network.cu")
 # neuron dynamics round after every operation: no fused multiply-add
 FLAGS = ("-std=c++17", "-O3", "--fmad=false", "-Xcompiler=-fPIC")
+LINK_FLAGS = ("-Xlinker=--no-undefined",)
 # The architectures that a program is compiled for where no device says which: Turing, Ampere, Hopper. Devices
 # between them run the code of the one before, and later ones compile the intermediate code of the last.
 ARCHITECTURES = ("75", "80", "90")
@@ -35,7 +37,7 @@ QUERY_SECONDS = 20.0
 class Cuda(Backend):
     """Generated CUDA: exact integer products in tensor cores, all timesteps at once; needs nvcc and a GPU."""
 
-    leaves = (*LEAVES, "build")
+    leaves = LEAVES
 
     def emit(self, network: Network) -> Program:
         return emit_cuda(network)
@@ -49,7 +51,7 @@ class Cuda(Backend):
 
     def load(self, network: Network, directory: Path | None, options: RunOptions) -> Simulator:
         files = self.emit(network).files if directory is None else read_program(directory, SOURCES)
-        library = open_library(self._library(network, files, directory))
+        library = open_library(self._library(network, files, directory), (*SYMBOLS, "kgenn_describe"))
         return CudaSimulator(network, library, files[WEIGHTS], options)
 
     def _library(self, network: Network, files: Mapping[str, bytes], directory: Path | None) -> Path:
@@ -81,9 +83,8 @@ def toolchain() -> Toolchain:
     install = "install the CUDA toolkit, or set NVCC to its nvcc"
     candidates = ("nvcc", "/usr/local/cuda/bin/nvcc")
     flags = (*FLAGS, *targets(capabilities()))
-    return Toolchain(
-        "CUDA", "NVCC", candidates, flags, platform.machine(), "KG510", install, "the nvcc of CUDA 12 or later"
-    )
+    needed = "the nvcc of CUDA 12 or later"
+    return Toolchain("CUDA", "NVCC", candidates, flags, LINK_FLAGS, platform.machine(), "KG510", install, needed)
 
 
 def targets(found: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from kgenn.backends.base import Backend, Program, RunOptions, Simulator, Storage
+from kgenn.backends.build_cache import cache_directory
 from kgenn.backends.genn_connectivity import Device, storage
 from kgenn.backends.genn_process import GennProcess, interpreter, scratch_directory
 from kgenn.backends.genn_program import BACKENDS, BATCH_SIZES, MODEL, emit_genn
-from kgenn.backends.toolchain import cache_directory
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network
 from kgenn.ir.recording import SCORES, Recording, Wanted
@@ -23,7 +23,7 @@ BUILD = "genn_build"
 class Genn(Backend):
     """What the two GeNN targets share; they differ in the device."""
 
-    leaves = (BUILD, "__pycache__")
+    leaves = (f"{BUILD}/batch*",)
     citations = ("yavuz2016genn", "knight2021pygenn")
     device: ClassVar[Device]
 

@@ -10,12 +10,14 @@ whatever GeNN and the compiler print goes to standard error.
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import importlib.util
 import json
 import os
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
@@ -23,8 +25,9 @@ from typing import IO, Any
 import numpy as np
 
 OLDEST = (5, 3)
-# Stands in a build directory while it is built.
-UNFINISHED = "unfinished"
+# Stands in a build directory when it is built: the checksums of what the build left there.
+SUMS = "SHA256SUMS"
+LOCK = "lock"
 
 
 def missing(backend: str) -> dict[str, str]:
@@ -56,31 +59,60 @@ def no_device() -> str:
 
 
 def load_model(directory: Path) -> ModuleType:
-    """Import model.py from a directory."""
-    spec = importlib.util.spec_from_file_location("kgenn_genn_model", directory / "model.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    """Return the module of a directory's model.py: of its text, never of bytecode that lies beside it."""
+    path = directory / "model.py"
+    module = ModuleType("kgenn_genn_model")
+    module.__file__ = str(path)
+    exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
     return module
 
 
 def build(module: ModuleType, directory: Path, options: dict[str, Any]) -> Any:
-    """Build and load the network; one process at a time in a build directory."""
+    """Build and load the network; one process at a time in a build directory.
+
+    A build that did not end, or of which a file was changed since, begins anew: make would take a file that is cut
+    off for a finished one.
+    """
     place = directory / f"batch{options['batch_size']}{'_record' if options['record'] else ''}"
     place.mkdir(parents=True, exist_ok=True)
-    with (place / "lock").open("w") as lock:
+    with (place / LOCK).open("w") as lock:
         if os.name == "posix":
             import fcntl
 
             fcntl.flock(lock, fcntl.LOCK_EX)
-        mark = place / UNFINISHED
-        if mark.exists():  # make would take a half-written file for a finished one
+        if not whole(place):
             clear(place)
-        mark.touch()
+        (place / SUMS).unlink(missing_ok=True)
         network = module.Network(options["batch_size"], options["record"], place, options["kernel_times"])
-        mark.unlink()
+        for path in built(place):
+            sync(path)
+        (place / SUMS).write_text(sums(place))
         return network
+
+
+def built(place: Path) -> Iterator[Path]:
+    """Yield the files of a build, in order."""
+    for path in sorted(place.rglob("*")):
+        if path.is_file() and path.name not in (LOCK, SUMS):
+            yield path
+
+
+def sums(place: Path) -> str:
+    """Return the checksums of a build's files, as sha256sum prints them."""
+    lines = (f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(place)}\n" for p in built(place))
+    return "".join(lines)
+
+
+def whole(place: Path) -> bool:
+    """Tell whether a build is as it was when it ended."""
+    path = place / SUMS
+    return path.is_file() and path.read_bytes() == sums(place).encode()
+
+
+def sync(path: Path) -> None:
+    """Flush a file to the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def clear(place: Path) -> None:

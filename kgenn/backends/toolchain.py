@@ -9,18 +9,18 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
+from kgenn.backends import build_cache
 from kgenn.backends.bounded_process import run_bounded
+from kgenn.backends.build_cache import cache_directory
+from kgenn.backends.left_library import LIBRARY, flaw_of, leave
 from kgenn.backends.render import without_comments
-from kgenn.checksums import read_sums, sha256_of, sums
-from kgenn.diagnostics import fail
+from kgenn.diagnostics import Diagnostic, KgennError, fail
 from kgenn.scratch import scratch
 
 _INCLUDE = re.compile(rb'^#include "([^"]+)"', re.MULTILINE)
@@ -28,10 +28,8 @@ MOST_LOG_LINES = 12
 # After which a compiler is taken to hang: a program of hundreds of layers takes a minute.
 COMPILE_SECONDS = 1800.0
 VERSION_SECONDS = 60.0
-LIBRARY = "libkgenn_network-{}.so"
-# Beside a library in an output directory, its checksum.
-SUM = ".sha256"
-LEAVES = (LIBRARY.format("*"), LIBRARY.format("*") + SUM)
+# What a compiler's log says where the disk is full, or may not be written.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,7 @@ class Toolchain:
         variable: the environment variable that names a compiler, perhaps with arguments.
         candidates: what is looked for where it names none.
         flags: of every compilation.
+        link_flags: of the last step, where an undefined symbol shall be an error: later it is one of loading.
         machine: what else the result depends on, such as what -march=native means here.
         missing: the diagnostic's code where there is no compiler.
         install: what helps then.
@@ -53,6 +52,7 @@ class Toolchain:
     variable: str
     candidates: tuple[str, ...]
     flags: tuple[str, ...]
+    link_flags: tuple[str, ...]
     machine: str
     missing: str
     install: str
@@ -118,12 +118,6 @@ def _wanted(toolchain: Toolchain, wanted: str | None) -> list[list[str]]:
         ) from error
 
 
-def cache_directory() -> Path:
-    """Return where compiled programs are kept: $KGENN_CACHE, or the user's cache directory."""
-    chosen = os.environ.get("KGENN_CACHE")
-    return Path(chosen) if chosen else user_cache_path("kgenn")
-
-
 @dataclass(frozen=True)
 class Units:
     """What is compiled of a program; the other files are included.
@@ -140,6 +134,8 @@ class Units:
 def build(sources: Mapping[str, bytes], units: Units, toolchain: Toolchain, directory: Path | None = None) -> Path:
     """Compile sources to a shared library, unless the same program was compiled before.
 
+    A library or an object that is not what was written is made again, in the directory as in the cache.
+
     Args:
         sources: file names and contents; all but their comments is the program's identity.
         units: the files to compile.
@@ -151,72 +147,58 @@ def build(sources: Mapping[str, bytes], units: Units, toolchain: Toolchain, dire
         The library's path, in `directory` or in the cache.
 
     Raises:
-        KgennError: the toolchain's code without a compiler, KG502 where it fails, KG606 where the cache cannot
-            be written.
+        KgennError: the toolchain's code without a compiler, KG502 where it fails, KG606 where the cache cannot be
+            written; with KG504 where a damaged library was to be made again.
     """
     program = _digest(sources, toolchain)
     # the name says what it was made from; a process that has opened one library opens no other of its name
     name = LIBRARY.format(program[:16])
-    if directory is not None and (directory / name).is_file():
+    if directory is None:
+        return _cached(sources, units, toolchain, program)
+    flaw = flaw_of(directory / name)
+    if flaw is None:
         return directory / name
-    compiler = toolchain.compiler()
-    library = _cached(compiler, program, ".so")
-    if not library.exists():
-        try:
-            library.parent.mkdir(parents=True, exist_ok=True)
-            with scratch(library.with_name("build")) as place:
-                os.replace(_make(toolchain, compiler, sources, units, place), library)
-        except OSError as error:
-            advice = "make room there, or set KGENN_CACHE to a directory that can be written"
-            raise fail(
-                "KG606", str(library.parent), f"cannot be written: {error.strerror or error}", advice
-            ) from error
-    if directory is not None and os.access(directory, os.W_OK):
+    try:
+        library = _cached(sources, units, toolchain, program)
+    except KgennError as error:
+        if not (directory / name).is_file():
+            raise
+        found = Diagnostic(
+            "KG504", str(directory / flaw[0]), flaw[1], "it is built again where there is a compiler"
+        )
+        raise KgennError((found, *error.diagnostics)) from error
+    if os.access(directory, os.W_OK):
         with suppress(OSError):  # a full disk, say: the library runs from the cache as well
-            _leave(library, directory / name)
+            leave(library, directory / name)
             return directory / name
     return library
 
 
-def _cached(compiler: Compiler, program: str, suffix: str) -> Path:
-    """Return where the cache keeps what a compiler makes of a program."""
-    key = hashlib.sha256(f"{program} {compiler}".encode()).hexdigest()[:32]
-    return cache_directory() / f"{key}{suffix}"
+def _cached(sources: Mapping[str, bytes], units: Units, toolchain: Toolchain, program: str) -> Path:
+    """Return a program's library in the cache, which is made where there is none that is whole."""
+    compiler = toolchain.compiler()
+    key = build_cache.key(program, str(compiler))
+    try:
+        library = build_cache.find(key, ".so")
+        if library is None:
+            cache_directory().mkdir(parents=True, exist_ok=True)
+            with scratch(cache_directory() / "build") as place:
+                library = build_cache.keep(key, _make(toolchain, compiler, sources, units, place))
+    except OSError as error:
+        what = f"cannot be written: {error.strerror or error}"
+        advice = "make room there, or set KGENN_CACHE to a directory that can be written"
+        raise fail("KG606", str(cache_directory()), what, advice) from error
+    return library
 
 
 def _digest(sources: Mapping[str, bytes], toolchain: Toolchain) -> str:
     """Return what a library is made from: sources, flags, and this machine."""
     digest = hashlib.sha256(toolchain.machine.encode())
-    for flag in toolchain.flags:
+    for flag in (*toolchain.flags, *toolchain.link_flags):
         digest.update(flag.encode() + b"\0")
     for name in sorted(sources):
         digest.update(name.encode() + b"\0" + without_comments(sources[name]) + b"\0")
     return digest.hexdigest()
-
-
-def _leave(library: Path, target: Path) -> None:
-    """Copy a library into an output directory, in place of those of older sources, with its checksum."""
-    with scratch(target.with_name("library")) as place:
-        copy, checksum = Path(shutil.copy(library, place)), place / "sum"
-        checksum.write_bytes(sums({target.name: copy.read_bytes()}))
-        for old in (path for pattern in LEAVES for path in target.parent.glob(pattern)):
-            if not old.name.startswith(target.name):  # which another process may have left, and opened, already
-                old.unlink(missing_ok=True)
-        os.replace(checksum, target.with_name(target.name + SUM))
-        os.replace(copy, target)
-
-
-def damaged(directory: Path) -> Iterator[tuple[str, str]]:
-    """Yield the name of each library of an output directory that is not what was left, and what is wrong."""
-    for library in sorted(directory.glob(LEAVES[0])):
-        path = library.with_name(library.name + SUM)
-        try:
-            if read_sums(path.read_bytes()) != {library.name: sha256_of(library)}:
-                yield library.name, "is not what was built"
-        except FileNotFoundError:
-            yield library.name, f"has no checksum {path.name}"
-        except (OSError, ValueError) as error:
-            yield path.name, str(error)
 
 
 def _make(
@@ -225,15 +207,24 @@ def _make(
     """Compile the shared file, unless it is in the cache, and the main one, and link them."""
     for name, content in sources.items():
         (place / name).write_bytes(content)
-    objects = []
-    if units.shared is not None:
-        kept = _cached(compiler, _digest(included(sources, units.shared), toolchain), ".o")
-        if not kept.exists():
-            made = place / f"{units.shared}.o"
-            os.replace(_compiled(toolchain, compiler, made, "-c", str(place / units.shared)), kept)
-        objects.append(str(kept))
-    main = str(place / units.main)
-    return _compiled(toolchain, compiler, place / "network.so", "-shared", main, *objects)
+    if units.shared is None:
+        return _linked(toolchain, compiler, units.main, place)
+    key = build_cache.key(_digest(included(sources, units.shared), toolchain), str(compiler))
+    kept = build_cache.find(key, ".o")
+    if kept is not None:
+        try:
+            return _linked(toolchain, compiler, units.main, place, kept)
+        except KgennError:  # another compiler's object, say: a fresh one tells whose fault it is
+            build_cache.discard(kept)
+    made = place / f"{units.shared}.o"
+    kept = build_cache.keep(key, _compiled(toolchain, compiler, made, "-c", str(place / units.shared)))
+    return _linked(toolchain, compiler, units.main, place, kept)
+
+
+def _linked(toolchain: Toolchain, compiler: Compiler, main: str, place: Path, *objects: Path) -> Path:
+    """Compile the main file, and link it with objects to a library."""
+    arguments = ("-shared", str(place / main), *map(str, objects), *toolchain.link_flags)
+    return _compiled(toolchain, compiler, place / "network.so", *arguments)
 
 
 def included(sources: Mapping[str, bytes], unit: str) -> dict[str, bytes]:
@@ -254,12 +245,15 @@ def _compiled(toolchain: Toolchain, compiler: Compiler, output: Path, *arguments
         KgennError: KG502 where it wrote none, KG606 where it had no room.
     """
     command = [*compiler.command, *toolchain.flags, "-o", str(output), *arguments]
-    done = _run(toolchain, command, COMPILE_SECONDS, {**os.environ, "TMPDIR": str(output.parent)})
+    environment = {**os.environ, "TMPDIR": str(output.parent), "LC_ALL": "C"}  # messages that are understood here
+    done = _run(toolchain, command, COMPILE_SECONDS, environment)
     if done.returncode == 0 and output.is_file():
         return output
-    if os.strerror(errno.ENOSPC) in done.stderr:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    for number in NO_ROOM:
+        if os.strerror(number) in done.stderr:
+            raise OSError(number, os.strerror(number))
     code, log = done.returncode, "\n".join(done.stderr.strip().splitlines()[:MOST_LOG_LINES])
     how = f"was ended by signal {-code}" if code < 0 else f"ended with status {code}"
     what = f"{how}:\n{log}" if log else f"{how} and wrote no {output.suffix} file"
-    raise fail("KG502", " ".join(compiler.command), what, f"set {toolchain.variable} to {toolchain.needed}")
+    advice = f"set {toolchain.variable} to {toolchain.needed}; the build cache is {cache_directory()}"
+    raise fail("KG502", " ".join(compiler.command), what, advice)

@@ -9,11 +9,10 @@ from typing import Any, get_args
 
 from kgenn.backends import TARGETS
 from kgenn.bench.toml_file import Place
-from kgenn.config import classes_of, flags_of, options_of
-from kgenn.conversion import CONVERTERS
+from kgenn.config import flags_of, options_of
 from kgenn.diagnostics import known_names
-from kgenn.encoders import ENCODERS
 from kgenn.ir.network import ReadoutKind
+from kgenn.methods import converters, encoders
 from kgenn.passes import LoweringOptions
 from kgenn.search import Search
 
@@ -69,8 +68,8 @@ class Axis:
 def axes() -> Mapping[str, Axis]:
     """Return all axes by name: those that every sweep has, then the options of converters and encoders."""
     found = [
-        Axis("converter", str, CONVERTERS.names()),
-        Axis("encoder", str, ENCODERS.names()),
+        Axis("converter", str, tuple(converters().classes)),
+        Axis("encoder", str, tuple(encoders().classes)),
         Axis("timesteps", int, word=AUTO),
         Axis("readout", str, get_args(ReadoutKind)),
         Axis("seed", int),
@@ -78,7 +77,7 @@ def axes() -> Mapping[str, Axis]:
     ]
     found += [Axis(o.flag[2:], o.kind, o.choices) for o in options_of(LoweringOptions)]
     found += [Axis(o.flag[2:], o.kind, o.choices, frozenset({SEARCHED})) for o in options_of(Search)]
-    for kind, classes in (("converter", classes_of(CONVERTERS)), ("encoder", classes_of(ENCODERS))):
+    for kind, classes in (("converter", converters().classes), ("encoder", encoders().classes)):
         found += [
             Axis(
                 f.option.flag[2:],

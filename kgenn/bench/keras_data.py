@@ -8,8 +8,9 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from kgenn.backends.toolchain import cache_directory
+from kgenn.backends.build_cache import cache_directory
 from kgenn.diagnostics import fail
+from kgenn.durable import replace
 from kgenn.scratch import scratch
 
 # Those whose samples are images with one label.
@@ -49,7 +50,7 @@ def fetched(name: str) -> Path | None:
             command = [sys.executable, "-c", FETCH, name, str(fresh)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode == 0:
-                os.replace(fresh, path)
+                replace(fresh, path)
     except OSError as error:
         raise fail("KG606", str(path), f"cannot be written: {error.strerror or error}") from error
     if done.returncode != 0:

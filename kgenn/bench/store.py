@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kgenn.artifact import unwritable, write_file
 from kgenn.bench.extras import extra
 from kgenn.bench.json_object import SCHEMA
 from kgenn.diagnostics import fail
+from kgenn.durable import sync
+from kgenn.output import unwritable, write_file
 
 SWEEP = "sweep.json"
 CELLS = "cells.jsonl"
@@ -56,6 +57,8 @@ class Store:
                 os.fsync(file)
             finally:
                 os.close(file)
+            if not self.lines:  # the file's name is new, too
+                sync(self.directory)
         except OSError as error:
             raise unwritable(path, error) from error
         if written != len(content):

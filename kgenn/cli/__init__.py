@@ -32,7 +32,10 @@ COMMANDS = {
     "report": ("kgenn.cli.report:report", "Report a sweep: tables beside the published ones, plots, CSV."),
     "export": ("kgenn.cli.export:export", "Write a compiled network in the format of another tool."),
     "cite": ("kgenn.cli.cite:cite", "Print the BibTeX of what a compiled network used."),
-    "list": ("kgenn.cli.listing:list_names", "List methods, encoders, targets, layers, features and diagnostics."),
+    "list": (
+        "kgenn.cli.listing:list_names",
+        "List methods, encoders, targets, layers, features, codes and plug-ins.",
+    ),
 }
 # As a shell reports a process that SIGINT or SIGPIPE ended: 128 and the signal's number.
 EXIT_INTERRUPTED = 130

@@ -10,16 +10,15 @@ import click
 
 from kgenn.api import as_graph
 from kgenn.cli.console import print_json, print_line, print_notes, print_table
-from kgenn.cli.options import PATH, READOUT, allow_flag, chosen, json_flag, lowering_flags, lowering_of
-from kgenn.conversion import CONVERTERS
+from kgenn.cli.options import PATH, READOUT, allow_flag, json_flag, lowering_flags, lowering_of
 from kgenn.conversion.convert import check_and_lower
 from kgenn.conversion.paths import is_population
 from kgenn.conversion.plan import Fate, plan
 from kgenn.conversion.recipe import recipe_of
 from kgenn.diagnostics import KgennError
-from kgenn.encoders import ENCODERS
 from kgenn.ir.graph import Graph
 from kgenn.ir.network import ReadoutKind
+from kgenn.methods import converter_of, encoder_of
 from kgenn.report.words import times
 
 
@@ -51,9 +50,9 @@ def check(
     """
     head = {"model": model.name, "converter": converter, "allow": list(allow)}
     try:
-        method = chosen(CONVERTERS, converter, {})
+        method = converter_of(converter, {})
         graph = as_graph(model)
-        coder = None if encoder is None else chosen(ENCODERS, encoder, {})
+        coder = None if encoder is None else encoder_of(encoder, {})
         recipe = recipe_of(method, coder, allow, lowering_of(lowering), readout)
         lowered = check_and_lower(graph, recipe, thorough=True)
     except KgennError as error:

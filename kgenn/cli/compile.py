@@ -12,7 +12,7 @@ from typing import Any, get_args
 import click
 
 from kgenn.api import as_graph, model_record
-from kgenn.artifact import Artifact, refuse_directory, write_directory
+from kgenn.artifact import COMPILED, Artifact, write_artifact
 from kgenn.backends import TARGETS
 from kgenn.backends.simulate import simulate
 from kgenn.checksums import sha256_of
@@ -22,11 +22,13 @@ from kgenn.cli.options import (
     PATH,
     READOUT,
     allow_flag,
-    chosen,
     converter_flags,
     encoder_flags,
+    given_to_converters,
+    given_to_encoders,
     lowering_flags,
     lowering_of,
+    overwrite_flag,
     read_samples,
     scale_flag,
     scaled,
@@ -35,13 +37,13 @@ from kgenn.cli.options import (
     split_flag,
     timesteps_of,
 )
-from kgenn.conversion import CONVERTERS
 from kgenn.conversion.convert import check_and_lower
 from kgenn.conversion.recipe import Recipe
 from kgenn.convert_model import Converted, convert_model
 from kgenn.data import Data
-from kgenn.encoders import ENCODERS
 from kgenn.ir.network import ReadoutKind
+from kgenn.methods import converter_of, encoder_of
+from kgenn.output import refuse_directory
 from kgenn.report.contents import network_contents
 from kgenn.report.words import size_of, times
 from kgenn.search import Found, Report, Search
@@ -101,21 +103,26 @@ TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto: the fewest.  [defau
 @lowering_flags
 @click.option("--target", default="cpu", metavar="NAME", help="See kgenn list targets.")
 @click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="The directory to write.")
-def compile(converter: str, encoder: str | None, target: str, output: Path, **values: Any) -> None:
+@overwrite_flag
+def compile(
+    converter: str, encoder: str | None, target: str, output: Path, overwrite: bool, **values: Any
+) -> None:
     """Convert a trained model to a spiking network and build it.
 
     MODEL is an .h5 or .keras file. The calibration data give each layer its scale; of a file in the layout of
     keras.datasets, the training split is taken. The directory holds all that `kgenn run` needs, and for `kgenn
-    verify` checksums and at most eight calibration samples.
+    verify` checksums and at most eight calibration samples. An older output in DIR is replaced. Where DIR holds a
+    file that kgenn did not write, or that was changed since, nothing is written.
     """
     backend = TARGETS.get(target)()
     request = request_of(converter, encoder, values)
-    refuse_directory(output)
+    refuse_directory(output, COMPILED, overwrite)
     with stage("converting") as say:
         made, data = convert(request, lambda timesteps: say(f"converting, T = {timesteps}"))
         network = made.network(**_files(request, len(data.x)))
         test = self_test(network, data.x[:SAMPLES])
-        write_directory(output, Artifact(network, target).files(backend.emit(network), test))
+        files = Artifact(network, target).files(backend.emit(network), test)
+        write_artifact(output, files, overwrite)
     start = time.perf_counter()
     with stage("building"):
         backend.build(network, output)
@@ -128,10 +135,10 @@ def request_of(converter: str, encoder: str | None, values: Mapping[str, Any]) -
     Raises:
         KgennError: KG401 for what does not exist, or does not go together.
     """
-    method = chosen(CONVERTERS, converter, values)
+    method = converter_of(converter, given_to_converters(values))
     recipe = Recipe(
         converter=method,
-        encoder=chosen(ENCODERS, encoder or method.default_encoder, values),
+        encoder=encoder_of(encoder or method.default_encoder, given_to_encoders(values)),
         allow=values["allow"],
         lowering=lowering_of(values),
         readout=values["readout"] or method.readouts[0],

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from kgenn.artifact import read_directory, write_files
+from kgenn.artifact import read_directory
 from kgenn.cli.console import print_line, stage
 from kgenn.cli.options import PATH, check_output
 from kgenn.export import EXPORTERS
+from kgenn.output import write_files
 
 
 @click.command()

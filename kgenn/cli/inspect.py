@@ -9,11 +9,12 @@ from typing import Any
 import click
 
 from kgenn.api import as_graph
-from kgenn.artifact import Artifact, is_output, read_directory, write_file
+from kgenn.artifact import Artifact, is_output, read_directory
 from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table
 from kgenn.cli.options import PATH, check_output, json_flag
 from kgenn.ir.graph import Graph
 from kgenn.ir.timing import Timing
+from kgenn.output import write_file
 from kgenn.report.contents import NetworkContents, arrays_of, model_contents, network_contents
 from kgenn.report.picture import model_picture, network_picture
 from kgenn.report.words import size_of, times

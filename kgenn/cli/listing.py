@@ -21,8 +21,7 @@ def methods() -> Rows:
     from kgenn.encoders import encoders_of
 
     found = []
-    for name in CONVERTERS.names():
-        cls = CONVERTERS.get(name)
+    for name, cls in sorted(CONVERTERS.usable().items()):
         names = encoders_of(cls.code)
         signed = ["signed input"] if takes_signed_input(names) else []
         found.append(
@@ -56,21 +55,21 @@ def encoders() -> Rows:
     """Return the encoders."""
     from kgenn.encoders import ENCODERS
 
-    return [{"name": name, "description": summary(ENCODERS.get(name))} for name in ENCODERS.names()]
+    return [{"name": name, "description": summary(cls)} for name, cls in sorted(ENCODERS.usable().items())]
 
 
 def targets() -> Rows:
     """Return the targets."""
     from kgenn.backends import TARGETS
 
-    return [{"name": name, "description": summary(TARGETS.get(name))} for name in TARGETS.names()]
+    return [{"name": name, "description": summary(cls)} for name, cls in sorted(TARGETS.usable().items())]
 
 
 def layers() -> Rows:
     """Return the Keras layers that are read."""
     from kgenn.layers import LAYERS
 
-    return [{"name": name, "description": summary(LAYERS.get(name))} for name in LAYERS.names()]
+    return [{"name": name, "description": summary(reader)} for name, reader in sorted(LAYERS.usable().items())]
 
 
 def features() -> Rows:
@@ -87,6 +86,23 @@ def diagnostics() -> Rows:
     return [{"code": code, "description": text} for code, text in sorted(CODES.items())]
 
 
+def plug_ins() -> Rows:
+    """Return what other packages add, and why some of it cannot be used."""
+    from kgenn.backends import TARGETS
+    from kgenn.conversion import CONVERTERS
+    from kgenn.encoders import ENCODERS
+    from kgenn.export import EXPORTERS
+    from kgenn.layers import LAYERS
+    from kgenn.methods import converters, encoders
+
+    odd = {**converters().problems, **encoders().problems}
+    return [
+        {"name": p.name, "kind": p.kind, "package": p.package, "problem": p.problem or odd.get(p.name, "")}
+        for registry in (CONVERTERS, ENCODERS, TARGETS, LAYERS, EXPORTERS)
+        for p in registry.plugins()
+    ]
+
+
 TABLES: dict[str, Callable[[], Rows]] = {
     "methods": methods,
     "encoders": encoders,
@@ -94,6 +110,7 @@ TABLES: dict[str, Callable[[], Rows]] = {
     "layers": layers,
     "features": features,
     "diagnostics": diagnostics,
+    "plug-ins": plug_ins,
 }
 
 
@@ -101,15 +118,17 @@ TABLES: dict[str, Callable[[], Rows]] = {
 @click.argument("what", type=click.Choice(list(TABLES)), required=False)
 @json_flag
 def list_names(what: str | None, as_json: bool) -> None:
-    """List methods, encoders, targets, layers, features and diagnostics.
+    """List methods, encoders, targets, layers, features, diagnostics and plug-ins.
 
-    Without a word, all of them.
+    Without a word, all of them. A plug-in that cannot be used is listed with the reason.
     """
     tables = {name: TABLES[name]() for name in ([what] if what else TABLES)}
     if as_json:
         print_json(tables)
         return
     for name, rows in tables.items():
+        if not rows:  # most have no plug-ins
+            continue
         if not what:
             print_line(name)
         print_table(tuple(rows[0]), [tuple(row.values()) for row in _grouped(rows)])

@@ -11,17 +11,15 @@ from typing import Any, TypeVar
 import click
 import numpy as np
 
-from kgenn.artifact import refuse_file, unwritable
 from kgenn.backends.base import RunOptions
 from kgenn.cli.headings import HeadedOption
-from kgenn.config import Flag, classes_of, flags_of, make
-from kgenn.conversion import CONVERTERS
+from kgenn.config import Flag, flags_of, make
 from kgenn.data import Data, load_data, parse_scale
 from kgenn.diagnostics import fail
-from kgenn.encoders import ENCODERS
 from kgenn.ir.graph import Shape
+from kgenn.methods import converters, encoders
+from kgenn.output import refuse_file, unwritable
 from kgenn.passes import LoweringOptions
-from kgenn.registry import Registry
 from kgenn.scratch import writable
 from kgenn.search import Search
 
@@ -74,14 +72,14 @@ def given(classes: Mapping[str, type], values: Mapping[str, Any]) -> dict[str, A
     return {name: value for name, value in values.items() if name in known and value is not None}
 
 
-def chosen(registry: Registry[type[T]], name: str, values: Mapping[str, Any]) -> T:
-    """Return the converter or encoder of a name, with the options that were given.
+def given_to_converters(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a command's values that were given and are options of some converter."""
+    return given(converters().classes, values)
 
-    Raises:
-        KgennError: KG401 for an unknown name, an option that it has not, or a value out of range.
-    """
-    cls = registry.get(name)
-    return make(cls, f"{registry.kind} {name}", given(classes_of(registry), values))
+
+def given_to_encoders(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a command's values that were given and are options of some encoder."""
+    return given(encoders().classes, values)
 
 
 def lowering_of(values: Mapping[str, Any]) -> LoweringOptions:
@@ -118,8 +116,8 @@ def timesteps_of(context: click.Context, parameter: click.Parameter, text: str |
         raise click.BadParameter(f"{text!r} is neither a whole number nor {AUTO}") from None
 
 
-converter_flags: Decorator[Any] = flags(classes_of(CONVERTERS), "Converter{s} {names}")
-encoder_flags: Decorator[Any] = flags(classes_of(ENCODERS), "Encoder{s} {names}")
+converter_flags: Decorator[Any] = flags(converters().classes, "Converter{s} {names}")
+encoder_flags: Decorator[Any] = flags(encoders().classes, "Encoder{s} {names}")
 lowering_flags: Decorator[Any] = flags({"lowering": LoweringOptions}, "Lowering")
 search_flags: Decorator[Any] = flags({"search": Search}, f"Search, with --timesteps {AUTO}")
 run_flags: Decorator[Any] = flags({"run": RunOptions})
@@ -127,6 +125,9 @@ allow_flag = click.option(
     "--allow", multiple=True, metavar="FEATURE", help="Admit a feature; see kgenn list features."
 )
 json_flag = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+overwrite_flag = click.option(
+    "--overwrite", is_flag=True, help="Delete what kgenn did not write in the directory."
+)
 scale_flag = click.option("--scale", metavar="NUMBER", help="Multiply the data by this, such as 1/255.")
 split_flag = click.option("--split", type=click.Choice(["train", "test"]), help="Of a file with both.")
 

@@ -7,28 +7,30 @@ from pathlib import Path
 
 import click
 
-from kgenn.artifact import refuse_directory, write_directory
+from kgenn.checksums import SUMS, sums
 from kgenn.cli.console import print_json, print_line, print_table, stage
-from kgenn.cli.options import PATH, json_flag
+from kgenn.cli.options import PATH, json_flag, overwrite_flag
 from kgenn.export.base import optional
+from kgenn.output import OutputKind, refuse_directory, write_directory
 from kgenn.report.sweep.results import Results, read_results
 from kgenn.report.sweep.verdicts import Verdict, title, verdicts, written
-
-# What a report's directory holds; one that holds only these is replaced.
-OWN = {"index.html", "cells.csv", "plots"}
 
 
 @click.command()
 @click.argument("results", type=PATH)
 @click.option("-o", "--output", type=PATH, metavar="DIR", help="Directory to write; RESULTS/report by default.")
 @click.option("--check", is_flag=True, help="Tell which published figures are met; exit code 1 if one is missed.")
+@overwrite_flag
 @json_flag
 @click.pass_context
-def report(context: click.Context, results: Path, output: Path | None, check: bool, as_json: bool) -> None:
+def report(
+    context: click.Context, results: Path, output: Path | None, check: bool, overwrite: bool, as_json: bool
+) -> None:
     """Report a sweep: tables beside the published ones, plots, CSV.
 
     RESULTS is an output directory of kgenn bench, of a sweep that is finished or under way. Written are
-    index.html, which needs no other file, cells.csv with a row for each cell, and plots/ with each plot as PNG.
+    index.html, which needs no other file, cells.csv with a row for each cell, plots/ with each plot as PNG, and
+    their checksums.
 
     A published accuracy is met where ours is at least the same share of its ANN's accuracy, published spikes and
     operations where ours are at most as many. --check writes a report only where -o is given.
@@ -36,7 +38,7 @@ def report(context: click.Context, results: Path, output: Path | None, check: bo
     found = read_results(results)
     summary: dict[str, object] = {}
     if output is not None or not check:
-        summary = _write(found, output or results / "report", quiet=as_json)
+        summary = _write(found, output or results / "report", overwrite, quiet=as_json)
     judged = verdicts(found)
     missed = [verdict for verdict in judged if not verdict.met]
     if as_json:
@@ -48,14 +50,14 @@ def report(context: click.Context, results: Path, output: Path | None, check: bo
         context.exit(1)
 
 
-def _write(found: Results, output: Path, quiet: bool) -> dict[str, object]:
+def _write(found: Results, output: Path, overwrite: bool, quiet: bool) -> dict[str, object]:
     optional("matplotlib", "pip install 'kgenn[report]'")
-    refuse_directory(output, _is_report, "kgenn report")
+    refuse_directory(output, REPORT, overwrite)
     from kgenn.report.sweep.build import PAGE, report_files
 
     with stage("drawing"):
         files = report_files(found)
-        write_directory(output, files, _is_report, "kgenn report")
+        write_directory(output, {**files, SUMS: sums(files)}, REPORT, overwrite)
     if not quiet:
         for note in found.notes:
             print_line(f"note: {note}")
@@ -64,8 +66,10 @@ def _write(found: Results, output: Path, quiet: bool) -> dict[str, object]:
 
 
 def _is_report(directory: Path) -> bool:
-    """Tell whether a directory holds a report and nothing else."""
-    return (directory / "index.html").is_file() and {path.name for path in directory.iterdir()} <= OWN
+    return (directory / "index.html").is_file() and (directory / SUMS).is_file()
+
+
+REPORT = OutputKind("kgenn report", _is_report)
 
 
 def _print(judged: Sequence[Verdict]) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from kgenn.api import BATCH_SIZE, CompiledNetwork, Observer, open_directory
-from kgenn.artifact import write_file
 from kgenn.backends.base import Work
 from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table, progress, stage
 from kgenn.cli.options import PATH, check_output, data_flags, json_flag, read_samples, run_options_of, scaled
@@ -20,6 +19,7 @@ from kgenn.ir.graph import Array
 from kgenn.ir.recording import Recording, Wanted
 from kgenn.ir.serialise import npz_bytes
 from kgenn.metrics.result import Result
+from kgenn.output import write_file
 from kgenn.trace import TraceWriter
 
 # How `Work.ways` reads.
@@ -60,8 +60,10 @@ def run(
 ) -> None:
     """Run a compiled network on a data set.
 
-    DIRECTORY is an output of kgenn compile. Of a file in the layout of keras.datasets, the test split is taken.
-    Integers are scaled as the calibration data were, unless --scale says otherwise.
+    DIRECTORY is an output of kgenn compile. Its code is built and loaded with your rights, except for --target
+    reference. Files that were changed since kgenn wrote them are refused, unless you pass --edited. Of a file in
+    the layout of keras.datasets, the test split is taken. Integers are scaled as the calibration data were, unless
+    --scale says otherwise.
 
     --trace writes for each spiking population NAME the arrays NAME/sample, NAME/timestep, NAME/neuron and
     NAME/value, with an entry for each spike, and NAME/shape; --predictions writes predictions and scores.

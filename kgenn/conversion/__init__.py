@@ -8,6 +8,7 @@ from kgenn.registry import Registry
 CONVERTERS: Registry[type[Converter]] = Registry(
     kind="converter",
     group="kgenn.converters",
+    base="kgenn.conversion.base:Converter",
     table={
         "burst": "kgenn.conversion.burst:Burst",
         "calibrated": "kgenn.conversion.calibrated:Calibrated",

@@ -9,6 +9,7 @@ from kgenn.registry import Registry
 ENCODERS: Registry[type[Encoder]] = Registry(
     kind="encoder",
     group="kgenn.encoders",
+    base="kgenn.encoders.base:Encoder",
     table={
         "direct": "kgenn.encoders.direct:Direct",
         "few-spike": "kgenn.encoders.stage:FewSpikeInput",
@@ -24,7 +25,7 @@ ENCODERS: Registry[type[Encoder]] = Registry(
 
 def encoders_of(code: CodeName) -> tuple[str, ...]:
     """Return the names of the encoders that networks of a code understand, in order."""
-    return tuple(name for name in ENCODERS.names() if ENCODERS.get(name).code in (None, code))
+    return tuple(sorted(name for name, encoder in ENCODERS.usable().items() if encoder.code in (None, code)))
 
 
 __all__ = ["ENCODERS", "Encoder", "encoders_of"]

@@ -8,6 +8,7 @@ from kgenn.registry import Registry
 EXPORTERS: Registry[type[Exporter]] = Registry(
     kind="format",
     group="kgenn.exporters",
+    base="kgenn.export.base:Exporter",
     table={
         "ml-genn": "kgenn.export.ml_genn:MlGenn",
         "nir": "kgenn.export.nir:Nir",

@@ -87,9 +87,10 @@ class NeuronModel:
         known = {*self.params, *self.state, *SIGNALS}
         for code in (self.integrate, self.update, self.reset):
             for target, expression in statements(code):
-                assert target not in self.params, f"{self.name}: assigns {target}, which is a parameter"
-                may = target in self.state or code == self.update
-                assert may, f"{self.name}: assigns {target}, which is no state variable"
+                if target in self.params:
+                    raise ValueError(f"{self.name}: assigns {target}, which is a parameter")
+                if target not in self.state and code != self.update:
+                    raise ValueError(f"{self.name}: assigns {target}, which is no state variable")
                 _check(expression, known)
                 known.add(target)
         for code in filter(None, (self.threshold, self.emit)):
@@ -143,7 +144,8 @@ def expression_of(code: str) -> ast.expr:
 def _check(expression: ast.expr, known: set[str]) -> None:
     for node in ast.walk(expression):
         if isinstance(node, ast.Name):
-            assert node.id in known or node.id in FUNCTIONS or node.id == RANDOM, f"unknown name {node.id}"
+            if node.id not in known and node.id not in FUNCTIONS and node.id != RANDOM:
+                raise ValueError(f"unknown name {node.id}")
     render(expression, Dialect(functions=dict.fromkeys(FUNCTIONS, "{0}"), random=RANDOM))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kgenn.artifact import Artifact, read_directory, write_directory
+from kgenn.artifact import Artifact, read_directory, write_artifact
 from kgenn.backends import TARGETS
 from kgenn.backends.base import RunOptions
 from kgenn.backends.cpp import SOURCES, UNITS, toolchain
@@ -262,7 +262,7 @@ def test_hostile_names_do_no_harm(tmp_path: Path) -> None:
     assert classify(program, directory, x) == classes(network, x)
     drive = network.drive(x)
     assert_same(ReferenceSimulator(network).run(drive, 0, EVERYTHING), compiled(network).run(drive, 0, EVERYTHING))
-    write_directory(tmp_path / "artifact", Artifact(network, "cpu").files(TARGETS.get("cpu")().emit(network)))
+    write_artifact(tmp_path / "artifact", Artifact(network, "cpu").files(TARGETS.get("cpu")().emit(network)))
     assert [p.name for p in read_directory(tmp_path / "artifact").network.populations] == [
         p.name for p in network.populations
     ]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from commands import Kgenn
+from kgenn.checksums import SUMS, read_sums
 from made_results import cell, experiment, grid, outcome, write
 
 AXES = {"model": "vgg", "converter": "few-spike", "seed": 0}
@@ -25,10 +26,10 @@ def test_a_report_is_written_beside_the_results_and_replaced(kgenn: Kgenn, tmp_p
     results = write(tmp_path / "r", grid(["a"], ["b"]))
     done = kgenn("report", results)
     assert (done.code, done.err, done.out) == (0, "", f"{results / 'report' / 'index.html'}\n")
-    (results / "report" / "plots" / "older.png").touch()
     found = kgenn("report", results, "--json").json
     written = {path.relative_to(results / "report").as_posix() for path in (results / "report").rglob("*.*")}
     assert set(found["files"]) == written
+    assert set(read_sums((results / "report" / SUMS).read_bytes())) == written
     assert {"index.html", "cells.csv"} < written
     assert (found["met"], found["missed"], found["figures"]) == (0, 0, [])
 
@@ -40,8 +41,16 @@ def test_what_is_no_report_is_not_overwritten(kgenn: Kgenn, tmp_path: Path) -> N
     (tmp_path / "out" / "mine.txt").write_text("mine")
     done = kgenn("report", results, "-o", tmp_path / "out")
     assert (done.code, done.codes) == (1, ["KG606"])
-    assert "is not an output of kgenn report" in done.err
+    assert "holds what kgenn did not write, or what was changed since: mine.txt" in done.err
     assert (tmp_path / "out" / "mine.txt").read_text() == "mine"
+    page = tmp_path / "site" / "index.html"
+    page.parent.mkdir()
+    page.write_text("mine")
+    done = kgenn("report", results, "-o", page.parent, "--overwrite")
+    assert "is not an output of kgenn report" in done.err
+    assert page.read_text() == "mine"
+    assert kgenn("report", results, "-o", tmp_path / "out", "--overwrite").code == 0
+    assert not (tmp_path / "out" / "mine.txt").exists()
 
 
 def test_without_matplotlib_the_command_that_installs_it_is_told(

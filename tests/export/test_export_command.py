@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from kgenn.artifact import Artifact, write_directory
+from kgenn.artifact import Artifact, write_artifact
 from kgenn.backends.base import Program
 from kgenn.cli import invoke
 from recordings import converted
 
 
 def compiled_directory(path: Path, name: str, encoder: str) -> Path:
-    write_directory(path, Artifact(converted(name, encoder), "reference").files(Program({})))
+    write_artifact(path, Artifact(converted(name, encoder), "reference").files(Program({})))
     return path
 
 

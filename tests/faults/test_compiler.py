@@ -16,10 +16,10 @@ import pytest
 
 import kgenn as package
 from faulty import gone, kgenn, names, script
-from kgenn.artifact import Artifact, read_directory, write_directory
+from kgenn.artifact import Artifact, read_directory, write_artifact
 from kgenn.backends import TARGETS, genn, toolchain
 from kgenn.backends.base import RunOptions
-from kgenn.backends.genn_worker import UNFINISHED, build
+from kgenn.backends.genn_worker import SUMS, build
 from kgenn.diagnostics import KgennError
 from outcome import IMAGES, ROOT
 from recordings import converted
@@ -85,7 +85,7 @@ def test_a_compiler_that_hangs_is_ended_with_all_that_it_started(
 
 def save(directory: Path, target: str = "cpu") -> Path:
     network = converted("dense", "if")
-    write_directory(directory, Artifact(network, target).files(TARGETS.get(target)().emit(network)))
+    write_artifact(directory, Artifact(network, target).files(TARGETS.get(target)().emit(network)))
     return directory
 
 
@@ -115,7 +115,7 @@ def test_processes_that_write_one_directory_leave_one_of_their_outputs_whole(tmp
     def write(files: dict[str, bytes]) -> None:
         try:
             for _ in range(25):
-                write_directory(tmp_path / "out", files)
+                write_artifact(tmp_path / "out", files)
         except KgennError as error:
             errors.append(error)
 
@@ -131,7 +131,7 @@ def test_processes_that_write_one_directory_leave_one_of_their_outputs_whole(tmp
     assert read_directory(tmp_path / "out").target == "reference"
 
 
-def test_a_genn_build_that_did_not_end_begins_anew(tmp_path: Path) -> None:
+def test_a_genn_build_that_did_not_end_or_was_changed_begins_anew(tmp_path: Path) -> None:
     options = {"batch_size": 1, "record": False, "kernel_times": False}
     found: list[bool] = []
 
@@ -139,7 +139,7 @@ def test_a_genn_build_that_did_not_end_begins_anew(tmp_path: Path) -> None:
         code = place / "network_CODE" / "init.o"
         found.append(code.exists())
         code.parent.mkdir(exist_ok=True)
-        code.write_bytes(b"")
+        code.write_bytes(b"object")
         if len(found) == 1:
             raise RuntimeError("killed")
         return "a network"
@@ -150,7 +150,11 @@ def test_a_genn_build_that_did_not_end_begins_anew(tmp_path: Path) -> None:
     assert build(module, tmp_path, options) == "a network"
     assert build(module, tmp_path, options) == "a network"
     assert found == [False, False, True]
-    assert UNFINISHED not in names(tmp_path / "batch1")
+    (tmp_path / "batch1" / "network_CODE" / "init.o").write_bytes(b"obj")
+    assert build(module, tmp_path, options) == "a network"
+    assert build(module, tmp_path, options) == "a network"
+    assert found[3:] == [False, True]
+    assert names(tmp_path / "batch1") == [SUMS, "lock", "network_CODE"]
 
 
 def test_a_genn_directory_that_cannot_be_written_is_built_in_the_cache(

@@ -51,11 +51,11 @@ kgenn.cli.main()
 @pytest.mark.parametrize(
     ("place", "arguments"),
     [
-        ("kgenn.artifact:put", compile_arguments(Path("out"))),
+        ("kgenn.output:put", compile_arguments(Path("out"))),
         ("kgenn.conversion.convert:convert_graph", compile_arguments(Path("out"))),
         ("kgenn.trace:TraceWriter._finish", ("run", "DIR", "--data", IMAGES, "--limit", 4, "--trace", "t.npz")),
         ("kgenn.metrics.layer_error:ErrorTally.add", ("compare", "DIR", "--data", IMAGES, "--limit", 4)),
-        ("kgenn.artifact:os.replace", ("inspect", "DIR", "--picture", "p.svg")),
+        ("kgenn.durable:os.replace", ("inspect", "DIR", "--picture", "p.svg")),
         ("kgenn.frontend:load", ("check", MODEL)),
         ("kgenn.credits:credits_of", ("cite", "DIR")),
         ("kgenn.artifact:read_directory", ("export", "DIR", "--to", "nir", "-o", "n.nir")),

@@ -13,9 +13,9 @@ import pytest
 
 import kgenn as package
 from faulty import Process, compile_arguments, names, script
-from kgenn.artifact import Artifact, write_directory
+from kgenn.artifact import Artifact, write_artifact
 from kgenn.backends import TARGETS, genn_process
-from kgenn.backends.toolchain import cache_directory
+from kgenn.backends.build_cache import cache_directory
 from kgenn.cli import invoke
 from kgenn.diagnostics import KgennError
 from outcome import IMAGES, ROOT
@@ -81,7 +81,7 @@ def test_a_directory_without_room_for_the_library_runs_from_the_cache(
         raise OSError(28, "No space left on device")
 
     network = converted("dense", "if")
-    write_directory(tmp_path / "out", Artifact(network, "cpu").files(TARGETS.get("cpu")().emit(network)))
+    write_artifact(tmp_path / "out", Artifact(network, "cpu").files(TARGETS.get("cpu")().emit(network)))
     written = names(tmp_path / "out")
     monkeypatch.setattr(shutil, "copy", copy)
     x = np.zeros((1, *network.input_shape), np.float32)

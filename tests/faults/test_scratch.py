@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from kgenn import scratch
-from kgenn.artifact import write_directory, write_file, write_files
+from kgenn import durable, scratch
+from kgenn.checksums import SUMS, sums
 from kgenn.diagnostics import KgennError
+from kgenn.output import OutputKind, write_directory, write_file, write_files
 from kgenn.scratch import SUFFIX
 
 OLD = {"a": b"old", "b/c": b"old"}
@@ -22,11 +23,15 @@ NEW = {"a": b"new", "d": b"new"}
 
 
 def contents(directory: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(directory)): p.read_bytes() for p in sorted(directory.rglob("*")) if p.is_file()}
+    return {
+        str(p.relative_to(directory)): p.read_bytes()
+        for p in sorted(directory.rglob("*"))
+        if p.is_file() and p.name != SUMS
+    }
 
 
 def write(directory: Path, files: dict[str, bytes]) -> None:
-    write_directory(directory, files, lambda directory: True)
+    write_directory(directory, {**files, SUMS: sums(files)}, OutputKind("a test", lambda directory: True))
 
 
 class FailingRename:
@@ -50,8 +55,8 @@ def test_without_exchange_a_rename_that_fails_leaves_what_was_there(
     if older:
         write(tmp_path / "out", OLD)
     before = contents(tmp_path)
-    monkeypatch.setattr(scratch, "exchange", lambda one, two: False)
-    monkeypatch.setattr(scratch.os, "rename", FailingRename(failing))
+    monkeypatch.setattr(durable, "exchange", lambda one, two: False)
+    monkeypatch.setattr(durable.os, "rename", FailingRename(failing))
     with pytest.raises(KgennError, match=r"KG606.*No space left"):
         write(tmp_path / "out", NEW)
     assert contents(tmp_path) == before
@@ -63,7 +68,7 @@ def test_a_directory_is_replaced_with_and_without_exchange(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchanges: bool
 ) -> None:
     if not exchanges:
-        monkeypatch.setattr(scratch, "exchange", lambda one, two: False)
+        monkeypatch.setattr(durable, "exchange", lambda one, two: False)
     for files in (OLD, NEW, OLD):
         write(tmp_path / "out", files)
         assert contents(tmp_path / "out") == files
@@ -75,7 +80,7 @@ def test_an_exchange_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatc
         raise OSError(1, "Operation not permitted")
 
     write(tmp_path / "out", OLD)
-    monkeypatch.setattr(scratch, "exchange", exchange)
+    monkeypatch.setattr(durable, "exchange", exchange)
     with pytest.raises(KgennError, match=r"KG606.*not permitted"):
         write(tmp_path / "out", NEW)
     assert contents(tmp_path) == {f"out/{name}": content for name, content in OLD.items()}
@@ -85,7 +90,7 @@ def test_an_exchange_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatc
 def test_a_directory_that_another_process_takes_away_meanwhile_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchanges: bool
 ) -> None:
-    real, calls = scratch.exchange, 0
+    real, calls = durable.exchange, 0
 
     def exchange(one: Path, two: Path) -> bool:
         nonlocal calls
@@ -95,7 +100,7 @@ def test_a_directory_that_another_process_takes_away_meanwhile_is_written(
         return real(one, two) if exchanges else False
 
     write(tmp_path / "out", OLD)
-    monkeypatch.setattr(scratch, "exchange", exchange)
+    monkeypatch.setattr(durable, "exchange", exchange)
     write(tmp_path / "out", NEW)
     assert contents(tmp_path / "out") == NEW
     assert calls == 1

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import kgenn as package
 from faulty import compile_arguments
 from genn_python import genn_python
-from kgenn.artifact import MANIFEST, NETWORK, Artifact, read_directory, write_directory
+from kgenn.artifact import MANIFEST, NETWORK, Artifact, read_directory, write_artifact
 from kgenn.backends import TARGETS
 from kgenn.backends.base import Program, RunOptions
 from kgenn.backends.pipeline import PipelineSimulator
@@ -40,7 +40,7 @@ def save(directory: Path, target: str = "reference", network: Network | None = N
     """Write a network for a target, with its self-test."""
     chosen = converted("conv_same", "if") if network is None else network
     artifact, program = Artifact(chosen, target), TARGETS.get(target)().emit(chosen)
-    write_directory(directory, artifact.files(program, self_test(chosen)))
+    write_artifact(directory, artifact.files(program, self_test(chosen)))
     return directory
 
 
@@ -163,7 +163,7 @@ def test_what_is_no_output_or_has_no_samples_is_an_error(copy: Path, tmp_path: P
     (copy / SUMS).unlink()
     with pytest.raises(KgennError, match=r"KG641.*has no SHA256SUMS"):
         verify(copy)
-    write_directory(copy, Artifact(converted("dense"), "reference").files(Program({})))
+    write_artifact(copy, Artifact(converted("dense"), "reference").files(Program({})), overwrite=True)
     with pytest.raises(KgennError, match=r"KG641.*no samples"):
         verify(copy)
 
@@ -173,26 +173,29 @@ def test_a_self_test_of_another_network_is_damage(copy: Path) -> None:
     other = self_test(converted("dense", "if")).to_bytes()
     for content in (other, b"PK", b""):
         files[SELF_TEST] = content
-        write_directory(copy, {**files, SUMS: sums(files)})
+        write_artifact(copy, {**files, SUMS: sums(files)}, overwrite=True)
         with pytest.raises(KgennError, match=r"KG605.*self_test.npz"):
             verify(copy)
 
 
 @needs_compiler
-def test_sources_that_were_changed_are_told_and_run(tmp_path: Path) -> None:
+def test_sources_that_were_changed_are_told_and_run_where_that_is_asked_for(tmp_path: Path) -> None:
     directory = save(tmp_path / "out", "cpu")
     source = directory / "network.cpp"
     source.write_text(source.read_text() + "// a comment\n")
-    found = verify(directory)
+    assert (told(verify(directory)), verify(directory).samples) == ([("KG640", "network.cpp")], 0)
+    assert list(directory.glob("*.so")) == []
+    edited = RunOptions(edited=True)
+    found = verify(directory, edited)
     assert told(found) == [("KG640", "network.cpp")]
     assert found.samples == 3
     other = TARGETS.get("cpu")().emit(converted("conv_same", "if", DataNorm(percentile=90.0)))
     (directory / "weights.bin").write_bytes(other.files["weights.bin"])
-    files, spikes = told(verify(directory))[:2], told(verify(directory))[2:]
+    files, spikes = told(verify(directory, edited))[:2], told(verify(directory, edited))[2:]
     assert files == [("KG640", "network.cpp"), ("KG640", "weights.bin")]
     assert set(spikes) == {("KG642", "out")}
     source.unlink()
-    found = verify(directory)
+    found = verify(directory, edited)
     assert [problem.what for problem in found.problems] == ["is missing", "has changed"]
     assert found.samples == 0
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from kgenn.backends.base import RunOptions, SynapseWay
+from kgenn.backends.build_cache import cache_directory
 from kgenn.backends.cpp_library import CppSimulator
 from kgenn.backends.cpp_program import PRODUCT
 from kgenn.backends.program_context import WEIGHTS
-from kgenn.backends.toolchain import cache_directory
 from kgenn.ir.network import Network
 from processors import flags_of
 from programs import emit

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from drawn_networks import Case, cases
 from examples import examples
-from kgenn.artifact import Artifact, read_directory, write_directory
+from kgenn.artifact import Artifact, read_directory, write_artifact
 from kgenn.backends import TARGETS
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.ir.text import network_text
@@ -24,7 +24,7 @@ SOURCES = st.sampled_from(("cpu", "genn-cpu", "genn-cuda"))
 def test_a_stored_random_network_is_the_same_network(case: Case, target: str) -> None:
     files = Artifact(case.network, target).files(TARGETS.get(target)().emit(case.network))
     with TemporaryDirectory() as folder:
-        write_directory(Path(folder) / "out", files)
+        write_artifact(Path(folder) / "out", files)
         read = read_directory(Path(folder) / "out")
     assert (read.target, network_text(read.network)) == (target, network_text(case.network))
     again = Artifact(read.network, target).files(TARGETS.get(target)().emit(read.network))

@@ -1,0 +1,63 @@
+"""The converters and encoders whose options are flags and keys: kgenn's own, and those of plug-ins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, TypeVar
+
+from kgenn.config import Vetted, make, options_of, vetted
+from kgenn.conversion import CONVERTERS
+from kgenn.conversion.base import Converter
+from kgenn.diagnostics import fail
+from kgenn.encoders import ENCODERS
+from kgenn.encoders.base import Encoder
+from kgenn.passes import LoweringOptions
+from kgenn.registry import REPAIR, Registry
+from kgenn.search import Search
+
+T = TypeVar("T")
+# What names of flags mean to commands themselves, and names of keys to sweeps.
+OWN = frozenset(
+    {
+        *("allow", "as_json", "calibration", "calibration_samples", "converter", "data", "encoder", "help"),
+        *("json", "limit", "model", "models", "output", "overwrite", "readout", "samples", "scale", "seed"),
+        *("split", "target", "timesteps", "title", "version"),
+    }
+)
+TAKEN = OWN | {option.name for cls in (LoweringOptions, Search) for option in options_of(cls)}
+
+
+@cache
+def converters() -> Vetted[Converter]:
+    """Return the converters."""
+    own = Registry[type[Encoder]](ENCODERS.kind, "", ENCODERS.table)
+    return vetted(CONVERTERS, TAKEN | vetted(own).options)
+
+
+@cache
+def encoders() -> Vetted[Encoder]:
+    """Return the encoders: their options are other ones than those of converters."""
+    return vetted(ENCODERS, TAKEN | converters().options)
+
+
+def converter_of(name: str, values: Mapping[str, Any]) -> Converter:
+    """Return the converter of a name with some options.
+
+    Raises:
+        KgennError: KG401 for an unknown name, an option that it has not, or a value out of range; KG420 for a
+            plug-in that cannot be used.
+    """
+    return _made(CONVERTERS, converters(), name, values)
+
+
+def encoder_of(name: str, values: Mapping[str, Any]) -> Encoder:
+    """Return the encoder of a name with some options; errors as of `converter_of`."""
+    return _made(ENCODERS, encoders(), name, values)
+
+
+def _made(registry: Registry[type[T]], known: Vetted[T], name: str, values: Mapping[str, Any]) -> T:
+    cls, where = registry.get(name), f"{registry.kind} {name}"
+    if name in known.problems:
+        raise fail("KG420", where, known.problems[name], REPAIR)
+    return make(cls, where, values)
