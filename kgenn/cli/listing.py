@@ -118,7 +118,7 @@ TABLES: dict[str, Callable[[], Rows]] = {
 @click.argument("what", type=click.Choice(list(TABLES)), required=False)
 @json_flag
 def list_names(what: str | None, as_json: bool) -> None:
-    """List methods, encoders, targets, layers, features, diagnostics and plug-ins.
+    """List methods, encoders, targets, layers, features, codes and plug-ins.
 
     Without a word, all of them. A plug-in that cannot be used is listed with the reason.
     """

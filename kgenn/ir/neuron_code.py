@@ -131,7 +131,7 @@ def statements(code: str) -> tuple[tuple[str, ast.expr], ...]:
             case ast.AugAssign(target=ast.Name(id=name), op=op, value=value):
                 pairs.append((name, ast.BinOp(ast.Name(name), op, value)))
             case _:
-                raise AssertionError(f"not an assignment: {ast.unparse(statement)}")
+                raise ValueError(f"not an assignment: {ast.unparse(statement)}")
     return tuple(pairs)
 
 
@@ -143,9 +143,8 @@ def expression_of(code: str) -> ast.expr:
 
 def _check(expression: ast.expr, known: set[str]) -> None:
     for node in ast.walk(expression):
-        if isinstance(node, ast.Name):
-            if node.id not in known and node.id not in FUNCTIONS and node.id != RANDOM:
-                raise ValueError(f"unknown name {node.id}")
+        if isinstance(node, ast.Name) and node.id not in {*known, *FUNCTIONS, RANDOM}:
+            raise ValueError(f"unknown name {node.id}")
     render(expression, Dialect(functions=dict.fromkeys(FUNCTIONS, "{0}"), random=RANDOM))
 
 
@@ -175,7 +174,7 @@ def render(node: ast.expr, dialect: Dialect) -> str:
             return dialect.random
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if _takes(name, len(args)):
             return dialect.functions[name].format(*map(sub, args))
-    raise AssertionError(f"not in the neuron language: {ast.unparse(node)}")
+    raise ValueError(f"not in the neuron language: {ast.unparse(node)}")
 
 
 def render_statements(code: str, dialect: Dialect) -> tuple[str, ...]:
@@ -239,7 +238,7 @@ def evaluate(
             return random().astype(real)
         case ast.Call(func=ast.Name(id=name), args=args):
             return FUNCTIONS[name](*map(sub, args))
-    raise AssertionError(f"not in the neuron language: {ast.unparse(node)}")
+    raise ValueError(f"not in the neuron language: {ast.unparse(node)}")
 
 
 _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
