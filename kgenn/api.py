@@ -95,6 +95,7 @@ def convert(
     pooling: Literal["auto", "fold", "population"] = "auto",
     readout: ReadoutKind | None = None,
     seed: int = 0,
+    check: bool = True,
 ) -> Network:
     """Convert a trained model to a spiking network.
 
@@ -118,6 +119,8 @@ def convert(
             (t + 1)²; "current" weights all steps alike; "spike-count" counts spikes of readout neurons. The
             converter's default if not given.
         seed: of the encoder's random numbers.
+        check: keep up to 64 calibration samples apart and compare the network with its model on them; `agreement`
+            of the network tells how well they agree. It takes some seconds.
 
     Raises:
         KgennError: with every violation, or the first error of a later stage.
@@ -133,7 +136,7 @@ def convert(
         steps = recipe.converter.default_timesteps if timesteps is None else timesteps
     refuse_integers(calibration, "calibration data", AS_FLOATS)
     data = Data(np.asarray(calibration), labels)
-    network = convert_model(as_graph(model), recipe, data, steps, simulate).network()
+    network = convert_model(as_graph(model), recipe, data, steps, simulate, check=check).network()
     announce(network.warnings)
     return network
 

@@ -37,6 +37,7 @@ CODES: dict[str, str] = {
     "KG450": "The model scales its input itself, and the calibration data are scaled already. Pass raw data.",
     "KG451": "The calibration data are raw pixels, which no layer at the model's input scales. Pass a scale.",
     "KG452": "The calibration set is too small for the scales of single channels, or for bias corrections.",
+    "KG453": "The network disagrees with its model on calibration samples more than its method explains.",
     # plug-ins
     "KG420": "A plug-in cannot be used: it cannot be imported, or is not what its entry point says.",
     # export

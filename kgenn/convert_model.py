@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from kgenn.agreement import SAMPLES, agreement_of, doubts_of, kept_apart
 from kgenn.conversion.base import Recall, Simulate, anew
 from kgenn.conversion.constraints import features_of
 from kgenn.conversion.convert import Conversion, convert_graph
@@ -12,6 +15,7 @@ from kgenn.conversion.outputs import num_classes
 from kgenn.conversion.recipe import Recipe
 from kgenn.data import Data, labels_of
 from kgenn.diagnostics import Diagnostic
+from kgenn.ir.agreement import Agreement
 from kgenn.ir.graph import Graph
 from kgenn.ir.input_statistics import InputStatistics, statistics_of
 from kgenn.ir.network import Network
@@ -29,6 +33,7 @@ class Converted:
         calibrated_on: statistics of the calibration data.
         warnings: what leaves the network in doubt.
         found: the outcome of the search for the fewest timesteps, where there was one.
+        agreement: how well the network agrees with its model, where that was checked.
     """
 
     recipe: Recipe
@@ -38,6 +43,7 @@ class Converted:
     calibrated_on: InputStatistics | None = None
     warnings: tuple[Diagnostic, ...] = ()
     found: Found | None = None
+    agreement: Agreement | None = None
 
     def network(self, **files: Any) -> Network:
         """Return the network with its origin: every option, what the model has, rounding, notes.
@@ -54,6 +60,7 @@ class Converted:
             "timesteps": self.conversion.network.num_timesteps,
             "search": None if self.found is None else self.found.record(),
             "rounding": dict(self.conversion.rounding),
+            "agreement": None if self.agreement is None else self.agreement.to_dict(),
             "notes": list(lowered.notes),
             "warnings": [diagnostic.to_dict() for diagnostic in self.warnings],
             **files,
@@ -69,8 +76,10 @@ def convert_model(
     simulate: Simulate,
     recall: Recall = anew,
     report: Report = lambda timesteps: None,
+    most_samples: int | None = None,
+    check: bool = True,
 ) -> Converted:
-    """Convert a model.
+    """Convert a model, and compare the network with it on calibration samples that set none of its scales.
 
     Args:
         calibration: samples as the model takes them, shape (N, *input shape); labels are for a search.
@@ -78,10 +87,18 @@ def convert_model(
         simulate: runs networks for a search, and for the methods that calibrate by simulation.
         recall: keeps what conversions of this graph with this calibration share; see `kgenn.conversion.base`.
         report: called with each number of timesteps that a search tries.
+        most_samples: that set scales; those beyond are for the comparison.
+        check: compare; else all samples set scales.
 
     Raises:
         KgennError: KG2xx to KG4xx; KG607 for odd labels.
     """
+
+    everything = calibration
+    count = len(everything.x)
+    fitting, apart = kept_apart(count, most_samples or count) if check else (np.arange(count), np.arange(0))
+    if len(fitting) < count:
+        calibration = everything.chosen(fitting)
 
     def at(steps: int) -> Conversion:
         return convert_graph(graph, recipe, calibration.x, steps, simulate, recall)
@@ -96,5 +113,11 @@ def convert_model(
     features = features_of(graph, recipe.converter)
     seen = statistics_of(calibration.x)
     doubts = doubts_of_calibration(graph, calibration.x, seen, calibration.scale is not None)
-    warnings = (*calibration.warnings, *doubts, *conversion.settings.warnings)
-    return Converted(recipe, conversion, features, len(calibration.x), seen, warnings, found)
+    agreement = None
+    if check:
+        samples = everything.x[apart if len(apart) else fitting[:SAMPLES]]
+        network, lowered = conversion.network, conversion.lowered
+        agreement = agreement_of(network, lowered, samples, len(apart) > 0, simulate)
+    lost = () if agreement is None else doubts_of(agreement, conversion.network)
+    warnings = (*calibration.warnings, *doubts, *conversion.settings.warnings, *lost)
+    return Converted(recipe, conversion, features, len(calibration.x), seen, warnings, found, agreement)

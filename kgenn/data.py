@@ -44,6 +44,10 @@ class Data:
             return self
         return replace(self, x=self.x[:limit], y=None if self.y is None else self.y[:limit])
 
+    def chosen(self, indices: Array) -> Data:
+        """Return the samples of these indices."""
+        return replace(self, x=self.x[indices], y=None if self.y is None else np.asarray(self.y)[indices])
+
     def prepared(self, shape: Shape, scale: Fraction | None, where: str) -> Data:
         """Return the samples as the model takes them, and what leaves the scale in doubt; see `prepare`."""
         x = prepare(self.x, shape, scale, where)

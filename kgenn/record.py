@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kgenn.diagnostics import Diagnostic
+from kgenn.ir.agreement import Agreement
 
 # What commands read of a record, where it is there: types, and of an object those of its entries.
 KINDS: Mapping[str, Any] = {
@@ -25,6 +26,8 @@ def check_record(manifest: Mapping[str, Any]) -> None:
         raise ValueError(f"{problem} is of another type than kgenn writes")
     for entry in manifest.get("warnings", ()):
         Diagnostic.from_dict(entry)
+    if manifest.get("agreement") is not None:
+        Agreement.from_dict(manifest["agreement"])
 
 
 def _problems(values: Mapping[str, Any], kinds: Mapping[str, Any], place: str) -> Iterator[str]:

@@ -47,6 +47,7 @@ ALLOWED: dict[str, set[str]] = {
     "conversion": FOUNDATION | {"ir", "layers", "passes", "encoders"},
     "backends": FOUNDATION | {"ir", "layers"},
     "metrics": FOUNDATION | {"ir", "layers"},
+    "agreement": FOUNDATION | {"ir", "conversion", "backends", "metrics"},
     "plausibility": FOUNDATION | {"ir", "layers"},
     "data": FOUNDATION | {"ir", "plausibility"},
     "trace": FOUNDATION | {"ir"},
@@ -58,11 +59,11 @@ ALLOWED: dict[str, set[str]] = {
     "report": FOUNDATION | {"ir", "layers", "backends", "metrics", "bench"},
     "search": FOUNDATION | {"ir", "conversion"},
     "methods": FOUNDATION | {"conversion", "encoders", "passes", "search"},
-    "convert_model": FOUNDATION | {"ir", "conversion", "plausibility", "data", "search"},
+    "convert_model": FOUNDATION | {"ir", "conversion", "agreement", "plausibility", "data", "search"},
     "credits": FOUNDATION | {"ir", "conversion", "encoders", "backends", "artifact"},
     "api": FOUNDATION
     | MIDDLE
-    | {"plausibility", "data", "artifact", "self_test", "search", "convert_model", "credits"},
+    | {"agreement", "plausibility", "data", "artifact", "self_test", "search", "convert_model", "credits"},
     "bench": FOUNDATION | MIDDLE | {"data", "artifact", "search", "methods", "convert_model", "api"},
     "kgenn": FOUNDATION | MIDDLE | {"api", "export", "verification"},
     "cli": FOUNDATION

@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 import click
 
+from kgenn.agreement import SAMPLES as APART
 from kgenn.api import as_graph, model_record
 from kgenn.artifact import COMPILED, Artifact, write_artifact
 from kgenn.backends import TARGETS
@@ -41,6 +42,7 @@ from kgenn.conversion.convert import check_and_lower
 from kgenn.conversion.recipe import Recipe
 from kgenn.convert_model import Converted, convert_model
 from kgenn.data import Data
+from kgenn.ir.agreement import Agreement
 from kgenn.ir.network import ReadoutKind
 from kgenn.methods import converter_of, encoder_of
 from kgenn.output import refuse_directory
@@ -58,6 +60,7 @@ class Request:
         samples: of the calibration data, the first so many.
         scale: as given, such as "1/255".
         timesteps: T, or a search for the fewest.
+        check: compare the network with its model.
     """
 
     model: Path
@@ -67,6 +70,7 @@ class Request:
     scale: str | None
     recipe: Recipe
     timesteps: int | Search
+    check: bool
 
 
 TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto: the fewest.  [default: the converter's]"
@@ -101,6 +105,11 @@ TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto: the fewest.  [defau
 )
 @allow_flag
 @lowering_flags
+@click.option(
+    "--check/--no-check",
+    default=True,
+    help="Compare the network with its model on calibration samples kept apart.",
+)
 @click.option("--target", default="cpu", metavar="NAME", help="See kgenn list targets.")
 @click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="The directory to write.")
 @overwrite_flag
@@ -119,7 +128,7 @@ def compile(
     refuse_directory(output, COMPILED, overwrite)
     with stage("converting") as say:
         made, data = convert(request, lambda timesteps: say(f"converting, T = {timesteps}"))
-        network = made.network(**_files(request, len(data.x)))
+        network = made.network(**_files(request, made.num_samples))
         test = self_test(network, data.x[:SAMPLES])
         files = Artifact(network, target).files(backend.emit(network), test)
         write_artifact(output, files, overwrite)
@@ -145,7 +154,7 @@ def request_of(converter: str, encoder: str | None, values: Mapping[str, Any]) -
         seed=values["seed"],
     )
     given = method.default_timesteps if values["timesteps"] is None else values["timesteps"]
-    files = {name: values[name] for name in ("model", "calibration", "samples", "scale")}
+    files = {name: values[name] for name in ("model", "calibration", "samples", "scale", "check")}
     return Request(**files, split=values["split"] or "train", recipe=recipe, timesteps=search_of(values) or given)
 
 
@@ -160,9 +169,14 @@ def convert(request: Request, report: Report) -> tuple[Converted, Data]:
     """
     graph, recipe = as_graph(request.model), request.recipe
     check_and_lower(graph, recipe)
-    data = read_samples(request.calibration, request.split, request.samples)
+    more = APART if request.check else 0
+    data = read_samples(request.calibration, request.split, request.samples + more)
     data = scaled(data, graph.input_shape, request.scale, None, request.calibration)
-    return convert_model(graph, recipe, data, request.timesteps, simulate, report=report), data
+    most, check = request.samples, request.check
+    made = convert_model(
+        graph, recipe, data, request.timesteps, simulate, report=report, most_samples=most, check=check
+    )
+    return made, data
 
 
 def _files(request: Request, samples: int) -> dict[str, Any]:
@@ -195,6 +209,8 @@ def _print_summary(made: Converted, target: str, output: Path, seconds: float) -
     ]
     print_table(columns, rows)
     print_notes(conversion.lowered.notes)
+    if made.agreement is not None:
+        print_line(_agreement_line(made.agreement))
     if made.found is not None:
         print_line(_search_line(made.found, made.num_samples))
     neurons = sum(p.neurons for p in contents.populations)
@@ -202,6 +218,14 @@ def _print_summary(made: Converted, target: str, output: Path, seconds: float) -
     figures = f"{neurons:,} neurons, {total:,} synapses, {size_of(contents.weight_bytes)} of weights"
     print_line(f"{output}: {figures}; built in {seconds:.1f} s")
     print_diagnostics(made.warnings)
+
+
+def _agreement_line(found: Agreement) -> str:
+    """Return in words how well the network agrees with its model."""
+    kind = "calibration samples kept apart" if found.apart else "calibration samples, too few to keep any apart"
+    layer = f", most of it from {found.layer}" if found.layer and found.error > 0 else ""
+    same = f"gives the model's class for {found.agreement:.1%} of {found.num_samples} {kind}"
+    return f"agreement: {same}; outputs off by {found.error:.3f} of their spread{layer}"
 
 
 def _rounding(worst: float | None) -> str:

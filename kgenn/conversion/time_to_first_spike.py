@@ -34,7 +34,7 @@ class TimeToFirstSpike(Staged):
     citations: ClassVar[tuple[Citation, ...]] = ("lopezrandulfe2022",)
     code: ClassVar[CodeName] = "latency"
     readouts: ClassVar[tuple[ReadoutKind, ...]] = ("current",)
-    default_timesteps: ClassVar[int] = 32
+    default_timesteps: ClassVar[int] = 64
 
     def check(self, num_timesteps: int) -> None:
         if num_timesteps > MOST_TIMESTEPS:

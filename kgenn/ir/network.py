@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from kgenn.diagnostics import Diagnostic, fail
+from kgenn.ir.agreement import Agreement
 from kgenn.ir.connectivity import Connectivity, SumPool
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.input_statistics import InputStatistics
@@ -210,6 +211,12 @@ class Network:
     def warnings(self) -> tuple[Diagnostic, ...]:
         """Return what leaves the conversion in doubt, as its origin records it."""
         return tuple(map(Diagnostic.from_dict, self.origin.get("warnings", ())))
+
+    @property
+    def agreement(self) -> Agreement | None:
+        """Return how well the network agrees with its model, where its origin records that it was checked."""
+        found = self.origin.get("agreement")
+        return None if found is None else Agreement.from_dict(found)
 
     @property
     def is_binary(self) -> bool:

@@ -1,0 +1,143 @@
+"""Run a network on samples that set none of its scales, and compare it with its model.
+
+A conversion can go wrong in ways that no rule foresees, but not agree with its model on new samples and be wrong.
+So every conversion ends with a run on calibration samples kept apart: how often the network gives the model's
+class, how far its outputs are from the model's, and in which layer most of that arises.
+
+The error of an output is ‖s − z‖/‖z − mean(z)‖ over the samples, with z what the model's last weights give and s
+what the readout says. 0 is equality, 1 is as far off as the mean output of the calibration set.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kgenn.backends.reference import ReferenceSimulator
+from kgenn.conversion.base import Simulate
+from kgenn.diagnostics import Diagnostic, KgennError
+from kgenn.ir.agreement import MOST_OUTPUTS, Agreement
+from kgenn.ir.graph import Array, Graph
+from kgenn.ir.network import Network
+from kgenn.ir.recording import Recording, Wanted
+from kgenn.ir.scores import classes, in_model_units
+from kgenn.metrics.layer_error import ErrorTally
+
+# Samples that are kept apart, at most: an eighth of a small calibration set, or none where that is below `LEAST`.
+SAMPLES = 64
+LEAST = 8
+# Products of all synapses and timesteps that NumPy computes in a few seconds, and generated C++ in some ten.
+REFERENCE_BUDGET = 2e9
+PROGRAM_BUDGET = 2e11
+# An error of the outputs beyond MARGIN + 1/√L is out of line for a code of L levels, and so is an agreement below
+# `LEAST_AGREEMENT` by more than chance.
+MARGIN = 0.2
+LEAST_AGREEMENT = 0.9
+
+
+def doubts_of(found: Agreement, network: Network) -> tuple[Diagnostic, ...]:
+    """Return the warning that the loss is out of line for the network's code and length, or nothing; see KG453."""
+    levels = network.num_timesteps if network.code.steady else network.levels
+    chance = 2 * np.sqrt(found.agreement * (1 - found.agreement) / found.num_samples)
+    far, apart = found.error > MARGIN + 1 / np.sqrt(levels), found.agreement + chance < LEAST_AGREEMENT
+    if not far and not apart:
+        return ()
+    what = (
+        f"gives the model's class for {found.agreement:.0%} of {found.num_samples} calibration samples, "
+        f"with outputs off by {found.error:.2g} of their spread"
+    )
+    if found.layer:
+        what += f"; most of it arises in {found.layer}"
+    advice = "compare other methods and more timesteps on your data; `kgenn compare` shows the error of each layer"
+    return (Diagnostic("KG453", network.name, what, advice),)
+
+
+def kept_apart(count: int, most: int) -> tuple[Array, Array]:
+    """Return which of `count` calibration samples set scales, and which are kept apart to check them.
+
+    Args:
+        most: that may set scales; where there are more, the next ones are kept apart.
+    """
+    if count > most:
+        return np.arange(most), np.arange(most, min(count, most + SAMPLES))
+    kept = min(SAMPLES, count // 8)
+    apart = (2 * np.arange(kept) + 1) * count // (2 * kept) if kept >= LEAST else np.arange(0)
+    return np.setdiff1d(np.arange(count), apart), apart
+
+
+def agreement_of(
+    network: Network, lowered: Graph, samples: Array, apart: bool, simulate: Simulate
+) -> Agreement | None:
+    """Run a network on samples and compare it with its model.
+
+    Args:
+        lowered: the graph that the network was assembled from.
+        samples: shape (N, *input shape); fewer are run where they would take long.
+        apart: they set no scale.
+        simulate: runs networks fast; where it cannot, for want of a compiler, the NumPy reference runs fewer.
+
+    Returns:
+        None where no sample can be run.
+    """
+    samples = samples[_legal(network, samples)]
+    if not len(samples):
+        return None
+    cost = sum(int(c.fan_out().sum()) for c in network.connections) * network.num_timesteps
+    outputs = lowered.outputs[0]
+    scores: list[Array] = []
+    tally = ErrorTally(network)
+    start = 0
+    for recording in _recordings(network, samples, cost, simulate):
+        count = len(recording.scores)
+        assert recording.worths is not None
+        tally.add(network.drive(samples[start : start + count]), recording.worths, None)
+        scores.append(recording.scores[:, -1])
+        start += count
+    said = in_model_units(network, np.concatenate(scores), network.num_timesteps)
+    values = dict(lowered.forward(np.asarray(samples[:start], np.float32)))
+    model = values[outputs].reshape(start, -1).astype(np.float64)
+    return _compared(network, said, model, tally, apart)
+
+
+def _compared(network: Network, said: Array, model: Array, tally: ErrorTally, apart: bool) -> Agreement:
+    """Return the agreement of outputs, both of shape (N, num_outputs) before the model's last activation."""
+    spread = model - model.mean(axis=0)
+    norms, off = np.linalg.norm(spread, axis=0), np.linalg.norm(said - model, axis=0)
+    errors = np.divide(off, norms, out=np.zeros_like(off), where=norms > 0)
+    total = float(np.linalg.norm(norms))
+    layers = tally.errors()
+    worst = max(layers, key=lambda layer: layer.own, default=None)
+    # a single output of two classes is compared with its sigmoid's threshold, 0 before it
+    shift = 0.5 if network.is_binary else 0.0
+    same = classes(said + shift, network.is_binary) == classes(model + shift, network.is_binary)
+    return Agreement(
+        num_samples=len(model),
+        apart=apart,
+        agreement=float(same.mean()),
+        error=float(np.linalg.norm(off)) / total if total else 0.0,
+        errors=tuple(np.round(errors, 6).tolist()) if errors.size <= MOST_OUTPUTS else (),
+        layer="" if worst is None else worst.population,
+        layer_error=0.0 if worst is None else worst.own,
+    )
+
+
+def _recordings(network: Network, samples: Array, cost: int, simulate: Simulate) -> list[Recording]:
+    """Return recordings with the worth of every spike train, on the fastest simulator within the budget."""
+    wanted = Wanted(curve=False, worths=True)
+    if cost * len(samples) > REFERENCE_BUDGET:
+        try:
+            return list(simulate(network, samples[: max(LEAST, int(PROGRAM_BUDGET / cost))], wanted))
+        except KgennError:
+            samples = samples[: max(1, int(REFERENCE_BUDGET / cost))]
+    return [ReferenceSimulator(network).run(network.drive(samples), 0, wanted)]
+
+
+def _legal(network: Network, samples: Array) -> Array:
+    """Return which samples the encoder takes: those kept apart may lie outside the range of the others."""
+    legal = np.zeros(len(samples), bool)
+    for i in range(len(samples)):
+        try:
+            network.drive(samples[i : i + 1])
+            legal[i] = True
+        except KgennError:
+            continue
+    return legal

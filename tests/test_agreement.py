@@ -1,0 +1,112 @@
+"""Every conversion is compared with its model on samples kept apart; a network that is wrong is a warning."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import kgenn
+from kgenn.agreement import LEAST, SAMPLES, agreement_of, doubts_of, kept_apart
+from kgenn.conversion.convert import convert_graph
+from kgenn.conversion.recipe import recipe_of
+from kgenn.ir.agreement import Agreement
+from kgenn.ir.network import Connection, Network
+from networks import ALLOW, build, samples
+from recordings import on_reference
+
+
+@given(st.integers(1, 3000), st.integers(1, 3000))
+def test_samples_set_scales_or_are_kept_apart_and_never_both(count: int, most: int) -> None:
+    fitting, apart = kept_apart(count, most)
+    assert len(np.intersect1d(fitting, apart)) == 0
+    assert len(fitting) <= most
+    assert len(apart) <= SAMPLES
+    assert len(fitting) + len(apart) == min(count, most + SAMPLES)
+    assert len(apart) == 0 or len(apart) >= min(LEAST, count - most)
+
+
+def test_scales_come_from_the_other_samples_alone() -> None:
+    graph, x = build("dense"), samples(build("dense"), 200)
+    fitting, apart = kept_apart(len(x), len(x))
+    outlying = x.copy()
+    outlying[apart] *= 0.01
+    scales = [
+        [p.scale.tolist() for p in kgenn.convert(graph, calibration=data, timesteps=8).populations]
+        for data in (x, outlying, x[fitting])
+    ]
+    assert scales[0] == scales[1]
+    with pytest.raises(AssertionError):
+        assert scales[0] == scales[2], "of the samples that are left some are kept apart again"
+
+
+@pytest.mark.parametrize("name", ["dense", "residual_relu", "conv_same"])
+def test_a_sound_conversion_agrees_with_its_model(name: str) -> None:
+    graph = build(name)
+    network = kgenn.convert(
+        graph, calibration=samples(graph, 200), converter=kgenn.FewSpike(), timesteps=8, allow=ALLOW
+    )
+    found = network.agreement
+    assert found is not None
+    assert found.apart
+    assert found.num_samples == 25
+    assert found.agreement > 0.9
+    assert found.error < 0.1
+    assert len(found.errors) == network.populations[-1].size
+    assert [w.code for w in network.warnings if w.code == "KG453"] == []
+    assert Agreement.from_dict(found.to_dict()) == found
+
+
+def broken(network: Network, name: str) -> Network:
+    """Return a network in which the weights into one population have lost their signs."""
+    connections = tuple(
+        replace(c, connectivity=c.connectivity.with_weights(np.abs(c.connectivity.weights)))
+        if c.target == name
+        else c
+        for c in network.connections
+    )
+    return replace(network, connections=connections)
+
+
+def test_a_network_that_is_wrong_is_a_warning() -> None:
+    graph = build("dense_deep")
+    x = samples(graph, 128)
+    conversion = convert_graph(graph, recipe_of(kgenn.FewSpike(), None, ALLOW), x[:100], 8, on_reference)
+    sound, wrong = conversion.network, broken(conversion.network, conversion.network.populations[2].name)
+    for network, codes in ((sound, []), (wrong, ["KG453"])):
+        found = agreement_of(network, conversion.lowered, x[100:], True, on_reference)
+        assert found is not None
+        assert [d.code for d in doubts_of(found, network)] == codes
+
+
+def test_the_layer_that_rounds_most_is_named() -> None:
+    graph = build("dense_deep")
+    x = samples(graph, 128)
+    conversion = convert_graph(graph, recipe_of(kgenn.FewSpike(), None, ALLOW), x[:100], 8, on_reference)
+    hidden = conversion.network.hidden
+    for p in hidden:
+        # truncated to a few levels: thresholds eight times as high
+        coarse = replace(p, params={**p.params, "v_round": -40.0 * p.unit})
+        populations = tuple(coarse if q is p else q for q in conversion.network.populations)
+        network = replace(conversion.network, populations=populations)
+        found = agreement_of(network, conversion.lowered, x[100:], True, on_reference)
+        assert found is not None
+        assert found.layer == p.name
+
+
+def test_unchecked_all_samples_set_scales() -> None:
+    graph, x = build("dense"), samples(build("dense"), 100)
+    network = kgenn.convert(graph, calibration=x, timesteps=8, check=False)
+    assert network.agreement is None
+    assert network.origin["calibration"]["samples"] == 100
+    assert kgenn.convert(graph, calibration=x, timesteps=8).origin["calibration"]["samples"] == 88
+
+
+@pytest.mark.parametrize("change", [{"error": "much"}, {"errors": [None]}, {"layer": 3}, {"more": 1}])
+def test_a_record_that_was_changed_by_hand_is_none(change: dict[str, object]) -> None:
+    good = Agreement(3, True, 1.0, 0.1, (0.1, 0.2), "dense", 0.01).to_dict()
+    with pytest.raises(ValueError):
+        Agreement.from_dict({**good, **change})
