@@ -33,8 +33,8 @@ from kgenn.ir.network import Network, ReadoutKind
 from kgenn.ir.recording import SCORES, Recording, Wanted, batch_size_for
 from kgenn.metrics.comparison import Comparison
 from kgenn.metrics.early_exit import ExitTally
-from kgenn.metrics.layer_error import ErrorTally
-from kgenn.metrics.result import Result, Tally
+from kgenn.metrics.layer_error import ErrorTally, ann_classes, ideal_rates
+from kgenn.metrics.result import AnnAccuracy, Result, Tally
 from kgenn.passes import LoweringOptions
 from kgenn.plausibility import doubts_of_run
 from kgenn.search import Search
@@ -47,6 +47,8 @@ AS_FLOATS = (
 )
 # Samples simulated at once: enough for any number of threads, few enough for the scores of long runs.
 BATCH_SIZE = 64
+# Multiply-accumulates of an ANN in NumPy that take a few seconds.
+ANN_MACS = 1e10
 Progress = Callable[[int], None]
 # Called after each batch with the index of its first sample, its drive and its recording.
 Observer = Callable[[int, Array, Recording], None]
@@ -292,6 +294,29 @@ class CompiledNetwork:
         result = self.evaluate(x, labels, batch_size, progress, observe, Wanted(worths=True))
         ann_accuracy = None if labels is None else tally.ann_correct / max(len(x), 1)
         return Comparison(tally.errors(), ann_accuracy, result)
+
+    def ann_accuracy(self, x: Array, y: Array, result: Result, most_macs: float = ANN_MACS) -> AnnAccuracy | None:
+        """Return the accuracy of the network's weights as an ANN on the first samples of a run.
+
+        Args:
+            x, y: as for `evaluate`.
+            result: of `evaluate` on these.
+            most_macs: multiply-accumulates that it may take; so many samples are computed as they allow.
+
+        Returns:
+            None where they allow no sample.
+        """
+        network = self.network
+        labels = labels_of(y, len(x), network.num_classes)
+        count = min(len(x), int(most_macs / max(1, sum(c.connectivity.num_synapses for c in network.connections))))
+        if labels is None or count == 0:
+            return None
+        right = 0
+        for start, drive in self._batches(x[:count], BATCH_SIZE, None):
+            ideal = ideal_rates(network, drive.astype(np.float64) / network.coding.levels)
+            right += int((ann_classes(network, ideal) == labels[start : start + len(drive)]).sum())
+        own = float((result.predictions[:count] == labels[:count]).mean())
+        return AnnAccuracy(count, right / count, own)
 
     def save(self, directory: str | os.PathLike[str], overwrite: bool = False) -> None:
         """Write the output directory: manifest, network, sources; see `kgenn run`.

@@ -14,7 +14,7 @@ from kgenn.agreement import LEAST, SAMPLES, agreement_of, doubts_of, kept_apart
 from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.recipe import recipe_of
 from kgenn.ir.agreement import Agreement
-from kgenn.ir.network import Connection, Network
+from kgenn.ir.network import Network
 from networks import ALLOW, build, samples
 from recordings import on_reference
 
@@ -110,3 +110,21 @@ def test_a_record_that_was_changed_by_hand_is_none(change: dict[str, object]) ->
     good = Agreement(3, True, 1.0, 0.1, (0.1, 0.2), "dense", 0.01).to_dict()
     with pytest.raises(ValueError):
         Agreement.from_dict({**good, **change})
+
+
+def test_a_run_can_say_what_the_weights_give_as_an_ann() -> None:
+    graph, x = build("dense"), samples(build("dense"), 40)
+    y = np.random.default_rng(0).integers(0, 4, len(x))
+    snn = kgenn.compile(kgenn.convert(graph, calibration=x, timesteps=4, check=False), "reference")
+    result = snn.evaluate(x, y)
+    found = snn.ann_accuracy(x, y, result)
+    assert found is not None
+    assert found.num_samples == 40
+    assert found.ann == snn.compare(x, y).ann_accuracy == np.mean(np.asarray(graph.predict(x)).argmax(1) == y)
+    assert found.network == result.accuracy
+    macs = sum(c.connectivity.num_synapses for c in snn.network.connections)
+    few = snn.ann_accuracy(x, y, result, most_macs=7.5 * macs)
+    assert few is not None
+    assert few.num_samples == 7
+    assert few.network == np.mean(result.predictions[:7] == y[:7])
+    assert snn.ann_accuracy(x, y, result, most_macs=0.5 * macs) is None

@@ -78,7 +78,8 @@ def run(
         network = open_directory(directory, run_options_of(options), target)
     samples = scaled(samples, network.network.input_shape, scale, network.network.origin.get("scale"), data)
     result = evaluate(network, samples, batch_size, trace, early_exit)
-    result = replace(result, warnings=(*samples.warnings, *result.warnings))
+    ann = None if samples.y is None else network.ann_accuracy(samples.x, samples.y, result)
+    result = replace(result, ann=ann, warnings=(*samples.warnings, *result.warnings))
     if predictions is not None:
         write_file(predictions, npz_bytes(_arrays(result)))
     if as_json:

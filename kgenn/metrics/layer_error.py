@@ -75,6 +75,13 @@ def ideal_rates(network: Network, x: Array, measured: Mapping[str, Array] | None
     return ideal
 
 
+def ann_classes(network: Network, ideal: Mapping[str, Array]) -> Array:
+    """Return the class that the network's weights give as an ANN, shape (N,), for the rates of `ideal_rates`."""
+    readout = network.populations[-1]
+    values = ideal[readout.name].reshape(-1, *readout.shape) * readout.scale
+    return classes(activated(network, values.reshape(len(values), -1)), network.is_binary)
+
+
 def largest_rate(network: Network, population: Population) -> float:
     """Return the largest rate that a population can reach; a max pooling reaches that of its sources."""
     if population.maximum:
@@ -107,10 +114,7 @@ class ErrorTally:
             self.sums[p.name] = self.sums.get(p.name, np.zeros(len(row))) + np.array(row)
         self.num_samples += len(x)
         if labels is not None:
-            readout = network.populations[-1]
-            values = ideal[readout.name].reshape(-1, *readout.shape) * readout.scale
-            own = classes(activated(network, values.reshape(len(x), -1)), network.is_binary)
-            self.ann_correct += int((own == labels).sum())
+            self.ann_correct += int((ann_classes(network, ideal) == labels).sum())
 
     def errors(self) -> tuple[LayerError, ...]:
         """Return the errors of each hidden population, in order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,22 @@ from kgenn.ir.timing import Timing
 from kgenn.metrics.counts import spikes_per_neuron, synaptic_operations
 from kgenn.metrics.early_exit import EarlyExit
 from kgenn.metrics.energy import BREAK_EVEN_SPIKES, Energy, estimate
+
+
+@dataclass(frozen=True)
+class AnnAccuracy:
+    """The accuracy of the network's weights as an ANN, beside the network's own, on the first samples of a run.
+
+    The weights are the model's, on the network's grid; a method that corrects biases has moved those.
+
+    Attributes:
+        num_samples: the first so many of the run.
+        ann, network: accuracies on these, 0 to 1.
+    """
+
+    num_samples: int
+    ann: float
+    network: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +60,7 @@ class Result:
             sigmoid, whether that is above 0.5.
         scores: shape (N, num_outputs), float32, what stands for the model's outputs after the last step: the
             readout in the model's units, after the model's final activation.
+        ann: what the network's weights give as an ANN; None unless it was asked for.
         early_exit: the outcome where samples end once they are decided; None unless it was asked for.
         warnings: what leaves the figures in doubt.
     """
@@ -66,6 +83,7 @@ class Result:
     predictions: Array = field(repr=False)
     scores: Array = field(repr=False)
     early_exit: EarlyExit | None = None
+    ann: AnnAccuracy | None = None
     warnings: tuple[Diagnostic, ...] = ()
 
     def to_dict(self, curve: bool = False) -> dict[str, Any]:
@@ -88,6 +106,8 @@ class Result:
         }
         if self.kernel_seconds:
             plain["kernel_seconds"] = dict(self.kernel_seconds)
+        if self.ann is not None:
+            plain["ann"] = asdict(self.ann)
         if self.early_exit is not None:
             plain["early_exit"] = self.early_exit.to_dict()
         if curve:
@@ -101,6 +121,7 @@ class Result:
         ratio = self.synaptic_operations / self.ann_macs if self.ann_macs else float("nan")
         return [
             ("accuracy", accuracy),
+            *(() if self.ann is None else [("as an ANN", self._ann_in_words(self.ann))]),
             ("samples", f"{self.num_samples:,}"),
             ("timesteps", f"{self.num_timesteps:,}"),
             ("latency", f"{self.latency_steps:,} steps (pipeline of {self.num_stages} stages)"),
@@ -113,6 +134,11 @@ class Result:
             *((f"GeNN {kind}", f"{seconds:.3f} s") for kind, seconds in self.kernel_seconds.items()),
             *(() if self.early_exit is None else self.early_exit.rows()),
         ]
+
+    def _ann_in_words(self, found: AnnAccuracy) -> str:
+        if found.num_samples == self.num_samples:
+            return f"{100 * found.ann:.2f} %"
+        return f"{100 * found.ann:.2f} % of the first {found.num_samples:,}, spiking {100 * found.network:.2f} %"
 
     def __str__(self) -> str:
         rows = (f"{name:20} {value}" for name, value in self.rows())
