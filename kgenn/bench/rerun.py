@@ -103,7 +103,7 @@ def commands(setup: Setup, files: Files) -> list[str]:
     make += ["--timesteps", setup.timesteps] if search is None else ["--timesteps", "auto", *_flags(search)]
     make += ["--readout", recipe.readout, "--seed", recipe.seed]
     make += [word for feature in recipe.allow for word in ("--allow", feature)]
-    make += [*_flags(recipe.lowering), "--target", setup.target, "-o", "cell"]
+    make += [*_flags(recipe.lowering), "--target", setup.target, "--no-check", "-o", "cell"]
     run: list[object] = ["kgenn", "run", "cell", "--data", files.data.path.name, "--split", data.split]
     run += [] if data.limit is None else ["--limit", data.limit]
     run += ["--curve", "--json"]

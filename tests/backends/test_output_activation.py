@@ -17,7 +17,7 @@ import pytest
 from cuda_programs import build_executable as build_cuda
 
 import kgenn
-from kgenn.artifact import Artifact, read_directory, write_directory
+from kgenn.artifact import Artifact, read_directory, write_artifact
 from kgenn.backends import TARGETS
 from kgenn.conversion.constraints import violations
 from kgenn.diagnostics import KgennError
@@ -209,7 +209,7 @@ def test_spike_counts_go_with_a_relu_and_a_softmax_alone(end: str) -> None:
 
 def directory_of(network: Network, place: Path) -> Path:
     files = Artifact(network, "reference").files(TARGETS.get("reference")().emit(network))
-    write_directory(place, files)
+    write_artifact(place, files)
     return place
 
 

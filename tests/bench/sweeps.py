@@ -19,7 +19,7 @@ data = "{IMAGES}"
 scale = "1/255"
 limit = 20
 layer-samples = 4
-calibration = {{ data = "{CALIBRATION}", samples = 32 }}
+calibration = {{ data = "{CALIBRATION}", samples = 64 }}
 """
 # Cells that share one compiled program: T and the seed are not in its sources.
 SMALL = (
