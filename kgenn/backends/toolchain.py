@@ -223,7 +223,7 @@ def _make(
 
 def _linked(toolchain: Toolchain, compiler: Compiler, main: str, place: Path, *objects: Path) -> Path:
     """Compile the main file, and link it with objects to a library."""
-    arguments = ("-shared", str(place / main), *map(str, objects), *toolchain.link_flags)
+    arguments = ("-shared", *toolchain.link_flags, str(place / main), *map(str, objects))
     return _compiled(toolchain, compiler, place / "network.so", *arguments)
 
 
