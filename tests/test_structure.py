@@ -51,7 +51,7 @@ ALLOWED: dict[str, set[str]] = {
     "plausibility": FOUNDATION | {"ir", "layers"},
     "data": FOUNDATION | {"ir", "plausibility"},
     "trace": FOUNDATION | {"ir"},
-    "record": FOUNDATION,
+    "record": FOUNDATION | {"ir"},
     "self_test": FOUNDATION | {"ir", "backends"},
     "artifact": FOUNDATION | {"ir", "backends", "record", "self_test"},
     "verification": FOUNDATION | {"ir", "backends", "artifact", "self_test"},
@@ -68,7 +68,7 @@ ALLOWED: dict[str, set[str]] = {
     "kgenn": FOUNDATION | MIDDLE | {"api", "export", "verification"},
     "cli": FOUNDATION
     | MIDDLE
-    | {"data", "artifact", "self_test", "verification", "trace", "report", "api", "export", "search"}
+    | {"agreement", "data", "artifact", "self_test", "verification", "trace", "report", "api", "export", "search"}
     | {"convert_model", "credits", "methods", "bench", "kgenn"},
     "__main__": {"cli"},
 }
