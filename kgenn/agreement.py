@@ -76,12 +76,15 @@ def agreement_of(
         simulate: runs networks fast; where it cannot, for want of a compiler, the NumPy reference runs fewer.
 
     Returns:
-        None where no sample can be run.
+        None where no sample can be run: none is in the encoder's range, or one takes too long.
     """
     samples = samples[_legal(network, samples)]
     if not len(samples):
         return None
     cost = sum(int(c.fan_out().sum()) for c in network.connections) * network.num_timesteps
+    samples = samples[: int(PROGRAM_BUDGET / max(cost, 1))]
+    if not len(samples):
+        return None
     outputs = lowered.outputs[0]
     scores: list[Array] = []
     tally = ErrorTally(network)
@@ -125,7 +128,7 @@ def _recordings(network: Network, samples: Array, cost: int, simulate: Simulate)
     wanted = Wanted(curve=False, worths=True)
     if cost * len(samples) > REFERENCE_BUDGET:
         try:
-            return list(simulate(network, samples[: max(LEAST, int(PROGRAM_BUDGET / cost))], wanted))
+            return list(simulate(network, samples, wanted))
         except KgennError:
             samples = samples[: max(1, int(REFERENCE_BUDGET / cost))]
     return [ReferenceSimulator(network).run(network.drive(samples), 0, wanted)]

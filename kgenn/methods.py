@@ -20,7 +20,17 @@ T = TypeVar("T")
 # What names of flags mean to commands themselves, and names of keys to sweeps.
 OWN = frozenset(
     {
-        *("allow", "as_json", "calibration", "calibration_samples", "check", "converter", "data", "encoder", "help"),
+        *(
+            "allow",
+            "as_json",
+            "calibration",
+            "calibration_samples",
+            "check",
+            "converter",
+            "data",
+            "encoder",
+            "help",
+        ),
         *("json", "limit", "model", "models", "output", "overwrite", "readout", "samples", "scale", "seed"),
         *("split", "target", "timesteps", "title", "version"),
     }

@@ -81,14 +81,26 @@ def paths_into(graph: Graph, name: str) -> tuple[Path, ...]:
     Raises:
         KgennError: KG301 where a layer on the way is not linear.
     """
-    node = graph.by_name[name]
+    found: dict[str, tuple[Path, ...]] = {}
+    waiting = [name]
+    while waiting:
+        node = graph.by_name[waiting[-1]]
+        before = [] if is_population(node) else [s for s in node.inputs if s not in found]
+        if not before:
+            found[node.name] = _paths_through(graph, node, [found.get(s, ()) for s in node.inputs])
+            waiting.pop()
+        waiting += before
+    return found[name]
+
+
+def _paths_through(graph: Graph, node: Node, incoming: list[tuple[Path, ...]]) -> tuple[Path, ...]:
+    """Return the paths that end in a node's value, given those that end in its inputs'."""
     if is_population(node):
-        return (Path(name, graph.shapes[name]),)
-    incoming = [paths_into(graph, source) for source in node.inputs]
+        return (Path(node.name, graph.shapes[node.name]),)
     if isinstance(node.layer, Add):
         return tuple(path for paths in incoming for path in paths)
     if isinstance(node.layer, Concatenate):
-        axis, total = node.layer.axis, graph.shapes[name][node.layer.axis]
+        axis, total = node.layer.axis, graph.shapes[node.name][node.layer.axis]
         lengths = [graph.shapes[source][axis] for source in node.inputs]
         offsets = np.cumsum([0, *lengths[:-1]]).tolist()
         slots = [Slot(offset, total, axis) for offset in offsets]

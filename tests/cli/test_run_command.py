@@ -156,13 +156,13 @@ def test_a_directory_that_is_no_output_is_kg605(kgenn: Kgenn, compiled: Path, tm
     assert kgenn("run", tmp_path, "--data", IMAGES).codes == ["KG605"]
     shutil.copytree(compiled, tmp_path / "damaged")
     (tmp_path / "damaged/manifest.json").write_text("{}")
-    assert kgenn("run", tmp_path / "damaged", "--data", IMAGES).codes == ["KG605"]
+    assert kgenn("run", tmp_path / "damaged", "--data", IMAGES, "--edited").codes == ["KG605"]
 
 
 def test_weights_that_the_program_does_not_take_are_kg504(kgenn: Kgenn, compiled: Path, tmp_path: Path) -> None:
     shutil.copytree(compiled, tmp_path / "damaged")
     (tmp_path / "damaged/weights.bin").write_bytes(bytes(400))
-    done = kgenn("run", tmp_path / "damaged", "--data", IMAGES)
+    done = kgenn("run", tmp_path / "damaged", "--data", IMAGES, "--edited")
     assert (done.code, done.codes) == (3, ["KG504"])
 
 

@@ -57,5 +57,5 @@ def test_a_directory_of_an_earlier_version_has_neither_statistics_nor_warnings(k
     manifest = json.loads((raw / "manifest.json").read_text())
     del manifest["warnings"], manifest["network"]["calibrated_on"]
     (raw / "manifest.json").write_text(json.dumps(manifest))
-    done = kgenn("run", raw, "--data", IMAGES, "--limit", 8, "--scale", "1/255", "--json")
+    done = kgenn("run", raw, "--data", IMAGES, "--limit", 8, "--scale", "1/255", "--json", "--edited")
     assert (done.code, done.err, done.json["warnings"]) == (0, "", [])
