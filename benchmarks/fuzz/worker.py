@@ -21,6 +21,7 @@ from benchmarks.fuzz.check import outcome
 from benchmarks.fuzz.memory import Meter
 from benchmarks.fuzz.mutate import mutated
 from benchmarks.fuzz.seeds import Input, seeds
+from kgenn.diagnostics import KgennWarning
 
 # Bytes of address space: what NumPy and HDF5 map at the start, and a gigabyte.
 MEMORY = 3 << 30
@@ -67,6 +68,7 @@ def limited() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     warnings.simplefilter("error")
+    warnings.simplefilter("ignore", KgennWarning)  # few samples and few timesteps
     # weights that an edit made large overflow, as in Keras
     warnings.filterwarnings("ignore", "overflow|invalid value|divide by zero", RuntimeWarning)
 

@@ -270,8 +270,7 @@ def test_auto_is_the_network_of_the_steps_it_chose_and_is_recorded(
     chosen, search = record["timesteps"], record["search"]
     assert (search["limit"], search["measured"], search["most_timesteps"]) == (2, "accuracy", 12)
     assert search["loss"] <= 2
-    (line,) = (line for line in done.out.splitlines() if "calibration samples" in line)
-    assert line.startswith(f"{chosen} timestep")
+    (line,) = (line for line in done.out.splitlines() if line.startswith(f"{chosen} timestep"))
     assert line.endswith(f"{search['loss']:.2f} points of accuracy lost on 64 calibration samples")
     plain = ("--target", "reference", "--converter", converter, "--timesteps", chosen)
     assert kgenn(*compile_arguments(tmp_path / "plain", *plain)).code == 0
@@ -281,9 +280,10 @@ def test_auto_is_the_network_of_the_steps_it_chose_and_is_recorded(
 
 def test_auto_without_labels_keeps_to_the_model_s_predictions(kgenn: Kgenn, tmp_path: Path) -> None:
     with np.load(CALIBRATION) as archive:
-        unlabelled = saved(tmp_path / "x.npz", x=archive["x"][:64])
+        unlabelled = saved(tmp_path / "x.npz", x=archive["x"][:128])
     done = kgenn(*searched(tmp_path / "out", "--calibration", unlabelled, "--loss", 5))
-    assert "points of agreement with the model lost on 64 calibration samples" in done.out
+    found = read_directory(tmp_path / "out").network.origin["calibration"]["samples"]
+    assert f"points of agreement with the model lost on {found} calibration samples" in done.out
     assert read_directory(tmp_path / "out").network.origin["search"]["measured"] == "agreement"
 
 
