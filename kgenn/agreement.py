@@ -10,6 +10,8 @@ what the readout says. 0 is equality, 1 is as far off as the mean output of the 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from kgenn.backends.reference import ReferenceSimulator
@@ -81,11 +83,10 @@ def agreement_of(
     samples = samples[_legal(network, samples)]
     if not len(samples):
         return None
-    cost = sum(int(c.fan_out().sum()) for c in network.connections) * network.num_timesteps
+    cost = sum(int(synapses.sum()) for synapses in network.fan_out.values()) * network.num_timesteps
     samples = samples[: int(PROGRAM_BUDGET / max(cost, 1))]
     if not len(samples):
         return None
-    outputs = lowered.outputs[0]
     scores: list[Array] = []
     tally = ErrorTally(network)
     start = 0
@@ -96,8 +97,7 @@ def agreement_of(
         scores.append(recording.scores[:, -1])
         start += count
     said = in_model_units(network, np.concatenate(scores), network.num_timesteps)
-    values = dict(lowered.forward(np.asarray(samples[:start], np.float32)))
-    model = values[outputs].reshape(start, -1).astype(np.float64)
+    model = np.asarray(replace(lowered, postprocessing=()).predict(samples[:start]), np.float64).reshape(start, -1)
     return _compared(network, said, model, tally, apart)
 
 
