@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from math import prod
 from pathlib import Path
 from tempfile import TemporaryFile
+from tokenize import TokenError
 from typing import IO
 
 import numpy as np
@@ -208,8 +209,8 @@ def parse(content: bytes, name: str) -> Array:
         }[version]
         shape, fortran, dtype = header(file)
         valid = dtype.kind in KINDS and all(type(n) is int and n >= 0 for n in shape)
-    # the header is a Python literal, which a parser can find too deep
-    except (ValueError, TypeError, KeyError, MemoryError, RecursionError) as error:
+    # the header is a Python literal, which a parser can find too deep, or a tokenizer (Python 3.12 and later)
+    except (ValueError, TypeError, KeyError, SyntaxError, TokenError, MemoryError, RecursionError) as error:
         raise Damaged(f"{name!r} has a header that cannot be read") from error
     if not valid:
         raise Damaged(f"{name!r} is of shape {shape} and type {dtype}; allowed: numbers and texts")

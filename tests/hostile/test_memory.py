@@ -196,7 +196,11 @@ def test_an_archive_that_states_a_larger_size_of_its_config_may_take_no_more(tmp
     entry = content.find(b"PK\x01\x02")  # of the config, which is the first member
     content[entry + 20 : entry + 24] = (1 << 28).to_bytes(4, "little")
     path.write_bytes(content)
-    assert "bytes of memory" in refused(path, "KG110").what
+    with pytest.raises(KgennError) as caught:
+        load(path)
+    (found,) = caught.value.diagnostics
+    # zipfile itself finds that the member runs into the next one, from Python 3.11.8 and 3.12.2 on
+    assert (found.code, "Overlapped" in found.what) == ("KG102", True) or "bytes of memory" in found.what
 
 
 def test_a_config_of_a_thousand_layers_is_read_compressed_and_not(tmp_path: Path) -> None:
