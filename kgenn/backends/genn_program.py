@@ -19,7 +19,6 @@ from kgenn.ir.connectivity import Convolution, Dense, OneToOne, Sparse
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network, Population
 from kgenn.ir.neuron_code import Dialect
-from kgenn.ir.scores import factors
 from kgenn.ir.serialise import npz_bytes
 from kgenn.ir.spike_code import CodeName
 from kgenn.ir.timing import Timing
@@ -102,20 +101,11 @@ def network_context(network: Network, device: Device, arrays: dict[str, Array]) 
         "uses_values": any(m.valued for m in models.values()),
         "valued_ids": [identifiers[p.name] for p in network.spiking if models[p.neuron.name].valued],
         "spiking_ids": list(identifiers.values()),
-        "outputs": output_values(network),
+        "outputs": python_outputs(network),
         "readout_id": readout["id"],
         "readout_variable": "num_spikes" if network.readout == "spike-count" else "v",
         "starts": {identifiers[p.name]: timing.start(p.name) for p in network.spiking},
     }
-
-
-def output_values(network: Network) -> dict[str, Any]:
-    """Return how scores become the model's outputs."""
-    context, found = python_outputs(network), factors(network, network.num_timesteps)
-    num = network.populations[-1].size
-    uses_math = any("math." in line for line in (*context["before"], *context["after"]))
-    numbers = repr(found.tolist()[0]) if len(found) == 1 else f"np.tile({found.tolist()}, {num // len(found)})"
-    return context | {"factors": numbers, "num": num, "uses_math": uses_math}
 
 
 def population_context(

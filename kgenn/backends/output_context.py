@@ -7,7 +7,7 @@ from typing import Any
 
 from kgenn.ir.network import Network
 from kgenn.ir.output_activation import CPP, PYTHON, Spelling
-from kgenn.ir.scores import THRESHOLD
+from kgenn.ir.scores import THRESHOLD, factors
 
 
 def output_context(network: Network, spelling: Spelling) -> dict[str, Any]:
@@ -51,5 +51,15 @@ def cpp_outputs(network: Network) -> dict[str, Any]:
 
 
 def python_outputs(network: Network) -> dict[str, Any]:
-    """Return `output_context` in Python with NumPy."""
-    return output_context(network, PYTHON)
+    """Return `output_context` in Python with NumPy, and what `python/outputs.py.j2` needs beside it.
+
+    Returns:
+        factors: an expression of what turns scores after the last step into the model's units.
+        num: how many scores a sample has.
+        uses_math: whether an expression uses the module `math`.
+    """
+    context, found = output_context(network, PYTHON), factors(network, network.num_timesteps)
+    num = network.populations[-1].size
+    numbers = repr(found.tolist()[0]) if len(found) == 1 else f"np.tile({found.tolist()}, {num // len(found)})"
+    uses_math = any("math." in line for line in (*context["before"], *context["after"]))
+    return context | {"factors": numbers, "num": num, "uses_math": uses_math}

@@ -20,6 +20,7 @@ from kgenn.bench.json_object import SCHEMA
 from kgenn.diagnostics import fail
 from kgenn.durable import sync
 from kgenn.output import unwritable, write_file
+from kgenn.scratch import SUFFIX
 
 SWEEP = "sweep.json"
 CELLS = "cells.jsonl"
@@ -148,17 +149,27 @@ def _decoded(text: bytes, where: str) -> Line:
 
 
 def _check(directory: Path) -> None:
-    """Refuse a directory that holds something else than results."""
+    """Refuse a directory that holds something else than results, or files of others under their names."""
     if not directory.exists():
         return
-    own = {SWEEP, CELLS, RESULTS, LOCK}
     try:
-        names = {path.name for path in directory.iterdir()}
+        names = {path.name for path in directory.iterdir() if SUFFIX not in path.name} - {LOCK}
+        # the lines of CELLS are looked at when they are read; without a sweep there is nothing else yet
+        own = _is_sweep(directory / SWEEP) if SWEEP in names else names <= {CELLS}
     except OSError as error:
         raise unwritable(directory, error) from error
-    if names and not names & own:
+    if not own:
         what = "holds something else than the results of kgenn bench"
         raise fail("KG622", str(directory), what, "give another directory")
+
+
+def _is_sweep(path: Path) -> bool:
+    """Tell whether a file is the SWEEP of a kgenn, of this version or another."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and {"schema", "experiments"} <= found.keys()
 
 
 def _encoded(line: Line) -> bytes:

@@ -31,7 +31,7 @@ class PercentileScaled(RateCoded):
     depends_on_timesteps: ClassVar[bool] = False
 
     percentile: float = field(default=99.9, metadata={"help": "of the activations, over 0 to 100 (the maximum)"})
-    channelwise: bool = field(default=False, metadata={"help": "one scale for each channel"})
+    channelwise: bool = field(default=True, metadata={"help": "one scale for each channel"})
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -3,7 +3,9 @@
 What is carried: every connection, with mlGeNN's own connectivity where that is the same map and else as a list of
 synapses; delays; biases; neuron models, initial potentials and the readout, as GeNN code. Weights and thresholds
 are the network's integers. A population works in its own window of steps (see `kgenn.backends.pipeline`), so that
-over NUM_STEPS steps mlGeNN gives kgenn's scores, sample after sample. Poisson inputs draw mlGeNN's random numbers.
+over NUM_STEPS steps mlGeNN gives kgenn's scores, sample after sample; currents that kgenn adds in float64 are
+rounded to float32. The program's `outputs` turns scores into the model's outputs, behind its final activation.
+Poisson inputs draw mlGeNN's random numbers.
 
 mlGeNN's IntegrateFire resets to a potential, and its populations have neither biases nor windows: the neurons are
 a class of the emitted program, on mlGeNN's own base class. `to_ml_genn` runs that program's `build`, so that the
@@ -24,6 +26,7 @@ import numpy as np
 from kgenn import __version__
 from kgenn.backends.base import Program
 from kgenn.backends.genn_program import GENN
+from kgenn.backends.output_context import python_outputs
 from kgenn.backends.render import label, render
 from kgenn.diagnostics import fail
 from kgenn.export.base import Exporter, optional, refuse
@@ -104,6 +107,8 @@ def program(network: Network, weights: str) -> tuple[bytes, dict[str, Array]]:
             population_context(network, p, models[p.neuron.name], arrays) for p in network.populations
         ],
         "connections": connections(network, arrays),
+        "outputs": python_outputs(network),
+        "rounded": ", ".join(label(p.name) for p in network.populations if network.has_double_currents(p)),
     }
     return render("ml_genn/model.py.j2", context), arrays
 

@@ -8,7 +8,8 @@ in its metadata which reset the network has ("subtract" or "zero"), and with whi
 
 The graph starts behind the encoder: its Input takes spikes, or with direct input the (preprocessed) values
 themselves at every step. Its Output is the current of the readout, for the reader to accumulate, or the spikes of
-the readout where those are counted. Encoder, readout and preprocessing are in the graph's metadata.
+the readout where those are counted. The graph's metadata hold encoder, readout and preprocessing, and the names of
+the model's final activations, which the reader is to compute.
 
 `nir` (1.0.8) gets the shapes of grouped convolutions and of rectangular kernels wrong when it checks them: files
 with such layers are read by `nir.read(file, type_check=False)`.
@@ -155,6 +156,7 @@ def metadata(network: Network) -> dict[str, Any]:
         "input_scale": np.atleast_1d(np.asarray(transform.scale, np.float64)),
         "input_shift": np.atleast_1d(np.asarray(transform.shift, np.float64)),
         "readout": network.readout,
+        "output_activations": ", ".join(activation.name for activation in network.output_activations),
         "num_timesteps": network.num_timesteps,
     }
 

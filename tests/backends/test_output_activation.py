@@ -21,6 +21,8 @@ from kgenn.artifact import Artifact, read_directory, write_artifact
 from kgenn.backends import TARGETS
 from kgenn.conversion.constraints import violations
 from kgenn.diagnostics import KgennError
+from kgenn.encoders.poisson import Poisson
+from kgenn.export.ml_genn import MlGenn
 from kgenn.ir.graph import Array, Graph, Layer
 from kgenn.ir.network import Network
 from kgenn.ir.output_activation import FORMULAS, OutputActivation, elementwise
@@ -318,3 +320,20 @@ def test_genns_program_computes_the_outputs_of_the_result(end: str) -> None:
     np.testing.assert_allclose(outputs, result.scores, rtol=1e-6, atol=1e-9)
     assert functions["predictions"](outputs).tolist() == result.scores.argmax(axis=1).tolist()
     assert ("import math" in program) == ("math." in program.replace("import math", ""))
+
+
+@pytest.mark.parametrize("end", COMPILED)
+def test_mlgenns_program_computes_the_outputs_of_the_result(end: str) -> None:
+    graph = mapped(MAPS[end]) if end in MAPS else ended(ENDS[end])
+    x = np.abs(samples(graph, 40))
+    x /= x.max()
+    network = kgenn.convert(graph, calibration=x, timesteps=64, allow=("bias", "relu-cap"), encoder=Poisson())
+    compiled = kgenn.compile(network, "reference")
+    program = MlGenn().emit(network, "net.py").files["net.py"].decode()
+    outputs = functions_of(program)["outputs"](next(compiled.trace(x)).scores[:, -1])
+    np.testing.assert_allclose(outputs, compiled.evaluate(x).scores, rtol=1e-6, atol=1e-9)
+
+
+def test_nir_names_the_activations_that_its_reader_computes() -> None:
+    pytest.importorskip("nir", reason="the package nir is not installed")
+    assert kgenn.to_nir(converted("relu softmax")[1]).metadata["output_activations"] == "relu, softmax"

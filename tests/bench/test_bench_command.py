@@ -155,6 +155,19 @@ def test_a_directory_of_something_else_is_refused(kgenn: Kgenn, tiny: tuple[Path
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+@pytest.mark.parametrize("name", ["sweep.json", "results.jsonl"])
+def test_files_of_others_under_the_names_of_results_are_kept(
+    kgenn: Kgenn, tiny: tuple[Path, Path], tmp_path: Path, name: str
+) -> None:
+    results = tmp_path / "results"
+    results.mkdir()
+    (results / name).write_text('{"sweep": "of somebody"}')
+    code, _, err = kgenn("bench", tiny[0], "-o", results)
+    assert code == 1
+    assert err.startswith(f"error[KG622] {results}: ")
+    assert (results / name).read_text() == '{"sweep": "of somebody"}'
+
+
 @pytest.mark.parametrize("line", ["{}", "null", "{", '{"schema": 0, "key": "a", "status": "ok", "axes": {}}'])
 def test_a_damaged_line_is_named(kgenn: Kgenn, tiny: tuple[Path, Path], results: Path, line: str) -> None:
     path = results / "cells.jsonl"

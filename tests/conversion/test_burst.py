@@ -84,7 +84,7 @@ def test_a_capped_relu_keeps_its_cap(name: str) -> None:
     assert recording.raster is not None
     for p in network.spiking:
         assert recording.raster[p.name].max() == 1
-        assert p.scale <= 0.6 * (1 + 1e-6)
+        assert np.max(p.scale) <= 0.6 * (1 + 1e-6)
 
 
 @pytest.mark.parametrize("channelwise", [False, True])

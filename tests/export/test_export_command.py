@@ -54,3 +54,20 @@ def test_mistakes_are_told(
     paths = [str(tmp_path / a) if arguments[i - 1] == "-o" else a for i, a in enumerate(arguments)]
     assert invoke(["export", str(directory), *paths]) == code
     assert word in capsys.readouterr().err
+
+
+def test_the_weights_are_not_written_over_a_file_of_the_user(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = compiled_directory(tmp_path / "net", "conv_same", "if")
+    command = ["export", str(directory), "--to", "ml-genn", "-o", str(tmp_path / "net.py")]
+    (tmp_path / "net.npz").write_bytes(b"of the user")
+    for program in (None, b"of the user, too"):
+        if program:
+            (tmp_path / "net.py").write_bytes(program)
+        assert invoke(command) == 1
+        assert f"error[KG606] {tmp_path / 'net.npz'}: " in capsys.readouterr().err
+        assert (tmp_path / "net.npz").read_bytes() == b"of the user"
+        assert (tmp_path / "net.py").exists() == (program is not None)
+    (tmp_path / "net.npz").unlink()
+    assert invoke(command) == invoke(command) == 0, "an earlier export is replaced"
