@@ -110,6 +110,19 @@ ENTRIES = (
         },
     ),
     Reference(
+        "kim2020",
+        "inproceedings",
+        {
+            "author": "Kim, Seijoon and Park, Seongsik and Na, Byunggook and Yoon, Sungroh",
+            "title": "Spiking-{YOLO}: Spiking Neural Network for Energy-Efficient Object Detection",
+            "booktitle": "Proceedings of the AAAI Conference on Artificial Intelligence",
+            "volume": "34",
+            "pages": "11270--11277",
+            "year": "2020",
+            "doi": "10.1609/aaai.v34i07.6787",
+        },
+    ),
+    Reference(
         "knight2021pygenn",
         "article",
         {

@@ -129,9 +129,9 @@ def with_identities(name: str) -> Artifact:
 CASES = {
     "plain": (made(converted("dense"), "cpu", origin("none")), set()),
     "genn": (made(converted("dense"), "genn-cuda", origin("none")), {"yavuz2016genn", "knight2021pygenn"}),
-    "converter": (made(converted("dense"), "cpu", origin("data-norm")), {"diehl2015", "rueckauer2017"}),
+    "converter": (made(converted("dense"), "cpu", origin("data-norm")), {"diehl2015", "rueckauer2017", "kim2020"}),
     "options": (
-        made(converted("dense"), "cpu", origin("data-norm", reset="zero")),
+        made(converted("dense"), "cpu", origin("data-norm", channelwise=False)),
         {"diehl2015", "rueckauer2017"},
     ),
     "encoder": (
@@ -140,11 +140,11 @@ CASES = {
     ),
     "identity": (
         with_identities("residual_plain"),
-        {"sengupta2019", "diehl2015", "rueckauer2017"},
+        {"sengupta2019", "diehl2015", "rueckauer2017", "kim2020"},
     ),
     "no identity": (
         with_identities("residual_relu"),
-        {"diehl2015", "rueckauer2017"},
+        {"diehl2015", "rueckauer2017", "kim2020"},
     ),
     "max pooling": (made(converted("max_pool_conv"), "cpu", origin("none")), {"li2022burst"}),
     "max pooling in stages": (

@@ -18,6 +18,8 @@ from kgenn.conversion.scales import audible, capped
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array, Graph
 
+CHANNELWISE: tuple[Citation, ...] = ("kim2020",)
+
 
 @dataclass(frozen=True)
 class PercentileScaled(RateCoded):
@@ -25,7 +27,8 @@ class PercentileScaled(RateCoded):
 
     Attributes:
         percentile: in (0, 100]; 100 is the maximum.
-        channelwise: one λ for each channel.
+        channelwise: one λ for each channel, and not for the layer. Source: Kim et al. 2020,
+            doi:10.1609/aaai.v34i07.6787.
     """
 
     depends_on_timesteps: ClassVar[bool] = False
@@ -37,6 +40,10 @@ class PercentileScaled(RateCoded):
         super().__post_init__()
         if not 0 < self.percentile <= 100:
             raise fail("KG401", self.name, f"percentile is {self.percentile}; it lies in (0, 100]")
+
+    @property
+    def cited(self) -> tuple[Citation, ...]:
+        return (*self.citations, *(CHANNELWISE if self.channelwise else ()))
 
     def settings(self, calibration: Calibration) -> Settings:
         scales = self.scales(calibration.graph, calibration.samples, calibration.recall)

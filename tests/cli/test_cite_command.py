@@ -19,7 +19,7 @@ def keys(text: str) -> list[str]:
 def test_a_directory_s_works_are_printed_each_once(kgenn: Kgenn, compiled: Path) -> None:
     done = kgenn("cite", compiled)
     assert (done.code, done.err) == (0, "")
-    assert sorted(keys(done.out)) == sorted({*ALWAYS, "diehl2015", "rueckauer2017"})
+    assert sorted(keys(done.out)) == sorted({*ALWAYS, "diehl2015", "rueckauer2017", "kim2020"})
     assert package.open_directory(compiled).bibtex() == done.out
 
 
