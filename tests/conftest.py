@@ -14,6 +14,9 @@ from hypothesis import settings
 settings.register_profile("kgenn", derandomize=True, deadline=None, max_examples=25, database=None)
 settings.load_profile("kgenn")
 
+# g++ takes most of the time of the tests, and a third of it with -O1; `as_users_compile` has what users have
+os.environ.setdefault("KGENN_CXXFLAGS", "-O1")
+
 # oneDNN in TensorFlow 2.21 computes some convolutions of tiny images wrong by several percent, where the kernel is
 # larger than the image and the strides differ; an oracle must not
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
@@ -21,13 +24,20 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 @pytest.fixture(scope="session", autouse=True)
 def compile_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Keep compiled programs in one directory for the session, shared by all of its worker processes."""
+    """Keep compiled programs in one directory for all worker processes: $KGENN_TEST_CACHE, or one of the session."""
     base = tmp_path_factory.getbasetemp()
     # with pytest-xdist each worker has a base of its own inside the session's
     session = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    cache = Path(os.environ.get("KGENN_TEST_CACHE") or session / "kgenn-cache")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KGENN_CACHE", str(session / "kgenn-cache"))
-        yield session / "kgenn-cache"
+        patch.setenv("KGENN_CACHE", str(cache))
+        yield cache
+
+
+@pytest.fixture
+def as_users_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compile with kgenn's own flags."""
+    monkeypatch.delenv("KGENN_CXXFLAGS", raising=False)
 
 
 @pytest.fixture(scope="session", autouse=True)

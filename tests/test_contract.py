@@ -68,6 +68,14 @@ def test_reference_pipeline_and_program_give_the_same_spikes(name: str, encoder:
 
 @pytest.mark.parametrize(
     ("name", "encoder"),
+    [("conv_conv", "direct"), ("residual_shortcut", "poisson"), ("max_pool_conv", "poisson-signed")],
+)
+def test_compiled_as_by_users_it_gives_the_same_spikes(name: str, encoder: str, as_users_compile: None) -> None:
+    assert_contract(converted(name, encoder), encoder)
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder"),
     [
         ("dense", "direct"),
         ("conv_same", "if"),
@@ -82,16 +90,16 @@ def test_a_spike_count_readout_keeps_the_contract(name: str, encoder: str) -> No
     assert np.array_equal(recording.scores[:, -1], recording.spike_counts[last])
 
 
-CHANNELWISE = DataNorm(channelwise=True)
+ONE_SCALE = DataNorm(channelwise=False)
 VARIANTS = {
     "reset to zero": ("bias_conv", DataNorm(reset="zero"), LoweringOptions()),
     "initial potential zero": ("bias_conv", DataNorm(initial_potential=0.0), LoweringOptions()),
     "maximum": ("residual_relu", DataNorm(percentile=100.0), LoweringOptions()),
-    "channelwise": ("separable", CHANNELWISE, LoweringOptions()),
-    "channelwise concat": ("concat_conv", CHANNELWISE, LoweringOptions()),
-    "channelwise pool": ("pool_conv", CHANNELWISE, LoweringOptions()),
-    "channelwise groups": ("conv_groups", CHANNELWISE, LoweringOptions()),
-    "channelwise flatten": ("relu_after_flatten", CHANNELWISE, LoweringOptions()),
+    "one scale": ("separable", ONE_SCALE, LoweringOptions()),
+    "one scale, concat": ("concat_conv", ONE_SCALE, LoweringOptions()),
+    "one scale, pool": ("pool_conv", ONE_SCALE, LoweringOptions()),
+    "one scale, groups": ("conv_groups", ONE_SCALE, LoweringOptions()),
+    "one scale, flatten": ("relu_after_flatten", ONE_SCALE, LoweringOptions()),
     "include weights": ("conv_same", DataNorm(include_weights=True), LoweringOptions()),
     "residual identity": ("residual_plain", DataNorm(), LoweringOptions(residual="identity")),
     "pool population": ("pool_conv", DataNorm(), LoweringOptions(pooling="population")),

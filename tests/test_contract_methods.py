@@ -96,6 +96,12 @@ def test_every_method_gives_the_same_spikes_on_every_simulator(method: str, name
     assert all(counts.any() for counts in recording.spike_counts.values())
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_compiled_as_by_users_each_method_gives_the_same_spikes(method: str, as_users_compile: None) -> None:
+    encoder = encoders_of(method)[0]
+    assert_contract(network_of("max_pool_skip", method, encoder), encoder)
+
+
 @pytest.mark.parametrize(("name", "which"), [("skip_to_readout", 0), ("max_pool_cap", -1)])
 @pytest.mark.parametrize(("method", "num_timesteps"), LENGTHS)
 def test_runs_of_any_length_keep_the_contract(method: str, num_timesteps: int, name: str, which: int) -> None:

@@ -36,7 +36,7 @@ class Burst(PercentileScaled):
 
     name: ClassVar[str] = "burst"
     citations: ClassVar[tuple[Citation, ...]] = ("li2022burst",)
-    default_timesteps: ClassVar[int] = 32
+    default_timesteps: ClassVar[int] = 64
 
     gamma: int = field(default=5, metadata={"help": "the most spikes of a neuron in a step"})
     scale_factor: float = field(default=0.4, metadata={"help": SCALE_FACTOR})

@@ -87,6 +87,20 @@ def test_a_program_is_compiled_once_and_only_for_a_new_structure(compiler: Count
     assert (compiler.runs, compiler.shared_runs) == (2, 1)
 
 
+def test_flags_of_the_user_come_last_and_make_another_program(
+    compiler: CountingCompiler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = converted("conv_same", "if")
+    for flags in ("", "-O1 -DNAME='a b'", ""):
+        monkeypatch.setenv("KGENN_CXXFLAGS", flags)
+        assert np.array_equal(score(kgenn.compile(network)), score(kgenn.compile(network, "reference")))
+    assert compiler.runs == 2
+    assert "-O1 -DNAME=a b" in compiler.log.read_text()
+    monkeypatch.setenv("KGENN_CXXFLAGS", "-DNAME='")
+    with pytest.raises(KgennError, match="no closing quotation"):
+        kgenn.compile(network)
+
+
 def test_a_directory_that_was_built_runs_without_a_compiler(
     compiler: CountingCompiler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
