@@ -119,7 +119,7 @@ def _compared(network: Network, said: Array, model: Array, tally: ErrorTally, ap
         error=float(np.linalg.norm(off)) / total if total else 0.0,
         errors=tuple(np.round(errors, 6).tolist()) if errors.size <= MOST_OUTPUTS else (),
         layer="" if worst is None else worst.population,
-        layer_error=0.0 if worst is None else worst.own,
+        layer_error=0.0 if worst is None else float(worst.own),
     )
 
 

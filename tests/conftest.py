@@ -24,7 +24,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 @pytest.fixture(scope="session", autouse=True)
 def compile_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Keep compiled programs in one directory for all worker processes: $KGENN_TEST_CACHE, or one of the session."""
+    """Keep compiled programs in one directory for all workers: $KGENN_TEST_CACHE, or one of the session."""
     base = tmp_path_factory.getbasetemp()
     # with pytest-xdist each worker has a base of its own inside the session's
     session = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base

@@ -34,8 +34,8 @@ Array = NDArray[Any]
 LANES = 32
 REPETITIONS = 5
 METHODS = {
-    "data-norm, T = 32": (kgenn.DataNorm(percentile=99.9), 32),
-    "burst, T = 32": (kgenn.Burst(), 32),
+    "data-norm, T = 32": (kgenn.DataNorm(channelwise=False), 32),
+    "burst, T = 32": (kgenn.Burst(channelwise=False), 32),
     "few-spike, K = 8": (kgenn.FewSpike(), 8),
     "ttfs, t_max = 32": (kgenn.TimeToFirstSpike(), 32),
 }

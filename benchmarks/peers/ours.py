@@ -2,8 +2,8 @@
 
     python -m benchmarks.peers.ours data-norm MODEL.h5 data.npz result.json -T 32 --batch 32
 
-`data.npz` is that of `benchmarks.peers.inside`. The converter has its default options, and the network its default
-profile with every feature allowed.
+`data.npz` is that of `benchmarks.peers.inside`. The converter has its default options, but in rate codes one scale
+for each layer, as the peers have; the network has its default profile with every feature allowed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import kgenn
 from benchmarks.peers.inside.measure import Array, measured, write
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.constraints import FEATURES
+from kgenn.conversion.data_norm import PercentileScaled
 
 
 def main() -> None:
@@ -31,11 +32,12 @@ def main() -> None:
     options = parser.parse_args()
     with np.load(options.data) as data:
         calibration, x, y = data["calibration"], data["x"], data["y"]
+    method = CONVERTERS.get(options.converter)
     network = kgenn.convert(
         options.model,
         calibration=calibration,
         timesteps=options.timesteps,
-        converter=CONVERTERS.get(options.converter)(),
+        converter=method(channelwise=False) if issubclass(method, PercentileScaled) else method(),
         allow=tuple(FEATURES),
     )
     snn = kgenn.compile(network, options.target, threads=1)

@@ -6,7 +6,7 @@ computed, so that a check approves what a conversion takes, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
@@ -15,7 +15,7 @@ import numpy as np
 from kgenn.conversion.base import Converter
 from kgenn.conversion.compose import oversized
 from kgenn.conversion.max_pool import most_sources
-from kgenn.conversion.paths import is_population, nonlinear, paths_into
+from kgenn.conversion.paths import excess_of_paths, is_population, nonlinear, paths_into, region
 from kgenn.diagnostics import Diagnostic
 from kgenn.encoders.base import Encoder
 from kgenn.ir.graph import Graph, Input, Node
@@ -67,7 +67,8 @@ def refusals(graph: Graph, converter: Converter, encoder: Encoder, thorough: boo
     for node in whole.nodes:
         if isinstance(node.layer, MaxPool):
             found.extend(pool_refusals(whole, node, spikes))
-    bent = [problem for node in _before(whole, ends) if (problem := nonlinear(node)) is not None]
+    linear = {node.name for node in region(whole, *ends)}
+    bent = [p for node in whole.nodes if node.name in linear and (p := nonlinear(node)) is not None]
     found.extend(bent)
     if not bent:
         found.extend(problem for end in ends for problem in _path_refusals(whole, end, thorough))
@@ -105,18 +106,10 @@ def _ends(graph: Graph) -> Iterator[str]:
     yield output
 
 
-def _before(graph: Graph, ends: Iterable[str]) -> list[Node]:
-    """Return the nodes on the paths that end in some nodes, in order."""
-    seen: set[str] = set()
-    left = list(ends)
-    while left:
-        name = left.pop()
-        if name not in seen and not is_population(graph.by_name[name]):
-            seen.add(name)
-            left.extend(graph.by_name[name].inputs)
-    return [node for node in graph.nodes if node.name in seen]
-
-
 def _path_refusals(graph: Graph, end: str, thorough: bool) -> Iterator[Diagnostic]:
+    problem = excess_of_paths(graph, end)
+    if problem is not None:
+        yield problem
+        return
     for path in paths_into(graph, end):
         yield from oversized(path, graph.by_name[end].origin or end, thorough)

@@ -20,6 +20,9 @@ from kgenn.layers.dense import Dense
 from kgenn.layers.merge import Add, Concatenate
 from kgenn.layers.pooling import MaxPool
 
+# Paths into one population. The sums of a residual network have as many as blocks.
+MOST_PATHS = 4096
+
 
 @dataclass(frozen=True, eq=False)
 class Slot(Layer):
@@ -75,21 +78,44 @@ def is_population(node: Node) -> bool:
     return isinstance(node.layer, Input | ReLU | MaxPool)
 
 
-def paths_into(graph: Graph, name: str) -> tuple[Path, ...]:
-    """Return every linear path that ends in the value of a node, from the populations it starts at.
-
-    Raises:
-        KgennError: KG301 where a layer on the way is not linear.
-    """
-    found: dict[str, tuple[Path, ...]] = {}
-    waiting = [name]
+def region(graph: Graph, *ends: str) -> list[Node]:
+    """Return the nodes on the way from populations to some nodes, each after its inputs; the populations too."""
+    found: dict[str, Node] = {}
+    waiting = list(ends)
     while waiting:
         node = graph.by_name[waiting[-1]]
         before = [] if is_population(node) else [s for s in node.inputs if s not in found]
         if not before:
-            found[node.name] = _paths_through(graph, node, [found.get(s, ()) for s in node.inputs])
+            found[node.name] = node
             waiting.pop()
         waiting += before
+    return list(found.values())
+
+
+def excess_of_paths(graph: Graph, name: str) -> Diagnostic | None:
+    """Return why a node has too many paths to it for a connection each, or None."""
+    count: dict[str, int] = {}
+    for node in region(graph, name):
+        count[node.name] = 1 if is_population(node) else sum(count[s] for s in node.inputs)
+    if count[name] <= MOST_PATHS:
+        return None
+    where = graph.by_name[name].origin or name
+    what = f"adds up {count[name]:,} linear paths from ReLUs and inputs, more than {MOST_PATHS:,}"
+    return Diagnostic("KG110", where, what, "put a ReLU between the sums, or sum once")
+
+
+def paths_into(graph: Graph, name: str) -> tuple[Path, ...]:
+    """Return every linear path that ends in the value of a node, from the populations it starts at.
+
+    Raises:
+        KgennError: KG110 where there are too many; KG301 where a layer on the way is not linear.
+    """
+    problem = excess_of_paths(graph, name)
+    if problem is not None:
+        raise KgennError([problem])
+    found: dict[str, tuple[Path, ...]] = {}
+    for node in region(graph, name):
+        found[node.name] = _paths_through(graph, node, [found.get(s, ()) for s in node.inputs])
     return found[name]
 
 
@@ -119,31 +145,23 @@ def nonlinear(node: Node) -> Diagnostic | None:
     return Diagnostic("KG301", node.origin or node.name, what)
 
 
-def constant_of(graph: Graph, name: str, cache: dict[str, Array] | None = None) -> Array:
+def constant_of(graph: Graph, name: str) -> Array:
     """Return a node's value where every population is silent: what biases and shifts alone contribute.
 
     Returns:
         The node's shape, float64.
     """
-    cache = {} if cache is None else cache
-    if name not in cache:
-        node = graph.by_name[name]
+    values: dict[str, Array] = {}
+    for node in region(graph, name):
         if is_population(node):
-            cache[name] = np.zeros((1, *graph.shapes[name]))
+            values[node.name] = np.zeros((1, *graph.shapes[node.name]))
         else:
-            cache[name] = node.layer.forward(*(constant_of(graph, s, cache)[None] for s in node.inputs))
-        cache[name] = cache[name][0]
-    return cache[name]
+            values[node.name] = node.layer.forward(*(values[s] for s in node.inputs))
+    value: Array = values[name][0]
+    return value
 
 
 def weights_into(graph: Graph, name: str) -> Mapping[str, Array]:
     """Return the kernels met on the way back from a node to the populations before it, by node."""
-    node = graph.by_name[name]
-    if is_population(node):
-        return {}
-    found: dict[str, Array] = {}
-    if isinstance(node.layer, Conv | Dense):
-        found[name] = node.layer.kernel
-    for source in node.inputs:
-        found.update(weights_into(graph, source))
-    return found
+    layers = {node.name: node.layer for node in region(graph, name)}
+    return {name: layer.kernel for name, layer in layers.items() if isinstance(layer, Conv | Dense)}

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import kgenn
+from kgenn.conversion.paths import weights_into
+from kgenn.diagnostics import KgennError
 from kgenn.ir.graph import Graph, Input, Node
 from kgenn.layers.activation import ReLU
 from kgenn.layers.dense import Dense
+from kgenn.layers.merge import Add
+from networks import Build
 
 CALIBRATION = np.ones((2, 3), np.float32)
 KERNEL = np.ones((3, 3), np.float32)
@@ -41,3 +46,29 @@ def test_a_layer_called_relu_in_a_nested_model_keeps_its_name() -> None:
         ("out", False, "out"),
     )
     assert populations_of(graph) == ["input", "a/relu", "a", "out"]
+
+
+def sums(count: int, twice: bool) -> Graph:
+    """Return a network of linear sums, each of the one before and itself, or the first layer's value."""
+    b = Build("sums", (3,))
+    first = value = b.dense("input", 3)
+    for _ in range(count):
+        value = b.add(Add(), value, value if twice else first)
+    return b.graph(b.dense(b.relu(value), 2))
+
+
+def test_a_chain_of_sums_of_any_length_is_added_up() -> None:
+    graph = sums(1200, twice=False)
+    network = kgenn.convert(graph, calibration=CALIBRATION, timesteps=64, check=False)
+    (bias,) = {c.target for c in network.connections if c.source == "input"}
+    assert len(network.incoming[bias]) == 1201
+
+
+def test_linear_paths_that_double_at_each_sum_are_one_error_of_check_and_conversion() -> None:
+    graph = sums(40, twice=True)
+    with pytest.raises(KgennError) as caught:
+        kgenn.convert(graph, calibration=CALIBRATION, timesteps=2)
+    (problem,) = caught.value.diagnostics
+    assert (problem.code, "1,099,511,627,776 linear paths" in problem.what) == ("KG110", True)
+    assert kgenn.check(graph) == [problem]
+    assert set(weights_into(graph, graph.nodes[-2].inputs[0])) == {graph.nodes[1].name}
