@@ -10,7 +10,7 @@ from kgenn.citations import Citation
 from kgenn.conversion.base import Dynamics, Recall, anew
 from kgenn.conversion.data_norm import PercentileScaled
 from kgenn.conversion.neurons import BURST
-from kgenn.conversion.scales import SCALE_FACTOR, cap_of
+from kgenn.conversion.scales import SCALE_FACTOR, cap_of, capped
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array, Graph, Node
 
@@ -49,7 +49,7 @@ class Burst(PercentileScaled):
             raise fail("KG401", self.name, f"scale_factor is {self.scale_factor}; it lies in (0, 1]")
 
     def scales(self, graph: Graph, samples: Array, recall: Recall = anew) -> Mapping[str, Array]:
-        found = super().scales(graph, samples, recall)
+        found = capped(graph, super().scales(graph, samples, recall))
         # capped neurons send single spikes, and need the whole range
         return {n: s if cap_of(graph.by_name[n]) else s * self.scale_factor for n, s in found.items()}
 

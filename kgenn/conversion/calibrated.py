@@ -80,7 +80,7 @@ class Calibrated(Converter):
     def settings(self, calibration: Calibration) -> Settings:
         graph, samples = calibration.graph, calibration.samples
         found = least_squares_scales(graph, samples, self.quanta, True, self.channelwise, calibration.recall)
-        scales = capped(graph, trusted(audible(graph, found, "maximum"), len(samples)))
+        scales = capped(graph, trusted(audible(graph, found, "maximum"), len(samples), clipped=False))
         warnings = doubts_of_samples(len(samples), self.channelwise, self.correction)
         if not self.correction:
             return Settings(scales, warnings=warnings)

@@ -5,8 +5,9 @@ is moved towards the largest scale of its layer, by the share::
 
     w(n) = max(0, N/(N + n) − N/(N + ENOUGH))        with N = 8
 
-From `ENOUGH` samples on nothing is moved. A single one counts for little, whatever the size of its images: what is
-in one part of an image is in its other parts too.
+and, where the code clips, has room for 1 + w times as much: new samples exceed the old ones in every channel. From
+`ENOUGH` samples on nothing is moved. A single one counts for little, whatever the size of its images: what is in
+one part of an image is in its other parts too.
 """
 
 from __future__ import annotations
@@ -31,10 +32,18 @@ def doubt(num_samples: int) -> float:
     return max(0.0, PRIOR / (PRIOR + num_samples) - PRIOR / (PRIOR + ENOUGH))
 
 
-def trusted(scales: Mapping[str, Array], num_samples: int) -> dict[str, Array]:
-    """Return scales moved towards the largest of their layer: of shape (channels,); of shape () as they are."""
+def trusted(scales: Mapping[str, Array], num_samples: int, clipped: bool = True) -> dict[str, Array]:
+    """Return scales that hold for new samples as well: of shape (channels,); of shape () as they are.
+
+    Args:
+        clipped: activations beyond the scale are lost.
+    """
     share = doubt(num_samples)
-    return {name: np.asarray(scale + share * (scale.max() - scale)) for name, scale in scales.items()}
+    room = 1 + share if clipped else 1.0
+    return {
+        name: np.asarray(room * (scale + share * (scale.max() - scale))) if scale.ndim else scale
+        for name, scale in scales.items()
+    }
 
 
 def doubts_of_samples(num_samples: int, channelwise: bool, correction: bool) -> tuple[Diagnostic, ...]:

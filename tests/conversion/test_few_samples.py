@@ -28,11 +28,20 @@ def test_doubt_falls_from_most_of_the_scale_to_none() -> None:
 @pytest.mark.parametrize("count", [1, 10, 100, ENOUGH])
 def test_scales_move_towards_the_largest_of_their_layer_and_never_beyond(count: int) -> None:
     scale = np.array([0.1, 0.5, 2.0])
-    moved = trusted({"layer": scale, "whole": np.asarray(3.0)}, count)
+    moved = trusted({"layer": scale, "whole": np.asarray(3.0)}, count, clipped=False)
     assert (moved["layer"] >= scale).all()
     assert (moved["layer"] <= 2.0).all()
     assert moved["whole"] == 3.0
     assert np.array_equal(moved["layer"], scale) == (count >= ENOUGH)
+
+
+@pytest.mark.parametrize("count", [1, 10, 100, ENOUGH])
+def test_scales_that_clip_have_room_for_what_few_samples_did_not_show(count: int) -> None:
+    scales = {"layer": np.array([0.1, 0.5, 2.0]), "whole": np.asarray(3.0)}
+    room = 1 + doubt(count)
+    moved, plain = trusted(scales, count), trusted(scales, count, clipped=False)
+    np.testing.assert_allclose(moved["layer"], room * plain["layer"])
+    assert (moved["whole"], room > 1) == (3.0, count < ENOUGH)
 
 
 @pytest.mark.parametrize("converter", [FewSpike(), Calibrated(channelwise=True), DataNorm(channelwise=True)])
