@@ -31,7 +31,7 @@ DIGITS = (PIXELS / 255).astype(np.float32)
 DARK = 20 * FACTOR
 
 
-def images(low: float = 0.0, high: float = 1.0, count: int = 40) -> Array:
+def images(low: float = 0.0, high: float = 1.0, count: int = 80) -> Array:
     shape = (count, *GRAPH.input_shape)
     return np.random.default_rng(4).uniform(low, high, shape).astype(np.float32)
 

@@ -106,7 +106,7 @@ def kgenn(folder: Path, *commands: tuple[object, ...]) -> list[Outcome]:
 
 
 def compilation(output: Path, *extra: object) -> tuple[object, ...]:
-    data = ("--calibration", CALIBRATION, "--scale", "1/255", "--calibration-samples", 16)
+    data = ("--calibration", CALIBRATION, "--scale", "1/255", "--calibration-samples", 64)
     return ("compile", MODEL, *data, "--timesteps", 4, "--target", "reference", "-o", output, *extra)
 
 

@@ -99,7 +99,7 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 def compilation(output: Path, timesteps: int = 8, converter: str = "data-norm") -> tuple[object, ...]:
     """Return the arguments that compile the shipped model to C++."""
-    data = ("--calibration", CALIBRATION, "--scale", "1/255", "--calibration-samples", 16)
+    data = ("--calibration", CALIBRATION, "--scale", "1/255", "--calibration-samples", 64)
     return ("compile", MODEL, *data, "--converter", converter, "--timesteps", timesteps, "-o", output)
 
 

@@ -35,7 +35,7 @@ def test_a_run_on_another_scale_warns_after_the_result_and_in_json(kgenn: Kgenn,
 
 def test_a_doubtful_scale_is_in_the_output_the_manifest_and_inspect(kgenn: Kgenn, tmp_path: Path) -> None:
     with np.load(CALIBRATION) as archive:
-        np.savez(tmp_path / "scaled.npz", x=(archive["x"][:64] / 255).astype(np.float32))
+        np.savez(tmp_path / "scaled.npz", x=(archive["x"][:80] / 255).astype(np.float32))
     arguments = [*compile_arguments(tmp_path / "snn"), "--target", "reference"]
     done = kgenn(*(tmp_path / "scaled.npz" if argument == CALIBRATION else argument for argument in arguments))
     assert (done.code, done.warnings) == (0, ["KG651"])

@@ -62,7 +62,7 @@ def kgenn(*arguments: object, **environment: str) -> Outcome:
 
 def compile_arguments(output: Path, *extra: object) -> tuple[object, ...]:
     """Return the arguments that compile the shipped model for a few steps, for the reference unless told."""
-    data = ("--calibration", CALIBRATION, "--scale", "1/255", "--calibration-samples", 16)
+    data = ("--calibration", CALIBRATION, "--scale", "1/255", "--calibration-samples", 64)
     return ("compile", MODEL, *data, "--timesteps", 4, "--target", "reference", "-o", output, *extra)
 
 
