@@ -73,7 +73,7 @@ def test_it_compiles_without_warnings_and_runs_clean_under_sanitizers(
     network = converted(name, encoder)
     directory = emit(network, tmp_path)
     program = build_executable(
-        directory, *WARNINGS, "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
+        directory, *WARNINGS, "-O0", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
     )
     x = inputs(network, encoder)
     assert classify(program, directory, x) == classes(network, x)
@@ -93,7 +93,7 @@ def test_every_method_compiles_without_warnings_and_runs_clean(tmp_path: Path, m
     network = converted("max_pool_skip", encoder, converter, num_timesteps=lengths[0])
     directory = emit(network, tmp_path)
     program = build_executable(
-        directory, *WARNINGS, "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
+        directory, *WARNINGS, "-O0", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
     )
     x = inputs_of(network, encoder)
     assert classify(program, directory, x) == classes(network, x)
