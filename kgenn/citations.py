@@ -114,7 +114,7 @@ ENTRIES = (
         "inproceedings",
         {
             "author": "Kim, Seijoon and Park, Seongsik and Na, Byunggook and Yoon, Sungroh",
-            "title": "Spiking-{YOLO}: Spiking Neural Network for Energy-Efficient Object Detection",
+            "title": "Spiking-YOLO: Spiking Neural Network for Energy-Efficient Object Detection",
             "booktitle": "Proceedings of the AAAI Conference on Artificial Intelligence",
             "volume": "34",
             "pages": "11270--11277",
