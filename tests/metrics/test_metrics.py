@@ -290,14 +290,16 @@ def test_rounding_errs_by_a_quarter_of_a_level_and_truncating_by_half_of_one() -
 
 
 def test_activations_above_the_scale_are_reported_as_saturated() -> None:
-    network = converted("conv_valid", "direct", kgenn.DataNorm(percentile=80))
+    network = converted("conv_valid", "direct", kgenn.DataNorm(percentile=80, channelwise=False))
     (error,) = errors_of(network, "direct")
     assert 0.1 < error.saturated < 0.3
 
 
 @pytest.mark.parametrize(("gamma", "least", "most"), [(1, 0.1, 0.3), (5, 0.0, 0.05)])
 def test_what_bursts_can_send_is_not_saturated(gamma: int, least: float, most: float) -> None:
-    network = converted("conv_valid", "direct", kgenn.Burst(percentile=80, scale_factor=1.0, gamma=gamma))
+    network = converted(
+        "conv_valid", "direct", kgenn.Burst(percentile=80, channelwise=False, scale_factor=1.0, gamma=gamma)
+    )
     (error,) = errors_of(network, "direct")
     assert least <= error.saturated < most
 
