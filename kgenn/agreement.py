@@ -5,7 +5,8 @@ So every conversion ends with a run on calibration samples kept apart: how often
 class, how far its outputs are from the model's, and in which layer most of that arises.
 
 The error of an output is ‖s − z‖/‖z − mean(z)‖ over the samples, with z what the model's last weights give and s
-what the readout says. 0 is equality, 1 is as far off as the mean output of the calibration set.
+what the readout says. 0 is equality, 1 is as far off as the mean output of the calibration set. Where the samples
+have one output all, of a single sample for one, ‖z‖ takes the place of the spread.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ LEAST = 8
 # Products of all synapses and timesteps that NumPy computes in a few seconds, and generated C++ in some ten.
 REFERENCE_BUDGET = 2e9
 PROGRAM_BUDGET = 2e11
+# One sample is run even where it takes so many, some minutes.
+MOST_OF_ONE = 4e12
 # An error of the outputs beyond MARGIN + 1/√L is out of line for a code of L levels, and so is an agreement below
 # `LEAST_AGREEMENT` by more than chance.
 MARGIN = 0.2
@@ -51,6 +54,12 @@ def doubts_of(found: Agreement, network: Network) -> tuple[Diagnostic, ...]:
         what += f"; most of it arises in {found.layer}"
     advice = "compare other methods and more timesteps on your data; `kgenn compare` shows the error of each layer"
     return (Diagnostic("KG453", network.name, what, advice),)
+
+
+def not_compared(network: Network) -> Diagnostic:
+    """Return the warning that a network was not compared with its model; see KG454."""
+    what = "was not compared with its model: one sample takes too long, or the encoder takes none of them"
+    return Diagnostic("KG454", network.name, what, "run it on labelled data: `kgenn run --limit 1 --data FILE`")
 
 
 def kept_apart(count: int, most: int) -> tuple[Array, Array]:
@@ -84,7 +93,7 @@ def agreement_of(
     if not len(samples):
         return None
     cost = sum(int(synapses.sum()) for synapses in network.fan_out.values()) * network.num_timesteps
-    samples = samples[: int(PROGRAM_BUDGET / max(cost, 1))]
+    samples = samples[: max(int(PROGRAM_BUDGET / max(cost, 1)), int(cost <= MOST_OF_ONE))]
     if not len(samples):
         return None
     scores: list[Array] = []
@@ -96,6 +105,8 @@ def agreement_of(
         tally.add(network.drive(samples[start : start + count]), recording.worths, None)
         scores.append(recording.scores[:, -1])
         start += count
+    if not scores:
+        return None
     said = in_model_units(network, np.concatenate(scores), network.num_timesteps)
     model = np.asarray(replace(lowered, postprocessing=()).predict(samples[:start]), np.float64).reshape(start, -1)
     return _compared(network, said, model, tally, apart)
@@ -103,8 +114,8 @@ def agreement_of(
 
 def _compared(network: Network, said: Array, model: Array, tally: ErrorTally, apart: bool) -> Agreement:
     """Return the agreement of outputs, both of shape (N, num_outputs) before the model's last activation."""
-    spread = model - model.mean(axis=0)
-    norms, off = np.linalg.norm(spread, axis=0), np.linalg.norm(said - model, axis=0)
+    off, norms = np.linalg.norm(said - model, axis=0), np.linalg.norm(model - model.mean(axis=0), axis=0)
+    norms = np.where(norms > 0, norms, np.linalg.norm(model, axis=0))
     errors = np.divide(off, norms, out=np.zeros_like(off), where=norms > 0)
     total = float(np.linalg.norm(norms))
     layers = tally.errors()
@@ -130,6 +141,8 @@ def _recordings(network: Network, samples: Array, cost: int, simulate: Simulate)
         try:
             return list(simulate(network, samples, wanted))
         except KgennError:
+            if cost > PROGRAM_BUDGET:
+                return []
             samples = samples[: max(1, int(REFERENCE_BUDGET / cost))]
     return [ReferenceSimulator(network).run(network.drive(samples), 0, wanted)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -56,10 +57,10 @@ Observer = Callable[[int, Array, Recording], None]
 
 def check(
     model: Any,
-    converter: Converter | None = None,
+    converter: Converter | str | None = None,
     allow: Collection[str] = (),
     *,
-    encoder: Encoder | None = None,
+    encoder: Encoder | str | None = None,
     residual: Literal["direct", "identity"] = "direct",
     pooling: Literal["auto", "fold", "population"] = "auto",
     readout: ReadoutKind | None = None,
@@ -74,7 +75,7 @@ def check(
     """
     graph = as_graph(model)
     recipe = recipe_of(converter, encoder, allow, LoweringOptions(residual, pooling), readout)
-    known_features(allow)
+    known_features(recipe.allow)
     try:
         check_and_lower(graph, recipe, thorough=True)
     except KgennError as error:
@@ -90,8 +91,8 @@ def convert(
     loss: float = Search.loss,
     most_timesteps: int | None = None,
     labels: Array | None = None,
-    converter: Converter | None = None,
-    encoder: Encoder | None = None,
+    converter: Converter | str | None = None,
+    encoder: Encoder | str | None = None,
     allow: Collection[str] = (),
     residual: Literal["direct", "identity"] = "direct",
     pooling: Literal["auto", "fold", "population"] = "auto",
@@ -111,8 +112,8 @@ def convert(
         most_timesteps: what "auto" tries at most; by the method's code if not given.
         labels: of the calibration samples, for "auto": class indices of shape (N,), or one-hot; without them
             agreement with the model's predictions counts.
-        converter: `DataNorm()` if not given.
-        encoder: the converter's default if not given, `Direct()` for all of kgenn's own.
+        converter: an object with its options, or a name; `DataNorm()` if not given.
+        encoder: likewise; the converter's default if not given, `Direct()` for all of kgenn's own.
         allow: features beyond the strict profile, such as "bias" or "batch-norm".
         residual: for an Add without a ReLU after it, connect consumers to both branches, or add a spiking
             identity population.
@@ -132,15 +133,23 @@ def convert(
     """
     recipe = recipe_of(converter, encoder, allow, LoweringOptions(residual, pooling), readout, seed)
     steps: int | Search
-    if timesteps == "auto":
+    if isinstance(timesteps, str) and timesteps == "auto":
         steps = Search(loss, most_timesteps)
     else:
-        steps = recipe.converter.default_timesteps if timesteps is None else timesteps
+        steps = recipe.converter.default_timesteps if timesteps is None else _whole(timesteps)
     refuse_integers(calibration, "calibration data", AS_FLOATS)
     data = Data(np.asarray(calibration), labels)
     network = convert_model(as_graph(model), recipe, data, steps, simulate, check=check).network()
     announce(network.warnings)
     return network
+
+
+def _whole(timesteps: Any) -> int:
+    """Return a number of timesteps, of any type of whole numbers."""
+    try:
+        return operator.index(timesteps)
+    except TypeError as error:
+        raise fail("KG401", "timesteps", f"is {timesteps!r}", 'give a whole number, or "auto"') from error
 
 
 def compile(

@@ -38,6 +38,7 @@ CODES: dict[str, str] = {
     "KG451": "The calibration data are raw pixels, which no layer at the model's input scales. Pass a scale.",
     "KG452": "The calibration set is too small for the scales of single channels, or for bias corrections.",
     "KG453": "The network disagrees with its model on calibration samples more than its method explains.",
+    "KG454": "The network could not be compared with its model on calibration samples.",
     # plug-ins
     "KG420": "A plug-in cannot be used: it cannot be imported, or is not what its entry point says.",
     # export

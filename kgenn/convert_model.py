@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kgenn.agreement import SAMPLES, agreement_of, doubts_of, kept_apart
+from kgenn.agreement import SAMPLES, agreement_of, doubts_of, kept_apart, not_compared
 from kgenn.conversion.base import Recall, Simulate, anew
 from kgenn.conversion.constraints import features_of
 from kgenn.conversion.convert import Conversion, convert_graph
@@ -106,18 +106,18 @@ def convert_model(
     if isinstance(timesteps, int):
         conversion, found = at(timesteps), None
     else:
-        labels = labels_of(calibration.y, len(calibration.x), num_classes(graph))
-        against = Yardstick(graph, calibration.x, labels)
+        labels = labels_of(everything.y, count, num_classes(graph))
+        against = Yardstick(graph, everything.x, labels)
         found = fewest_timesteps(at, recipe.converter, against, timesteps, simulate, report)
         conversion = found.conversion
     features = features_of(graph, recipe.converter)
     seen = statistics_of(calibration.x)
-    doubts = doubts_of_calibration(graph, calibration.x, seen, calibration.scale is not None)
+    doubts = tuple(doubts_of_calibration(graph, calibration.x, seen, calibration.scale))
     agreement = None
     if check:
         samples = everything.x[apart if len(apart) else fitting[:SAMPLES]]
         network, lowered = conversion.network, conversion.lowered
         agreement = agreement_of(network, lowered, samples, len(apart) > 0, simulate)
-    lost = () if agreement is None else doubts_of(agreement, conversion.network)
-    warnings = (*calibration.warnings, *doubts, *conversion.settings.warnings, *lost)
+        doubts = (*doubts, *([not_compared(network)] if agreement is None else doubts_of(agreement, network)))
+    warnings = (*calibration.warnings, *conversion.settings.warnings, *doubts)
     return Converted(recipe, conversion, features, len(calibration.x), seen, warnings, found, agreement)

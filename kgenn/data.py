@@ -19,7 +19,8 @@ ARRAY_MAGIC = b"\x93NUMPY"
 # Class indices lie below; not-a-number and infinity do not.
 LABELS = 1 << 31
 # Digits with a point, a fraction or a small exponent: Python's Fraction would compute any power of ten.
-SCALE = re.compile(r"\d{1,20}(\.\d{0,20})?(e[+-]?\d{1,2})?|\.\d{1,20}|\d{1,20}/\d{1,20}", re.IGNORECASE)
+NUMBER = r"(?:\d{1,20}(?:\.\d{0,20})?(?:e[+-]?\d{1,2})?|\.\d{1,20})"
+SCALE = re.compile(rf"({NUMBER})(?:/({NUMBER}))?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,15 +133,14 @@ def labels_of(y: Array | None, num_samples: int, num_classes: int) -> Array | No
 
 
 def parse_scale(text: str) -> Fraction:
-    """Return a scale such as "1/255" or "0.5".
+    """Return a scale such as "1/255", "1/127.5" or "0.5".
 
     Raises:
         KgennError: KG401 where it is no positive number.
     """
-    try:
-        scale = Fraction(text) if SCALE.fullmatch(text.strip()) else Fraction(0)
-    except ZeroDivisionError:
-        scale = Fraction(0)
+    found = SCALE.fullmatch(text.strip())
+    above, below = (Fraction(part or 1) for part in found.groups()) if found else (Fraction(0), Fraction(1))
+    scale = above / below if below else Fraction(0)
     if scale <= 0:
         raise fail("KG401", "--scale", f"is {text!r}", "give a positive number or fraction, such as 1/255")
     return scale

@@ -22,7 +22,7 @@ from kgenn.ir.input_statistics import InputStatistics, statistics_of
 from kgenn.ir.network import Network
 from kgenn.layers.activation import Identity
 from kgenn.layers.affine import Affine, BatchNorm, Normalization
-from kgenn.layers.shape import Permute, Reshape
+from kgenn.layers.shape import Permute, Reshape, ZeroPad
 
 # Halfway, on a scale of logarithms, between 1 and the 255 of pixels.
 FACTOR = 16.0
@@ -44,7 +44,7 @@ def doubts_of_run(network: Network, seen: InputStatistics | None) -> tuple[Diagn
 
 
 def doubts_of_calibration(
-    graph: Graph, x: Array, seen: InputStatistics | None, scaled: bool
+    graph: Graph, x: Array, seen: InputStatistics | None, scale: Fraction | None
 ) -> Iterator[Diagnostic]:
     """Yield what contradicts the model in its calibration data; see KG450 and KG451.
 
@@ -52,7 +52,7 @@ def doubts_of_calibration(
         graph: as read.
         x: the samples, shape (N, *input shape).
         seen: their statistics.
-        scaled: the user named a scale, so that raw pixels are meant.
+        scale: what the user had them multiplied by, or None.
     """
     if seen is None:
         return
@@ -65,7 +65,13 @@ def doubts_of_calibration(
                 "KG450", origin, what, "pass the data as the model's input takes them, without --scale"
             )
             return
-    if not (layers or scaled) and _are_pixels(x, seen):
+    if layers:
+        return
+    if scale is not None and scale >= FACTOR and seen.largest <= scale:
+        what = f"have {_range(seen)} after a scale of {scale}, and no layer at the model's input scales them"
+        advice = "leave --scale out, unless the model was trained on such values"
+        yield Diagnostic("KG451", "calibration data", what, advice)
+    elif scale is None and _are_pixels(x, seen):
         what = f"are whole numbers with {_range(seen)}, and no layer at the model's input scales them"
         advice = (
             "pass --scale 1/255, or what the model was trained on; --scale 1 where it was trained on such numbers"
@@ -110,7 +116,7 @@ def _first_layers(graph: Graph) -> Iterator[tuple[str, Affine]]:
     raw: set[str] = set()
     for node in graph.nodes:
         if isinstance(node.layer, Input) or (
-            isinstance(node.layer, Identity | Permute | Reshape) and raw.issuperset(node.inputs)
+            isinstance(node.layer, Identity | Permute | Reshape | ZeroPad) and raw.issuperset(node.inputs)
         ):
             raw.add(node.name)
         elif isinstance(node.layer, Affine) and raw.issuperset(node.inputs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
@@ -14,6 +15,22 @@ from kgenn.diagnostics import KgennError, fail, known_names
 
 T = TypeVar("T")
 REPAIR = "repair the plug-in, or uninstall its package"
+
+
+@contextmanager
+def code_of_others(where: str, what: str) -> Iterator[None]:
+    """Turn whatever the code of another package raises into KG420, except kgenn's own errors.
+
+    Args:
+        where: the entry, with its kind.
+        what: what it cannot do.
+    """
+    try:
+        yield
+    except KgennError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise fail("KG420", where, f"{what}: {type(error).__name__}: {error}", REPAIR) from error
 
 
 def summary(entry: object) -> str:
@@ -85,11 +102,8 @@ class Registry(Generic[T]):
             raise fail(self.code, name, f"unknown {self.kind}", known_names(name, self.entries))
         if name in self.table:
             return self._import(name)
-        try:
+        with code_of_others(f"{self.kind} {name}", f"cannot be imported from {self.entries[name]}"):
             entry = self._import(name)
-        except (Exception, SystemExit) as error:  # the code of others may raise anything
-            what = f"cannot be imported from {self.entries[name]}: {type(error).__name__}: {error}"
-            raise fail("KG420", f"{self.kind} {name}", what, REPAIR) from error
         for flaw in self._flaws(name, entry):
             raise fail("KG420", f"{self.kind} {name}", f"{self.entries[name]} {flaw}", REPAIR)
         return entry

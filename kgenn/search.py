@@ -1,4 +1,9 @@
-"""Find the fewest timesteps with which a network loses little of its model's accuracy on the calibration set."""
+"""Find the fewest timesteps with which a network loses little of its model's accuracy on the calibration set.
+
+What a few hundred samples say of a loss is uncertain, and the smallest of many losses is too small by chance. So T
+is taken where the loss is within the limit by `ERRORS` standard errors: with dᵢ 1, 0 or −1 as sample i is lost,
+the same, or gained, mean(d) + 2·std(d)/√N.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +41,8 @@ def _most_in_words() -> str:
     return ", ".join(f"{most} ({', '.join(names)})" for most, names in codes.items())
 
 
+# Standard errors by which a loss is within the limit: 1 of 40 such losses is larger.
+ERRORS = 2.0
 # Called before each simulation with its number of timesteps.
 Report = Callable[[int], None]
 # What a conversion may fail with at few timesteps alone: a layer that no spike has reached yet.
@@ -61,6 +68,24 @@ class Search:
             raise fail("KG401", "loss", f"is {self.loss:g}; it lies in 0 to 100 percentage points")
         if self.most_timesteps is not None and self.most_timesteps < 1:
             raise fail("KG401", "most_timesteps", f"is {self.most_timesteps}; at least 1 is needed")
+
+
+@dataclass(frozen=True, eq=False)
+class Losses:
+    """What a network loses after each of some steps, in points.
+
+    Attributes:
+        lost: the mean over the samples.
+        error: its standard error.
+    """
+
+    lost: Array
+    error: Array
+
+    def within(self, limit: float) -> Array:
+        """Tell where the loss is surely within a limit."""
+        within: Array = self.lost + ERRORS * self.error <= limit
+        return within
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,20 +115,30 @@ class Yardstick:
         return self.predictions if self.labels is None else self.labels
 
     @property
+    def right(self) -> Array:
+        """Return for which samples the model is right, shape (N,)."""
+        right: Array = self.predictions == self.classes
+        return right
+
+    @property
     def accuracy(self) -> float:
         """Return the model's accuracy, 0 to 1."""
-        return float((self.predictions == self.classes).mean())
+        return float(self.right.mean())
 
-    def losses(self, network: Network, simulate: Simulate, curve: bool) -> Array:
-        """Return the points lost after each step, shape (T,), or (1,) after the last alone."""
+    def losses(self, network: Network, simulate: Simulate, curve: bool) -> Losses:
+        """Return the points lost after each step, of shape (T,), or (1,) after the last alone."""
         correct, start = np.zeros(network.num_timesteps if curve else 1, np.int64), 0
+        changed = np.zeros_like(correct)
         for recording in simulate(network, self.samples, Wanted(curve=curve)):
             scores = recording.scores if curve else recording.scores[:, -1:]
-            right = self.classes[start : start + len(scores), None]
-            correct += (predictions(network, scores) == right).sum(axis=0)
+            part = slice(start, start + len(scores))
+            right = predictions(network, scores) == self.classes[part, None]
+            correct += right.sum(axis=0)
+            changed += (right != self.right[part, None]).sum(axis=0)
             start += len(scores)
-        lost: Array = 100 * (self.accuracy - correct / len(self.samples))
-        return lost
+        lost = self.accuracy - correct / len(self.samples)
+        variance = np.maximum(changed / len(self.samples) - lost**2, 0)
+        return Losses(100 * lost, 100 * np.sqrt(variance / len(self.samples)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +150,7 @@ class Found:
         loss: what it loses, in points; below zero where it does better than the model.
         limit: what it may lose, in points.
         labelled: the loss is one of accuracy; else of agreement with the model's predictions.
+        num_samples: that it was measured on.
         most_timesteps: up to which T was searched.
     """
 
@@ -122,6 +158,7 @@ class Found:
     loss: float
     limit: float
     labelled: bool
+    num_samples: int
     most_timesteps: int
 
     @property
@@ -150,8 +187,8 @@ def fewest_timesteps(
     """Return the network of the fewest timesteps that loses at most what it may.
 
     A network that does not depend on T is run once for the most timesteps; T is the first step after which the
-    loss is within the limit. Any other is converted for T = 1, 2, 4, …, and then for T halfway between the last
-    that lost too much and the first that did not.
+    loss is surely within the limit. Any other is converted for T = 1, 2, 4, …, and then for T halfway between the
+    last that lost too much and the first that did not.
 
     Args:
         convert: returns the network for T.
@@ -169,7 +206,7 @@ def fewest_timesteps(
     if found is None:
         raise _missed(trials, search.loss)
     lost = trials.losses[found.network.num_timesteps]
-    return Found(found, lost, search.loss, against.labels is not None, most)
+    return Found(found, lost, search.loss, against.labels is not None, len(against.samples), most)
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,9 +225,9 @@ class Trials:
         """Return the longest network, cut where the loss comes within the limit."""
         self.report(self.most)
         whole = self.convert(self.most)
-        lost = self.against.losses(whole.network, self.simulate, curve=True)
-        self.losses.update(enumerate(lost.tolist(), start=1))
-        within = np.flatnonzero(lost <= limit)
+        found = self.against.losses(whole.network, self.simulate, curve=True)
+        self.losses.update(enumerate(found.lost.tolist(), start=1))
+        within = np.flatnonzero(found.within(limit))
         if not len(within):
             return None
         timesteps = int(within[0]) + 1
@@ -220,9 +257,9 @@ class Trials:
             if timesteps < self.most and {d.code for d in error.diagnostics} == {SILENT}:
                 return None
             raise
-        (lost,) = self.against.losses(conversion.network, self.simulate, curve=False)
-        self.losses[timesteps] = float(lost)
-        return conversion if lost <= limit else None
+        found = self.against.losses(conversion.network, self.simulate, curve=False)
+        self.losses[timesteps] = float(found.lost[0])
+        return conversion if found.within(limit)[0] else None
 
 
 def doubling(most: int) -> list[int]:
@@ -233,7 +270,8 @@ def doubling(most: int) -> list[int]:
 def _missed(trials: Trials, limit: float) -> KgennError:
     steps, least = min(trials.losses.items(), key=lambda trial: trial[1])
     what = (
-        f"no T up to {trials.most} loses at most {limit:g} points; the least is {least:.2f} points, at T = {steps}"
+        f"no T up to {trials.most} surely loses at most {limit:g} points; "
+        f"the least on {len(trials.against.samples):,} samples is {least:.2f} points, at T = {steps}"
     )
-    help = f"pass --timesteps {steps}, a larger --loss or --most-timesteps, or another converter"
+    help = f"pass --timesteps {steps}, a larger --loss or --most-timesteps, more samples, or another converter"
     return fail("KG405", "timesteps", what, help)

@@ -128,3 +128,24 @@ def test_a_run_can_say_what_the_weights_give_as_an_ann() -> None:
     assert few.num_samples == 7
     assert few.network == np.mean(result.predictions[:7] == y[:7])
     assert snn.ann_accuracy(x, y, result, most_macs=0.5 * macs) is None
+
+
+def test_one_sample_has_no_spread_and_is_compared_with_its_own_size() -> None:
+    graph = build("dense")
+    x = samples(graph, 200)
+    coarse, fine = (kgenn.convert(graph, calibration=x, timesteps=t, check=False) for t in (2, 400))
+    lowered = convert_graph(graph, recipe_of(None, None, ALLOW), x, 2, on_reference).lowered
+    found = [agreement_of(network, lowered, x[:1], True, on_reference) for network in (coarse, fine)]
+    assert found[0] is not None
+    assert found[1] is not None
+    assert found[0].error > 10 * found[1].error > 0
+    assert min(found[0].errors) > 0
+
+
+def test_a_network_that_cannot_be_compared_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = build("dense")
+    monkeypatch.setattr("kgenn.agreement.MOST_OF_ONE", 10)
+    monkeypatch.setattr("kgenn.agreement.PROGRAM_BUDGET", 10)
+    with pytest.warns(kgenn.KgennWarning, match="KG454"):
+        network = kgenn.convert(graph, calibration=samples(graph, 200), timesteps=8, allow=ALLOW)
+    assert network.agreement is None

@@ -13,6 +13,7 @@ from kgenn.api import model_record, samples
 from kgenn.diagnostics import KgennError
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Wanted
+from kgenn.ir.text import network_text
 from networks import build
 from networks import samples as random_samples
 
@@ -168,6 +169,44 @@ def test_a_record_of_a_model_names_the_file_without_its_folder(tmp_path: Path) -
     record = model_record(tmp_path / "m.h5")
     assert record["file"] == "m.h5"
     assert len(record["sha256"]) == 64
+
+
+def test_names_stand_for_default_options() -> None:
+    named = network(converter="burst", encoder="poisson")
+    assert network_text(named) == network_text(network(converter=kgenn.Burst(), encoder=kgenn.Poisson()))
+    assert kgenn.check(build("bias_conv"), allow="bias") == []
+
+
+def test_any_whole_number_is_a_number_of_timesteps() -> None:
+    for timesteps in (np.int64(7), np.uint8(7), np.array(7)):
+        net = kgenn.convert(GRAPH, calibration=X, timesteps=timesteps)
+        assert (net.num_timesteps, type(net.num_timesteps)) == (7, int)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"timesteps": 2.5}, "KG401.*timesteps: is 2.5"),
+        ({"timesteps": "64"}, "KG401.*timesteps: is '64'"),
+        ({"converter": kgenn.DataNorm}, "KG401.*converter: is <class"),
+        ({"converter": "data-nrom"}, "KG401.*data-nrom: unknown converter"),
+        ({"encoder": 3}, "KG401.*encoder: is 3"),
+        ({"residual": "identiy"}, "KG401.*residual: is 'identiy'"),
+        ({"pooling": "popluation"}, "KG401.*pooling: is 'popluation'"),
+        ({"calibration": X.astype(object)}, "KG402.*type object"),
+        (
+            {"calibration": np.where(np.arange(30) == 17, np.nan, X.T).T},
+            "KG402.*not finite, the first in sample 17",
+        ),
+        (
+            {"calibration": np.where(np.arange(30) == 17, np.inf, X.T).T},
+            "KG402.*not finite, the first in sample 17",
+        ),
+    ],
+)
+def test_odd_options_are_refused(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(KgennError, match=told):
+        kgenn.convert(GRAPH, **{"calibration": X, "timesteps": 4, **options})
 
 
 @pytest.mark.parametrize("batch_size", [0, -1])

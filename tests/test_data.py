@@ -204,13 +204,19 @@ def test_values_that_are_no_real_numbers_are_refused(x: np.ndarray) -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("1/255", Fraction(1, 255)), ("0.5", Fraction(1, 2)), ("1", Fraction(1)), ("2e-3", Fraction(1, 500))],
+    [
+        ("1/255", Fraction(1, 255)),
+        ("0.5", Fraction(1, 2)),
+        ("1", Fraction(1)),
+        ("2e-3", Fraction(1, 500)),
+        ("1/127.5", Fraction(2, 255)),
+    ],
 )
 def test_scales_are_fractions_or_decimals(text: str, value: Fraction) -> None:
     assert parse_scale(text) == value
 
 
-@pytest.mark.parametrize("text", ["", "0", "-1", "1/0", "nan", "inf", "a", "1/255/2"])
+@pytest.mark.parametrize("text", ["", "0", "-1", "1/0", "nan", "inf", "a", "1/255/2", "1/0.0", "/2"])
 def test_other_scales_are_refused(text: str) -> None:
     with refused("KG401"):
         parse_scale(text)

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 import kgenn
 from kgenn.data import Data
 from kgenn.diagnostics import KgennError
-from kgenn.ir.graph import Array, Graph
+from kgenn.ir.graph import Array, Graph, Layer
 from kgenn.ir.input_statistics import StatisticsTally, statistics_of
 from kgenn.ir.network import Network
 from kgenn.layers.affine import BatchNorm, Normalization, Rescaling
-from kgenn.layers.shape import Permute
+from kgenn.layers.shape import Permute, ZeroPad
 from kgenn.plausibility import FACTOR, FEWEST, doubts_of_calibration, doubts_of_run, doubts_of_scale
 from networks import Build, build
 from outcome import IMAGES
@@ -115,7 +115,7 @@ def test_statistics_are_those_of_all_values_in_any_batches(size: int) -> None:
 # ---- calibration data against the model
 
 
-def scaling(*layers: Rescaling | Normalization | BatchNorm | Permute) -> Graph:
+def scaling(*layers: Layer) -> Graph:
     """Return a graph that begins with some layers."""
     b = Build("scaling", (28, 28, 1))
     x = "input"
@@ -124,8 +124,8 @@ def scaling(*layers: Rescaling | Normalization | BatchNorm | Permute) -> Graph:
     return b.graph(b.classify(b.conv_relu(x, 3)))
 
 
-def calibration_codes(graph: Graph, x: Array, scaled: bool = False) -> list[str]:
-    return [d.code for d in doubts_of_calibration(graph, x, statistics_of(x), scaled)]
+def calibration_codes(graph: Graph, x: Array, scale: Fraction | None = None) -> list[str]:
+    return [d.code for d in doubts_of_calibration(graph, x, statistics_of(x), scale)]
 
 
 NORMALISED = Normalization(np.full((1, 1, 1), 33.3), np.full((1, 1, 1), 78.6**2))
@@ -133,6 +133,7 @@ FIRST = {
     "rescaling": (Rescaling(np.float64(1 / 255), np.float64(0)),),
     "to both signs": (Rescaling(np.float64(1 / 127.5), np.float64(-1)),),
     "transposed": (Permute((1, 0, 2)), Rescaling(np.float64(1 / 255), np.float64(0))),
+    "padded": (ZeroPad(((1, 1), (0, 2))), Rescaling(np.float64(1 / 255), np.float64(0))),
     "normalisation": (NORMALISED,),
     "batch norm": (BatchNorm(None, None, np.array([33.3]), np.array([78.6**2]), 1e-3),),
 }
@@ -149,10 +150,17 @@ def test_scaled_data_for_a_model_that_scales_itself_are_kg450(first: str) -> Non
 def test_raw_pixels_for_a_model_that_does_not_scale_them_are_kg451_unless_a_scale_was_given() -> None:
     pixels = PIXELS.astype(np.float32)
     assert calibration_codes(scaling(), pixels) == ["KG451"]
-    assert calibration_codes(scaling(), pixels, scaled=True) == []
+    assert calibration_codes(scaling(), pixels, Fraction(1)) == []
     assert calibration_codes(scaling(), DIGITS) == []
     assert calibration_codes(scaling(), pixels + np.float32(0.25)) == []
     assert calibration_codes(scaling(), 100 * pixels) == []
+
+
+def test_a_scale_that_makes_pixels_for_a_model_that_does_not_scale_them_is_kg451() -> None:
+    pixels = PIXELS.astype(np.float32)
+    assert calibration_codes(scaling(), pixels, Fraction(255)) == ["KG451"]
+    assert calibration_codes(scaling(*FIRST["rescaling"]), pixels, Fraction(255)) == []
+    assert calibration_codes(scaling(), DIGITS, Fraction(2, 255)) == []
 
 
 # ---- a scale against the data

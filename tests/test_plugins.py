@@ -180,3 +180,35 @@ def test_every_flag_of_a_command_is_a_name_that_no_plug_in_may_take() -> None:
 
     flags = {parameter.name for parameter in compile.params}
     assert flags - converters().options - encoders().options <= TAKEN
+
+
+WRONG = {
+    "an exception": ("raise ZeroDivisionError('odd')", "cannot choose scales: ZeroDivisionError: odd"),
+    "nothing": ("return None", "gives settings of type NoneType"),
+    "no scale": ("return Settings({})", "gives no scale for"),
+    "zeros": ("return Settings({n: s * 0 for n, s in found.items()})", "not positive and finite"),
+    "nan": ("return Settings({n: s * float('nan') for n, s in found.items()})", "not positive and finite"),
+    "another shape": ("return Settings({n: np.ones(77) for n in found})", "scales of shape (77,)"),
+}
+
+
+@pytest.mark.parametrize(("body", "told"), WRONG.values(), ids=WRONG)
+def test_a_converter_that_chooses_nonsense_is_told(tmp_path: Path, body: str, told: str) -> None:
+    module = f"""
+import numpy as np
+from kgenn.conversion.base import Settings
+
+
+@dataclass(frozen=True)
+class Odd(DataNorm):
+    name: ClassVar[str] = "odd"
+
+    def settings(self, calibration):
+        found = super().settings(calibration).scales
+        {body}
+"""
+    install(tmp_path, "odd", HEAD + module, "converters", "odd = kgenn_odd:Odd")
+    (refused,) = kgenn(tmp_path, compilation(tmp_path / "out", "--converter", "odd"))
+    assert (refused.code, refused.codes) == (1, ["KG420"])
+    assert "converter odd" in refused.err
+    assert told in refused.err

@@ -37,14 +37,14 @@ LABELS = np.where(np.arange(40) % 4 == 0, (PREDICTIONS + 1) % 4, PREDICTIONS)
 
 
 def losses(converter: Converter, most: int, labels: Array | None) -> Array:
-    """Return the points lost at each T from 1 to the most, each converted and run by itself on the reference."""
+    """Return the points lost at each T from 1 to the most and two standard errors, each T run on the reference."""
     wanted = PREDICTIONS if labels is None else labels
     lost = []
     for steps in range(1, most + 1):
         network = kgenn.convert(GRAPH, calibration=X, timesteps=steps, converter=converter)
         scores = ReferenceSimulator(network).run(network.drive(X), 0).scores[:, -1]
-        right, best = (scores.argmax(axis=1) == wanted).mean(), (wanted == PREDICTIONS).mean()
-        lost.append(100 * (best - right))
+        change = (wanted == PREDICTIONS).astype(float) - (scores.argmax(axis=1) == wanted)
+        lost.append(100 * (change.mean() + 2 * change.std() / np.sqrt(len(X))))
     return np.array(lost)
 
 
@@ -54,7 +54,7 @@ def test_a_rate_coded_network_is_cut_where_the_loss_first_comes_within_the_limit
     converter: Converter, labels: Array | None
 ) -> None:
     lost = losses(converter, 24, labels)
-    for limit in (0.0, 2.5, 5.0, 20.0):
+    for limit in (0.0, 2.5, 8.0, 20.0):
         within = [t for t in range(1, 25) if lost[t - 1] <= limit]
         options = {"calibration": X, "converter": converter, "labels": labels}
         if not within:
@@ -95,6 +95,11 @@ def test_a_method_that_does_not_depend_on_t_says_so_rightly(name: str, encoder: 
     assert network_text(short) == network_text(replace(long, num_timesteps=3, levels=converter.levels(3)))
 
 
+def surely(lost: int) -> float:
+    """Return the loss with two standard errors of a network that loses so many of 100 samples."""
+    return lost + 2 * float(np.sqrt(lost * (100 - lost) / 100))
+
+
 def stand_in(lost: list[int], silent: int = 0) -> tuple[list[int], Found | KgennError]:
     """Return what a search tries, and its outcome, over networks of given losses at T = 1, 2, …, in 100 samples.
 
@@ -133,26 +138,26 @@ def test_of_falling_losses_the_first_within_the_limit_is_found(values: list[int]
     silent = min(silent, len(lost))
     tried, found = stand_in(lost, silent)
     assert len(tried) == len(set(tried)) <= 2 * (len(lost).bit_length() + 1)
-    within = [t for t, loss in enumerate(lost, start=1) if loss <= 10 and t >= silent]
+    within = [t for t, loss in enumerate(lost, start=1) if surely(loss) <= 10 and t >= silent]
     if within:
         assert isinstance(found, Found)
         assert found.timesteps == within[0]
         assert found.loss == pytest.approx(lost[within[0] - 1])
     else:
         assert codes(found) == ["KG405"]
-        assert f"the least is {min(lost[t - 1] for t in tried if t >= silent):.2f} points" in str(found)
+        assert f"on 100 samples is {min(lost[t - 1] for t in tried if t >= silent):.2f} points" in str(found)
 
 
 @given(st.lists(st.integers(0, 100), min_size=1, max_size=40))
 def test_of_any_losses_one_within_the_limit_is_found_or_none_that_was_tried_is(lost: list[int]) -> None:
     tried, found = stand_in(lost)
     if isinstance(found, Found):
-        assert lost[found.timesteps - 1] <= 10
-        assert found.timesteps == 1 or lost[found.timesteps - 2] > 10
+        assert surely(lost[found.timesteps - 1]) <= 10
+        assert found.timesteps == 1 or surely(lost[found.timesteps - 2]) > 10
     else:
         assert codes(found) == ["KG405"]
         assert tried == doubling(len(lost))
-        assert all(lost[t - 1] > 10 for t in tried)
+        assert all(surely(lost[t - 1]) > 10 for t in tried)
 
 
 def test_a_layer_silent_at_the_most_timesteps_too_is_the_error() -> None:

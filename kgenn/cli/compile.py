@@ -212,7 +212,7 @@ def _print_summary(made: Converted, target: str, output: Path, seconds: float) -
     if made.agreement is not None:
         print_line(_agreement_line(made.agreement))
     if made.found is not None:
-        print_line(_search_line(made.found, made.num_samples))
+        print_line(_search_line(made.found))
     neurons = sum(p.neurons for p in contents.populations)
     total = sum(synapses.values())
     figures = f"{neurons:,} neurons, {total:,} synapses, {size_of(contents.weight_bytes)} of weights"
@@ -233,7 +233,7 @@ def _rounding(worst: float | None) -> str:
     return "–" if worst is None else f"{worst:.1e}" if worst else "exact"
 
 
-def _search_line(found: Found, samples: int) -> str:
+def _search_line(found: Found) -> str:
     measured = "accuracy" if found.labelled else "agreement with the model"
     steps = f"{found.timesteps} timestep{'s' if found.timesteps > 1 else ''}"
-    return f"{steps}: {found.loss:.2f} points of {measured} lost on {samples:,} calibration samples"
+    return f"{steps}: {found.loss:.2f} points of {measured} lost on {found.num_samples:,} calibration samples"

@@ -29,7 +29,7 @@ def inspect(path: Path, picture: Path | None, as_json: bool) -> None:
 
     DIRECTORY is an output of kgenn compile, MODEL an .h5 or .keras file.
     """
-    check_output(picture)
+    check_output(picture, path)
     saved_model = (path / "saved_model.pb").exists()
     if is_output(path) or (path.is_dir() and not saved_model):
         artifact = read_directory(path)

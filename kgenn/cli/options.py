@@ -141,8 +141,11 @@ def data_flags(command: C) -> C:
     return command
 
 
-def check_output(path: Path | None) -> None:
+def check_output(path: Path | None, *others: Path | None) -> None:
     """Try whether a file can be written, so that what cannot is known before any work.
+
+    Args:
+        others: what else the command reads or writes, which must not be this file.
 
     Raises:
         KgennError: KG606.
@@ -150,6 +153,9 @@ def check_output(path: Path | None) -> None:
     if path is None:
         return
     refuse_file(path)
+    if os.path.realpath(path) in {os.path.realpath(other) for other in others if other is not None}:
+        what = "is another file of this command, which would be lost"
+        raise fail("KG606", str(path), what, "give another name for what is written")
     try:
         writable(Path(os.path.realpath(path)))
     except OSError as error:

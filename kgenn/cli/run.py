@@ -71,8 +71,8 @@ def run(
     --early-exit tells too what ending each sample at the first step would give at which the softmax of its scores
     so far is that sure of one class; --predictions then adds exit_predictions and exit_timesteps.
     """
-    check_output(trace)
-    check_output(predictions)
+    check_output(trace, data)
+    check_output(predictions, data, trace)
     samples = read_samples(data, split or "test", limit)
     with stage("loading"):
         network = open_directory(directory, run_options_of(options), target)

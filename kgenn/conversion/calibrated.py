@@ -9,6 +9,7 @@ import numpy as np
 
 from kgenn.citations import Citation
 from kgenn.conversion.base import Calibration, Converter, Dynamics, Settings
+from kgenn.conversion.channel_units import channel_units
 from kgenn.conversion.correction import CITATIONS as CORRECTION
 from kgenn.conversion.correction import corrected
 from kgenn.conversion.few_samples import doubts_of_samples, trusted
@@ -80,7 +81,9 @@ class Calibrated(Converter):
     def settings(self, calibration: Calibration) -> Settings:
         graph, samples = calibration.graph, calibration.samples
         found = least_squares_scales(graph, samples, self.quanta, True, self.channelwise, calibration.recall)
-        scales = capped(graph, trusted(audible(graph, found, "maximum"), len(samples), clipped=False))
+        units = channel_units(graph, samples, calibration.recall)
+        heard = audible(graph, found, units, "maximum")
+        scales = capped(graph, trusted(heard, units, len(samples), clipped=False))
         warnings = doubts_of_samples(len(samples), self.channelwise, self.correction)
         if not self.correction:
             return Settings(scales, warnings=warnings)

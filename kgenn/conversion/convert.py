@@ -11,10 +11,12 @@ import numpy as np
 from kgenn.conversion.assembly import assembler_of
 from kgenn.conversion.base import Calibration, Recall, Settings, Simulate, anew
 from kgenn.conversion.constraints import violations
+from kgenn.conversion.input_ranges import input_ranges, with_input_ranges
 from kgenn.conversion.legality import refusals
 from kgenn.conversion.max_pool import most_sources
 from kgenn.conversion.moments import moments
 from kgenn.conversion.outputs import host_activations
+from kgenn.conversion.outside import settings_of
 from kgenn.conversion.recipe import Recipe
 from kgenn.diagnostics import KgennError, fail
 from kgenn.ir.graph import Array, Graph
@@ -84,22 +86,35 @@ def convert_graph(
     if num_timesteps < 1:
         raise fail("KG401", "timesteps", f"is {num_timesteps}; at least 1 is needed")
     converter.check(num_timesteps)
-    calibration = np.asarray(calibration)
-    if len(calibration) == 0 or calibration.shape[1:] != lowered.input_shape:
-        what = f"has shape {calibration.shape}; the model takes samples of {lowered.input_shape}"
-        raise fail("KG402", "calibration data", what, "give (N, *input shape), a few hundred training samples")
+    calibration = _checked(calibration, lowered)
+    ranges = input_ranges(lowered, calibration, encoder)
+    lowered = with_input_ranges(lowered, ranges)
     assembler = assembler_of(lowered, converter, encoder, calibration, num_timesteps, recipe.seed)
     fan_in = most_sources(assembler.spike_range)
     assembler = replace(assembler, graph=split_max_pools(lowered, fan_in))
 
     def of_graph(key: Hashable, compute: Callable[[], Any]) -> Any:
-        return recall((recipe.lowering, readout, fan_in, key), compute)
+        return recall((recipe.lowering, readout, fan_in, tuple(ranges), key), compute)
 
     assembler = replace(assembler, moments=moments(assembler.graph, calibration, of_graph))
     learnt_from = Calibration(assembler.graph, calibration, num_timesteps, assembler.up_to, simulate, of_graph)
     steps = num_timesteps if converter.depends_on_timesteps else None
     key = (converter, encoder, steps, recipe.seed)
-    settings: Settings = of_graph(key, lambda: converter.settings(learnt_from))
+    settings: Settings = of_graph(key, lambda: settings_of(converter, learnt_from))
     draft = assembler.network(settings, readout)
     network = replace(draft.network, output_activations=host_activations(assembler.graph))
     return Conversion(network, assembler.graph.noted(*settings.notes), settings, draft.rounding)
+
+
+def _checked(calibration: Array, graph: Graph) -> Array:
+    """Return calibration data; raise KG402 where they are not finite samples of the model's input shape."""
+    calibration = np.asarray(calibration)
+    if calibration.shape[1:] != graph.input_shape or len(calibration) == 0 or calibration.dtype.kind not in "biuf":
+        what = f"have shape {calibration.shape} and type {calibration.dtype}"
+        wanted = f"give real numbers of shape (N, {', '.join(map(str, graph.input_shape))})"
+        raise fail("KG402", "calibration data", what, f"{wanted}, a few hundred training samples")
+    odd = next((i for i, sample in enumerate(calibration) if not np.isfinite(sample).all()), None)
+    if odd is not None:
+        what = f"have values that are not finite, the first in sample {odd}"
+        raise fail("KG402", "calibration data", what, "leave such samples out, or repair them")
+    return calibration

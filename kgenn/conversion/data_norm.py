@@ -11,6 +11,7 @@ import numpy as np
 from kgenn.citations import Citation
 from kgenn.conversion.activations import percentiles
 from kgenn.conversion.base import Calibration, Recall, Settings, anew
+from kgenn.conversion.channel_units import channel_units
 from kgenn.conversion.few_samples import doubts_of_samples, trusted
 from kgenn.conversion.paths import weights_into
 from kgenn.conversion.rate_coded import RateCoded, SingleSpikes
@@ -54,7 +55,9 @@ class PercentileScaled(RateCoded):
     def scales(self, graph: Graph, samples: Array, recall: Recall = anew) -> Mapping[str, Array]:
         """Return λ of each ReLU, for samples of shape (N, *input shape)."""
         found = percentiles(graph, samples, self.percentile, self.channelwise, recall)
-        return trusted(audible(graph, found, f"percentile {self.percentile:g}"), len(samples))
+        units = channel_units(graph, samples, recall)
+        heard = audible(graph, found, units, f"percentile {self.percentile:g}")
+        return trusted(heard, units, len(samples))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Trust a channel's statistics as far as the calibration samples carry.
 
 A channel's scale from n samples is too small where new samples have larger activations, which are clipped then. It
-is moved towards the largest scale of its layer, by the share::
+is moved towards what its layer says of it, where that is larger, by the share::
 
     w(n) = max(0, N/(N + n) − N/(N + ENOUGH))        with N = 8
 
@@ -16,6 +16,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from kgenn.conversion.channel_units import of_layer
 from kgenn.diagnostics import Diagnostic
 from kgenn.ir.graph import Array
 
@@ -32,18 +33,23 @@ def doubt(num_samples: int) -> float:
     return max(0.0, PRIOR / (PRIOR + num_samples) - PRIOR / (PRIOR + ENOUGH))
 
 
-def trusted(scales: Mapping[str, Array], num_samples: int, clipped: bool = True) -> dict[str, Array]:
+def trusted(
+    scales: Mapping[str, Array], units: Mapping[str, Array], num_samples: int, clipped: bool = True
+) -> dict[str, Array]:
     """Return scales that hold for new samples as well: of shape (channels,); of shape () as they are.
 
     Args:
+        units: of the channels, see `kgenn.conversion.channel_units`.
         clipped: activations beyond the scale are lost.
     """
     share = doubt(num_samples)
     room = 1 + share if clipped else 1.0
-    return {
-        name: np.asarray(room * (scale + share * (scale.max() - scale))) if scale.ndim else scale
-        for name, scale in scales.items()
-    }
+
+    def moved(scale: Array, unit: Array) -> Array:
+        further = unit * of_layer([(scale, unit)]) - scale
+        return np.asarray(room * (scale + share * np.maximum(further, 0)))
+
+    return {name: moved(scale, units[name]) if scale.ndim else scale for name, scale in scales.items()}
 
 
 def doubts_of_samples(num_samples: int, channelwise: bool, correction: bool) -> tuple[Diagnostic, ...]:

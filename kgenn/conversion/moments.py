@@ -1,4 +1,4 @@
-"""Mean and mean square of what each population stands for, over the calibration set."""
+"""Mean and mean square of what each population stands for, over the calibration set, and how its inputs spread."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from kgenn.conversion.activations import BATCH, check_finite
 from kgenn.conversion.base import Recall, anew
 from kgenn.conversion.paths import is_population
 from kgenn.ir.graph import Array, Graph
+from kgenn.layers.activation import ReLU
 
 # Samples that the moments are taken over: they only say how busy a population is.
 MOST_SAMPLES = 64
@@ -22,14 +23,16 @@ class Moments:
 
     Attributes:
         mean, square: mean of the value and of its square, shape (channels,), float64.
+        spread: the standard deviation of what a ReLU is applied to, shape (channels,); 0 for other nodes.
     """
 
     mean: Array
     square: Array
+    spread: Array
 
-    def relative(self, scale: Array) -> tuple[float, float]:
-        """Return mean and root mean square over all channels as shares of λ, of shape () or (channels,)."""
-        return float(np.mean(self.mean / scale)), float(np.sqrt(np.mean(self.square / scale**2)))
+    def relative(self, scale: Array) -> tuple[Array, Array]:
+        """Return mean and root mean square of each channel as shares of λ, of shape () or (channels,)."""
+        return self.mean / scale, np.sqrt(self.square / scale**2)
 
 
 def moments(graph: Graph, samples: Array, recall: Recall = anew) -> Mapping[str, Moments]:
@@ -48,13 +51,24 @@ def moments(graph: Graph, samples: Array, recall: Recall = anew) -> Mapping[str,
 
 def _moments(graph: Graph, samples: Array) -> dict[str, Moments]:
     size = graph.batch_size(BATCH)
+    populations = [node for node in graph.nodes if is_population(node)]
+    rectified = {node.name: node.inputs[0] for node in populations if isinstance(node.layer, ReLU)}
+    wanted = {node.name for node in populations} | set(rectified.values())
     sums: dict[str, list[Array]] = {}
     for start in range(0, len(samples), size):
         for name, value in graph.forward(np.asarray(samples[start : start + size], np.float32)):
-            if is_population(graph.by_name[name]):
+            if name in wanted:
                 check_finite(name, value)
                 rows = value.reshape(-1, value.shape[-1]).astype(np.float64)
                 share = len(value) / len(samples)
                 part = share * np.stack([rows.mean(axis=0), (rows**2).mean(axis=0)])
                 sums.setdefault(name, []).append(part)
-    return {name: Moments(*np.sum(parts, axis=0)) for name, parts in sums.items()}
+    totals = {name: np.sum(parts, axis=0) for name, parts in sums.items()}
+    nothing = np.zeros((2, 1))
+    spreads = {node.name: _deviation(*totals.get(rectified.get(node.name, ""), nothing)) for node in populations}
+    return {name: Moments(totals[name][0], totals[name][1], spread) for name, spread in spreads.items()}
+
+
+def _deviation(mean: Array, square: Array) -> Array:
+    deviation: Array = np.sqrt(np.maximum(square - mean**2, 0))
+    return deviation

@@ -6,11 +6,13 @@ the number of sources that share the weight through a pool, the rounding of a po
     ε² = (Σ A·δ·E[n])² + Σ A²·δ²·E[n²]
 
 The first term counts what all sources have in common, the second what is each one's own. The code itself rounds
-every train to a level, with a variance of 1/12: in the population and in each of its sources::
+every train to a level, which changes it by 1/12 in the mean square, or by all that it says where that is less: in
+the population and in each of its sources::
 
-    ε_code² = (1 + Σ A·w²)/12
+    ε_code² = 1/12 + Σ A·w²·min(1/12, E[n²])
 
-A direct input counts as a pixel of `PIXEL_LEVELS` levels. A readout rounds nothing itself, and the 1 is missing.
+A direct input counts as a pixel of `PIXEL_LEVELS` levels. A readout rounds nothing itself, and the 1/12 is
+missing. A source that is always silent has no part in either sum, whatever its weights.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from math import prod
 
 import numpy as np
 
+from kgenn.ir.connectivity import Connectivity
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection
 
@@ -37,16 +40,22 @@ class Source:
 
     Attributes:
         amplitude: the largest |value| of a step.
-        mean, rms: mean and root mean square of the whole train, in levels.
+        mean, rms: mean and root mean square of the whole train, in levels; of shape (), or (channels,).
         analog: it injects a constant current.
         step: what its values are rounded to, in levels.
     """
 
     amplitude: float
-    mean: float = 0.0
-    rms: float = 0.0
+    mean: Array | float = 0.0
+    rms: Array | float = 0.0
     analog: bool = False
     step: float = 1.0
+
+    @property
+    def noise(self) -> Array:
+        """Return the mean square of what the code's rounding changes of a train, in levels²."""
+        noise: Array = np.minimum(self.step**2 / 12, np.square(self.rms))
+        return noise
 
 
 def coarseness(
@@ -65,15 +74,26 @@ def coarseness(
         sources: of each connection.
         spiking: the population rounds its own activation to levels too.
     """
-    shared, own, sent = np.zeros(()), np.zeros(()), np.zeros(())
+    shared, own, code = np.zeros(()), np.zeros(()), np.full((), float(spiking) / 12)
     for connection, grid, source in zip(exact, rounded, sources, strict=True):
         kind = connection.connectivity
         area = 1 if connection.pool is None else prod(connection.pool.size)
         error = grid.connectivity.weights.astype(np.float64) / unit - kind.weights
-        shared = shared + area * source.mean * kind.into_targets(error)
-        own = own + (area * source.rms) ** 2 * kind.into_targets(error**2)
-        sent = sent + area * source.step**2 * kind.into_targets(kind.weights**2)
-    code: Array = (float(spiking) + sent) / 12
+        shared = shared + area * _received(kind, error, source.mean)
+        own = own + area**2 * _received(kind, error**2, np.square(source.rms))
+        code = code + area * _received(kind, kind.weights**2, source.noise)
     error = shared**2 + own
     ratio = np.divide(error, code, out=np.zeros_like(error), where=error > 0)
     return float(np.sqrt(np.max(ratio, initial=0.0)))
+
+
+def _received(kind: Connectivity, values: Array, sent: Array | float) -> Array:
+    """Sum over the synapses into each target one value per synapse times what its source sends.
+
+    Args:
+        values: shape of the weights.
+        sent: shape () or (channels,); the channels of sources are their last axis.
+    """
+    sources = np.tile(np.atleast_1d(sent), kind.num_sources // np.size(sent))
+    weighted = kind.with_weights(values).scaled(sources, np.ones(kind.num_targets))
+    return weighted.into_targets(weighted.weights)

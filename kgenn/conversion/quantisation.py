@@ -16,14 +16,15 @@ import numpy as np
 
 from kgenn.conversion.activations import relu_activations
 from kgenn.conversion.base import Recall, anew
+from kgenn.conversion.channel_units import channel_units, of_layer
 from kgenn.ir.graph import Array, Graph
 
 # Bins of a histogram, from 0 to the largest activation.
 BINS = 2048
 # Candidates for λ as shares of the largest activation.
 SHARES = np.geomspace(0.05, 1.05, 64)
-# A channel's largest activation counts as at least this share of its layer's: few samples say little of a channel
-# that is almost silent.
+# A channel's largest activation counts as at least this share of what its layer says of it: the calibration set
+# says little of a channel that is almost silent.
 LEAST = 0.1
 
 
@@ -92,7 +93,8 @@ def least_squares_scales(
     """
     tops: dict[str, Array] = recall("largest", lambda: largest(graph, samples))
     if channelwise:
-        tops = {name: np.maximum(top, LEAST * top.max()) for name, top in tops.items()}
+        units = channel_units(graph, samples, recall)
+        tops = {n: np.maximum(top, LEAST * units[n] * of_layer([(top, units[n])])) for n, top in tops.items()}
     else:
         tops = {name: np.full_like(top, top.max()) for name, top in tops.items()}
     scales = {}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from kgenn.config import values_of
+from kgenn.conversion import CONVERTERS
 from kgenn.conversion.base import Converter
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.diagnostics import fail, known_names
@@ -14,6 +15,9 @@ from kgenn.encoders import ENCODERS, encoders_of
 from kgenn.encoders.base import Encoder
 from kgenn.ir.network import ReadoutKind
 from kgenn.passes import LoweringOptions
+from kgenn.registry import Registry
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,8 @@ class Recipe:
 
 
 def recipe_of(
-    converter: Converter | None = None,
-    encoder: Encoder | None = None,
+    converter: Converter | str | None = None,
+    encoder: Encoder | str | None = None,
     allow: Collection[str] = (),
     lowering: LoweringOptions | None = None,
     readout: ReadoutKind | None = None,
@@ -68,15 +72,28 @@ def recipe_of(
 ) -> Recipe:
     """Return a recipe; what is not given is the method's default, and the default method is `DataNorm()`.
 
+    Args:
+        converter, encoder: with their options, or a name, which stands for default options.
+        allow: features, or the only one.
+
     Raises:
-        KgennError: as `Recipe`.
+        KgennError: as `Recipe`; KG401 for what is no converter or encoder.
     """
-    method = converter or DataNorm()
+    method = _named(converter or DataNorm(), lambda given: isinstance(given, Converter), CONVERTERS)
     return Recipe(
         converter=method,
-        encoder=encoder or ENCODERS.get(method.default_encoder)(),
-        allow=tuple(allow),
+        encoder=_named(encoder or method.default_encoder, lambda given: isinstance(given, Encoder), ENCODERS),
+        allow=(allow,) if isinstance(allow, str) else tuple(allow),
         lowering=lowering or LoweringOptions(),
         readout=readout or method.readouts[0],
         seed=seed,
     )
+
+
+def _named(given: T | str, kind: Callable[[Any], bool], known: Registry[type[T]]) -> T:
+    """Return a converter or an encoder, by its name with default options."""
+    if isinstance(given, str):
+        return known.get(given)()
+    if not kind(given):
+        raise fail("KG401", known.kind, f"is {given!r}", "pass an object with its options, or a name")
+    return given

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from kgenn.conversion.channel_units import of_layer, units_for
 from kgenn.diagnostics import Diagnostic, KgennError
 from kgenn.ir.graph import Array, Graph, Node
 from kgenn.layers.activation import ReLU
@@ -14,29 +15,30 @@ from kgenn.passes.concatenation import whole_of
 SCALE_FACTOR = "multiplies the scales that the rule gives"
 
 
-def audible(graph: Graph, found: Mapping[str, Array], what: str) -> dict[str, Array]:
-    """Return scales with the layer's largest in place of channels that never fired.
+def audible(graph: Graph, found: Mapping[str, Array], units: Mapping[str, Array], what: str) -> dict[str, Array]:
+    """Return scales with the layer's own in place of channels that never fired.
 
     A ReLU of the model may be several here, one for each part of a concatenation, and a part may be silent.
 
     Args:
         found: for each ReLU a non-negative array of shape () or (channels,).
+        units: of the channels of those with a scale for each, see `kgenn.conversion.channel_units`.
         what: the statistic, for messages.
 
     Raises:
         KgennError: KG403 for each layer that was silent on the whole calibration set.
     """
-    whole = {name: whole_of(graph, name) for name in found}
-    largest: dict[str, float] = {}
-    for name, scale in found.items():
-        largest[whole[name]] = max(largest.get(whole[name], 0.0), float(scale.max()))
-    silent = [graph.by_name[name].origin or name for name, scale in found.items() if largest[whole[name]] == 0]
+    own = {name: units_for(units, name, scale) for name, scale in found.items()}
+    parts: dict[str, list[str]] = {}
+    for name in found:
+        parts.setdefault(whole_of(graph, name), []).append(name)
+    said_by = {name: of_layer((found[n], own[n]) for n in group) for group in parts.values() for name in group}
+    silent = [graph.by_name[name].origin or name for name in found if said_by[name] == 0]
     advice = "give more calibration data, or a higher percentile where the method takes one"
     if silent:
         said = f"its activation's {what} is zero on the calibration set"
         raise KgennError(Diagnostic("KG403", where, said, advice) for where in dict.fromkeys(silent))
-    most = {name: scale.max() or largest[whole[name]] for name, scale in found.items()}
-    return {name: np.where(scale > 0, scale, most[name]) for name, scale in found.items()}
+    return {name: np.where(scale > 0, scale, own[name] * said_by[name]) for name, scale in found.items()}
 
 
 def cap_of(node: Node) -> float | None:

@@ -59,7 +59,7 @@ class SpikeNorm(SingleSpikes):
         for node in graph.nodes:
             if isinstance(node.layer, ReLU):
                 own = {node.name: np.asarray(self.largest_current(calibration, scales, node.name))}
-                scales.update(capped(graph, audible(graph, own, "largest current")))
+                scales.update(capped(graph, audible(graph, own, {}, "largest current")))
         return Settings(scales)
 
     def largest_current(self, calibration: Calibration, scales: dict[str, Array], node: str) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 from kgenn.citations import Citation
 from kgenn.conversion.activations import percentiles
 from kgenn.conversion.base import Calibration, Converter, Settings
+from kgenn.conversion.channel_units import channel_units
 from kgenn.conversion.correction import CITATIONS as CORRECTION
 from kgenn.conversion.correction import corrected
 from kgenn.conversion.few_samples import doubts_of_samples, trusted
@@ -71,8 +72,9 @@ class Staged(Converter):
 
     def settings(self, calibration: Calibration) -> Settings:
         graph, levels = calibration.graph, self.levels(calibration.num_timesteps)
-        found = audible(graph, self.statistics(calibration), STATISTICS[self.scale_rule])
-        found = trusted(found, len(calibration.samples))
+        units = channel_units(graph, calibration.samples, calibration.recall)
+        found = audible(graph, self.statistics(calibration), units, STATISTICS[self.scale_rule])
+        found = trusted(found, units, len(calibration.samples))
         scales = capped(graph, {name: scale * self.scale_factor for name, scale in found.items()})
         warnings = doubts_of_samples(len(calibration.samples), self.channelwise, self.correction)
         if not self.correction:

@@ -66,11 +66,23 @@ class InputCoding:
             legal = ((x == self.low) | (x == self.high)).all()
         if not legal:
             allowed = f"{self.low:g} or {self.high:g}" if self.binary else f"{self.low:g} to {self.high:g}"
-            advice = "pass --binarise THRESHOLD" if self.binary else "scale the data, for example --scale 1/255"
             found = f"values from {x.min():g} to {x.max():g}"
-            raise fail("KG603", f"encoder {self.encoder}", f"takes {allowed}, but the data have {found}", advice)
+            raise fail(
+                "KG603", f"encoder {self.encoder}", f"takes {allowed}, but the data have {found}", self._advice(x)
+            )
         drive = x * np.float32(self.levels)
         return np.rint(drive, out=drive)
+
+    def _advice(self, x: Array) -> str:
+        """Return what to do about data that the encoder does not take, shape (N, num_inputs)."""
+        finite = np.isfinite(x).all(axis=1)
+        if not finite.all():
+            return f"leave samples that are not finite out, such as {int(np.argmin(finite))}, or repair them"
+        if self.binary:
+            return "pass --binarise THRESHOLD"
+        if self.low == 0 and x.min() < 0:
+            return "compile with an encoder that takes negative values: direct, or a signed one"
+        return "scale the data as the calibration data were scaled, for example --scale 1/255"
 
 
 @dataclass(frozen=True, eq=False)

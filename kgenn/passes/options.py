@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
+
+from kgenn.diagnostics import fail, known_names
+
+Residual = Literal["direct", "identity"]
+Pooling = Literal["auto", "fold", "population"]
 
 
 @dataclass(frozen=True)
 class LoweringOptions:
     """Choices that change the populations of a network but not the function it approximates."""
 
-    residual: Literal["direct", "identity"] = field(
+    residual: Residual = field(
         default="direct",
         metadata={
             "help": "an Add without a ReLU after it: consumers read both branches, or a spiking identity layer"
         },
     )
-    pooling: Literal["auto", "fold", "population"] = field(
+    pooling: Pooling = field(
         default="auto",
         metadata={"help": "average pooling: folded into the next connection, neurons of its own, or by size"},
     )
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("residual", self.residual, get_args(Residual)),
+            ("pooling", self.pooling, get_args(Pooling)),
+        ):
+            if value not in known:
+                raise fail("KG401", name, f"is {value!r}", known_names(str(value), known))

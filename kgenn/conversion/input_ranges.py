@@ -1,0 +1,79 @@
+"""Bring input channels of very different sizes to one, so that the grid of a constant current serves all of them.
+
+A table has ages beside incomes. An integer grid that holds the large values has too few steps for the small ones,
+in the input and in the first weights alike. So x_c is divided by r_c on the host, and the weights of channel c are
+r_c times as large: the same function, exactly, since r_c is a power of two::
+
+    r_c = 2**ceil(log2(max |x_c|)) over the calibration set, at least 1
+
+A channel that is always tiny, and not only now and then above zero as the border of an image is, gets a range
+below 1, with room for values that are `ROOM` times as large.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from kgenn.encoders.base import Encoder
+from kgenn.ir.graph import Array, Graph, Input, Node
+from kgenn.layers.affine import Rescaling
+from kgenn.passes.inserted import unused
+
+# Channels whose ranges differ by less share a grid.
+FAR_APART = 16.0
+# Below this a channel has fewer than 256 steps of the grid of a direct input.
+TINY = 2.0**-12
+# The root mean square of a channel that is busy, as a share of its largest value.
+BUSY = 1 / 8
+ROOM = 8
+
+
+def input_ranges(graph: Graph, calibration: Array, encoder: Encoder) -> Array:
+    """Return r of each input channel, shape (channels,); 1 where nothing needs to be done.
+
+    Args:
+        graph: lowered.
+        calibration: shape (N, *input shape).
+        encoder: only where it sends no spikes are there ranges to choose.
+    """
+    layer = graph.by_name[graph.inputs[0]].layer
+    assert isinstance(layer, Input)
+    channels = graph.shapes[graph.inputs[0]][-1]
+    if encoder.code is not None:
+        return np.ones(channels)
+    largest, square = np.zeros(channels), np.zeros(channels)
+    for sample in calibration:
+        value = np.abs(layer.forward(np.asarray(sample[None], np.float32))).reshape(-1, channels)
+        largest = np.maximum(largest, value.max(axis=0))
+        square += np.mean(np.square(value, dtype=np.float64), axis=0) / len(calibration)
+    tiny = (largest > 0) & (largest < TINY) & (np.sqrt(square) > BUSY * largest)
+    ranges: Array = np.exp2(np.ceil(np.log2(np.where(tiny, ROOM * largest, np.maximum(largest, 1)))))
+    return ranges if ranges.max() >= FAR_APART * ranges.min() or tiny.any() else np.ones(channels)
+
+
+def with_input_ranges(graph: Graph, ranges: Array) -> Graph:
+    """Return a lowered graph whose input is divided by its ranges, and multiplied by them behind the encoder."""
+    if (ranges == 1).all():
+        return graph
+
+    def change(node: Node) -> Sequence[Node] | None:
+        if not isinstance(node.layer, Input):
+            return None
+        zero = np.zeros(1, np.float32)
+        steps = (*node.layer.preprocessing, Rescaling((1 / ranges).astype(np.float32), zero))
+        back = Node(
+            unused(f"{node.name}/range", graph.by_name),
+            Rescaling(ranges.astype(np.float32), zero),
+            (node.name,),
+            node.origin,
+        )
+        return replace(node, layer=replace(node.layer, preprocessing=steps)), back
+
+    note = (
+        f"the input's channels reach from {ranges.min():g} to {ranges.max():g}: "
+        "each is divided by a power of two on the host"
+    )
+    return graph.edit(change).noted(note)

@@ -1,0 +1,105 @@
+"""Input channels of very different sizes: each keeps its precision, and the function stays the model's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from kgenn.agreement import agreement_of
+from kgenn.conversion.base import Converter
+from kgenn.conversion.calibrated import Calibrated
+from kgenn.conversion.convert import Conversion, convert_graph
+from kgenn.conversion.data_norm import DataNorm
+from kgenn.conversion.few_spike import FewSpike
+from kgenn.conversion.input_ranges import input_ranges, with_input_ranges
+from kgenn.conversion.recipe import recipe_of
+from kgenn.encoders.direct import Direct
+from kgenn.encoders.poisson import Poisson
+from kgenn.ir.graph import Array, Graph
+from kgenn.layers.conv import Conv
+from kgenn.layers.dense import Dense
+from networks import Build, build, samples
+from recordings import on_reference
+
+# the size of each feature; powers of two, so that the rescaled model is exactly the same
+SIZES = {
+    "plain": [1, 1, 1, 1, 1, 1],
+    "one large": [1, 1, 2.0**10, 1, 1, 1],
+    "one huge": [1, 1, 1, 1, 2.0**30, 1],
+    "one tiny": [1, 2.0**-20, 1, 1, 1, 1],
+    "all tiny": [2.0**-20] * 6,
+    "all": [2.0**-15, 2.0**20, 1, 2.0**4, 2.0**-22, 2.0**9],
+}
+METHODS: list[tuple[Converter, int]] = [(DataNorm(), 64), (FewSpike(), 8), (Calibrated(), 8)]
+X = np.random.default_rng(3).uniform(-1, 1, (200, 6)).astype(np.float32)
+IMAGES = np.random.default_rng(4).uniform(0, 1, (100, 6, 6, 2)).astype(np.float32)
+
+
+def table(sizes: Array) -> tuple[Graph, Array]:
+    """Return a network for features of these sizes, the same for all after division by them, and samples."""
+    b = Build("table", (6,))
+    graph = b.graph(b.dense(b.relu(b.dense("input", 10)), 3))
+    nodes = list(graph.nodes)
+    assert isinstance(nodes[1].layer, Dense)
+    kernel = (nodes[1].layer.kernel / sizes[:, None]).astype(np.float32)
+    nodes[1] = replace(nodes[1], layer=replace(nodes[1].layer, kernel=kernel))
+    return replace(graph, nodes=tuple(nodes)), (X * sizes).astype(np.float32)
+
+
+def error(graph: Graph, x: Array, converter: Converter, timesteps: int) -> float:
+    """Return the error of the outputs on the last 40 samples, the others having set the scales."""
+    made: Conversion = convert_graph(graph, recipe_of(converter), x[:-40], timesteps, on_reference)
+    found = agreement_of(made.network, made.lowered, x[-40:], True, on_reference)
+    assert found is not None
+    return found.error
+
+
+@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES.keys())
+@pytest.mark.parametrize(("converter", "timesteps"), METHODS, ids=str)
+def test_no_feature_spoils_the_precision_of_another(
+    converter: Converter, timesteps: int, sizes: list[float]
+) -> None:
+    plain = error(*table(np.ones(6)), converter, timesteps)
+    assert error(*table(np.array(sizes)), converter, timesteps) < 1.25 * plain + 0.005
+
+
+@pytest.mark.parametrize(("converter", "timesteps"), METHODS, ids=str)
+def test_channels_of_images_too(converter: Converter, timesteps: int) -> None:
+    def images(size: float) -> tuple[Graph, Array]:
+        b = Build("channels", (6, 6, 2))
+        graph = b.graph(b.dense(b.global_pool(b.conv_relu("input", 5)), 3))
+        nodes, factors = list(graph.nodes), np.array([size, 1])
+        assert isinstance(nodes[1].layer, Conv)
+        kernel = (nodes[1].layer.kernel / factors[:, None]).astype(np.float32)
+        nodes[1] = replace(nodes[1], layer=replace(nodes[1].layer, kernel=kernel))
+        return replace(graph, nodes=tuple(nodes)), (IMAGES * factors).astype(np.float32)
+
+    assert error(*images(2.0**12), converter, timesteps) < 1.25 * error(*images(1.0), converter, timesteps) + 0.005
+
+
+def test_ranges_leave_what_a_graph_computes() -> None:
+    graph, x = table(np.array(SIZES["all"]))
+    ranges = input_ranges(graph, x, Direct())
+    assert (ranges != 1).sum() >= 4
+    assert (np.log2(ranges) % 1 == 0).all()
+    ranged = with_input_ranges(graph, ranges)
+    assert np.array_equal(np.asarray(ranged.predict(x)), np.asarray(graph.predict(x)))
+    assert len(ranged.notes) == len(graph.notes) + 1
+
+
+@pytest.mark.parametrize("name", ["conv_same", "dense", "rescaling", "normalization"])
+def test_ordinary_inputs_and_spiking_ones_are_left_alone(name: str) -> None:
+    graph = build(name)
+    x = samples(graph, 20)
+    assert with_input_ranges(graph, input_ranges(graph, x, Direct())) is graph
+    assert (input_ranges(graph, 1e6 * x, Poisson()) == 1).all()
+
+
+def test_the_border_of_images_is_no_tiny_feature() -> None:
+    graph = build("dense")
+    x = samples(graph, 200)
+    x[:, 0] = 0
+    x[5, 0] = 1e-6
+    assert (input_ranges(graph, x, Direct()) == 1).all()
