@@ -8,6 +8,7 @@ be locked has no owner. Where a file system knows no locks, nothing is taken for
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -17,6 +18,8 @@ from pathlib import Path
 
 # Ends the names of scratch directories, which begin with a dot and the name of what is written.
 SUFFIX = ".kgenn-scratch"
+# Bytes of a target's name in them: file systems take names of 255.
+LONGEST = 200
 
 
 @contextmanager
@@ -42,7 +45,7 @@ def sweep(target: Path) -> None:
     """Remove the scratch directories beside a target whose processes are gone."""
     with suppress(OSError):
         for path in list(target.parent.iterdir()):
-            if path.name.startswith(f".{target.name}-") and path.name.endswith(SUFFIX):
+            if path.name.startswith(_prefix(target)) and path.name.endswith(SUFFIX):
                 lock = _lock(path, wait=False)
                 if lock is not None:
                     shutil.rmtree(path, ignore_errors=True)
@@ -62,9 +65,17 @@ def writable(path: Path) -> None:
         pass
 
 
+def _prefix(target: Path) -> str:
+    """Return how the names of a target's scratch directories begin: with its own, as far as there is room."""
+    name = target.name
+    if len(os.fsencode(name)) > LONGEST:
+        name = f"{name[:20]}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
+    return f".{name}-"
+
+
 def _locked(target: Path) -> tuple[Path, int | None]:
     while True:
-        path = Path(tempfile.mkdtemp(prefix=f".{target.name}-", suffix=SUFFIX, dir=target.parent))
+        path = Path(tempfile.mkdtemp(prefix=_prefix(target), suffix=SUFFIX, dir=target.parent))
         lock = _lock(path, wait=True)
         if path.is_dir():
             return path, lock

@@ -40,6 +40,8 @@ def load(source: str | os.PathLike[str] | KerasModel) -> Graph:
 def _load_file(path: Path) -> Graph:
     if path.is_dir():
         raise _folder(path)
+    if path.exists() and not path.is_file():
+        raise fail("KG102", str(path), "is no regular file", "give an .h5 or .keras file")
     try:
         with path.open("rb") as file:
             head = file.read(8)
@@ -57,6 +59,7 @@ def _folder(path: Path) -> Exception:
     if any((path / name).exists() for name in ("saved_model.pb", "saved_model.pbtxt", "keras_metadata.pb")):
         return fail("KG104", path.name, "is a SavedModel folder", remedy)
     remedy = "give an .h5 or .keras file"
+    name = path.name or str(path.resolve())
     if all((path / name).is_file() for name in ("config.json", "model.weights.h5")):
         remedy = f"it is an unpacked .keras archive: give {path.name}/config.json"
-    return fail("KG102", path.name, "is a folder, not a model file", remedy)
+    return fail("KG102", name, "is a folder, not a model file", remedy)

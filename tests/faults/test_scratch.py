@@ -215,3 +215,16 @@ def test_trying_whether_a_path_can_be_written_leaves_no_trace(tmp_path: Path) ->
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="Not a directory"):
         scratch.writable(tmp_path / "file" / "f")
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "é" * 127])
+def test_a_name_as_long_as_file_systems_take_is_written_and_leaves_nothing(tmp_path: Path, name: str) -> None:
+    write_file(tmp_path / name, b"content")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    with scratch.scratch(tmp_path / name) as other:
+        shutil.copytree(
+            other, tmp_path / f"{other.name[: -len(SUFFIX) - 1]}x{SUFFIX}"
+        )
+        write_file(tmp_path / name, b"new")
+        assert {path.name for path in tmp_path.iterdir()} == {name, other.name}
+    assert (tmp_path / name).read_bytes() == b"new"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -230,3 +231,10 @@ def test_a_config_that_is_split_over_attributes_is_read(h5):
         for part in range(3):
             file.attrs[f"model_config{part}"] = text[part * 2000 : (part + 1) * 2000 if part < 2 else None]
     assert [node.name for node in load(h5).nodes] == [node.name for node in expected.nodes]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "model.h5")
+    with pytest.raises(KgennError, match=r"KG102.*is no regular file"):
+        load(tmp_path / "model.h5")
