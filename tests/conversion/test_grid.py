@@ -22,6 +22,7 @@ from kgenn.conversion.neurons import INTEGRATE_FIRE
 from kgenn.conversion.precision import FINE, Source, coarseness
 from kgenn.conversion.recipe import recipe_of
 from kgenn.diagnostics import KgennError
+from kgenn.encoders.integrate_fire import IntegrateFire
 from kgenn.ir.connectivity import Convolution, Dense, SumPool
 from kgenn.ir.graph import Array
 from kgenn.ir.network import EXACT, Connection, Network
@@ -239,4 +240,6 @@ def test_a_population_without_input_gets_the_largest_unit() -> None:
 
 def test_a_network_whose_scale_is_far_too_small_is_refused() -> None:
     with pytest.raises(KgennError, match="KG404"):
-        convert_graph(build("dense"), recipe_of(), 1e-15 * samples(build("dense"), 4), 4, simulate)
+        convert_graph(
+            build("dense"), recipe_of(None, IntegrateFire()), 1e-15 * samples(build("dense"), 4), 4, simulate
+        )
