@@ -11,10 +11,11 @@ from typing import ClassVar
 from kgenn.backends.base import Backend, Program, RunOptions, Simulator, Storage
 from kgenn.backends.build_cache import cache_directory
 from kgenn.backends.genn_connectivity import Device, storage
+from kgenn.backends.genn_names import population_names
 from kgenn.backends.genn_process import GennProcess, interpreter, scratch_directory
 from kgenn.backends.genn_program import BACKENDS, BATCH_SIZES, MODEL, emit_genn
 from kgenn.ir.graph import Array
-from kgenn.ir.network import Connection, Network
+from kgenn.ir.network import Network
 from kgenn.ir.recording import SCORES, Recording, Wanted
 
 BUILD = "genn_build"
@@ -23,15 +24,15 @@ BUILD = "genn_build"
 class Genn(Backend):
     """What the two GeNN targets share; they differ in the device."""
 
-    leaves = (f"{BUILD}/batch*",)
+    leaves = (BUILD, f"{BUILD}/*")
     citations = ("yavuz2016genn", "knight2021pygenn")
     device: ClassVar[Device]
 
     def emit(self, network: Network) -> Program:
         return emit_genn(network, self.device)
 
-    def storage(self, connection: Connection) -> Storage:
-        return storage(connection, self.device)
+    def storage(self, network: Network) -> tuple[Storage, ...]:
+        return storage(network, self.device)
 
     def load(self, network: Network, directory: Path | None, options: RunOptions) -> Simulator:
         program = self.emit(network) if directory is None else None
@@ -95,16 +96,14 @@ class GennSimulator(Simulator):
         self.process(trace)
 
     def run(self, drive: Array, first_sample: int, wanted: Wanted = SCORES) -> Recording:
-        arrays = self.process(wanted.trace).run(drive, first_sample)
-        names = [p.name for p in self.network.populations]
-        identifiers = {p.name: f"p{names.index(p.name)}" for p in self.network.spiking}
+        arrays = self.process(wanted.trace).run(drive, first_sample, wanted.curve)
+        names = population_names(self.network)
 
         def of(kind: str) -> dict[str, Array]:
-            return {name: arrays[f"{kind}.{identifier}"] for name, identifier in identifiers.items()}
+            return {p.name: arrays[f"{kind}.{names[p.name]}"] for p in self.network.spiking}
 
-        scores = arrays["scores"] if wanted.curve else arrays["scores"][:, -1:]
         raster, worths = (of("raster") if wanted.trace else None), (of("worths") if wanted.worths else None)
-        return Recording(scores, of("counts"), raster, worths)
+        return Recording(arrays["scores"], of("counts"), raster, worths)
 
     def process(self, record: bool) -> GennProcess:
         """Return the process that records spikes, or the one that does not."""
