@@ -87,8 +87,13 @@ class RunOptions:
 class Simulator(ABC):
     """A network made ready to run by a backend."""
 
-    def prepare(self, trace: bool) -> None:  # noqa: B027 (most simulators are ready when they are loaded)
-        """Do what can be done before the first batch, so that it is not timed with it."""
+    def prepare(self, trace: bool, batch_size: int) -> None:  # noqa: B027 (most are ready when they are loaded)
+        """Do what can be done before the first batch, so that it is not timed with it.
+
+        Args:
+            trace: every spike will be wanted.
+            batch_size: the most samples of a batch.
+        """
 
     @property
     def child_cpu_seconds(self) -> float:

@@ -59,7 +59,7 @@ def cached(model: bytes) -> Path:
 class GennSimulator(Simulator):
     """A GeNN network in a process of its own, started with the first batch.
 
-    A process that records spikes is another one, since recording is compiled in.
+    A process that records spikes is another one, since recording is compiled in; so is that of another batch size.
     """
 
     def __init__(
@@ -71,7 +71,8 @@ class GennSimulator(Simulator):
         options: RunOptions,
     ) -> None:
         self.network, self.device, self.options = network, device, options
-        self.processes: dict[bool, GennProcess] = {}
+        self.batch_size: int | None = None
+        self.processes: dict[tuple[bool, int], GennProcess] = {}
         if directory is None:
             assert program is not None, "a network needs a program or a directory that holds one"
             directory = scratch_directory(self)
@@ -92,11 +93,13 @@ class GennSimulator(Simulator):
     def kernel_seconds(self) -> Mapping[str, float]:
         return next((p.kernel_seconds for p in self.processes.values() if p.kernel_seconds), {})
 
-    def prepare(self, trace: bool) -> None:
-        self.process(trace)
+    def prepare(self, trace: bool, batch_size: int) -> None:
+        self.batch_size = batch_size
+        self.process(trace, batch_size)
 
     def run(self, drive: Array, first_sample: int, wanted: Wanted = SCORES) -> Recording:
-        arrays = self.process(wanted.trace).run(drive, first_sample, wanted.curve)
+        process = self.process(wanted.trace, self.batch_size or min(len(drive), BATCH_SIZES[self.device]))
+        arrays = process.run(drive, first_sample, wanted.curve)
         names = population_names(self.network)
 
         def of(kind: str) -> dict[str, Array]:
@@ -105,15 +108,16 @@ class GennSimulator(Simulator):
         raster, worths = (of("raster") if wanted.trace else None), (of("worths") if wanted.worths else None)
         return Recording(arrays["scores"], of("counts"), raster, worths)
 
-    def process(self, record: bool) -> GennProcess:
-        """Return the process that records spikes, or the one that does not."""
-        if record not in self.processes:
+    def process(self, record: bool, batch_size: int) -> GennProcess:
+        """Return the process that records spikes, or the one that does not, for a batch size; on the CPU it is 1."""
+        key = record, batch_size if self.device == "cuda" else 1
+        if key not in self.processes:
             options = {
                 "backend": BACKENDS[self.device],
-                "batch_size": BATCH_SIZES[self.device],
+                "batch_size": key[1],
                 "record": record,
                 "kernel_times": self.options.kernel_times,
             }
             python = interpreter(self.options.genn_python)
-            self.processes[record] = GennProcess(python, self.directory, self.place, options)
-        return self.processes[record]
+            self.processes[key] = GennProcess(python, self.directory, self.place, options)
+        return self.processes[key]

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from genn_python import genn_python
+from kgenn.api import CompiledNetwork
+from kgenn.artifact import Artifact
 from kgenn.backends import TARGETS, RunOptions, genn_connectivity
 from kgenn.backends.base import Program
 from kgenn.backends.genn import GennSimulator
@@ -28,7 +30,7 @@ from kgenn.ir.network import Network
 from kgenn.ir.recording import Wanted
 from kgenn.passes import LoweringOptions
 from networks import ENCODERS, RECIPES
-from recordings import EVERYTHING, METHODS, NUM_TIMESTEPS, assert_same, compiled, converted, drive_of
+from recordings import EVERYTHING, METHODS, NUM_TIMESTEPS, assert_same, compiled, converted, drive_of, inputs_of
 from wide_pools import images, wide
 
 NAMES = sorted(RECIPES)
@@ -223,6 +225,17 @@ def test_missing_interpreter_and_missing_pygenn_are_one_diagnostic(tmp_path: Pat
         error = failing_run(python)
         assert [d.code for d in error.diagnostics] in (["KG505"], ["KG506"])
         assert error.exit_code == 3
+
+
+@pytest.mark.parametrize(("target", "expected"), [("genn-cpu", 1), ("genn-cuda", 3)])
+def test_the_batch_size_of_a_run_is_that_of_genn_on_cuda(tmp_path: Path, target: str, expected: int) -> None:
+    network = converted("dense", "direct")
+    python = fake_python(tmp_path, 'echo "$4" >&2; exit 1')
+    simulator = TARGETS.get(target)().load(network, None, RunOptions(genn_python=python))
+    compiled_network = CompiledNetwork(Artifact(network, target), simulator)
+    with pytest.raises(KgennError) as caught:
+        compiled_network.evaluate(inputs_of(network, "direct"), batch_size=3)
+    assert f'"batch_size": {expected},' in caught.value.diagnostics[0].what
 
 
 def test_interpreter_without_pygenn_names_the_installation_page(tmp_path: Path) -> None:
