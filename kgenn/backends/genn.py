@@ -109,7 +109,7 @@ class GennSimulator(Simulator):
         return Recording(arrays["scores"], of("counts"), raster, worths)
 
     def process(self, record: bool, batch_size: int) -> GennProcess:
-        """Return the process that records spikes, or the one that does not, for a batch size; on the CPU it is 1."""
+        """Return the process that records spikes, or the one that does not; the CPU takes one sample."""
         key = record, batch_size if self.device == "cuda" else 1
         if key not in self.processes:
             options = {

@@ -26,8 +26,10 @@ MOST_LOG_LINES = 15
 # Seconds for a process to end by itself.
 PATIENCE = 1.0
 # What a line of GeNN's log contains that says more than that a command ran.
-TELLING = ("error", "Error", "exception", "terminate", "Assertion", "what():", "fatal", "undefined", "CUDA")
-TELLING += ("No such file", "not found", "Permission denied", "Killed")
+TELLING = (
+    *("error", "Error", "exception", "terminate", "Assertion", "what():", "fatal", "undefined", "CUDA"),
+    *("No such file", "not found", "Permission denied", "Killed"),
+)
 
 
 def interpreter(chosen: str | None) -> str:
