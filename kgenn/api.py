@@ -250,7 +250,7 @@ class CompiledNetwork:
             wanted = replace(wanted, per_sample=False)
         if wanted.trace:
             batch_size = batch_size_for(self.network, batch_size)
-        self._simulator.prepare(wanted.trace)
+        self._simulator.prepare(wanted.trace, min(batch_size, max(len(x), 1)))
         seen = StatisticsTally()
         wall, cpu = 0.0, 0.0
         for start, drive in self._batches(x, batch_size, progress):

@@ -87,8 +87,13 @@ class RunOptions:
 class Simulator(ABC):
     """A network made ready to run by a backend."""
 
-    def prepare(self, trace: bool) -> None:  # noqa: B027 (most simulators are ready when they are loaded)
-        """Do what can be done before the first batch, so that it is not timed with it."""
+    def prepare(self, trace: bool, batch_size: int) -> None:  # noqa: B027 (most are ready when they are loaded)
+        """Do what can be done before the first batch, so that it is not timed with it.
+
+        Args:
+            trace: every spike will be wanted.
+            batch_size: the most samples of a batch.
+        """
 
     @property
     def child_cpu_seconds(self) -> float:
@@ -133,11 +138,9 @@ class Backend(ABC):
     def emit(self, network: Network) -> Program:
         """Write the program's sources; the same network gives the same bytes."""
 
-    def storage(self, connection: Connection) -> Storage:
-        """Return how the target holds a connection; by default the arrays of the network itself."""
-        kind = connection.connectivity
-        indices = kind.indices.nbytes + kind.indptr.nbytes if isinstance(kind, Sparse) else 0
-        return Storage("rows" if indices else "array", kind.weights.nbytes + indices)
+    def storage(self, network: Network) -> tuple[Storage, ...]:
+        """Return how the target holds each connection of a network; by default as the network itself does."""
+        return tuple(map(_as_stored, network.connections))
 
     def build(self, network: Network, directory: Path) -> None:  # noqa: B027 (a backend may have nothing to do)
         """Build in an output directory what can be built before the first run; by default nothing."""
@@ -155,3 +158,9 @@ class Backend(ABC):
             directory: the compiled directory, or None to build from a fresh emission.
             options: of the run.
         """
+
+
+def _as_stored(connection: Connection) -> Storage:
+    kind = connection.connectivity
+    indices = kind.indices.nbytes + kind.indptr.nbytes if isinstance(kind, Sparse) else 0
+    return Storage("rows" if indices else "array", kind.weights.nbytes + indices)

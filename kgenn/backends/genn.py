@@ -11,10 +11,11 @@ from typing import ClassVar
 from kgenn.backends.base import Backend, Program, RunOptions, Simulator, Storage
 from kgenn.backends.build_cache import cache_directory
 from kgenn.backends.genn_connectivity import Device, storage
+from kgenn.backends.genn_names import population_names
 from kgenn.backends.genn_process import GennProcess, interpreter, scratch_directory
 from kgenn.backends.genn_program import BACKENDS, BATCH_SIZES, MODEL, emit_genn
 from kgenn.ir.graph import Array
-from kgenn.ir.network import Connection, Network
+from kgenn.ir.network import Network
 from kgenn.ir.recording import SCORES, Recording, Wanted
 
 BUILD = "genn_build"
@@ -23,15 +24,15 @@ BUILD = "genn_build"
 class Genn(Backend):
     """What the two GeNN targets share; they differ in the device."""
 
-    leaves = (f"{BUILD}/batch*",)
+    leaves = (BUILD, f"{BUILD}/*")
     citations = ("yavuz2016genn", "knight2021pygenn")
     device: ClassVar[Device]
 
     def emit(self, network: Network) -> Program:
         return emit_genn(network, self.device)
 
-    def storage(self, connection: Connection) -> Storage:
-        return storage(connection, self.device)
+    def storage(self, network: Network) -> tuple[Storage, ...]:
+        return storage(network, self.device)
 
     def load(self, network: Network, directory: Path | None, options: RunOptions) -> Simulator:
         program = self.emit(network) if directory is None else None
@@ -58,7 +59,7 @@ def cached(model: bytes) -> Path:
 class GennSimulator(Simulator):
     """A GeNN network in a process of its own, started with the first batch.
 
-    A process that records spikes is another one, since recording is compiled in.
+    A process that records spikes is another one, since recording is compiled in; so is that of another batch size.
     """
 
     def __init__(
@@ -70,7 +71,8 @@ class GennSimulator(Simulator):
         options: RunOptions,
     ) -> None:
         self.network, self.device, self.options = network, device, options
-        self.processes: dict[bool, GennProcess] = {}
+        self.batch_size: int | None = None
+        self.processes: dict[tuple[bool, int], GennProcess] = {}
         if directory is None:
             assert program is not None, "a network needs a program or a directory that holds one"
             directory = scratch_directory(self)
@@ -91,30 +93,31 @@ class GennSimulator(Simulator):
     def kernel_seconds(self) -> Mapping[str, float]:
         return next((p.kernel_seconds for p in self.processes.values() if p.kernel_seconds), {})
 
-    def prepare(self, trace: bool) -> None:
-        self.process(trace)
+    def prepare(self, trace: bool, batch_size: int) -> None:
+        self.batch_size = batch_size
+        self.process(trace, batch_size)
 
     def run(self, drive: Array, first_sample: int, wanted: Wanted = SCORES) -> Recording:
-        arrays = self.process(wanted.trace).run(drive, first_sample)
-        names = [p.name for p in self.network.populations]
-        identifiers = {p.name: f"p{names.index(p.name)}" for p in self.network.spiking}
+        process = self.process(wanted.trace, self.batch_size or min(len(drive), BATCH_SIZES[self.device]))
+        arrays = process.run(drive, first_sample, wanted.curve)
+        names = population_names(self.network)
 
         def of(kind: str) -> dict[str, Array]:
-            return {name: arrays[f"{kind}.{identifier}"] for name, identifier in identifiers.items()}
+            return {p.name: arrays[f"{kind}.{names[p.name]}"] for p in self.network.spiking}
 
-        scores = arrays["scores"] if wanted.curve else arrays["scores"][:, -1:]
         raster, worths = (of("raster") if wanted.trace else None), (of("worths") if wanted.worths else None)
-        return Recording(scores, of("counts"), raster, worths)
+        return Recording(arrays["scores"], of("counts"), raster, worths)
 
-    def process(self, record: bool) -> GennProcess:
-        """Return the process that records spikes, or the one that does not."""
-        if record not in self.processes:
+    def process(self, record: bool, batch_size: int) -> GennProcess:
+        """Return the process that records spikes, or the one that does not; the CPU takes one sample."""
+        key = record, batch_size if self.device == "cuda" else 1
+        if key not in self.processes:
             options = {
                 "backend": BACKENDS[self.device],
-                "batch_size": BATCH_SIZES[self.device],
+                "batch_size": key[1],
                 "record": record,
                 "kernel_times": self.options.kernel_times,
             }
             python = interpreter(self.options.genn_python)
-            self.processes[record] = GennProcess(python, self.directory, self.place, options)
-        return self.processes[record]
+            self.processes[key] = GennProcess(python, self.directory, self.place, options)
+        return self.processes[key]

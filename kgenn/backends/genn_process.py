@@ -26,7 +26,10 @@ MOST_LOG_LINES = 15
 # Seconds for a process to end by itself.
 PATIENCE = 1.0
 # What a line of GeNN's log contains that says more than that a command ran.
-TELLING = ("error", "Error", "exception", "terminate", "Assertion", "what():", "fatal", "undefined", "CUDA")
+TELLING = (
+    *("error", "Error", "exception", "terminate", "Assertion", "what():", "fatal", "undefined", "CUDA"),
+    *("No such file", "not found", "Permission denied", "Killed"),
+)
 
 
 def interpreter(chosen: str | None) -> str:
@@ -86,7 +89,7 @@ class GennProcess:
         weakref.finalize(self, _end, self.process)
         self.receive()
 
-    def run(self, drive: Array, first_sample: int) -> dict[str, Array]:
+    def run(self, drive: Array, first_sample: int, curve: bool) -> dict[str, Array]:
         """Simulate a batch and return the arrays of the answer; see `genn_worker.simulate`."""
         given, output = self.scratch / "drive.npy", self.scratch / "output.npz"
         try:
@@ -96,7 +99,7 @@ class GennProcess:
             raise fail(
                 "KG609", str(self.scratch), what, "make room, set TMPDIR, or use a smaller batch"
             ) from error
-        request = {"drive": str(given), "first_sample": first_sample, "output": str(output)}
+        request = {"drive": str(given), "first_sample": first_sample, "curve": curve, "output": str(output)}
         try:
             self.pipe(self.process.stdin).write(json.dumps(request) + "\n")
             self.pipe(self.process.stdin).flush()

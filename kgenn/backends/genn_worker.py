@@ -122,11 +122,11 @@ def clear(place: Path) -> None:
             shutil.rmtree(path)
 
 
-def simulate(network: Any, drive: np.ndarray[Any, Any], first_sample: int) -> dict[str, Any]:
+def simulate(network: Any, drive: np.ndarray[Any, Any], first_sample: int, curve: bool) -> dict[str, Any]:
     """Run samples batch by batch; return the arrays of the answer by name."""
     parts = []
     for start in range(0, len(drive), network.batch_size):
-        parts.append(network.run(drive[start : start + network.batch_size], first_sample + start))
+        parts.append(network.run(drive[start : start + network.batch_size], first_sample + start, curve))
     kinds = ("scores", "counts", "worths", "raster") if network.record else ("scores", "counts", "worths")
     found = dict(zip(kinds, zip(*parts, strict=True), strict=False))
     arrays: dict[str, Any] = {"scores": np.concatenate(found.pop("scores"))}
@@ -159,7 +159,7 @@ def serve(arguments: list[str], requests: IO[str], answers: IO[str]) -> None:
     for line in requests:
         request = json.loads(line)
         started = time.process_time()
-        arrays = simulate(network, np.load(request["drive"]), request["first_sample"])
+        arrays = simulate(network, np.load(request["drive"]), request["first_sample"], request["curve"])
         np.savez(request["output"], **arrays)
         spent = time.process_time() - started
         answer(done=True, cpu_seconds=spent, kernel_seconds=kernel_seconds(network.model, options))

@@ -77,7 +77,7 @@ def run(
     with stage("loading"):
         network = open_directory(directory, run_options_of(options), target)
     samples = scaled(samples, network.network.input_shape, scale, network.network.origin.get("scale"), data)
-    result = evaluate(network, samples, batch_size, trace, early_exit)
+    result = evaluate(network, samples, batch_size, Wanted(trace is not None, curve=curve), trace, early_exit)
     ann = None if samples.y is None else network.ann_accuracy(samples.x, samples.y, result)
     result = replace(result, ann=ann, warnings=(*samples.warnings, *result.warnings))
     if predictions is not None:
@@ -98,7 +98,12 @@ def _print(result: Result, work: tuple[Work, ...] | None, curve: bool) -> None:
 
 
 def evaluate(
-    network: CompiledNetwork, data: Data, batch_size: int | None, trace: Path | None, early_exit: float | None
+    network: CompiledNetwork,
+    data: Data,
+    batch_size: int | None,
+    wanted: Wanted,
+    trace: Path | None,
+    early_exit: float | None,
 ) -> Result:
     """Run all samples once, writing the trace on the way."""
     with ExitStack() as stack:
@@ -111,7 +116,6 @@ def evaluate(
 
         advance = stack.enter_context(progress("running", len(data.x)))
         size = batch_size or BATCH_SIZE
-        wanted = Wanted(trace=trace is not None)
         return network.evaluate(data.x, data.y, size, advance, observe, wanted, early_exit)
 
 

@@ -150,6 +150,11 @@ class Convolution(Connectivity):
     groups: int
 
     @property
+    def depthwise(self) -> bool:
+        """Tell whether each channel is convolved by itself."""
+        return self.groups == self.in_shape[2] > 1
+
+    @property
     def num_sources(self) -> int:
         return prod(self.in_shape)
 
@@ -260,6 +265,11 @@ class SumPool:
     out_shape: Shape
     size: Shape
     strides: Shape
+
+    @property
+    def overlapping(self) -> bool:
+        """Tell whether a source may be in two windows."""
+        return self.size[0] > self.strides[0] or self.size[1] > self.strides[1]
 
     def apply(self, x: Array) -> Array:
         """Sum windows: shape (N, num sources) to (N, num pooled)."""

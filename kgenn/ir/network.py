@@ -154,6 +154,11 @@ class Connection:
     connectivity: Connectivity
     pool: SumPool | None = None
 
+    @property
+    def num_sources(self) -> int:
+        """Return the number of source neurons."""
+        return self.connectivity.num_sources if self.pool is None else prod(self.pool.in_shape)
+
     def apply(self, spikes: Array) -> Array:
         """Return the synaptic current of each target: (N, source size) to (N, target size)."""
         pooled = spikes if self.pool is None else self.pool.apply(spikes)
@@ -167,8 +172,7 @@ class Connection:
     def magnitude(self) -> Array:
         """Return, for each target, Σ|w| over all the source neurons that can reach it in one step."""
         absolute = self.connectivity.with_weights(np.abs(self.connectivity.weights).astype(np.float64))
-        num_sources = prod(self.pool.in_shape) if self.pool else absolute.num_sources
-        total: Array = replace(self, connectivity=absolute).apply(np.ones((1, num_sources)))[0]
+        total: Array = replace(self, connectivity=absolute).apply(np.ones((1, self.num_sources)))[0]
         return total
 
 

@@ -46,8 +46,8 @@ class Result:
             as in hardware and GeNN: depth + T, or depth · (T + 1) + T of a staged network, whose populations
             listen for T steps before they send; see `kgenn.ir.timing`.
         num_stages: of that pipeline, one for each depth.
-        curve: the accuracy after each step, shape (T,); None without labels, and for a staged network, which
-            decides once, after its last stage.
+        curve: the accuracy after each step, shape (T,); None without labels, where it was not wanted, and for a
+            staged network, which decides once, after its last stage.
         spikes_per_neuron: mean spikes of a neuron in one inference; the encoder's do not count.
         spikes: mean spikes of each spiking population in one inference.
         synaptic_operations: mean additions in one inference, each spike times the synapses it crosses.
@@ -158,7 +158,7 @@ class Tally:
         self.network = network
         self.final_scores: list[Array] = []
         self.predictions: list[Array] = []
-        self.correct = np.zeros(network.num_timesteps, np.int64)
+        self.correct: Array | None = None
         self.counts = {p.name: np.zeros(p.size, np.int64) for p in network.spiking}
 
     def add(self, recording: Recording, labels: Array | None) -> None:
@@ -169,7 +169,8 @@ class Tally:
         for name, counts in recording.spike_counts.items():
             self.counts[name] += counts.sum(axis=0)
         if labels is not None:
-            self.correct += (classes == labels[:, None]).sum(axis=0)
+            right = (classes == labels[:, None]).sum(axis=0)
+            self.correct = right if self.correct is None else self.correct + right
 
     def result(
         self,
@@ -187,15 +188,17 @@ class Tally:
         first = network.populations[0]
         operations = synaptic_operations(network, self.counts, max(num_samples, 1))
         direct_macs = int(network.fan_out[first.name].sum()) if network.coding.analog else 0
-        accuracies = self.correct / max(num_samples, 1) if labelled else None
-        staged = network.code.staged
+        correct = np.zeros(network.num_timesteps) if self.correct is None else self.correct
+        accuracies = correct / max(num_samples, 1) if labelled else None
+        # without scores after every step there is no curve
+        no_curve = network.code.staged or len(correct) != network.num_timesteps
         return Result(
             accuracy=None if accuracies is None else float(accuracies[-1]),
             num_samples=num_samples,
             num_timesteps=network.num_timesteps,
             latency_steps=Timing(network).num_steps,
             num_stages=network.depths[readout.name] + 1,
-            curve=None if staged else accuracies,
+            curve=None if no_curve else accuracies,
             spikes_per_neuron=spikes_per_neuron(network, self.counts, max(num_samples, 1)),
             spikes={name: int(counts.sum()) * share for name, counts in self.counts.items()},
             synaptic_operations=operations,

@@ -6,7 +6,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from kgenn.backends import TARGETS, Backend
+from kgenn.backends import TARGETS
+from kgenn.backends.base import Storage
 from kgenn.ir.graph import Array, Graph, Input, Node, Shape
 from kgenn.ir.network import Connection, Network
 from kgenn.report.words import connection_kind, layer_contents
@@ -111,14 +112,14 @@ def network_contents(network: Network, target: str = "cpu") -> NetworkContents:
         )
         for p in network.populations
     )
-    connections = tuple(_connection(network, c, backend) for c in network.connections)
+    held = zip(network.connections, backend.storage(network), strict=True)
+    connections = tuple(_connection(network, c, storage) for c, storage in held)
     biases = sum(p.bias.nbytes for p in network.populations if p.bias is not None)
     weight_bytes = biases + sum(c.bytes for c in connections)
     return NetworkContents(populations, connections, weight_bytes, sum(p.state_bytes for p in populations))
 
 
-def _connection(network: Network, c: Connection, backend: Backend) -> ConnectionContents:
-    held = backend.storage(c)
+def _connection(network: Network, c: Connection, held: Storage) -> ConnectionContents:
     return ConnectionContents(
         source=c.source,
         target=c.target,

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 from genn_python import genn_python
-from kgenn.backends import TARGETS, RunOptions
+from kgenn.api import CompiledNetwork
+from kgenn.artifact import Artifact
+from kgenn.backends import TARGETS, RunOptions, genn_connectivity
 from kgenn.backends.base import Program
 from kgenn.backends.genn import GennSimulator
-from kgenn.backends.genn_connectivity import Device, storage
+from kgenn.backends.genn_connectivity import Device
 from kgenn.backends.genn_program import MODEL, emit_genn
 from kgenn.backends.genn_worker import no_device
 from kgenn.backends.pipeline import PipelineSimulator
@@ -28,7 +30,7 @@ from kgenn.ir.network import Network
 from kgenn.ir.recording import Wanted
 from kgenn.passes import LoweringOptions
 from networks import ENCODERS, RECIPES
-from recordings import EVERYTHING, METHODS, NUM_TIMESTEPS, assert_same, compiled, converted, drive_of
+from recordings import EVERYTHING, METHODS, NUM_TIMESTEPS, assert_same, compiled, converted, drive_of, inputs_of
 from wide_pools import images, wide
 
 NAMES = sorted(RECIPES)
@@ -119,13 +121,17 @@ def test_genn_fires_the_same_spikes_for_every_method(method: str, name: str, enc
 
 
 @pytest.mark.parametrize(
-    "name", ["conv_same", "conv_even_same", "conv_asymmetric", "residual_relu", "concat_conv"]
+    "name", ["conv_same", "conv_even_same", "conv_asymmetric", "residual_relu", "concat_conv", "pool_conv"]
 )
-def test_toeplitz_diagonals_give_the_same_spikes(name: str) -> None:
-    network = converted(name, "poisson-signed")
+def test_matrices_for_cuda_give_the_same_spikes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = converted(name, "poisson")
+    drive = drive_of(network, "poisson")
+    expected = compiled(network).run(drive, 0, EVERYTHING)
+    assert_same(on_genn(network, "cuda").run(drive, 0, EVERYTHING), expected)
+    assert "TOEPLITZ" not in source(network, "cuda")
+    monkeypatch.setattr(genn_connectivity, "MOST_THREADS", 0)
     assert "TOEPLITZ" in source(network, "cuda")
-    drive = drive_of(network, "poisson-signed")
-    assert_same(on_genn(network, "cuda").run(drive, 0, EVERYTHING), compiled(network).run(drive, 0, EVERYTHING))
+    assert_same(on_genn(network, "cuda").run(drive, 0, EVERYTHING), expected)
 
 
 def test_batches_on_genn_follow_one_another_without_stale_spikes() -> None:
@@ -146,7 +152,7 @@ def test_every_emitted_program_is_python(name: str, encoder: str, device: Device
     tree = ast.parse(source(converted(name, encoder), device))
     imported = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
     imported |= {alias.name for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names}
-    assert imported == {"argparse", "os", "pathlib", "numpy", "pygenn"}
+    assert imported == {"argparse", "os", "subprocess", "pathlib", "numpy", "pygenn"}
 
 
 def test_the_same_network_gives_the_same_bytes_and_other_weights_the_same_program() -> None:
@@ -173,20 +179,6 @@ def test_names_from_a_model_file_cannot_leave_comments_and_docstrings() -> None:
     assert [type(node) for node in ast.walk(plain)] == [type(node) for node in ast.walk(changed)]
 
 
-@pytest.mark.parametrize("device", DEVICES)
-def test_storage_is_sparse_where_nothing_else_is_right(device: Device) -> None:
-    choices = {name: {storage(c, device).matrix for c in converted(name, "poisson").connections} for name in NAMES}
-    for name in ("conv_strided", "conv_dilated", "conv_groups", "pool_conv", "pool_dense"):
-        assert "SPARSE" in choices[name], name
-    assert ("TOEPLITZ" in choices["conv_even_same"]) == (device == "cuda")
-
-
-def test_memory_of_a_sparse_matrix_is_rows_padded_to_the_longest() -> None:
-    (connection,) = (c for c in converted("conv_strided", "poisson").connections if c.source == "input")
-    fan_out = connection.fan_out()
-    assert storage(connection, "cpu").memory == len(fan_out) * fan_out.max() * 8
-
-
 @pytest.mark.golden
 @pytest.mark.parametrize(
     ("name", "encoder", "device"),
@@ -198,7 +190,10 @@ def test_memory_of_a_sparse_matrix_is_rows_padded_to_the_longest() -> None:
         ("skip_to_readout", "ttfs", "cpu"),
     ],
 )
-def test_emitted_text_is_as_reviewed(name: str, encoder: str, device: Device, golden: Path, update: bool) -> None:
+def test_emitted_text_is_as_reviewed(
+    name: str, encoder: str, device: Device, golden: Path, update: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(genn_connectivity, "MOST_THREADS", 0)  # or every matrix of so small a network is dense
     path = golden / f"genn_{name}_{encoder}_{device}.py.txt"
     converter = {"few-spike": FewSpike(), "ttfs": TimeToFirstSpike()}.get(encoder)
     text = source(converted(name, encoder, converter, num_timesteps=8 if converter else NUM_TIMESTEPS), device)
@@ -230,6 +225,17 @@ def test_missing_interpreter_and_missing_pygenn_are_one_diagnostic(tmp_path: Pat
         error = failing_run(python)
         assert [d.code for d in error.diagnostics] in (["KG505"], ["KG506"])
         assert error.exit_code == 3
+
+
+@pytest.mark.parametrize(("target", "expected"), [("genn-cpu", 1), ("genn-cuda", 3)])
+def test_the_batch_size_of_a_run_is_that_of_genn_on_cuda(tmp_path: Path, target: str, expected: int) -> None:
+    network = converted("dense", "direct")
+    python = fake_python(tmp_path, 'echo "$4" >&2; exit 1')
+    simulator = TARGETS.get(target)().load(network, None, RunOptions(genn_python=python))
+    compiled_network = CompiledNetwork(Artifact(network, target), simulator)
+    with pytest.raises(KgennError) as caught:
+        compiled_network.evaluate(inputs_of(network, "direct"), batch_size=3)
+    assert f'"batch_size": {expected},' in caught.value.diagnostics[0].what
 
 
 def test_interpreter_without_pygenn_names_the_installation_page(tmp_path: Path) -> None:
