@@ -1,11 +1,11 @@
 """mlGeNN: a network as an `ml_genn.Network`, for users who go on with its compilers and callbacks.
 
-What is carried: every connection, with mlGeNN's own connectivity where that is the same map and else as a list of
-synapses; delays; biases; neuron models, initial potentials and the readout, as GeNN code. Weights and thresholds
-are the network's integers. A population works in its own window of steps (see `kgenn.backends.pipeline`), so that
-over NUM_STEPS steps mlGeNN gives kgenn's scores, sample after sample; currents that kgenn adds in float64 are
-rounded to float32. The program's `outputs` turns scores into the model's outputs, behind its final activation.
-Poisson inputs draw mlGeNN's random numbers.
+What is carried: every connection, with mlGeNN's own connectivity where that is the same map and else as synapses
+that the program lists; delays; biases; neuron models, initial potentials and the readout, as GeNN code. Weights
+and thresholds are the network's integers. A population works in its own window of steps (see
+`kgenn.backends.pipeline`), so that over NUM_STEPS steps mlGeNN gives kgenn's scores, sample after sample; currents
+that kgenn adds in float64 are rounded to float32. The program's `outputs` turns scores into the model's outputs,
+behind its final activation. Poisson inputs draw mlGeNN's random numbers.
 
 mlGeNN's IntegrateFire resets to a potential, and its populations have neither biases nor windows: the neurons are
 a class of the emitted program, on mlGeNN's own base class. `to_ml_genn` runs that program's `build`, so that the
@@ -30,7 +30,7 @@ from kgenn.backends.output_context import python_outputs
 from kgenn.backends.render import label, render
 from kgenn.diagnostics import fail
 from kgenn.export.base import Exporter, optional, refuse
-from kgenn.export.ml_genn_synapses import connectivity, shape_of
+from kgenn.export.ml_genn_synapses import Expression, connectivity, shape_of
 from kgenn.ir.graph import Array
 from kgenn.ir.network import InputCoding, Network, Population
 from kgenn.ir.neuron_code import Dialect, NeuronModel, expression_of, render_statements
@@ -93,6 +93,9 @@ def program(network: Network, weights: str) -> tuple[bytes, dict[str, Array]]:
     arrays: dict[str, Array] = {}
     models = {p.neuron.name: model_context(p.neuron, network.coding) for p in network.populations}
     last = network.populations[-1]
+    expressions = connectivities(network)
+    for expression in expressions:
+        arrays |= expression.arrays
     context = {
         "version": __version__,
         "title": label(network.name),
@@ -106,7 +109,11 @@ def program(network: Network, weights: str) -> tuple[bytes, dict[str, Array]]:
         "populations": [
             population_context(network, p, models[p.neuron.name], arrays) for p in network.populations
         ],
-        "connections": connections(network, arrays),
+        "connections": connections(network, expressions),
+        "own": own_classes(expressions),
+        "convolutions": any("Convolution(" in e.source for e in expressions),
+        "synapses": any(e.source.startswith("Synapses(") for e in expressions),
+        "listed": frozenset[str]().union(*(e.listed for e in expressions)),
         "outputs": python_outputs(network),
         "rounded": ", ".join(label(p.name) for p in network.populations if network.has_double_currents(p)),
     }
@@ -180,17 +187,32 @@ def population_context(
     }
 
 
-def connections(network: Network, arrays: dict[str, Array]) -> list[dict[str, Any]]:
-    """Return what the template needs of every connection, adding what they read to `arrays`."""
+def connectivities(network: Network) -> list[Expression]:
+    """Return the expression of each connection's connectivity."""
     by_name = {p.name: p for p in network.populations}
+    return [
+        connectivity(number, c, by_name[c.source], by_name[c.target])
+        for number, c in enumerate(network.connections)
+    ]
+
+
+def own_classes(expressions: list[Expression]) -> list[str]:
+    """Return the classes of mlGeNN that the program needs for its connectivity."""
+    bases = {"Convolution": "Conv2D", "PooledConvolution": "AvgPoolConv2D"}
+    called = {e.source.partition("(")[0] for e in expressions} - {"Synapses"}
+    return sorted(bases.get(name, name) for name in called)
+
+
+def connections(network: Network, expressions: list[Expression]) -> list[dict[str, Any]]:
+    """Return what the template needs of every connection."""
     numbers = {p.name: number for number, p in enumerate(network.populations)}
     return [
         {
             "id": f"c{number}",
             "source": f"p{numbers[c.source]}",
             "target": f"p{numbers[c.target]}",
-            "connectivity": connectivity(number, c, by_name[c.source], by_name[c.target], arrays),
+            "connectivity": expression.source,
             "delay": network.depths[c.target] - network.depths[c.source] - 1,
         }
-        for number, c in enumerate(network.connections)
+        for number, (c, expression) in enumerate(zip(network.connections, expressions, strict=True))
     ]

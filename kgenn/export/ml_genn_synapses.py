@@ -1,15 +1,31 @@
-"""Which connectivity of mlGeNN a connection becomes; a list of its synapses where none is the same map."""
+"""Which connectivity of mlGeNN a connection becomes; the program lists its synapses where none is the same map."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
-from kgenn.ir.connectivity import Convolution, Dense, OneToOne, SumPool
+from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import Connection, Population
 from kgenn.ir.windows import Padding, pads_of, window_counts
+
+
+@dataclass(frozen=True, eq=False)
+class Expression:
+    """The Python expression that makes a connectivity.
+
+    Attributes:
+        source: the call, less the argument `delay` and the closing bracket.
+        arrays: what the call reads, by name.
+        listed: the parts of `python/synapses.py.j2` that the call needs.
+    """
+
+    source: str
+    arrays: dict[str, Array]
+    listed: frozenset[str] = frozenset()
 
 
 def shape_of(population: Population) -> Shape:
@@ -17,39 +33,85 @@ def shape_of(population: Population) -> Shape:
     return (1, *population.shape) if len(population.shape) == 2 else population.shape
 
 
-def connectivity(
-    number: int, connection: Connection, source: Population, target: Population, arrays: dict[str, Array]
-) -> str:
-    """Return the expression that makes a connection's connectivity, less its delay; add what it reads to `arrays`.
+def connectivity(number: int, connection: Connection, source: Population, target: Population) -> Expression:
+    """Return the expression of a connection's connectivity, whose arrays are named after the number."""
+    name, shape, end = f"c{number}", shape_of(source), shape_of(target)
+    return _own(name, connection, shape, end) or synapses(name, connection)
 
-    mlGeNN divides the weights of its pooling connectivities by the window's area, so they are stored times that.
+
+def synapses(name: str, connection: Connection) -> Expression:
+    """Return the expression that lists the synapses of any connection.
+
+    Args:
+        name: of the array of weights.
     """
-    name = f"c{number}"
-    kind, pool, shape = connection.connectivity, connection.pool, shape_of(source)
-    arrays[name] = kind.weights.astype(np.float32) * np.float32(1 if pool is None else prod(pool.size))
-    read = f'arrays["{name}"]'
+    source, arrays, listed = _listing(name, connection.connectivity)
+    pool = connection.pool
+    if pool is not None:
+        source = f"after_pool({source}, {pool.in_shape}, {pool.out_shape}, {pool.size}, {pool.strides})"
+        listed |= {"pool"}
+        if _overlaps(pool):
+            source = f"without_duplicates({source}, {connection.connectivity.num_targets})"
+            listed |= {"overlap"}
+    return Expression(f"Synapses({source}", arrays, frozenset(listed))
+
+
+def _own(name: str, connection: Connection, shape: Shape, end: Shape) -> Expression | None:
+    """Return the expression of mlGeNN's own connectivity that is the same map, if there is one.
+
+    Args:
+        shape, end: of the source and of the target.
+    """
+    kind, pool = connection.connectivity, connection.pool
+    if pool is not None and (pool.in_shape != shape or not _tiles(pool)):
+        return None
+    area = np.float32(1 if pool is None else prod(pool.size))
+    # mlGeNN divides the weights of its pooling connectivities by the window's area
+    weights = kind.weights.astype(np.float32)
+    stored = weights * area
+    if not np.array_equal(stored / area, weights):
+        return None
+    read, arrays = f'arrays["{name}"]', {name: stored}
     stage = "" if pool is None else f"pool_size={pool.size}, pool_strides={pool.strides}, "
-    fits = pool is None or (pool.in_shape == shape and _tiles(pool))
-    if isinstance(kind, Convolution) and fits and shape_of(target) == kind.out_shape and len(shape) == 3:
-        padding = padding_of(kind) if pool is not None or kind.in_shape == shape else ""
-        if padding:
+    match kind:
+        case Convolution() if kind.out_shape == end and (pool is not None or kind.in_shape == shape):
+            padding = padding_of(kind)
+            if not padding:
+                return None
             size = f"conv_size={kind.weights.shape[:2]}, conv_padding={padding!r}"
-            word = "Conv2D" if pool is None else "AvgPoolConv2D"
-            return f"{word}({read}, filters={kind.out_shape[2]}, {stage}{size}"
-    if isinstance(kind, Dense) and fits and len(target.shape) == 1:
-        if len(shape) == 1:
-            return f"Dense({read}"
-        # mlGeNN's Dense takes flat layers only; windows of 1 x 1 make no difference
-        return f"AvgPoolDense2D({read}, {stage or 'pool_size=(1, 1), '}".removesuffix(", ")
-    if isinstance(kind, OneToOne) and pool is None and shape == shape_of(target):
-        return f"OneToOne({read}"
-    before, after, weights = synapses(connection)
-    arrays.update({f"{name}.before": before, f"{name}.after": after, name: weights})
-    return f'Synapses(arrays["{name}.before"], arrays["{name}.after"], {read}'
+            word, parts = ("Convolution", []) if pool is None else ("PooledConvolution", ["pool"])
+            source = f"{word}({read}, filters={kind.out_shape[2]}, {stage}{size}"
+            return Expression(source, arrays, frozenset(["convolution", *parts]))
+        case Dense() if len(end) == 1:
+            # mlGeNN's Dense takes flat layers only; windows of 1 x 1 make no difference
+            images = f"AvgPoolDense2D({read}, {stage or 'pool_size=(1, 1), '}".removesuffix(", ")
+            return Expression(f"Dense({read}" if len(shape) == 1 else images, arrays)
+        case OneToOne() if pool is None and shape == end:
+            return Expression(f"OneToOne({read}", arrays)
+    return None
+
+
+def _listing(name: str, kind: Connectivity) -> tuple[str, dict[str, Array], set[str]]:
+    """Return the expression that lists the synapses of one kind, what it reads, and the part it needs."""
+    read, arrays = f'arrays["{name}"]', {name: kind.weights.astype(np.float32)}
+    match kind:
+        case Dense():
+            return f"dense_synapses({read})", arrays, {"dense"}
+        case OneToOne():
+            return f"one_to_one_synapses({read})", arrays, {"one-to-one"}
+        case Sparse():
+            arrays |= {f"{name}.target": kind.indices, f"{name}.fan_out": kind.fan_out()}
+            more = f'arrays["{name}.target"], arrays["{name}.fan_out"]'
+            return f"sparse_synapses({read}, {more})", arrays, {"sparse"}
+        case Convolution():
+            before = tuple(low for low, _ in kind.pads)
+            sizes = (kind.in_shape, kind.out_shape, kind.strides, before, kind.dilation, kind.groups)
+            return f"convolution_synapses({read}, {', '.join(map(str, sizes))})", arrays, {"convolution"}
+    raise AssertionError(f"no mlGeNN for {type(kind).__name__}")
 
 
 def padding_of(conv: Convolution) -> str:
-    """Return mlGeNN's word for a convolution's padding, or nothing where mlGeNN has not that convolution.
+    """Return mlGeNN's word for a convolution's padding, or nothing where mlGeNN lacks that convolution.
 
     GeNN's Toeplitz diagonals have strides of 1 and put even kernels with padding half a pixel off, and mlGeNN
     leaves it to the compiler's options whether they are used.
@@ -66,25 +128,12 @@ def padding_of(conv: Convolution) -> str:
     return ""
 
 
-def synapses(connection: Connection) -> tuple[Array, Array, Array]:
-    """Return the source, target and weight of each synapse, by source, then target.
-
-    A block of sources at a time goes through the map itself; what is not zero is a synapse.
-    """
-    num_sources = len(connection.fan_out())
-    block = max(1, (1 << 24) // max(num_sources, connection.connectivity.num_targets))
-    parts = []
-    for start in range(0, num_sources, block):
-        ones = np.eye(min(block, num_sources - start), num_sources, start, np.float32)
-        rows = connection.apply(ones)
-        source, target = np.nonzero(rows)
-        parts.append(((source + start).astype(np.uint32), target.astype(np.uint32), rows[source, target]))
-    before, after, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return before, after, weights.astype(np.float32)
-
-
 def _tiles(pool: SumPool) -> bool:
     """Tell whether windows neither overlap nor leave a rest, which GeNN's Toeplitz diagonals would count."""
-    axes = range(2)
-    apart = all(pool.strides[axis] >= pool.size[axis] for axis in axes)
-    return apart and all(pool.in_shape[axis] <= pool.out_shape[axis] * pool.strides[axis] for axis in axes)
+    covered = all(pool.in_shape[axis] <= pool.out_shape[axis] * pool.strides[axis] for axis in range(2))
+    return covered and not _overlaps(pool)
+
+
+def _overlaps(pool: SumPool) -> bool:
+    """Tell whether a neuron is in several windows."""
+    return any(pool.strides[axis] < pool.size[axis] for axis in range(2))

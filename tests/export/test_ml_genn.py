@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import runpy
 import sys
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,16 @@ import pytest
 
 import kgenn
 from kgenn.backends.reference import ReferenceSimulator
+from kgenn.backends.render import render
 from kgenn.diagnostics import KgennError
 from kgenn.export.ml_genn import MlGenn, program
-from kgenn.export.ml_genn_synapses import synapses
+from kgenn.export.ml_genn_synapses import connectivity, synapses
 from kgenn.ir.graph import Array
-from kgenn.ir.network import Network
+from kgenn.ir.network import Connection, Network
 from kgenn.passes import LoweringOptions
 from networks import RECIPES
 from recordings import converted
-from wide_pools import wide
+from wide_pools import images, wide
 
 # the model transposes or rescales its input
 PREPARED = ["channels_first", "channels_first_residual", "normalization", "rescaling"]
@@ -45,16 +47,17 @@ def inputs_of(network: Network, count: int) -> Array:
     return np.random.default_rng(2).uniform(0, 1, size).astype(np.float32)
 
 
-def on_ml_genn(network: Network, x: Array, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Array:
+def on_ml_genn(
+    network: Network, x: Array, directory: Path, monkeypatch: pytest.MonkeyPatch, in_memory: bool = True
+) -> Array:
     """Return the readout of real mlGeNN for each sample, one after another on GeNN's CPU backend."""
     reason = "mlGeNN is not installed: run the tests with the interpreter that has ml_genn"
     compilers = pytest.importorskip("ml_genn.compilers", reason=reason)
     monkeypatch.chdir(directory)  # GeNN writes its code there
     exported, first, last = kgenn.to_ml_genn(network)
     steps = network.num_timesteps + network.depths[network.populations[-1].name]
-    # sparse matrices of convolutions abort GeNN's CPU backend where kernels differ in size
     compiler: Any = compilers.InferenceCompiler(
-        evaluate_timesteps=steps, prefer_in_memory_connect=False, backend="single_threaded_cpu"
+        evaluate_timesteps=steps, prefer_in_memory_connect=in_memory, backend="single_threaded_cpu"
     )
     compiled = compiler.compile(exported)
     with compiled:
@@ -63,17 +66,51 @@ def on_ml_genn(network: Network, x: Array, directory: Path, monkeypatch: pytest.
     return result
 
 
-def assert_same_scores(network: Network, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    x = inputs_of(network, 3)
+def assert_same_scores(
+    network: Network,
+    directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    in_memory: bool = True,
+    x: Array | None = None,
+) -> None:
+    x = inputs_of(network, 3) if x is None else x
     expected = ReferenceSimulator(network).run(network.coding.drive(x.reshape(len(x), -1)), 0).scores[:, -1]
-    found = on_ml_genn(network, x, directory, monkeypatch)
+    found = on_ml_genn(network, x, directory, monkeypatch, in_memory)
     rounded = any(network.has_double_currents(p) for p in network.populations)
     np.testing.assert_allclose(found, expected, rtol=1e-3 if rounded else 0)
 
 
+@pytest.mark.parametrize("in_memory", [True, False])
 @pytest.mark.parametrize("name", FEW)
-def test_ml_genn_gives_the_same_scores(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert_same_scores(converted(name, "if", readout="current"), tmp_path, monkeypatch)
+def test_ml_genn_gives_the_same_scores(
+    name: str, in_memory: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert_same_scores(converted(name, "if", readout="current"), tmp_path, monkeypatch, in_memory)
+
+
+def test_currents_that_mlgenn_rounds_change_scores_by_a_thousandth_at_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = wide(kgenn.DataNorm(), 10, "if")
+    assert any(network.has_double_currents(p) for p in network.populations)
+    assert_same_scores(network, tmp_path, monkeypatch, x=images(3, seed=5))
+
+
+def test_the_usage_at_the_top_of_the_program_gives_the_models_outputs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ml_genn", reason="mlGeNN is not installed")
+    network = converted("pool_conv", "if")
+    for name, content in MlGenn().emit(network, "net.py").files.items():
+        (tmp_path / name).write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    module = runpy.run_path("net.py")
+    usage = "\n".join(line for line in module["__doc__"].splitlines() if line.startswith("    "))
+    x = inputs_of(network, 2)
+    names = {**module, "x": x}
+    exec(textwrap.dedent(usage), names)
+    scores = ReferenceSimulator(network).run(network.coding.drive(x), 0).scores[:, -1]
+    np.testing.assert_allclose(names["values"], module["outputs"](scores))
 
 
 @pytest.mark.slow
@@ -117,9 +154,9 @@ def test_the_program_is_python_and_reads_what_the_file_holds(name: str) -> None:
     assert list(files) == ["net.py", "net.npz"]
     tree = ast.parse(files["net.py"])
     read = {
-        node.slice.value
+        ast.literal_eval(node.slice)
         for node in ast.walk(tree)
-        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)
+        if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "arrays"
     }
     assert read == set(program(network, "net.npz")[1])
     assert MlGenn().emit(network, "net.py").files == files
@@ -128,14 +165,14 @@ def test_the_program_is_python_and_reads_what_the_file_holds(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("conv_same", ["Conv2D", "Conv2D", "AvgPoolDense2D"]),
-        ("pool_conv", ["Conv2D", "AvgPoolConv2D", "AvgPoolDense2D"]),
+        ("conv_same", ["Convolution", "Convolution", "AvgPoolDense2D"]),
+        ("pool_conv", ["Convolution", "PooledConvolution", "AvgPoolDense2D"]),
         ("dense", ["Dense", "Dense"]),
-        ("residual_relu", ["Conv2D", "Conv2D", "OneToOne", "Conv2D", "AvgPoolDense2D"]),
+        ("residual_relu", ["Convolution", "Convolution", "OneToOne", "Convolution", "AvgPoolDense2D"]),
         ("conv_dilated", ["Synapses", "Synapses", "AvgPoolDense2D"]),
         ("conv_even_same", ["Synapses", "Synapses", "AvgPoolDense2D"]),
         ("conv_groups", ["Synapses", "Synapses", "AvgPoolDense2D"]),
-        ("pool_overlapping", ["Conv2D", "Synapses", "AvgPoolDense2D"]),
+        ("pool_overlapping", ["Convolution", "Synapses", "AvgPoolDense2D"]),
     ],
 )
 def test_mlgenns_own_connectivity_is_taken_where_it_is_the_same_map(name: str, expected: list[str]) -> None:
@@ -144,13 +181,40 @@ def test_mlgenns_own_connectivity_is_taken_where_it_is_the_same_map(name: str, e
     assert [line.split(", ")[2].partition("(")[0] for line in lines] == expected
 
 
-@pytest.mark.parametrize("name", ["conv_groups", "pool_overlapping", "conv_dilated"])
-def test_a_list_of_synapses_is_the_map(name: str) -> None:
-    connection = converted(name, "if").connections[1]
-    before, after, weights = synapses(connection)
-    matrix = np.zeros((len(connection.fan_out()), connection.connectivity.num_targets), np.float32)
-    np.add.at(matrix, (before, after), weights)
-    np.testing.assert_array_equal(connection.apply(np.eye(len(matrix), dtype=np.float32)), matrix)
+def listed(name: str) -> list[tuple[Connection, Any]]:
+    """Return each connection of a network with what the program's own functions list."""
+    found = []
+    for connection in converted(name, "if").connections:
+        expression = synapses("c", connection)
+        functions: dict[str, Any] = {"np": np, "arrays": expression.arrays, "Synapses": lambda synapses: synapses}
+        exec(render("python/synapses.py.j2", {"listed": expression.listed}), functions)
+        found.append((connection, eval(f"{expression.source})", functions)))
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_the_synapses_that_the_program_lists_are_the_map_and_no_pair_is_listed_twice(name: str) -> None:
+    for connection, (before, after, weights) in listed(name):
+        sizes = len(connection.fan_out()), connection.connectivity.num_targets
+        matrix = np.zeros(sizes, np.float32)
+        matrix[before, after] = weights
+        np.testing.assert_array_equal(connection.apply(np.eye(len(matrix), dtype=np.float32)), matrix)
+        assert len(set(zip(before.tolist(), after.tolist(), strict=True))) == len(weights)
+
+
+def test_weights_that_mlgenns_division_would_round_are_listed() -> None:
+    network = converted("pool_dense", "if")
+    connection = next(c for c in network.connections if c.pool is not None)
+    by_name = {p.name: p for p in network.populations}
+    ends = by_name[connection.source], by_name[connection.target]
+    assert connectivity(0, connection, *ends).source.startswith("AvgPoolDense2D")
+    assert connection.pool is not None
+    pool = replace(connection.pool, size=(3, 3), strides=(3, 3))
+    values = np.arange((1 << 24) - connection.connectivity.weights.size, 1 << 24, dtype=np.float32)
+    large = connection.connectivity.with_weights(values.reshape(connection.connectivity.weights.shape))
+    assert not np.array_equal(values * np.float32(9) / np.float32(9), values)
+    found = connectivity(0, replace(connection, connectivity=large, pool=pool), *ends)
+    assert found.source.startswith("Synapses(")
 
 
 def test_everything_that_mlgenn_cannot_hold_is_named_in_one_error() -> None:
