@@ -11,8 +11,8 @@
 | depthwise convolution, one to one, and any other map | sparse | sparse |
 
 A Toeplitz matrix stores the kernel alone. The emitted snippets are kgenn's own: GeNN's Conv2D derives its padding,
-wrongly for even kernels. On the CPU a diagonal that has all output channels was measured to be faster than a sparse
-matrix. A pool before the weights becomes part of the matrix.
+wrongly for even kernels. On the CPU a diagonal that has all output channels was measured to be faster than a
+sparse matrix. A pool before the weights becomes part of the matrix.
 
 On CUDA three faults of GeNN decide:
 
