@@ -21,6 +21,7 @@ from kgenn.conversion import CONVERTERS
 from kgenn.conversion.constraints import FEATURES, violations
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.plan import plan
+from kgenn.conversion.rewriting import rewritten
 from kgenn.encoders import ENCODERS, encoders_of
 from kgenn.frontend.model_config import read_model
 from kgenn.frontend.topology import Plans, build_graph
@@ -56,6 +57,7 @@ SAMPLES: Sequence[tuple[str, list[int], dict[str, Any]]] = (
     ("ReLU", IMAGE, {}),
     ("ReLU(max_value)", IMAGE, {"max_value": 6.0}),
     ("LeakyReLU", IMAGE, {"negative_slope": 0.1}),
+    ("Activation(swish)", IMAGE, {"activation": "swish"}),
     ("Softmax", IMAGE, {}),
     ("BatchNormalization", IMAGE, {}),
     ("Rescaling", IMAGE, {"scale": 0.5}),
@@ -114,7 +116,7 @@ def layer_rows() -> Iterator[tuple[str, str, str, str]]:
         graph = sample_graph(label.split("(")[0], shape, options)
         needed = [by_code.get(d.code, "") for d in violations(graph, DataNorm(), ())]
         flags = ", ".join(f"`--allow {name}`" for name in dict.fromkeys(needed) if name) or "strict"
-        fates = plan(graph, lower(graph, LoweringOptions()))
+        fates = plan(graph, rewritten(lower(graph, LoweringOptions()), LoweringOptions()))
         becomes = next(fate.becomes for fate in fates if fate.layer.startswith("layer "))
         names = sorted(CONVERTERS.table)
         cannot = [name for name in names if violations(graph, CONVERTERS.get(name)(), tuple(FEATURES))]

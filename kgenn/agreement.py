@@ -76,12 +76,12 @@ def kept_apart(count: int, most: int) -> tuple[Array, Array]:
 
 
 def agreement_of(
-    network: Network, lowered: Graph, samples: Array, apart: bool, simulate: Simulate
+    network: Network, exact: Graph, samples: Array, apart: bool, simulate: Simulate
 ) -> Agreement | None:
     """Run a network on samples and compare it with its model.
 
     Args:
-        lowered: the graph that the network was assembled from.
+        exact: the lowered model.
         samples: shape (N, *input shape); fewer are run where they would take long.
         apart: they set no scale.
         simulate: runs networks fast; where it cannot, for want of a compiler, the NumPy reference runs fewer.
@@ -108,7 +108,7 @@ def agreement_of(
     if not scores:
         return None
     said = in_model_units(network, np.concatenate(scores), network.num_timesteps)
-    model = np.asarray(replace(lowered, postprocessing=()).predict(samples[:start]), np.float64).reshape(start, -1)
+    model = np.asarray(replace(exact, postprocessing=()).predict(samples[:start]), np.float64).reshape(start, -1)
     return _compared(network, said, model, tally, apart)
 
 

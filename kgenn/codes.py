@@ -16,13 +16,13 @@ CODES: dict[str, str] = {
     "KG110": "The model asks for more layers, weights, values, operations or memory than kgenn reads. Split it.",
     # constraints
     "KG201": "A layer has a bias. Retrain with use_bias=False, or pass --allow bias.",
-    "KG202": "An activation is not ReLU. Retrain with ReLU.",
+    "KG202": "An activation is not ReLU. Retrain with ReLU, or allow `activation`: straight pieces stand for it.",
     "KG203": "A pooling layer is not average pooling. Retrain with average pooling, or pass --allow max-pool.",
     "KG204": "A layer is a batch normalisation. Pass --allow batch-norm to fold it.",
     "KG205": "A ReLU has a cap (max_value). Pass --allow relu-cap.",
     "KG206": "Padding is neither 'valid' nor 'same'. Pass --allow zero-padding for explicit zero padding.",
     "KG207": "The converter cannot represent a feature of the model exactly, even if it is allowed.",
-    "KG208": "A ReLU has a negative slope or a threshold, which no integrate-and-fire neuron computes.",
+    "KG208": "A ReLU has a threshold above or below zero, which no integrate-and-fire neuron computes.",
     "KG209": "The model has several inputs or outputs, or no layer; a network has one of each.",
     "KG210": "A ReLU has no cap, which the converter takes its scale from. Train with capped ReLUs.",
     # lowering

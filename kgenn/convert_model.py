@@ -116,8 +116,8 @@ def convert_model(
     agreement = None
     if check:
         samples = everything.x[apart if len(apart) else fitting[:SAMPLES]]
-        network, lowered = conversion.network, conversion.lowered
-        agreement = agreement_of(network, lowered, samples, len(apart) > 0, simulate)
+        network, exact = conversion.network, conversion.exact
+        agreement = agreement_of(network, exact, samples, len(apart) > 0, simulate)
         doubts = (*doubts, *([not_compared(network)] if agreement is None else doubts_of(agreement, network)))
     warnings = (*calibration.warnings, *conversion.settings.warnings, *doubts)
     return Converted(recipe, conversion, features, len(calibration.x), seen, warnings, found, agreement)

@@ -30,7 +30,7 @@ from kgenn.layers.pooling import AveragePool, MaxPool
 from kgenn.layers.shape import Permute, Reshape, ZeroPad
 
 # every feature that `--allow` knows and data-norm represents
-ALLOW = ("bias", "batch-norm", "max-pool", "relu-cap", "zero-padding")
+ALLOW = ("activation", "bias", "batch-norm", "max-pool", "relu-cap", "zero-padding")
 
 # name: (encoder, lowest input, highest input)
 ENCODERS: dict[str, tuple[Encoder, float, float]] = {
@@ -510,6 +510,11 @@ def batch_norm_after_flatten(b: Build) -> str:
 @network(4, 4, 2)
 def relu_after_flatten(b: Build) -> str:
     return b.dense(b.relu(b.flat(b.conv("input", 3))), 4)
+
+
+@network(5, 5, 2)
+def leaky(b: Build) -> str:
+    return b.classify(b.add(ReLU(negative_slope=0.2), b.conv("input", 3)))
 
 
 @network(5, 5, 2)

@@ -15,6 +15,7 @@ from kgenn.conversion.convert import check_and_lower
 from kgenn.conversion.paths import is_population
 from kgenn.conversion.plan import Fate, plan
 from kgenn.conversion.recipe import recipe_of
+from kgenn.conversion.rewriting import rewritten
 from kgenn.diagnostics import KgennError
 from kgenn.ir.graph import Graph
 from kgenn.ir.network import ReadoutKind
@@ -59,7 +60,7 @@ def check(
         if as_json:
             print_json({**head, "ok": False, "diagnostics": [d.to_dict() for d in error.diagnostics]})
         raise
-    fates = plan(graph, lowered)
+    fates = plan(graph, rewritten(lowered, recipe.lowering))
     if as_json:
         layers = [{"layer": f.layer, "shape": list(f.shape), "becomes": f.becomes} for f in fates]
         print_json({**head, "ok": True, "diagnostics": [], "layers": layers, "notes": list(lowered.notes)})

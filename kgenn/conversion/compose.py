@@ -1,8 +1,8 @@
 """Compose a chain of linear layers into one connectivity: pool, convolution, dense, one-to-one, or sparse.
 
 Chains that trained networks have keep their structure: pool → conv, pool → dense, concatenate → conv,
-conv → scale, conv → pool, depthwise → pointwise. Any other chain is probed with one unit vector for each source
-neuron and becomes a sparse matrix; it is right for every linear layer, and only larger.
+shuffled channels → conv, conv → scale, conv → pool, depthwise → pointwise. Any other chain is probed with one unit
+vector for each source neuron and becomes a sparse matrix; it is right for every linear layer, and only larger.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kgenn.diagnostics import Diagnostic, KgennError, fail
 from kgenn.ir import windows
 from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
 from kgenn.ir.graph import Array, Layer, Shape
-from kgenn.layers import affine, conv, dense, pooling, shape
+from kgenn.layers import affine, conv, dense, pointwise, pooling, shape
 
 # Synapses of the largest sparse matrix that is built; 12 bytes each.
 MOST_SYNAPSES = 200_000_000
@@ -36,19 +36,45 @@ class Head:
 
     Attributes:
         shape: of the tensor so far.
+        width: the number of own channels: what all pixels of one have in common must stay in common.
         pool: the windows summed so far.
         scale: the factor of each own value, shape of the population after pooling, flat.
-        place: the position of each own value in the tensor so far, flat, shape of `scale`.
-        channels: (offset, width) of the own values in the last axis, while they are a block of channels.
+        place: the position of each own value in the tensor so far, flat, shape of `scale`; values of one place
+            are added up.
         pads: zeros around the spatial axes, not yet part of `shape`'s positions.
     """
 
     shape: Shape
+    width: int
     scale: Array
     place: Array
     pool: SumPool | None = None
-    channels: tuple[int, int] | None = None
     pads: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def channels(self) -> Array:
+        """Return the channel of the tensor in which each own channel is, shape (own channels,).
+
+        Raises:
+            Unstructured: where own values change their pixels, or channels are not the same in all pixels.
+        """
+        pixels, channels = prod(self.shape[:-1]), self.shape[-1]
+        if len(self.place) != pixels * self.width:
+            raise Unstructured
+        pixel, channel = np.divmod(self.place.reshape(pixels, -1), channels)
+        if (pixel != np.arange(pixels)[:, None]).any() or (channel != channel[0]).any():
+            raise Unstructured
+        first: Array = channel[0]
+        return first
+
+    @property
+    def by_channel(self) -> Array:
+        """Return the scale of each own channel, where it is the same for every pixel."""
+        by_pixel = self.scale.reshape(prod(self.shape[:-1]), -1)
+        if (by_pixel != by_pixel[0]).any():
+            raise Unstructured
+        scale: Array = by_pixel[0]
+        return scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,16 +122,16 @@ def oversized(path: Path, where: str, thorough: bool) -> Iterator[Diagnostic]:
 def structured(path: Path) -> tuple[SumPool | None, Connectivity] | None:
     """Return what a chain of known structure composes to, or None for any other."""
     size = prod(path.shape)
-    block = (0, path.shape[-1])
-    state: Head | Body = Head(path.shape, np.ones(size), np.arange(size), channels=block)
+    state: Head | Body = Head(path.shape, path.shape[-1], np.ones(size), np.arange(size))
     try:
         for layer in path.layers:
             state = _extend_head(state, layer) if isinstance(state, Head) else _extend_body(state, layer)
         if isinstance(state, Body):
             return state.pool, state.connectivity
-        if state.pads or len(state.scale) != prod(state.shape) or (np.diff(state.place) != 1).any():
-            raise Unstructured
-        return state.pool, OneToOne(state.scale)
+        if not state.pads and np.array_equal(state.place, np.arange(prod(state.shape))):
+            return state.pool, OneToOne(state.scale)
+        body = _closed(state)
+        return body.pool, body.connectivity
     except Unstructured:
         return None
 
@@ -124,6 +150,8 @@ def _extend_head(head: Head, layer: Layer) -> Head | Body:
             return replace(head, pads=windows.added(old, layer.pads))
         case Slot() | shape.Permute() | shape.Reshape():
             return _moved(head, layer)
+        case pointwise.Pointwise():
+            return _gathered(head, layer) if layer.kernel.shape[2] == 1 else _mixed(head, layer)
         case dense.Dense() if len(head.shape) == 1:
             kernel = layer.kernel.astype(np.float64)[head.place] * head.scale[:, None]
             return Body(Dense(kernel), head.pool, layer.output_shape(head.shape))
@@ -138,30 +166,48 @@ def _extend_head(head: Head, layer: Layer) -> Head | Body:
 
 def _moved(head: Head, layer: Slot | shape.Permute | shape.Reshape) -> Head:
     """Follow where each own value goes: positions are moved as the layer would move values."""
-    marked = np.full((1, prod(head.shape)), -1.0)
-    marked[0, head.place] = np.arange(len(head.place))
-    # values are counted from 1 so that the zeros a slot adds are told from them
+    marked = np.arange(prod(head.shape), dtype=np.float64)
+    # places are counted from 1 so that the zeros a slot adds are told from them
     flat = layer.forward((marked + 1).reshape(1, *head.shape)).ravel().astype(np.int64) - 1
     owned = np.flatnonzero(flat >= 0)
-    place = np.empty(len(head.place), np.int64)
+    place = np.empty(prod(head.shape), np.int64)
     place[flat[owned]] = owned
-    block = None
-    if isinstance(layer, Slot) and layer.axis == -1 and head.channels is not None:
-        block = (head.channels[0] + layer.offset, head.channels[1])
-    return replace(head, shape=layer.output_shape(head.shape), place=place, channels=block)
+    return replace(head, shape=layer.output_shape(head.shape), place=place[head.place])
+
+
+def _gathered(head: Head, layer: pointwise.Pointwise) -> Head:
+    """Let the channels of each group meet in one place."""
+    groups, before, _ = layer.kernel.shape
+    scale = head.scale * layer.kernel.astype(np.float64).ravel()[head.place % head.shape[-1]]
+    return replace(head, shape=(*head.shape[:-1], groups), scale=scale, place=head.place // before)
+
+
+def _mixed(head: Head, layer: pointwise.Pointwise) -> Body:
+    """Meet weights that mix channels: a convolution of single pixels, or of the only one."""
+    groups, before, after = layer.kernel.shape
+    kernel = layer.kernel.astype(np.float64).transpose(1, 0, 2).reshape(before, groups * after)
+    shaped = replace(head, shape=(1, *head.shape)) if len(head.shape) == 1 else head
+    ones = (1,) * (len(shaped.shape) - 1)
+    body = _convolved(shaped, conv.Conv(kernel.reshape(*ones, *kernel.shape), None, ones, "valid", ones, groups))
+    return replace(body, shape=layer.output_shape(head.shape))
+
+
+def _closed(head: Head) -> Body:
+    """Return a chain that ends before it met weights as one of single pixels, each value with its scale."""
+    channels = head.shape[-1]
+    return _mixed(head, pointwise.Pointwise(np.ones((channels, 1, 1))))
 
 
 def _pooled(head: Head, layer: pooling.AveragePool) -> Head:
     counts = layer.counts(head.shape[:-1])
-    if head.channels is None or (counts != counts.flat[0]).any() or counts.flat[0] != prod(layer.size):
+    if (counts != counts.flat[0]).any() or counts.flat[0] != prod(layer.size):
         raise Unstructured
-    full = layer.output_shape(head.shape)
-    own_in, own_out = (*head.shape[:-1], head.channels[1]), (*full[:-1], head.channels[1])
-    by_channel = _by_channel(head) / prod(layer.size)
+    full, channels = layer.output_shape(head.shape), head.channels
+    own_in, own_out = (*head.shape[:-1], len(channels)), (*full[:-1], len(channels))
+    by_channel = head.by_channel / prod(layer.size)
     step = SumPool(_planar(own_in), _planar(own_out), _pair(layer.size), _pair(layer.strides))
     pool = step if head.pool is None else _nested(head.pool, step)
-    first, width = head.channels
-    place = np.arange(prod(full)).reshape(full)[..., first : first + width].ravel()
+    place = np.arange(prod(full)).reshape(full)[..., channels].ravel()
     scale = np.broadcast_to(by_channel, own_out).ravel()
     return replace(head, shape=full, pool=pool, scale=scale, place=place)
 
@@ -175,22 +221,10 @@ def _nested(inner: SumPool, outer: SumPool) -> SumPool:
     return SumPool(inner.in_shape, outer.out_shape, size, strides)
 
 
-def _by_channel(head: Head) -> Array:
-    """Return the scale of each own channel, where it is the same for every pixel."""
-    assert head.channels is not None
-    by_pixel = head.scale.reshape(-1, head.channels[1])
-    if (by_pixel != by_pixel[0]).any():
-        raise Unstructured
-    scale: Array = by_pixel[0]
-    return scale
-
-
 def _convolved(head: Head, layer: conv.Conv) -> Body:
-    if head.channels is None:
-        raise Unstructured
-    first, width = head.channels
-    whole = width == head.shape[-1]
-    if layer.groups > 1 and not whole:
+    channels, total = head.channels, head.shape[-1]
+    width = len(channels)
+    if layer.groups > 1 and not np.array_equal(channels, np.repeat(np.arange(total), width // total)):
         raise Unstructured
     sizes = head.shape[:-1]
     zeros = head.pads or ((0, 0),) * len(sizes)
@@ -198,12 +232,12 @@ def _convolved(head: Head, layer: conv.Conv) -> Body:
     pads = windows.added(zeros, layer.pads(padded))
     target = layer.output_shape((*padded, head.shape[-1]))
     kernel = layer.kernel.astype(np.float64)
-    kernel = kernel if layer.groups > 1 else kernel[..., first : first + width, :]
+    kernel = np.repeat(kernel, width // total, axis=-2) if layer.groups > 1 else kernel[..., channels, :]
     flat = kernel.reshape(*_pair(layer.size), *kernel.shape[-2:])
     pair_pads = ((0, 0), *pads) if len(pads) == 1 else pads
     source, out = _planar((*sizes, width)), _planar(target)
     plain = Convolution(flat, source, out, _pair(layer.strides), pair_pads, _pair(layer.dilation), layer.groups)
-    factors = np.broadcast_to(_by_channel(head), source).ravel()
+    factors = np.broadcast_to(head.by_channel, source).ravel()
     return Body(plain.scaled(factors, np.ones(plain.num_targets)), head.pool, target)
 
 
@@ -222,11 +256,34 @@ def _extend_body(body: Body, layer: Layer) -> Body:
         case dense.Dense() if isinstance(old, Dense) and len(body.shape) == 1:
             merged = old.weights @ layer.kernel.astype(np.float64)
             return Body(Dense(merged), body.pool, layer.output_shape(body.shape))
+        case pointwise.Pointwise():
+            return _then_mixed(body, layer)
         case conv.Conv() if isinstance(old, Convolution) and _follows_pointwise(body, layer):
             return Body(_then_pointwise(old, layer), body.pool, layer.output_shape(body.shape))
         case pooling.AveragePool() if isinstance(old, Convolution) and _is_image(body):
             return _then_averaged(body, old, layer)
     raise Unstructured
+
+
+def _then_mixed(body: Body, layer: pointwise.Pointwise) -> Body:
+    """Merge weights with a map of the channels that they give."""
+    old = body.connectivity
+    groups, before, after = layer.kernel.shape
+    if isinstance(old, Convolution) and (
+        old.out_shape[2] != body.shape[-1] or prod(body.shape) != old.num_targets
+    ):
+        raise Unstructured
+    if isinstance(old, Dense) and len(body.shape) != 1:
+        raise Unstructured
+    if before > 1 and isinstance(old, Convolution) and old.groups > 1:
+        raise Unstructured
+    grouped = old.weights.reshape(*old.weights.shape[:-1], groups, before)
+    weights = np.einsum("...ga,gab->...gb", grouped, layer.kernel.astype(np.float64))
+    weights = weights.reshape(*old.weights.shape[:-1], groups * after)
+    merged: Convolution | Dense = replace(old, weights=weights)
+    if isinstance(merged, Convolution):
+        merged = replace(merged, out_shape=(*merged.out_shape[:2], groups * after))
+    return Body(merged, body.pool, layer.output_shape(body.shape))
 
 
 def _follows_pointwise(body: Body, layer: conv.Conv) -> bool:

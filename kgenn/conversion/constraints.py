@@ -39,6 +39,11 @@ FEATURES: dict[str, Feature] = {
             "retrain with average pooling, or pass --allow max-pool with a converter that has it",
         ),
         Feature("relu-cap", "KG205", "pass --allow relu-cap to keep the cap as the layer's largest rate"),
+        Feature(
+            "activation",
+            "KG202",
+            "retrain with ReLU, or pass --allow activation to have straight pieces, with neurons of their own",
+        ),
         Feature("zero-padding", "KG206", "use padding='same', or pass --allow zero-padding"),
     )
 }
@@ -59,7 +64,7 @@ def violations(graph: Graph, converter: Converter, allow: Collection[str]) -> li
     for node in graph.nodes:
         if node.name not in on_host:
             found.extend(_never(node))
-        for name, what in _features(graph, node):
+        for name, what in () if node.name in on_host else _features(graph, node):
             feature = FEATURES[name]
             if name not in allow:
                 found.append(Diagnostic(feature.code, node.origin, what, feature.help))
@@ -99,6 +104,10 @@ def _features(graph: Graph, node: Node) -> Iterator[tuple[str, str]]:
         yield "batch-norm", f"is a batch normalisation of {layer.mean.size} channels"
     if isinstance(layer, MaxPool):
         yield "max-pool", f"is a max pooling of {'×'.join(map(str, layer.size))}"
+    if isinstance(layer, Activation):
+        yield "activation", f"has the activation {layer.function!r} inside the network"
+    if isinstance(layer, ReLU) and layer.negative_slope:
+        yield "activation", f"has a ReLU with a slope of {layer.negative_slope:g} below zero"
     if isinstance(layer, ReLU) and layer.max_value is not None:
         yield "relu-cap", f"has a ReLU capped at {layer.max_value:g}"
     if isinstance(layer, ZeroPad):
@@ -117,15 +126,12 @@ def _at_input(graph: Graph, node: Node) -> bool:
 def _never(node: Node) -> Iterator[Diagnostic]:
     """Yield what no converter can represent, whatever is allowed."""
     layer = node.layer
-    if isinstance(layer, Activation):
-        what = f"has the activation {layer.function!r} inside the network; only a final one can run on the host"
-        yield Diagnostic("KG202", node.origin, what, "retrain with ReLU")
     if isinstance(layer, Softmax):
         what = "is a softmax inside the network; only a final one can run on the host"
         yield Diagnostic("KG202", node.origin, what, "retrain with ReLU")
-    if isinstance(layer, ReLU) and not layer.is_plain:
+    if isinstance(layer, ReLU) and layer.threshold:
         what = f"has a ReLU with negative slope {layer.negative_slope:g} and threshold {layer.threshold:g}"
-        yield Diagnostic("KG208", node.origin, what, "retrain with a plain ReLU")
+        yield Diagnostic("KG208", node.origin, what, "retrain with a ReLU without a threshold")
 
 
 def _ends(graph: Graph) -> Iterator[Diagnostic]:

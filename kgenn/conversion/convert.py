@@ -18,6 +18,7 @@ from kgenn.conversion.moments import moments
 from kgenn.conversion.outputs import host_activations
 from kgenn.conversion.outside import settings_of
 from kgenn.conversion.recipe import Recipe
+from kgenn.conversion.rewriting import rewritten
 from kgenn.diagnostics import KgennError, fail
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network
@@ -32,19 +33,21 @@ class Conversion:
 
     Attributes:
         network: ready to run.
-        lowered: the graph it was assembled from.
+        exact: the lowered model.
+        lowered: the graph that the network was assembled from, with pieces in place of smooth activations.
         settings: what the converter chose.
         rounding: for each population the worst rounding of a weight to the grid, relative to the largest.
     """
 
     network: Network
+    exact: Graph
     lowered: Graph
     settings: Settings
     rounding: Mapping[str, float]
 
 
 def check_and_lower(graph: Graph, recipe: Recipe, thorough: bool = False) -> Graph:
-    """Return the lowered graph of a model that converts.
+    """Return the lowered graph of a model that converts, smooth activations and signed poolings still in it.
 
     Args:
         thorough: see `kgenn.conversion.legality.refusals`.
@@ -56,7 +59,7 @@ def check_and_lower(graph: Graph, recipe: Recipe, thorough: bool = False) -> Gra
     if found:
         raise KgennError(found)
     lowered = fit_readout(lower(graph, recipe.lowering), recipe.readout)
-    refused = refusals(lowered, recipe.converter, recipe.encoder, thorough)
+    refused = refusals(rewritten(lowered, recipe.lowering), recipe.converter, recipe.encoder, thorough)
     if refused:
         raise KgennError(refused)
     return lowered
@@ -82,11 +85,14 @@ def convert_graph(
         KgennError: KG2xx to KG4xx.
     """
     converter, encoder, readout = recipe.converter, recipe.encoder, recipe.readout
-    lowered = check_and_lower(graph, recipe)
+    exact = check_and_lower(graph, recipe)
     if num_timesteps < 1:
         raise fail("KG401", "timesteps", f"is {num_timesteps}; at least 1 is needed")
     converter.check(num_timesteps)
-    calibration = _checked(calibration, lowered)
+    calibration = _checked(calibration, exact)
+    lowered: Graph = recall(
+        (recipe.lowering, readout, "rewritten"), lambda: rewritten(exact, recipe.lowering, calibration)
+    )
     ranges = input_ranges(lowered, calibration, encoder)
     lowered = with_input_ranges(lowered, ranges)
     assembler = assembler_of(lowered, converter, encoder, calibration, num_timesteps, recipe.seed)
@@ -103,7 +109,7 @@ def convert_graph(
     settings: Settings = of_graph(key, lambda: settings_of(converter, learnt_from))
     draft = assembler.network(settings, readout)
     network = replace(draft.network, output_activations=host_activations(assembler.graph))
-    return Conversion(network, assembler.graph.noted(*settings.notes), settings, draft.rounding)
+    return Conversion(network, exact, assembler.graph.noted(*settings.notes), settings, draft.rounding)
 
 
 def _checked(calibration: Array, graph: Graph) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 from kgenn.conversion.paths import is_population
 from kgenn.ir.graph import Graph, Input, Shape
@@ -35,7 +36,7 @@ def plan(graph: Graph, lowered: Graph) -> tuple[Fate, ...]:
 
     Args:
         graph: as read.
-        lowered: the same after lowering.
+        lowered: the same after lowering, with pieces in place of activations.
     """
     fates: dict[str, list[str]] = {}
     shapes: dict[str, Shape] = {}
@@ -64,6 +65,9 @@ def _fate(graph: Graph, lowered: Graph, name: str) -> str:
         return "input population"
     if isinstance(layer, Identity):
         return "dropped: nothing at inference"
+    pieces = [n for n in (f"{name}/pieces", f"{name}/above", f"{name}/below") if n in lowered.by_name]
+    if pieces:
+        return f"{_neurons(*(lowered.shapes[piece] for piece in pieces))} in pieces"
     if isinstance(layer, Softmax | Activation):
         return ON_HOST
     own = [n for n in (name_of(name, "identity"), name_of(name, "population")) if n in lowered.by_name]
@@ -88,8 +92,5 @@ def _fate(graph: Graph, lowered: Graph, name: str) -> str:
     return REORDERING
 
 
-def _neurons(shape: Shape) -> str:
-    size = 1
-    for n in shape:
-        size *= n
-    return f"{size:,} neurons"
+def _neurons(*shapes: Shape) -> str:
+    return f"{sum(map(prod, shapes)):,} neurons"

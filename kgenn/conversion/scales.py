@@ -47,9 +47,12 @@ def cap_of(node: Node) -> float | None:
 
 
 def capped(graph: Graph, scales: Mapping[str, Array]) -> dict[str, Array]:
-    """Return scales that are at most the cap of their ReLU, so that a full spike train stands for no more."""
+    """Return scales that are at most the cap of their ReLU, so that a full spike train stands for no more.
+
+    Pieces of an activation have the cap itself: each of them is full on one side of it, on some sample or other.
+    """
     result = {}
     for name, scale in scales.items():
-        cap = cap_of(graph.by_name[name])
-        result[name] = scale if cap is None else np.minimum(scale, cap)
+        cap, pieces = cap_of(graph.by_name[name]), graph.by_name[name].purpose == "pieces"
+        result[name] = scale if cap is None else np.full_like(scale, cap) if pieces else np.minimum(scale, cap)
     return result

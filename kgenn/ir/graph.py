@@ -70,7 +70,7 @@ class Input(Layer):
         return x
 
 
-Purpose = Literal["identity", "population", "source", "readout"]
+Purpose = Literal["identity", "population", "source", "readout", "pieces"]
 
 
 @dataclass(frozen=True, eq=False)

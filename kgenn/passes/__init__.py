@@ -12,7 +12,9 @@ from kgenn.ir.graph import Graph
 from kgenn.passes.activation import fuse_relus, leave_output_activations_to_host
 from kgenn.passes.batch_norm import fold_batch_norm
 from kgenn.passes.concatenation import split_relus_of_concatenations
+from kgenn.passes.increasing import pool_before_increasing
 from kgenn.passes.layout import absorb_into_input, cancel_permutes
+from kgenn.passes.leaky import split_leaky_relus
 from kgenn.passes.max_pool import fold_padding_into_max_pool, place_max_pool_sources, rectify_before_max_pool
 from kgenn.passes.noops import drop_identities
 from kgenn.passes.options import LoweringOptions
@@ -27,6 +29,8 @@ PASSES: tuple[Pass, ...] = (
     absorb_into_input,
     leave_output_activations_to_host,
     split_relus_of_concatenations,
+    pool_before_increasing,
+    split_leaky_relus,
     fold_batch_norm,
     rectify_before_max_pool,
     cancel_permutes,  # a ReLU that was moved may now follow a transposition, or a concatenation

@@ -93,10 +93,9 @@ def place_max_pool_sources(graph: Graph, options: LoweringOptions) -> Graph:
     """Insert a ReLU before each max pooling of values that are no population but cannot be negative.
 
     A sum or a concatenation of non-negative branches is its own ReLU, so that the function stays. Declines where
-    the values can be negative.
+    the values can be negative; see `kgenn.passes.offsets`.
     """
     positive = non_negative(graph)
-    notes: list[str] = []
 
     def change(node: Node) -> Sequence[Node] | None:
         if not isinstance(node.layer, MaxPool):
@@ -106,12 +105,11 @@ def place_max_pool_sources(graph: Graph, options: LoweringOptions) -> Graph:
         if old is None or isinstance(old.layer, ReLU | MaxPool | Input):
             return None
         if source not in positive:
-            notes.append(f"{node.name}: pools values that can be negative")
             return None
         population = inserted(node, source, "source")
         return population, replace(node, inputs=(population.name,))
 
-    return graph.edit(change).noted(*notes)
+    return graph.edit(change)
 
 
 def split_max_pools(graph: Graph, most_sources: int) -> Graph:

@@ -8,6 +8,8 @@ from typing import Literal, get_args
 from kgenn.diagnostics import fail, known_names
 
 Residual = Literal["direct", "identity"]
+# Neurons for each value of an activation.
+MOST_PIECES = 256
 Pooling = Literal["auto", "fold", "population"]
 
 
@@ -26,6 +28,8 @@ class LoweringOptions:
         metadata={"help": "average pooling: folded into the next connection, neurons of its own, or by size"},
     )
 
+    pieces: int = field(default=8, metadata={"help": "straight pieces of a smooth activation inside the network"})
+
     def __post_init__(self) -> None:
         for name, value, known in (
             ("residual", self.residual, get_args(Residual)),
@@ -33,3 +37,5 @@ class LoweringOptions:
         ):
             if value not in known:
                 raise fail("KG401", name, f"is {value!r}", known_names(str(value), known))
+        if not 1 <= self.pieces <= MOST_PIECES:
+            raise fail("KG401", "pieces", f"is {self.pieces}; it lies in 1 to {MOST_PIECES}")

@@ -53,7 +53,7 @@ def test_the_manifest_records_every_option_and_the_files(compiled: Path) -> None
     assert record["converter"]["name"] == "data-norm"
     assert set(record["converter"]["options"]) == {o.name for o in options_of(CONVERTERS.get("data-norm"))}
     assert record["encoder"] == {"name": "direct", "options": {}}
-    assert record["lowering"] == {"residual": "direct", "pooling": "auto"}
+    assert record["lowering"] == {"residual": "direct", "pooling": "auto", "pieces": 8}
     assert [record[key] for key in ("scale", "timesteps", "seed", "readout", "allow")] == [
         "1/255",
         8,
@@ -130,7 +130,7 @@ def test_violations_are_told_before_the_data_are_read(kgenn: Kgenn, tmp_path: Pa
         (["--timesteps", "0"], 1, "KG401", "at least 1"),
         (["--scale", "0"], 1, "KG401", "1/255"),
         (["--scale", "1/0"], 1, "KG401", "1/255"),
-        (["--allow", "everything"], 1, "KG401", "known: batch-norm"),
+        (["--allow", "everything"], 1, "KG401", "known: activation, batch-norm"),
         (["--target", "refrence"], 1, "KG503", "did you mean 'reference'?"),
         (["--percentile", "many"], 2, None, "is not a valid float"),
         (["--calibration-samples", "0"], 2, None, "x>=1"),

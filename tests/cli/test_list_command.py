@@ -17,6 +17,7 @@ METHODS = CONVERTERS.names()
 each_method = pytest.mark.parametrize("method", METHODS)
 # a network that needs one feature and no other
 NEEDS = {
+    "activation": "leaky",
     "bias": "bias_dense",
     "batch-norm": "batch_norm_after_add",
     "max-pool": "max_pool_conv",

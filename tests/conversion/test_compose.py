@@ -8,17 +8,20 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from kgenn.conversion.compose import compose
+from kgenn.conversion.compose import compose, structured
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.incoming import incoming
-from kgenn.conversion.paths import Path, constant_of, is_population, paths_into, weights_into
+from kgenn.conversion.paths import Path, Slot, constant_of, is_population, paths_into, weights_into
 from kgenn.diagnostics import KgennError
 from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
 from kgenn.ir.graph import Array, Graph, Input, Layer, Shape
 from kgenn.ir.network import Connection, ReadoutKind
 from kgenn.layers.activation import Softmax
 from kgenn.layers.conv import Conv
+from kgenn.layers.dense import Dense as DenseLayer
+from kgenn.layers.pointwise import Pointwise
 from kgenn.layers.pooling import AveragePool, MaxPool
+from kgenn.layers.shape import Permute, Reshape
 from kgenn.passes import LoweringOptions, lower
 from kgenn.passes.readout import fit_readout
 from networks import RECIPES, Build, build, samples
@@ -234,3 +237,51 @@ def test_a_pooled_convolution_is_one_with_a_larger_kernel(name: str) -> None:
     flat = x.reshape(4, -1)
     found = connectivity.apply(flat if pool is None else pool.apply(flat))
     np.testing.assert_allclose(found, expected.reshape(4, -1), atol=1e-9)
+
+
+def chain_of(shape: Shape, *layers: Layer) -> Path:
+    return Path("source", shape, layers)
+
+
+def shuffle(height: int, groups: int, per_group: int) -> tuple[Layer, ...]:
+    """Return the layers with which a ShuffleNet mixes the channels of groups."""
+    split = Reshape((height, height, groups, per_group))
+    return split, Permute((0, 1, 3, 2)), Reshape((height, height, groups * per_group))
+
+
+KERNEL = np.random.default_rng(0).normal(size=(3, 3, 6, 5)).astype(np.float32)
+CONV = Conv(KERNEL, None, (2, 2), "same", (1, 1))
+GATHER = Pointwise(np.random.default_rng(1).normal(size=(6, 3, 1)).astype(np.float32))
+SPREAD = Pointwise(np.random.default_rng(2).normal(size=(5, 1, 4)).astype(np.float32))
+MIX = Pointwise(np.random.default_rng(3).normal(size=(1, 5, 4)).astype(np.float32))
+DENSE = DenseLayer(np.random.default_rng(4).normal(size=(6, 5)).astype(np.float32), None)
+STRUCTURED = {
+    "shuffle, conv": chain_of((4, 4, 6), *shuffle(4, 2, 3), CONV),
+    "shuffle, pool, conv": chain_of((8, 8, 6), *shuffle(8, 3, 2), AveragePool((2, 2), (2, 2), "valid"), CONV),
+    "gather, conv": chain_of((4, 4, 18), GATHER, CONV),
+    "gather, conv, spread": chain_of((4, 4, 18), GATHER, CONV, SPREAD),
+    "conv, mix": chain_of((4, 4, 6), CONV, MIX),
+    "gather alone": chain_of((3, 3, 18), GATHER),
+    "gather, spread": chain_of((3, 3, 15), Pointwise(GATHER.kernel[:5]), SPREAD),
+    "gather a vector, dense, spread": chain_of((18,), GATHER, DENSE, SPREAD),
+    "spread a vector": chain_of((5,), SPREAD),
+    "slot, gather, conv": chain_of((4, 4, 7), Slot(4, 18, -1), GATHER, CONV),
+}
+
+
+@pytest.mark.parametrize("path", STRUCTURED.values(), ids=STRUCTURED.keys())
+def test_channels_that_move_and_mix_keep_their_structure(path: Path) -> None:
+    found = structured(path)
+    assert found is not None
+    pool, connectivity = found
+    assert not isinstance(connectivity, Sparse)
+    x = np.random.default_rng(5).normal(size=(7, *path.shape))
+    expected = x
+    for layer in path.layers:
+        expected = layer.forward(expected)
+    arriving = x.reshape(7, -1) if pool is None else pool.apply(x.reshape(7, -1))
+    np.testing.assert_allclose(connectivity.apply(arriving), expected.reshape(7, -1), rtol=1e-6, atol=1e-6)
+
+
+def test_a_vector_as_an_image_of_channels_is_probed_since_its_values_have_scales_of_their_own() -> None:
+    assert structured(chain_of((54,), Reshape((3, 3, 6)), CONV)) is None

@@ -186,11 +186,6 @@ def test_a_direct_input_has_no_spikes_to_pool() -> None:
     refused(of_the_input((2, 2)), Direct())
 
 
-def test_values_that_can_be_negative_are_not_pooled() -> None:
-    b = Build("negative", (6, 6, 2))
-    refused(b.graph(b.classify(b.max_pool(b.conv("input", 3)))), Direct())
-
-
 @pytest.mark.parametrize("size", [(1, 10), (12, 1)])
 def test_a_padded_window_that_no_neuron_can_hold_is_refused(size: tuple[int, int]) -> None:
     assert prod(size) > most_sources((0, 5))

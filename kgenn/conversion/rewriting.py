@@ -1,0 +1,65 @@
+"""Write what no neuron computes as what neurons do: straight pieces, and maxima of shifted values.
+
+What to write is known of the lowered graph alone; how wide a piece is and how far a shift goes follow the values
+of the calibration set. So a check, which has none, sees the same structure as a conversion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from kgenn.conversion.activations import BATCH, check_finite
+from kgenn.ir.graph import Array, Graph
+from kgenn.layers.activation import Activation
+from kgenn.passes.offsets import shift_signed_pools, signed_pools
+from kgenn.passes.options import LoweringOptions
+from kgenn.passes.pieces import in_pieces
+from kgenn.passes.values import Values, assumed
+
+# Samples whose values are looked at, and values of a node that are kept, at most.
+MOST_SAMPLES = 512
+MOST_VALUES = 200_000
+
+
+def rewritten(graph: Graph, options: LoweringOptions, calibration: Array | None = None) -> Graph:
+    """Return a lowered graph with everything inside it written as ReLUs, maxima and linear layers.
+
+    Args:
+        calibration: shape (N, *input shape); without it only the structure is right.
+
+    Raises:
+        KgennError: KG402 where a value is not finite.
+    """
+    activations = [node.inputs[0] for node in graph.nodes if isinstance(node.layer, Activation)]
+    wanted = frozenset((*activations, *signed_pools(graph)))
+    if not wanted:
+        return graph
+    if calibration is None:
+        values: Mapping[str, Values] = {name: assumed(graph.shapes[name][-1]) for name in wanted}
+    else:
+        values = measured(graph, wanted, calibration[:MOST_SAMPLES])
+    return shift_signed_pools(in_pieces(graph, values, options.pieces), values)
+
+
+def measured(graph: Graph, wanted: frozenset[str], samples: Array) -> dict[str, Values]:
+    """Return the values of some nodes on samples of shape (N, *input shape)."""
+    lows: dict[str, Array] = {}
+    highs: dict[str, Array] = {}
+    some: dict[str, list[Array]] = {name: [] for name in wanted}
+    size = graph.batch_size(BATCH)
+    for start in range(0, len(samples), size):
+        batch = np.asarray(samples[start : start + size], np.float32)
+        for name, value in graph.forward(batch):
+            if name in wanted:
+                check_finite(name, value)
+                rows = value.reshape(-1, value.shape[-1]).astype(np.float64)
+                low, high = rows.min(axis=0), rows.max(axis=0)
+                lows[name] = np.minimum(lows.get(name, low), low)
+                highs[name] = np.maximum(highs.get(name, high), high)
+                share = MOST_VALUES * len(batch) / len(samples)
+                # a step that shares no factor with the number of channels takes all of them
+                step = max(1, int(rows.size / share)) | 1
+                some[name].append(rows.ravel()[::step])
+    return {name: Values(lows[name], highs[name], np.concatenate(some[name])) for name in wanted}

@@ -1,0 +1,34 @@
+"""What values a node takes on the calibration set: all that a rewriting by pieces needs to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kgenn.ir.graph import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
+    """Values of a node on some samples.
+
+    Attributes:
+        low, high: the least and the largest of each channel, shape (channels,), float64.
+        some: a part of all values, evenly taken, flat, float64.
+    """
+
+    low: Array
+    high: Array
+    some: Array
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Return the least and the largest value of all channels."""
+        return float(self.low.min()), float(self.high.max())
+
+
+def assumed(channels: int) -> Values:
+    """Return values to rewrite by where there are no calibration data: the structure does not depend on them."""
+    ends = np.full(channels, 8.0)
+    return Values(-ends, ends, np.linspace(-8, 8, 257))

@@ -1,0 +1,59 @@
+"""Straight pieces for a smooth function: where the knots lie, and how far off they are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kgenn.diagnostics import KgennError
+from kgenn.ir.graph import Array
+from kgenn.ir.output_activation import FORMULAS, elementwise
+from kgenn.passes import LoweringOptions
+from kgenn.passes.pieces import fitted
+from kgenn.passes.values import Values, assumed
+
+SMOOTH = sorted(set(FORMULAS) - {"relu", "exponential"})
+NORMAL = np.random.default_rng(2).normal(0, 2, 20_000)
+
+
+def values(x: Array) -> Values:
+    return Values(np.array([x.min()]), np.array([x.max()]), x)
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_the_error_falls_with_the_square_of_their_number(name: str) -> None:
+    def error(count: int) -> float:
+        pieces = fitted(lambda x: elementwise(name, x), values(NORMAL), count)
+        return float(np.sqrt(np.mean((pieces(NORMAL) - elementwise(name, NORMAL)) ** 2)))
+
+    few, many = error(8), error(32)
+    assert many < few / 8
+    assert few < 0.03 * np.std(elementwise(name, NORMAL))
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("x", [NORMAL, np.full(50, 0.3), np.linspace(-1e-3, 1e-3, 99), 50 * NORMAL], ids=str)
+def test_knots_ascend_and_cover_what_was_seen(name: str, x: Array) -> None:
+    pieces = fitted(lambda v: elementwise(name, v), values(x), 8)
+    assert len(pieces.knots) == len(pieces.values) == 9
+    assert (np.diff(pieces.knots) > 0).all()
+    assert pieces.knots[0] <= x.min()
+    assert pieces.knots[-1] >= x.max()
+    assert np.isfinite(pieces.values).all()
+    off = pieces(x) - elementwise(name, x)
+    assert np.sqrt(np.mean(off**2)) < 0.05 * np.abs(elementwise(name, x)).max() + 1e-3
+
+
+def test_knots_gather_where_inputs_are_and_the_function_bends() -> None:
+    pieces = fitted(np.tanh, values(np.random.default_rng(0).normal(0, 3, 20_000)), 16)
+    assert (np.abs(pieces.knots) < 3).sum() >= 10
+
+
+def test_values_to_assume_have_the_layer_s_channels() -> None:
+    assert assumed(5).low.shape == assumed(5).high.shape == (5,)
+
+
+@pytest.mark.parametrize("pieces", [0, -1, 1000])
+def test_an_odd_number_of_pieces_is_kg401(pieces: int) -> None:
+    with pytest.raises(KgennError, match=r"KG401.*pieces"):
+        LoweringOptions(pieces=pieces)
