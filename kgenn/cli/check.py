@@ -60,14 +60,15 @@ def check(
         if as_json:
             print_json({**head, "ok": False, "diagnostics": [d.to_dict() for d in error.diagnostics]})
         raise
-    fates = plan(graph, rewritten(lowered, recipe.lowering))
+    written = rewritten(lowered, recipe.lowering)
+    fates = plan(graph, written)
     if as_json:
         layers = [{"layer": f.layer, "shape": list(f.shape), "becomes": f.becomes} for f in fates]
         print_json({**head, "ok": True, "diagnostics": [], "layers": layers, "notes": list(lowered.notes)})
         return
     print_table(("layer", "output shape", "becomes"), [(f.layer, times(f.shape), f.becomes) for f in fates])
     print_notes(lowered.notes)
-    print_line(_summary(graph, lowered, fates, converter))
+    print_line(_summary(graph, written, fates, converter))
 
 
 def _summary(graph: Graph, lowered: Graph, fates: tuple[Fate, ...], converter: str) -> str:

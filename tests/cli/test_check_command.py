@@ -12,7 +12,9 @@ from kgenn.conversion.constraints import violations
 from kgenn.frontend import load
 
 FIXTURES = Path(__file__).parents[1] / "fixtures/keras2"
-EVERYTHING = [f"--allow={name}" for name in ("bias", "batch-norm", "max-pool", "relu-cap", "zero-padding")]
+EVERYTHING = [
+    f"--allow={name}" for name in ("activation", "bias", "batch-norm", "max-pool", "relu-cap", "zero-padding")
+]
 
 
 def test_each_layer_of_a_strict_model_gets_a_line_and_the_end_counts_neurons(kgenn: Kgenn) -> None:
@@ -87,3 +89,12 @@ def test_a_missing_file_is_kg101(kgenn: Kgenn, tmp_path: Path) -> None:
     done = kgenn("check", tmp_path / "none.h5", "--json")
     assert (done.code, done.codes) == (1, ["KG101"])
     assert done.json["diagnostics"][0]["code"] == "KG101"
+
+
+def test_pieces_count_as_neurons(kgenn: Kgenn) -> None:
+    model = FIXTURES / "without_input_layer-2.15.0.h5"
+    done, finer = (kgenn("check", model, *EVERYTHING, "--pieces", pieces) for pieces in (8, 9))
+    assert (done.code, done.err) == (0, "")
+    assert "neurons in pieces" in done.out
+    assert " 0 spiking populations" not in done.out
+    assert finer.out == done.out, "a leaky ReLU has two, whatever a smooth activation has"
