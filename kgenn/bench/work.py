@@ -118,11 +118,15 @@ def _converted(task: Task, graph: Graph) -> Converted:
 
 
 def _layers(compiled: CompiledNetwork, result: Result, few: Data) -> list[dict[str, Any]]:
-    """Return the spikes of each hidden population, and its error on a few samples."""
+    """Return the spikes of each hidden population, and its error on a few samples.
+
+    The last digits of an error follow how the library of linear algebra shares its work: they are left out.
+    """
     errors = {e.population: asdict(e) for e in compiled.compare(few.x).layers} if len(few.x) else {}
     rows = []
     for p in compiled.network.hidden:
-        error = errors.get(p.name, {})
+        found = errors.get(p.name, {})
+        error = {name: round(value, 9) for name, value in found.items() if isinstance(value, float)}
         more = {name: error.get(name) for name in ("own", "saturated")}
         row = {"name": p.name, "neurons": p.size, "spikes_per_neuron": result.spikes[p.name] / p.size}
         rows.append({**row, "error": error.get("relative"), **more})
