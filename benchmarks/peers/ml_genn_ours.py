@@ -8,7 +8,6 @@ integrate-and-fire neurons. `$KGENN_GENN_PYTHON` names the interpreter that has 
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 import kgenn
 from benchmarks.peers import portable
 from benchmarks.peers.__main__ import data_of
+from benchmarks.peers.ml_genn_options import parser_of
 from kgenn.conversion import CONVERTERS
 
 NUM_CALIBRATION = 128
@@ -25,11 +25,7 @@ NUM_CALIBRATION = 128
 
 def main() -> None:
     """Write the network and the data, convert, run and print a JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("converter", choices=("data-norm", "spike-norm", "few-spike"))
-    parser.add_argument("-T", "--timesteps", type=int, required=True, help="K of few-spike")
+    parser = parser_of(__doc__, "model")
     parser.add_argument("--limit", type=int, required=True, help="only the first test images")
     parser.add_argument("--target", default="genn-cpu")
     parser.add_argument("--folder", type=Path, required=True)

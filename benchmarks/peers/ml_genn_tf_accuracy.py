@@ -11,7 +11,6 @@ of a convolution are listed here.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import tempfile
@@ -29,6 +28,7 @@ from ml_genn.utils.connectivity import PadMode, get_conv_same_padding
 from ml_genn_tf.converters import DataNorm, FewSpike, Simple, spike_normalise
 from pygenn import SynapseMatrixType
 
+from benchmarks.peers.ml_genn_options import parser_of
 from kgenn.backends.render import render
 
 PARTS: dict[str, Any] = {"np": np}
@@ -108,7 +108,7 @@ def list_synapses(kind: Any) -> None:
         before = [get_conv_same_padding(*size) if same else 0 for size in sizes]
         area = np.prod(getattr(self, "pool_size", (1, 1)))
         listed = PARTS["convolution_synapses"](
-            self.weight / area, image, self.output_shape, self.conv_strides, before, (1, 1), 1
+            self.weight / area, image, self.output_shape, before, self.conv_strides
         )
         if kind is AvgPoolConv2D:
             listed = PARTS["after_pool"](listed, source, image, self.pool_size, self.pool_strides)
@@ -120,12 +120,7 @@ def list_synapses(kind: Any) -> None:
 
 def main() -> None:
     """Convert, run and print a JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("network", type=Path)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("converter", choices=("data-norm", "spike-norm", "few-spike"))
-    parser.add_argument("-T", "--timesteps", type=int, required=True, help="K of few-spike")
-    options = parser.parse_args()
+    options = parser_of(__doc__, "network").parse_args()
     with np.load(options.data) as data:
         calibration, x, y = data["calibration"], data["x"], data["y"].ravel()
     steps = options.timesteps

@@ -12,13 +12,13 @@ from kgenn.api import as_graph
 from kgenn.cli.console import print_json, print_line, print_notes, print_table
 from kgenn.cli.options import PATH, READOUT, allow_flag, json_flag, lowering_flags, lowering_of
 from kgenn.conversion.convert import check_and_lower
-from kgenn.conversion.paths import is_population
 from kgenn.conversion.plan import Fate, plan
 from kgenn.conversion.recipe import recipe_of
 from kgenn.conversion.rewriting import rewritten
 from kgenn.diagnostics import KgennError
 from kgenn.ir.graph import Graph
 from kgenn.ir.network import ReadoutKind
+from kgenn.layers.populations import is_population
 from kgenn.methods import converter_of, encoder_of
 from kgenn.report.words import times
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 import numpy as np
 
@@ -17,11 +17,20 @@ BATCH = 64
 
 def relu_activations(graph: Graph, calibration: Array) -> Iterator[tuple[str, Array]]:
     """Yield (name, activation of shape (N, ...)) of every ReLU, batch by batch."""
+    relus = frozenset(node.name for node in graph.nodes if isinstance(node.layer, ReLU))
+    return values_of(graph, relus, calibration)
+
+
+def values_of(graph: Graph, wanted: Container[str], samples: Array) -> Iterator[tuple[str, Array]]:
+    """Yield (name, value of shape (N, ...)) of some nodes, batch by batch.
+
+    Raises:
+        KgennError: KG402 where one is not finite.
+    """
     size = graph.batch_size(BATCH)
-    for start in range(0, len(calibration), size):
-        batch = np.asarray(calibration[start : start + size], np.float32)
-        for name, value in graph.forward(batch):
-            if isinstance(graph.by_name[name].layer, ReLU):
+    for start in range(0, len(samples), size):
+        for name, value in graph.forward(np.asarray(samples[start : start + size], np.float32)):
+            if name in wanted:
                 check_finite(name, value)
                 yield name, value
 

@@ -23,7 +23,7 @@ from kgenn.conversion.legality import Spikes, pool_refusals, spikes_of
 from kgenn.conversion.max_pool import pool_dynamics, pool_kernel
 from kgenn.conversion.moments import Moments
 from kgenn.conversion.neurons import READOUTS, in_double
-from kgenn.conversion.paths import Path, is_population
+from kgenn.conversion.paths import Path
 from kgenn.conversion.precision import PIXEL_LEVELS, Source
 from kgenn.conversion.scales import cap_of
 from kgenn.diagnostics import KgennError
@@ -35,6 +35,7 @@ from kgenn.ir.spike_code import SPIKE_CODES, SpikeCode
 from kgenn.layers.affine import Affine
 from kgenn.layers.conv import Conv
 from kgenn.layers.pooling import MaxPool
+from kgenn.layers.populations import is_population
 from kgenn.layers.shape import Permute
 
 # Timesteps whose rates the grid of a rate code resolves. The network is the same for every T, so that the longest

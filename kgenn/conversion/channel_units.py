@@ -59,6 +59,11 @@ def of_layer(parts: Iterable[tuple[Array, Array]]) -> float:
     return float(min(fired.max(), OUTLYING * np.median(fired))) if len(fired) else 0.0
 
 
+def as_of_layer(scale: Array, unit: Array) -> Array:
+    """Return for each channel the scale that its layer says, from scales and units of shape (channels,)."""
+    return unit * of_layer([(scale, unit)])
+
+
 def units_for(units: Mapping[str, Array], name: str, scale: Array) -> Array:
     """Return the units of a ReLU's scales: 1 where it has one scale for all channels."""
     return units[name] if scale.ndim else np.ones(())

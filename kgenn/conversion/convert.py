@@ -93,7 +93,9 @@ def convert_graph(
     lowered: Graph = recall(
         (recipe.lowering, readout, "rewritten"), lambda: rewritten(exact, recipe.lowering, calibration)
     )
-    ranges = input_ranges(lowered, calibration, encoder)
+    ranges: Array = recall(
+        (recipe.lowering, readout, encoder.code, "ranges"), lambda: input_ranges(lowered, calibration, encoder)
+    )
     lowered = with_input_ranges(lowered, ranges)
     assembler = assembler_of(lowered, converter, encoder, calibration, num_timesteps, recipe.seed)
     fan_in = most_sources(assembler.spike_range)

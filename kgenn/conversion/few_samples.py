@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from kgenn.conversion.channel_units import of_layer
+from kgenn.conversion.channel_units import as_of_layer
 from kgenn.diagnostics import Diagnostic
 from kgenn.ir.graph import Array
 
@@ -46,7 +46,7 @@ def trusted(
     room = 1 + share if clipped else 1.0
 
     def moved(scale: Array, unit: Array) -> Array:
-        further = unit * of_layer([(scale, unit)]) - scale
+        further = as_of_layer(scale, unit) - scale
         return np.asarray(room * (scale + share * np.maximum(further, 0)))
 
     return {name: moved(scale, units[name]) if scale.ndim else scale for name, scale in scales.items()}

@@ -15,12 +15,13 @@ import numpy as np
 from kgenn.conversion.base import Converter
 from kgenn.conversion.compose import oversized
 from kgenn.conversion.max_pool import most_sources
-from kgenn.conversion.paths import excess_of_paths, is_population, nonlinear, paths_into, region
+from kgenn.conversion.paths import excess_of_paths, nonlinear, paths_into, region
 from kgenn.diagnostics import Diagnostic
 from kgenn.encoders.base import Encoder
 from kgenn.ir.graph import Graph, Input, Node
 from kgenn.ir.network import InputCoding
 from kgenn.layers.pooling import MaxPool
+from kgenn.layers.populations import is_population
 from kgenn.passes.max_pool import split_max_pools
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kgenn.conversion.activations import BATCH, check_finite
+from kgenn.conversion.activations import values_of
 from kgenn.conversion.base import Recall, anew
-from kgenn.conversion.paths import is_population
 from kgenn.ir.graph import Array, Graph
 from kgenn.layers.activation import ReLU
+from kgenn.layers.populations import is_population
 
 # Samples that the moments are taken over: they only say how busy a population is.
 MOST_SAMPLES = 64
@@ -50,19 +50,15 @@ def moments(graph: Graph, samples: Array, recall: Recall = anew) -> Mapping[str,
 
 
 def _moments(graph: Graph, samples: Array) -> dict[str, Moments]:
-    size = graph.batch_size(BATCH)
     populations = [node for node in graph.nodes if is_population(node)]
     rectified = {node.name: node.inputs[0] for node in populations if isinstance(node.layer, ReLU)}
     wanted = {node.name for node in populations} | set(rectified.values())
     sums: dict[str, list[Array]] = {}
-    for start in range(0, len(samples), size):
-        for name, value in graph.forward(np.asarray(samples[start : start + size], np.float32)):
-            if name in wanted:
-                check_finite(name, value)
-                rows = value.reshape(-1, value.shape[-1]).astype(np.float64)
-                share = len(value) / len(samples)
-                part = share * np.stack([rows.mean(axis=0), (rows**2).mean(axis=0)])
-                sums.setdefault(name, []).append(part)
+    for name, value in values_of(graph, wanted, samples):
+        rows = value.reshape(-1, value.shape[-1]).astype(np.float64)
+        share = len(value) / len(samples)
+        part = share * np.stack([rows.mean(axis=0), (rows**2).mean(axis=0)])
+        sums.setdefault(name, []).append(part)
     totals = {name: np.sum(parts, axis=0) for name, parts in sums.items()}
     nothing = np.zeros((2, 1))
     spreads = {node.name: _deviation(*totals.get(rectified.get(node.name, ""), nothing)) for node in populations}

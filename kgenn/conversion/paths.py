@@ -13,12 +13,11 @@ from typing import ClassVar
 import numpy as np
 
 from kgenn.diagnostics import Diagnostic, KgennError
-from kgenn.ir.graph import Array, Graph, Input, Layer, Node, Shape
-from kgenn.layers.activation import ReLU
+from kgenn.ir.graph import Array, Graph, Layer, Node, Shape
 from kgenn.layers.conv import Conv
 from kgenn.layers.dense import Dense
 from kgenn.layers.merge import Add, Concatenate
-from kgenn.layers.pooling import MaxPool
+from kgenn.layers.populations import is_population
 
 # Paths into one population. The sums of a residual network have as many as blocks.
 MOST_PATHS = 4096
@@ -71,11 +70,6 @@ class Path:
     def then(self, layer: Layer) -> Path:
         """Return the path with one more layer."""
         return Path(self.source, self.shape, (*self.layers, layer))
-
-
-def is_population(node: Node) -> bool:
-    """Tell whether a node of a lowered graph becomes neurons."""
-    return isinstance(node.layer, Input | ReLU | MaxPool)
 
 
 def region(graph: Graph, *ends: str) -> list[Node]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from kgenn.conversion.paths import is_population
 from kgenn.ir.graph import Graph, Input, Shape
 from kgenn.layers.activation import Activation, Identity, ReLU, Softmax
 from kgenn.layers.affine import Affine
@@ -13,6 +12,7 @@ from kgenn.layers.conv import Conv
 from kgenn.layers.dense import Dense
 from kgenn.layers.merge import Add, Concatenate
 from kgenn.layers.pooling import AveragePool, MaxPool
+from kgenn.layers.populations import is_population
 from kgenn.passes.inserted import name_of
 
 

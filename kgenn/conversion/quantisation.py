@@ -16,7 +16,7 @@ import numpy as np
 
 from kgenn.conversion.activations import relu_activations
 from kgenn.conversion.base import Recall, anew
-from kgenn.conversion.channel_units import channel_units, of_layer
+from kgenn.conversion.channel_units import as_of_layer, channel_units
 from kgenn.ir.graph import Array, Graph
 
 # Bins of a histogram, from 0 to the largest activation.
@@ -94,7 +94,7 @@ def least_squares_scales(
     tops: dict[str, Array] = recall("largest", lambda: largest(graph, samples))
     if channelwise:
         units = channel_units(graph, samples, recall)
-        tops = {n: np.maximum(top, LEAST * units[n] * of_layer([(top, units[n])])) for n, top in tops.items()}
+        tops = {n: np.maximum(top, LEAST * as_of_layer(top, units[n])) for n, top in tops.items()}
     else:
         tops = {name: np.full_like(top, top.max()) for name, top in tops.items()}
     scales = {}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from kgenn.conversion.activations import BATCH, check_finite
+from kgenn.conversion.activations import values_of
 from kgenn.ir.graph import Array, Graph
 from kgenn.layers.activation import Activation
 from kgenn.passes.offsets import shift_signed_pools, signed_pools
@@ -48,18 +48,13 @@ def measured(graph: Graph, wanted: frozenset[str], samples: Array) -> dict[str, 
     lows: dict[str, Array] = {}
     highs: dict[str, Array] = {}
     some: dict[str, list[Array]] = {name: [] for name in wanted}
-    size = graph.batch_size(BATCH)
-    for start in range(0, len(samples), size):
-        batch = np.asarray(samples[start : start + size], np.float32)
-        for name, value in graph.forward(batch):
-            if name in wanted:
-                check_finite(name, value)
-                rows = value.reshape(-1, value.shape[-1]).astype(np.float64)
-                low, high = rows.min(axis=0), rows.max(axis=0)
-                lows[name] = np.minimum(lows.get(name, low), low)
-                highs[name] = np.maximum(highs.get(name, high), high)
-                share = MOST_VALUES * len(batch) / len(samples)
-                # a step that shares no factor with the number of channels takes all of them
-                step = max(1, int(rows.size / share)) | 1
-                some[name].append(rows.ravel()[::step])
+    for name, value in values_of(graph, wanted, samples):
+        rows = value.reshape(-1, value.shape[-1]).astype(np.float64)
+        low, high = rows.min(axis=0), rows.max(axis=0)
+        lows[name] = np.minimum(lows.get(name, low), low)
+        highs[name] = np.maximum(highs.get(name, high), high)
+        share = MOST_VALUES * len(value) / len(samples)
+        # a step that shares no factor with the number of channels takes all of them
+        step = max(1, int(rows.size / share)) | 1
+        some[name].append(rows.ravel()[::step])
     return {name: Values(lows[name], highs[name], np.concatenate(some[name])) for name in wanted}

@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from kgenn.backends.genn_connections import geometry
 from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import Connection, Population
@@ -50,7 +51,7 @@ def synapses(name: str, connection: Connection) -> Expression:
     if pool is not None:
         source = f"after_pool({source}, {pool.in_shape}, {pool.out_shape}, {pool.size}, {pool.strides})"
         listed |= {"pool"}
-        if _overlaps(pool):
+        if pool.overlapping:
             source = f"without_duplicates({source}, {connection.connectivity.num_targets})"
             listed |= {"overlap"}
     return Expression(f"Synapses({source}", arrays, frozenset(listed))
@@ -104,9 +105,7 @@ def _listing(name: str, kind: Connectivity) -> tuple[str, dict[str, Array], set[
             more = f'arrays["{name}.target"], arrays["{name}.fan_out"]'
             return f"sparse_synapses({read}, {more})", arrays, {"sparse"}
         case Convolution():
-            before = tuple(low for low, _ in kind.pads)
-            sizes = (kind.in_shape, kind.out_shape, kind.strides, before, kind.dilation, kind.groups)
-            return f"convolution_synapses({read}, {', '.join(map(str, sizes))})", arrays, {"convolution"}
+            return f"convolution_synapses({read}, {geometry(kind)})", arrays, {"convolution"}
     raise AssertionError(f"no mlGeNN for {type(kind).__name__}")
 
 
@@ -131,9 +130,4 @@ def padding_of(conv: Convolution) -> str:
 def _tiles(pool: SumPool) -> bool:
     """Tell whether windows neither overlap nor leave a rest, which GeNN's Toeplitz diagonals would count."""
     covered = all(pool.in_shape[axis] <= pool.out_shape[axis] * pool.strides[axis] for axis in range(2))
-    return covered and not _overlaps(pool)
-
-
-def _overlaps(pool: SumPool) -> bool:
-    """Tell whether a neuron is in several windows."""
-    return any(pool.strides[axis] < pool.size[axis] for axis in range(2))
+    return covered and not pool.overlapping

@@ -208,6 +208,10 @@ class Graph:
                 results = tuple(layer.forward(result) for result in results)
         return results[0] if len(results) == 1 else results
 
+    def has_one_reader(self, name: str) -> bool:
+        """Tell whether a node's value is read by one other node alone, and is no output."""
+        return len(self.consumers[name]) == 1 and name not in self.outputs
+
     def edit(self, change: Callable[[Node], Sequence[Node] | str | None]) -> Graph:
         """Return the graph with nodes replaced, in one walk from inputs to outputs.
 

@@ -68,7 +68,7 @@ def fuse_relus(graph: Graph, options: LoweringOptions) -> Graph:
             return None
         if not (own.is_plain and before.is_plain):
             return None
-        if len(graph.consumers[source.name]) > 1 or source.name in graph.outputs:
+        if not graph.has_one_reader(source.name):
             return None
         caps = [cap for cap in (own.max_value, before.max_value) if cap is not None]
         fused = replace(node, layer=ReLU(min(caps, default=None)), inputs=source.inputs)

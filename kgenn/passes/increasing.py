@@ -28,8 +28,7 @@ def _moved(graph: Graph) -> Graph:
     for node in graph.nodes:
         if isinstance(node.layer, MaxPool):
             source = graph.by_name[node.inputs[0]]
-            alone = graph.consumers[source.name] == (node.name,) and source.name not in graph.outputs
-            if alone and _is_increasing(source.layer):
+            if graph.has_one_reader(source.name) and _is_increasing(source.layer):
                 pools[node.name] = source
     before = {source.name for source in pools.values()}
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
 
-from kgenn.ir.graph import Graph, Input, Node
+from kgenn.ir.graph import Graph, Node
 from kgenn.ir.windows import Padding, Pads, added
 from kgenn.layers.activation import ReLU
 from kgenn.layers.pooling import MaxPool
+from kgenn.layers.populations import is_population
 from kgenn.layers.shape import ZeroPad
 from kgenn.passes.inserted import inserted
 from kgenn.passes.options import LoweringOptions
@@ -29,9 +30,8 @@ def _rectified(graph: Graph) -> Graph:
     """Move each such ReLU over one max pooling; return the graph itself where there is none."""
     moved: dict[str, Node] = {}
     for node in graph.nodes:
-        users = graph.consumers[node.name]
-        if isinstance(node.layer, MaxPool) and len(users) == 1 and node.name not in graph.outputs:
-            relu = graph.by_name[users[0]]
+        if isinstance(node.layer, MaxPool) and graph.has_one_reader(node.name):
+            relu = graph.by_name[graph.consumers[node.name][0]]
             if isinstance(relu.layer, ReLU) and not relu.layer.negative_slope and not relu.layer.threshold:
                 moved[node.name] = relu
     relus = {relu.name for relu in moved.values()}
@@ -69,9 +69,8 @@ def _padding_folded(graph: Graph) -> Graph:
             continue
         own = layer.pads(graph.shapes[source.name][:-1])
         both = added(source.layer.pads, own)
-        alone = graph.consumers[source.name] == (node.name,) and source.name not in graph.outputs
         if (
-            alone
+            graph.has_one_reader(source.name)
             and source.name in positive
             and all(max(pad) < n for pad, n in zip(both, layer.size, strict=True))
         ):
@@ -102,7 +101,7 @@ def place_max_pool_sources(graph: Graph, options: LoweringOptions) -> Graph:
             return None
         (source,) = node.inputs
         old = graph.by_name.get(source)
-        if old is None or isinstance(old.layer, ReLU | MaxPool | Input):
+        if old is None or is_population(old):
             return None
         if source not in positive:
             return None

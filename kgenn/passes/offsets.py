@@ -11,10 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from kgenn.ir.graph import Graph, Input, Node
+from kgenn.ir.graph import Graph, Node
 from kgenn.layers.activation import ReLU
 from kgenn.layers.affine import Rescaling
 from kgenn.layers.pooling import MaxPool
+from kgenn.layers.populations import is_population
 from kgenn.passes.values import Values
 
 # Of the range of a channel's maxima, below the least of them.
@@ -23,12 +24,8 @@ MARGIN = 0.1
 
 def signed_pools(graph: Graph) -> tuple[str, ...]:
     """Return the max poolings of a lowered graph that read no population: their values can have both signs."""
-    populations = ReLU | MaxPool | Input
-    return tuple(
-        node.name
-        for node in graph.nodes
-        if isinstance(node.layer, MaxPool) and not isinstance(graph.by_name[node.inputs[0]].layer, populations)
-    )
+    pools = (node for node in graph.nodes if isinstance(node.layer, MaxPool))
+    return tuple(pool.name for pool in pools if not is_population(graph.by_name[pool.inputs[0]]))
 
 
 def shift_signed_pools(graph: Graph, values: Mapping[str, Values]) -> Graph:

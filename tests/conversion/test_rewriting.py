@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +19,7 @@ from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.recipe import recipe_of
 from kgenn.conversion.rewriting import measured, rewritten
 from kgenn.conversion.time_to_first_spike import TimeToFirstSpike
+from kgenn.conversion.unscaled import Unscaled
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.output_activation import FORMULAS
 from kgenn.ir.text import graph_text
@@ -208,7 +208,5 @@ def test_values_are_those_of_all_samples_and_channels() -> None:
 
 
 def test_a_method_without_caps_cannot_have_pieces() -> None:
-    from kgenn.conversion.unscaled import Unscaled
-
     with pytest.raises(kgenn.KgennError, match="KG207"):
-        made(replace(built("silu")), Unscaled(), 4)
+        made(built("silu"), Unscaled(), 4)
