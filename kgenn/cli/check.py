@@ -18,9 +18,9 @@ from kgenn.conversion.rewriting import rewritten
 from kgenn.diagnostics import KgennError
 from kgenn.ir.graph import Graph
 from kgenn.ir.network import ReadoutKind
+from kgenn.ir.words import times
 from kgenn.layers.populations import is_population
 from kgenn.methods import converter_of, encoder_of
-from kgenn.report.words import times
 
 
 @click.command()

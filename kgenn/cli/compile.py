@@ -44,10 +44,11 @@ from kgenn.convert_model import Converted, convert_model
 from kgenn.data import Data
 from kgenn.ir.agreement import Agreement
 from kgenn.ir.network import ReadoutKind
+from kgenn.ir.words import times
 from kgenn.methods import converter_of, encoder_of
 from kgenn.output import refuse_directory
 from kgenn.report.contents import network_contents
-from kgenn.report.words import size_of, times
+from kgenn.report.words import size_of
 from kgenn.search import Found, Report, Search
 from kgenn.self_test import SAMPLES, self_test
 

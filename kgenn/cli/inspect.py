@@ -14,10 +14,11 @@ from kgenn.cli.console import print_diagnostics, print_json, print_line, print_t
 from kgenn.cli.options import PATH, check_output, json_flag
 from kgenn.ir.graph import Graph
 from kgenn.ir.timing import Timing
+from kgenn.ir.words import times
 from kgenn.output import write_file
 from kgenn.report.contents import NetworkContents, arrays_of, model_contents, network_contents
 from kgenn.report.picture import model_picture, network_picture
-from kgenn.report.words import size_of, times
+from kgenn.report.words import size_of
 
 
 @click.command()

@@ -13,7 +13,7 @@ from math import prod
 
 import numpy as np
 
-from kgenn.conversion.paths import Path, Slot
+from kgenn.conversion.paths import Path
 from kgenn.diagnostics import Diagnostic, KgennError, fail
 from kgenn.ir import windows
 from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
@@ -148,7 +148,7 @@ def _extend_head(head: Head, layer: Layer) -> Head | Body:
         case shape.ZeroPad():
             old = head.pads or ((0, 0),) * len(layer.pads)
             return replace(head, pads=windows.added(old, layer.pads))
-        case Slot() | shape.Permute() | shape.Reshape():
+        case shape.Moving():
             return _moved(head, layer)
         case pointwise.Pointwise():
             return _gathered(head, layer) if layer.kernel.shape[2] == 1 else _mixed(head, layer)
@@ -164,7 +164,7 @@ def _extend_head(head: Head, layer: Layer) -> Head | Body:
     raise Unstructured
 
 
-def _moved(head: Head, layer: Slot | shape.Permute | shape.Reshape) -> Head:
+def _moved(head: Head, layer: shape.Moving) -> Head:
     """Follow where each own value goes: positions are moved as the layer would move values."""
     marked = np.arange(prod(head.shape), dtype=np.float64)
     # places are counted from 1 so that the zeros a slot adds are told from them

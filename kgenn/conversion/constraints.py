@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from kgenn.conversion.base import Converter
 from kgenn.diagnostics import Diagnostic, fail, known_names
 from kgenn.ir.graph import Graph, Input, Node
-from kgenn.layers.activation import Activation, Identity, ReLU, Softmax
-from kgenn.layers.affine import Affine, BatchNorm, Normalization, Rescaling
-from kgenn.layers.conv import Conv
-from kgenn.layers.dense import Dense
-from kgenn.layers.pooling import MaxPool
-from kgenn.layers.shape import Permute, ZeroPad
+from kgenn.layers.activation import Identity, ReLU, Softmax
+from kgenn.layers.affine import Affine, Normalization, Rescaling
+from kgenn.layers.shape import Permute
 from kgenn.passes.activation import output_activations
 
 
@@ -91,29 +88,8 @@ def features_of(graph: Graph, converter: Converter) -> tuple[str, ...]:
 
 def _features(graph: Graph, node: Node) -> Iterator[tuple[str, str]]:
     """Yield the features a node needs, with what was found."""
-    layer = node.layer
-    if isinstance(layer, Conv | Dense) and layer.bias is not None:
-        yield "bias", f"has a bias vector of {layer.bias.size} values"
-    if (
-        isinstance(layer, Rescaling | Normalization)
-        and layer.scale_shift()[1].any()
-        and not _at_input(graph, node)
-    ):
-        yield "bias", "adds an offset inside the network"
-    if isinstance(layer, BatchNorm):
-        yield "batch-norm", f"is a batch normalisation of {layer.mean.size} channels"
-    if isinstance(layer, MaxPool):
-        yield "max-pool", f"is a max pooling of {'×'.join(map(str, layer.size))}"
-    if isinstance(layer, Activation):
-        yield "activation", f"has the activation {layer.function!r} inside the network"
-    if isinstance(layer, ReLU) and layer.negative_slope:
-        yield "activation", f"has a ReLU with a slope of {layer.negative_slope:g} below zero"
-    if isinstance(layer, ReLU) and layer.max_value is not None:
-        yield "relu-cap", f"has a ReLU capped at {layer.max_value:g}"
-    if isinstance(layer, ZeroPad):
-        yield "zero-padding", f"pads with zeros by {layer.pads}"
-    if isinstance(layer, Conv) and layer.padding == "causal":
-        yield "zero-padding", "has causal padding; the strict profile knows 'valid' and 'same'"
+    if not (isinstance(node.layer, Rescaling | Normalization) and _at_input(graph, node)):
+        yield from node.layer.features()
 
 
 def _at_input(graph: Graph, node: Node) -> bool:

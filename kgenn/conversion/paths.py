@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
@@ -16,41 +15,10 @@ from kgenn.diagnostics import Diagnostic, KgennError
 from kgenn.ir.graph import Array, Graph, Layer, Node, Shape
 from kgenn.layers.conv import Conv
 from kgenn.layers.dense import Dense
-from kgenn.layers.merge import Add, Concatenate
 from kgenn.layers.populations import is_population
 
 # Paths into one population. The sums of a residual network have as many as blocks.
 MOST_PATHS = 4096
-
-
-@dataclass(frozen=True, eq=False)
-class Slot(Layer):
-    """Place the input among zeros where a concatenation puts it.
-
-    Attributes:
-        offset: where the input starts on the axis.
-        total: the length of the axis after the concatenation.
-        axis: counted from the end.
-    """
-
-    linear: ClassVar[bool] = True
-
-    offset: int
-    total: int
-    axis: int
-
-    def output_shape(self, *inputs: Shape) -> Shape:
-        shape = list(inputs[0])
-        shape[self.axis] = self.total
-        return tuple(shape)
-
-    def forward(self, *inputs: Array) -> Array:
-        (x,) = inputs
-        result = np.zeros((len(x), *self.output_shape(x.shape[1:])), x.dtype)
-        index = [slice(None)] * x.ndim
-        index[self.axis] = slice(self.offset, self.offset + x.shape[self.axis])
-        result[tuple(index)] = x
-        return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +35,9 @@ class Path:
     shape: Shape
     layers: tuple[Layer, ...] = ()
 
-    def then(self, layer: Layer) -> Path:
-        """Return the path with one more layer."""
-        return Path(self.source, self.shape, (*self.layers, layer))
+    def then(self, *layers: Layer) -> Path:
+        """Return the path with more layers."""
+        return Path(self.source, self.shape, (*self.layers, *layers))
 
 
 def region(graph: Graph, *ends: str) -> list[Node]:
@@ -117,23 +85,16 @@ def _paths_through(graph: Graph, node: Node, incoming: list[tuple[Path, ...]]) -
     """Return the paths that end in a node's value, given those that end in its inputs'."""
     if is_population(node):
         return (Path(node.name, graph.shapes[node.name]),)
-    if isinstance(node.layer, Add):
-        return tuple(path for paths in incoming for path in paths)
-    if isinstance(node.layer, Concatenate):
-        axis, total = node.layer.axis, graph.shapes[node.name][node.layer.axis]
-        lengths = [graph.shapes[source][axis] for source in node.inputs]
-        offsets = np.cumsum([0, *lengths[:-1]]).tolist()
-        slots = [Slot(offset, total, axis) for offset in offsets]
-        return tuple(path.then(slot) for slot, paths in zip(slots, incoming, strict=True) for path in paths)
     problem = nonlinear(node)
     if problem is not None:
         raise KgennError([problem])
-    return tuple(path.then(node.layer) for path in incoming[0])
+    chains = node.layer.shares(*(graph.shapes[source] for source in node.inputs))
+    return tuple(path.then(*chain) for chain, paths in zip(chains, incoming, strict=True) for path in paths)
 
 
 def nonlinear(node: Node) -> Diagnostic | None:
     """Return why no path runs through a node, or None where it is a population or becomes synapses."""
-    if is_population(node) or isinstance(node.layer, Add | Concatenate) or node.layer.linear:
+    if is_population(node) or node.layer.linear:
         return None
     what = f"{type(node.layer).__name__} is not linear, and neither a ReLU nor a max pooling"
     return Diagnostic("KG301", node.origin or node.name, what)

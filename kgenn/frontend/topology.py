@@ -12,10 +12,7 @@ from kgenn.frontend.model_config import OPERATION, LayerEntry, ModelEntry, Path
 from kgenn.frontend.references import Call, Reference
 from kgenn.ir.graph import Graph, Input, Layer, Node, Shape
 from kgenn.layers import LAYERS
-from kgenn.layers.activation import Activation, ReLU, Softmax
 from kgenn.layers.config import LayerConfig
-from kgenn.layers.conv import Conv
-from kgenn.layers.shape import Permute, Reshape
 from kgenn.layers.weights import Plan, Slot, StoredArray, Weights
 
 # a tensor is the name of the node that computes it; None where that node could not be read
@@ -177,15 +174,8 @@ def _chain_shapes(chain: tuple[Layer, ...], inputs: tuple[Shape, ...]) -> list[S
 
 def _chain_names(name: str, chain: tuple[Layer, ...]) -> list[str]:
     """Name the nodes of a chain: the main one as the Keras layer, the others "layer/what they do"."""
-    plumbing = (Activation, Permute, ReLU, Reshape, Softmax)
-    main = max((i for i, layer in enumerate(chain) if not isinstance(layer, plumbing)), default=0)
-    return [name if i == main else f"{name}/{_role(layer)}" for i, layer in enumerate(chain)]
-
-
-def _role(layer: Layer) -> str:
-    if isinstance(layer, Conv):
-        return "depthwise"
-    return layer.function if isinstance(layer, Activation) else type(layer).__name__.lower()
+    main = max((i for i, layer in enumerate(chain) if not layer.auxiliary), default=0)
+    return [name if i == main else f"{name}/{layer.role}" for i, layer in enumerate(chain)]
 
 
 def _unique(name: str, taken: Mapping[str, Shape]) -> str:

@@ -26,11 +26,19 @@ MOST_AT_ONCE = 1 << 28
 class Layer(ABC):
     """One operation of a graph: a frozen dataclass whose fields are its options and arrays.
 
+    What a layer is, its class says here, so that no pass and no converter asks for classes by name.
+
     Attributes:
-        linear: its value is linear in its one input, but for a constant: it becomes synapses.
+        linear: its value is a sum of linear functions of its inputs, and a constant: it becomes synapses.
+        population: in a lowered graph it becomes neurons.
+        keeps_sign: its value is never negative where none of its inputs is.
+        auxiliary: it is the lesser part where one Keras layer becomes several layers.
     """
 
     linear: ClassVar[bool] = False
+    population: ClassVar[bool] = False
+    keeps_sign: ClassVar[bool] = False
+    auxiliary: ClassVar[bool] = False
 
     @abstractmethod
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -44,6 +52,28 @@ class Layer(ABC):
         """Return the multiply-accumulates for one sample."""
         return 0
 
+    def shares(self, *inputs: Shape) -> tuple[tuple[Layer, ...], ...]:
+        """Return for each input of a linear layer the chain of one-input layers that its share goes through.
+
+        The value of the layer is the sum of the shares, but for constants. Each chain must give the shape of the
+        output.
+        """
+        return ((self,),)
+
+    def features(self) -> Iterator[tuple[str, str]]:
+        """Yield what the layer has beyond the strict profile: the feature's name, and what was found."""
+        yield from ()
+
+    @property
+    def role(self) -> str:
+        """Return what the layer does, in a word for the name of its node."""
+        return type(self).__name__.lower()
+
+    @property
+    def contents(self) -> str:
+        """Return what is in the layer in a few words, such as "5×5, 16 filters"."""
+        return type(self).__name__.lower()
+
 
 @dataclass(frozen=True, eq=False)
 class Input(Layer):
@@ -54,8 +84,14 @@ class Input(Layer):
         preprocessing: element-wise and transposing layers that run on the host before the encoder.
     """
 
+    population: ClassVar[bool] = True
+
     shape: Shape
     preprocessing: tuple[Layer, ...] = ()
+
+    @property
+    def contents(self) -> str:
+        return "input"
 
     def output_shape(self, *inputs: Shape) -> Shape:
         shape = self.shape

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -31,6 +33,13 @@ class Elementwise(Layer):
 class Identity(Elementwise):
     """Return the input: a linear activation, or a layer that acts in training only."""
 
+    linear: ClassVar[bool] = True
+    keeps_sign: ClassVar[bool] = True
+
+    @property
+    def contents(self) -> str:
+        return "nothing at inference"
+
     def forward(self, *inputs: Array) -> Array:
         (x,) = inputs
         return x
@@ -39,6 +48,9 @@ class Identity(Elementwise):
 @dataclass(frozen=True, eq=False)
 class ReLU(Elementwise, OutputLayer):
     """Rectify as Keras does: x where x > threshold, capped at max_value, else negative_slope·(x − threshold)."""
+
+    population: ClassVar[bool] = True
+    auxiliary: ClassVar[bool] = True
 
     max_value: float | None = None
     negative_slope: float = 0.0
@@ -58,6 +70,16 @@ class ReLU(Elementwise, OutputLayer):
         """Tell whether it is max(x, 0), perhaps capped."""
         return not (self.negative_slope or self.threshold)
 
+    def features(self) -> Iterator[tuple[str, str]]:
+        if self.negative_slope:
+            yield "activation", f"has a ReLU with a slope of {self.negative_slope:g} below zero"
+        if self.max_value is not None:
+            yield "relu-cap", f"has a ReLU capped at {self.max_value:g}"
+
+    @property
+    def contents(self) -> str:
+        return "ReLU" if self.max_value is None else f"ReLU up to {self.max_value:g}"
+
     def on_host(self) -> OutputActivation:
         cap = {} if self.max_value is None else {"max_value": self.max_value}
         return OutputActivation(
@@ -68,6 +90,8 @@ class ReLU(Elementwise, OutputLayer):
 @dataclass(frozen=True, eq=False)
 class Softmax(OutputLayer):
     """Normalise exponentials along an axis, counted from the end so that the batch axis does not matter."""
+
+    auxiliary: ClassVar[bool] = True
 
     axis: int = -1
 
@@ -87,7 +111,20 @@ class Softmax(OutputLayer):
 class Activation(Elementwise, OutputLayer):
     """An element-wise function that no converter turns into spikes; a key of `FORMULAS`."""
 
+    auxiliary: ClassVar[bool] = True
+
     function: str
+
+    def features(self) -> Iterator[tuple[str, str]]:
+        yield "activation", f"has the activation {self.function!r} inside the network"
+
+    @property
+    def role(self) -> str:
+        return self.function
+
+    @property
+    def contents(self) -> str:
+        return self.function
 
     def forward(self, *inputs: Array) -> Array:
         (x,) = inputs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -21,6 +22,10 @@ class Affine(Elementwise):
     def scale_shift(self) -> tuple[Array, Array]:
         """Return scale and shift as float64 arrays that broadcast to the input's shape."""
 
+    def features(self) -> Iterator[tuple[str, str]]:
+        if self.scale_shift()[1].any():
+            yield "bias", "adds an offset inside the network"
+
     def forward(self, *inputs: Array) -> Array:
         (x,) = inputs
         scale, shift = self.scale_shift()
@@ -37,6 +42,13 @@ class BatchNorm(Affine):
     mean: Array
     variance: Array
     epsilon: float
+
+    def features(self) -> Iterator[tuple[str, str]]:
+        yield "batch-norm", f"is a batch normalisation of {self.mean.size} channels"
+
+    @property
+    def contents(self) -> str:
+        return "batch normalisation"
 
     def scale_shift(self) -> tuple[Array, Array]:
         scale = 1.0 / np.sqrt(self.variance.astype(np.float64) + self.epsilon)

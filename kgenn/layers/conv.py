@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
@@ -10,6 +11,7 @@ import numpy as np
 
 from kgenn.ir.graph import Array, Layer, Shape
 from kgenn.ir.windows import Padding, Pads, pads_of, window_counts, windows
+from kgenn.ir.words import padding_words, times
 
 PATCH_BYTES = 8 << 20  # patches multiplied at once: about what stays in a core's cache
 
@@ -40,6 +42,27 @@ class Conv(Layer):
     def pads(self, sizes: Shape) -> Pads:
         """Return the zeros added around an image of the given spatial sizes."""
         return pads_of(self.padding, sizes, self.size, self.strides, self.dilation)
+
+    def features(self) -> Iterator[tuple[str, str]]:
+        if self.bias is not None:
+            yield "bias", f"has a bias vector of {self.bias.size} values"
+        if self.padding == "causal":
+            yield "zero-padding", "has causal padding; the strict profile knows 'valid' and 'same'"
+
+    @property
+    def role(self) -> str:
+        return "depthwise"  # of the two that a separable convolution is
+
+    @property
+    def contents(self) -> str:
+        words = f"{times(self.size)}, {self.kernel.shape[-1]} filters"
+        if set(self.strides) != {1}:
+            words += f", strides {times(self.strides)}"
+        if set(self.dilation) != {1}:
+            words += f", dilation {times(self.dilation)}"
+        if self.groups != 1:
+            words += f", {self.groups} groups"
+        return f"{words}, {padding_words(self.padding)}" + ("" if self.bias is None else ", bias")
 
     def output_shape(self, *inputs: Shape) -> Shape:
         ((*sizes, channels),) = inputs

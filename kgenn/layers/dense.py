@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
@@ -22,6 +23,14 @@ class Dense(Layer):
 
     kernel: Array
     bias: Array | None
+
+    def features(self) -> Iterator[tuple[str, str]]:
+        if self.bias is not None:
+            yield "bias", f"has a bias vector of {self.bias.size} values"
+
+    @property
+    def contents(self) -> str:
+        return f"{self.kernel.shape[-1]} units" + ("" if self.bias is None else ", bias")
 
     def output_shape(self, *inputs: Shape) -> Shape:
         (shape,) = inputs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,15 +10,22 @@ import numpy as np
 
 from kgenn.ir.graph import Array, Layer, Shape
 from kgenn.ir.windows import Padding, Pads, pads_of, window_counts, windows
+from kgenn.ir.words import padding_words, times
 
 
 @dataclass(frozen=True, eq=False)
 class Pool(Layer):
     """What both poolings share: a window of `size` at every `strides`-th position."""
 
+    keeps_sign: ClassVar[bool] = True
+
     size: Shape
     strides: Shape
     padding: Padding | Pads
+
+    @property
+    def contents(self) -> str:
+        return f"{times(self.size)}, strides {times(self.strides)}, {padding_words(self.padding)}"
 
     @property
     def ones(self) -> Shape:
@@ -67,6 +75,11 @@ class AveragePool(Pool):
 @dataclass(frozen=True, eq=False)
 class MaxPool(Pool):
     """Take the maximum of each window."""
+
+    population: ClassVar[bool] = True
+
+    def features(self) -> Iterator[tuple[str, str]]:
+        yield "max-pool", f"is a max pooling of {times(self.size)}"
 
     def forward(self, *inputs: Array) -> Array:
         (x,) = inputs

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from kgenn.ir.graph import Input, Node
-from kgenn.layers.activation import ReLU
-from kgenn.layers.pooling import MaxPool
+from kgenn.ir.graph import Node
 
 
 def is_population(node: Node) -> bool:
     """Tell whether a node of a lowered graph becomes neurons."""
-    return isinstance(node.layer, Input | ReLU | MaxPool)
+    return node.layer.population

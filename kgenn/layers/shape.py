@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
@@ -9,13 +10,21 @@ from typing import ClassVar
 import numpy as np
 
 from kgenn.ir.graph import Array, Layer, Shape
+from kgenn.ir.words import padding_words
+
+
+class Moving(Layer):
+    """A layer that moves values: each value of the output is one of the input's, or zero."""
+
+    linear: ClassVar[bool] = True
+    keeps_sign: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, eq=False)
-class Reshape(Layer):
+class Reshape(Moving):
     """Give the values, in C order, another shape; Flatten is the case of one axis."""
 
-    linear: ClassVar[bool] = True
+    auxiliary: ClassVar[bool] = True
 
     shape: Shape
 
@@ -30,12 +39,16 @@ class Reshape(Layer):
 
 
 @dataclass(frozen=True, eq=False)
-class Permute(Layer):
+class Permute(Moving):
     """Reorder the axes: axis i of the output is axis `axes[i]` of the input, counted without the batch axis."""
 
-    linear: ClassVar[bool] = True
+    auxiliary: ClassVar[bool] = True
 
     axes: tuple[int, ...]
+
+    @property
+    def contents(self) -> str:
+        return "transposition"
 
     def output_shape(self, *inputs: Shape) -> Shape:
         (shape,) = inputs
@@ -49,12 +62,17 @@ class Permute(Layer):
 
 
 @dataclass(frozen=True, eq=False)
-class ZeroPad(Layer):
+class ZeroPad(Moving):
     """Put zeros around the spatial axes: `pads` has (before, after) for each."""
 
-    linear: ClassVar[bool] = True
-
     pads: tuple[tuple[int, int], ...]
+
+    def features(self) -> Iterator[tuple[str, str]]:
+        yield "zero-padding", f"pads with zeros by {self.pads}"
+
+    @property
+    def contents(self) -> str:
+        return padding_words(self.pads)
 
     def output_shape(self, *inputs: Shape) -> Shape:
         ((*sizes, channels),) = inputs
@@ -65,3 +83,31 @@ class ZeroPad(Layer):
     def forward(self, *inputs: Array) -> Array:
         (x,) = inputs
         return np.pad(x, ((0, 0), *self.pads, (0, 0)))
+
+
+@dataclass(frozen=True, eq=False)
+class Slot(Moving):
+    """Place the input among zeros where a concatenation puts it.
+
+    Attributes:
+        offset: where the input starts on the axis.
+        total: the length of the axis after the concatenation.
+        axis: counted from the end.
+    """
+
+    offset: int
+    total: int
+    axis: int
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        shape = list(inputs[0])
+        shape[self.axis] = self.total
+        return tuple(shape)
+
+    def forward(self, *inputs: Array) -> Array:
+        (x,) = inputs
+        result = np.zeros((len(x), *self.output_shape(x.shape[1:])), x.dtype)
+        index = [slice(None)] * x.ndim
+        index[self.axis] = slice(self.offset, self.offset + x.shape[self.axis])
+        result[tuple(index)] = x
+        return result

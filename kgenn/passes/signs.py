@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from kgenn.ir.graph import Graph
 from kgenn.layers.activation import ReLU
-from kgenn.layers.merge import Add, Concatenate
-from kgenn.layers.pooling import Pool
-from kgenn.layers.shape import Permute, Reshape, ZeroPad
 
 
 def non_negative(graph: Graph) -> frozenset[str]:
     """Return the names of the nodes whose values are non-negative whatever the input."""
     names: set[str] = set()
     for node in graph.nodes:
-        keeps_sign = isinstance(node.layer, Add | Concatenate | Pool | Permute | Reshape | ZeroPad)
-        inherited = keeps_sign and names.issuperset(node.inputs)
+        inherited = node.layer.keeps_sign and bool(node.inputs) and names.issuperset(node.inputs)
         if inherited or (isinstance(node.layer, ReLU) and node.layer.negative_slope == 0):
             names.add(node.name)
     return frozenset(names)

@@ -10,7 +10,7 @@ from kgenn.backends import TARGETS
 from kgenn.backends.base import Storage
 from kgenn.ir.graph import Array, Graph, Input, Node, Shape
 from kgenn.ir.network import Connection, Network
-from kgenn.report.words import connection_kind, layer_contents
+from kgenn.report.words import connection_kind
 
 # Bytes of a state variable, by the neuron model's precision.
 REAL_BYTES = {"single": 4, "double": 8}
@@ -143,7 +143,7 @@ def model_contents(graph: Graph) -> tuple[LayerContents, ...]:
             origin=node.origin or node.name,
             inputs=tuple(last_node[source] for source in node.inputs),
             shape=graph.shapes[node.name],
-            contents=layer_contents(node.layer),
+            contents=node.layer.contents,
             parameters=sum(a.size for a in arrays_of(node)),
             macs=macs,
         )

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from kgenn.backends.render import render
 from kgenn.ir.graph import Graph
 from kgenn.ir.network import Network
+from kgenn.ir.words import times
 from kgenn.report.contents import model_contents, network_contents
 from kgenn.report.layout import Size, place
-from kgenn.report.words import times
 
 # Pixels: the mean advance of a character at the two font sizes (a little wide, since fonts differ), heights of
 # lines, and the space around text and around the picture.

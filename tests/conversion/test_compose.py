@@ -11,7 +11,7 @@ import pytest
 from kgenn.conversion.compose import compose, structured
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.incoming import incoming
-from kgenn.conversion.paths import Path, Slot, constant_of, paths_into, weights_into
+from kgenn.conversion.paths import Path, constant_of, paths_into, weights_into
 from kgenn.diagnostics import KgennError
 from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
 from kgenn.ir.graph import Array, Graph, Input, Layer, Shape
@@ -22,7 +22,7 @@ from kgenn.layers.dense import Dense as DenseLayer
 from kgenn.layers.pointwise import Pointwise
 from kgenn.layers.pooling import AveragePool, MaxPool
 from kgenn.layers.populations import is_population
-from kgenn.layers.shape import Permute, Reshape
+from kgenn.layers.shape import Permute, Reshape, Slot
 from kgenn.passes import LoweringOptions, lower
 from kgenn.passes.readout import fit_readout
 from networks import RECIPES, Build, build, samples
