@@ -20,12 +20,12 @@ from kgenn.backends.simulate import simulate
 from kgenn.checksums import sha256_of
 from kgenn.conversion.base import Converter
 from kgenn.conversion.constraints import known_features
-from kgenn.conversion.convert import check_and_lower
+from kgenn.conversion.legality import legalise
 from kgenn.conversion.recipe import recipe_of
 from kgenn.convert_model import convert_model
 from kgenn.credits import credits_of
 from kgenn.data import Data, labels_of, parse_scale, refuse_integers
-from kgenn.diagnostics import Diagnostic, KgennError, announce, fail
+from kgenn.diagnostics import Diagnostic, announce, fail
 from kgenn.encoders.base import Encoder
 from kgenn.frontend import load
 from kgenn.ir.graph import Array, Graph
@@ -67,8 +67,8 @@ def check(
 ) -> list[Diagnostic]:
     """Return why a model does not convert, in layer order; empty if it does, whatever the calibration data.
 
-    Found are all violations of the profile; where there is none, all that no connection or neuron can be. The
-    arguments are those of `convert`.
+    Found are all violations of the profile, and all that no connection or neuron can be. The arguments are those
+    of `convert`.
 
     Raises:
         KgennError: KG1xx where the model cannot be read, KG401 for options that do not go together.
@@ -76,11 +76,7 @@ def check(
     graph = as_graph(model)
     recipe = recipe_of(converter, encoder, allow, LoweringOptions(residual, pooling), readout)
     known_features(recipe.allow)
-    try:
-        check_and_lower(graph, recipe, thorough=True)
-    except KgennError as error:
-        return list(error.diagnostics)
-    return []
+    return list(legalise(graph, recipe).problems)
 
 
 def convert(

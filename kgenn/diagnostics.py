@@ -13,13 +13,15 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from kgenn.codes import CODES
 
 Severity = Literal["error", "warning"]
 
+# Places of one kind of diagnostic that are named beside the first.
+MOST_NAMED = 4
 EXIT_USER = 1
 EXIT_USAGE = 2
 EXIT_TOOLCHAIN = 3
@@ -43,7 +45,7 @@ FAILURES = frozenset(
     }
 )
 # What leaves a result in doubt, and does not end the work.
-WARNINGS = frozenset({"KG450", "KG451", "KG452", "KG453", "KG650", "KG651"})
+WARNINGS = frozenset({"KG450", "KG451", "KG452", "KG453", "KG454", "KG650", "KG651"})
 
 
 def visible(text: str) -> str:
@@ -138,6 +140,27 @@ def announce(diagnostics: Iterable[Diagnostic], stacklevel: int = 3) -> None:
 def fail(code: str, where: str, what: str, help: str = "") -> KgennError:
     """Return a `KgennError` of one diagnostic, for `raise fail(...)`."""
     return KgennError([Diagnostic(code, where, what, help)])
+
+
+def grouped(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Return diagnostics with those of one kind as one, in the order of the first of each kind.
+
+    Of one kind are those with the same code and the same remedy, at several places.
+    """
+    kinds: dict[tuple[str, str], list[Diagnostic]] = {}
+    for diagnostic in dict.fromkeys(diagnostics):
+        kinds.setdefault((diagnostic.code, diagnostic.help), []).append(diagnostic)
+    return tuple(_as_one(kind) for kind in kinds.values())
+
+
+def _as_one(kind: list[Diagnostic]) -> Diagnostic:
+    """Return diagnostics of one kind as one, which names some of the places."""
+    first, *others = kind
+    if not others:
+        return first
+    named = ", ".join(diagnostic.where for diagnostic in others[:MOST_NAMED])
+    more = "" if len(others) <= MOST_NAMED else f" and {len(others) - MOST_NAMED} more"
+    return replace(first, what=f"{first.what}; likewise {named}{more}")
 
 
 def known_names(name: str, known: Iterable[str]) -> str:

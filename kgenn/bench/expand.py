@@ -14,7 +14,7 @@ from kgenn.bench.scope import Found, Scope
 from kgenn.bench.toml_file import Place
 from kgenn.config import make
 from kgenn.conversion import CONVERTERS
-from kgenn.conversion.constraints import FEATURES
+from kgenn.conversion.constraints import ALL, FEATURES, admitted
 from kgenn.conversion.recipe import Recipe
 from kgenn.diagnostics import KgennError
 from kgenn.encoders import ENCODERS
@@ -70,7 +70,7 @@ def features_of(scope: Scope) -> tuple[str, ...]:
     found = scope.get("allow")
     if found is None or found.value == []:
         return ()
-    return tuple(sorted({entry.one_of(tuple(FEATURES)) for entry in found.items()}))
+    return tuple(sorted(admitted([entry.one_of((*FEATURES, ALL)) for entry in found.items()])))
 
 
 def _values(scope: Scope, axis: Axis) -> list[Any]:

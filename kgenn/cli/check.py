@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 from typing import Any, get_args
@@ -9,13 +11,13 @@ from typing import Any, get_args
 import click
 
 from kgenn.api import as_graph
-from kgenn.cli.console import print_json, print_line, print_notes, print_table
+from kgenn.cli.console import print_diagnostics, print_hint, print_json, print_line, print_notes, print_table
 from kgenn.cli.options import PATH, READOUT, allow_flag, json_flag, lowering_flags, lowering_of
-from kgenn.conversion.convert import check_and_lower
+from kgenn.conversion.constraints import mended_by
+from kgenn.conversion.legality import Legality, legalise
 from kgenn.conversion.plan import Fate, plan
-from kgenn.conversion.recipe import recipe_of
-from kgenn.conversion.rewriting import rewritten
-from kgenn.diagnostics import KgennError
+from kgenn.conversion.recipe import Recipe, recipe_of
+from kgenn.diagnostics import EXIT_USER, Diagnostic, KgennError
 from kgenn.ir.graph import Graph
 from kgenn.ir.network import ReadoutKind
 from kgenn.ir.words import times
@@ -33,7 +35,10 @@ from kgenn.methods import converter_of, encoder_of
 @allow_flag
 @lowering_flags
 @json_flag
+@click.pass_context
 def check(
+    context: click.Context,
+    /,
     model: Path,
     converter: str,
     encoder: str | None,
@@ -44,9 +49,9 @@ def check(
 ) -> None:
     """Show what each layer of a model becomes, or what is wrong with it.
 
-    MODEL is an .h5 or .keras file. All violations of the profile are printed to stderr in layer order, with what
-    mends them, and the exit code is then 1; where there is none, so is all that no connection or neuron can be. A
-    model that is approved here converts with the same options, unless its calibration data leave a layer silent or
+    MODEL is an .h5 or .keras file. Everything that stands against a conversion is printed to stderr, one entry
+    for each kind of problem, then the command that admits what options can admit; the exit code is then 1. A model
+    that is approved here converts with the same options, unless its calibration data leave a layer silent or
     without a grid.
     """
     head = {"model": model.name, "converter": converter, "allow": list(allow)}
@@ -55,20 +60,46 @@ def check(
         graph = as_graph(model)
         coder = None if encoder is None else encoder_of(encoder, {})
         recipe = recipe_of(method, coder, allow, lowering_of(lowering), readout)
-        lowered = check_and_lower(graph, recipe, thorough=True)
+        legality = legalise(graph, recipe)
     except KgennError as error:
         if as_json:
-            print_json({**head, "ok": False, "diagnostics": [d.to_dict() for d in error.diagnostics]})
+            print_json(_refused(head, error.diagnostics))
         raise
-    written = rewritten(lowered, recipe.lowering)
-    fates = plan(graph, written)
-    if as_json:
+    if legality.problems:
+        if as_json:
+            print_json({**_refused(head, legality.problems), "features": list(mended_by(legality.problems))})
+        print_diagnostics(legality.problems)
+        _print_remedy(model, legality.problems, recipe, converter)
+        context.exit(EXIT_USER)
+    _print_plan(graph, legality, head if as_json else None, converter)
+
+
+def _refused(head: dict[str, Any], problems: Sequence[Diagnostic]) -> dict[str, Any]:
+    return {**head, "ok": False, "diagnostics": [problem.to_dict() for problem in problems]}
+
+
+def _print_remedy(model: Path, problems: Sequence[Diagnostic], recipe: Recipe, converter: str) -> None:
+    """Print the command that admits what options can admit, and what no option does."""
+    features = mended_by(problems)
+    rest = sum(not mended_by([problem]) for problem in problems)
+    if features:
+        words = ["kgenn", "check", str(model), "--converter", converter]
+        words += [word for feature in sorted({*recipe.allow, *features}) for word in ("--allow", feature)]
+        print_hint(f"admit what options admit: {shlex.join(words)}")
+    if features and rest:
+        print_hint(f"{rest} of the problems above need a change of the model or of other options")
+
+
+def _print_plan(graph: Graph, legality: Legality, head: dict[str, Any] | None, converter: str) -> None:
+    """Print what each layer becomes, as one object where there is a head for it."""
+    fates, notes = plan(graph, legality.written), legality.exact.notes
+    if head is not None:
         layers = [{"layer": f.layer, "shape": list(f.shape), "becomes": f.becomes} for f in fates]
-        print_json({**head, "ok": True, "diagnostics": [], "layers": layers, "notes": list(lowered.notes)})
+        print_json({**head, "ok": True, "diagnostics": [], "layers": layers, "notes": list(notes)})
         return
     print_table(("layer", "output shape", "becomes"), [(f.layer, times(f.shape), f.becomes) for f in fates])
-    print_notes(lowered.notes)
-    print_line(_summary(graph, written, fates, converter))
+    print_notes(notes)
+    print_line(_summary(graph, legality.written, fates, converter))
 
 
 def _summary(graph: Graph, lowered: Graph, fates: tuple[Fate, ...], converter: str) -> str:

@@ -38,7 +38,7 @@ from kgenn.cli.options import (
     split_flag,
     timesteps_of,
 )
-from kgenn.conversion.convert import check_and_lower
+from kgenn.conversion.legality import legalise
 from kgenn.conversion.recipe import Recipe
 from kgenn.convert_model import Converted, convert_model
 from kgenn.data import Data
@@ -169,7 +169,7 @@ def convert(request: Request, report: Report) -> tuple[Converted, Data]:
         KgennError: with every reason why the model does not convert before anything else.
     """
     graph, recipe = as_graph(request.model), request.recipe
-    check_and_lower(graph, recipe)
+    legalise(graph, recipe).accepted()
     more = APART if request.check else 0
     data = read_samples(request.calibration, request.split, request.samples + more)
     data = scaled(data, graph.input_shape, request.scale, None, request.calibration)

@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
-from kgenn.diagnostics import Diagnostic, Severity, fail
+from kgenn.diagnostics import Diagnostic, Severity, fail, grouped
 
 # Columns of tables in a file or a pipe.
 WIDTH = 160
@@ -60,11 +60,17 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 
 def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
-    """Print diagnostics to stderr; on a terminal the code of an error is red, that of a warning yellow."""
-    for diagnostic in dict.fromkeys(diagnostics):  # a layer that is used twice is found twice
+    """Print each kind of diagnostic to stderr; on a terminal an error's code is red, a warning's yellow."""
+    for diagnostic in grouped(diagnostics):
         head, bracket, rest = clean(str(diagnostic)).partition("]")
         with suppress(OSError):  # the exit code tells it too
             click.echo(click.style(head + bracket, fg=COLOURS[diagnostic.severity], bold=True) + rest, err=True)
+
+
+def print_hint(text: str) -> None:
+    """Print to stderr what to do about the diagnostics before it."""
+    with suppress(OSError):
+        click.echo(clean(text), err=True)
 
 
 def print_notes(notes: Iterable[str]) -> None:

@@ -122,7 +122,10 @@ lowering_flags: Decorator[Any] = flags({"lowering": LoweringOptions}, "Lowering"
 search_flags: Decorator[Any] = flags({"search": Search}, f"Search, with --timesteps {AUTO}")
 run_flags: Decorator[Any] = flags({"run": RunOptions})
 allow_flag = click.option(
-    "--allow", multiple=True, metavar="FEATURE", help="Admit a feature; see kgenn list features."
+    "--allow",
+    multiple=True,
+    metavar="FEATURE",
+    help="Admit a feature, or all; see kgenn list features.",
 )
 json_flag = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 overwrite_flag = click.option(

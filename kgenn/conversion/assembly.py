@@ -15,7 +15,7 @@ from math import prod
 
 import numpy as np
 
-from kgenn.conversion.base import Converter, Settings
+from kgenn.conversion.base import Converter, Recall, Settings, anew
 from kgenn.conversion.compose import compose
 from kgenn.conversion.grid import LARGEST_READOUT_UNIT, LARGEST_UNIT, Gridded, Inflow, to_grid
 from kgenn.conversion.incoming import Incoming, incoming, population_name
@@ -63,6 +63,7 @@ class Assembler:
         num_timesteps: T.
         seed: of the encoder's random numbers.
         moments: of the values of each population's node on the calibration set.
+        recall: keeps what of connections had to be searched for.
     """
 
     graph: Graph
@@ -73,6 +74,7 @@ class Assembler:
     num_timesteps: int
     seed: int
     moments: Mapping[str, Moments] = field(default_factory=dict)
+    recall: Recall = anew
 
     @property
     def spike_range(self) -> tuple[int, int]:
@@ -152,7 +154,7 @@ class Assembly:
         name, shape = population_name(a.graph, node.name), a.graph.shapes[node.name]
         scale = np.asarray(self.scales[node.name], np.float64)
         shift = self.settings.shifts.get(node.name)
-        coming = incoming(a.graph, self.scales, node.inputs[0], name, shift)
+        coming = incoming(a.graph, self.scales, node.inputs[0], name, shift, a.recall)
         # parameters are up to the unit times the worth of a spike train; they too must be exact in float32
         largest = min(LARGEST_UNIT, EXACT // (2 * self.constants))
         gridded = self.on_grid(name, coming, np.broadcast_to(scale, shape).ravel(), largest, spiking=True)
@@ -174,9 +176,9 @@ class Assembly:
 
     def accumulating(self, node: str, neuron: NeuronModel) -> Made:
         """Return the readout that integrates a node's value, with what goes into it."""
-        graph = self.assembler.graph
+        graph, recall = self.assembler.graph, self.assembler.recall
         name = f"{node}/readout" if is_population(graph.by_name[node]) else node
-        coming = incoming(graph, self.scales, node, name, self.settings.shifts.get(node))
+        coming = incoming(graph, self.scales, node, name, self.settings.shifts.get(node), recall)
         # the largest possible current is one unit, whatever the logits' range
         scale = np.asarray(max(float(np.max(coming.magnitude)), 1e-30))
         gridded = self.on_grid(name, coming, scale, LARGEST_READOUT_UNIT, spiking=False)

@@ -1,29 +1,30 @@
 """Compose a chain of linear layers into one connectivity: pool, convolution, dense, one-to-one, or sparse.
 
 Chains that trained networks have keep their structure: pool → conv, pool → dense, concatenate → conv,
-shuffled channels → conv, conv → scale, conv → pool, depthwise → pointwise. Any other chain is probed with one unit
-vector for each source neuron and becomes a sparse matrix; it is right for every linear layer, and only larger.
+shuffled channels → conv, conv → scale, conv → pool, depthwise → pointwise. Of any other chain kgenn
+searches what each source value reaches, layer by layer, for a sparse matrix; that is right for every linear layer,
+and only larger.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
 
+from kgenn.conversion.base import Recall, anew
 from kgenn.conversion.paths import Path
-from kgenn.diagnostics import Diagnostic, KgennError, fail
+from kgenn.diagnostics import Diagnostic, KgennError
 from kgenn.ir import windows
 from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
-from kgenn.ir.graph import Array, Layer, Shape
+from kgenn.ir.graph import Array, Layer, Reach, Shape
 from kgenn.layers import affine, conv, dense, pointwise, pooling, shape
 
 # Synapses of the largest sparse matrix that is built; 12 bytes each.
 MOST_SYNAPSES = 200_000_000
-# Entries of the largest matrix that is searched for them, one by one: some minutes.
-MOST_ENTRIES = 1 << 36
+# Contributions of source values that are followed at once, about.
+MOST_REACHED = 4_000_000
 
 
 class Unstructured(Exception):
@@ -86,37 +87,21 @@ class Body:
     shape: Shape
 
 
-def compose(path: Path, where: str) -> tuple[SumPool | None, Connectivity]:
+def compose(path: Path, where: str, recall: Recall = anew) -> tuple[SumPool | None, Connectivity]:
     """Return the connection's pooling stage and connectivity, weights in float64.
 
     Args:
         path: the chain.
         where: the target layer, for messages.
+        recall: keeps what had to be searched for.
 
     Raises:
         KgennError: KG301 where the synapses are too many.
     """
     found = structured(path)
-    return (None, probe(path, where)) if found is None else found
-
-
-def oversized(path: Path, where: str, thorough: bool) -> Iterator[Diagnostic]:
-    """Yield why `compose` would refuse a chain.
-
-    Args:
-        thorough: search for synapses where there may be too many; else only the size of the matrix counts.
-    """
-    if structured(path) is not None:
-        return
-    shape = path.shape
-    for layer in path.layers:
-        shape = layer.output_shape(shape)
-    entries = prod(path.shape) * prod(shape)
-    if entries > MOST_ENTRIES or (thorough and entries > MOST_SYNAPSES):
-        try:
-            probe(path, where)
-        except KgennError as error:
-            yield from error.diagnostics
+    if found is not None:
+        return found
+    return None, recall(("searched", path.shape, path.layers), lambda: searched(path, where))
 
 
 def structured(path: Path) -> tuple[SumPool | None, Connectivity] | None:
@@ -166,9 +151,7 @@ def _extend_head(head: Head, layer: Layer) -> Head | Body:
 
 def _moved(head: Head, layer: shape.Moving) -> Head:
     """Follow where each own value goes: positions are moved as the layer would move values."""
-    marked = np.arange(prod(head.shape), dtype=np.float64)
-    # places are counted from 1 so that the zeros a slot adds are told from them
-    flat = layer.forward((marked + 1).reshape(1, *head.shape)).ravel().astype(np.int64) - 1
+    flat = layer.sources(head.shape)
     owned = np.flatnonzero(flat >= 0)
     place = np.empty(prod(head.shape), np.int64)
     place[flat[owned]] = owned
@@ -358,29 +341,56 @@ def _pair(values: Shape) -> Shape:
     return (1, *values) if len(values) == 1 else tuple(values)
 
 
-def probe(path: Path, where: str) -> Sparse:
-    """Return the matrix of any linear chain, from its response to each unit vector."""
+def too_many_synapses(where: str) -> Diagnostic:
+    """Return the refusal of a matrix that is too large to build."""
+    what = f"the layers before it need a matrix of over {MOST_SYNAPSES:,} synapses"
+    return Diagnostic("KG301", where, what, "put a ReLU between linear layers that follow one another")
+
+
+def searched(path: Path, where: str) -> Sparse:
+    """Return the matrix of any linear chain: what each source value reaches, layer by layer.
+
+    Time and memory are linear in the contributions that are met on the way.
+
+    Raises:
+        KgennError: KG301 where the synapses are too many.
+    """
     size = prod(path.shape)
-
-    def respond(x: Array) -> Array:
-        for layer in path.layers:
-            x = layer.forward(x)
-        return x.reshape(len(x), -1)
-
-    rest = respond(np.zeros((1, *path.shape)))
-    if size * rest.size > MOST_ENTRIES:
-        raise fail("KG301", where, f"the layers before it need a matrix of {size:,} by {rest.size:,} entries")
     counts, indices, weights = [], [], []
-    step, total = max(1, 4_000_000 // max(size, rest.shape[1])), 0
-    for start in range(0, size, step):
-        units = np.eye(min(step, size - start), size, start).reshape(-1, *path.shape)
-        response = respond(units) - rest
-        rows, columns = np.nonzero(response)
-        counts.append(np.bincount(rows, minlength=len(units)))
-        indices.append(columns.astype(np.int32))
-        weights.append(response[rows, columns])
-        total += len(rows)
+    start, step, total, targets = 0, min(size, 64), 0, 1
+    while start < size:
+        found, targets = _reached(path, np.arange(start, min(start + step, size)))
+        counts.append(np.bincount(found.rows, minlength=min(step, size - start)))
+        indices.append(found.targets.astype(np.int32))
+        weights.append(found.factors)
+        total += len(found.rows)
         if total > MOST_SYNAPSES:
-            raise fail("KG301", where, f"the layers before it need a matrix of over {MOST_SYNAPSES:,} synapses")
+            raise KgennError([too_many_synapses(where)])
+        start += step
+        step = max(1, min(MOST_REACHED * step // max(len(found.rows), 1), 4 * step))
     indptr = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
-    return Sparse(np.concatenate(weights), indptr, np.concatenate(indices), rest.shape[1])
+    return Sparse(np.concatenate(weights), indptr, np.concatenate(indices), targets)
+
+
+def _reached(path: Path, sources: Array) -> tuple[Reach, int]:
+    """Return what some source values reach at the end of a chain, sorted, and the size of the end."""
+    state, shape = Reach(np.arange(len(sources)), sources, np.ones(len(sources))), path.shape
+    for layer in path.layers:
+        step = layer.reach(shape, state.targets)
+        shape = layer.output_shape(shape)
+        state = _merged(
+            Reach(state.rows[step.rows], step.targets, state.factors[step.rows] * step.factors), prod(shape)
+        )
+    return state, prod(shape)
+
+
+def _merged(reach: Reach, size: int) -> Reach:
+    """Add up the contributions of one value to one target, and sort them by both."""
+    key = reach.rows * size + reach.targets
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    first = np.flatnonzero(np.diff(key, prepend=-1))
+    factors = np.add.reduceat(reach.factors[order], first) if len(first) else reach.factors
+    some = factors != 0
+    rows, targets = np.divmod(key[first][some], size)
+    return Reach(rows, targets, factors[some])

@@ -46,6 +46,21 @@ FEATURES: dict[str, Feature] = {
 }
 
 
+# Stands for every feature.
+ALL = "all"
+
+
+def admitted(allow: Collection[str]) -> tuple[str, ...]:
+    """Return names of features with "all" written out."""
+    return tuple(FEATURES) if ALL in allow else tuple(allow)
+
+
+def mended_by(problems: Collection[Diagnostic]) -> tuple[str, ...]:
+    """Return the features that some problems ask for, in the order of `FEATURES`."""
+    codes = {problem.code for problem in problems}
+    return tuple(name for name, feature in FEATURES.items() if feature.code in codes)
+
+
 def violations(graph: Graph, converter: Converter, allow: Collection[str]) -> list[Diagnostic]:
     """Return everything in a graph, as read, that the profile does not admit, in layer order.
 
@@ -77,13 +92,12 @@ def known_features(allow: Collection[str]) -> None:
     """Raise KG401 for a name in `allow` that is no feature."""
     for name in allow:
         if name not in FEATURES:
-            raise fail("KG401", f"--allow {name}", "unknown feature", known_names(name, FEATURES))
+            raise fail("KG401", f"--allow {name}", "unknown feature", known_names(name, (*FEATURES, ALL)))
 
 
 def features_of(graph: Graph, converter: Converter) -> tuple[str, ...]:
     """Return what a model has beyond the strict profile, as `--allow` names it, in order."""
-    codes = {violation.code for violation in violations(graph, converter, ())}
-    return tuple(sorted(name for name, feature in FEATURES.items() if feature.code in codes))
+    return tuple(sorted(mended_by(violations(graph, converter, ()))))
 
 
 def _features(graph: Graph, node: Node) -> Iterator[tuple[str, str]]:

@@ -10,21 +10,18 @@ import numpy as np
 
 from kgenn.conversion.assembly import assembler_of
 from kgenn.conversion.base import Calibration, Recall, Settings, Simulate, anew
-from kgenn.conversion.constraints import violations
 from kgenn.conversion.input_ranges import input_ranges, with_input_ranges
-from kgenn.conversion.legality import refusals
+from kgenn.conversion.legality import legalise, spikes_before_data
 from kgenn.conversion.max_pool import most_sources
 from kgenn.conversion.moments import moments
 from kgenn.conversion.outputs import host_activations
 from kgenn.conversion.outside import settings_of
 from kgenn.conversion.recipe import Recipe
 from kgenn.conversion.rewriting import rewritten
-from kgenn.diagnostics import KgennError, fail
+from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network
-from kgenn.passes import lower
 from kgenn.passes.max_pool import split_max_pools
-from kgenn.passes.readout import fit_readout
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,25 +41,6 @@ class Conversion:
     lowered: Graph
     settings: Settings
     rounding: Mapping[str, float]
-
-
-def check_and_lower(graph: Graph, recipe: Recipe, thorough: bool = False) -> Graph:
-    """Return the lowered graph of a model that converts, smooth activations and signed poolings still in it.
-
-    Args:
-        thorough: see `kgenn.conversion.legality.refusals`.
-
-    Raises:
-        KgennError: every violation of the profile, in layer order; else all that no connection or neuron can be.
-    """
-    found = violations(graph, recipe.converter, recipe.allow)
-    if found:
-        raise KgennError(found)
-    lowered = fit_readout(lower(graph, recipe.lowering), recipe.readout)
-    refused = refusals(rewritten(lowered, recipe.lowering), recipe.converter, recipe.encoder, thorough)
-    if refused:
-        raise KgennError(refused)
-    return lowered
 
 
 def convert_graph(
@@ -85,30 +63,31 @@ def convert_graph(
         KgennError: KG2xx to KG4xx.
     """
     converter, encoder, readout = recipe.converter, recipe.encoder, recipe.readout
-    exact = check_and_lower(graph, recipe)
+    # keys have what the graph that they are of depends on
+    key = (converter.name, encoder, recipe.allow, recipe.lowering, readout)
+    exact: Graph = recall((*key, "exact"), lambda: legalise(graph, recipe, recall).accepted())
     if num_timesteps < 1:
         raise fail("KG401", "timesteps", f"is {num_timesteps}; at least 1 is needed")
     converter.check(num_timesteps)
     calibration = _checked(calibration, exact)
+    pooled_input = spikes_before_data(recipe).pooled_input
     lowered: Graph = recall(
-        (recipe.lowering, readout, "rewritten"), lambda: rewritten(exact, recipe.lowering, calibration)
+        (*key, "rewritten"), lambda: rewritten(exact, recipe.lowering, pooled_input, calibration)
     )
-    ranges: Array = recall(
-        (recipe.lowering, readout, encoder.code, "ranges"), lambda: input_ranges(lowered, calibration, encoder)
-    )
+    ranges: Array = recall((*key, "ranges"), lambda: input_ranges(lowered, calibration, encoder))
     lowered = with_input_ranges(lowered, ranges)
     assembler = assembler_of(lowered, converter, encoder, calibration, num_timesteps, recipe.seed)
     fan_in = most_sources(assembler.spike_range)
-    assembler = replace(assembler, graph=split_max_pools(lowered, fan_in))
+    assembler = replace(assembler, graph=split_max_pools(lowered, fan_in), recall=recall)
 
-    def of_graph(key: Hashable, compute: Callable[[], Any]) -> Any:
-        return recall((recipe.lowering, readout, fan_in, tuple(ranges), key), compute)
+    def of_graph(what: Hashable, compute: Callable[[], Any]) -> Any:
+        return recall((*key, fan_in, tuple(ranges), what), compute)
 
     assembler = replace(assembler, moments=moments(assembler.graph, calibration, of_graph))
     learnt_from = Calibration(assembler.graph, calibration, num_timesteps, assembler.up_to, simulate, of_graph)
     steps = num_timesteps if converter.depends_on_timesteps else None
-    key = (converter, encoder, steps, recipe.seed)
-    settings: Settings = of_graph(key, lambda: settings_of(converter, learnt_from))
+    chosen = (converter, encoder, steps, recipe.seed)
+    settings: Settings = of_graph(chosen, lambda: settings_of(converter, learnt_from))
     draft = assembler.network(settings, readout)
     network = replace(draft.network, output_activations=host_activations(assembler.graph))
     return Conversion(network, exact, assembler.graph.noted(*settings.notes), settings, draft.rounding)

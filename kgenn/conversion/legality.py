@@ -1,7 +1,7 @@
-"""The end of lowering: whether connections and neurons can be everything that a lowered graph has left.
+"""The end of lowering: whether a model is within the profile, and neurons and connections can be all that it has.
 
-The verdict needs no calibration data. `kgenn check` and a conversion both ask for it here, before anything else is
-computed, so that a check approves what a conversion takes, and nothing else.
+The verdict needs no calibration data. `kgenn check`, the inspector and a conversion all read the same value, so
+that a check approves what a conversion takes, and nothing else.
 """
 
 from __future__ import annotations
@@ -12,17 +12,23 @@ from math import prod
 
 import numpy as np
 
-from kgenn.conversion.base import Converter
-from kgenn.conversion.compose import oversized
+from kgenn.conversion.base import Converter, Recall, anew
+from kgenn.conversion.compose import MOST_SYNAPSES, compose, too_many_synapses
+from kgenn.conversion.constraints import violations
 from kgenn.conversion.max_pool import most_sources
 from kgenn.conversion.paths import excess_of_paths, nonlinear, paths_into, region
-from kgenn.diagnostics import Diagnostic
-from kgenn.encoders.base import Encoder
+from kgenn.conversion.recipe import Recipe
+from kgenn.conversion.rewriting import rewritten
+from kgenn.diagnostics import Diagnostic, KgennError
+from kgenn.ir.connectivity import Sparse
 from kgenn.ir.graph import Graph, Input, Node
 from kgenn.ir.network import InputCoding
 from kgenn.layers.pooling import MaxPool
 from kgenn.layers.populations import is_population
+from kgenn.passes import lower
 from kgenn.passes.max_pool import split_max_pools
+from kgenn.passes.offsets import PooledInput
+from kgenn.passes.readout import fit_readout
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,11 @@ class Spikes:
     signed: bool
 
     @property
+    def pooled_input(self) -> PooledInput:
+        """Return where neurons can pool the input itself."""
+        return "never" if self.analog else "unpadded" if self.signed else "always"
+
+    @property
     def range(self) -> tuple[int, int]:
         """Return the least and the largest value of a spike."""
         return self.low, self.high
@@ -53,16 +64,61 @@ def spikes_of(converter: Converter, coding: InputCoding, num_timesteps: int) -> 
     return Spikes(min(low, -1) if signed else low, high, coding.analog, signed)
 
 
-def refusals(graph: Graph, converter: Converter, encoder: Encoder, thorough: bool) -> tuple[Diagnostic, ...]:
-    """Return why a lowered graph is no network, in layer order; empty where it is one.
+@dataclass(frozen=True, eq=False)
+class Legality:
+    """A lowered graph and the verdict on it, which needs no calibration data.
+
+    Attributes:
+        exact: lowered, its end fitted to the readout, smooth activations and poolings of both signs still in it.
+        written: the same as ReLUs, maxima and linear layers; widths of pieces and shifts are assumed.
+        problems: why it is no network, in layer order; empty where it is one.
+    """
+
+    exact: Graph
+    written: Graph
+    problems: tuple[Diagnostic, ...]
+
+    def accepted(self) -> Graph:
+        """Return the lowered graph of a model that converts; raise every problem of any other."""
+        if self.problems:
+            raise KgennError(self.problems)
+        return self.exact
+
+
+def legalise(graph: Graph, recipe: Recipe, recall: Recall = anew) -> Legality:
+    """Lower a graph as read from a file, and judge it: here, and nowhere else.
+
+    Everything that the profile does not admit is found, and everything that no connection or neuron can be, where
+    the profile has nothing to say of the layer.
 
     Args:
-        graph: lowered, its end fitted to the readout.
-        thorough: count the synapses of connections that are searched for one by one, which takes as long as
-            converting them. A conversion leaves that to itself: it counts while it makes them.
+        recall: keeps what of connections had to be searched for.
+
+    Raises:
+        KgennError: where options do not go together.
     """
-    steps = converter.default_timesteps
-    spikes = spikes_of(converter, encoder.coding(np.zeros((1, 1), np.float32), steps), steps)
+    found = violations(graph, recipe.converter, recipe.allow)
+    if any(problem.code == "KG209" for problem in found):
+        return Legality(graph, graph, tuple(found))
+    try:
+        exact = fit_readout(lower(graph, recipe.lowering), recipe.readout)
+    except KgennError as error:
+        return Legality(graph, graph, (*found, *error.diagnostics))
+    spikes = spikes_before_data(recipe)
+    written = rewritten(exact, recipe.lowering, spikes.pooled_input)
+    named = {problem.where for problem in found}
+    refused = refusals(written, recipe.converter, spikes, recall)
+    return Legality(exact, written, (*found, *(problem for problem in refused if problem.where not in named)))
+
+
+def spikes_before_data(recipe: Recipe) -> Spikes:
+    """Return the spikes of a recipe's networks as far as they are known without calibration data."""
+    steps = recipe.converter.default_timesteps
+    return spikes_of(recipe.converter, recipe.encoder.coding(np.zeros((1, 1), np.float32), steps), steps)
+
+
+def refusals(graph: Graph, converter: Converter, spikes: Spikes, recall: Recall) -> tuple[Diagnostic, ...]:
+    """Return why a graph of ReLUs, maxima and linear layers is no network, in layer order; empty if it is one."""
     whole = split_max_pools(graph, most_sources(spikes.range))
     found, ends = list(converter.refusals(whole)), tuple(_ends(whole))
     for node in whole.nodes:
@@ -72,7 +128,7 @@ def refusals(graph: Graph, converter: Converter, encoder: Encoder, thorough: boo
     bent = [p for node in whole.nodes if node.name in linear and (p := nonlinear(node)) is not None]
     found.extend(bent)
     if not bent:
-        found.extend(problem for end in ends for problem in _path_refusals(whole, end, thorough))
+        found.extend(_path_refusals(whole, ends, recall))
     return tuple(dict.fromkeys(found))
 
 
@@ -107,10 +163,20 @@ def _ends(graph: Graph) -> Iterator[str]:
     yield output
 
 
-def _path_refusals(graph: Graph, end: str, thorough: bool) -> Iterator[Diagnostic]:
-    problem = excess_of_paths(graph, end)
-    if problem is not None:
-        yield problem
-        return
-    for path in paths_into(graph, end):
-        yield from oversized(path, graph.by_name[end].origin or end, thorough)
+def _path_refusals(graph: Graph, ends: tuple[str, ...], recall: Recall) -> Iterator[Diagnostic]:
+    total = 0
+    for end in ends:
+        where = graph.by_name[end].origin or end
+        problem = excess_of_paths(graph, end)
+        if problem is not None:
+            yield problem
+            continue
+        try:
+            composed = (compose(path, where, recall)[1] for path in paths_into(graph, end))
+            total += sum(c.num_synapses for c in composed if isinstance(c, Sparse))
+        except KgennError as error:
+            yield from error.diagnostics
+            continue
+        if total > MOST_SYNAPSES:
+            yield too_many_synapses(where)
+            return

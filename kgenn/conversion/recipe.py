@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from kgenn.config import values_of
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.base import Converter
+from kgenn.conversion.constraints import admitted
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.diagnostics import fail, known_names
 from kgenn.encoders import ENCODERS, encoders_of
@@ -74,7 +75,7 @@ def recipe_of(
 
     Args:
         converter, encoder: with their options, or a name, which stands for default options.
-        allow: features, or the only one.
+        allow: features, or the only one; "all" stands for every one.
 
     Raises:
         KgennError: as `Recipe`; KG401 for what is no converter or encoder.
@@ -83,7 +84,7 @@ def recipe_of(
     return Recipe(
         converter=method,
         encoder=_named(encoder or method.default_encoder, lambda given: isinstance(given, Encoder), ENCODERS),
-        allow=(allow,) if isinstance(allow, str) else tuple(allow),
+        allow=admitted((allow,) if isinstance(allow, str) else allow),
         lowering=lowering or LoweringOptions(),
         readout=readout or method.readouts[0],
         seed=seed,

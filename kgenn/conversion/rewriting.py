@@ -13,7 +13,7 @@ import numpy as np
 from kgenn.conversion.activations import values_of
 from kgenn.ir.graph import Array, Graph
 from kgenn.layers.activation import Activation
-from kgenn.passes.offsets import shift_signed_pools, signed_pools
+from kgenn.passes.offsets import PooledInput, shift_signed_pools, signed_pools
 from kgenn.passes.options import LoweringOptions
 from kgenn.passes.pieces import in_pieces
 from kgenn.passes.values import Values, assumed
@@ -23,24 +23,27 @@ MOST_SAMPLES = 512
 MOST_VALUES = 200_000
 
 
-def rewritten(graph: Graph, options: LoweringOptions, calibration: Array | None = None) -> Graph:
+def rewritten(
+    graph: Graph, options: LoweringOptions, pooled_input: PooledInput, calibration: Array | None = None
+) -> Graph:
     """Return a lowered graph with everything inside it written as ReLUs, maxima and linear layers.
 
     Args:
+        pooled_input: where neurons can pool the input itself.
         calibration: shape (N, *input shape); without it only the structure is right.
 
     Raises:
         KgennError: KG402 where a value is not finite.
     """
     activations = [node.inputs[0] for node in graph.nodes if isinstance(node.layer, Activation)]
-    wanted = frozenset((*activations, *signed_pools(graph)))
+    wanted = frozenset((*activations, *signed_pools(graph, pooled_input)))
     if not wanted:
         return graph
     if calibration is None:
         values: Mapping[str, Values] = {name: assumed(graph.shapes[name][-1]) for name in wanted}
     else:
         values = measured(graph, wanted, calibration[:MOST_SAMPLES])
-    return shift_signed_pools(in_pieces(graph, values, options.pieces), values)
+    return shift_signed_pools(in_pieces(graph, values, options.pieces), values, pooled_input)
 
 
 def measured(graph: Graph, wanted: frozenset[str], samples: Array) -> dict[str, Values]:

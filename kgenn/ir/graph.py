@@ -21,6 +21,39 @@ Shape = tuple[int, ...]
 
 # Values computed at once over the samples of a batch, of all layers: 1 GiB in float32.
 MOST_AT_ONCE = 1 << 28
+# Values of unit vectors, and of responses to them, that are computed at once.
+MOST_PROBED = 1 << 22
+
+
+@dataclass(frozen=True, eq=False)
+class Reach:
+    """What some values add to an output, contribution by contribution.
+
+    Attributes:
+        rows: which of the values each comes from, shape (m,), int64, in any order.
+        targets: the position in the output, flat, shape (m,), int64.
+        factors: shape (m,), float64.
+    """
+
+    rows: Array
+    targets: Array
+    factors: Array
+
+
+def runs(lengths: Array) -> tuple[Array, Array]:
+    """Return the number of the run and the place in it of each element of runs of the given lengths."""
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    return rows, np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+
+
+def joined(parts: Sequence[Reach]) -> Reach:
+    """Return all contributions of some parts."""
+    if not parts:
+        return Reach(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+    rows, targets, factors = (
+        np.concatenate(arrays) for arrays in zip(*((p.rows, p.targets, p.factors) for p in parts), strict=True)
+    )
+    return Reach(rows, targets, factors)
 
 
 class Layer(ABC):
@@ -59,6 +92,28 @@ class Layer(ABC):
         output.
         """
         return ((self,),)
+
+    def reach(self, shape: Shape, positions: Array) -> Reach:
+        """Return what single input values add to the output of a linear layer of one input.
+
+        Every linear layer has this one, which computes the layer on unit vectors; one that knows better overrides
+        it.
+
+        Args:
+            shape: of the input.
+            positions: of the values, flat, shape (n,), int64.
+        """
+        rest = self.forward(np.zeros((1, *shape)))
+        found: list[Reach] = []
+        step = max(1, MOST_PROBED // max(prod(shape), rest.size))
+        for start in range(0, len(positions), step):
+            chosen = positions[start : start + step]
+            units = np.zeros((len(chosen), prod(shape)))
+            units[np.arange(len(chosen)), chosen] = 1.0
+            response = (self.forward(units.reshape(-1, *shape)) - rest).reshape(len(chosen), -1)
+            rows, targets = np.nonzero(response)
+            found.append(Reach(rows + start, targets, response[rows, targets]))
+        return joined(found)
 
     def features(self) -> Iterator[tuple[str, str]]:
         """Yield what the layer has beyond the strict profile: the feature's name, and what was found."""

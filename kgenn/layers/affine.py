@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from kgenn.ir.graph import Array
+from kgenn.ir.graph import Array, Reach, Shape
 from kgenn.layers.activation import Elementwise
 
 
@@ -25,6 +25,10 @@ class Affine(Elementwise):
     def features(self) -> Iterator[tuple[str, str]]:
         if self.scale_shift()[1].any():
             yield "bias", "adds an offset inside the network"
+
+    def reach(self, shape: Shape, positions: Array) -> Reach:
+        scale = np.broadcast_to(self.scale_shift()[0], shape).ravel()[positions]
+        return Reach(np.arange(len(positions)), positions, scale)
 
     def forward(self, *inputs: Array) -> Array:
         (x,) = inputs

@@ -9,9 +9,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from kgenn.ir.graph import Array, Layer, Shape
+from kgenn.ir.graph import Array, Layer, Reach, Shape
 from kgenn.ir.windows import Padding, Pads, pads_of, window_counts, windows
 from kgenn.ir.words import padding_words, times
+from kgenn.layers.reaches import through_windows
 
 PATCH_BYTES = 8 << 20  # patches multiplied at once: about what stays in a core's cache
 
@@ -92,6 +93,14 @@ class Conv(Layer):
             kernel = self.kernel[..., group * out : (group + 1) * out].reshape(-1, out).astype(y.dtype)
             patches = view[..., group * per_group : (group + 1) * per_group].reshape(-1, len(kernel))
             y[..., group * out : (group + 1) * out] = (patches @ kernel).reshape(*y.shape[:-1], out)
+
+    def reach(self, shape: Shape, positions: Array) -> Reach:
+        size, per_group = self.size, self.kernel.shape[-2]
+        kernel = self.kernel.reshape(*size, per_group, self.groups, -1)
+        kernel = np.moveaxis(kernel, -2, -3)
+        *counts, _ = self.output_shape(shape)
+        pads = self.pads(shape[:-1])
+        return through_windows(kernel, shape, tuple(counts), self.strides, self.dilation, pads, positions)
 
     def macs(self, *inputs: Shape) -> int:
         return prod(self.output_shape(*inputs)) * prod(self.kernel.shape[:-1])

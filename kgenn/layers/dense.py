@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from kgenn.ir.graph import Array, Layer, Shape
+from kgenn.ir.graph import Array, Layer, Reach, Shape
+from kgenn.layers.reaches import through_channels
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,9 @@ class Dense(Layer):
         (x,) = inputs
         y: Array = x @ self.kernel.astype(x.dtype)
         return y if self.bias is None else y + self.bias.astype(x.dtype)
+
+    def reach(self, shape: Shape, positions: Array) -> Reach:
+        return through_channels(self.kernel[None], shape, positions)
 
     def macs(self, *inputs: Shape) -> int:
         (shape,) = inputs

@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from kgenn.ir.graph import Array, Layer, Shape
+from kgenn.ir.graph import Array, Layer, Reach, Shape
+from kgenn.layers.reaches import through_channels
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,9 @@ class Pointwise(Layer):
         grouped = x.reshape(*x.shape[:-1], groups, before)
         y: Array = np.einsum("...ga,gab->...gb", grouped, self.kernel.astype(x.dtype))
         return y.reshape(len(x), *self.output_shape(x.shape[1:]))
+
+    def reach(self, shape: Shape, positions: Array) -> Reach:
+        return through_channels(self.kernel, shape, positions)
 
     def macs(self, *inputs: Shape) -> int:
         return prod(self.output_shape(*inputs)) * int(self.kernel.shape[1])

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
-from kgenn.ir.graph import Array, Layer, Shape
+from kgenn.ir.graph import Array, Layer, Reach, Shape
 from kgenn.ir.windows import Padding, Pads, pads_of, window_counts, windows
 from kgenn.ir.words import padding_words, times
+from kgenn.layers.reaches import through_windows
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,15 @@ class AveragePool(Pool):
         ones = np.ones((1, *sizes, 1))
         counts: Array = self.view(ones, 0.0).sum(axis=self.window_axes)[0]
         return counts
+
+    def reach(self, shape: Shape, positions: Array) -> Reach:
+        *sizes, channels = shape
+        *counts, _ = self.output_shape(shape)
+        kernel = np.ones((*self.size, channels, 1, 1))
+        pads = self.pads(tuple(sizes))
+        found = through_windows(kernel, shape, tuple(counts), self.strides, self.ones, pads, positions)
+        pixels = self.counts(tuple(sizes)).ravel()[found.targets // channels]
+        return replace(found, factors=found.factors / pixels)
 
     def forward(self, *inputs: Array) -> Array:
         (x,) = inputs

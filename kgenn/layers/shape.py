@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from kgenn.ir.graph import Array, Layer, Shape
+from kgenn.ir.graph import Array, Layer, Reach, Shape, runs
 from kgenn.ir.words import padding_words
 
 
@@ -18,6 +18,20 @@ class Moving(Layer):
 
     linear: ClassVar[bool] = True
     keeps_sign: ClassVar[bool] = True
+
+    def sources(self, shape: Shape) -> Array:
+        """Return for each output position, flat, the input position that its value is from; −1 where it is 0."""
+        # positions are counted from 1 so that zeros are told from them
+        marked = np.arange(1, prod(shape) + 1, dtype=np.float64).reshape(1, *shape)
+        return self.forward(marked).ravel().astype(np.int64) - 1
+
+    def reach(self, shape: Shape, positions: Array) -> Reach:
+        sources = self.sources(shape)
+        order = np.argsort(sources, kind="stable")
+        starts, stops = (np.searchsorted(sources[order], positions, side) for side in ("left", "right"))
+        rows, steps = runs(stops - starts)
+        targets = order[starts[rows] + steps]
+        return Reach(rows, targets, np.ones(len(rows)))
 
 
 @dataclass(frozen=True, eq=False)

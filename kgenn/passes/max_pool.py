@@ -115,8 +115,8 @@ def split_max_pools(graph: Graph, most_sources: int) -> Graph:
     """Split each max pooling of more than so many values into smaller ones, one after the other.
 
     A window is split along its axes first. Along one axis a window of k = a + b − 1 is a window of a at every
-    position and then a window of b at the old stride; where windows do not overlap and a divides k, a window of
-    a at stride a and then one of k / a.
+    position, padded as the whole was, and then a window of b at the old stride; where windows do not overlap and a
+    divides k, a window of a at stride a and then one of k / a.
     """
 
     def change(node: Node) -> Sequence[Node] | None:
@@ -124,7 +124,8 @@ def split_max_pools(graph: Graph, most_sources: int) -> Graph:
         if not isinstance(layer, MaxPool) or prod(layer.size) <= most_sources:
             return None
         chain, source = [], node.inputs[0]
-        parts = _parts(layer, most_sources)
+        pads = layer.pads(graph.shapes[source][:-1])
+        parts = _parts(replace(layer, padding=pads if any(map(any, pads)) else "valid"), most_sources)
         for number, part in enumerate(parts):
             name = node.name if number == len(parts) - 1 else f"{node.name}/{number}"
             chain.append(Node(name, part, (source,), node.origin))
@@ -160,16 +161,19 @@ def _padding_along(layer: MaxPool, chosen: Callable[[int], bool]) -> Padding | P
 def _along(layer: MaxPool, axis: int, most: int) -> list[MaxPool]:
     size, stride = layer.size[axis], layer.strides[axis]
 
-    def part(window: int, step: int) -> MaxPool:
-        sizes, steps = list(layer.size), list(layer.strides)
+    def first(window: int, step: int) -> MaxPool:
+        """Return what comes first; all padding is its own, and no other axis is strided yet."""
+        sizes, steps = list(layer.size), [1] * len(layer.strides)
         sizes[axis], steps[axis] = window, step
         return MaxPool(tuple(sizes), tuple(steps), layer.padding)
 
-    if layer.padding != "valid":
-        # padding of the parts would not add up to that of the whole
-        return [layer]
+    def rest(window: int, step: int) -> list[MaxPool]:
+        sizes, steps = list(layer.size), list(layer.strides)
+        sizes[axis], steps[axis] = window, step
+        return _parts(MaxPool(tuple(sizes), tuple(steps), "valid"), most)
+
     divisors = [a for a in range(2, most + 1) if size % a == 0]
-    if size == stride and divisors:
+    if size == stride and divisors and layer.padding == "valid":
         a = divisors[-1]
-        return [part(a, a), *_parts(part(size // a, size // a), most)]
-    return [part(most, 1), *_parts(part(size - most + 1, stride), most)]
+        return [first(a, a), *rest(size // a, size // a)]
+    return [first(most, 1), *rest(size - most + 1, stride)]

@@ -8,33 +8,50 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
-from kgenn.ir.graph import Graph, Node
+from kgenn.ir.graph import Graph, Input, Node
 from kgenn.layers.activation import ReLU
 from kgenn.layers.affine import Rescaling
 from kgenn.layers.pooling import MaxPool
 from kgenn.layers.populations import is_population
 from kgenn.passes.values import Values
 
+# Where neurons can pool the input itself: it may send no spikes, or some of both signs, where padding is no zero.
+PooledInput = Literal["always", "unpadded", "never"]
 # Of the range of a channel's maxima, below the least of them.
 MARGIN = 0.1
 
 
-def signed_pools(graph: Graph) -> tuple[str, ...]:
-    """Return the max poolings of a lowered graph that read no population: their values can have both signs."""
+def signed_pools(graph: Graph, pooled_input: PooledInput) -> tuple[str, ...]:
+    """Return the max poolings of a lowered graph that read no population: their values can have both signs.
+
+    Args:
+        pooled_input: where neurons can pool the input itself.
+    """
     pools = (node for node in graph.nodes if isinstance(node.layer, MaxPool))
-    return tuple(pool.name for pool in pools if not is_population(graph.by_name[pool.inputs[0]]))
+    return tuple(pool.name for pool in pools if not _is_direct(graph, pool, pooled_input))
 
 
-def shift_signed_pools(graph: Graph, values: Mapping[str, Values]) -> Graph:
+def _is_direct(graph: Graph, pool: Node, pooled_input: PooledInput) -> bool:
+    """Tell whether neurons can pool what a max pooling reads."""
+    source, layer = graph.by_name[pool.inputs[0]], pool.layer
+    if not isinstance(source.layer, Input) or pooled_input == "always":
+        return is_population(source)
+    assert isinstance(layer, MaxPool)
+    return pooled_input == "unpadded" and not any(map(any, layer.pads(graph.shapes[source.name][:-1])))
+
+
+def shift_signed_pools(graph: Graph, values: Mapping[str, Values], pooled_input: PooledInput) -> Graph:
     """Return a graph whose max poolings read populations.
 
     Args:
         values: of each pooling in `signed_pools`, by its name.
+        pooled_input: see there.
     """
-    signed = signed_pools(graph)
+    signed = signed_pools(graph, pooled_input)
 
     def change(node: Node) -> Sequence[Node] | None:
         if node.name not in signed:

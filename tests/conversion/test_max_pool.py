@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import kgenn
 from kgenn.backends.pipeline import PipelineSimulator
 from kgenn.backends.reference import PopulationRun, ReferenceSimulator
 from kgenn.backends.simulate import simulate
@@ -17,16 +18,16 @@ from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.max_pool import MOST_BITS, most_sources, pool_dynamics, pool_kernel, radix
 from kgenn.conversion.recipe import recipe_of
-from kgenn.diagnostics import KgennError
 from kgenn.encoders import encoders_of
 from kgenn.encoders.base import Encoder
 from kgenn.encoders.direct import Direct
-from kgenn.encoders.poisson import Poisson
 from kgenn.encoders.stage import FewSpikeSignedInput
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import EXACT, InputCoding, InputTransform, Network, Population
 from kgenn.ir.spike_code import CodeName
+from kgenn.ir.windows import Padding
 from kgenn.layers.pooling import MaxPool
+from kgenn.passes.max_pool import split_max_pools
 from networks import ALLOW, ENCODERS, RECIPES, STAGED_ENCODERS, Build, samples
 from recordings import EVERYTHING, METHODS, assert_same, compiled, conversion, inputs_of
 
@@ -171,30 +172,36 @@ def test_negative_values_of_a_signed_input_are_pooled_too(method: str, encoder: 
     assert np.array_equal(worths[pool.name], windows.reshape(8, -1))
 
 
-def refused(graph: Graph, encoder: Encoder, converter: object = None) -> None:
-    chosen = converter or Burst()
-    recipe = recipe_of(chosen, encoder, ALLOW)  # type: ignore[arg-type]
-    with pytest.raises(KgennError) as caught:
-        convert_graph(graph, recipe, samples(graph, 8), 8, simulate)
-    (diagnostic,) = caught.value.diagnostics
-    assert diagnostic.code == "KG301"
-    assert "(MaxPool)" in diagnostic.where
-    assert diagnostic.help
-
-
-def test_a_direct_input_has_no_spikes_to_pool() -> None:
-    refused(of_the_input((2, 2)), Direct())
-
-
-@pytest.mark.parametrize("size", [(1, 10), (12, 1)])
-def test_a_padded_window_that_no_neuron_can_hold_is_refused(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("size", [(1, 10), (12, 1), (9, 9)])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_a_window_that_no_neuron_can_hold_is_split(size: tuple[int, int], padding: Padding) -> None:
     assert prod(size) > most_sources((0, 5))
-    b = Build(f"wide {size}", (6, 6, 2))
-    refused(b.graph(b.classify(b.max_pool(b.conv_relu("input", 3), size, (2, 2), "same"))), Direct())
+    b = Build(f"wide {size}", (14, 13, 2))
+    whole = b.graph(b.max_pool(b.conv_relu("input", 3), size, (2, 3), padding))
+    split = split_max_pools(whole, most_sources((0, 5)))
+    assert len(split.nodes) > len(whole.nodes)
+    x = samples(whole, 5)
+    assert np.array_equal(np.asarray(split.predict(x)), np.asarray(whole.predict(x)))
+    assert kgenn.check(b.graph(b.classify(whole.outputs[0])), Burst(), ALLOW) == []
 
 
 @pytest.mark.parametrize(
-    ("converter", "encoder"), [(None, Poisson(signed=True)), (FewSpike(), FewSpikeSignedInput())]
+    ("size", "padding", "encoder"),
+    [
+        ((2, 2), "valid", Direct()),
+        ((3, 3), "same", Direct()),
+        ((3, 3), "same", FewSpikeSignedInput()),
+        ((3, 3), "valid", FewSpikeSignedInput()),
+    ],
 )
-def test_negative_values_beside_padding_are_refused(converter: object, encoder: Encoder) -> None:
-    refused(of_the_input((3, 3), "same"), encoder, converter)
+def test_an_input_that_neurons_cannot_pool_is_shifted_above_zero(
+    size: tuple[int, int], padding: str, encoder: Encoder
+) -> None:
+    graph = of_the_input(size, padding)
+    x = samples(graph, 60, -1.0, 0.5)
+    network = convert_graph(graph, recipe_of(FewSpike(), encoder, ALLOW), x, 10, simulate).network
+    recording = ReferenceSimulator(network).run(network.drive(x), 0, EVERYTHING)
+    assert_same(recording, compiled(network).run(network.drive(x), 0, EVERYTHING))
+    expected = np.asarray(graph.predict(x))
+    scores = kgenn.compile(network, target="reference").evaluate(x).scores
+    assert np.abs(scores - expected).max() < 0.03 * np.ptp(expected)

@@ -1,0 +1,61 @@
+"""What single values reach through convolutions, poolings, and maps of channels."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+
+from kgenn.ir.graph import Array, Reach, Shape, joined
+from kgenn.ir.windows import Pads
+
+
+def through_channels(kernel: Array, shape: Shape, positions: Array) -> Reach:
+    """Return what values reach through a map of the channels of each pixel.
+
+    Args:
+        kernel: shape (groups, channels before of a group, channels after of a group).
+        shape: of the input, channels last.
+        positions: flat, shape (n,).
+    """
+    groups, before, after = kernel.shape
+    pixel, channel = np.divmod(positions, shape[-1])
+    group, own = np.divmod(channel, before)
+    first = pixel * groups * after + group * after
+    return _each(np.arange(len(positions)), first, kernel[group, own])
+
+
+def through_windows(
+    kernel: Array, shape: Shape, counts: Shape, strides: Shape, dilation: Shape, pads: Pads, positions: Array
+) -> Reach:
+    """Return what values reach through a convolution.
+
+    Args:
+        kernel: shape (*size, groups, channels before of a group, channels after of a group).
+        shape: of the input, (*sizes, channels).
+        counts: the spatial sizes of the output.
+        positions: flat, shape (n,).
+    """
+    rank = len(shape) - 1
+    groups, before, after = kernel.shape[rank:]
+    *pixel, channel = np.unravel_index(positions, shape)
+    group, own = np.divmod(channel, before)
+    found = []
+    for tap in product(*map(range, kernel.shape[:rank])):
+        target = np.zeros(len(positions), np.int64)
+        inside = np.ones(len(positions), bool)
+        for axis in range(rank):
+            place, rest = np.divmod(pixel[axis] + pads[axis][0] - tap[axis] * dilation[axis], strides[axis])
+            inside &= (rest == 0) & (place >= 0) & (place < counts[axis])
+            target = target * counts[axis] + place
+        rows = np.flatnonzero(inside)
+        first = target[rows] * groups * after + group[rows] * after
+        found.append(_each(rows, first, kernel[tap][group[rows], own[rows]]))
+    return joined(found)
+
+
+def _each(rows: Array, first: Array, factors: Array) -> Reach:
+    """Return for each row its factors, to adjacent targets from the first on."""
+    after = factors.shape[1]
+    targets = first[:, None] + np.arange(after)
+    return Reach(np.repeat(rows, after), targets.ravel(), factors.ravel().astype(np.float64))
