@@ -80,7 +80,9 @@ class Calibrated(Converter):
 
     def settings(self, calibration: Calibration) -> Settings:
         graph, samples = calibration.graph, calibration.samples
-        found = least_squares_scales(graph, samples, self.quanta, True, self.channelwise, calibration.recall)
+        found = least_squares_scales(
+            graph, samples, self.quanta, True, self.channelwise, calibration.recall, clipped=False
+        )
         units = channel_units(graph, samples, calibration.recall)
         heard = audible(graph, found, units, "maximum")
         scales = capped(graph, trusted(heard, units, len(samples), clipped=False))

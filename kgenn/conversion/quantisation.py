@@ -4,8 +4,17 @@ A spike train of full scale L says n·λ/L for a whole n from 0 to L, the neares
 
     q(a) = min(max(floor(a·L/λ + 1/2), 0), L)·λ/L
 
-A small λ clips large activations, a large one rounds small ones; the best is where Σ (q(a) − a)² over the
-calibration set is least. The sum is taken over a histogram, so that the samples are passed twice and not kept.
+A small λ clips large activations, a large one rounds small ones; the best is where Σ (q(a) − a)² is least over the
+calibration set and what new samples add to it. Of two sets of equal size either is as likely to have the largest
+value, so that new samples are expected to have one value in each channel beyond the largest, m, of the calibration
+set: m + x, with x exponential of mean β. With d = max(0, m − λ) its squared error is on average::
+
+    d² + 2βd + 2β²    for λ ≤ m,        2β²·exp(−(λ − m)/β)    for λ > m
+
+Few levels make little of it, since rounding costs more; with many, a λ at the maximum would clip more than it
+rounds. The sums are taken over a histogram, so that the samples are passed twice and not kept.
+
+Source of the exponential excess: Pickands 1975, doi:10.1214/aos/1176343003, with a shape of 0.
 """
 
 from __future__ import annotations
@@ -22,7 +31,11 @@ from kgenn.ir.graph import Array, Graph
 # Bins of a histogram, from 0 to the largest activation.
 BINS = 2048
 # Candidates for λ as shares of the largest activation.
-SHARES = np.geomspace(0.05, 1.05, 64)
+SHARES = np.geomspace(0.05, 2.0, 96)
+# The largest of a layer's activations above zero, which its β is taken from: their share, and the least number for
+# each channel, of which one is the top itself.
+UPPERMOST = 0.05
+FEWEST = 4
 # A channel's largest activation counts as at least this share of what its layer says of it: the calibration set
 # says little of a channel that is almost silent.
 LEAST = 0.1
@@ -64,22 +77,59 @@ def histograms(graph: Graph, samples: Array, tops: Mapping[str, Array]) -> dict[
     return counts
 
 
-def least_squares(counts: Array, tops: Array, levels: int, rounding: bool) -> Array:
+def mean_excess(counts: Array) -> float:
+    """Return β as a share of the largest activation, over the uppermost activations of all channels of a layer.
+
+    Args:
+        counts: shape (channels, BINS).
+    """
+    total = counts.sum(axis=0, dtype=np.float64)
+    total[0] = 0.0  # most of the first bin are exact zeros
+    above = np.cumsum(total[::-1])[::-1]
+    wanted = min(max(UPPERMOST * above[0], FEWEST * len(counts)), above[0])
+    first = int(np.flatnonzero(above >= wanted)[-1])
+    excess = (np.arange(len(total)) - first + 0.5) / len(total)
+    return float(total[first:] @ excess[first:] / max(above[first], 1.0))
+
+
+def beyond(share: Array, excess: float) -> Array:
+    """Return the expected squared error of a new largest value, in squares of the old one.
+
+    Args:
+        share: λ as shares of the largest activation.
+        excess: β, likewise.
+    """
+    below = np.maximum(1 - share, 0.0)
+    above = np.exp(-np.maximum(share - 1, 0.0) / max(excess, 1e-9))
+    error: Array = below**2 + 2 * excess * below + 2 * excess**2 * above
+    return error
+
+
+def least_squares(counts: Array, tops: Array, levels: int, rounding: bool, excess: float | None = None) -> Array:
     """Return the λ of least squared error of each histogram.
 
     Args:
         counts: shape (channels, BINS).
         tops: where each histogram ends, shape (channels,), positive.
+        excess: of new samples beyond the tops, as a share of these; None where nothing is clipped.
     """
     a = (np.arange(counts.shape[1]) + 0.5) / counts.shape[1]
     a[0] = 0.0  # most of the first bin are exact zeros
-    errors = [counts @ (quantised(a, share, levels, rounding) - a) ** 2 for share in SHARES]
+    errors = np.stack([counts @ (quantised(a, share, levels, rounding) - a) ** 2 for share in SHARES])
+    if excess is not None:
+        errors += beyond(SHARES, excess)[:, None]
     best: Array = SHARES[np.argmin(errors, axis=0)] * tops
     return best
 
 
 def least_squares_scales(
-    graph: Graph, samples: Array, levels: int, rounding: bool, channelwise: bool, recall: Recall = anew
+    graph: Graph,
+    samples: Array,
+    levels: int,
+    rounding: bool,
+    channelwise: bool,
+    recall: Recall = anew,
+    clipped: bool = True,
 ) -> dict[str, Array]:
     """Return λ of least squared error for each ReLU; zeros where it was silent on all samples.
 
@@ -90,6 +140,7 @@ def least_squares_scales(
         rounding: to the nearest level; else down.
         channelwise: one for each channel, shape (channels,), instead of one for the layer, shape ().
         recall: keeps the histograms, which depend on neither levels nor rounding.
+        clipped: activations beyond λ are lost, those of new samples too.
     """
     tops: dict[str, Array] = recall("largest", lambda: largest(graph, samples))
     if channelwise:
@@ -101,6 +152,7 @@ def least_squares_scales(
     counted: dict[str, Array] = recall(("histograms", channelwise), lambda: histograms(graph, samples, tops))
     for name, counts in counted.items():
         own = counts if channelwise else counts.sum(axis=0, keepdims=True)
-        best = least_squares(own, tops[name][: len(own)], levels, rounding)
+        excess = mean_excess(own) if clipped else None
+        best = least_squares(own, tops[name][: len(own)], levels, rounding, excess)
         scales[name] = best if channelwise else best[0]
     return scales

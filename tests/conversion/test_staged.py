@@ -14,7 +14,7 @@ from kgenn.backends.reference import ReferenceSimulator
 from kgenn.backends.simulate import simulate
 from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.conversion.few_spike import FewSpike
-from kgenn.conversion.quantisation import least_squares_scales
+from kgenn.conversion.quantisation import least_squares_scales, quantised
 from kgenn.conversion.recipe import recipe_of
 from kgenn.conversion.staged import Staged
 from kgenn.conversion.time_to_first_spike import MOST_TIMESTEPS, TimeToFirstSpike
@@ -190,10 +190,9 @@ def test_least_squares_finds_the_scale_of_least_squared_error(
 ) -> None:
     rng = np.random.default_rng(seed)
     a = (size * rng.gamma(shape, 1.0, (2000, 1)) * (rng.random((2000, 1)) < 0.6)).astype(np.float32)
+    graph = relu_graph(1)
     found = {
-        channelwise: float(
-            least_squares_scales(relu_graph(1), a, levels, rounding, channelwise)["relu"].reshape(())
-        )
+        channelwise: least_squares_scales(graph, a, levels, rounding, channelwise, clipped=False)["relu"].item()
         for channelwise in (False, True)
     }
     assert found[True] == found[False]
@@ -207,8 +206,30 @@ def test_least_squares_finds_the_scale_of_least_squared_error(
 def test_least_squares_are_never_worse_than_the_maximum(seed: int, levels: int, rounding: bool) -> None:
     rng = np.random.default_rng(seed)
     a = np.abs(rng.standard_t(3, (500, 1))).astype(np.float32) * rng.lognormal()
-    found = float(least_squares_scales(relu_graph(1), a, levels, rounding, False)["relu"])
+    found = float(least_squares_scales(relu_graph(1), a, levels, rounding, False, clipped=False)["relu"])
     assert own_error(a, found, levels, rounding) <= 1.01 * own_error(a, float(a.max()), levels, rounding)
+
+
+@pytest.mark.parametrize("count", [20, 200])
+@pytest.mark.parametrize("spread", ["exponential", "normal", "uniform"])
+def test_new_samples_lose_little_to_clipping_however_many_the_levels(count: int, spread: str) -> None:
+    rng = np.random.default_rng(5)
+
+    def drawn(number: int) -> Array:
+        values = {"exponential": rng.exponential, "normal": rng.standard_normal, "uniform": rng.random}[spread]
+        return np.maximum(values(size=(number, 200)), 0).astype(np.float32)
+
+    known, new = drawn(count), drawn(2000)
+    least = new.std() / 1000
+
+    def error(levels: int, clipped: bool) -> float:
+        scales = least_squares_scales(relu_graph(200), known, levels, True, True, clipped=clipped)["relu"]
+        return float(np.sqrt(np.mean((quantised(new, scales, levels, True) - new) ** 2)))
+
+    coarse, fine, closed = error(15, True), error(4095, True), error(4095, False)
+    assert coarse < 1.15 * error(15, False)
+    assert fine < max(0.75 * closed, least)
+    assert fine < 0.6 * coarse
 
 
 def test_a_layer_s_channels_have_their_own_scales_or_one() -> None:
