@@ -14,6 +14,7 @@ CODES: dict[str, str] = {
     "KG108": "The layers' connections are malformed: a missing, cyclic or duplicate layer, or an odd call.",
     "KG109": "An input has an unknown dimension. Rebuild the model with a fixed input shape.",
     "KG110": "The model asks for more layers, weights, values, operations or memory than kgenn reads. Split it.",
+    "KG111": "A layer is recurrent, or looks values up in a table; kgenn reads feed-forward networks of values.",
     # constraints
     "KG201": "A layer has a bias. Retrain with use_bias=False, or pass --allow bias.",
     "KG202": "An activation is not ReLU. Retrain with ReLU, or allow `activation`: straight pieces stand for it.",

@@ -207,6 +207,8 @@ def _nested(inner: SumPool, outer: SumPool) -> SumPool:
 
 
 def _convolved(head: Head, layer: conv.Conv) -> Body:
+    if len(layer.size) > 2:
+        raise Unstructured
     channels, total = head.channels, head.shape[-1]
     width = len(channels)
     if layer.groups > 1 and not np.array_equal(channels, np.repeat(np.arange(total), width // total)):

@@ -100,6 +100,39 @@ class Multiply(Merge):
 
 
 @dataclass(frozen=True, eq=False)
+class Divide(Merge):
+    """Divide the first input by the second."""
+
+    keeps_sign: ClassVar[bool] = True
+
+    def features(self) -> Iterator[tuple[str, str]]:
+        yield "product", "divides activations by each other"
+
+    def forward(self, *inputs: Array) -> Array:
+        first, second = aligned(inputs)
+        result: Array = first / second
+        return result
+
+
+@dataclass(frozen=True, eq=False)
+class ScaledAdd(Merge):
+    """Add the second input, scaled, to the first."""
+
+    linear: ClassVar[bool] = True
+
+    scale: float
+
+    def shares(self, *inputs: Shape) -> tuple[tuple[Layer, ...], ...]:
+        first, second = _broadcast(self.output_shape(*inputs), inputs)
+        return first, (*second, _times(self.scale))
+
+    def forward(self, *inputs: Array) -> Array:
+        first, second = aligned(inputs)
+        result: Array = first + second * second.dtype.type(self.scale)
+        return result
+
+
+@dataclass(frozen=True, eq=False)
 class Maximum(Merge):
     """Take the largest of the inputs, value by value."""
 
