@@ -92,7 +92,7 @@ def _known_operations(name: str) -> str:
     return known_names(name, (known for known in OPERATIONS.names() if known.startswith("tf.") == keras_2))
 
 
-def grouped(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+def by_class(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Return one diagnostic for all layers of a class that have the same problem, in the order of the first."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for found in diagnostics:

@@ -9,7 +9,7 @@ from kgenn.diagnostics import Diagnostic, KgennError, fail
 from kgenn.frontend.bounds import Bounds
 from kgenn.frontend.call_order import ordered_calls
 from kgenn.frontend.model_config import LayerEntry, ModelEntry, Path
-from kgenn.frontend.problems import check_known, grouped
+from kgenn.frontend.problems import by_class, check_known
 from kgenn.frontend.references import Call, Reference
 from kgenn.ir.graph import Graph, Input, Layer, Node, Shape
 from kgenn.layers import LAYERS, OPERATIONS
@@ -75,7 +75,7 @@ class _Builder:
         """Return the graph, or raise every diagnostic at once."""
         outputs = self.expand(model, None, (), "")
         if self.errors:
-            raise KgennError(grouped(self.errors))
+            raise KgennError(by_class(self.errors))
         graph = Graph(model.name, tuple(self.nodes), tuple(name for name in outputs if name is not None))
         return graph.noted(*self.notes)
 
