@@ -35,7 +35,7 @@ CONV = {"filters": 4, "kernel_size": [3, 3], "use_bias": False, "activation": "r
 CONV_1D = {**CONV, "kernel_size": [3]}
 DEPTHWISE = {"kernel_size": [3, 3], "use_bias": False, "activation": "relu"}
 POOL, POOL_1D = {"pool_size": [2, 2]}, {"pool_size": [2]}
-IMAGE, SEQUENCE, VECTOR = [8, 8, 4], [8, 4], [8]
+IMAGE, SEQUENCE, VECTOR, VOLUME = [8, 8, 4], [8, 4], [8], [8, 8, 8, 4]
 
 # A Keras class, the input it is tried on, and its options there.
 SAMPLES: Sequence[tuple[str, list[int], dict[str, Any]]] = (
@@ -45,13 +45,17 @@ SAMPLES: Sequence[tuple[str, list[int], dict[str, Any]]] = (
     ("DepthwiseConv1D", SEQUENCE, {**DEPTHWISE, "kernel_size": [3]}),
     ("SeparableConv2D", IMAGE, CONV),
     ("SeparableConv1D", SEQUENCE, CONV_1D),
+    ("Conv3D", VOLUME, {**CONV, "kernel_size": [3, 3, 3]}),
+    ("EinsumDense", IMAGE, {"equation": "abcd,de->abce", "output_shape": [None, None, 4], "activation": "relu"}),
     ("Dense", VECTOR, {"units": 4, "use_bias": False, "activation": "relu"}),
     ("AveragePooling2D", IMAGE, POOL),
     ("AveragePooling1D", SEQUENCE, POOL_1D),
+    ("AveragePooling3D", VOLUME, {"pool_size": [2, 2, 2]}),
     ("GlobalAveragePooling2D", IMAGE, {}),
     ("GlobalAveragePooling1D", SEQUENCE, {}),
     ("MaxPooling2D", IMAGE, POOL),
     ("MaxPooling1D", SEQUENCE, POOL_1D),
+    ("MaxPooling3D", VOLUME, {"pool_size": [2, 2, 2]}),
     ("GlobalMaxPooling2D", IMAGE, {}),
     ("GlobalMaxPooling1D", SEQUENCE, {}),
     ("ReLU", IMAGE, {}),
@@ -64,13 +68,23 @@ SAMPLES: Sequence[tuple[str, list[int], dict[str, Any]]] = (
     ("Normalization", IMAGE, {"axis": -1}),
     ("ZeroPadding2D", IMAGE, {"padding": [[1, 1], [1, 1]]}),
     ("ZeroPadding1D", SEQUENCE, {"padding": [1, 1]}),
+    ("Resizing", IMAGE, {"height": 4, "width": 4}),
+    ("CenterCrop", IMAGE, {"height": 4, "width": 4}),
     ("Flatten", IMAGE, {}),
     ("Reshape", IMAGE, {"target_shape": [64, 4]}),
     ("Permute", IMAGE, {"dims": [2, 1, 3]}),
     ("Add", IMAGE, {}),
+    ("Subtract", IMAGE, {}),
+    ("Average", IMAGE, {}),
     ("Concatenate", IMAGE, {}),
+    ("Multiply", IMAGE, {}),
+    ("Dot", VECTOR, {"axes": 1}),
+    ("RepeatVector", VECTOR, {"n": 3}),
+    ("RandomFlip", IMAGE, {}),
     ("Dropout", IMAGE, {}),
 )
+# Of these, the ones that join two inputs.
+MERGING = ("Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract")
 
 
 def sample_graph(class_name: str, shape: list[int], options: Mapping[str, Any]) -> Graph:
@@ -83,7 +97,7 @@ def sample_graph(class_name: str, shape: list[int], options: Mapping[str, Any]) 
             class_name,
             "layer",
             dict(options),
-            ["first", "first"] if class_name in ("Add", "Concatenate") else ["first"],
+            ["first", "first"] if class_name in MERGING else ["first"],
         ),
         ("Flatten", "flat", {}, ["layer"]),
         ("Dense", "last", {"units": 2, "use_bias": False, "activation": "linear"}, ["flat"]),
@@ -116,7 +130,7 @@ def layer_rows() -> Iterator[tuple[str, str, str, str]]:
         graph = sample_graph(label.split("(")[0], shape, options)
         needed = [by_code.get(d.code, "") for d in violations(graph, DataNorm(), ())]
         flags = ", ".join(f"`--allow {name}`" for name in dict.fromkeys(needed) if name) or "strict"
-        fates = plan(graph, rewritten(lower(graph, LoweringOptions()), LoweringOptions()))
+        fates = plan(graph, rewritten(lower(graph, LoweringOptions()), LoweringOptions(), "never"))
         becomes = next(fate.becomes for fate in fates if fate.layer.startswith("layer "))
         names = sorted(CONVERTERS.table)
         cannot = [name for name in names if violations(graph, CONVERTERS.get(name)(), tuple(FEATURES))]

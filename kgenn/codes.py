@@ -14,6 +14,7 @@ CODES: dict[str, str] = {
     "KG108": "The layers' connections are malformed: a missing, cyclic or duplicate layer, or an odd call.",
     "KG109": "An input has an unknown dimension. Rebuild the model with a fixed input shape.",
     "KG110": "The model asks for more layers, weights, values, operations or memory than kgenn reads. Split it.",
+    "KG111": "A layer is recurrent, or looks values up in a table; kgenn reads feed-forward networks of values.",
     # constraints
     "KG201": "A layer has a bias. Retrain with use_bias=False, or pass --allow bias.",
     "KG202": "An activation is not ReLU. Retrain with ReLU, or allow `activation`: straight pieces stand for it.",
@@ -25,6 +26,7 @@ CODES: dict[str, str] = {
     "KG208": "A ReLU has a threshold above or below zero, which no integrate-and-fire neuron computes.",
     "KG209": "The model has several inputs or outputs, or no layer; a network has one of each.",
     "KG210": "A ReLU has no cap, which the converter takes its scale from. Train with capped ReLUs.",
+    "KG211": "A layer multiplies activations by each other. Retrain without Multiply and Dot.",
     # lowering
     "KG301": "A layer is left after lowering that no connection can represent.",
     "KG302": "A readout that counts spikes cannot give the values that the final activation needs.",

@@ -116,14 +116,20 @@ def _keys(model: ModelEntry, path: Path, container: str) -> Iterator[tuple[Path,
     """Yield each layer's path, class and key."""
     used: dict[str, int] = {}
     for entry in model.layers:
+        if entry.operation:
+            continue
         snake = _snake_case(entry.class_name)
         count = used[snake] = used.get(snake, -1) + 1
         key = f"{container}/{snake}_{count}" if count else f"{container}/{snake}"
+        inner = OLD_CONTAINER if container.endswith(OLD_CONTAINER) else "layers"
         if entry.model is None:
             yield (*path, entry.name), entry.class_name, key
+        elif entry.wraps == "layer":
+            wrapped = entry.model.layers[-1]
+            yield (*path, entry.name, wrapped.name), wrapped.class_name, f"{key}/layer"
         else:
-            inner = OLD_CONTAINER if container.endswith(OLD_CONTAINER) else "layers"
-            yield from _keys(entry.model, (*path, entry.name), f"{key}/{inner}")
+            own = f"{key}/layer" if entry.wraps else key
+            yield from _keys(entry.model, (*path, entry.name), f"{own}/{inner}")
 
 
 def _snake_case(name: str) -> str:

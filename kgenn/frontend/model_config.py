@@ -8,21 +8,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from kgenn.diagnostics import fail
 from kgenn.frontend.bounds import Bounds
 from kgenn.frontend.config_text import check_name
 from kgenn.frontend.references import Call, Reference, read_calls, references
-from kgenn.layers import LAYERS
+from kgenn.layers import LAYERS, OPERATIONS
 from kgenn.layers.config import plain
 
 Path = tuple[str, ...]
 
-OPERATION = "an operation on tensors, not a layer"
 MODEL_CLASSES = ("Model", "Functional", "Sequential")
 # the packages whose classes are Keras' own
 _PACKAGES = ("keras", "keras_core", "tf_keras", "tensorflow")
+# the modules of Keras 3 whose classes are operations on tensors
+_OPERATION_MODULES = (".ops.", ".activations.")
+# what Keras 2 makes of a function of TensorFlow, which the config names, and of x[…]
+_FUNCTIONS = ("TFOpLambda", "SlicingOpLambda")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +38,9 @@ class LayerEntry:
         options: its config.
         calls: its calls; an InputLayer has none.
         foreign: what it is, where its class is not a layer of Keras' own; else empty.
-        model: its layers, where it is a model itself.
+        operation: whether it is an operation on tensors; its reader is in `kgenn.layers.OPERATIONS` then.
+        model: its layers, where it is a model itself, or what TimeDistributed applies to each step.
+        wraps: what TimeDistributed applies: a "layer" or a "model"; else empty.
     """
 
     name: str
@@ -44,7 +49,9 @@ class LayerEntry:
     options: Mapping[str, Any]
     calls: tuple[Call, ...] = ()
     foreign: str = ""
+    operation: bool = False
     model: ModelEntry | None = None
+    wraps: Literal["", "layer", "model"] = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,14 +139,25 @@ def _layer(item: Any, default_name: str, where: str, source: str) -> LayerEntry:
         raise fail("KG107", where, f"has a {item['class_name']} without a name", "save the model again")
     name = check_name(name or default_name, where)
     class_name, reader, foreign = _own_class(item)
+    operation = not foreign and _is_operation(item, class_name)
+    if operation and class_name in _FUNCTIONS:
+        reader = f"tf.{options.get('function')}"
     try:
-        calls = read_calls(item.get("inbound_nodes"))
+        calls = read_calls(item.get("inbound_nodes"), operation)
     except ValueError as error:
         raise fail("KG108", f"{where}/{name} ({class_name})", str(error), "save the model again") from None
-    model = None
+    entry = LayerEntry(name, class_name, reader, options, calls, foreign, operation)
     if class_name in MODEL_CLASSES and not foreign and _layer_list(config):
-        model = _model(class_name, config, source, name)
-    return LayerEntry(name, class_name, reader, options, calls, foreign, model)
+        return replace(entry, model=_model(class_name, config, source, name))
+    return _per_step(entry, f"{where}/{name}", source) if class_name == "TimeDistributed" else entry
+
+
+def _per_step(entry: LayerEntry, where: str, source: str) -> LayerEntry:
+    """Return TimeDistributed with the layer that it applies, as a model of this one, or with the model."""
+    inner = _layer(entry.options.get("layer"), f"{entry.name}_layer", where, source)
+    if inner.model is not None and not inner.wraps:
+        return replace(entry, model=inner.model, wraps="model")
+    return replace(entry, model=_sequential(entry.name, (inner,), {}), wraps="layer")
 
 
 def _own_class(item: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -147,16 +165,25 @@ def _own_class(item: Mapping[str, Any]) -> tuple[str, str, str]:
     package, _, class_name = item["class_name"].rpartition(">")
     registered = str(item.get("registered_name") or "").rpartition(">")[0]
     module = item.get("module", "keras")
+    if ".applications." in str(module) and str(module).partition(".")[0] in _PACKAGES:
+        registered = ""  # the classes of keras.applications are registered as a user's would be
     for owner in (package, registered, str(module).partition(".")[0] if module else "an unknown module"):
         if owner and owner not in _PACKAGES:
             reader = f"{owner}>{class_name}"
             return class_name, reader, "" if reader in LAYERS else f"a custom class of {owner}"
-    if ".ops." in str(module) or class_name in ("TFOpLambda", "SlicingOpLambda"):
-        return class_name, class_name, OPERATION
-    # an .h5 file does not say the module, but a layer's config has one of these entries, an operation's neither
+    return class_name, class_name, ""
+
+
+def _is_operation(item: Mapping[str, Any], class_name: str) -> bool:
+    """Tell whether an entry is an operation on tensors, not a layer."""
+    module = str(item.get("module", ""))
+    if class_name in _FUNCTIONS or any(part in module for part in _OPERATION_MODULES):
+        return True
+    # an .h5 file does not say the module, but a layer has one of these entries, and most operations neither
     config = item.get("config")
-    has_flags = not isinstance(config, Mapping) or "trainable" in config or "dtype" in config
-    return class_name, class_name, "" if has_flags or class_name in MODEL_CLASSES else OPERATION
+    if not isinstance(config, Mapping) or "trainable" in config or class_name in MODEL_CLASSES:
+        return False
+    return "dtype" not in config or (class_name in OPERATIONS and class_name not in LAYERS)
 
 
 def _sequential(name: str, layers: tuple[LayerEntry, ...], config: Any) -> ModelEntry:

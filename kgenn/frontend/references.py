@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from kgenn.layers.config import Operand, plain
 
 # arguments of a call that name its input tensors
 _TENSOR_ARGUMENTS = ("inputs", "input", "x")
+# what Keras 2 writes in place of a layer's name where an operation's first argument is no tensor
+_CONSTANT = "_CONSTANT_VALUE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +25,23 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a layer.
+    """One call of a layer or of an operation.
 
     Attributes:
         inputs: the tensors that it reads.
-        odd: what else it was given that changes what it computes, as text; empty in the usual case.
+        odd: what else a layer was given that changes what it computes, as text; empty in the usual case.
         keras_3: whether it is in the notation of Keras 3.
+        training: whether it asks for what the layer does in training.
+        arguments: what an operation is called on: operands, constants, and lists of these.
+        keywords: the same by name.
     """
 
     inputs: tuple[Reference, ...] = ()
     odd: tuple[str, ...] = ()
     keras_3: bool = False
+    training: bool = False
+    arguments: tuple[Any, ...] = ()
+    keywords: Mapping[str, Any] = field(default_factory=dict)
 
 
 def is_reference(value: Any) -> bool:
@@ -46,8 +56,8 @@ def references(value: Any) -> tuple[Reference, ...]:
     return tuple(item for item in _flatten(value) if isinstance(item, Reference))
 
 
-def read_calls(inbound: Any) -> tuple[Call, ...]:
-    """Return the calls in a layer's `inbound_nodes`; raise ValueError where they are malformed."""
+def read_calls(inbound: Any, operation: bool = False) -> tuple[Call, ...]:
+    """Return the calls in the `inbound_nodes` of a layer or an operation; raise ValueError where malformed."""
     if inbound is None:
         return ()
     if not isinstance(inbound, list):
@@ -56,27 +66,66 @@ def read_calls(inbound: Any) -> tuple[Call, ...]:
     for node in inbound:
         keras_3 = isinstance(node, Mapping) and "args" in node
         arguments, keywords = (node["args"], [node.get("kwargs")]) if keras_3 else (node, list(_keywords(node)))
-        calls.append(_call(arguments, keywords, keras_3))
+        given = [entries for entries in keywords if isinstance(entries, Mapping)]
+        calls.append((_operation if operation else _layer)(arguments, given, keras_3))
     return tuple(calls)
 
 
-def _call(arguments: Any, keywords: list[Any], keras_3: bool) -> Call:
+def _layer(arguments: Any, keywords: list[Mapping[str, Any]], keras_3: bool) -> Call:
     inputs: list[Reference] = []
     odd: list[str] = []
+    training = False
     for item in _flatten(arguments):
         if isinstance(item, Reference):
             inputs.append(item)
         elif item is not None:
             odd.append(repr(item))
-    for entries in keywords:
-        for key, value in entries.items() if isinstance(entries, Mapping) else ():
-            found = references(value) if key in _TENSOR_ARGUMENTS else ()
-            inputs.extend(found)
-            absent = all(item is None for item in _flatten(value))
-            # training=True would keep dropout and batch statistics at work in predictions
-            if not found and not absent and not (key == "training" and value is False):
-                odd.append(f"{key}={value!r}")
-    return Call(tuple(inputs), tuple(odd), keras_3)
+    for key, value in ((key, value) for entries in keywords for key, value in entries.items()):
+        found = references(value) if key in _TENSOR_ARGUMENTS else ()
+        inputs.extend(found)
+        if key == "training" and isinstance(value, bool | int):
+            training |= bool(value)
+        elif not found and any(item is not None for item in _flatten(value)):
+            odd.append(f"{key}={value!r}")
+    return Call(tuple(inputs), tuple(odd), keras_3, training)
+
+
+def _operation(arguments: Any, keywords: list[Mapping[str, Any]], keras_3: bool) -> Call:
+    """Return the call of an operation.
+
+    Keras 3 stores its arguments as they were given. Keras 2 stores the first one, which may be a constant or a
+    list, as its node, and all others by name beside each tensor of it.
+    """
+    inputs: list[Reference] = []
+    given = arguments if keras_3 and isinstance(arguments, list) else [arguments]
+    bound = tuple(_bound(item, inputs) for item in given)
+    named = {key: _bound(value, inputs) for key, value in (keywords[0] if keywords else {}).items()}
+    return Call(tuple(inputs), (), keras_3, False, bound, named)
+
+
+def _bound(value: Any, inputs: list[Reference]) -> Any:
+    """Return an argument with operands for its tensors, which are appended to `inputs`."""
+    if is_reference(value) or (isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__"):
+        inputs.append(_only_tensor(value))
+        return Operand(len(inputs) - 1)
+    if isinstance(value, list):
+        constant = len(value) in (3, 4) and value[0] == _CONSTANT and value[1] == -1
+        return value[2] if constant else [_bound(item, inputs) for item in value]
+    if isinstance(value, Mapping):
+        kind, config = value.get("class_name"), value.get("config", value)
+        if kind == "__ellipsis__":
+            return ...
+        if isinstance(config, Mapping) and config.keys() == {"start", "stop", "step"}:
+            return slice(config["start"], config["stop"], config["step"])
+        return plain(value)
+    return value
+
+
+def _only_tensor(value: Any) -> Reference:
+    found = references(value)
+    if len(found) != 1:
+        raise ValueError("it is called on a tensor without a keras_history")
+    return found[0]
 
 
 def _flatten(value: Any) -> Iterator[Any]:
@@ -99,7 +148,7 @@ def _flatten(value: Any) -> Iterator[Any]:
 
 def _keywords(node: Any) -> Iterator[Any]:
     """Yield the keyword arguments in a Keras 2 node, [[layer, node index, tensor index, {…}], …]."""
-    if is_reference(node):
+    if is_reference(node) or (isinstance(node, list) and len(node) == 4 and node[0] == _CONSTANT):
         yield from node[3:]
     elif isinstance(node, (list, Mapping)):
         for item in node.values() if isinstance(node, Mapping) else node:

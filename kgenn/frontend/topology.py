@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kgenn.diagnostics import Diagnostic, KgennError, fail, known_names
+from kgenn.diagnostics import Diagnostic, KgennError, fail
 from kgenn.frontend.bounds import Bounds
 from kgenn.frontend.call_order import ordered_calls
-from kgenn.frontend.model_config import OPERATION, LayerEntry, ModelEntry, Path
+from kgenn.frontend.model_config import LayerEntry, ModelEntry, Path
+from kgenn.frontend.problems import by_class, check_known
 from kgenn.frontend.references import Call, Reference
 from kgenn.ir.graph import Graph, Input, Layer, Node, Shape
-from kgenn.layers import LAYERS
-from kgenn.layers.config import LayerConfig
+from kgenn.layers import LAYERS, OPERATIONS
+from kgenn.layers.config import LayerConfig, Outputs
+from kgenn.layers.per_step import per_step
 from kgenn.layers.weights import Plan, Slot, StoredArray, Weights
 
+_REMEDY = "the model's layers do not fit together"
 # a tensor is the name of the node that computes it; None where that node could not be read
 Tensor = str | None
 Plans = Mapping[Path, Sequence[Slot]]
@@ -63,6 +66,7 @@ class _Builder:
     nodes: list[Node] = field(default_factory=list)
     shapes: dict[str, Shape] = field(default_factory=dict)
     errors: dict[Diagnostic, None] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.bounds = Bounds(self.source)
@@ -71,8 +75,9 @@ class _Builder:
         """Return the graph, or raise every diagnostic at once."""
         outputs = self.expand(model, None, (), "")
         if self.errors:
-            raise KgennError(self.errors)
-        return Graph(model.name, tuple(self.nodes), tuple(name for name in outputs if name is not None))
+            raise KgennError(by_class(self.errors))
+        graph = Graph(model.name, tuple(self.nodes), tuple(name for name in outputs if name is not None))
+        return graph.noted(*self.notes)
 
     def expand(self, model: ModelEntry, inputs: Sequence[Tensor] | None, path: Path, scope: str) -> list[Tensor]:
         """Inline a model called on the given tensors, or the whole model on new Input nodes; return its outputs.
@@ -88,6 +93,7 @@ class _Builder:
             raise fail("KG108", where, what, "save the model again")
         for ref, tensor in zip(model.inputs, inputs or (), strict=inputs is not None):
             values[ref] = tensor
+        read = _tensors_read(model)
         for entry, index, call in ordered_calls(model, where):
             if Reference(entry.name, index) in values:
                 continue
@@ -95,39 +101,100 @@ class _Builder:
             arguments = [_lookup(values, ref, where) for ref in call.inputs]
             here = (*path, entry.name)
             self.bounds.count_calls()
-            if entry.model is not None and not call.odd:
-                results = self.expand(entry.model, arguments, here, f"{name}/")
+            if entry.model is not None and not call.odd and (call.keras_3 or not call.training):
+                inline = self.steps if entry.wraps else self.expand
+                results = dict(enumerate(inline(entry.model, arguments, here, f"{name}/")))
             else:
-                results = [self.leaf(entry, call, arguments, here, name)]
-            values.update({Reference(entry.name, index, i): result for i, result in enumerate(results)})
+                results = self.leaf(entry, call, arguments, here, name, read.get((entry.name, index), {0}))
+            values.update({Reference(entry.name, index, i): result for i, result in results.items()})
         return [_lookup(values, ref, where) for ref in model.outputs]
 
-    def leaf(self, entry: LayerEntry, call: Call, arguments: list[Tensor], path: Path, name: str) -> Tensor:
-        """Read one call of a layer into nodes; return the name of the last, or None after an error."""
-        config = LayerConfig("/".join(path), entry.class_name, entry.options, self.source)
+    def steps(self, model: ModelEntry, inputs: Sequence[Tensor], path: Path, scope: str) -> list[Tensor]:
+        """Inline a model that is applied to each step of a sequence; return its outputs."""
+        if None in inputs:
+            return [None for _ in model.outputs]
+        shapes = [self.shapes[tensor] for tensor in inputs if tensor is not None]
+        if any(len(shape) < 2 for shape in shapes):
+            raise fail("KG108", f"{self.source}: {'/'.join(path)}", f"has no steps in inputs of {shapes}", _REMEDY)
+        names = {f"{scope}step/{i}": tensor for i, tensor in enumerate(inputs)}
+        one = _Builder(self.source, self.weights_of, shapes=dict(zip(names, (s[1:] for s in shapes), strict=True)))
+        outputs = one.expand(model, list(names), path, scope)
+        self.errors.update(one.errors)
+        self.notes += one.notes
+        for node in () if one.errors else one.nodes:
+            reads = tuple(str(names[source]) for source in node.inputs)
+            chain = per_step(node.layer, shapes[0][0], one.shapes[node.inputs[0]])
+            made = _chain_shapes(chain, tuple(self.shapes[source] for source in reads))
+            names[node.name] = self.nodes_of(node.name, chain, reads, made, node.origin)
+        return [None if name is None else names.get(name) for name in outputs]
+
+    def leaf(
+        self, entry: LayerEntry, call: Call, arguments: list[Tensor], path: Path, name: str, read: Collection[int]
+    ) -> dict[int, Tensor]:
+        """Read one call of a layer or an operation into nodes.
+
+        Args:
+            read: which of its outputs others read.
+
+        Returns:
+            The node of each of these outputs; None for all after an error.
+        """
+        options = {**entry.options, **call.keywords}
+        config = LayerConfig("/".join(path), entry.class_name, options, self.source, call.arguments)
+        unread: dict[int, Tensor] = dict.fromkeys(read) if entry.operation else {0: None}
         shapes = tuple(self.shapes[tensor] for tensor in arguments if tensor is not None)
         try:
-            _check_known(entry, call, config)
+            check_known(entry, call, config)
             if len(shapes) < len(arguments):
-                return None
+                return unread
             weights = self.weights_of(path, f"{self.source}: {config.where}")
-            chain = LAYERS.get(entry.reader)(config, weights, shapes)
+            chains = _read(entry, config, weights, shapes)
             self.errors.update(dict.fromkeys(weights.finish()))
-            outputs = _chain_shapes(chain, shapes)
+            outputs = {i: (chain, _chain_shapes(chain, shapes)) for i, chain in chains.items() if i in {0, *read}}
         except KgennError as error:
             self.errors.update(dict.fromkeys(error.diagnostics))
-            return None
+            return unread
         except ValueError as error:
             self.errors[_misfit(config, str(error))] = None
-            return None
+            return unread
+        self.notes += config.notes
         inputs = tuple(tensor for tensor in arguments if tensor is not None)
+        return {
+            i: self.nodes_of(f"{name}/{i}" if i else name, chain, inputs, made, config.where)
+            for i, (chain, made) in outputs.items()
+            if len(chains) == 1 or i in read
+        }
+
+    def nodes_of(
+        self, name: str, chain: tuple[Layer, ...], inputs: tuple[str, ...], outputs: list[Shape], where: str
+    ) -> str:
+        """Add the nodes of a chain of layers with their shapes; return the name of the last."""
         for node_name, layer, shape in zip(_chain_names(name, chain), chain, outputs, strict=True):
             self.bounds.count_layer(layer, tuple(self.shapes[tensor] for tensor in inputs), shape)
             unique = _unique(node_name, self.shapes)
-            self.nodes.append(Node(unique, layer, inputs, config.where))
+            self.nodes.append(Node(unique, layer, inputs, where))
             self.shapes[unique] = shape
             inputs = (unique,)
         return inputs[0]
+
+
+def _read(
+    entry: LayerEntry, config: LayerConfig, weights: Weights, shapes: tuple[Shape, ...]
+) -> dict[int, tuple[Layer, ...]]:
+    """Return the chain of layers that a layer or an operation is, for each of its outputs."""
+    if not entry.operation:
+        return {0: LAYERS.get(entry.reader)(config, weights, shapes)}
+    made = OPERATIONS.get(entry.reader)(config, weights, shapes)
+    return dict(enumerate(made.chains)) if isinstance(made, Outputs) else {0: made}
+
+
+def _tensors_read(model: ModelEntry) -> dict[tuple[str, int], set[int]]:
+    """Return which outputs of each call others read, or the model gives."""
+    read: dict[tuple[str, int], set[int]] = {}
+    within = (ref for entry in model.layers for call in entry.calls for ref in call.inputs)
+    for ref in (*within, *model.outputs):
+        read.setdefault((ref.layer, ref.call), set()).add(ref.tensor)
+    return read
 
 
 def _lookup(values: Mapping[Reference, Tensor], ref: Reference, where: str) -> Tensor:
@@ -137,30 +204,8 @@ def _lookup(values: Mapping[Reference, Tensor], ref: Reference, where: str) -> T
     return values[ref]
 
 
-def _check_known(entry: LayerEntry, call: Call, config: LayerConfig) -> None:
-    """Raise the error that a layer's class or call is not one kgenn follows."""
-    if entry.foreign == OPERATION:
-        remedy = "use a layer instead, such as keras.layers.Add()([a, b]) for a + b"
-        raise config.error("KG105", f"is {entry.foreign}", remedy)
-    if entry.class_name == "Lambda":
-        remedy = "replace it by a layer of Keras' own; kgenn runs no code from a model file"
-        raise config.error("KG105", "holds Python code", remedy)
-    if entry.foreign or (entry.model is None and entry.reader not in LAYERS):
-        what = f"is {entry.foreign}" if entry.foreign else "is of a class that kgenn does not know"
-        raise config.error("KG105", what, _remedy(entry))
-    if call.odd:
-        what = f"is called with {', '.join(call.odd)}, which kgenn does not follow"
-        raise config.error("KG108", what, "call the layer on tensors alone, then save the model again")
-
-
-def _remedy(entry: LayerEntry) -> str:
-    if entry.reader == entry.class_name:
-        return known_names(entry.class_name, LAYERS.names())
-    return f"install a package that reads it: an entry point {entry.reader!r} in the group {LAYERS.group}"
-
-
 def _misfit(config: LayerConfig, what: str) -> Diagnostic:
-    return Diagnostic("KG108", f"{config.source}: {config.where}", what, "the model's layers do not fit together")
+    return Diagnostic("KG108", f"{config.source}: {config.where}", what, _REMEDY)
 
 
 def _chain_shapes(chain: tuple[Layer, ...], inputs: tuple[Shape, ...]) -> list[Shape]:

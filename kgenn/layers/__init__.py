@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from kgenn.layers.config import LayerReader
+from kgenn.layers.operations import OPERATIONS
+from kgenn.layers.training import AUGMENTATIONS, REGULARISERS
 from kgenn.registry import Registry
 
 _CONV = "kgenn.layers.read_conv"
 _POOL = "kgenn.layers.read_pooling"
 _ACTIVATION = "kgenn.layers.read_activation"
 _SHAPE = "kgenn.layers.read_shape"
+_MERGE = "kgenn.layers.read_merge"
+_APPLICATIONS = "kgenn.layers.read_applications"
+_RESIZE = "kgenn.layers.read_resize"
 _AFFINE = "kgenn.layers.read_affine"
 
 # Keras class name, or an alias that some version wrote, to its reader
@@ -17,6 +22,8 @@ _TABLE = {
     # linear layers
     "Conv1D": f"{_CONV}:read_conv",
     "Conv2D": f"{_CONV}:read_conv",
+    "Conv3D": f"{_CONV}:read_conv",
+    "Convolution3D": f"{_CONV}:read_conv",
     "Convolution1D": f"{_CONV}:read_conv",
     "Convolution2D": f"{_CONV}:read_conv",
     "DepthwiseConv1D": f"{_CONV}:read_depthwise",
@@ -26,23 +33,32 @@ _TABLE = {
     "SeparableConvolution1D": f"{_CONV}:read_separable",
     "SeparableConvolution2D": f"{_CONV}:read_separable",
     "Dense": f"{_CONV}:read_dense",
+    "EinsumDense": "kgenn.layers.read_contraction:read_einsum_dense",
     # pooling
     "AveragePooling1D": f"{_POOL}:read_average_pool",
     "AveragePooling2D": f"{_POOL}:read_average_pool",
+    "AveragePooling3D": f"{_POOL}:read_average_pool",
     "AvgPool1D": f"{_POOL}:read_average_pool",
     "AvgPool2D": f"{_POOL}:read_average_pool",
+    "AvgPool3D": f"{_POOL}:read_average_pool",
     "MaxPooling1D": f"{_POOL}:read_max_pool",
     "MaxPooling2D": f"{_POOL}:read_max_pool",
+    "MaxPooling3D": f"{_POOL}:read_max_pool",
     "MaxPool1D": f"{_POOL}:read_max_pool",
     "MaxPool2D": f"{_POOL}:read_max_pool",
+    "MaxPool3D": f"{_POOL}:read_max_pool",
     "GlobalAveragePooling1D": f"{_POOL}:read_global_average_pool",
     "GlobalAveragePooling2D": f"{_POOL}:read_global_average_pool",
+    "GlobalAveragePooling3D": f"{_POOL}:read_global_average_pool",
     "GlobalAvgPool1D": f"{_POOL}:read_global_average_pool",
     "GlobalAvgPool2D": f"{_POOL}:read_global_average_pool",
+    "GlobalAvgPool3D": f"{_POOL}:read_global_average_pool",
     "GlobalMaxPooling1D": f"{_POOL}:read_global_max_pool",
     "GlobalMaxPooling2D": f"{_POOL}:read_global_max_pool",
+    "GlobalMaxPooling3D": f"{_POOL}:read_global_max_pool",
     "GlobalMaxPool1D": f"{_POOL}:read_global_max_pool",
     "GlobalMaxPool2D": f"{_POOL}:read_global_max_pool",
+    "GlobalMaxPool3D": f"{_POOL}:read_global_max_pool",
     # activations
     "Activation": f"{_ACTIVATION}:read_activation",
     "ReLU": f"{_ACTIVATION}:read_relu",
@@ -52,10 +68,18 @@ _TABLE = {
     "Flatten": f"{_SHAPE}:read_flatten",
     "Reshape": f"{_SHAPE}:read_reshape",
     "Permute": f"{_SHAPE}:read_permute",
+    "RepeatVector": f"{_SHAPE}:read_repeat_vector",
     "ZeroPadding1D": f"{_SHAPE}:read_zero_padding",
     "ZeroPadding2D": f"{_SHAPE}:read_zero_padding",
-    "Add": f"{_SHAPE}:read_add",
-    "Concatenate": f"{_SHAPE}:read_concatenate",
+    "ZeroPadding3D": f"{_SHAPE}:read_zero_padding",
+    "Add": f"{_MERGE}:read_add",
+    "Average": f"{_MERGE}:read_average",
+    "Concatenate": f"{_MERGE}:read_concatenate",
+    "Dot": f"{_MERGE}:read_dot",
+    "Maximum": f"{_MERGE}:read_maximum",
+    "Minimum": f"{_MERGE}:read_minimum",
+    "Multiply": f"{_MERGE}:read_multiply",
+    "Subtract": f"{_MERGE}:read_subtract",
     # per-channel affine layers
     "BatchNormalization": f"{_AFFINE}:read_batch_norm",
     "BatchNormalizationV1": f"{_AFFINE}:read_batch_norm",
@@ -63,15 +87,18 @@ _TABLE = {
     "SyncBatchNormalization": f"{_AFFINE}:read_batch_norm",
     "Rescaling": f"{_AFFINE}:read_rescaling",
     "Normalization": f"{_AFFINE}:read_normalization",
-    # layers that act in training only
-    "ActivityRegularization": f"{_ACTIVATION}:read_identity",
-    "AlphaDropout": f"{_ACTIVATION}:read_identity",
-    "Dropout": f"{_ACTIVATION}:read_identity",
-    "GaussianDropout": f"{_ACTIVATION}:read_identity",
-    "GaussianNoise": f"{_ACTIVATION}:read_identity",
-    "Identity": f"{_ACTIVATION}:read_identity",
-    "SpatialDropout1D": f"{_ACTIVATION}:read_identity",
-    "SpatialDropout2D": f"{_ACTIVATION}:read_identity",
+    # layers of keras.applications
+    "CustomScaleLayer": f"{_APPLICATIONS}:read_custom_scale",
+    "LayerScale": f"{_APPLICATIONS}:read_layer_scale",
+    # what does nothing at inference
+    **dict.fromkeys(("Identity", *REGULARISERS, *AUGMENTATIONS), f"{_ACTIVATION}:read_identity"),
+    "Masking": f"{_ACTIVATION}:read_masking",
+    "RandomCrop": f"{_RESIZE}:read_random_crop",
+    # sizes
+    "CenterCrop": f"{_RESIZE}:read_center_crop",
+    "Resizing": f"{_RESIZE}:read_resizing",
 }
+
+__all__ = ["LAYERS", "OPERATIONS"]
 
 LAYERS: Registry[LayerReader] = Registry("layer", "kgenn.layers", _TABLE, code="KG105")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kgenn.diagnostics import KgennError, fail, known_names
@@ -19,21 +19,32 @@ MOST_AXES = 8
 REQUIRED: Any = object()  # the default of an entry that must be there
 
 
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A tensor in the call of an operation: the operation's input of this index."""
+
+    index: int
+
+
 @dataclass(frozen=True, eq=False)
 class LayerConfig:
-    """The configuration of one Keras layer.
+    """The configuration of one Keras layer, or of one call of an operation.
 
     Attributes:
         name: the layer's name; inside a nested model, the path to it.
         class_name: its Keras class.
-        options: the config as Keras wrote it.
+        options: the config as Keras wrote it; of an operation also the arguments that are called by name.
         source: the file it came from, for messages.
+        arguments: what an operation is called on: operands, constants, and lists of these.
+        notes: what a reader has to say of how it read the layer.
     """
 
     name: str
     class_name: str
     options: Mapping[str, Any]
     source: str
+    arguments: tuple[Any, ...] = ()
+    notes: list[str] = field(default_factory=list)
 
     @property
     def where(self) -> str:
@@ -46,9 +57,15 @@ class LayerConfig:
 
     def bad(self, key: str, allowed: str) -> KgennError:
         """Return the error that an entry has a value kgenn does not know."""
-        found = shortened(f"{key}={self.options[key]!r}") if key in self.options else f"no entry {key!r}"
+        return self._odd(f"{key}={self.options[key]!r}" if key in self.options else f"no entry {key!r}", allowed)
+
+    def odd(self, key: str, value: Any, allowed: str) -> KgennError:
+        """Return the error that an entry or an argument has this value, which kgenn does not know."""
+        return self._odd(f"{key}={value!r}", allowed)
+
+    def _odd(self, found: str, allowed: str) -> KgennError:
         remedy = "change the layer, then save the model again"
-        return self.error("KG107", f"has {found}; allowed: {allowed}", remedy)
+        return self.error("KG107", f"has {shortened(found)}; allowed: {allowed}", remedy)
 
     def get(self, key: str, default: Any = REQUIRED) -> Any:
         """Return an entry as plain data; None and a missing entry give the default."""
@@ -56,6 +73,17 @@ class LayerConfig:
         if value is None and default is REQUIRED:
             raise self.bad(key, "a value")
         return default if value is None else value
+
+    def argument(self, position: int, *names: str, default: Any = REQUIRED) -> Any:
+        """Return an argument of an operation's call, given by position or by one of its names.
+
+        Returns:
+            An `Operand`, a constant, a slice or a list of these.
+        """
+        if position < len(self.arguments) and self.arguments[position] is not None:
+            return self.arguments[position]
+        name = next((name for name in names if self.options.get(name) is not None), names[0])
+        return self.get(name, default)
 
     def number(self, key: str, default: Any = REQUIRED) -> float:
         """Return a finite number."""
@@ -98,8 +126,15 @@ class LayerConfig:
         if isinstance(value, list) and len(value) == 1:
             (value,) = value
         if isinstance(value, bool) or not isinstance(value, int) or not -rank <= value <= rank or value == 0:
-            raise self.bad(key, f"one axis from 1 to {rank} or from {-rank} to -1")
+            raise self.odd(key, value, f"one axis from 1 to {rank} or from {-rank} to -1")
         return value - 1 if value > 0 else value + rank
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """A chain of layers for each output of an operation that has several."""
+
+    chains: tuple[tuple[Layer, ...], ...]
 
 
 class LayerReader(Protocol):
@@ -109,6 +144,14 @@ class LayerReader(Protocol):
     """
 
     def __call__(self, config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]: ...
+
+
+class OperationReader(Protocol):
+    """Turn the call of an operation into such a chain, or into one for each of its outputs."""
+
+    def __call__(
+        self, config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]
+    ) -> tuple[Layer, ...] | Outputs: ...
 
 
 def plain(value: Any) -> Any:
@@ -128,6 +171,11 @@ def is_sizes(values: Any, minimum: int = 1) -> bool:
     """Tell whether a value is a list of integers from `minimum` up that an index can hold."""
     whole = isinstance(values, list) and all(isinstance(v, int) and not isinstance(v, bool) for v in values)
     return whole and all(minimum <= v <= LARGEST_INTEGER for v in values)
+
+
+def is_whole(value: Any) -> bool:
+    """Tell whether a value is an integer, and no truth value."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def shortened(text: str, longest: int = 200) -> str:

@@ -56,12 +56,12 @@ def with_channels_on(axis: int, shape: Shape) -> DataFormat:
 
 
 def spatial_rank(config: LayerConfig) -> int:
-    """Return 1 for a layer class that ends in 1D, else 2."""
-    return 1 if config.class_name.endswith("1D") else 2
+    """Return 1 or 3 for a layer class that ends in 1D or 3D, else 2."""
+    return {"1D": 1, "3D": 3}.get(config.class_name[-2:], 2)
 
 
-def data_format(config: LayerConfig, inputs: tuple[Shape, ...]) -> DataFormat:
-    """Return the data format of a layer over one or two spatial axes."""
-    shape = only(inputs, spatial_rank(config) + 1)
+def data_format(config: LayerConfig, inputs: tuple[Shape, ...], rank: int | None = None) -> DataFormat:
+    """Return the data format of a layer over some spatial axes, as many as its class says."""
+    shape = only(inputs, (spatial_rank(config) if rank is None else rank) + 1)
     first = config.choice("data_format", FORMATS, "channels_last") == "channels_first"
     return with_channels_on(0 if first else len(shape) - 1, shape)

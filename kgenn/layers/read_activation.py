@@ -71,6 +71,14 @@ def read_identity(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ..
     return (Identity(),)
 
 
+def read_masking(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
+    """Read Masking, of data in which nothing is masked."""
+    only(inputs)
+    value = config.number("mask_value", 0.0)
+    config.notes.append(f"{config.name}: read as nothing, for data in which no step is {value:g} throughout")
+    return (Identity(),)
+
+
 _LAYERS: dict[str, LayerReader] = {
     "Activation": read_activation,
     "LeakyReLU": read_leaky_relu,

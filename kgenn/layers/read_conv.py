@@ -21,7 +21,7 @@ def _padding(config: LayerConfig, rank: int) -> Padding:
 
 
 def read_conv(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
-    """Read Conv1D and Conv2D; Keras 2.2 knows no groups."""
+    """Read Conv1D, 2D and 3D; Keras 2.2 knows no groups."""
     layout, rank = data_format(config, inputs), spatial_rank(config)
     channels, filters, groups = layout.shape[-1], config.integer("filters"), config.integer("groups", 1)
     if channels % groups or filters % groups:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import cast
 
 from kgenn.ir.graph import Layer, Shape
@@ -9,43 +10,72 @@ from kgenn.ir.windows import Padding
 from kgenn.layers.config import LayerConfig
 from kgenn.layers.data_format import data_format, spatial_rank
 from kgenn.layers.pooling import AveragePool, MaxPool, Pool
-from kgenn.layers.shape import Reshape
+from kgenn.layers.shape import Permute, Reshape
 from kgenn.layers.weights import Weights
 
 
-def _pool(kind: type[Pool], config: LayerConfig, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
-    rank = spatial_rank(config)
+def pool(kind: type[Pool], config: LayerConfig, inputs: tuple[Shape, ...], rank: int) -> tuple[Layer, ...]:
+    """Read a pooling over some spatial axes."""
     size = config.ints("pool_size", rank)
     padding = cast(Padding, config.choice("padding", ("valid", "same"), "valid"))
-    return data_format(config, inputs).wrap(kind(size, config.ints("strides", rank, list(size)), padding))
+    layout = data_format(config, inputs, rank)
+    return layout.wrap(*pooled(kind, layout.shape, size, config.ints("strides", rank, list(size)), padding))
+
+
+def _pool(kind: type[Pool], config: LayerConfig, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
+    return pool(kind, config, inputs, spatial_rank(config))
+
+
+def pooled(kind: type[Pool], shape: Shape, size: Shape, strides: Shape, padding: Padding) -> tuple[Layer, ...]:
+    """Return a pooling; over three axes first over the last two, then over the first.
+
+    An average and a maximum over a box are those over its depth of those over its layers, and the poolings of
+    images and sequences have structure:
+
+        (D, H, W, C) → (H, W, D·C), pooled to (H', W', D·C) → (D, H'·W'·C), pooled to (D', H'·W'·C)
+    """
+    if len(size) < 3:
+        return (kind(size, strides, padding),)
+    depth, height, width, channels = shape
+    flat = kind(size[1:], strides[1:], padding)
+    rows, columns, _ = flat.output_shape((height, width, depth * channels))
+    deep = kind(size[:1], strides[:1], padding)
+    length, _ = deep.output_shape((depth, rows * columns * channels))
+    return (
+        *(Permute((1, 2, 0, 3)), Reshape((height, width, depth * channels)), flat),
+        *(Reshape((rows, columns, depth, channels)), Permute((2, 0, 1, 3))),
+        *(Reshape((depth, rows * columns * channels)), deep, Reshape((length, rows, columns, channels))),
+    )
 
 
 def _global_pool(kind: type[Pool], config: LayerConfig, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
     layout = data_format(config, inputs)
     *sizes, channels = layout.shape
-    pool = kind(tuple(sizes), tuple(sizes), "valid")
+    size = tuple(sizes) if len(sizes) < 3 else (prod(sizes),)
+    sequence = () if len(sizes) < 3 else (Reshape((*size, channels)),)
+    layers = (*sequence, kind(size, size, "valid"))
     if config.flag("keepdims", False):
-        return layout.wrap(pool)
-    return (*layout.enter, pool, Reshape((channels,)))
+        return layout.wrap(*layers, *(() if len(sizes) < 3 else (Reshape((1, 1, 1, channels)),)))
+    return (*layout.enter, *layers, Reshape((channels,)))
 
 
 def read_average_pool(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
-    """Read AveragePooling1D and AveragePooling2D."""
+    """Read AveragePooling1D, 2D and 3D."""
     return _pool(AveragePool, config, inputs)
 
 
 def read_max_pool(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
-    """Read MaxPooling1D and MaxPooling2D."""
+    """Read MaxPooling1D, 2D and 3D."""
     return _pool(MaxPool, config, inputs)
 
 
 def read_global_average_pool(
     config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]
 ) -> tuple[Layer, ...]:
-    """Read GlobalAveragePooling1D and GlobalAveragePooling2D."""
+    """Read GlobalAveragePooling1D, 2D and 3D."""
     return _global_pool(AveragePool, config, inputs)
 
 
 def read_global_max_pool(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
-    """Read GlobalMaxPooling1D and GlobalMaxPooling2D."""
+    """Read GlobalMaxPooling1D, 2D and 3D."""
     return _global_pool(MaxPool, config, inputs)

@@ -1,4 +1,4 @@
-"""Read the input layer, the layers that move values, and those that join branches."""
+"""Read the input layer and the layers that move values."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 from kgenn.ir.graph import Input, Layer, Shape
 from kgenn.layers.config import MOST_AXES, LayerConfig, is_sizes, only
 from kgenn.layers.data_format import FORMATS, data_format, spatial_rank, with_channels_on
-from kgenn.layers.merge import Add, Concatenate
-from kgenn.layers.shape import Permute, Reshape, ZeroPad
+from kgenn.layers.shape import Broadcast, Permute, Reshape, ZeroPad
 from kgenn.layers.weights import Weights
 
 
@@ -58,6 +57,12 @@ def read_permute(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...
     return (Permute(tuple(axis - 1 for axis in dims)),)
 
 
+def read_repeat_vector(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
+    """Read RepeatVector, which makes a sequence of one vector."""
+    (size,) = only(inputs, 1)
+    return (Reshape((1, size)), Broadcast((config.integer("n"), size)))
+
+
 def _pair(value: Any) -> tuple[int, int] | None:
     """Return (before, after) from one number or two."""
     pair = [value, value] if isinstance(value, int) else value
@@ -65,7 +70,7 @@ def _pair(value: Any) -> tuple[int, int] | None:
 
 
 def read_zero_padding(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
-    """Read ZeroPadding1D and ZeroPadding2D."""
+    """Read ZeroPadding1D, 2D and 3D."""
     rank, value = spatial_rank(config), config.get("padding")
     axes = [value] * rank if isinstance(value, int) or rank == 1 else value
     pads = [_pair(item) for item in axes] if isinstance(axes, list) else []
@@ -73,14 +78,3 @@ def read_zero_padding(config: LayerConfig, weights: Weights, inputs: tuple[Shape
     if not len(pads) == len(known) == rank:
         raise config.bad("padding", "a number of zeros, or (before, after) for each spatial axis")
     return data_format(config, inputs).wrap(ZeroPad(known))
-
-
-def read_add(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
-    """Read Add."""
-    return (Add(),)
-
-
-def read_concatenate(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
-    """Read Concatenate; its axis is kept counted from the end."""
-    rank = min((len(shape) for shape in inputs), default=0)
-    return (Concatenate(config.axis(config.get("axis", -1), rank) - rank),)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import keras
 import numpy as np
 from keras import layers
+from keras.src.applications.convnext import LayerScale, StochasticDepth
+from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
 
 IMAGE = (9, 8, 4)
 SEQUENCE = (11, 3)
 VECTOR = (6,)
+VOLUME = (5, 6, 7, 2)
+VIDEO = (3, 9, 8, 2)
 
 
 def randomise(model: keras.Model, seed: int = 0) -> keras.Model:
@@ -41,6 +45,40 @@ def concatenated() -> keras.Model:
     a, b = layers.Conv2D(2, 3, strides=2, padding="same")(x), layers.AveragePooling2D(2, padding="same")(x)
     y = layers.Concatenate()([a, b])
     return keras.Model(x, layers.Concatenate(axis=1)([y, y]))
+
+
+def merged(name: str, *shapes: tuple[int, ...], **options: object) -> keras.Model:
+    """Return a model of inputs of some shapes that one layer merges."""
+    inputs = [keras.Input(shape) for shape in shapes]
+    return keras.Model(inputs, getattr(layers, name)(**options)(inputs))
+
+
+def augmented() -> keras.Model:
+    """Return a model with layers that change images in training, some called as in training."""
+    x = keras.Input(IMAGE)
+    y = layers.RandomRotation(0.2)(layers.RandomFlip()(x), training=True)
+    return keras.Model(x, layers.Dropout(0.5)(layers.RandomZoom(0.2)(y), training=True))
+
+
+def of_applications() -> keras.Model:
+    """Return a model of the layers that keras.applications has of its own."""
+    x = keras.Input(IMAGE)
+    y = StochasticDepth(0.3)(LayerScale(0.5, 4)(layers.Dense(4)(x)))
+    return keras.Model(x, CustomScaleLayer(scale=0.17)([x, y]))
+
+
+def per_frame() -> keras.Model:
+    """Return a model that is applied to each frame of a video, with branches and poolings inside."""
+    x = keras.Input(VIDEO[1:])
+    y = layers.Conv2D(4, 3, strides=2, padding="same", activation="relu")(x)
+    y = layers.BatchNormalization()(layers.ZeroPadding2D(1)(y))
+    y = layers.Concatenate()([y, layers.Conv2D(4, 1)(y)])
+    y = layers.Add()([y, layers.DepthwiseConv2D(3, padding="same")(y)])
+    y = layers.AveragePooling2D(2, padding="same")(layers.MaxPooling2D(2)(y))
+    y = layers.Dense(5, activation="softmax")(layers.Flatten()(y))
+    frame = keras.Model(x, y, name="frame")
+    video = keras.Input(VIDEO)
+    return keras.Model(video, layers.Conv1D(3, 2)(layers.TimeDistributed(frame)(video)))
 
 
 def inner(name: str) -> keras.Model:
@@ -136,6 +174,13 @@ POOLS = {
     "overlap_same": {"pool_size": 3, "strides": 1, "padding": "same"},
 }
 
+# the shapes of inputs that are merged value by value
+MERGED = {
+    "one_shape": (IMAGE, IMAGE, IMAGE),
+    "broadcast": (IMAGE, (1, 1, 4), (9, 1, 1)),
+    "ranks": (IMAGE, (4,), (8, 1)),
+}
+
 MODELS = {
     **{name: lambda o=o: chain(IMAGE, layers.Conv2D(**o)) for name, o in CONV_OPTIONS.items()},
     **{name: lambda o=o: chain(SEQUENCE, layers.Conv1D(**o)) for name, o in SEQUENCE_OPTIONS.items()},
@@ -209,9 +254,81 @@ MODELS = {
         layers.ActivityRegularization(0.1),
         layers.Identity(),
     ),
+    "masking": lambda: chain(SEQUENCE, layers.Masking(0.0), layers.Dense(2)),
+    "augmented": augmented,
+    "of_applications": of_applications,
+    "conv3d": lambda: chain(VOLUME, layers.Conv3D(3, (2, 3, 2), strides=(1, 2, 1), padding="same")),
+    "conv3d_dilation": lambda: chain(VOLUME, layers.Conv3D(4, 2, dilation_rate=2, groups=2, activation="relu")),
+    **{
+        f"{kind.lower()}3d_{name}": lambda o=o, k=kind: chain(VOLUME, getattr(layers, f"{k}Pooling3D")(**o))
+        for kind in ("Average", "Max")
+        for name, o in POOLS.items()
+    },
+    **{
+        f"global_{kind.lower()}3d_{keep}": lambda k=kind, keep=keep: chain(
+            VOLUME, getattr(layers, f"Global{k}Pooling3D")(keepdims=keep)
+        )
+        for kind in ("Average", "Max")
+        for keep in (False, True)
+    },
+    "zero_padding3d": lambda: chain(VOLUME, layers.ZeroPadding3D(((1, 0), (0, 2), (1, 1)))),
+    "repeat_vector": lambda: chain(VECTOR, layers.RepeatVector(4)),
+    **{
+        f"resizing_{method}_{name}": lambda m=method, s=size, o=options: chain(
+            IMAGE, layers.Resizing(*s, interpolation=m, **o)
+        )
+        for method in ("bilinear", "nearest")
+        for name, size, options in (
+            ("larger", (18, 11), {}),
+            ("smaller", (4, 5), {}),
+            ("same", (9, 8), {}),
+            ("crop", (6, 12), {"crop_to_aspect_ratio": True}),
+            ("pad", (12, 12), {"pad_to_aspect_ratio": True}),
+        )
+    },
+    "center_crop": lambda: chain(IMAGE, layers.CenterCrop(4, 5)),
+    "center_crop_larger": lambda: chain(IMAGE, layers.CenterCrop(12, 10)),
+    "einsum_dense": lambda: chain(SEQUENCE, layers.EinsumDense("abc,cde->abde", (None, 2, 5), bias_axes="de")),
+    "einsum_dense_sum": lambda: chain(IMAGE, layers.EinsumDense("ahwc,hcd->awd", (8, 3), activation="relu")),
+    "einsum_dense_groups": lambda: chain(IMAGE, layers.EinsumDense("ahwc,wcd->ahwd", (9, 8, 3), bias_axes="d")),
+    "einsum_dense_ellipsis": lambda: chain(IMAGE, layers.EinsumDense("...c,cd->...d", 3, bias_axes="d")),
+    "einsum_dense_turned": lambda: chain(SEQUENCE, layers.EinsumDense("abc,bd->adc", (4, 3), bias_axes="d")),
+    "time_distributed_dense": lambda: chain(
+        SEQUENCE, layers.TimeDistributed(layers.Dense(4, activation="relu")), layers.Flatten()
+    ),
+    **{
+        f"time_distributed_{layer.name}": lambda x=layer: chain(
+            VIDEO, layers.TimeDistributed(x.__class__.from_config(x.get_config()))
+        )
+        for layer in (
+            layers.Conv2D(3, 3, strides=2, padding="same", activation="relu", name="conv"),
+            layers.SeparableConv2D(3, 2, name="separable"),
+            layers.MaxPooling2D(2, padding="same", name="max"),
+            layers.GlobalAveragePooling2D(name="global"),
+            layers.BatchNormalization(name="norm"),
+            layers.Flatten(name="flatten"),
+            layers.Permute((2, 3, 1), name="permute"),
+            layers.Softmax(name="softmax"),
+        )
+    },
+    "per_frame": per_frame,
     "spatial_dropout1d": lambda: chain(SEQUENCE, layers.SpatialDropout1D(0.5)),
     "residual": residual,
     "concatenated": concatenated,
+    **{
+        f"{name.lower()}_{label}": lambda n=name, s=shapes: merged(n, *s)
+        for name in ("Add", "Average", "Multiply", "Maximum", "Minimum")
+        for label, shapes in MERGED.items()
+    },
+    "subtract": lambda: merged("Subtract", IMAGE, IMAGE),
+    "subtract_broadcast": lambda: merged("Subtract", (8, 1), IMAGE),
+    "dot_vectors": lambda: merged("Dot", VECTOR, VECTOR, axes=1),
+    "dot_cosine": lambda: merged("Dot", VECTOR, VECTOR, axes=-1, normalize=True),
+    "dot_matrices": lambda: merged("Dot", SEQUENCE, (5, 11), axes=(1, 2)),
+    "dot_vector_matrix": lambda: merged("Dot", (11,), SEQUENCE, axes=1),
+    "dot_matrix_vector": lambda: merged("Dot", SEQUENCE, (3,), axes=-1),
+    "dot_images": lambda: merged("Dot", IMAGE, (2, 8, 3), axes=2, normalize=True),
+    "concatenate_sequences": lambda: merged("Concatenate", SEQUENCE, (2, 3), axis=1),
     "nested": nested,
     "frozen": frozen,
     "shared": shared,
@@ -230,4 +347,6 @@ CHANNELS_FIRST = {
     "global_average": ("GlobalAveragePooling2D", {}),
     "global_max_keepdims": ("GlobalMaxPooling2D", {"keepdims": True}),
     "zero_padding": ("ZeroPadding2D", {"padding": ((1, 0), (2, 3))}),
+    "resizing": ("Resizing", {"height": 5, "width": 11, "crop_to_aspect_ratio": True}),
+    "center_crop": ("CenterCrop", {"height": 5, "width": 5}),
 }

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import h5py
 import numpy as np
 import pytest
 
 from kgenn.frontend import load
+from kgenn.ir.graph import Input
+from kgenn.layers.activation import Identity
+from kgenn.layers.training import AUGMENTATIONS, REGULARISERS
 from model_files import edit, errors_of, functional, layer, only_error, write
 
 # layers
@@ -24,6 +28,47 @@ def test_unknown_layers_are_reported_together_in_layer_order(h5):
     assert "residual.h5: conv2d_3 (Conv2DX)" in first.where
     assert "did you mean 'Conv2D'" in first.help
     assert "dense_2 (MyDense)" in second.where
+
+
+def test_layers_of_a_class_that_is_unknown_are_one_diagnostic(tmp_path):
+    chain = ["x", *(f"odd_{i}" for i in range(9))]
+    odd = [layer("Odd", name, [[[before, 0, 0, {}]]]) for before, name in pairwise(chain)]
+    y = layer("Other", "y", [[["odd_8", 0, 0, {}]]])
+    first, second = errors_of(functional(tmp_path / "m.h5", *odd, y))
+    assert first.where == "m.h5: odd_0, odd_1, odd_2, odd_3, odd_4, odd_5 and 3 more (Odd)"
+    assert second.where == "m.h5: y (Other)"
+
+
+@pytest.mark.parametrize("class_name", ["LSTM", "GRU", "SimpleRNN", "Bidirectional", "ConvLSTM2D", "RNN"])
+def test_a_recurrent_layer_is_refused_with_what_to_use(class_name, tmp_path):
+    path = functional(tmp_path / "m.h5", layer(class_name, "y", [[["x", 0, 0, {}]]], units=3))
+    assert "Conv1D" in only_error(path, "KG111", f"y ({class_name})", "recurrent", "feed-forward").help
+
+
+@pytest.mark.parametrize("class_name", ["Embedding", "TextVectorization"])
+def test_a_layer_that_looks_values_up_is_refused(class_name, tmp_path):
+    path = functional(tmp_path / "m.h5", layer(class_name, "y", [[["x", 0, 0, {}]]], input_dim=3))
+    only_error(path, "KG111", f"y ({class_name})", "table")
+
+
+@pytest.mark.parametrize("class_name", [*AUGMENTATIONS, *REGULARISERS, "Identity"])
+def test_layers_that_act_in_training_only_are_read_as_nothing(class_name, tmp_path):
+    graph = load(functional(tmp_path / "m.h5", layer(class_name, "y", [[["x", 0, 0, {"training": False}]]])))
+    assert [type(node.layer) for node in graph.nodes] == [Input, Identity]
+    assert not graph.notes
+
+
+def test_an_augmentation_that_keras_2_calls_as_in_training_is_noted(tmp_path):
+    y = layer("RandomFlip", "y", [[["x", 0, 0, {"training": True}]]], mode="horizontal")
+    (note,) = load(functional(tmp_path / "m.h5", y)).notes
+    assert note.startswith("y: called with training=True")
+
+
+def test_masking_is_read_as_nothing_with_a_note(tmp_path):
+    (note,) = load(
+        functional(tmp_path / "m.h5", layer("Masking", "y", [[["x", 0, 0, {}]]], mask_value=-1.0))
+    ).notes
+    assert "in which no step is -1" in note
 
 
 def test_a_lambda_is_refused(tmp_path):
@@ -45,16 +90,20 @@ def test_a_custom_class_with_a_known_name_is_refused(extra, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "entry",
+    ("entry", "near"),
     [
-        layer("TFOpLambda", "y", [["x", 0, 0, {"y": ["x", 0, 0]}]], function="__operators__.add"),
-        {"class_name": "Add", "config": {"name": "y"}, "name": "y", "inbound_nodes": [[["x", 0, 0, {}]]]},
-        {**layer("Add", "y", [[["x", 0, 0, {}]]]), "module": "keras.src.ops.numpy"},
+        (layer("TFOpLambda", "y", [["x", 0, 0, {}]], function="math.reduce_men"), "'tf.math.reduce_mean'"),
+        (
+            {"class_name": "Adds", "config": {"name": "y"}, "name": "y", "inbound_nodes": [[["x", 0, 0, {}]]]},
+            "'Add'",
+        ),
+        ({**layer("Adds", "y", [[["x", 0, 0, {}]]]), "module": "keras.src.ops.numpy"}, "'Add'"),
     ],
 )
-def test_an_operation_on_tensors_is_refused_with_the_layer_to_use(entry, tmp_path):
+def test_an_unknown_operation_is_refused_with_what_is_known(entry, near, tmp_path):
     error = only_error(functional(tmp_path / "m.h5", entry), "KG105", "y (", "operation")
-    assert "keras.layers.Add" in error.help
+    assert "keras.layers" in error.help
+    assert f"did you mean {near}" in error.help
 
 
 def test_a_subclassed_model(tmp_path):
@@ -147,16 +196,10 @@ def test_a_model_without_outputs(tmp_path):
     only_error(path, "KG108", "m.h5", "output_layers")
 
 
-@pytest.mark.parametrize(
-    "inbound",
-    [
-        [[["x", 0, 0, {"training": True}]]],
-        [{"args": [], "kwargs": {"inputs": ["x", 0, 0], "training": True}}],
-    ],
-)
-def test_a_layer_called_as_in_training(inbound, tmp_path):
-    path = functional(tmp_path / "m.h5", layer("Dropout", "y", inbound, rate=0.5))
-    only_error(path, "KG108", "y (Dropout)", "training=True")
+@pytest.mark.parametrize("class_name", ["Dropout", "BatchNormalization", "StochasticDepth"])
+def test_a_layer_of_keras_2_called_as_in_training(class_name, tmp_path):
+    y = layer(class_name, "y", [[["x", 0, 0, {"training": True}]]], rate=0.5)
+    only_error(functional(tmp_path / "m.h5", y), "KG108", f"y ({class_name})", "training=True")
 
 
 def test_a_layer_called_with_a_constant(tmp_path):
@@ -167,7 +210,13 @@ def test_a_layer_called_with_a_constant(tmp_path):
 def test_shapes_that_do_not_fit(tmp_path):
     z = layer("Reshape", "z", [[["x", 0, 0, {}]]], target_shape=[2, 2])
     path = functional(tmp_path / "m.h5", z, layer("Add", "y", [[["x", 0, 0, {}], ["z", 0, 0, {}]]]))
-    only_error(path, "KG108", "m.h5", "y (Add)", "(2, 2)")
+    only_error(path, "KG108", "m.h5", "y (Add)", "(2, 2)", "broadcast")
+
+
+@pytest.mark.parametrize(("class_name", "options"), [("Subtract", {}), ("Dot", {"axes": 1})])
+def test_a_layer_of_two_inputs_that_is_called_on_three(class_name, options, tmp_path):
+    y = layer(class_name, "y", [[["x", 0, 0, {}]] * 3], **options)
+    only_error(functional(tmp_path / "m.h5", y), "KG108", f"y ({class_name})", "takes two inputs", "3")
 
 
 def test_layers_in_any_order_in_the_file(tmp_path):

@@ -1,0 +1,110 @@
+"""Say why a layer or an operation is not read; the same reason of many layers is one diagnostic."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from kgenn.diagnostics import Diagnostic, known_names
+from kgenn.frontend.model_config import LayerEntry
+from kgenn.frontend.references import Call
+from kgenn.layers import LAYERS, OPERATIONS
+from kgenn.layers.config import LayerConfig
+from kgenn.layers.training import AUGMENTATIONS
+
+# "file: name (Class)"
+_PLACE = re.compile(r"(.+?: )(.+)( \(\w+\))")
+# Layers that a diagnostic names before it counts the others.
+MOST_NAMES = 6
+
+_RECURRENT = (
+    "is recurrent, and kgenn reads feed-forward networks alone",
+    "use convolutions over time, such as Conv1D with padding='causal' and dilation",
+)
+_LOOKUP = (
+    "looks values up in a table, and the inputs of a spiking network are values themselves",
+    "do this before the model: build the layers after it on an Input of what it gives, and copy their weights",
+)
+# the kinds of layers that no feed-forward network of values has, and what to do without them
+_OUTSIDE: dict[str, tuple[str, str]] = {
+    **dict.fromkeys(
+        (
+            *("Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "CuDNNGRU", "CuDNNLSTM", "GRU", "GRUV1"),
+            *("LSTM", "LSTMV1", "RNN", "SimpleRNN"),
+        ),
+        _RECURRENT,
+    ),
+    **dict.fromkeys(
+        (
+            *("CategoryEncoding", "Discretization", "Embedding", "HashedCrossing", "Hashing", "IntegerLookup"),
+            *("ReversibleEmbedding", "StringLookup", "TextVectorization"),
+        ),
+        _LOOKUP,
+    ),
+}
+
+
+def check_known(entry: LayerEntry, call: Call, config: LayerConfig) -> None:
+    """Raise the error that a layer's class or call is not one kgenn follows."""
+    if entry.class_name in _OUTSIDE and not entry.foreign and not entry.operation:
+        raise config.error("KG111", *_OUTSIDE[entry.class_name])
+    if entry.class_name == "Lambda":
+        remedy = (
+            "replace it by a layer of Keras' own, such as Rescaling for x / 255, or by an operation such as "
+            "keras.ops.relu(x); kgenn runs no code from a model file"
+        )
+        raise config.error("KG105", "holds Python code", remedy)
+    if entry.foreign:
+        raise config.error("KG105", f"is {entry.foreign}", _remedy(entry))
+    if entry.operation and entry.reader not in OPERATIONS:
+        what = f"is the operation {entry.reader}, which kgenn does not know"
+        raise config.error("KG105", what, f"use a layer of keras.layers; {_known_operations(entry.reader)}")
+    if not entry.operation and entry.model is None and entry.reader not in LAYERS:
+        raise config.error("KG105", "is of a class that kgenn does not know", _remedy(entry))
+    _check_call(entry, call, config)
+
+
+def _check_call(entry: LayerEntry, call: Call, config: LayerConfig) -> None:
+    """Raise the error that a layer is called in another way than on tensors, or note what that does not change.
+
+    A node of Keras 3 that says `training=True` acts as at inference in `predict`, and one of Keras 2 does not.
+    """
+    odd = call.odd
+    if call.training and not call.keras_3:
+        if entry.reader in AUGMENTATIONS:
+            config.notes.append(f"{config.name}: called with training=True, and read as at inference")
+        else:
+            odd = (*odd, "training=True")
+    if odd:
+        what = f"is called with {', '.join(odd)}, which kgenn does not follow"
+        raise config.error("KG108", what, "call the layer on tensors alone, then save the model again")
+
+
+def _remedy(entry: LayerEntry) -> str:
+    if entry.reader == entry.class_name:
+        return known_names(entry.class_name, LAYERS.names())
+    return f"install a package that reads it: an entry point {entry.reader!r} in the group {LAYERS.group}"
+
+
+def _known_operations(name: str) -> str:
+    """List the operations of the notation that a name is in."""
+    keras_2 = name.startswith("tf.")
+    return known_names(name, (known for known in OPERATIONS.names() if known.startswith("tf.") == keras_2))
+
+
+def by_class(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Return one diagnostic for all layers of a class that have the same problem, in the order of the first."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for found in diagnostics:
+        place = _PLACE.fullmatch(found.where)
+        source, name, class_name = place.groups() if place else ("", found.where, "")
+        groups.setdefault((found.code, source, class_name, found.what, found.help), []).append(name)
+    return [
+        Diagnostic(code, f"{source}{_listed(names)}{class_name}", what, help)
+        for (code, source, class_name, what, help), names in groups.items()
+    ]
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more

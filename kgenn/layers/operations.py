@@ -1,0 +1,99 @@
+"""The operations on tensors that kgenn reads: for each name the reader that turns a call into a chain of layers.
+
+A name without a prefix is a class of `keras.ops`, as Keras 3 writes it; `tf.` begins a function of TensorFlow, as
+Keras 2 writes it.
+"""
+
+from __future__ import annotations
+
+from kgenn.layers.config import OperationReader
+from kgenn.registry import Registry
+
+_ARITHMETIC = "kgenn.layers.read_arithmetic"
+_CONTRACTION = "kgenn.layers.read_contraction"
+_FUNCTIONS = "kgenn.layers.read_functions"
+_JOINS = "kgenn.layers.read_joins"
+_MOVES = "kgenn.layers.read_moves"
+_REDUCTIONS = "kgenn.layers.read_reductions"
+_RESIZE = "kgenn.layers.read_resize"
+_TAKES = "kgenn.layers.read_takes"
+
+# a reader to the names of the operations that it reads
+_READERS: dict[str, tuple[str, ...]] = {
+    # two operands
+    f"{_ARITHMETIC}:read_add": ("Add", "tf.__operators__.add", "tf.math.add", "tf.nn.bias_add"),
+    f"{_ARITHMETIC}:read_subtract": ("Subtract", "tf.math.subtract"),
+    f"{_ARITHMETIC}:read_multiply": ("Multiply", "tf.math.multiply"),
+    f"{_ARITHMETIC}:read_divide": ("Divide", "TrueDivide", "tf.math.divide", "tf.math.truediv"),
+    f"{_ARITHMETIC}:read_maximum": ("Maximum", "tf.math.maximum"),
+    f"{_ARITHMETIC}:read_minimum": ("Minimum", "tf.math.minimum"),
+    f"{_ARITHMETIC}:read_clip": ("Clip", "tf.clip_by_value"),
+    f"{_ARITHMETIC}:read_power": ("Power", "tf.math.pow"),
+    f"{_ARITHMETIC}:read_negative": ("Negative", "tf.math.negative"),
+    f"{_ARITHMETIC}:read_total": ("tf.math.add_n",),
+    # activations
+    f"{_FUNCTIONS}:read_function": (
+        *("Exp", "HardSigmoid", "HardSilu", "HardTanh", "LogSigmoid", "Mish", "Relu", "Relu6", "Selu", "Sigmoid"),
+        *("Silu", "Softplus", "Softsign", "Tanh"),
+        *("tf.math.exp", "tf.math.log_sigmoid", "tf.math.sigmoid", "tf.math.softplus", "tf.math.tanh"),
+        *("tf.nn.relu", "tf.nn.relu6", "tf.nn.selu", "tf.nn.sigmoid", "tf.nn.silu", "tf.nn.softplus"),
+        *("tf.nn.softsign", "tf.nn.swish", "tf.nn.tanh"),
+    ),
+    f"{_FUNCTIONS}:read_gelu": ("Gelu", "tf.nn.gelu"),
+    f"{_FUNCTIONS}:read_elu": ("Elu", "tf.nn.elu"),
+    f"{_FUNCTIONS}:read_leaky_relu": ("LeakyRelu", "tf.nn.leaky_relu"),
+    f"{_FUNCTIONS}:read_relu_layer": ("ReLU",),
+    f"{_FUNCTIONS}:read_soft_maximum": ("Softmax", "tf.nn.softmax"),
+    f"{_FUNCTIONS}:read_absolute": ("Abs", "Absolute", "tf.math.abs"),
+    f"{_FUNCTIONS}:read_square": ("Square", "tf.math.square"),
+    f"{_FUNCTIONS}:read_root": ("Sqrt", "tf.math.sqrt"),
+    f"{_FUNCTIONS}:read_reciprocal_root": ("Rsqrt", "tf.math.rsqrt"),
+    f"{_FUNCTIONS}:read_reciprocal": ("Reciprocal", "tf.math.reciprocal"),
+    # reductions, pooling and products with constants
+    f"{_REDUCTIONS}:read_mean": ("Mean", "tf.math.reduce_mean"),
+    f"{_REDUCTIONS}:read_sum": ("Sum", "tf.math.reduce_sum"),
+    f"{_REDUCTIONS}:read_max": ("Amax", "Max", "tf.math.reduce_max"),
+    f"{_REDUCTIONS}:read_min": ("Amin", "Min", "tf.math.reduce_min"),
+    f"{_FUNCTIONS}:read_average_pool": ("AveragePool",),
+    f"{_FUNCTIONS}:read_max_pool": ("MaxPool",),
+    f"{_CONTRACTION}:read_matmul": ("Dot", "Matmul", "tf.linalg.matmul"),
+    f"{_CONTRACTION}:read_einsum": ("Einsum",),
+    # shapes
+    f"{_MOVES}:read_nothing": (
+        "Cast",
+        "Copy",
+        "Identity",
+        "StopGradient",
+        "tf.cast",
+        "tf.identity",
+        "tf.stop_gradient",
+    ),
+    f"{_MOVES}:read_reshape": ("Reshape", "tf.reshape"),
+    f"{_MOVES}:read_transpose": ("Transpose", "tf.compat.v1.transpose", "tf.transpose"),
+    f"{_MOVES}:read_moveaxis": ("Moveaxis",),
+    f"{_MOVES}:read_swapaxes": ("Swapaxes",),
+    f"{_MOVES}:read_expand_dims": ("ExpandDims", "tf.expand_dims"),
+    f"{_MOVES}:read_squeeze": ("Squeeze", "tf.compat.v1.squeeze", "tf.squeeze"),
+    f"{_MOVES}:read_depth_to_space": ("tf.nn.depth_to_space",),
+    f"{_MOVES}:read_space_to_depth": ("tf.nn.space_to_depth",),
+    f"{_JOINS}:read_concatenate": ("Concatenate", "tf.concat"),
+    f"{_JOINS}:read_stack": ("Stack", "tf.stack"),
+    f"{_JOINS}:read_split": ("Split", "tf.split"),
+    f"{_JOINS}:read_unstack": ("Unstack", "tf.unstack"),
+    f"{_TAKES}:read_getitem": ("GetItem", "tf.__operators__.getitem"),
+    f"{_TAKES}:read_pad": ("Pad", "tf.compat.v1.pad", "tf.pad"),
+    f"{_TAKES}:read_flip": ("Flip", "tf.reverse"),
+    f"{_TAKES}:read_roll": ("Roll", "tf.roll"),
+    f"{_TAKES}:read_repeat": ("Repeat", "tf.repeat"),
+    f"{_TAKES}:read_tile": ("Tile", "tf.tile"),
+    f"{_TAKES}:read_take": ("Take",),
+    f"{_TAKES}:read_broadcast": ("BroadcastTo", "tf.broadcast_to"),
+    f"{_RESIZE}:read_resize": ("Resize", "tf.image.resize"),
+}
+
+OPERATIONS: Registry[OperationReader] = Registry(
+    "operation",
+    "kgenn.operations",
+    {name: reader for reader, names in _READERS.items() for name in names},
+    code="KG105",
+)

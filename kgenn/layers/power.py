@@ -1,0 +1,33 @@
+"""Powers of values: squares, roots and reciprocals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from kgenn.ir.graph import Array
+from kgenn.layers.activation import Elementwise
+
+
+@dataclass(frozen=True, eq=False)
+class Power(Elementwise):
+    """Raise each value to a constant power: x^exponent."""
+
+    exponent: float
+
+    def features(self) -> Iterator[tuple[str, str]]:
+        if self.exponent == 2:
+            yield "product", "squares activations"
+        else:
+            yield "activation", f"raises activations to the power of {self.exponent:g}"
+
+    @property
+    def contents(self) -> str:
+        return f"power of {self.exponent:g}"
+
+    def forward(self, *inputs: Array) -> Array:
+        (x,) = inputs
+        y: Array = np.power(x, x.dtype.type(self.exponent))
+        return y

@@ -1,0 +1,67 @@
+"""Read operations that reduce axes: means, sums and extrema, as poolings over all positions of these axes."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from kgenn.ir.graph import Layer, Shape
+from kgenn.layers.affine import Rescaling
+from kgenn.layers.config import LayerConfig, only
+from kgenn.layers.pooling import AveragePool, MaxPool, Pool
+from kgenn.layers.read_moves import axes_of
+from kgenn.layers.shape import Permute, Reshape
+from kgenn.layers.weights import Weights
+
+Chain = tuple[Layer, ...]
+
+
+def read_mean(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
+    """Read the mean over some axes."""
+    return _reduced(AveragePool, config, inputs)
+
+
+def read_sum(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
+    """Read the sum over some axes."""
+    shape, axes = only(inputs), _axes(config, only(inputs))
+    return (*_reduced(AveragePool, config, inputs), _times(prod(shape[axis] for axis in axes)))
+
+
+def read_max(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
+    """Read the maximum over some axes."""
+    return _reduced(MaxPool, config, inputs)
+
+
+def read_min(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
+    """Read the minimum over some axes: min x = −max(−x)."""
+    return (_times(-1.0), *_reduced(MaxPool, config, inputs), _times(-1.0))
+
+
+def _axes(config: LayerConfig, shape: Shape) -> list[int]:
+    value = config.argument(1, "axis", default=None)
+    if value is None:
+        raise config.odd("axis", None, f"axes from 1 to {len(shape)}, without the batch")
+    return sorted(set(axes_of(config, value, len(shape))))
+
+
+def _reduced(kind: type[Pool], config: LayerConfig, inputs: tuple[Shape, ...]) -> Chain:
+    """Return a pooling over some axes: of an image where these are its pixels, else of a sequence of positions."""
+    shape = only(inputs)
+    axes = _axes(config, shape)
+    kept = [axis for axis in range(len(shape)) if axis not in axes]
+    lengths = tuple(shape[axis] for axis in axes)
+    keepdims: Any = config.argument(2, "keepdims", "keep_dims", default=False)
+    target = tuple(1 if i in axes else n for i, n in enumerate(shape) if keepdims or i not in axes)
+    if len(lengths) <= 2 and kept == [len(shape) - 1]:
+        return (kind(lengths, lengths, "valid"), Reshape(target))
+    order = (*axes, *kept)
+    moved = () if order == tuple(range(len(shape))) else (Permute(order),)
+    size = (prod(lengths),)
+    sequence = Reshape((*size, prod(shape[axis] for axis in kept)))
+    return (*moved, sequence, kind(size, size, "valid"), Reshape(target))
+
+
+def _times(factor: float) -> Rescaling:
+    return Rescaling(np.asarray(float(factor)), np.asarray(0.0))
