@@ -68,9 +68,15 @@ SAMPLES: Sequence[tuple[str, list[int], dict[str, Any]]] = (
     ("Reshape", IMAGE, {"target_shape": [64, 4]}),
     ("Permute", IMAGE, {"dims": [2, 1, 3]}),
     ("Add", IMAGE, {}),
+    ("Subtract", IMAGE, {}),
+    ("Average", IMAGE, {}),
     ("Concatenate", IMAGE, {}),
+    ("Multiply", IMAGE, {}),
+    ("Dot", VECTOR, {"axes": 1}),
     ("Dropout", IMAGE, {}),
 )
+# Of these, the ones that join two inputs.
+MERGING = ("Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract")
 
 
 def sample_graph(class_name: str, shape: list[int], options: Mapping[str, Any]) -> Graph:
@@ -83,7 +89,7 @@ def sample_graph(class_name: str, shape: list[int], options: Mapping[str, Any]) 
             class_name,
             "layer",
             dict(options),
-            ["first", "first"] if class_name in ("Add", "Concatenate") else ["first"],
+            ["first", "first"] if class_name in MERGING else ["first"],
         ),
         ("Flatten", "flat", {}, ["layer"]),
         ("Dense", "last", {"units": 2, "use_bias": False, "activation": "linear"}, ["flat"]),

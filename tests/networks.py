@@ -25,7 +25,7 @@ from kgenn.layers.activation import Identity, ReLU, Softmax
 from kgenn.layers.affine import BatchNorm, Normalization, Rescaling
 from kgenn.layers.conv import Conv
 from kgenn.layers.dense import Dense
-from kgenn.layers.merge import Add, Concatenate
+from kgenn.layers.merge import Add, Average, Concatenate, Subtract
 from kgenn.layers.pooling import AveragePool, MaxPool
 from kgenn.layers.shape import Permute, Reshape, ZeroPad
 
@@ -630,6 +630,14 @@ def max_pool_add(b: Build) -> str:
 def max_pool_concat(b: Build) -> str:
     both = b.add(Concatenate(), b.conv_relu("input", 3), b.conv_relu("input", 2, (1, 1)))
     return b.classify(b.max_pool(both))
+
+
+@network(6, 6, 2)
+def merged_broadcast(b: Build) -> str:
+    """Sums of a feature map with one value for each channel, and a difference and a mean of feature maps."""
+    x, y = b.conv_relu("input", 4), b.conv_relu("input", 4, (1, 1))
+    x = b.relu(b.add(Add(), b.add(Average(), x, y), b.pool(y, (6, 6))))
+    return b.classify(b.relu(b.add(Subtract(), x, b.conv(y, 4))))
 
 
 @network(6, 6, 2)

@@ -41,6 +41,7 @@ FEATURES: dict[str, Feature] = {
             "KG202",
             "retrain with ReLU, or pass --allow activation to have straight pieces, with neurons of their own",
         ),
+        Feature("product", "KG211", "retrain without Multiply and Dot, or multiply by constants alone"),
         Feature("zero-padding", "KG206", "use padding='same', or pass --allow zero-padding"),
     )
 }

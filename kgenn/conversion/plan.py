@@ -10,7 +10,7 @@ from kgenn.layers.activation import Activation, Identity, ReLU, Softmax
 from kgenn.layers.affine import Affine
 from kgenn.layers.conv import Conv
 from kgenn.layers.dense import Dense
-from kgenn.layers.merge import Add, Concatenate
+from kgenn.layers.merge import Concatenate, Merge
 from kgenn.layers.pooling import AveragePool, MaxPool
 from kgenn.layers.populations import is_population
 from kgenn.passes.inserted import name_of
@@ -87,7 +87,7 @@ def _fate(graph: Graph, lowered: Graph, name: str) -> str:
         return "runs on the host" if absorbed else "folded into the weights"
     if isinstance(layer, AveragePool):
         return "folded into the next connection"
-    if isinstance(layer, Add | Concatenate):
+    if isinstance(layer, Merge | Concatenate) and layer.linear:
         return "several connections into one population"
     return REORDERING
 

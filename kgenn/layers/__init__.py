@@ -9,6 +9,7 @@ _CONV = "kgenn.layers.read_conv"
 _POOL = "kgenn.layers.read_pooling"
 _ACTIVATION = "kgenn.layers.read_activation"
 _SHAPE = "kgenn.layers.read_shape"
+_MERGE = "kgenn.layers.read_merge"
 _AFFINE = "kgenn.layers.read_affine"
 
 # Keras class name, or an alias that some version wrote, to its reader
@@ -54,8 +55,14 @@ _TABLE = {
     "Permute": f"{_SHAPE}:read_permute",
     "ZeroPadding1D": f"{_SHAPE}:read_zero_padding",
     "ZeroPadding2D": f"{_SHAPE}:read_zero_padding",
-    "Add": f"{_SHAPE}:read_add",
-    "Concatenate": f"{_SHAPE}:read_concatenate",
+    "Add": f"{_MERGE}:read_add",
+    "Average": f"{_MERGE}:read_average",
+    "Concatenate": f"{_MERGE}:read_concatenate",
+    "Dot": f"{_MERGE}:read_dot",
+    "Maximum": f"{_MERGE}:read_maximum",
+    "Minimum": f"{_MERGE}:read_minimum",
+    "Multiply": f"{_MERGE}:read_multiply",
+    "Subtract": f"{_MERGE}:read_subtract",
     # per-channel affine layers
     "BatchNormalization": f"{_AFFINE}:read_batch_norm",
     "BatchNormalizationV1": f"{_AFFINE}:read_batch_norm",

@@ -1,7 +1,12 @@
-"""Layers that join branches: Add and Concatenate."""
+"""Layers that join branches: sums, products, extrema and concatenation.
+
+Those that work value by value broadcast their inputs as Keras does: an input of fewer axes gets axes of length 1
+in front, after the batch axis.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 from itertools import accumulate
@@ -10,26 +15,157 @@ from typing import ClassVar
 import numpy as np
 
 from kgenn.ir.graph import Array, Layer, Shape
-from kgenn.layers.shape import Slot
+from kgenn.layers.affine import Rescaling
+from kgenn.layers.shape import Broadcast, Slot
+
+
+class Merge(Layer):
+    """A layer that joins its inputs value by value."""
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        try:
+            return np.broadcast_shapes(*inputs)
+        except ValueError:
+            raise ValueError(f"inputs of shapes {inputs} do not broadcast to one") from None
+
+
+def aligned(inputs: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Return batches with as many axes each, so that NumPy broadcasts sample by sample."""
+    rank = max(x.ndim for x in inputs)
+    return tuple(x.reshape(len(x), *(1,) * (rank - x.ndim), *x.shape[1:]) for x in inputs)
 
 
 @dataclass(frozen=True, eq=False)
-class Add(Layer):
-    """Add inputs of one shape."""
+class Add(Merge):
+    """Add the inputs."""
 
     linear: ClassVar[bool] = True
     keeps_sign: ClassVar[bool] = True
 
     def shares(self, *inputs: Shape) -> tuple[tuple[Layer, ...], ...]:
-        return ((),) * len(inputs)
-
-    def output_shape(self, *inputs: Shape) -> Shape:
-        if len(set(inputs)) != 1:
-            raise ValueError(f"inputs of different shapes {inputs}; kgenn adds without broadcasting")
-        return inputs[0]
+        return _broadcast(self.output_shape(*inputs), inputs)
 
     def forward(self, *inputs: Array) -> Array:
-        return reduce(np.add, inputs)
+        return reduce(np.add, aligned(inputs))
+
+
+@dataclass(frozen=True, eq=False)
+class Subtract(Merge):
+    """Subtract the second input from the first."""
+
+    linear: ClassVar[bool] = True
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        if len(inputs) != 2:
+            raise ValueError(f"takes two inputs, but is called on {len(inputs)}")
+        return super().output_shape(*inputs)
+
+    def shares(self, *inputs: Shape) -> tuple[tuple[Layer, ...], ...]:
+        first, second = _broadcast(self.output_shape(*inputs), inputs)
+        return first, (*second, _times(-1.0))
+
+    def forward(self, *inputs: Array) -> Array:
+        first, second = aligned(inputs)
+        result: Array = first - second
+        return result
+
+
+@dataclass(frozen=True, eq=False)
+class Average(Merge):
+    """Take the mean of the inputs, value by value."""
+
+    linear: ClassVar[bool] = True
+    keeps_sign: ClassVar[bool] = True
+
+    def shares(self, *inputs: Shape) -> tuple[tuple[Layer, ...], ...]:
+        chains = _broadcast(self.output_shape(*inputs), inputs)
+        return tuple((*chain, _times(1 / len(inputs))) for chain in chains)
+
+    def forward(self, *inputs: Array) -> Array:
+        mean: Array = reduce(np.add, aligned(inputs)) / inputs[0].dtype.type(len(inputs))
+        return mean
+
+
+@dataclass(frozen=True, eq=False)
+class Multiply(Merge):
+    """Multiply the inputs by each other."""
+
+    keeps_sign: ClassVar[bool] = True
+
+    def features(self) -> Iterator[tuple[str, str]]:
+        yield "product", "multiplies activations by each other"
+
+    def forward(self, *inputs: Array) -> Array:
+        return reduce(np.multiply, aligned(inputs))
+
+
+@dataclass(frozen=True, eq=False)
+class Maximum(Merge):
+    """Take the largest of the inputs, value by value."""
+
+    keeps_sign: ClassVar[bool] = True
+
+    def features(self) -> Iterator[tuple[str, str]]:
+        yield "max-pool", "takes the maximum of activations"
+
+    def forward(self, *inputs: Array) -> Array:
+        return reduce(np.maximum, aligned(inputs))
+
+
+@dataclass(frozen=True, eq=False)
+class Minimum(Merge):
+    """Take the smallest of the inputs, value by value."""
+
+    keeps_sign: ClassVar[bool] = True
+
+    def features(self) -> Iterator[tuple[str, str]]:
+        yield "max-pool", "takes the minimum of activations"
+
+    def forward(self, *inputs: Array) -> Array:
+        return reduce(np.minimum, aligned(inputs))
+
+
+@dataclass(frozen=True, eq=False)
+class Dot(Layer):
+    """Multiply two inputs as matrices: y[…, …] = Σ_k x[…, k, …] · z[…, k, …].
+
+    The axes of the first input come before those of the second, both without the one that is summed over. A single
+    value is left with an axis of its own.
+
+    Attributes:
+        axes: the axis of each input that is summed over, without the batch axis.
+        normalize: divide both inputs by their length along it first, which gives the cosine of their angle.
+    """
+
+    keeps_sign: ClassVar[bool] = True
+
+    axes: tuple[int, int]
+    normalize: bool = False
+
+    def features(self) -> Iterator[tuple[str, str]]:
+        yield "product", "multiplies activations by each other"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        if len(inputs) != 2:
+            raise ValueError(f"takes two inputs, but is called on {len(inputs)}")
+        if any(axis >= len(shape) for axis, shape in zip(self.axes, inputs, strict=True)):
+            raise ValueError(f"axes {self.axes} are not those of inputs of shapes {inputs}")
+        (left, right), (first, second) = self.axes, inputs
+        if first[left] != second[right]:
+            raise ValueError(f"inputs of shapes {inputs} do not fit along the axes {self.axes}")
+        return (*first[:left], *first[left + 1 :], *second[:right], *second[right + 1 :]) or (1,)
+
+    def forward(self, *inputs: Array) -> Array:
+        shape = self.output_shape(*(x.shape[1:] for x in inputs))
+        last = [np.moveaxis(x, axis + 1, -1) for x, axis in zip(inputs, self.axes, strict=True)]
+        if self.normalize:
+            last = [_unit(x) for x in last]
+        first, second = (x.reshape(len(x), -1, x.shape[-1]) for x in last)
+        product: Array = first @ second.transpose(0, 2, 1)
+        return product.reshape(len(first), *shape)
+
+    def macs(self, *inputs: Shape) -> int:
+        return int(np.prod(self.output_shape(*inputs), dtype=object)) * inputs[0][self.axes[0]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,3 +192,19 @@ class Concatenate(Layer):
 
     def forward(self, *inputs: Array) -> Array:
         return np.concatenate(inputs, axis=self.axis)
+
+
+def _broadcast(shape: Shape, inputs: tuple[Shape, ...]) -> tuple[tuple[Layer, ...], ...]:
+    """Return for each input the layer that repeats it to a shape, if one is needed."""
+    return tuple(() if given == shape else (Broadcast(shape),) for given in inputs)
+
+
+def _times(factor: float) -> Rescaling:
+    return Rescaling(np.asarray(factor), np.asarray(0.0))
+
+
+def _unit(x: Array) -> Array:
+    """Divide vectors by their lengths; zeros stay."""
+    length = np.sqrt((x * x).sum(axis=-1, keepdims=True))
+    unit: Array = x / np.maximum(length, x.dtype.type(1e-6))
+    return unit

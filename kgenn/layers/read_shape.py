@@ -1,4 +1,4 @@
-"""Read the input layer, the layers that move values, and those that join branches."""
+"""Read the input layer and the layers that move values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 from kgenn.ir.graph import Input, Layer, Shape
 from kgenn.layers.config import MOST_AXES, LayerConfig, is_sizes, only
 from kgenn.layers.data_format import FORMATS, data_format, spatial_rank, with_channels_on
-from kgenn.layers.merge import Add, Concatenate
 from kgenn.layers.shape import Permute, Reshape, ZeroPad
 from kgenn.layers.weights import Weights
 
@@ -73,14 +72,3 @@ def read_zero_padding(config: LayerConfig, weights: Weights, inputs: tuple[Shape
     if not len(pads) == len(known) == rank:
         raise config.bad("padding", "a number of zeros, or (before, after) for each spatial axis")
     return data_format(config, inputs).wrap(ZeroPad(known))
-
-
-def read_add(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
-    """Read Add."""
-    return (Add(),)
-
-
-def read_concatenate(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
-    """Read Concatenate; its axis is kept counted from the end."""
-    rank = min((len(shape) for shape in inputs), default=0)
-    return (Concatenate(config.axis(config.get("axis", -1), rank) - rank),)

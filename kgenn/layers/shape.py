@@ -100,6 +100,23 @@ class ZeroPad(Moving):
 
 
 @dataclass(frozen=True, eq=False)
+class Broadcast(Moving):
+    """Repeat the input along axes of length 1, and along new ones in front, up to `shape`."""
+
+    shape: Shape
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        if np.broadcast_shapes(*inputs, self.shape) != self.shape:
+            raise ValueError(f"{inputs[0]} does not broadcast to {self.shape}")
+        return self.shape
+
+    def forward(self, *inputs: Array) -> Array:
+        (x,) = inputs
+        ones = (1,) * (len(self.shape) + 1 - x.ndim)
+        return np.broadcast_to(x.reshape(len(x), *ones, *x.shape[1:]), (len(x), *self.shape))
+
+
+@dataclass(frozen=True, eq=False)
 class Slot(Moving):
     """Place the input among zeros where a concatenation puts it.
 

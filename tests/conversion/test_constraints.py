@@ -13,8 +13,9 @@ from kgenn.conversion.plan import plan
 from kgenn.conversion.recipe import recipe_of
 from kgenn.conversion.unscaled import Unscaled
 from kgenn.diagnostics import KgennError
-from kgenn.ir.graph import Graph
+from kgenn.ir.graph import Graph, Layer
 from kgenn.layers.activation import Activation, ReLU, Softmax
+from kgenn.layers.merge import Dot, Maximum, Multiply
 from kgenn.layers.pooling import MaxPool
 from kgenn.passes import LoweringOptions, lower
 from networks import ALLOW, RECIPES, Build, build, samples
@@ -66,6 +67,13 @@ def test_each_allowance_admits_one_feature() -> None:
     graph = build("batch_norm_after_conv")
     assert codes(graph, "bias") == ["KG204", "KG204"]
     assert codes(graph, "batch-norm") == ["KG201"]
+
+
+@pytest.mark.parametrize(("layer", "code"), [(Multiply(), "KG211"), (Dot((0, 0)), "KG211"), (Maximum(), "KG203")])
+def test_products_and_maxima_of_activations_are_beyond_the_strict_profile(layer: Layer, code: str) -> None:
+    b = Build("product", (7,))
+    x, y = (b.relu(b.dense("input", 5)) for _ in range(2))
+    assert codes(b.graph(b.dense(b.add(layer, x, y), 4))) == [code]
 
 
 def everything_wrong() -> Graph:

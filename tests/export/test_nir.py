@@ -39,6 +39,7 @@ REFUSED = {
     "batch_norm_after_pool": ["relu_6"],
     "batch_norm_before_conv_same": ["relu_5"],
     "reshape_conv": ["relu_2 to relu_5"],
+    "merged_broadcast": ["relu_4 to relu_8"],
     # no neurons of NIR take a maximum
     "max_pool_conv": ["maxpool_3"],
     "max_pool_dense": ["maxpool_3"],

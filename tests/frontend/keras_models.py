@@ -43,6 +43,12 @@ def concatenated() -> keras.Model:
     return keras.Model(x, layers.Concatenate(axis=1)([y, y]))
 
 
+def merged(name: str, *shapes: tuple[int, ...], **options: object) -> keras.Model:
+    """Return a model of inputs of some shapes that one layer merges."""
+    inputs = [keras.Input(shape) for shape in shapes]
+    return keras.Model(inputs, getattr(layers, name)(**options)(inputs))
+
+
 def inner(name: str) -> keras.Model:
     x = keras.Input(IMAGE)
     y = layers.BatchNormalization()(layers.Conv2D(4, 3, padding="same", activation="relu")(x))
@@ -136,6 +142,13 @@ POOLS = {
     "overlap_same": {"pool_size": 3, "strides": 1, "padding": "same"},
 }
 
+# the shapes of inputs that are merged value by value
+MERGED = {
+    "one_shape": (IMAGE, IMAGE, IMAGE),
+    "broadcast": (IMAGE, (1, 1, 4), (9, 1, 1)),
+    "ranks": (IMAGE, (4,), (8, 1)),
+}
+
 MODELS = {
     **{name: lambda o=o: chain(IMAGE, layers.Conv2D(**o)) for name, o in CONV_OPTIONS.items()},
     **{name: lambda o=o: chain(SEQUENCE, layers.Conv1D(**o)) for name, o in SEQUENCE_OPTIONS.items()},
@@ -212,6 +225,20 @@ MODELS = {
     "spatial_dropout1d": lambda: chain(SEQUENCE, layers.SpatialDropout1D(0.5)),
     "residual": residual,
     "concatenated": concatenated,
+    **{
+        f"{name.lower()}_{label}": lambda n=name, s=shapes: merged(n, *s)
+        for name in ("Add", "Average", "Multiply", "Maximum", "Minimum")
+        for label, shapes in MERGED.items()
+    },
+    "subtract": lambda: merged("Subtract", IMAGE, IMAGE),
+    "subtract_broadcast": lambda: merged("Subtract", (8, 1), IMAGE),
+    "dot_vectors": lambda: merged("Dot", VECTOR, VECTOR, axes=1),
+    "dot_cosine": lambda: merged("Dot", VECTOR, VECTOR, axes=-1, normalize=True),
+    "dot_matrices": lambda: merged("Dot", SEQUENCE, (5, 11), axes=(1, 2)),
+    "dot_vector_matrix": lambda: merged("Dot", (11,), SEQUENCE, axes=1),
+    "dot_matrix_vector": lambda: merged("Dot", SEQUENCE, (3,), axes=-1),
+    "dot_images": lambda: merged("Dot", IMAGE, (2, 8, 3), axes=2, normalize=True),
+    "concatenate_sequences": lambda: merged("Concatenate", SEQUENCE, (2, 3), axis=1),
     "nested": nested,
     "frozen": frozen,
     "shared": shared,

@@ -167,7 +167,13 @@ def test_a_layer_called_with_a_constant(tmp_path):
 def test_shapes_that_do_not_fit(tmp_path):
     z = layer("Reshape", "z", [[["x", 0, 0, {}]]], target_shape=[2, 2])
     path = functional(tmp_path / "m.h5", z, layer("Add", "y", [[["x", 0, 0, {}], ["z", 0, 0, {}]]]))
-    only_error(path, "KG108", "m.h5", "y (Add)", "(2, 2)")
+    only_error(path, "KG108", "m.h5", "y (Add)", "(2, 2)", "broadcast")
+
+
+@pytest.mark.parametrize(("class_name", "options"), [("Subtract", {}), ("Dot", {"axes": 1})])
+def test_a_layer_of_two_inputs_that_is_called_on_three(class_name, options, tmp_path):
+    y = layer(class_name, "y", [[["x", 0, 0, {}]] * 3], **options)
+    only_error(functional(tmp_path / "m.h5", y), "KG108", f"y ({class_name})", "takes two inputs", "3")
 
 
 def test_layers_in_any_order_in_the_file(tmp_path):
