@@ -153,7 +153,7 @@ def _moved(head: Head, layer: shape.Moving) -> Head:
     """Follow where each own value goes: positions are moved as the layer would move values."""
     flat = layer.sources(head.shape)
     owned = np.flatnonzero(flat >= 0)
-    if not np.array_equal(np.sort(flat[owned]), marked):  # a value is repeated, or cut off
+    if not np.array_equal(np.sort(flat[owned]), np.arange(prod(head.shape))):  # a value is repeated, or cut off
         raise Unstructured
     place = np.empty(prod(head.shape), np.int64)
     place[flat[owned]] = owned

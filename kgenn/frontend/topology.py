@@ -63,12 +63,14 @@ class _Builder:
     nodes: list[Node] = field(default_factory=list)
     shapes: dict[str, Shape] = field(default_factory=dict)
     errors: dict[Diagnostic, None] = field(default_factory=dict)
+    keras_2: bool = False
 
     def __post_init__(self) -> None:
         self.bounds = Bounds(self.source)
 
     def build(self, model: ModelEntry) -> Graph:
         """Return the graph, or raise every diagnostic at once."""
+        self.keras_2 = model.keras_2
         outputs = self.expand(model, None, (), "")
         if self.errors:
             raise KgennError(self.errors)
@@ -104,7 +106,7 @@ class _Builder:
 
     def leaf(self, entry: LayerEntry, call: Call, arguments: list[Tensor], path: Path, name: str) -> Tensor:
         """Read one call of a layer into nodes; return the name of the last, or None after an error."""
-        config = LayerConfig("/".join(path), entry.class_name, entry.options, self.source)
+        config = LayerConfig("/".join(path), entry.class_name, entry.options, self.source, self.keras_2)
         shapes = tuple(self.shapes[tensor] for tensor in arguments if tensor is not None)
         try:
             _check_known(entry, call, config)

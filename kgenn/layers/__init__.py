@@ -11,6 +11,7 @@ _ACTIVATION = "kgenn.layers.read_activation"
 _SHAPE = "kgenn.layers.read_shape"
 _MERGE = "kgenn.layers.read_merge"
 _AFFINE = "kgenn.layers.read_affine"
+_NORMALISE = "kgenn.layers.read_normalise"
 
 # Keras class name, or an alias that some version wrote, to its reader
 _TABLE = {
@@ -47,8 +48,11 @@ _TABLE = {
     # activations
     "Activation": f"{_ACTIVATION}:read_activation",
     "ReLU": f"{_ACTIVATION}:read_relu",
+    "ELU": f"{_ACTIVATION}:read_elu",
     "LeakyReLU": f"{_ACTIVATION}:read_leaky_relu",
+    "PReLU": f"{_ACTIVATION}:read_prelu",
     "Softmax": f"{_ACTIVATION}:read_softmax",
+    "ThresholdedReLU": f"{_ACTIVATION}:read_thresholded_relu",
     # shapes and merging
     "Flatten": f"{_SHAPE}:read_flatten",
     "Reshape": f"{_SHAPE}:read_reshape",
@@ -70,6 +74,11 @@ _TABLE = {
     "SyncBatchNormalization": f"{_AFFINE}:read_batch_norm",
     "Rescaling": f"{_AFFINE}:read_rescaling",
     "Normalization": f"{_AFFINE}:read_normalization",
+    # normalisation by the input itself
+    "GroupNormalization": f"{_NORMALISE}:read_group_norm",
+    "LayerNormalization": f"{_NORMALISE}:read_layer_norm",
+    "RMSNormalization": f"{_NORMALISE}:read_rms_norm",
+    "UnitNormalization": f"{_NORMALISE}:read_unit_norm",
     # layers that act in training only
     "ActivityRegularization": f"{_ACTIVATION}:read_identity",
     "AlphaDropout": f"{_ACTIVATION}:read_identity",

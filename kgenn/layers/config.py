@@ -28,12 +28,14 @@ class LayerConfig:
         class_name: its Keras class.
         options: the config as Keras wrote it.
         source: the file it came from, for messages.
+        keras_2: whether Keras 2 wrote it.
     """
 
     name: str
     class_name: str
     options: Mapping[str, Any]
     source: str
+    keras_2: bool = False
 
     @property
     def where(self) -> str:
