@@ -107,7 +107,7 @@ def test_conversion_stops_with_every_violation() -> None:
     graph = everything_wrong()
     with pytest.raises(KgennError) as caught:
         convert_graph(graph, recipe_of(), samples(graph, 2), 4, simulate)
-    assert len(caught.value.diagnostics) == 8
+    assert len(caught.value.diagnostics) == 7
     assert caught.value.exit_code == 1
 
 
