@@ -18,7 +18,7 @@ import numpy as np
 
 from kgenn.ir.graph import Array, Graph, Layer, Node
 from kgenn.layers.activation import Curve, ReLU
-from kgenn.passes.straight import Straight, exact, straight_bends
+from kgenn.passes.straight import Straight, exact, narrowed, straight_bends, through
 from kgenn.passes.values import Values
 
 # Points at which a function is looked at.
@@ -58,7 +58,7 @@ def fitted(function: Function, seen: Values, count: int, positive: bool = False)
     mass = np.histogram(places, GRID, (0, 1))[0] / max(places.size, 1)
     mass = np.convolve(mass, np.ones(9) / 9, "same")
     knots = _knots(x, y, mass, count)
-    return Straight(knots, _values(x, y, mass + FAITH / GRID, knots, function(knots)))
+    return through(knots, _values(x, y, mass + FAITH / GRID, knots, function(knots)))
 
 
 def _covered(seen: Values, positive: bool) -> tuple[Array, Array]:
@@ -153,8 +153,9 @@ def in_pieces(graph: Graph, values: Mapping[str, Values], count: int) -> Graph:
 def _of_layer(layer: Layer, seen: Values, count: int) -> tuple[Straight, str]:
     """Return the pieces of a layer, and what they are in a few words."""
     bends = straight_bends(layer)
-    if bends is not None:
-        width = RAMP * max(float(seen.high.max() - seen.low.min()), 1e-6)
-        return exact(layer, bends, width), f"straight, with ramps of {width:.2g} for its jumps"
-    assert isinstance(layer, Curve)
-    return fitted(layer.forward, seen, count, layer.positive), f"{count} pieces"
+    if bends is None:
+        assert isinstance(layer, Curve)
+        return fitted(layer.forward, seen, count, layer.positive), f"{count} pieces"
+    whole = max(float(seen.high.max() - seen.low.min()), 1e-6)
+    low, high = _covered(seen, False)
+    return narrowed(exact(layer, bends, RAMP * whole), low, high, RAMP * whole), "straight where it is"

@@ -1,11 +1,11 @@
 """Write piecewise linear functions as ReLUs, which is exact.
 
-With knots t_0 < … < t_K, the values f_k there, and the slopes a below and b above them::
+With pieces from a_k to b_k that are s_k high, and slopes c beyond an outer knot t on either side::
 
-    f(x) = f_0 − a·ReLU(t_0 − x) + Σ_k (f_k − f_{k−1})·clip((x − t_{k−1})/(t_k − t_{k−1}), 0, 1) + b·ReLU(x − t_K)
+    f(x) = f_0 + Σ_k s_k·clip((x − a_k)/(b_k − a_k), 0, 1) + Σ c·ReLU(±(x − t))
 
-The pieces between two knots are one population of ReLUs with a cap, "pieces"; what lies beyond is another, "ends".
-A piece says where between two knots its input is, and is 0 below them and 1 above.
+The pieces are one population of ReLUs with a cap, "pieces"; what lies beyond is another, "ends". A piece says
+where between its two ends the input is, and is 0 below them and 1 above.
 """
 
 from __future__ import annotations
@@ -25,66 +25,69 @@ from kgenn.passes.options import LoweringOptions
 
 
 @dataclass(frozen=True, eq=False)
+class End:
+    """What is added beyond an outer knot: slope·ReLU(sign·(x − knot)); arrays of shape (channels or 1,)."""
+
+    sign: float
+    knot: Array
+    slope: Array
+
+
+@dataclass(frozen=True, eq=False)
 class Straight:
     """A piecewise linear function of each channel, or of all alike.
 
     Attributes:
-        knots: ascending, shape (channels or 1, K + 1).
-        values: at the knots, of the same shape.
-        below, above: the slopes beyond the outer knots, shape (channels or 1,); None where it is constant there.
+        base: the value below every piece, shape (channels or 1,).
+        starts, stops: the ends of the pieces, shape (channels or 1, K).
+        steps: how high each piece is, of the same shape.
+        ends: what is added beyond the outer knots.
     """
 
-    knots: Array
-    values: Array
-    below: Array | None = None
-    above: Array | None = None
+    base: Array
+    starts: Array
+    stops: Array
+    steps: Array
+    ends: tuple[End, ...] = ()
 
     def __call__(self, x: Array) -> Array:
         """Return the function of values of shape (..., channels)."""
-        first, last = self.knots[:, 0], self.knots[:, -1]
-        y = self.values[:, 0] * np.ones_like(x)
-        for left, right, step in zip(
-            self.knots.T[:-1], self.knots.T[1:], np.diff(self.values, axis=1).T, strict=True
-        ):
-            y += step * np.clip((x - left) / (right - left), 0, 1)
-        if self.below is not None:
-            y -= self.below * np.maximum(first - x, 0)
-        if self.above is not None:
-            y += self.above * np.maximum(x - last, 0)
+        y: Array = self.base * np.ones_like(x)
+        for start, stop, step in zip(self.starts.T, self.stops.T, self.steps.T, strict=True):
+            y += step * np.clip((x - start) / (stop - start), 0, 1)
+        for end in self.ends:
+            y += end.slope * np.maximum(end.sign * (x - end.knot), 0)
         return y
 
     def nodes(self, node: Node, channels: int) -> list[Node]:
         """Return nodes that compute the function in place of a node; the last one has its name."""
-        parts = [part for part in (self._pieces(node, channels), self._ends(node, channels)) if part]
+        parts = [part for part in (self._pieces(node, channels), self._beyond(node, channels)) if part]
         made = [new for part in parts for new in part]
         sums = tuple(part[-1].name for part in parts)
         if len(parts) == 2:
             made.append(Node(f"{node.name}/sum", Add(), sums, node.origin))
-        return [*made, _rescaled(node, node.name, 1.0, self.values[:, 0], (made[-1].name,))]
+        return [*made, _shifted(node, self.base, made[-1].name)]
 
     def _pieces(self, node: Node, channels: int) -> list[Node]:
-        """Return the part between the knots; nothing where there is one knot."""
-        widths = np.diff(self.knots, axis=1)
-        if not widths.shape[1]:
+        if not self.steps.shape[1]:
             return []
+        widths = self.stops - self.starts
         gains = _each(1 / widths, channels)[:, None]
-        starts = _each(-self.knots[:, :-1] / widths, channels).ravel()
-        heights = _each(np.diff(self.values, axis=1), channels)[:, :, None]
-        return _population(node, "pieces", gains, starts, heights, ReLU(1.0))
+        shifts = _each(-self.starts / widths, channels).ravel()
+        return _population(node, "pieces", gains, shifts, _each(self.steps, channels)[:, :, None], ReLU(1.0))
 
-    def _ends(self, node: Node, channels: int) -> list[Node]:
-        """Return the part beyond the knots; nothing where the function is constant there."""
-        outer = [
-            (sign, -sign * knot, sign * slope)
-            for sign, knot, slope in ((-1.0, self.knots[:, 0], self.below), (1.0, self.knots[:, -1], self.above))
-            if slope is not None
-        ]
-        if not outer:
+    def _beyond(self, node: Node, channels: int) -> list[Node]:
+        if not self.ends:
             return []
-        signs = np.tile(np.array([sign for sign, _, _ in outer]), (channels, 1, 1))
-        starts = _each(np.stack([start for _, start, _ in outer], axis=1), channels).ravel()
-        slopes = _each(np.stack([slope for _, _, slope in outer], axis=1), channels)[:, :, None]
-        return _population(node, "ends", signs, starts, slopes, ReLU())
+        signs = np.tile(np.array([end.sign for end in self.ends]), (channels, 1, 1))
+        shifts = _each(np.stack([-end.sign * end.knot for end in self.ends], axis=1), channels).ravel()
+        slopes = _each(np.stack([end.slope for end in self.ends], axis=1), channels)[:, :, None]
+        return _population(node, "ends", signs, shifts, slopes, ReLU())
+
+
+def through(knots: Array, values: Array) -> Straight:
+    """Return the function that is straight between knots, of shape (channels, K + 1), and constant beyond."""
+    return Straight(values[:, 0], knots[:, :-1], knots[:, 1:], np.diff(values, axis=1))
 
 
 def _each(values: Array, channels: int) -> Array:
@@ -93,9 +96,9 @@ def _each(values: Array, channels: int) -> Array:
     return each
 
 
-def _rescaled(node: Node, name: str, scale: float, shift: Array, reads: tuple[str, ...]) -> Node:
-    layer = Rescaling(np.full(1, scale, np.float32), shift.astype(np.float32))
-    return Node(name, layer, reads, node.origin)
+def _shifted(node: Node, shift: Array, reads: str) -> Node:
+    layer = Rescaling(np.ones(1, np.float32), shift.astype(np.float32))
+    return Node(node.name, layer, (reads,), node.origin)
 
 
 def _population(node: Node, word: Purpose, gains: Array, starts: Array, heights: Array, relu: ReLU) -> list[Node]:
@@ -115,9 +118,10 @@ def _population(node: Node, word: Purpose, gains: Array, starts: Array, heights:
 
 
 def straighten(graph: Graph, options: LoweringOptions) -> Graph:
-    """Write each piecewise linear function without a jump as ReLUs.
+    """Write each ReLU with a slope below zero, and each other function of two straight parts, as two ReLUs.
 
-    Such as a ReLU with slopes, a clip, a hard sigmoid. One with a jump is left to `kgenn.passes.pieces`.
+    One with pieces between two knots, or with a jump, is left to `kgenn.passes.pieces`, which knows the range of
+    the inputs.
     """
 
     def change(node: Node) -> Sequence[Node] | None:
@@ -127,7 +131,8 @@ def straighten(graph: Graph, options: LoweringOptions) -> Graph:
         bends = straight_bends(node.layer)
         if bends is None or any(jumps_at(node.layer, bend) for bend in bends):
             return None
-        return exact(node.layer, bends).nodes(node, channels)
+        straight = exact(node.layer, bends)
+        return None if straight.steps.shape[1] else straight.nodes(node, channels)
 
     return graph.edit(change)
 
@@ -159,18 +164,37 @@ def exact(layer: Layer, bends: Sequence[float], width: float = 0.0) -> Straight:
     def at(*x: float) -> Array:
         return layer.forward(np.array(x, np.float64))
 
-    below, above = np.diff(at(knots[0] - 1, knots[0])), np.diff(at(knots[-1], knots[-1] + 1))
-    return Straight(
-        np.array([knots]), at(*knots)[None], below if below.any() else None, above if above.any() else None
-    )
+    (below,), (above,) = np.diff(at(knots[0] - 1, knots[0])), np.diff(at(knots[-1], knots[-1] + 1))
+    beyond = ((-1.0, knots[0], -below), (1.0, knots[-1], above))
+    ends = tuple(End(sign, np.full(1, knot), np.full(1, slope)) for sign, knot, slope in beyond if slope)
+    whole = through(np.array([knots]), at(*knots)[None])
+    some = np.flatnonzero(whole.steps[0])  # where it is constant it needs no piece
+    return Straight(whole.base, whole.starts[:, some], whole.stops[:, some], whole.steps[:, some], ends)
+
+
+def narrowed(straight: Straight, low: Array, high: Array, least: float) -> Straight:
+    """Return the same function of inputs in a range, its pieces no wider than that, so that they say more.
+
+    Args:
+        low, high: the range of each channel, shape (channels,).
+        least: width of a piece.
+    """
+    starts, stops, steps = (_each(part, len(low)) for part in (straight.starts, straight.stops, straight.steps))
+    inner = np.maximum(starts, low[:, None]), np.minimum(stops, high[:, None])
+    cut = inner[1] - inner[0] >= least
+    new = np.where(cut, inner[0], starts), np.where(cut, inner[1], stops)
+    slopes = steps / (stops - starts)
+    base = straight.base + (slopes * (new[0] - starts)).sum(axis=1)
+    return Straight(base, *new, slopes * (new[1] - new[0]), straight.ends)
 
 
 def _with_slopes(node: Node, layer: PReLU, channels: int) -> Sequence[Node]:
     """Return ReLU(x) − α·ReLU(−x), with a slope for each channel, or for each value."""
     alpha = np.asarray(layer.alpha, np.float64)
     if alpha.size in (1, channels):
-        zero = np.zeros((alpha.size, 1))
-        return Straight(zero, zero, alpha.reshape(-1), np.ones(alpha.size)).nodes(node, channels)
+        zero, none = np.zeros(alpha.size), np.zeros((1, 0))
+        ends = (End(-1.0, zero, -alpha.reshape(-1)), End(1.0, zero, np.ones(alpha.size)))
+        return Straight(np.zeros(1), none, none, none, ends).nodes(node, channels)
     alpha = np.broadcast_to(alpha, (*alpha.shape[:-1], channels))
     signs = Pointwise(np.tile(np.array([-1.0, 1.0], np.float32), (channels, 1, 1)))
     slopes = np.stack([-alpha, np.ones_like(alpha)], axis=-1).reshape(*alpha.shape[:-1], -1)

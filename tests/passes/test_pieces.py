@@ -37,18 +37,18 @@ def test_the_error_falls_with_the_square_of_their_number(name: str) -> None:
 @pytest.mark.parametrize("x", [NORMAL, np.full(50, 0.3), np.linspace(-1e-3, 1e-3, 99), 50 * NORMAL], ids=str)
 def test_knots_ascend_and_cover_what_was_seen(name: str, x: Array) -> None:
     pieces = fitted(lambda v: elementwise(name, v), values(x), 8)
-    assert pieces.knots.shape == pieces.values.shape == (1, 9)
-    assert (np.diff(pieces.knots) > 0).all()
-    assert pieces.knots[0, 0] <= x.min()
-    assert pieces.knots[0, -1] >= x.max()
-    assert np.isfinite(pieces.values).all()
+    assert pieces.starts.shape == pieces.steps.shape == (1, 8)
+    assert (pieces.stops > pieces.starts).all()
+    assert pieces.starts[0, 0] <= x.min()
+    assert pieces.stops[0, -1] >= x.max()
+    assert np.isfinite(pieces.steps).all()
     off = pieces(x[:, None])[:, 0] - elementwise(name, x)
     assert np.sqrt(np.mean(off**2)) < 0.05 * np.abs(elementwise(name, x)).max() + 1e-3
 
 
 def test_knots_gather_where_inputs_are_and_the_function_bends() -> None:
     pieces = fitted(np.tanh, values(np.random.default_rng(0).normal(0, 3, 20_000)), 16)
-    assert (np.abs(pieces.knots) < 3).sum() >= 10
+    assert (np.abs(pieces.starts) < 3).sum() >= 10
 
 
 def test_values_to_assume_have_the_layer_s_channels() -> None:

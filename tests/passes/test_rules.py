@@ -15,7 +15,7 @@ from kgenn.layers.pooling import MaxPool
 from kgenn.passes import LoweringOptions, lower
 from kgenn.passes.pieces import fitted, is_curve
 from kgenn.passes.products import factors, squared
-from kgenn.passes.straight import exact, straight_bends
+from kgenn.passes.straight import exact, narrowed, straight_bends
 from kgenn.passes.values import Values, assumed
 from networks import Build
 
@@ -79,11 +79,21 @@ def test_lowering_and_squares_change_no_value(name: str) -> None:
     assert all(n.layer.linear or isinstance(n.layer, known) or not n.inputs for n in squares.nodes)
 
 
-@pytest.mark.parametrize(
-    "name", [n for n, f in FORMULAS.items() if f.bends is not None and n != "relu" and not f.jumps]
-)
-def test_a_piecewise_linear_function_needs_no_pieces_to_be_fitted(name: str) -> None:
+@pytest.mark.parametrize("name", ["abs", "leaky", "steep", "soft_shrink", "prelu", "prelu of pixels"])
+def test_a_function_of_two_straight_parts_needs_no_data(name: str) -> None:
     assert not [node for node in lower(EXACT[name], LoweringOptions()).nodes if is_curve(node.layer)]
+
+
+@pytest.mark.parametrize("name", [n for n, f in FORMULAS.items() if f.bends is not None and not f.jumps])
+def test_a_piecewise_linear_function_is_exact_where_inputs_were_seen(name: str) -> None:
+    layer = Activation(name)
+    bends = straight_bends(layer)
+    assert bends is not None
+    for low, high in ((-9.0, 9.0), (-0.3, 0.2), (0.4, 6.0), (20.0, 21.0)):
+        straight = narrowed(exact(layer, bends), np.full(2, low), np.full(2, high), 1e-3)
+        x = np.linspace(low, high, 501)[:, None] * np.ones(2)
+        np.testing.assert_allclose(straight(x), layer.forward(x), atol=1e-9)
+        assert (straight.stops - straight.starts >= 1e-3).all()
 
 
 def test_a_product_of_a_value_with_its_own_function_is_one_function() -> None:
@@ -148,7 +158,7 @@ def test_functions_of_positive_values_stay_above_zero() -> None:
         pieces = fitted(
             lambda v, n=name: elementwise(n, v), Values(x.min(axis=0), x.max(axis=0), x), 16, positive=True
         )
-        assert (pieces.knots > 0).all()
+        assert (pieces.starts > 0).all()
         y = elementwise(name, x)
         assert np.sqrt(np.mean((pieces(x) - y) ** 2)) < 0.1 * y.std()
     assert assumed(2).low.shape == (2,)
