@@ -23,10 +23,9 @@ CODES: dict[str, str] = {
     "KG205": "A ReLU has a cap (max_value). Pass --allow relu-cap.",
     "KG206": "Padding is neither 'valid' nor 'same'. Pass --allow zero-padding for explicit zero padding.",
     "KG207": "The converter cannot represent a feature of the model exactly, even if it is allowed.",
-    "KG208": "A ReLU has a threshold above or below zero, which no integrate-and-fire neuron computes.",
     "KG209": "The model has several inputs or outputs, or no layer; a network has one of each.",
     "KG210": "A ReLU has no cap, which the converter takes its scale from. Train with capped ReLUs.",
-    "KG211": "A layer multiplies activations by each other. Retrain without Multiply and Dot.",
+    "KG211": "A layer multiplies activations by each other, or normalises them. Allow `product` for that.",
     # lowering
     "KG301": "A layer is left after lowering that no connection can represent.",
     "KG302": "A readout that counts spikes cannot give the values that the final activation needs.",

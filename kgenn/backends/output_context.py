@@ -6,7 +6,7 @@ from math import prod
 from typing import Any
 
 from kgenn.ir.network import Network
-from kgenn.ir.output_activation import CPP, PYTHON, Spelling
+from kgenn.ir.output_activation import CPP, LOG_SOFTMAX, PYTHON, Spelling
 from kgenn.ir.scores import THRESHOLD, factors
 
 
@@ -16,8 +16,8 @@ def output_context(network: Network, spelling: Spelling) -> dict[str, Any]:
     Returns:
         before, after: expressions in `x`, one after the other, of the element-wise activations before and after
             the softmax; all are before where there is none.
-        softmax: None, or its axis counted from the end, and how many groups, values of a group and values beside
-            each other there are.
+        softmax: None, or its axis counted from the end, how many groups, values of a group and values beside
+            each other there are, and whether its logarithm is taken.
         binary: whether a single sigmoid says the class.
     """
     shape, chain = network.populations[-1].shape, network.output_activations
@@ -33,6 +33,7 @@ def output_context(network: Network, spelling: Spelling) -> dict[str, Any]:
             "groups": prod(shape[:index]),
             "length": shape[index],
             "beside": prod(shape[index + 1 :]),
+            "is_log": chain[place].name == LOG_SOFTMAX,
         }
     return {
         "before": [activation.code(spelling) for activation in chain[:place]],

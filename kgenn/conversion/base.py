@@ -103,7 +103,7 @@ class Converter(ABC):
 
     name: ClassVar[str]
     represents: ClassVar[frozenset[str]] = frozenset(
-        {"activation", "bias", "batch-norm", "max-pool", "relu-cap", "zero-padding"}
+        {"activation", "bias", "batch-norm", "max-pool", "product", "relu-cap", "zero-padding"}
     )
     citations: ClassVar[tuple[Citation, ...]]
     code: ClassVar[CodeName] = "rate"

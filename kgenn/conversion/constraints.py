@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kgenn.conversion.base import Converter
 from kgenn.diagnostics import Diagnostic, fail, known_names
 from kgenn.ir.graph import Graph, Input, Node
-from kgenn.layers.activation import Identity, ReLU, Softmax
+from kgenn.layers.activation import Identity
 from kgenn.layers.affine import Affine, Normalization, Rescaling
 from kgenn.layers.shape import Permute
 from kgenn.passes.activation import output_activations
@@ -41,7 +41,11 @@ FEATURES: dict[str, Feature] = {
             "KG202",
             "retrain with ReLU, or pass --allow activation to have straight pieces, with neurons of their own",
         ),
-        Feature("product", "KG211", "retrain without Multiply and Dot, or multiply by constants alone"),
+        Feature(
+            "product",
+            "KG211",
+            "retrain without products of activations, or pass --allow product to have squares in pieces",
+        ),
         Feature("zero-padding", "KG206", "use padding='same', or pass --allow zero-padding"),
     )
 }
@@ -75,8 +79,6 @@ def violations(graph: Graph, converter: Converter, allow: Collection[str]) -> li
     found = list(_ends(graph))
     on_host = {node.name for node in output_activations(graph)}
     for node in graph.nodes:
-        if node.name not in on_host:
-            found.extend(_never(node))
         for name, what in () if node.name in on_host else _features(graph, node):
             feature = FEATURES[name]
             if name not in allow:
@@ -112,17 +114,6 @@ def _at_input(graph: Graph, node: Node) -> bool:
     sources = [graph.by_name[name] for name in node.inputs]
     prepares = isinstance(node.layer, Input | Identity | Permute | Affine)
     return prepares and all(_at_input(graph, source) for source in sources)
-
-
-def _never(node: Node) -> Iterator[Diagnostic]:
-    """Yield what no converter can represent, whatever is allowed."""
-    layer = node.layer
-    if isinstance(layer, Softmax):
-        what = "is a softmax inside the network; only a final one can run on the host"
-        yield Diagnostic("KG202", node.origin, what, "retrain with ReLU")
-    if isinstance(layer, ReLU) and layer.threshold:
-        what = f"has a ReLU with negative slope {layer.negative_slope:g} and threshold {layer.threshold:g}"
-        yield Diagnostic("KG208", node.origin, what, "retrain with a ReLU without a threshold")
 
 
 def _ends(graph: Graph) -> Iterator[Diagnostic]:

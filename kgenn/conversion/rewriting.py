@@ -1,4 +1,4 @@
-"""Write what no neuron computes as what neurons do: straight pieces, and maxima of shifted values.
+"""Write what no neuron computes as what neurons do: squares, straight pieces, and maxima of shifted values.
 
 What to write is known of the lowered graph alone; how wide a piece is and how far a shift goes follow the values
 of the calibration set. So a check, which has none, sees the same structure as a conversion.
@@ -12,10 +12,10 @@ import numpy as np
 
 from kgenn.conversion.activations import values_of
 from kgenn.ir.graph import Array, Graph
-from kgenn.layers.activation import Activation
-from kgenn.passes.offsets import PooledInput, shift_signed_pools, signed_pools
+from kgenn.passes.offsets import PooledInput, relays, shift_signed, signed_pools
 from kgenn.passes.options import LoweringOptions
-from kgenn.passes.pieces import in_pieces
+from kgenn.passes.pieces import curves, in_pieces
+from kgenn.passes.products import factors, squared
 from kgenn.passes.values import Values, assumed
 
 # Samples whose values are looked at, and values of a node that are kept, at most.
@@ -35,15 +35,20 @@ def rewritten(
     Raises:
         KgennError: KG402 where a value is not finite.
     """
-    activations = [node.inputs[0] for node in graph.nodes if isinstance(node.layer, Activation)]
-    wanted = frozenset((*activations, *signed_pools(graph, pooled_input)))
+    graph = squared(graph, _values(graph, factors(graph), calibration))
+    curved = [graph.by_name[name].inputs[0] for name in curves(graph)]
+    wanted = frozenset((*curved, *signed_pools(graph, pooled_input), *relays(graph)))
+    values = _values(graph, wanted, calibration)
+    return shift_signed(in_pieces(graph, values, options.pieces), values, pooled_input)
+
+
+def _values(graph: Graph, wanted: frozenset[str], calibration: Array | None) -> Mapping[str, Values]:
+    """Return the values of some nodes on the calibration set, or such as there could be."""
     if not wanted:
-        return graph
+        return {}
     if calibration is None:
-        values: Mapping[str, Values] = {name: assumed(graph.shapes[name][-1]) for name in wanted}
-    else:
-        values = measured(graph, wanted, calibration[:MOST_SAMPLES])
-    return shift_signed_pools(in_pieces(graph, values, options.pieces), values, pooled_input)
+        return {name: assumed(graph.shapes[name][-1]) for name in wanted}
+    return measured(graph, wanted, calibration[:MOST_SAMPLES])
 
 
 def measured(graph: Graph, wanted: frozenset[str], samples: Array) -> dict[str, Values]:
@@ -57,7 +62,5 @@ def measured(graph: Graph, wanted: frozenset[str], samples: Array) -> dict[str, 
         lows[name] = np.minimum(lows.get(name, low), low)
         highs[name] = np.maximum(highs.get(name, high), high)
         share = MOST_VALUES * len(value) / len(samples)
-        # a step that shares no factor with the number of channels takes all of them
-        step = max(1, int(rows.size / share)) | 1
-        some[name].append(rows.ravel()[::step])
+        some[name].append(rows[:: max(1, int(rows.size / share))])
     return {name: Values(lows[name], highs[name], np.concatenate(some[name])) for name in wanted}

@@ -21,7 +21,7 @@ class Unscaled(SingleSpikes):
     """
 
     name: ClassVar[str] = "none"
-    represents: ClassVar[frozenset[str]] = SingleSpikes.represents - {"activation", "relu-cap"}
+    represents: ClassVar[frozenset[str]] = SingleSpikes.represents - {"activation", "product", "relu-cap"}
     citations: ClassVar[tuple[Citation, ...]] = ()
     depends_on_timesteps: ClassVar[bool] = False
 

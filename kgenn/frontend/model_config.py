@@ -63,6 +63,11 @@ class ModelEntry:
     inputs: tuple[Reference, ...]
     outputs: tuple[Reference, ...]
 
+    @property
+    def keras_2(self) -> bool:
+        """Tell whether Keras 2 wrote it, which names the shape of an input as Keras 3 does not."""
+        return any("batch_input_shape" in entry.options for _, entry in self.leaves())
+
     def leaves(self, path: Path = ()) -> Iterator[tuple[Path, LayerEntry]]:
         """Yield every layer that is not a model, with the path to it, in the order of the file."""
         for entry in self.layers:

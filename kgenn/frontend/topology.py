@@ -67,12 +67,14 @@ class _Builder:
     shapes: dict[str, Shape] = field(default_factory=dict)
     errors: dict[Diagnostic, None] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    keras_2: bool = False
 
     def __post_init__(self) -> None:
         self.bounds = Bounds(self.source)
 
     def build(self, model: ModelEntry) -> Graph:
         """Return the graph, or raise every diagnostic at once."""
+        self.keras_2 = model.keras_2
         outputs = self.expand(model, None, (), "")
         if self.errors:
             raise KgennError(by_class(self.errors))
@@ -117,7 +119,12 @@ class _Builder:
         if any(len(shape) < 2 for shape in shapes):
             raise fail("KG108", f"{self.source}: {'/'.join(path)}", f"has no steps in inputs of {shapes}", _REMEDY)
         names = {f"{scope}step/{i}": tensor for i, tensor in enumerate(inputs)}
-        one = _Builder(self.source, self.weights_of, shapes=dict(zip(names, (s[1:] for s in shapes), strict=True)))
+        one = _Builder(
+            self.source,
+            self.weights_of,
+            shapes=dict(zip(names, (s[1:] for s in shapes), strict=True)),
+            keras_2=self.keras_2,
+        )
         outputs = one.expand(model, list(names), path, scope)
         self.errors.update(one.errors)
         self.notes += one.notes
@@ -140,7 +147,9 @@ class _Builder:
             The node of each of these outputs; None for all after an error.
         """
         options = {**entry.options, **call.keywords}
-        config = LayerConfig("/".join(path), entry.class_name, options, self.source, call.arguments)
+        config = LayerConfig(
+            "/".join(path), entry.class_name, options, self.source, call.arguments, keras_2=self.keras_2
+        )
         unread: dict[int, Tensor] = dict.fromkeys(read) if entry.operation else {0: None}
         shapes = tuple(self.shapes[tensor] for tensor in arguments if tensor is not None)
         try:

@@ -161,7 +161,7 @@ class Input(Layer):
         return x
 
 
-Purpose = Literal["identity", "population", "source", "readout", "pieces"]
+Purpose = Literal["identity", "population", "source", "readout", "pieces", "ends"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,8 @@
 
 A readout gives the value that the model's last weights give. The model's final activation is no neuron's work: it
 runs on the host, after the network, in float64. An element-wise one is an expression in `x` and its parameters, of
-`+ - * /`, one comparison, `a if c else b` and the functions of a `Spelling`; a softmax runs along an axis.
+`+ - * /`, one comparison, `a if c else b` and the functions of a `Spelling`; a softmax runs along an axis, and so
+does its logarithm.
 """
 
 from __future__ import annotations
@@ -19,43 +20,100 @@ import numpy as np
 from kgenn.ir.graph import Array, Shape
 
 SOFTMAX = "softmax"
+LOG_SOFTMAX = "log_softmax"
 # A cap that no float32 exceeds.
 NO_CAP = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
 class Formula:
-    """An element-wise activation.
+    """An element-wise function.
 
     Attributes:
         code: an expression in `x` and the parameters.
         params: with their default values.
-        increasing: a larger x gives a larger value, whatever the parameters.
+        increasing: a larger x gives a larger value, where every parameter is above 0.
+        bends: of a piecewise linear function, expressions for where its straight parts meet, ascending; None for
+            one that is curved.
+        jumps: the function is not continuous at its bends.
     """
 
     code: str
     params: Mapping[str, float] = field(default_factory=dict)
     increasing: bool = True
+    bends: tuple[str, ...] | None = None
+    jumps: bool = False
 
+
+_HARD_SIGMOID = "min(max(slope * x + offset, 0), 1)"
+_HARD = {"slope": 1 / 6, "offset": 0.5}
 
 FORMULAS: dict[str, Formula] = {
-    "elu": Formula("x if x > 0 else expm1(min(x, 0))"),
+    "abs": Formula("abs(x)", increasing=False, bends=("0",)),
+    "celu": Formula("max(x, 0) + alpha * expm1(min(x, 0) / alpha)", {"alpha": 1.0}),
+    "clip": Formula("min(max(x, low), high)", {"low": -1.0, "high": 1.0}, increasing=False, bends=("low", "high")),
+    "elu": Formula("x if x > 0 else alpha * expm1(min(x, 0))", {"alpha": 1.0}),
     "exponential": Formula("exp(x)"),
     "gelu": Formula("0.5 * x * (1 + erf(x / 1.4142135623730951))", increasing=False),
+    "gelu_tanh": Formula(
+        "0.5 * x * (1 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)))", increasing=False
+    ),
+    "hard_shrink": Formula(
+        "x if abs(x) > threshold else 0",
+        {"threshold": 0.5},
+        increasing=False,
+        bends=("-threshold", "threshold"),
+        jumps=True,
+    ),
+    "hard_sigmoid": Formula(
+        _HARD_SIGMOID, _HARD, increasing=False, bends=("-offset / slope", "(1 - offset) / slope")
+    ),
+    "hard_silu": Formula(f"x * {_HARD_SIGMOID}", _HARD, increasing=False),
+    "hard_tanh": Formula("min(max(x, -1), 1)", increasing=False, bends=("-1", "1")),
+    "log": Formula("log(x)"),
     "log_sigmoid": Formula("min(x, 0) - log1p(exp(-abs(x)))"),
     "mish": Formula("x * tanh(max(x, 0) + log1p(exp(-abs(x))))", increasing=False),
+    "reciprocal": Formula("1 / x", increasing=False),
     "relu": Formula(
         "min(x if x > threshold else negative_slope * (x - threshold), max_value)",
         {"max_value": NO_CAP, "negative_slope": 0.0, "threshold": 0.0},
         increasing=False,
+        bends=("threshold", "max_value"),
+        jumps=True,
     ),
+    "rsqrt": Formula("1 / sqrt(x)", increasing=False),
     "selu": Formula("1.0507009873554805 * (x if x > 0 else 1.6732632423543772 * expm1(min(x, 0)))"),
     "sigmoid": Formula("1 / (1 + exp(-x))"),
     "silu": Formula("x / (1 + exp(-x))", increasing=False),
+    "soft_shrink": Formula(
+        "x - min(max(x, -threshold), threshold)",
+        {"threshold": 0.5},
+        increasing=False,
+        bends=("-threshold", "threshold"),
+    ),
     "softplus": Formula("max(x, 0) + log1p(exp(-abs(x)))"),
     "softsign": Formula("x / (1 + abs(x))"),
+    "sparse_plus": Formula(
+        "0.25 * (min(max(x, -1), 1) + 1) * (min(max(x, -1), 1) + 1) + max(x - 1, 0)", increasing=False
+    ),
+    "sparse_sigmoid": Formula("min(max(0.5 * x + 0.5, 0), 1)", increasing=False, bends=("-1", "1")),
+    "sqrt": Formula("sqrt(x)"),
+    "square": Formula("x * x", increasing=False),
+    "squareplus": Formula("0.5 * (x + sqrt(x * x + b)) if x > 0 else 0.5 * b / (sqrt(x * x + b) - x)", {"b": 4.0}),
     "tanh": Formula("tanh(x)"),
+    "tanh_shrink": Formula("x - tanh(x)"),
+    "threshold": Formula(
+        "x if x > threshold else value",
+        {"threshold": 0.0, "value": 0.0},
+        increasing=False,
+        bends=("threshold",),
+        jumps=True,
+    ),
 }
+
+
+# Functions of values above zero alone.
+POSITIVE = frozenset({"log", "reciprocal", "rsqrt", "sqrt"})
 
 
 @dataclass(frozen=True)
@@ -77,9 +135,11 @@ PYTHON = Spelling(
         "erf": "np.vectorize(math.erf, otypes=[float])({0})",
         "exp": "np.exp({0})",
         "expm1": "np.expm1({0})",
+        "log": "np.log({0})",
         "log1p": "np.log1p({0})",
         "max": "np.maximum({0}, {1})",
         "min": "np.minimum({0}, {1})",
+        "sqrt": "np.sqrt({0})",
         "tanh": "np.tanh({0})",
     },
     "np.where({1}, {0}, {2})",
@@ -90,9 +150,11 @@ CPP = Spelling(
         "erf": "std::erf({0})",
         "exp": "std::exp({0})",
         "expm1": "std::expm1({0})",
+        "log": "std::log({0})",
         "log1p": "std::log1p({0})",
         "max": "std::fmax({0}, {1})",
         "min": "std::fmin({0}, {1})",
+        "sqrt": "std::sqrt({0})",
         "tanh": "std::tanh({0})",
     },
     "({1} ? {0} : {2})",
@@ -104,7 +166,7 @@ class OutputActivation:
     """What the host computes of every output, or of all outputs together.
 
     Attributes:
-        name: a key of `FORMULAS`, or "softmax".
+        name: a key of `FORMULAS`, "softmax" or "log_softmax".
         params: of the formula; a softmax has `axis`, counted from the end.
     """
 
@@ -114,12 +176,12 @@ class OutputActivation:
     @property
     def axis(self) -> int | None:
         """Return the axis of a softmax, from the end; None for what is element-wise."""
-        return int(self.params["axis"]) if self.name == SOFTMAX else None
+        return int(self.params["axis"]) if self.name in (SOFTMAX, LOG_SOFTMAX) else None
 
     def apply(self, values: Array) -> Array:
         """Return the activation of values of shape (..., *output shape), in their own type."""
         if self.axis is not None:
-            return softmax(values, self.axis)
+            return (softmax if self.name == SOFTMAX else log_softmax)(values, self.axis)
         return elementwise(self.name, values, self.params)
 
     def code(self, spelling: Spelling) -> str:
@@ -131,7 +193,23 @@ class OutputActivation:
         """Tell whether the largest of the values of a sample stays the only largest one."""
         if self.axis is not None:
             return shape[self.axis] == math.prod(shape)
-        return FORMULAS[self.name].increasing
+        return increases(self.name, self.params)
+
+
+def increases(name: str, params: Mapping[str, float]) -> bool:
+    """Tell whether a larger value always gives a larger one."""
+    formula = FORMULAS[name]
+    return formula.increasing and all(value > 0 for value in {**formula.params, **params}.values())
+
+
+def bends_of(name: str, params: Mapping[str, float]) -> tuple[float, ...] | None:
+    """Return where the straight parts of a function meet, ascending; None where it is curved."""
+    formula = FORMULAS[name]
+    if formula.bends is None:
+        return None
+    names = {**formula.params, **params}
+    found = (float(eval(spelled(bend, PYTHON, names), {})) for bend in formula.bends)
+    return tuple(sorted({bend for bend in found if abs(bend) < NO_CAP}))
 
 
 def elementwise(name: str, x: Array, params: Mapping[str, float] | None = None) -> Array:
@@ -148,6 +226,13 @@ def softmax(values: Array, axis: int = -1) -> Array:
     raised = np.exp(values - values.max(axis=axis, keepdims=True))
     shares: Array = raised / raised.sum(axis=axis, keepdims=True)
     return shares
+
+
+def log_softmax(values: Array, axis: int = -1) -> Array:
+    """Return the logarithm of a softmax."""
+    lowered = values - values.max(axis=axis, keepdims=True)
+    logarithms: Array = lowered - np.log(np.exp(lowered).sum(axis=axis, keepdims=True))
+    return logarithms
 
 
 @cache

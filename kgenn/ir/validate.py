@@ -17,7 +17,7 @@ import numpy as np
 from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import Connection, Network, Population
-from kgenn.ir.output_activation import FORMULAS, SOFTMAX, OutputActivation
+from kgenn.ir.output_activation import FORMULAS, LOG_SOFTMAX, SOFTMAX, OutputActivation
 from kgenn.ir.windows import window_counts
 
 # Neurons of a population: what an index of 32 bits holds.
@@ -128,7 +128,7 @@ def _input(network: Network) -> Iterator[str]:
 
 def _activation(activation: OutputActivation, rank: int) -> Iterator[str]:
     name, params = activation.name, activation.params
-    if name == SOFTMAX:
+    if name in (SOFTMAX, LOG_SOFTMAX):
         known = params.keys() == {"axis"} and params["axis"] in range(-rank, 0)
     else:
         known = name in FORMULAS and params.keys() <= FORMULAS[name].params.keys()

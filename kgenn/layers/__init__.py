@@ -15,6 +15,7 @@ _MERGE = "kgenn.layers.read_merge"
 _APPLICATIONS = "kgenn.layers.read_applications"
 _RESIZE = "kgenn.layers.read_resize"
 _AFFINE = "kgenn.layers.read_affine"
+_NORMALISE = "kgenn.layers.read_normalise"
 
 # Keras class name, or an alias that some version wrote, to its reader
 _TABLE = {
@@ -62,8 +63,11 @@ _TABLE = {
     # activations
     "Activation": f"{_ACTIVATION}:read_activation",
     "ReLU": f"{_ACTIVATION}:read_relu",
+    "ELU": f"{_ACTIVATION}:read_elu",
     "LeakyReLU": f"{_ACTIVATION}:read_leaky_relu",
+    "PReLU": f"{_ACTIVATION}:read_prelu",
     "Softmax": f"{_ACTIVATION}:read_softmax",
+    "ThresholdedReLU": f"{_ACTIVATION}:read_thresholded_relu",
     # shapes and merging
     "Flatten": f"{_SHAPE}:read_flatten",
     "Reshape": f"{_SHAPE}:read_reshape",
@@ -97,6 +101,11 @@ _TABLE = {
     # sizes
     "CenterCrop": f"{_RESIZE}:read_center_crop",
     "Resizing": f"{_RESIZE}:read_resizing",
+    # normalisation by the input itself
+    "GroupNormalization": f"{_NORMALISE}:read_group_norm",
+    "LayerNormalization": f"{_NORMALISE}:read_layer_norm",
+    "RMSNormalization": f"{_NORMALISE}:read_rms_norm",
+    "UnitNormalization": f"{_NORMALISE}:read_unit_norm",
 }
 
 __all__ = ["LAYERS", "OPERATIONS"]

@@ -1,16 +1,24 @@
-"""Activations: ReLU, which becomes neurons, and the others, which run on the host at a model's output."""
+"""Activations: ReLU, which becomes neurons, and the others, which become ReLUs, or run on the host at the end."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 
 from kgenn.ir.graph import Array, Layer, Shape
-from kgenn.ir.output_activation import SOFTMAX, OutputActivation, elementwise, softmax
+from kgenn.ir.output_activation import (
+    LOG_SOFTMAX,
+    POSITIVE,
+    SOFTMAX,
+    OutputActivation,
+    elementwise,
+    log_softmax,
+    softmax,
+)
 
 
 class OutputLayer(Layer):
@@ -72,7 +80,10 @@ class ReLU(Elementwise, OutputLayer):
 
     def features(self) -> Iterator[tuple[str, str]]:
         if self.negative_slope:
-            yield "activation", f"has a ReLU with a slope of {self.negative_slope:g} below zero"
+            where = f"{self.threshold:g}" if self.threshold else "zero"
+            yield "activation", f"has a ReLU with a slope of {self.negative_slope:g} below {where}"
+        elif self.threshold:
+            yield "activation", f"has a ReLU with a threshold of {self.threshold:g}"
         if self.max_value is not None:
             yield "relu-cap", f"has a ReLU capped at {self.max_value:g}"
 
@@ -89,11 +100,27 @@ class ReLU(Elementwise, OutputLayer):
 
 @dataclass(frozen=True, eq=False)
 class Softmax(OutputLayer):
-    """Normalise exponentials along an axis, counted from the end so that the batch axis does not matter."""
+    """Normalise exponentials along an axis, counted from the end so that the batch axis does not matter.
+
+    Attributes:
+        is_log: the logarithm of that.
+    """
 
     auxiliary: ClassVar[bool] = True
 
     axis: int = -1
+    is_log: bool = False
+
+    def features(self) -> Iterator[tuple[str, str]]:
+        yield "product", "has a softmax inside the network"
+
+    @property
+    def role(self) -> str:
+        return LOG_SOFTMAX if self.is_log else SOFTMAX
+
+    @property
+    def contents(self) -> str:
+        return self.role
 
     def output_shape(self, *inputs: Shape) -> Shape:
         (shape,) = inputs
@@ -101,19 +128,37 @@ class Softmax(OutputLayer):
 
     def forward(self, *inputs: Array) -> Array:
         (x,) = inputs
-        return softmax(x, self.axis)
+        return (log_softmax if self.is_log else softmax)(x, self.axis)
 
     def on_host(self) -> OutputActivation:
-        return OutputActivation(SOFTMAX, {"axis": self.axis})
+        return OutputActivation(self.role, {"axis": self.axis})
+
+
+class Curve(Elementwise):
+    """An element-wise function that no neuron computes: inside a network it becomes straight pieces.
+
+    Attributes:
+        positive: it is a function of values above zero alone.
+    """
+
+    @property
+    def positive(self) -> bool:
+        return False
 
 
 @dataclass(frozen=True, eq=False)
-class Activation(Elementwise, OutputLayer):
-    """An element-wise function that no converter turns into spikes; a key of `FORMULAS`."""
+class Activation(Curve, OutputLayer):
+    """An element-wise function that is no ReLU.
+
+    Attributes:
+        function: a key of `FORMULAS`.
+        params: of the formula, where they are not its defaults.
+    """
 
     auxiliary: ClassVar[bool] = True
 
     function: str
+    params: Mapping[str, float] = field(default_factory=dict)
 
     def features(self) -> Iterator[tuple[str, str]]:
         yield "activation", f"has the activation {self.function!r} inside the network"
@@ -126,9 +171,58 @@ class Activation(Elementwise, OutputLayer):
     def contents(self) -> str:
         return self.function
 
+    @property
+    def positive(self) -> bool:
+        return self.function in POSITIVE
+
     def forward(self, *inputs: Array) -> Array:
         (x,) = inputs
-        return elementwise(self.function, x)
+        return elementwise(self.function, x, self.params)
 
     def on_host(self) -> OutputActivation:
-        return OutputActivation(self.function)
+        return OutputActivation(self.function, self.params)
+
+
+@dataclass(frozen=True, eq=False)
+class Gated(Curve):
+    """Multiply a value by a function of itself: x·g(x), as in a swish.
+
+    Attributes:
+        gate: the layers of g, one after the other, each of one value alone.
+    """
+
+    gate: tuple[Layer, ...]
+
+    def features(self) -> Iterator[tuple[str, str]]:
+        yield "activation", "multiplies activations by a function of themselves"
+
+    def forward(self, *inputs: Array) -> Array:
+        (x,) = inputs
+        y = x
+        for layer in self.gate:
+            y = layer.forward(y)
+        product: Array = x * y
+        return product
+
+
+@dataclass(frozen=True, eq=False)
+class PReLU(Elementwise):
+    """Rectify with a slope below zero that was learnt: x where x > 0, else alpha·x.
+
+    Attributes:
+        alpha: broadcasts to the input's shape.
+    """
+
+    alpha: Array
+
+    def features(self) -> Iterator[tuple[str, str]]:
+        yield "activation", f"has a ReLU with {self.alpha.size} slopes below zero"
+
+    @property
+    def contents(self) -> str:
+        return f"ReLU with {self.alpha.size} slopes"
+
+    def forward(self, *inputs: Array) -> Array:
+        (x,) = inputs
+        y: Array = np.maximum(x, 0) + self.alpha.astype(x.dtype) * np.minimum(x, 0)
+        return y.astype(x.dtype, copy=False)

@@ -37,6 +37,7 @@ class LayerConfig:
         source: the file it came from, for messages.
         arguments: what an operation is called on: operands, constants, and lists of these.
         notes: what a reader has to say of how it read the layer.
+        keras_2: whether Keras 2 wrote it.
     """
 
     name: str
@@ -45,6 +46,7 @@ class LayerConfig:
     source: str
     arguments: tuple[Any, ...] = ()
     notes: list[str] = field(default_factory=list)
+    keras_2: bool = False
 
     @property
     def where(self) -> str:

@@ -14,12 +14,16 @@ from kgenn.passes.batch_norm import fold_batch_norm
 from kgenn.passes.concatenation import split_relus_of_concatenations
 from kgenn.passes.increasing import pool_before_increasing
 from kgenn.passes.layout import absorb_into_input, cancel_permutes
-from kgenn.passes.leaky import split_leaky_relus
 from kgenn.passes.max_pool import fold_padding_into_max_pool, place_max_pool_sources, rectify_before_max_pool
 from kgenn.passes.noops import drop_identities
 from kgenn.passes.options import LoweringOptions
+from kgenn.passes.pairs import extrema_as_relus, fuse_gates, split_merges
 from kgenn.passes.pooling import place_pool_populations
+from kgenn.passes.relays import relay_factors
 from kgenn.passes.residual import insert_identity_populations
+from kgenn.passes.softmax import expand_softmaxes
+from kgenn.passes.standardise import expand_normalisations
+from kgenn.passes.straight import straighten
 
 Pass = Callable[[Graph, LoweringOptions], Graph]
 
@@ -28,9 +32,14 @@ PASSES: tuple[Pass, ...] = (
     cancel_permutes,
     absorb_into_input,
     leave_output_activations_to_host,
+    expand_softmaxes,
+    expand_normalisations,
     split_relus_of_concatenations,
     pool_before_increasing,
-    split_leaky_relus,
+    split_merges,
+    fuse_gates,
+    extrema_as_relus,
+    straighten,
     fold_batch_norm,
     rectify_before_max_pool,
     cancel_permutes,  # a ReLU that was moved may now follow a transposition, or a concatenation
@@ -41,6 +50,7 @@ PASSES: tuple[Pass, ...] = (
     place_pool_populations,
     fold_padding_into_max_pool,
     place_max_pool_sources,
+    relay_factors,
 )
 
 __all__ = ["PASSES", "LoweringOptions", "Pass", "lower"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kgenn.ir.graph import Graph, Layer, Node
-from kgenn.ir.output_activation import FORMULAS
+from kgenn.ir.output_activation import increases
 from kgenn.layers.activation import Activation, ReLU
 from kgenn.layers.affine import Affine
 from kgenn.layers.pooling import MaxPool
@@ -53,5 +53,5 @@ def _is_increasing(layer: Layer) -> bool:
         case ReLU():
             return layer.negative_slope > 0 and not layer.threshold
         case Activation():
-            return FORMULAS[layer.function].increasing
+            return increases(layer.function, layer.params)
     return False

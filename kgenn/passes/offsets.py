@@ -1,7 +1,10 @@
-"""Let neurons pool values of both signs: shift them above zero, pool, and shift back.
+"""Let neurons stand for values of both signs: shift them above zero, and shift back what was made of them.
 
-max(x) = max(ReLU(x + c)) − c for any c that lifts the maximum above zero. Values that cannot win need not be
-lifted, so c only follows the least maximum of each channel over the calibration set, with a margin.
+    x = ReLU(x + c) − c        max(x) = max(ReLU(x + c)) − c
+
+The first holds for each c above −x, so that a relay's c follows the least value of each channel over the
+calibration set. The second holds for any c that lifts the maximum above zero: values that cannot win need not be
+lifted, so c only follows the least maximum. Both have a margin.
 """
 
 from __future__ import annotations
@@ -12,16 +15,17 @@ from typing import Literal
 
 import numpy as np
 
-from kgenn.ir.graph import Graph, Input, Node
+from kgenn.ir.graph import Array, Graph, Input, Node
 from kgenn.layers.activation import ReLU
 from kgenn.layers.affine import Rescaling
 from kgenn.layers.pooling import MaxPool
 from kgenn.layers.populations import is_population
+from kgenn.layers.relay import Relay
 from kgenn.passes.values import Values
 
 # Where neurons can pool the input itself: it may send no spikes, or some of both signs, where padding is no zero.
 PooledInput = Literal["always", "unpadded", "never"]
-# Of the range of a channel's maxima, below the least of them.
+# Of the range of a channel, below the least of its values.
 MARGIN = 0.1
 
 
@@ -44,25 +48,35 @@ def _is_direct(graph: Graph, pool: Node, pooled_input: PooledInput) -> bool:
     return pooled_input == "unpadded" and not any(map(any, layer.pads(graph.shapes[source.name][:-1])))
 
 
-def shift_signed_pools(graph: Graph, values: Mapping[str, Values], pooled_input: PooledInput) -> Graph:
-    """Return a graph whose max poolings read populations.
+def relays(graph: Graph) -> tuple[str, ...]:
+    """Return the relays of a lowered graph."""
+    return tuple(node.name for node in graph.nodes if isinstance(node.layer, Relay))
+
+
+def shift_signed(graph: Graph, values: Mapping[str, Values], pooled_input: PooledInput) -> Graph:
+    """Return a graph whose max poolings read populations, and whose relays are populations.
 
     Args:
-        values: of each pooling in `signed_pools`, by its name.
+        values: of each node in `signed_pools` and `relays`, by its name.
         pooled_input: see there.
     """
-    signed = signed_pools(graph, pooled_input)
+    pools, passing = signed_pools(graph, pooled_input), relays(graph)
 
     def change(node: Node) -> Sequence[Node] | None:
-        if node.name not in signed:
+        if node.name not in pools and node.name not in passing:
             return None
         seen = values[node.name]
         lift = np.maximum(0, -seen.low + MARGIN * (seen.high - seen.low)).astype(np.float32)
-        one = np.ones(1, np.float32)
-        up = Node(f"{node.name}/lift", Rescaling(one, lift), node.inputs, node.origin)
-        relu = Node(f"{node.name}/source", ReLU(), (up.name,), node.origin)
-        pool = replace(node, name=f"{node.name}/maximum", inputs=(relu.name,))
-        return up, relu, pool, Node(node.name, Rescaling(one, -lift), (pool.name,), node.origin)
+        up = _shifted(node, f"{node.name}/lift", lift, node.inputs[0])
+        relu = Node(f"{node.name}/source", ReLU(), (up.name,), node.origin, "source")
+        made = [up, relu]
+        if node.name in pools:
+            made.append(replace(node, name=f"{node.name}/maximum", inputs=(relu.name,)))
+        return *made, _shifted(node, node.name, -lift, made[-1].name)
 
-    notes = (f"{name}: pools values of both signs, shifted by its channels' least maximum" for name in signed)
+    notes = (f"{name}: pools values of both signs, shifted by its channels' least maximum" for name in pools)
     return graph.edit(change).noted(*notes)
+
+
+def _shifted(node: Node, name: str, shift: Array, reads: str) -> Node:
+    return Node(name, Rescaling(np.ones(1, np.float32), shift), (reads,), node.origin)

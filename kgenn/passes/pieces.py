@@ -1,78 +1,129 @@
-"""Write a smooth activation as straight pieces, each of them a population of capped ReLUs.
+"""Write a curved function as straight pieces, each of them a population of capped ReLUs.
 
-With knots t_0 < … < t_K and f̂ the values that are given to them::
-
-    f(x) ≈ f̂_0 + Σ_k (f̂_k − f̂_{k−1}) · clip((x − t_{k−1})/(t_k − t_{k−1}), 0, 1)
-
-A piece says where between two knots its input is, and is 0 below them and 1 above: so only one of them rounds, and
-K pieces of L levels say K·L levels. Beyond the outer knots f̂ is constant.
+See `kgenn.passes.straight` for what pieces are. Each channel has knots of its own, over the range of its inputs,
+so that a channel of small values is as exact as one of large ones.
 
 The knots lie where pieces are worth most, with a density of (p·f''²)^(1/5) for inputs of density p, which is
 optimal for many knots (de Boor 1978, A Practical Guide to Splines). The values have the least squared error over
-the inputs.
+the inputs. Beyond the outer knots the function is constant.
+
+A function that jumps has a narrow ramp in place of each jump.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from kgenn.ir.graph import Array, Graph, Node, Purpose
-from kgenn.layers.activation import Activation, ReLU
-from kgenn.layers.affine import Rescaling
-from kgenn.layers.pointwise import Pointwise
+from kgenn.ir.graph import Array, Graph, Layer, Node
+from kgenn.layers.activation import Curve, ReLU
+from kgenn.passes.straight import Straight, exact, narrowed, straight_bends, through
 from kgenn.passes.values import Values
 
 # Points at which a function is looked at.
-GRID = 4096
+GRID = 1024
 # What lies beyond the range of the calibration set is covered so far, as a share of the range.
 MARGIN = 0.25
+# The range of a channel is at least this share of the widest channel's: one that is still has no range of its own.
+NARROWEST = 1 / 256
 # The share of the knots' density that is even over the range, so that no part of it is without a knot.
 EVEN = 0.1
 # The weight of the even grid beside the inputs, in the least squares.
 FAITH = 1e-3
+# The least value of a function of values above zero, as a share of the largest: float32 has no finer sums.
+LEAST = 1e-7
+# The width of the ramp that stands for a jump, as a share of the range of the inputs.
+RAMP = 1 / 256
+
+Function = Callable[[Array], Array]
 
 
-@dataclass(frozen=True, eq=False)
-class Pieces:
-    """A piecewise linear function, constant beyond its outer knots.
+def fitted(function: Function, seen: Values, count: int, positive: bool = False) -> Straight:
+    """Return `count` pieces of a function for each channel, of least squared error over the values seen.
 
-    Attributes:
-        knots: ascending, shape (K + 1,).
-        values: at the knots, shape (K + 1,).
+    Args:
+        function: of values of any shape, element by element.
+        positive: the function is of values above zero alone; the grid is even in their logarithm.
     """
-
-    knots: Array
-    values: Array
-
-    def __call__(self, x: Array) -> Array:
-        """Return the function of values of any shape."""
-        return np.interp(x, self.knots, self.values)
-
-
-def fitted(function: Callable[[Array], Array], seen: Values, count: int) -> Pieces:
-    """Return `count` pieces for a function, of least squared error over the values seen."""
-    low, high = seen.range
-    margin = MARGIN * max(high - low, 1e-6)
-    x = np.linspace(low - margin, high + margin, GRID)
-    density = np.histogram(seen.some, GRID, (x[0], x[-1]))[0].astype(np.float64)
-    density = np.convolve(density, np.ones(33) / 33, "same") / max(len(seen.some), 1)
-    bend = np.gradient(np.gradient(function(x), x), x)
-    wanted = (density * bend**2) ** 0.2
-    wanted = wanted / max(wanted.sum(), 1e-30) + EVEN / GRID
-    place = np.concatenate([[0], np.cumsum(wanted)[:-1]])
-    knots = np.interp(np.linspace(0, place[-1], count + 1), place, x)
-    return Pieces(knots, _values(function, knots, x, density + FAITH / GRID))
+    low, high = _covered(seen, positive)
+    u = np.linspace(0, 1, GRID)
+    if positive:
+        x = low[:, None] * (high / low)[:, None] ** u
+        places = np.log(np.maximum(seen.some, low) / low) / np.log(high / low)
+    else:
+        x = low[:, None] + (high - low)[:, None] * u
+        places = (seen.some - low) / (high - low)
+    y = function(x)
+    mass = np.histogram(places, GRID, (0, 1))[0] / max(places.size, 1)
+    mass = np.convolve(mass, np.ones(9) / 9, "same")
+    knots = _knots(x, y, mass, count)
+    return through(knots, _values(x, y, mass + FAITH / GRID, knots, function(knots)))
 
 
-def _values(function: Callable[[Array], Array], knots: Array, x: Array, weight: Array) -> Array:
-    """Return the values at knots of least weighted squared error."""
-    hats = np.stack([np.interp(x, knots, unit) for unit in np.eye(len(knots))], axis=1)
-    root = np.sqrt(weight)[:, None]
-    values: Array = np.linalg.lstsq(hats * root, function(x) * root[:, 0], rcond=None)[0]
-    return values
+def _covered(seen: Values, positive: bool) -> tuple[Array, Array]:
+    """Return the ends of the range of each channel in which the function is followed, shape (channels,)."""
+    least = max(NARROWEST * float((seen.high - seen.low).max()), 1e-6)
+    missing = np.maximum(least - (seen.high - seen.low), 0) / 2
+    low, high = seen.low - missing, seen.high + missing
+    margin = MARGIN * (high - low)
+    if not positive:
+        return low - margin, high + margin
+    top = np.maximum(seen.high, 1e-30) * (1 + MARGIN)
+    return np.maximum(seen.low, LEAST * top) / (1 + MARGIN), top
+
+
+def _knots(x: Array, y: Array, mass: Array, count: int) -> Array:
+    """Return ascending knots, shape (channels, count + 1), on a grid of shape (channels, GRID)."""
+    steps = np.diff(x, axis=1)
+    slopes = np.diff(y, axis=1) / steps
+    middle = (x[:, 2:] - x[:, :-2]) / 2
+    bend = np.pad(np.diff(slopes, axis=1) / middle, ((0, 0), (1, 1)), "edge")
+    widths = np.pad(middle, ((0, 0), (1, 1)), "edge")
+    wanted = (mass / widths * bend**2) ** 0.2 * widths
+    wanted = wanted / np.maximum(wanted.sum(axis=1, keepdims=True), 1e-30) + EVEN / GRID
+    place = np.cumsum(np.pad(wanted[:, :-1], ((0, 0), (1, 0))), axis=1)
+    shares = np.linspace(0, 1, count + 1)
+    return np.stack([np.interp(shares * p[-1], p, points) for p, points in zip(place, x, strict=True)])
+
+
+def _values(x: Array, y: Array, weight: Array, knots: Array, exactly: Array) -> Array:
+    """Return the values at knots of least weighted squared error, shape (channels, knots).
+
+    Args:
+        x, y: the function, shape (channels, GRID).
+        weight: of each point of the grid, shape (GRID,).
+        exactly: the function at the knots, which decides where no point of the grid says anything.
+    """
+    channels, count = knots.shape
+    piece = np.stack([np.searchsorted(k[1:-1], points, "right") for k, points in zip(knots, x, strict=True)])
+    left, right = (np.take_along_axis(knots, piece + i, axis=1) for i in (0, 1))
+    up = np.clip((x - left) / (right - left), 0, 1)
+    at = piece + count * np.arange(channels)[:, None]
+
+    def summed(place: Array, values: Array) -> Array:
+        return np.bincount(place.ravel(), values.ravel(), channels * count).reshape(channels, count)
+
+    down, prior = 1 - up, 1e-6 / count
+    diagonal = summed(at, weight * down**2) + summed(at + 1, weight * up**2) + prior
+    beside = summed(at, weight * up * down)[:, :-1]
+    wanted = summed(at, weight * down * y) + summed(at + 1, weight * up * y) + prior * exactly
+    matrix = np.zeros((channels, count, count))
+    index = np.arange(count)
+    matrix[:, index, index] = diagonal
+    matrix[:, index[:-1], index[1:]] = matrix[:, index[1:], index[:-1]] = beside
+    solved: Array = np.linalg.solve(matrix, wanted[:, :, None])[:, :, 0]
+    return solved
+
+
+def curves(graph: Graph) -> tuple[str, ...]:
+    """Return the nodes of a lowered graph that `in_pieces` writes as pieces."""
+    return tuple(node.name for node in graph.nodes if is_curve(node.layer))
+
+
+def is_curve(layer: Layer) -> bool:
+    """Tell whether a layer of a lowered graph has to be written as pieces."""
+    return isinstance(layer, Curve) or (isinstance(layer, ReLU) and not layer.is_plain)
 
 
 def in_pieces(graph: Graph, values: Mapping[str, Values], count: int) -> Graph:
@@ -86,38 +137,25 @@ def in_pieces(graph: Graph, values: Mapping[str, Values], count: int) -> Graph:
 
     def change(node: Node) -> Sequence[Node] | None:
         layer = node.layer
-        if not isinstance(layer, Activation):
+        if not is_curve(layer):
             return None
-        channels = graph.shapes[node.name][-1]
         seen = values[node.inputs[0]]
-
-        def function(x: Array) -> Array:
-            return layer.forward(np.asarray(x, np.float64))
-
-        pieces = fitted(function, seen, count)
-        wrong = float(np.sqrt(np.mean((pieces(seen.some) - function(seen.some)) ** 2)))
-        spread = max(float(np.std(function(seen.some))), 1e-30)
-        notes.append(f"{node.name}: {layer.function} is {count} pieces, off by {wrong / spread:.2g} of its spread")
-        return _nodes(node, pieces, channels)
+        straight, words = _of_layer(layer, seen, count)
+        function = layer.forward(seen.some)
+        wrong = float(np.sqrt(np.mean((straight(seen.some) - function) ** 2)))
+        spread = max(float(np.std(function)), 1e-30)
+        notes.append(f"{node.name}: {layer.role} is {words}, off by {wrong / spread:.2g} of its spread")
+        return straight.nodes(node, graph.shapes[node.name][-1])
 
     return graph.edit(change).noted(*notes)
 
 
-def _nodes(node: Node, pieces: Pieces, channels: int) -> Sequence[Node]:
-    widths, steps = np.diff(pieces.knots), np.diff(pieces.values)
-    one = np.ones(1, np.float32)
-    gains = np.tile((1 / widths)[None, None], (channels, 1, 1)).astype(np.float32)
-    starts = np.tile(-pieces.knots[:-1] / widths, channels).astype(np.float32)
-    heights = np.tile(steps[None, :, None], (channels, 1, 1)).astype(np.float32)
-    chain: list[Node] = []
-
-    def add(name: str, layer: Pointwise | Rescaling | ReLU, purpose: Purpose | None = None) -> None:
-        reads = (chain[-1].name,) if chain else node.inputs
-        chain.append(Node(name, layer, reads, node.origin, purpose))
-
-    add(f"{node.name}/gains", Pointwise(gains))
-    add(f"{node.name}/starts", Rescaling(one, starts))
-    add(f"{node.name}/pieces", ReLU(1.0), "pieces")
-    add(f"{node.name}/heights", Pointwise(heights))
-    add(node.name, Rescaling(one, np.full(1, pieces.values[0], np.float32)))
-    return chain
+def _of_layer(layer: Layer, seen: Values, count: int) -> tuple[Straight, str]:
+    """Return the pieces of a layer, and what they are in a few words."""
+    bends = straight_bends(layer)
+    if bends is None:
+        assert isinstance(layer, Curve)
+        return fitted(layer.forward, seen, count, layer.positive), f"{count} pieces"
+    whole = max(float(seen.high.max() - seen.low.min()), 1e-6)
+    low, high = _covered(seen, False)
+    return narrowed(exact(layer, bends, RAMP * whole), low, high, RAMP * whole), "straight where it is"

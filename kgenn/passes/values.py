@@ -15,20 +15,15 @@ class Values:
 
     Attributes:
         low, high: the least and the largest of each channel, shape (channels,), float64.
-        some: a part of all values, evenly taken, flat, float64.
+        some: a part of all values, evenly taken, shape (rows, channels), float64.
     """
 
     low: Array
     high: Array
     some: Array
 
-    @property
-    def range(self) -> tuple[float, float]:
-        """Return the least and the largest value of all channels."""
-        return float(self.low.min()), float(self.high.max())
-
 
 def assumed(channels: int) -> Values:
     """Return values to rewrite by where there are no calibration data: the structure does not depend on them."""
     ends = np.full(channels, 8.0)
-    return Values(-ends, ends, np.linspace(-8, 8, 257))
+    return Values(-ends, ends, np.tile(np.linspace(-8, 8, 257)[:, None], channels))

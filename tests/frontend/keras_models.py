@@ -165,7 +165,9 @@ SEQUENCE_OPTIONS = {
 }
 ACTIVATIONS = (
     *("linear", "relu", "relu6", "leaky_relu", "softmax", "sigmoid", "tanh", "elu", "softplus", "silu"),
-    *("swish", "exponential"),
+    *("swish", "exponential", "celu", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish"),
+    *("hard_tanh", "log_sigmoid", "log_softmax", "mish", "selu", "soft_shrink", "softsign", "sparse_plus"),
+    *("sparse_sigmoid", "squareplus", "tanh_shrink"),
 )
 POOLS = {
     "valid": {"pool_size": 2},
@@ -231,6 +233,11 @@ MODELS = {
     "relu_max": lambda: chain(IMAGE, layers.ReLU(max_value=0.5)),
     "relu_all": lambda: chain(IMAGE, layers.ReLU(max_value=0.75, negative_slope=0.2, threshold=0.3)),
     "leaky_relu": lambda: chain(IMAGE, layers.LeakyReLU(negative_slope=0.15)),
+    "elu": lambda: chain(IMAGE, layers.ELU(0.7)),
+    "elu_of_conv": lambda: chain(IMAGE, layers.Conv2D(3, 2, activation=layers.ELU(1.3))),
+    "prelu": lambda: chain(IMAGE, layers.PReLU()),
+    "prelu_shared": lambda: chain(IMAGE, layers.PReLU(shared_axes=[1, 2])),
+    "prelu_of_vectors": lambda: chain(VECTOR, layers.PReLU()),
     **{f"activation_{name}": lambda n=name: chain(IMAGE, layers.Activation(n)) for name in ACTIVATIONS},
     "activation_function": lambda: chain(IMAGE, layers.Activation(keras.activations.relu)),
     "softmax": lambda: chain(IMAGE, layers.Softmax()),
@@ -244,6 +251,15 @@ MODELS = {
     "normalization_adapted": lambda: chain(IMAGE, layers.Normalization()),
     "normalization_axes": lambda: chain(IMAGE, layers.Normalization(axis=(1, 3))),
     "normalization_invert": lambda: chain(IMAGE, layers.Normalization(invert=True)),
+    "layer_norm": lambda: chain(IMAGE, layers.LayerNormalization()),
+    "layer_norm_axes": lambda: chain(IMAGE, layers.LayerNormalization(axis=(1, 3), epsilon=0.1)),
+    "layer_norm_plain": lambda: chain(VECTOR, layers.LayerNormalization(scale=False, center=False)),
+    "group_norm": lambda: chain(IMAGE, layers.GroupNormalization(2)),
+    "group_norm_axis": lambda: chain(IMAGE, layers.GroupNormalization(3, axis=1, center=False)),
+    "instance_norm": lambda: chain(IMAGE, layers.GroupNormalization(-1)),
+    "rms_norm": lambda: chain(SEQUENCE, layers.RMSNormalization()),
+    "unit_norm": lambda: chain(IMAGE, layers.UnitNormalization()),
+    "unit_norm_axes": lambda: chain(IMAGE, layers.UnitNormalization(axis=(1, 2))),
     "dropout": lambda: chain(
         IMAGE,
         layers.Dropout(0.5),

@@ -1,0 +1,80 @@
+"""Divide values by what they themselves measure: layer, group and unit normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from kgenn.ir.graph import Array, Layer, Shape
+
+
+@dataclass(frozen=True, eq=False)
+class Mean(Layer):
+    """Average along axes, which stay with a length of 1.
+
+    Attributes:
+        axes: counted without the batch axis.
+        total: add up instead.
+    """
+
+    linear: ClassVar[bool] = True
+    keeps_sign: ClassVar[bool] = True
+
+    axes: Shape
+    total: bool = False
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (shape,) = inputs
+        if any(axis >= len(shape) for axis in self.axes):
+            raise ValueError(f"axes {self.axes} are not those of {shape}")
+        return tuple(1 if axis in self.axes else size for axis, size in enumerate(shape))
+
+    def forward(self, *inputs: Array) -> Array:
+        (x,) = inputs
+        axes = tuple(axis + 1 for axis in self.axes)
+        y: Array = (np.sum if self.total else np.mean)(x, axis=axes, keepdims=True)
+        return y
+
+
+@dataclass(frozen=True, eq=False)
+class Standardise(Layer):
+    """Divide groups of values by the root of their mean square: x / √(mean x² + ε), perhaps less their mean.
+
+    Attributes:
+        view: the shape in which a group of values lies along `axes`.
+        axes: of that shape.
+        epsilon: ε, above zero.
+        centred: whether the mean is taken away.
+        total: divide by the root of the sum of the squares instead.
+    """
+
+    view: Shape
+    axes: Shape
+    epsilon: float
+    centred: bool = True
+    total: bool = False
+
+    def features(self) -> Iterator[tuple[str, str]]:
+        yield "product", "divides activations by their own size"
+
+    @property
+    def contents(self) -> str:
+        return "normalisation by its input"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (shape,) = inputs
+        if np.prod(shape) != np.prod(self.view):
+            raise ValueError(f"{shape} cannot become {self.view}")
+        return shape
+
+    def forward(self, *inputs: Array) -> Array:
+        (x,) = inputs
+        v = x.reshape(len(x), *self.view)
+        if self.centred:
+            v = v - Mean(self.axes).forward(v)
+        size = Mean(self.axes, self.total).forward(v * v)
+        y: Array = v / np.sqrt(size + x.dtype.type(self.epsilon))
+        return y.reshape(x.shape)

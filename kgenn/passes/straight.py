@@ -1,0 +1,210 @@
+"""Write piecewise linear functions as ReLUs, which is exact.
+
+With pieces from a_k to b_k that are s_k high, and slopes c beyond an outer knot t on either side::
+
+    f(x) = f_0 + Σ_k s_k·clip((x − a_k)/(b_k − a_k), 0, 1) + Σ c·ReLU(±(x − t))
+
+The pieces are one population of ReLUs with a cap, "pieces"; what lies beyond is another, "ends". A piece says
+where between its two ends the input is, and is 0 below them and 1 above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kgenn.ir.graph import Array, Graph, Layer, Node, Purpose
+from kgenn.ir.output_activation import bends_of
+from kgenn.layers.activation import Activation, PReLU, ReLU
+from kgenn.layers.affine import Rescaling
+from kgenn.layers.merge import Add
+from kgenn.layers.pointwise import Pointwise
+from kgenn.passes.options import LoweringOptions
+
+
+@dataclass(frozen=True, eq=False)
+class End:
+    """What is added beyond an outer knot: slope·ReLU(sign·(x − knot)); arrays of shape (channels or 1,)."""
+
+    sign: float
+    knot: Array
+    slope: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Straight:
+    """A piecewise linear function of each channel, or of all alike.
+
+    Attributes:
+        base: the value below every piece, shape (channels or 1,).
+        starts, stops: the ends of the pieces, shape (channels or 1, K).
+        steps: how high each piece is, of the same shape.
+        ends: what is added beyond the outer knots.
+    """
+
+    base: Array
+    starts: Array
+    stops: Array
+    steps: Array
+    ends: tuple[End, ...] = ()
+
+    def __call__(self, x: Array) -> Array:
+        """Return the function of values of shape (..., channels)."""
+        y: Array = self.base * np.ones_like(x)
+        for start, stop, step in zip(self.starts.T, self.stops.T, self.steps.T, strict=True):
+            y += step * np.clip((x - start) / (stop - start), 0, 1)
+        for end in self.ends:
+            y += end.slope * np.maximum(end.sign * (x - end.knot), 0)
+        return y
+
+    def nodes(self, node: Node, channels: int) -> list[Node]:
+        """Return nodes that compute the function in place of a node; the last one has its name."""
+        parts = [part for part in (self._pieces(node, channels), self._beyond(node, channels)) if part]
+        made = [new for part in parts for new in part]
+        sums = tuple(part[-1].name for part in parts)
+        if len(parts) == 2:
+            made.append(Node(f"{node.name}/sum", Add(), sums, node.origin))
+        return [*made, _shifted(node, self.base, made[-1].name)]
+
+    def _pieces(self, node: Node, channels: int) -> list[Node]:
+        if not self.steps.shape[1]:
+            return []
+        widths = self.stops - self.starts
+        gains = _each(1 / widths, channels)[:, None]
+        shifts = _each(-self.starts / widths, channels).ravel()
+        return _population(node, "pieces", gains, shifts, _each(self.steps, channels)[:, :, None], ReLU(1.0))
+
+    def _beyond(self, node: Node, channels: int) -> list[Node]:
+        if not self.ends:
+            return []
+        signs = np.tile(np.array([end.sign for end in self.ends]), (channels, 1, 1))
+        shifts = _each(np.stack([-end.sign * end.knot for end in self.ends], axis=1), channels).ravel()
+        slopes = _each(np.stack([end.slope for end in self.ends], axis=1), channels)[:, :, None]
+        return _population(node, "ends", signs, shifts, slopes, ReLU())
+
+
+def through(knots: Array, values: Array) -> Straight:
+    """Return the function that is straight between knots, of shape (channels, K + 1), and constant beyond."""
+    return Straight(values[:, 0], knots[:, :-1], knots[:, 1:], np.diff(values, axis=1))
+
+
+def _each(values: Array, channels: int) -> Array:
+    """Return values for each channel."""
+    each: Array = np.broadcast_to(values, (channels, *values.shape[1:]))
+    return each
+
+
+def _shifted(node: Node, shift: Array, reads: str) -> Node:
+    layer = Rescaling(np.ones(1, np.float32), shift.astype(np.float32))
+    return Node(node.name, layer, (reads,), node.origin)
+
+
+def _population(node: Node, word: Purpose, gains: Array, starts: Array, heights: Array, relu: ReLU) -> list[Node]:
+    """Return the nodes of Σ heights·ReLU(gains·x + starts), the kernels (channels, 1, n) and (…, n, 1)."""
+    made: list[Node] = []
+
+    def add(name: str, layer: Layer, purpose: Purpose | None = None) -> None:
+        reads = (made[-1].name,) if made else node.inputs
+        made.append(Node(f"{node.name}/{name}", layer, reads, node.origin, purpose))
+
+    add(f"{word}/gains", Pointwise(gains.astype(np.float32)))
+    if starts.any() or word == "pieces":
+        add(f"{word}/starts", Rescaling(np.ones(1, np.float32), starts.astype(np.float32)))
+    add(word, relu, word)
+    add(f"{word}/heights", Pointwise(heights.astype(np.float32)))
+    return made
+
+
+def straighten(graph: Graph, options: LoweringOptions) -> Graph:
+    """Write each ReLU with a slope below zero, and each other function of two straight parts, as two ReLUs.
+
+    One with pieces between two knots, or with a jump, is left to `kgenn.passes.pieces`, which knows the range of
+    the inputs.
+    """
+
+    def change(node: Node) -> Sequence[Node] | None:
+        channels = graph.shapes[node.name][-1]
+        if isinstance(node.layer, PReLU):
+            return _with_slopes(node, node.layer, channels)
+        bends = straight_bends(node.layer)
+        if bends is None or any(jumps_at(node.layer, bend) for bend in bends):
+            return None
+        straight = exact(node.layer, bends)
+        return None if straight.steps.shape[1] else straight.nodes(node, channels)
+
+    return graph.edit(change)
+
+
+def straight_bends(layer: Layer) -> tuple[float, ...] | None:
+    """Return where the straight parts of a layer's function meet; None for a curve, and a plain ReLU."""
+    if not isinstance(layer, ReLU | Activation) or (isinstance(layer, ReLU) and layer.is_plain):
+        return None
+    function = layer.on_host()
+    return bends_of(function.name, function.params)
+
+
+def jumps_at(layer: Layer, bend: float) -> bool:
+    """Tell whether a layer's function is not continuous at a bend."""
+    near = 1e-6 * max(abs(bend), 1e-3)
+    below, above = layer.forward(np.array([bend - near, bend + near]))
+    return bool(abs(above - below) > 1e-3 * max(abs(bend), 1e-3))
+
+
+def exact(layer: Layer, bends: Sequence[float], width: float = 0.0) -> Straight:
+    """Return the function of a layer that is straight between its bends.
+
+    Args:
+        width: of the ramp that stands for a jump.
+    """
+    jumps = {bend for bend in bends if jumps_at(layer, bend)}
+    knots = [knot for b in bends for knot in ((b - width / 2, b + width / 2) if b in jumps else (b,))]
+
+    def at(*x: float) -> Array:
+        return layer.forward(np.array(x, np.float64))
+
+    (below,), (above,) = np.diff(at(knots[0] - 1, knots[0])), np.diff(at(knots[-1], knots[-1] + 1))
+    beyond = ((-1.0, knots[0], -below), (1.0, knots[-1], above))
+    ends = tuple(End(sign, np.full(1, knot), np.full(1, slope)) for sign, knot, slope in beyond if slope)
+    whole = through(np.array([knots]), at(*knots)[None])
+    some = np.flatnonzero(whole.steps[0])  # where it is constant it needs no piece
+    return Straight(whole.base, whole.starts[:, some], whole.stops[:, some], whole.steps[:, some], ends)
+
+
+def narrowed(straight: Straight, low: Array, high: Array, least: float) -> Straight:
+    """Return the same function of inputs in a range, its pieces no wider than that, so that they say more.
+
+    Args:
+        low, high: the range of each channel, shape (channels,).
+        least: width of a piece.
+    """
+    starts, stops, steps = (_each(part, len(low)) for part in (straight.starts, straight.stops, straight.steps))
+    inner = np.maximum(starts, low[:, None]), np.minimum(stops, high[:, None])
+    cut = inner[1] - inner[0] >= least
+    new = np.where(cut, inner[0], starts), np.where(cut, inner[1], stops)
+    slopes = steps / (stops - starts)
+    base = straight.base + (slopes * (new[0] - starts)).sum(axis=1)
+    return Straight(base, *new, slopes * (new[1] - new[0]), straight.ends)
+
+
+def _with_slopes(node: Node, layer: PReLU, channels: int) -> Sequence[Node]:
+    """Return ReLU(x) − α·ReLU(−x), with a slope for each channel, or for each value."""
+    alpha = np.asarray(layer.alpha, np.float64)
+    if alpha.size in (1, channels):
+        zero, none = np.zeros(alpha.size), np.zeros((1, 0))
+        ends = (End(-1.0, zero, -alpha.reshape(-1)), End(1.0, zero, np.ones(alpha.size)))
+        return Straight(np.zeros(1), none, none, none, ends).nodes(node, channels)
+    alpha = np.broadcast_to(alpha, (*alpha.shape[:-1], channels))
+    signs = Pointwise(np.tile(np.array([-1.0, 1.0], np.float32), (channels, 1, 1)))
+    slopes = np.stack([-alpha, np.ones_like(alpha)], axis=-1).reshape(*alpha.shape[:-1], -1)
+    both = Node(f"{node.name}/ends/gains", signs, node.inputs, node.origin)
+    relu = Node(f"{node.name}/ends", ReLU(), (both.name,), node.origin, "ends")
+    scaled = Rescaling(slopes.astype(np.float32), np.zeros(1, np.float32))
+    heights = Node(f"{node.name}/ends/slopes", scaled, (relu.name,), node.origin)
+    return (
+        both,
+        relu,
+        heights,
+        Node(node.name, Pointwise(np.ones((channels, 2, 1), np.float32)), (heights.name,), node.origin),
+    )
