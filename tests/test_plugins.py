@@ -125,7 +125,7 @@ def test_a_broken_plug_in_is_told_where_it_is_named_and_nothing_else_fails(
     assert told in row["problem"]
 
 
-@pytest.mark.parametrize("group", ["converters", "encoders", "targets", "layers", "exporters"])
+@pytest.mark.parametrize("group", ["converters", "encoders", "targets", "layers", "operations", "exporters"])
 def test_no_command_s_help_or_list_fails_for_a_plug_in_that_cannot_be_imported(tmp_path: Path, group: str) -> None:
     install(tmp_path, "odd", "raise RuntimeError('odd')", group, "odd = kgenn_odd:Odd")
     helps = [(command, "--help") for command in ("compile", "run", "export", "bench")]

@@ -26,6 +26,7 @@ MAKERS: dict[str, Callable[[str], str]] = {
     "method": tables.method,
     "methods": tables.methods,
     "neuron": tables.neuron,
+    "operations": tables.operations,
     "options": tables.options,
     "page": tables.page,
     "represents": tables.represents,

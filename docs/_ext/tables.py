@@ -18,6 +18,7 @@ from kgenn.diagnostics import FAILURES, WARNINGS
 from kgenn.encoders import ENCODERS, encoders_of
 from kgenn.ir.neuron_code import NeuronModel
 from kgenn.ir.spike_code import SPIKE_CODES
+from kgenn.layers import OPERATIONS
 from kgenn.registry import summary
 
 STAGES = {
@@ -105,6 +106,14 @@ def method(name: str) -> str:
         ("Cited as", listed([reference(citation).key for citation in cls.citations]) or "nothing"),
     ]
     return markdown(("", f"`{name}`"), rows)
+
+
+def operations(_: str) -> str:
+    """Return the operations that are read, those of one reader together."""
+    groups: dict[str, list[str]] = {}
+    for name in sorted(OPERATIONS.table):
+        groups.setdefault(summary(OPERATIONS.get(name)), []).append(name)
+    return markdown(("operations", "are read as"), [(listed(names), text) for text, names in groups.items()])
 
 
 def options(name: str) -> str:

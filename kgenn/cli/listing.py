@@ -72,6 +72,13 @@ def layers() -> Rows:
     return [{"name": name, "description": summary(reader)} for name, reader in sorted(LAYERS.usable().items())]
 
 
+def operations() -> Rows:
+    """Return the operations on tensors that are read."""
+    from kgenn.layers import OPERATIONS
+
+    return [{"name": name, "description": summary(reader)} for name, reader in sorted(OPERATIONS.usable().items())]
+
+
 def features() -> Rows:
     """Return what `--allow` admits."""
     from kgenn.conversion.constraints import FEATURES
@@ -92,13 +99,13 @@ def plug_ins() -> Rows:
     from kgenn.conversion import CONVERTERS
     from kgenn.encoders import ENCODERS
     from kgenn.export import EXPORTERS
-    from kgenn.layers import LAYERS
+    from kgenn.layers import LAYERS, OPERATIONS
     from kgenn.methods import converters, encoders
 
     odd = {**converters().problems, **encoders().problems}
     return [
         {"name": p.name, "kind": p.kind, "package": p.package, "problem": p.problem or odd.get(p.name, "")}
-        for registry in (CONVERTERS, ENCODERS, TARGETS, LAYERS, EXPORTERS)
+        for registry in (CONVERTERS, ENCODERS, TARGETS, LAYERS, OPERATIONS, EXPORTERS)
         for p in registry.plugins()
     ]
 
@@ -108,6 +115,7 @@ TABLES: dict[str, Callable[[], Rows]] = {
     "encoders": encoders,
     "targets": targets,
     "layers": layers,
+    "operations": operations,
     "features": features,
     "diagnostics": diagnostics,
     "plug-ins": plug_ins,
@@ -118,7 +126,7 @@ TABLES: dict[str, Callable[[], Rows]] = {
 @click.argument("what", type=click.Choice(list(TABLES)), required=False)
 @json_flag
 def list_names(what: str | None, as_json: bool) -> None:
-    """List methods, encoders, targets, layers, features, codes and plug-ins.
+    """List methods, encoders, targets, layers, operations, features, codes and plug-ins.
 
     Without a word, all of them. A plug-in that cannot be used is listed with the reason.
     """

@@ -125,6 +125,7 @@ class _Builder:
             shapes=dict(zip(names, (s[1:] for s in shapes), strict=True)),
             keras_2=self.keras_2,
         )
+        one.bounds = self.bounds  # what is within counts too
         outputs = one.expand(model, list(names), path, scope)
         self.errors.update(one.errors)
         self.notes += one.notes

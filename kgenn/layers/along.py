@@ -8,8 +8,23 @@ from typing import ClassVar
 
 import numpy as np
 
-from kgenn.ir.graph import Array, Layer, Shape
+from kgenn.ir.graph import Array, Layer, Reach, Shape, runs
 from kgenn.layers.shape import Moving
+
+# Positions of an axis that are gathered, and entries of a matrix that mixes them, at most: a file can ask for any.
+MOST_POSITIONS, MOST_ENTRIES = 1 << 20, 1 << 24
+
+
+def check_positions(*lengths: int) -> None:
+    """Raise ValueError where an axis is too long to be listed."""
+    if max(lengths) > MOST_POSITIONS:
+        raise ValueError(f"an axis of {max(lengths):,} positions, more than {MOST_POSITIONS:,}")
+
+
+def check_matrix(after: int, before: int) -> None:
+    """Raise ValueError where a matrix from one axis to another is too large."""
+    if after * before > MOST_ENTRIES:
+        raise ValueError(f"a matrix of {after:,} by {before:,} entries, more than {MOST_ENTRIES:,}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +89,18 @@ class Along(Layer):
         (x,) = inputs
         y: Array = np.moveaxis(x, self.axis, -1) @ self.matrix.T.astype(x.dtype)
         return np.moveaxis(y, -1, self.axis)
+
+    def reach(self, shape: Shape, positions: Array) -> Reach:
+        inner = prod(shape[self.axis :]) // shape[self.axis]
+        outer, place = np.divmod(positions, shape[self.axis] * inner)
+        index, rest = np.divmod(place, inner)
+        # what each position of the axis goes to, one after the other
+        sources, targets = np.nonzero(self.matrix.T)
+        counts = np.bincount(sources, minlength=self.matrix.shape[1])
+        rows, steps = runs(counts[index])
+        found = (np.cumsum(counts) - counts)[index[rows]] + steps
+        factors = self.matrix.T[sources[found], targets[found]].astype(np.float64)
+        return Reach(rows, (outer[rows] * self.matrix.shape[0] + targets[found]) * inner + rest[rows], factors)
 
     def macs(self, *inputs: Shape) -> int:
         return prod(inputs[0]) * int(self.matrix.shape[0])

@@ -10,12 +10,14 @@ from itertools import accumulate, pairwise
 import numpy as np
 
 from kgenn.ir.graph import Layer, Shape
-from kgenn.layers.along import Take
+from kgenn.layers.along import Take, check_positions
 from kgenn.layers.config import LayerConfig, Outputs, is_sizes, is_whole, only
 from kgenn.layers.merge import Concatenate
 from kgenn.layers.shape import Permute, Reshape
 from kgenn.layers.weights import Weights
 
+# Parts that an operation cuts a tensor into, at most.
+MOST_PARTS = 4096
 Chain = tuple[Layer, ...]
 
 
@@ -43,6 +45,7 @@ def read_split(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...])
     shape = only(inputs)
     axis = config.axis(config.argument(2, "axis", default=0), len(shape)) - len(shape)
     places = _places(config, shape[axis])
+    _check_parts(len(places) + 1, shape[axis])
     parts = pairwise((0, *places, shape[axis]))
     return Outputs(tuple((Take(np.arange(start, stop), axis),) for start, stop in parts))
 
@@ -52,6 +55,7 @@ def _places(config: LayerConfig, length: int) -> list[int]:
     sizes = config.get("num_or_size_splits", None)
     value = config.argument(1, "indices_or_sections", default=sizes)
     if is_whole(value) and value > 0 and length % value == 0:
+        _check_parts(value, length)
         return list(range(length // value, length, length // value))
     ends = list(accumulate(value)) if is_sizes(value) else []
     if sizes is not None and ends and ends[-1] == length:
@@ -61,9 +65,17 @@ def _places(config: LayerConfig, length: int) -> list[int]:
     raise config.odd("indices_or_sections", value, f"a number of equal parts of {length}, or places in order")
 
 
+def _check_parts(count: int, length: int) -> None:
+    """Raise ValueError where a tensor is cut into too many parts."""
+    check_positions(length)
+    if count > MOST_PARTS:
+        raise ValueError(f"{count:,} parts of a tensor, more than {MOST_PARTS:,}")
+
+
 def read_unstack(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Outputs:
     """Read a tensor that is cut along an axis into parts without it."""
     shape = only(inputs)
     axis = config.axis(config.argument(2, "axis", default=0), len(shape))
+    _check_parts(shape[axis], shape[axis])
     rest = Reshape((*shape[:axis], *shape[axis + 1 :]))
     return Outputs(tuple((Take(np.array([i]), axis - len(shape)), rest) for i in range(shape[axis])))

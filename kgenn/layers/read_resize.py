@@ -10,7 +10,7 @@ import numpy as np
 
 from kgenn.ir.graph import Array, Layer, Shape
 from kgenn.layers.activation import Identity
-from kgenn.layers.along import Along, Take
+from kgenn.layers.along import Along, Take, check_matrix, check_positions
 from kgenn.layers.config import LayerConfig
 from kgenn.layers.data_format import data_format
 from kgenn.layers.shape import ZeroPad
@@ -93,6 +93,7 @@ def _window(sizes: Shape, size: Shape) -> Chain:
 
 def _part(starts: list[int], size: Shape) -> Chain:
     """Return the layers that take the pixels from some on."""
+    check_positions(*size)
     return tuple(
         Take(np.arange(start, start + n), axis) for axis, start, n in zip((-3, -2), starts, size, strict=True)
     )
@@ -100,6 +101,9 @@ def _part(starts: list[int], size: Shape) -> Chain:
 
 def _interpolated(sizes: Shape, size: Shape, method: str) -> Chain:
     """Return a layer for each axis whose length changes."""
+    for old, new in zip(sizes, size, strict=True):
+        check_positions(old, new)
+        check_matrix(new, old)
     return tuple(
         Take(_nearest(old, new), axis) if method == "nearest" else Along(_bilinear(old, new), axis)
         for axis, old, new in zip((-3, -2), sizes, size, strict=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from kgenn.ir.graph import Array, Layer, Shape
 from kgenn.layers.activation import Identity
-from kgenn.layers.along import Take
+from kgenn.layers.along import Take, check_positions
 from kgenn.layers.config import MOST_AXES, LayerConfig, is_sizes, is_whole, only
 from kgenn.layers.constants import affine
 from kgenn.layers.read_moves import axes_of
@@ -40,6 +40,7 @@ def read_getitem(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...
 
 def _taken(config: LayerConfig, shape: Shape, items: list[Any]) -> Chain:
     """Return the layers that take an item of each axis of a sample."""
+    check_positions(*shape)
     takes: list[Layer] = []
     sizes: list[int] = []
     axis = -len(shape)
@@ -69,6 +70,7 @@ def read_take(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) 
     chosen = indices if isinstance(indices, list) else [indices]
     if not is_sizes(chosen, minimum=-shape[axis]):
         raise config.odd("indices", indices, "a list of whole numbers")
+    check_positions(*shape)
     take = Take(np.arange(shape[axis])[chosen] if max(chosen) < shape[axis] else np.asarray(chosen), axis)
     if isinstance(indices, list):
         return (take,)
@@ -80,6 +82,7 @@ def read_flip(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) 
     """Read axes that are reversed."""
     shape = only(inputs)
     axes = axes_of(config, config.argument(1, "axis"), len(shape))
+    check_positions(*shape)
     return _gathered(shape, [np.arange(n)[::-1] if i in axes else np.arange(n) for i, n in enumerate(shape)])
 
 
@@ -89,6 +92,7 @@ def read_roll(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) 
     shift, axis = config.argument(1, "shift"), config.axis(config.argument(2, "axis"), len(shape))
     if not is_whole(shift):
         raise config.odd("shift", shift, "a whole number")
+    check_positions(*shape)
     return _gathered(shape, [np.roll(np.arange(n), shift if i == axis else 0) for i, n in enumerate(shape)])
 
 
@@ -98,6 +102,7 @@ def read_repeat(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]
     times, axis = config.argument(1, "repeats"), config.axis(config.argument(2, "axis"), len(shape))
     if not is_sizes([times]):
         raise config.odd("repeats", times, "a positive integer")
+    check_positions(*shape, times * shape[axis])
     return _gathered(shape, [np.repeat(np.arange(n), times if i == axis else 1) for i, n in enumerate(shape)])
 
 
@@ -107,6 +112,7 @@ def read_tile(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) 
     times = config.argument(1, "repeats", "multiples")
     if not is_sizes(times) or len(times) != len(shape) + 1 or times[0] != 1:
         raise config.odd("repeats", times, "a number for each axis, 1 for the batch")
+    check_positions(*(n * k for n, k in zip(shape, times[1:], strict=True)))
     return _gathered(shape, [np.tile(np.arange(n), k) for n, k in zip(shape, times[1:], strict=True)])
 
 
@@ -135,6 +141,7 @@ def read_pad(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -
     modes = {"reflect": "reflect", "symmetric": "symmetric", "edge": "edge"}
     if mode not in modes:
         raise config.odd("mode", mode, f"constant with a number, {', '.join(modes)}")
+    check_positions(*(n + before + after for n, (before, after) in zip(shape, around, strict=True)))
     chosen = [np.pad(np.arange(n), pad, modes[mode]) for n, pad in zip(shape, around, strict=True)]  # type: ignore[call-overload]
     return _gathered(shape, chosen)
 

@@ -86,7 +86,8 @@ def test_list_gives_every_name(kgenn: Kgenn) -> None:
     assert [row["name"] for row in report["methods"]] == list(CONVERTERS.names())
     assert [row["name"] for row in report["layers"]] == list(LAYERS.names())
     assert [row["code"] for row in report["diagnostics"]] == sorted(CODES)
-    assert set(report) == {"methods", "encoders", "targets", "layers", "features", "diagnostics", "plug-ins"}
+    tables = ("methods", "encoders", "targets", "layers", "operations", "features", "diagnostics", "plug-ins")
+    assert set(report) == set(tables)
     for rows in (rows for kind, rows in report.items() if kind != "plug-ins"):
         assert all(row["description"] for row in rows)
 
