@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kgenn.agreement import SAMPLES, agreement_of, doubts_of, kept_apart, not_compared
-from kgenn.conversion.base import Recall, Simulate, anew
+from kgenn.conversion.base import Recall, Simulate, Status, anew, silent
 from kgenn.conversion.constraints import features_of
 from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.conversion.outputs import num_classes
@@ -20,7 +20,7 @@ from kgenn.ir.graph import Graph
 from kgenn.ir.input_statistics import InputStatistics, statistics_of
 from kgenn.ir.network import Network
 from kgenn.plausibility import doubts_of_calibration
-from kgenn.search import Found, Report, Search, Yardstick, fewest_timesteps
+from kgenn.search import Found, Search, Yardstick, fewest_timesteps
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ def convert_model(
     timesteps: int | Search,
     simulate: Simulate,
     recall: Recall = anew,
-    report: Report = lambda timesteps: None,
+    status: Status = silent,
     most_samples: int | None = None,
     check: bool = True,
 ) -> Converted:
@@ -86,7 +86,7 @@ def convert_model(
         timesteps: T, at least 1, or a search for the fewest.
         simulate: runs networks for a search, and for the methods that calibrate by simulation.
         recall: keeps what conversions of this graph with this calibration share; see `kgenn.conversion.base`.
-        report: called with each number of timesteps that a search tries.
+        status: told what is being computed: each number of timesteps that a search tries, and what takes long.
         most_samples: that set scales; those beyond are for the comparison.
         check: compare; else all samples set scales.
 
@@ -101,14 +101,14 @@ def convert_model(
         calibration = everything.chosen(fitting)
 
     def at(steps: int) -> Conversion:
-        return convert_graph(graph, recipe, calibration.x, steps, simulate, recall)
+        return convert_graph(graph, recipe, calibration.x, steps, simulate, recall, status)
 
     if isinstance(timesteps, int):
         conversion, found = at(timesteps), None
     else:
         labels = labels_of(everything.y, count, num_classes(graph))
         against = Yardstick(graph, everything.x, labels)
-        found = fewest_timesteps(at, recipe.converter, against, timesteps, simulate, report)
+        found = fewest_timesteps(at, recipe.converter, against, timesteps, simulate, lambda t: status(f"T = {t}"))
         conversion = found.conversion
     features = features_of(graph, recipe.converter)
     seen = statistics_of(calibration.x)

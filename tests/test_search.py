@@ -115,7 +115,7 @@ def stand_in(lost: list[int], silent: int = 0) -> tuple[list[int], Found | Kgenn
             raise fail("KG403", "dense", "is silent")
         return replace(whole, network=replace(whole.network, num_timesteps=timesteps))
 
-    def simulate(network: Network, x: Array, wanted: Wanted) -> Iterator[Recording]:
+    def simulate(network: Network, x: Array, wanted: Wanted, *, once: bool = False) -> Iterator[Recording]:
         right = np.eye(4, dtype=np.float32)[against.predictions]
         right[: lost[network.num_timesteps - 1]] *= -1  # the largest score is another's
         yield Recording(right[:60, None], {})

@@ -6,13 +6,14 @@
 | all to all, behind a pool | Toeplitz | dense |
 | any into at most 1,024 neurons | as below | dense |
 | convolution of spikes with values | Toeplitz | sparse |
-| convolution of stride 1, no dilation, one group; its pool, if any, of separate windows | Toeplitz | Toeplitz |
-| every other convolution that mixes channels | Toeplitz | sparse |
+| every other convolution that mixes channels | Toeplitz | Toeplitz |
+| the same behind a pool whose windows overlap, or with strides and dilation on one axis | Toeplitz | sparse |
 | depthwise convolution, one to one, and any other map | sparse | sparse |
 
 A Toeplitz matrix stores the kernel alone. The emitted snippets are kgenn's own: GeNN's Conv2D derives its padding,
-wrongly for even kernels. On the CPU a diagonal that has all output channels was measured to be faster than a
-sparse matrix. A pool before the weights becomes part of the matrix.
+wrongly for even kernels, and has no strides. On the CPU a diagonal that has all output channels was measured to be
+faster than a sparse matrix. On CUDA a diagonal is a thread, and has one target for each source: with strides, only
+the taps that reach an output from the source's place count. A pool before the weights becomes part of the matrix.
 
 On CUDA three faults of GeNN decide:
 
@@ -101,8 +102,10 @@ def matrix_of(network: Network, connection: Connection, device: Device) -> Matri
 def is_diagonal(connection: Connection) -> bool:
     """Tell whether a connection is a convolution that the snippet for CUDA can express."""
     c = connection.connectivity
-    plain = isinstance(c, Convolution) and c.strides == c.dilation == (1, 1) and c.groups == 1
-    return plain and (connection.pool is None or not connection.pool.overlapping)
+    if not isinstance(c, Convolution) or c.depthwise:
+        return False
+    one_step = all(1 in steps for steps in zip(c.strides, c.dilation, strict=True))
+    return one_step and (connection.pool is None or not connection.pool.overlapping)
 
 
 def index_bytes(num_targets: int) -> int:

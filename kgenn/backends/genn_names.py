@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from kgenn.ir.network import Network
 
@@ -13,15 +13,23 @@ _INVALID = re.compile(r"[^A-Za-z0-9_]")
 MOST_LETTERS = 60
 
 
-def population_names(network: Network) -> Mapping[str, str]:
-    """Return the name in GeNN of each population, by its own name."""
+def population_names(network: Network, taken: Collection[str] = ()) -> Mapping[str, str]:
+    """Return the name in GeNN of each population, by its own name.
+
+    Args:
+        taken: names that stand for something else.
+    """
     names = [p.name for p in network.populations]
-    return dict(zip(names, unique(map(identifier, names)), strict=True))
+    return dict(zip(names, unique(map(identifier, names), taken), strict=True))
 
 
-def connection_names(network: Network) -> list[str]:
-    """Return the name in GeNN of each connection: its source's and its target's."""
-    names = population_names(network)
+def connection_names(network: Network, names: Mapping[str, str] | None = None) -> list[str]:
+    """Return the name in GeNN of each connection: its source's and its target's.
+
+    Args:
+        names: of the populations, `population_names` if not given.
+    """
+    names = population_names(network) if names is None else names
     return unique(f"{names[c.source]}_to_{names[c.target]}" for c in network.connections)
 
 
@@ -31,12 +39,12 @@ def identifier(name: str) -> str:
     return valid if valid[:1].isalpha() else f"layer_{valid}"
 
 
-def unique(names: Iterable[str]) -> list[str]:
-    """Return the names, those that stood before with a number after them."""
+def unique(names: Iterable[str], taken: Collection[str] = ()) -> list[str]:
+    """Return the names; one that is taken, or stood before, has a number after it."""
     chosen: list[str] = []
     for name in names:
         candidate, number = name, 1
-        while candidate in chosen:
+        while candidate in chosen or candidate in taken:
             number += 1
             candidate = f"{name}_{number}"
         chosen.append(candidate)

@@ -15,14 +15,17 @@ from kgenn.ir.recording import Recording, Wanted
 BATCH = 64
 
 
-def simulate(network: Network, x: Array, wanted: Wanted, threads: int = 0) -> Iterator[Recording]:
+def simulate(
+    network: Network, x: Array, wanted: Wanted, *, once: bool = False, threads: int = 0
+) -> Iterator[Recording]:
     """Yield the recording of each batch of samples.
 
     Args:
         x: as the user gives them, shape (N, *input shape).
+        once: the network is not run again: build it fast.
         threads: over samples; 0 for one on each core.
     """
-    simulator = Cpp().load(network, None, RunOptions(threads))
+    simulator = Cpp(quick=once).load(network, None, RunOptions(threads))
     for start in range(0, len(x), BATCH):
         drive = network.drive(np.asarray(x[start : start + BATCH]))
         yield simulator.run(drive, start, wanted)

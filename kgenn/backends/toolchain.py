@@ -11,7 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -46,6 +46,7 @@ class Toolchain:
         missing: the diagnostic's code where there is no compiler.
         install: what helps then.
         needed: the versions that are known to work.
+        unit_flags: of the file that depends on the network, after `flags`.
     """
 
     language: str
@@ -57,6 +58,7 @@ class Toolchain:
     missing: str
     install: str
     needed: str
+    unit_flags: tuple[str, ...] = ()
 
     def compiler(self) -> Compiler:
         """Return the compiler that the variable names, or the first found.
@@ -194,7 +196,7 @@ def _cached(sources: Mapping[str, bytes], units: Units, toolchain: Toolchain, pr
 def _digest(sources: Mapping[str, bytes], toolchain: Toolchain) -> str:
     """Return what a library is made from: sources, flags, and this machine."""
     digest = hashlib.sha256(toolchain.machine.encode())
-    for flag in (*toolchain.flags, *toolchain.link_flags):
+    for flag in (*toolchain.flags, *toolchain.unit_flags, *toolchain.link_flags):
         digest.update(flag.encode() + b"\0")
     for name in sorted(sources):
         digest.update(name.encode() + b"\0" + without_comments(sources[name]) + b"\0")
@@ -209,7 +211,8 @@ def _make(
         (place / name).write_bytes(content)
     if units.shared is None:
         return _linked(toolchain, compiler, units.main, place)
-    key = build_cache.key(_digest(included(sources, units.shared), toolchain), str(compiler))
+    common = replace(toolchain, unit_flags=())
+    key = build_cache.key(_digest(included(sources, units.shared), common), str(compiler))
     kept = build_cache.find(key, ".o")
     if kept is not None:
         try:
@@ -217,7 +220,7 @@ def _make(
         except KgennError:  # another compiler's object, say: a fresh one tells whose fault it is
             build_cache.discard(kept)
     made = place / f"{units.shared}.o"
-    kept = build_cache.keep(key, _compiled(toolchain, compiler, made, "-c", str(place / units.shared)))
+    kept = build_cache.keep(key, _compiled(common, compiler, made, "-c", str(place / units.shared)))
     return _linked(toolchain, compiler, units.main, place, kept)
 
 
@@ -244,7 +247,7 @@ def _compiled(toolchain: Toolchain, compiler: Compiler, output: Path, *arguments
     Raises:
         KgennError: KG502 where it wrote none, KG606 where it had no room.
     """
-    command = [*compiler.command, *toolchain.flags, "-o", str(output), *arguments]
+    command = [*compiler.command, *toolchain.flags, *toolchain.unit_flags, "-o", str(output), *arguments]
     environment = {**os.environ, "TMPDIR": str(output.parent), "LC_ALL": "C"}  # messages that are understood here
     done = _run(toolchain, command, COMPILE_SECONDS, environment)
     if done.returncode == 0 and output.is_file():

@@ -38,6 +38,7 @@ from kgenn.cli.options import (
     split_flag,
     timesteps_of,
 )
+from kgenn.conversion.base import Status
 from kgenn.conversion.legality import legalise
 from kgenn.conversion.recipe import Recipe
 from kgenn.convert_model import Converted, convert_model
@@ -49,7 +50,7 @@ from kgenn.methods import converter_of, encoder_of
 from kgenn.output import refuse_directory
 from kgenn.report.contents import network_contents
 from kgenn.report.words import size_of
-from kgenn.search import Found, Report, Search
+from kgenn.search import Found, Search
 from kgenn.self_test import SAMPLES, self_test
 
 
@@ -128,7 +129,7 @@ def compile(
     request = request_of(converter, encoder, values)
     refuse_directory(output, COMPILED, overwrite)
     with stage("converting") as say:
-        made, data = convert(request, lambda timesteps: say(f"converting, T = {timesteps}"))
+        made, data = convert(request, lambda text: say(f"converting: {text}"))
         network = made.network(**_files(request, made.num_samples))
         test = self_test(network, data.x[:SAMPLES])
         files = Artifact(network, target).files(backend.emit(network), test)
@@ -159,11 +160,11 @@ def request_of(converter: str, encoder: str | None, values: Mapping[str, Any]) -
     return Request(**files, split=values["split"] or "train", recipe=recipe, timesteps=search_of(values) or given)
 
 
-def convert(request: Request, report: Report) -> tuple[Converted, Data]:
+def convert(request: Request, status: Status) -> tuple[Converted, Data]:
     """Read the model and the calibration data, and convert; return those data too.
 
     Args:
-        report: called with each number of timesteps that a search tries.
+        status: told what is being computed.
 
     Raises:
         KgennError: with every reason why the model does not convert before anything else.
@@ -175,7 +176,7 @@ def convert(request: Request, report: Report) -> tuple[Converted, Data]:
     data = scaled(data, graph.input_shape, request.scale, None, request.calibration)
     most, check = request.samples, request.check
     made = convert_model(
-        graph, recipe, data, request.timesteps, simulate, report=report, most_samples=most, check=check
+        graph, recipe, data, request.timesteps, simulate, status=status, most_samples=most, check=check
     )
     return made, data
 

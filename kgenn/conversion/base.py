@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from kgenn.citations import Citation
 from kgenn.diagnostics import Diagnostic
@@ -15,11 +15,27 @@ from kgenn.ir.neuron_code import NeuronModel
 from kgenn.ir.recording import Recording, Wanted
 from kgenn.ir.spike_code import CodeName
 
-# Run a network on samples as the user gives them, batch by batch; on generated C++, unless a test says otherwise.
-Simulate = Callable[[Network, Array, Wanted], Iterator[Recording]]
 # Return the value of a key: what an earlier conversion of the same model computed on the same samples, or what the
 # function given computes.
 Recall = Callable[[Hashable, Callable[[], Any]], Any]
+# Called with what a conversion is doing, in a few words, for the user who waits.
+Status = Callable[[str], None]
+
+
+class Simulate(Protocol):
+    """Run a network on samples as the user gives them; on generated C++, unless a test says otherwise."""
+
+    def __call__(self, network: Network, x: Array, wanted: Wanted, *, once: bool = False) -> Iterator[Recording]:
+        """Yield the recording of each batch.
+
+        Args:
+            x: shape (N, *input shape).
+            once: the network is not run again, so that a fast build matters more than the last tenth of its speed.
+        """
+
+
+def silent(text: str) -> None:
+    """Tell nobody what a conversion is doing."""
 
 
 def anew(key: Hashable, compute: Callable[[], Any]) -> Any:
@@ -58,6 +74,7 @@ class Calibration:
             settings.
         simulate: runs a network on samples.
         recall: keeps statistics of the graph's activations on the samples; keys need not name these two.
+        status: told what is being computed where that takes long.
     """
 
     graph: Graph
@@ -66,6 +83,7 @@ class Calibration:
     draft: Callable[[Settings, str, NeuronModel | None, int], Network]
     simulate: Simulate
     recall: Recall = anew
+    status: Status = silent
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kgenn.conversion.assembly import assembler_of
-from kgenn.conversion.base import Calibration, Recall, Settings, Simulate, anew
+from kgenn.conversion.base import Calibration, Recall, Settings, Simulate, Status, anew, silent
 from kgenn.conversion.input_ranges import input_ranges, with_input_ranges
 from kgenn.conversion.legality import legalise, spikes_before_data
 from kgenn.conversion.max_pool import most_sources
@@ -50,6 +50,7 @@ def convert_graph(
     num_timesteps: int,
     simulate: Simulate,
     recall: Recall = anew,
+    status: Status = silent,
 ) -> Conversion:
     """Convert a graph as read from a file.
 
@@ -58,6 +59,7 @@ def convert_graph(
         num_timesteps: T, at least 1; the length of a stage of the methods that work in stages.
         simulate: runs networks for the methods that calibrate by simulation.
         recall: keeps what conversions of this graph with this calibration share; see `kgenn.conversion.base`.
+        status: told what is being computed where that takes long.
 
     Raises:
         KgennError: KG2xx to KG4xx.
@@ -84,7 +86,9 @@ def convert_graph(
         return recall((*key, fan_in, tuple(ranges), what), compute)
 
     assembler = replace(assembler, moments=moments(assembler.graph, calibration, of_graph))
-    learnt_from = Calibration(assembler.graph, calibration, num_timesteps, assembler.up_to, simulate, of_graph)
+    learnt_from = Calibration(
+        assembler.graph, calibration, num_timesteps, assembler.up_to, simulate, of_graph, status
+    )
     steps = num_timesteps if converter.depends_on_timesteps else None
     chosen = (converter, encoder, steps, recipe.seed)
     settings: Settings = of_graph(chosen, lambda: settings_of(converter, learnt_from))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -13,9 +14,15 @@ from kgenn.conversion.neurons import PEAK
 from kgenn.conversion.rate_coded import SingleSpikes
 from kgenn.conversion.scales import audible, capped
 from kgenn.diagnostics import fail
-from kgenn.ir.graph import Array
+from kgenn.ir.graph import Array, Graph
 from kgenn.ir.recording import Wanted
 from kgenn.layers.activation import ReLU
+
+# Products of synapses and timesteps in all simulations of a conversion: one or two minutes on two cores.
+BUDGET = 2e12
+# Samples that are simulated, at most and at least.
+MOST = 128
+LEAST = 8
 
 
 @dataclass(frozen=True)
@@ -26,13 +33,16 @@ class SpikeNorm(SingleSpikes):
 
         λ_l = P_p over neurons and samples of the max over timesteps of Σ_s Σ_j W_ij·λ_s·s_j(t) + b_i
 
-    The simulations run on generated C++, with the encoder of the network itself. The paper takes the maximum
+    The simulations run on generated C++, with the encoder of the network itself. Each of L layers needs one of the
+    network below it, so that they cost as much as L/2 of the whole network; the number of samples is therefore
+    limited where a network is large. The paper takes the maximum
     over neurons and samples too, p = 100; the default is 99.9, as in data-norm: in a deep network the spikes
     that happen to meet in one neuron of one sample make a scale that is several times too large for all others.
 
     Attributes:
         norm_percentile: p, over the neurons and samples of their largest current, in (0, 100].
-        norm_samples: of the calibration set, the first so many are simulated.
+        norm_samples: of the calibration set, the first so many are simulated; 0 for as many as cost at most
+            `BUDGET`, from `LEAST` to `MOST`.
         norm_timesteps: steps of these simulations; 0 for those of the network.
 
     Source: Sengupta et al. 2019, doi:10.3389/fnins.2019.00095.
@@ -43,31 +53,50 @@ class SpikeNorm(SingleSpikes):
     default_timesteps: ClassVar[int] = 1000
 
     norm_percentile: float = field(default=99.9, metadata={"help": "of the currents, over 0 to 100 (the maximum)"})
-    norm_samples: int = field(default=128, metadata={"help": "samples that are simulated to find the currents"})
+    norm_samples: int = field(
+        default=0, metadata={"help": "samples that are simulated to find the currents; 0 for what minutes allow"}
+    )
     norm_timesteps: int = field(default=100, metadata={"help": "steps of these simulations; 0 for all of a run"})
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 < self.norm_percentile <= 100:
             raise fail("KG401", self.name, f"norm_percentile is {self.norm_percentile}; it lies in (0, 100]")
-        if self.norm_samples < 1 or self.norm_timesteps < 0:
-            raise fail("KG401", self.name, "norm_samples is at least 1, and norm_timesteps at least 0")
+        if self.norm_samples < 0 or self.norm_timesteps < 0:
+            raise fail("KG401", self.name, "norm_samples and norm_timesteps are at least 0")
 
     def settings(self, calibration: Calibration) -> Settings:
         graph = calibration.graph
-        scales: dict[str, Array] = {}
-        for node in graph.nodes:
-            if isinstance(node.layer, ReLU):
-                own = {node.name: np.asarray(self.largest_current(calibration, scales, node.name))}
-                scales.update(capped(graph, audible(graph, own, {}, "largest current")))
-        return Settings(scales)
-
-    def largest_current(self, calibration: Calibration, scales: dict[str, Array], node: str) -> float:
-        """Return the largest current that reaches a ReLU, in units of activation; 0 where none is positive."""
+        relus = [node.name for node in graph.nodes if isinstance(node.layer, ReLU)]
         steps = self.norm_timesteps or calibration.num_timesteps
+        samples = calibration.samples[: self.norm_samples or affordable(graph, relus, steps)]
+        scales: dict[str, Array] = {}
+        for number, name in enumerate(relus, 1):
+            calibration.status(f"simulating layer {number} of {len(relus)}, {name}")
+            own = {name: np.asarray(self.largest_current(calibration, scales, name, samples, steps))}
+            scales.update(capped(graph, audible(graph, own, {}, "largest current")))
+        return Settings(scales, notes=_notes(len(samples), min(MOST, len(calibration.samples))))
+
+    def largest_current(
+        self, calibration: Calibration, scales: dict[str, Array], node: str, samples: Array, steps: int
+    ) -> float:
+        """Return the largest current that reaches a ReLU, in units of activation; 0 where none is positive."""
         network = calibration.draft(Settings(scales), node, PEAK, steps)
-        readout, samples = network.populations[-1], calibration.samples[: self.norm_samples]
-        batches = calibration.simulate(network, samples, Wanted(curve=False))
+        readout = network.populations[-1]
+        batches = calibration.simulate(network, samples, Wanted(curve=False), once=True)
         peaks = [np.maximum(recording.scores[:, 0], 0) for recording in batches]
         peak = float(np.percentile(np.concatenate(peaks), self.norm_percentile))
         return peak / readout.unit * float(readout.scale)
+
+
+def affordable(graph: Graph, relus: Sequence[str], num_timesteps: int) -> int:
+    """Return how many samples can be simulated within the budget, up to each of these ReLUs."""
+    products = sum(replace(graph, outputs=(name,)).pruned().macs for name in relus) * num_timesteps
+    return max(LEAST, min(MOST, int(BUDGET / max(products, 1))))
+
+
+def _notes(simulated: int, most: int) -> tuple[str, ...]:
+    """Return the note that fewer samples were simulated than there are, or nothing."""
+    if simulated >= most:
+        return ()
+    return (f"spike-norm simulated {simulated} of {most} samples to end in minutes; --norm-samples sets how many",)

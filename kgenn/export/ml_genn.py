@@ -14,8 +14,9 @@ network in memory and the one in the file are the same.
 
 from __future__ import annotations
 
+import keyword
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from types import ModuleType
@@ -25,6 +26,7 @@ import numpy as np
 
 from kgenn import __version__
 from kgenn.backends.base import Program
+from kgenn.backends.genn_names import connection_names, population_names
 from kgenn.backends.genn_program import GENN
 from kgenn.backends.output_context import python_outputs
 from kgenn.backends.render import label, render
@@ -38,6 +40,16 @@ from kgenn.ir.neuron_code import render as render_code
 from kgenn.ir.serialise import npz_bytes
 
 INSTALL = "install mlGeNN from source: https://ml-genn.readthedocs.io"
+# What else has a name where the program makes its populations, besides neuron models.
+RESERVED = frozenset(
+    (
+        *("Network", "Population", "Connection", "Dynamics", "InputDynamics", "network", "arrays"),
+        *("Dense", "AvgPoolDense2D", "OneToOne", "Convolution", "PooledConvolution", "Synapses"),
+        *("dense_synapses", "one_to_one_synapses", "sparse_synapses", "convolution_synapses"),
+        *("after_pool", "without_duplicates"),
+        *keyword.kwlist,
+    )
+)
 ADVICE = "use --target genn-cpu or genn-cuda for a program of plain GeNN, which holds every network"
 
 
@@ -93,8 +105,9 @@ def program(network: Network, weights: str) -> tuple[bytes, dict[str, Array]]:
     arrays: dict[str, Array] = {}
     models = {p.neuron.name: model_context(p.neuron, network.coding) for p in network.populations}
     last = network.populations[-1]
-    expressions = connectivities(network)
-    for expression in expressions:
+    names = population_names(network, RESERVED | {model.identifier for model in models.values()})
+    expressions = connectivities(network, names)
+    for expression in expressions.values():
         arrays |= expression.arrays
     context = {
         "version": __version__,
@@ -107,13 +120,11 @@ def program(network: Network, weights: str) -> tuple[bytes, dict[str, Array]]:
         "num_steps": network.num_timesteps + network.depths[last.name],
         "models": list(models.values()),
         "populations": [
-            population_context(network, p, models[p.neuron.name], arrays) for p in network.populations
+            population_context(network, p, names[p.name], models[p.neuron.name], arrays)
+            for p in network.populations
         ],
-        "connections": connections(network, expressions),
-        "own": own_classes(expressions),
-        "convolutions": any("Convolution(" in e.source for e in expressions),
-        "synapses": any(e.source.startswith("Synapses(") for e in expressions),
-        "listed": frozenset[str]().union(*(e.listed for e in expressions)),
+        "connections": connections(network, names, expressions),
+        **parts_of(expressions),
         "outputs": python_outputs(network),
         "rounded": ", ".join(label(p.name) for p in network.populations if network.has_double_currents(p)),
     }
@@ -161,58 +172,67 @@ def model_context(model: NeuronModel, coding: InputCoding) -> Model:
 
 
 def population_context(
-    network: Network, population: Population, model: Model, arrays: dict[str, Array]
+    network: Network, population: Population, name: str, model: Model, arrays: dict[str, Array]
 ) -> dict[str, Any]:
-    """Return what the template needs of one population."""
-    number, depth = network.populations.index(population), network.depths[population.name]
+    """Return what the template needs of one population, of this name in the program."""
+    depth = network.depths[population.name]
     params = {**population.neuron.params, **population.params}
-    values = {name: repr(float(params[name])) for name in population.neuron.params}
+    values = {param: repr(float(params[param])) for param in population.neuron.params}
     values.update(start=repr(float(depth)), stop=repr(float(depth + network.num_timesteps)))
     if model.uses_current:
-        values["bias"] = "0.0" if population.bias is None else f'arrays["p{number}.bias"]'
+        values["bias"] = "0.0" if population.bias is None else f'arrays["{name}.bias"]'
     if population.bias is not None:
-        arrays[f"p{number}.bias"] = population.bias.astype(np.float32)
+        arrays[f"{name}.bias"] = population.bias.astype(np.float32)
     initial = {**population.neuron.state, **population.initial}
     is_last = population is network.populations[-1]
     readout = ("spike_count" if network.readout == "spike-count" else "var") if is_last else ""
     return {
-        "id": f"p{number}",
+        "id": name,
         "label": label(population.name),
         "shape": shape_of(population),
         "model": model.identifier,
-        "kind": "InputDynamics" if number == 0 else "Dynamics",
+        "kind": "InputDynamics" if population is network.populations[0] else "Dynamics",
         "params": values,
-        "state": {name: repr(float(initial[name])) for name in population.neuron.state},
+        "state": {variable: repr(float(initial[variable])) for variable in population.neuron.state},
         "readout": readout,
     }
 
 
-def connectivities(network: Network) -> list[Expression]:
-    """Return the expression of each connection's connectivity."""
-    by_name = {p.name: p for p in network.populations}
-    return [
-        connectivity(number, c, by_name[c.source], by_name[c.target])
-        for number, c in enumerate(network.connections)
-    ]
+def connectivities(network: Network, names: Mapping[str, str]) -> dict[str, Expression]:
+    """Return the expression of each connection's connectivity, by the connection's name in the program.
+
+    Args:
+        names: of the populations in the program.
+    """
+    return {
+        name: connectivity(name, c, network.by_name[c.source], network.by_name[c.target])
+        for name, c in zip(connection_names(network, names), network.connections, strict=True)
+    }
 
 
-def own_classes(expressions: list[Expression]) -> list[str]:
-    """Return the classes of mlGeNN that the program needs for its connectivity."""
+def parts_of(expressions: Mapping[str, Expression]) -> dict[str, Any]:
+    """Return which classes and functions the program needs for its connectivity."""
     bases = {"Convolution": "Conv2D", "PooledConvolution": "AvgPoolConv2D"}
-    called = {e.source.partition("(")[0] for e in expressions} - {"Synapses"}
-    return sorted(bases.get(name, name) for name in called)
+    called = {e.source.partition("(")[0] for e in expressions.values()}
+    return {
+        "own": sorted(bases.get(name, name) for name in called - {"Synapses"}),
+        "convolutions": not called.isdisjoint(bases),
+        "synapses": "Synapses" in called,
+        "listed": frozenset[str]().union(*(e.listed for e in expressions.values())),
+    }
 
 
-def connections(network: Network, expressions: list[Expression]) -> list[dict[str, Any]]:
+def connections(
+    network: Network, names: Mapping[str, str], expressions: Mapping[str, Expression]
+) -> list[dict[str, Any]]:
     """Return what the template needs of every connection."""
-    numbers = {p.name: number for number, p in enumerate(network.populations)}
     return [
         {
-            "id": f"c{number}",
-            "source": f"p{numbers[c.source]}",
-            "target": f"p{numbers[c.target]}",
+            "id": name,
+            "source": names[c.source],
+            "target": names[c.target],
             "connectivity": expression.source,
             "delay": network.depths[c.target] - network.depths[c.source] - 1,
         }
-        for number, (c, expression) in enumerate(zip(network.connections, expressions, strict=True))
+        for (name, expression), c in zip(expressions.items(), network.connections, strict=True)
     ]

@@ -34,9 +34,9 @@ def shape_of(population: Population) -> Shape:
     return (1, *population.shape) if len(population.shape) == 2 else population.shape
 
 
-def connectivity(number: int, connection: Connection, source: Population, target: Population) -> Expression:
-    """Return the expression of a connection's connectivity, whose arrays are named after the number."""
-    name, shape, end = f"c{number}", shape_of(source), shape_of(target)
+def connectivity(name: str, connection: Connection, source: Population, target: Population) -> Expression:
+    """Return the expression of a connection's connectivity, whose arrays have the connection's name."""
+    shape, end = shape_of(source), shape_of(target)
     return _own(name, connection, shape, end) or synapses(name, connection)
 
 

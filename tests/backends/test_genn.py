@@ -121,7 +121,11 @@ def test_genn_fires_the_same_spikes_for_every_method(method: str, name: str, enc
 
 
 @pytest.mark.parametrize(
-    "name", ["conv_same", "conv_even_same", "conv_asymmetric", "residual_relu", "concat_conv", "pool_conv"]
+    "name",
+    [
+        *("conv_same", "conv_even_same", "conv_asymmetric", "residual_relu", "concat_conv", "pool_conv"),
+        *("conv_strided", "conv_strided_valid", "pool_conv_strided", "conv_dilated", "conv_groups"),
+    ],
 )
 def test_matrices_for_cuda_give_the_same_spikes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     network = converted(name, "poisson")

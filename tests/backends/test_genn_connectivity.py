@@ -20,6 +20,7 @@ from kgenn.backends.genn_connectivity import (
 )
 from kgenn.backends.genn_names import connection_names, population_names, unique
 from kgenn.backends.genn_program import emit_genn
+from kgenn.ir.connectivity import Convolution
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network
 from networks import ENCODERS, RECIPES
@@ -84,6 +85,19 @@ def test_convolutions_store_their_kernel_alone_on_the_cpu_also_behind_a_pool() -
             if stored.matrix == "TOEPLITZ":
                 assert stored.memory == 4 * c.connectivity.weights.size
         assert "TOEPLITZ" in {stored.matrix for stored in held}, name
+
+
+@pytest.mark.parametrize("name", ["conv_strided", "conv_dilated", "conv_groups", "pool_conv_strided"])
+def test_convolutions_with_strides_dilation_or_groups_store_their_kernel_alone_on_cuda(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(genn_connectivity, "MOST_THREADS", 0)
+    network = converted(name, "poisson")
+    stored = zip(network.connections, storage(network, "cuda"), strict=True)
+    found = [(held, c) for c, held in stored if isinstance(c.connectivity, Convolution)]
+    assert found
+    for held, c in found:
+        assert (held.matrix, held.memory) == ("TOEPLITZ", 4 * c.connectivity.weights.size)
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])

@@ -13,6 +13,7 @@ import kgenn
 from kgenn.backends import TARGETS, toolchain
 from kgenn.backends.base import RunOptions
 from kgenn.backends.build_cache import cache_directory
+from kgenn.backends.cpp import Cpp
 from kgenn.backends.program_context import WEIGHTS
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.diagnostics import KgennError
@@ -85,6 +86,17 @@ def test_a_program_is_compiled_once_and_only_for_a_new_structure(compiler: Count
     assert compiler.runs == 1
     kgenn.compile(converted("conv_same", "poisson"))
     assert (compiler.runs, compiler.shared_runs) == (2, 1)
+
+
+def test_a_network_that_runs_once_is_built_fast_with_the_products_of_every_other(
+    compiler: CountingCompiler,
+) -> None:
+    network = converted("conv_same", "if")
+    drive = network.drive(np.full((3, *network.input_shape), 0.5, np.float32))
+    runs = [Cpp(quick).load(network, None, RunOptions()).run(drive, 0).scores for quick in (False, True, False)]
+    assert np.array_equal(runs[0], runs[1])
+    assert (compiler.runs, compiler.shared_runs) == (2, 1)
+    assert compiler.log.read_text().count("-O1 -ftree-vectorize") == 1
 
 
 def test_flags_of_the_user_come_last_and_make_another_program(

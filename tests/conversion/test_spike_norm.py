@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.backends.simulate import simulate
+from kgenn.conversion import spike_norm
+from kgenn.conversion.base import Status, silent
 from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.conversion.recipe import recipe_of
-from kgenn.conversion.spike_norm import SpikeNorm
+from kgenn.conversion.spike_norm import BUDGET, LEAST, MOST, SpikeNorm, affordable
 from kgenn.diagnostics import KgennError
-from kgenn.ir.graph import Array
+from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network
+from kgenn.layers.activation import ReLU
 from networks import ALLOW, ENCODERS, Build, build, samples
 from recordings import EVERYTHING
 
@@ -63,6 +68,44 @@ def test_a_percentile_of_the_currents_gives_smaller_scales() -> None:
     assert all(most.settings.scales[name] < scale for name, scale in whole.settings.scales.items())
 
 
+def conversion_of(graph: Graph, x: Array, converter: SpikeNorm, status: Status = silent) -> Conversion:
+    return convert_graph(graph, recipe_of(converter, allow=ALLOW), x, STEPS, simulate, status=status)
+
+
+def test_fewer_samples_are_simulated_where_a_network_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = build("dense_deep")
+    x = samples(graph, 20)
+    whole, few, every = (SpikeNorm(norm_samples=n) for n in (0, LEAST, 20))
+    expected = {c: conversion_of(graph, x, c).settings.scales for c in (few, every)}
+    assert expected[few] != expected[every]
+    found = conversion_of(graph, x, whole)
+    assert found.settings.scales == expected[every]
+    assert not any("spike-norm" in note for note in found.lowered.notes)
+    monkeypatch.setattr(spike_norm, "BUDGET", 1.0)
+    found = conversion_of(graph, x, whole)
+    assert found.settings.scales == expected[few]
+    assert any(f"simulated {LEAST} of 20 samples" in note for note in found.lowered.notes)
+    assert conversion_of(graph, x, every).settings.scales == expected[every]
+
+
+def test_the_budget_pays_for_all_simulations_together() -> None:
+    graph = build("dense_deep")
+    relus = [node.name for node in graph.nodes if isinstance(node.layer, ReLU)]
+    products = sum(replace(graph, outputs=(name,)).pruned().macs for name in relus)
+    steps = round(BUDGET / products / 50)
+    assert affordable(graph, relus, steps) == pytest.approx(50, abs=1)
+    assert (affordable(graph, relus, 1), affordable(graph, relus, 10**12)) == (MOST, LEAST)
+
+
+def test_each_layer_is_told_before_it_is_simulated() -> None:
+    graph, told = build("dense_deep"), []
+    conversion = conversion_of(graph, samples(graph, 8), SpikeNorm(), told.append)
+    count = len(conversion.settings.scales)
+    assert count > 1
+    lines = enumerate(conversion.settings.scales, 1)
+    assert told == [f"simulating layer {number} of {count}, {name}" for number, name in lines]
+
+
 def test_a_cap_is_the_largest_scale() -> None:
     b = Build("capped", (7,))
     graph = b.graph(b.dense(b.relu(b.dense("input", 9), cap=0.05), 4))
@@ -77,7 +120,7 @@ def test_a_silent_layer_is_kg403() -> None:
         convert_graph(graph, recipe_of(SpikeNorm(), allow=ALLOW), np.zeros((3, 7)), STEPS, simulate)
 
 
-@pytest.mark.parametrize("options", [{"norm_percentile": 0}, {"norm_samples": 0}, {"norm_timesteps": -1}])
+@pytest.mark.parametrize("options", [{"norm_percentile": 0}, {"norm_samples": -1}, {"norm_timesteps": -1}])
 def test_options_out_of_range_are_refused(options: dict[str, int]) -> None:
     with pytest.raises(KgennError, match="KG401"):
         SpikeNorm(**options)  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import kgenn
+from kgenn.backends.genn_names import identifier
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.backends.render import render
 from kgenn.diagnostics import KgennError
@@ -207,13 +208,13 @@ def test_weights_that_mlgenns_division_would_round_are_listed() -> None:
     connection = next(c for c in network.connections if c.pool is not None)
     by_name = {p.name: p for p in network.populations}
     ends = by_name[connection.source], by_name[connection.target]
-    assert connectivity(0, connection, *ends).source.startswith("AvgPoolDense2D")
+    assert connectivity("c", connection, *ends).source.startswith("AvgPoolDense2D")
     assert connection.pool is not None
     pool = replace(connection.pool, size=(3, 3), strides=(3, 3))
     values = np.arange((1 << 24) - connection.connectivity.weights.size, 1 << 24, dtype=np.float32)
     large = connection.connectivity.with_weights(values.reshape(connection.connectivity.weights.shape))
     assert not np.array_equal(values * np.float32(9) / np.float32(9), values)
-    found = connectivity(0, replace(connection, connectivity=large, pool=pool), *ends)
+    found = connectivity("c", replace(connection, connectivity=large, pool=pool), *ends)
     assert found.source.startswith("Synapses(")
 
 
@@ -234,18 +235,45 @@ def test_currents_that_mlgenn_rounds_are_named_in_the_program() -> None:
     assert b"float64" not in program(converted("dense", "if"), "net.npz")[0]
 
 
+def renamed(network: Network, name: str) -> Network:
+    """Return the network with another name of its first population behind the input."""
+    old = network.populations[1].name
+    populations = tuple(replace(p, name=name) if p.name == old else p for p in network.populations)
+    ends = {p.name: p.name for p in network.populations} | {old: name}
+    connections = tuple(replace(c, source=ends[c.source], target=ends[c.target]) for c in network.connections)
+    return replace(network, populations=populations, connections=connections)
+
+
 def test_names_of_layers_cannot_leave_their_comment() -> None:
-    network = converted("dense", "if")
-    first = replace(network.populations[1], name='x"""\nimport os')
-    renamed = {network.populations[1].name: first.name}
-    connections = tuple(
-        replace(c, source=renamed.get(c.source, c.source), target=renamed.get(c.target, c.target))
-        for c in network.connections
-    )
-    populations = (network.populations[0], first, *network.populations[2:])
-    source = program(replace(network, populations=populations, connections=connections), 'a".npz')[0]
+    source = program(renamed(converted("dense", "if"), 'x"""\nimport os'), 'a".npz')[0]
     assert b"import os" not in source
     ast.parse(source)
+
+
+def test_populations_and_connections_have_the_names_of_the_layers() -> None:
+    source = program(renamed(converted("dense", "if"), "block/1"), "net.npz")[0].decode()
+    assert "block_1 = Population(" in source
+    assert 'name="block_1",' in source
+    assert 'name="input_to_block_1")' in source
+
+
+def names_read(source: bytes) -> set[str]:
+    """Return the names that the function which builds the network reads."""
+    (build,) = (n for n in ast.parse(source).body if isinstance(n, ast.FunctionDef) and n.name == "build")
+    return {n.id for n in ast.walk(build) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_no_layer_takes_a_name_that_the_program_reads(name: str) -> None:
+    network = converted(name, "if")
+    source, _ = program(network, "net.npz")
+    populations = {identifier(p.name) for p in network.populations}
+    read = names_read(source) - populations
+    assert read
+    for word in (*read, "lambda"):
+        changed, _ = program(renamed(network, word), "net.npz")
+        assert f"{word}_2 = Population(".encode() in changed
+        assert names_read(changed) - populations == read | {f"{word}_2"}
 
 
 def test_a_missing_package_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
