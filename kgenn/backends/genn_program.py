@@ -11,6 +11,7 @@ from kgenn.backends.base import Program
 from kgenn.backends.genn_connections import ConnectionContext, connection_contexts
 from kgenn.backends.genn_connectivity import Device, Precision, precision_of, running
 from kgenn.backends.genn_names import population_names
+from kgenn.backends.input_context import input_context, scale_and_shift
 from kgenn.backends.neuron_models import ModelContext, model_context
 from kgenn.backends.output_context import python_outputs
 from kgenn.backends.render import label, render
@@ -70,6 +71,8 @@ def network_context(network: Network, device: Device, arrays: dict[str, Array]) 
         population_context(network, p, models[p.neuron.name], connections, arrays) for p in running(network)
     ]
     coding, timing = network.coding, Timing(network)
+    if network.transform.rescales:
+        arrays |= zip(("input.scale", "input.shift"), scale_and_shift(network).T, strict=True)
     worth, before = WORTH[network.code_name]
     direct = [c for c in connections if c.direct]
     kept = [name for c in direct for name in c.arrays]
@@ -81,8 +84,7 @@ def network_context(network: Network, device: Device, arrays: dict[str, Array]) 
         "precision": precision,
         "batched": device == "cuda",
         "batch_size": BATCH_SIZES[device],
-        "input_shape": network.populations[0].shape,
-        "input_note": f"encoder {coding.encoder}, {coding.low:g} to {coding.high:g}",
+        "inputs": input_context(network),
         "input_size": network.populations[0].size,
         "num_timesteps": network.num_timesteps,
         "staged": network.code.staged,

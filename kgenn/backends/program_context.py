@@ -11,6 +11,7 @@ import numpy as np
 from kgenn import __version__
 from kgenn.backends.base import Program
 from kgenn.backends.cpp_layout import Layout
+from kgenn.backends.input_context import input_context, scale_and_shift
 from kgenn.backends.neuron_models import ModelContext, model_context
 from kgenn.backends.output_context import cpp_outputs
 from kgenn.backends.render import label, render, without_comments
@@ -68,7 +69,7 @@ def network_context(network: Network, words: Words, dialect: Dialect, describe: 
         "title": label(network.name),
         "num_inputs": network.populations[0].size,
         "input_shape": " x ".join(map(str, network.populations[0].shape)),
-        "input_note": f"encoder {network.coding.encoder}, {network.coding.low:g} to {network.coding.high:g}",
+        "encoder": network.coding.encoder,
         "num_classes": network.populations[-1].size,
         "num_neurons": first,
         "num_connections": max(1, len(events)),
@@ -80,6 +81,7 @@ def network_context(network: Network, words: Words, dialect: Dialect, describe: 
         "worths": network.code.worth(network.num_timesteps).tolist() if staged else [],
         "value_type": layout.images[network.populations[0].name].type,
         "worth_note": WORTH_NOTES[network.code_name],
+        "inputs": input_context(network) | input_words(network, words),
         "outputs": cpp_outputs(network) | output_words(network, words),
         "counts_readout": network.readout == "spike-count",
         "num_words": words.size,
@@ -89,6 +91,14 @@ def network_context(network: Network, words: Words, dialect: Dialect, describe: 
         "any_direct": any(p["direct"] for p in running),
         "populations": running,
     }
+
+
+def input_words(network: Network, words: Words) -> Context:
+    """Return where the words have scale and shift of the model's preprocessing, of 64 bits each."""
+    if not network.transform.rescales:
+        return {}
+    rows = scale_and_shift(network)
+    return {"num_scales": len(rows), "scales_offset": words.add(rows)}
 
 
 def output_words(network: Network, words: Words) -> Context:

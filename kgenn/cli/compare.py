@@ -77,6 +77,6 @@ def _print(comparison: Comparison) -> None:
     result = comparison.result
     if result.accuracy is not None and comparison.ann_accuracy is not None:
         loss = 100 * (comparison.ann_accuracy - result.accuracy)
-        print_line(f"ANN on the integer grid   {100 * comparison.ann_accuracy:.2f} %")
+        print_line(f"ANN on integer grid       {100 * comparison.ann_accuracy:.2f} %")
         print_line(f"SNN, T = {result.num_timesteps:,}".ljust(26) + f"{100 * result.accuracy:.2f} %")
         print_line(f"lost                      {loss:.2f} points, on {result.num_samples:,} samples")

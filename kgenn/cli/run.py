@@ -65,6 +65,9 @@ def run(
     the layout of keras.datasets, the test split is taken. Integers are scaled as the calibration data were, unless
     --scale says otherwise.
 
+    ANN on integer grid is the accuracy of the network's weights as an ANN: the model's weights, rounded to the
+    network's grid, with any bias corrections.
+
     --trace writes for each spiking population NAME the arrays NAME/sample, NAME/timestep, NAME/neuron and
     NAME/value, with an entry for each spike, and NAME/shape; --predictions writes predictions and scores.
 

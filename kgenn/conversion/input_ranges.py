@@ -74,6 +74,6 @@ def with_input_ranges(graph: Graph, ranges: Array) -> Graph:
 
     note = (
         f"the input's channels reach from {ranges.min():g} to {ranges.max():g}: "
-        "each is divided by a power of two on the host"
+        "each is divided by a power of two before it is encoded"
     )
     return graph.edit(change).noted(note)

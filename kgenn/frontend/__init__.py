@@ -51,15 +51,14 @@ def _load_file(path: Path) -> Graph:
         if head.lstrip().startswith(magic):
             return read(path)
     what = f"begins with {head!r}, which is neither HDF5 nor a .keras archive" if head else "is empty"
-    raise fail("KG102", path.name, what, "give a file that model.save() wrote")
+    raise fail("KG102", str(path), what, "give a file that model.save() wrote")
 
 
 def _folder(path: Path) -> Exception:
     remedy = "load it in the Keras that wrote it and save it: model.save('model.keras')"
     if any((path / name).exists() for name in ("saved_model.pb", "saved_model.pbtxt", "keras_metadata.pb")):
-        return fail("KG104", path.name, "is a SavedModel folder", remedy)
+        return fail("KG104", str(path), "is a SavedModel folder", remedy)
     remedy = "give an .h5 or .keras file"
-    name = path.name or str(path.resolve())
     if all((path / name).is_file() for name in ("config.json", "model.weights.h5")):
-        remedy = f"it is an unpacked .keras archive: give {path.name}/config.json"
-    return fail("KG102", name, "is a folder, not a model file", remedy)
+        remedy = f"it is an unpacked .keras archive: give {path / 'config.json'}"
+    return fail("KG102", str(path), "is a folder, not a model file", remedy)

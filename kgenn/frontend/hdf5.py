@@ -44,7 +44,7 @@ def reading(source: str) -> Iterator[None]:
 
 def load_hdf5(path: FilePath) -> Graph:
     """Read a whole model from an .h5 file."""
-    source = path.name
+    source = str(path)
     with ExitStack() as stack:
         bare = stack.enter_context(path.open("rb"))
         file, attributes = opened_part(stack, FilePart(bare, 0, path.stat().st_size), source)

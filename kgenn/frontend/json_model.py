@@ -26,7 +26,7 @@ _BESIDE = ("{}.weights.h5", "{}_weights.h5", "{}.h5", "{}.hdf5", "model.weights.
 
 def load_json(path: FilePath) -> Graph:
     """Read a model from its JSON text, and from the weights beside it."""
-    source, size = path.name, path.stat().st_size
+    source, size = str(path), path.stat().st_size
     check_memory(COPIES * size, size, source)
     try:
         config = parse_config(path.read_text(encoding="utf8"), source, size)
@@ -34,21 +34,22 @@ def load_json(path: FilePath) -> Graph:
         raise fail("KG102", source, f"is not a text: {error}", "give a file that model.save() wrote") from None
     with ExitStack() as stack:
         weights = _weights_beside(path)
-        with reading(weights.name):
+        beside = str(weights)
+        with reading(beside):
             bare = stack.enter_context(weights.open("rb"))
-            file, attributes = opened_part(stack, FilePart(bare, 0, weights.stat().st_size), weights.name)
+            file, attributes = opened_part(stack, FilePart(bare, 0, weights.stat().st_size), beside)
             form = weights_format(file)
             root = "model_weights" if form == "whole" else "/"
             names = names_of_layers(attributes, file[root])
         if form is None:
-            raise fail("KG102", weights.name, "is an HDF5 file without weights", "save them: model.save_weights()")
+            raise fail("KG102", beside, "is an HDF5 file without weights", "save them: model.save_weights()")
         model = read_model(named(config, names), source)
 
         def arrays(plans: Plans) -> Mapping[Path, Sequence[StoredArray]]:
             if form == "containers":
-                return container_arrays(file, attributes, model, plans, weights.name)
-            _check_layers(model, names, source, weights.name)
-            return legacy_arrays(file, attributes, root.strip("/"), model, plans, weights.name)
+                return container_arrays(file, attributes, model, plans, beside)
+            _check_layers(model, names, source, beside)
+            return legacy_arrays(file, attributes, root.strip("/"), model, plans, beside)
 
         return build_graph(model, source, arrays)
 
@@ -63,7 +64,7 @@ def _weights_beside(path: FilePath) -> FilePath:
     remedy = (
         f"save the weights beside it: model.save_weights({names[0]!r}); or the whole: model.save('model.keras')"
     )
-    raise fail("KG103", path.name, what, remedy)
+    raise fail("KG103", str(path), what, remedy)
 
 
 def _check_layers(model: ModelEntry, found: list[str], source: str, weights: str) -> None:

@@ -36,7 +36,7 @@ SOME, TIMES = 1 << 26, 8
 
 def load_archive(path: FilePath) -> Graph:
     """Read a whole model from a .keras archive."""
-    source = path.name
+    source = str(path)
     model = read_model(_config(path, source), source)
     with ExitStack() as stack:
 

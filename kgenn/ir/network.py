@@ -100,12 +100,23 @@ class InputTransform:
     scale: Array
     shift: Array
 
+    @property
+    def transposes(self) -> bool:
+        """Tell whether the axes of the input change places."""
+        return self.axes != tuple(range(len(self.axes)))
+
+    @property
+    def rescales(self) -> bool:
+        """Tell whether any value of the input changes."""
+        return bool(np.any(self.scale != 1) or np.any(self.shift))
+
     def apply(self, x: Array) -> Array:
         """Transform a batch of shape (N, *input shape); the result is float32."""
         moved = x.transpose(0, *(axis + 1 for axis in self.axes))
-        if not (np.any(self.scale != 1) or np.any(self.shift)):
+        if not self.rescales:
             return moved.astype(np.float32, copy=False)
-        return (moved * self.scale + self.shift).astype(np.float32)
+        scaled = np.multiply(moved, self.scale, dtype=np.float64)
+        return np.add(scaled, self.shift, out=scaled).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)

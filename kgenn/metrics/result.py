@@ -121,7 +121,7 @@ class Result:
         ratio = self.synaptic_operations / self.ann_macs if self.ann_macs else float("nan")
         return [
             ("accuracy", accuracy),
-            *(() if self.ann is None else [("as an ANN", self._ann_in_words(self.ann))]),
+            *(() if self.ann is None else [("ANN on integer grid", self._ann_in_words(self.ann))]),
             ("samples", f"{self.num_samples:,}"),
             ("timesteps", f"{self.num_timesteps:,}"),
             ("latency", f"{self.latency_steps:,} steps (pipeline of {self.num_stages} stages)"),

@@ -1,0 +1,49 @@
+"""What the templates of generated programs say of the model's own preprocessing, from one description.
+
+A program takes samples as the model takes them, and does what `InputTransform.apply` does before it encodes them.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from kgenn.ir.graph import Array
+from kgenn.ir.network import Network
+
+
+def input_context(network: Network) -> dict[str, Any]:
+    """Return how samples become what the first weights take.
+
+    Returns:
+        shape: of a sample as the model takes it.
+        axes: the order of a batch's axes after the transposition; empty where there is none.
+        places: size and stride of each transposed axis, the last axis first: where it lies in a sample; empty
+            where there is no transposition.
+        rescales: whether each value becomes x · scale + shift, see `scale_and_shift`.
+    """
+    shape, transform = network.input_shape, network.transform
+    axes = transform.axes if transform.transposes else ()
+    strides = [prod(shape[axis + 1 :]) for axis in axes]
+    places = [(shape[axis], stride) for axis, stride in zip(axes, strides, strict=True)]
+    return {
+        "shape": shape,
+        "axes": [axis + 1 for axis in axes],
+        "places": places[::-1],
+        "rescales": transform.rescales,
+    }
+
+
+def scale_and_shift(network: Network) -> Array:
+    """Return the scale and the shift of input neuron i in row i % len, float64 of shape (len, 2).
+
+    There is one row where all neurons share them, one for each channel, or else one for each neuron.
+    """
+    transform = network.transform
+    shape = np.broadcast_shapes(transform.scale.shape, transform.shift.shape)
+    if prod(shape[:-1]) > 1:  # else one for each channel, at most
+        shape = tuple(network.input_shape[axis] for axis in transform.axes)
+    both = [np.broadcast_to(array, shape).ravel() for array in (transform.scale, transform.shift)]
+    return np.stack(both, axis=-1).astype(np.float64)
