@@ -20,14 +20,17 @@ from kgenn.encoders.poisson import Poisson
 from kgenn.encoders.spike import Spike
 from kgenn.encoders.stage import FewSpikeInput, FewSpikeSignedInput, TtfsInput
 from kgenn.ir.graph import Array, Graph, Input, Layer, Node, Shape
-from kgenn.ir.windows import Padding
+from kgenn.ir.windows import Padding, Pads
 from kgenn.layers.activation import Identity, ReLU, Softmax
 from kgenn.layers.affine import BatchNorm, Normalization, Rescaling
 from kgenn.layers.conv import Conv
+from kgenn.layers.cropping import Crop
 from kgenn.layers.dense import Dense
 from kgenn.layers.merge import Add, Average, Concatenate, Subtract
 from kgenn.layers.pooling import AveragePool, MaxPool
 from kgenn.layers.shape import Permute, Reshape, ZeroPad
+from kgenn.layers.transposed import TransposedConv, ZeroStuff
+from kgenn.layers.upsampling import Interpolation, UpSample
 
 # every feature that `--allow` knows and data-norm represents
 ALLOW = ("activation", "bias", "batch-norm", "max-pool", "relu-cap", "zero-padding")
@@ -98,6 +101,20 @@ class Build:
         kernel = self.kernel(*size, self.shape(x)[-1] // groups, out)
         values = self.vector(out, -0.2, 0.3) if bias else None
         return self.add(Conv(kernel, values, strides or ones, padding, dilation or ones, groups), x)  # type: ignore[arg-type]
+
+    def transposed(
+        self, x: str, out: int, size: Shape, strides: Shape, pads: Pads | None = None, bias: bool = False
+    ) -> str:
+        """Add a transposed convolution; `pads` are those of its convolution, and by default cut nothing off."""
+        if set(strides) != {1}:
+            x = self.add(ZeroStuff(strides), x)
+        ones, around = (1,) * len(size), tuple((k - 1, k - 1) for k in size)
+        kernel = self.kernel(*size, self.shape(x)[-1], out)
+        values = self.vector(out, -0.2, 0.3) if bias else None
+        return self.add(TransposedConv(kernel, values, ones, pads or around, ones, spread=strides), x)
+
+    def upsample(self, x: str, factors: Shape = (2, 2), interpolation: Interpolation = "nearest") -> str:
+        return self.add(UpSample(factors, interpolation), x)
 
     def dense(self, x: str, out: int, bias: bool = False) -> str:
         values = self.vector(out, -0.2, 0.3) if bias else None
@@ -668,6 +685,106 @@ def conv_pool_relu(b: Build) -> str:
     x = b.relu(b.pool(b.conv("input", 3, (3, 2)), (3, 2), (2, 1)))
     x = b.relu(b.pool(b.conv(x, 4, (1, 1)), (2, 2), (2, 2)))
     return b.classify(b.relu(b.pool(b.conv(x, 3, (2, 2), strides=(1, 2)), (2, 1), (1, 1))))
+
+
+@network(3, 4, 2)
+def upsample_conv(b: Build) -> str:
+    return b.classify(b.conv_relu(b.upsample(b.conv_relu("input", 3), (2, 3)), 4))
+
+
+@network(4, 3, 2)
+def upsample_bilinear_conv(b: Build) -> str:
+    return b.classify(b.conv_relu(b.upsample(b.conv_relu("input", 3), (3, 2), "bilinear"), 4))
+
+
+@network(5, 4, 3)
+def upsample_scores(b: Build) -> str:
+    """Scores of a small map, as large as the input at the end: single pixels, then bilinear upsampling."""
+    return b.upsample(b.conv(b.conv_relu("input", 3, strides=(2, 2)), 2, (1, 1)), (2, 2), "bilinear")
+
+
+@network(3, 3, 2)
+def upsample_pad_conv(b: Build) -> str:
+    x = b.add(ZeroPad(((1, 2), (0, 1))), b.upsample(b.conv_relu("input", 3)))
+    return b.classify(b.relu(b.conv(b.add(ZeroPad(((0, 1), (1, 0))), x), 4, padding="valid")))
+
+
+@network(4, 2)
+def upsample_1d(b: Build) -> str:
+    return b.classify(b.conv_relu(b.upsample(b.conv_relu("input", 3, (3,)), (3,)), 4, (3,)))
+
+
+@network(4, 5, 2)
+def upsample_input(b: Build) -> str:
+    return b.classify(b.conv_relu(b.upsample("input", (2, 1), "bilinear"), 4, (2, 2)))
+
+
+@network(3, 3, 2)
+def upsample_dense(b: Build) -> str:
+    return b.classify(b.upsample(b.conv_relu("input", 3), (2, 2), "bilinear"))
+
+
+@network(7, 6, 2)
+def crop_conv(b: Build) -> str:
+    return b.classify(b.conv_relu(b.add(Crop(((2, 1), (0, 3))), b.conv_relu("input", 3)), 4))
+
+
+@network(6, 2)
+def crop_1d_dense(b: Build) -> str:
+    return b.classify(b.add(Crop(((1, 2),)), b.conv_relu("input", 3, (3,))))
+
+
+@network(3, 4, 2)
+def transposed_conv(b: Build) -> str:
+    x = b.relu(b.transposed(b.conv_relu("input", 3), 4, (3, 2), (2, 3), bias=True))
+    return b.classify(b.relu(b.transposed(x, 2, (2, 2), (1, 1), ((0, 1), (1, 0)))))
+
+
+@network(5, 2)
+def transposed_1d(b: Build) -> str:
+    x = b.relu(b.transposed(b.conv_relu("input", 3, (3,)), 4, (4,), (2,), ((2, 3),)))
+    return b.classify(b.relu(b.transposed(x, 3, (1,), (3,))))
+
+
+@network(5, 6, 2)
+def pool_same_strided(b: Build) -> str:
+    return b.classify(b.conv_relu(b.pool(b.conv_relu("input", 3), (3, 3), (2, 2), "same"), 4))
+
+
+@network(5, 4, 2)
+def pool_same_dense(b: Build) -> str:
+    return b.classify(b.pool(b.conv_relu("input", 3), (3, 2), (1, 1), "same"))
+
+
+@network(4, 5, 2)
+def pool_same_add(b: Build) -> str:
+    x = b.conv_relu("input", 3)
+    return b.classify(b.relu(b.add(Add(), x, b.pool(x, (3, 3), (1, 1), "same"))))
+
+
+@network(5, 5, 2)
+def pool_same_twice(b: Build) -> str:
+    x = b.pool(b.conv_relu("input", 3), (3, 3), (1, 1), "same")
+    return b.classify(b.conv_relu(b.pool(x, (2, 2), (2, 2), "same"), 4))
+
+
+@network(4, 4, 2)
+def upsample_pool_crop(b: Build) -> str:
+    """Sizes that go up and down and come to the sums of windows again."""
+    x = b.upsample(b.conv_relu("input", 3), (2, 2))
+    return b.classify(b.conv_relu(b.add(Crop(((1, 1), (0, 1))), b.pool(x, (4, 2), (2, 2))), 4))
+
+
+@network(8, 8, 1)
+def unet(b: Build) -> str:
+    """A U-Net of two levels: one with a transposed convolution, one with upsampling, and scores for each pixel."""
+    first = b.conv_relu("input", 3)
+    second = b.conv_relu(b.pool(first), 4)
+    bottom = b.conv_relu(b.pool(second), 5)
+    up = b.relu(b.transposed(bottom, 4, (2, 2), (2, 2)))
+    x = b.conv_relu(b.add(Concatenate(-1), second, up), 4)
+    x = b.conv_relu(b.add(Concatenate(-1), first, b.upsample(x)), 3)
+    return b.conv(x, 2, (1, 1))
 
 
 @network(6, 6, 2)

@@ -33,7 +33,15 @@ FIRST_SAMPLE = 1_000_003
 
 # by default each network runs with one encoder, and each kind of connection from a direct input once; -m slow
 # runs all of them
-DIRECT = ("linear", "conv_conv", "conv_groups", "pool_input", "residual_input", "channels_first_residual")
+DIRECT = (
+    "linear",
+    "conv_conv",
+    "conv_groups",
+    "pool_input",
+    "upsample_input",
+    "residual_input",
+    "channels_first_residual",
+)
 DEFAULT = {*((name, "direct") for name in DIRECT), *zip(RECIPES, cycle(ENCODERS), strict=False)}
 PAIRS = [
     pytest.param(name, encoder, marks=() if (name, encoder) in DEFAULT else pytest.mark.slow)

@@ -43,6 +43,10 @@ FEW = (
     "max_pool_global",
     "max_pool_skip",
     "max_pool_concat",
+    "pool_same_strided",
+    "upsample_bilinear_conv",
+    "transposed_conv",
+    "unet",
 )
 STAGED = [method for method, (converter, _) in METHODS.items() if converter.code != "rate"]
 each_staged = pytest.mark.parametrize("method", STAGED)

@@ -6,9 +6,10 @@ from typing import Any
 
 from kgenn.backends.cpp_layout import Image, Layout
 from kgenn.backends.render import label
-from kgenn.backends.weights_file import Words
-from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
+from kgenn.backends.weights_file import AxisTable, Words
+from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SpikeSums, SumPool
 from kgenn.ir.network import Connection, Population
+from kgenn.ir.resampling import Resampling
 
 # weights.bin holds words of these types.
 GETTERS = {"start": "ints", "target": "ints", "weights": "floats"}
@@ -44,20 +45,23 @@ class Links:
             number = network.connections.index(c)
             if isinstance(c.connectivity, Convolution):
                 self.geometries.append({"name": f"kConvolution{number}", "value": geometry(c.connectivity)})
+            axes = axis_maps(c.pool, words)
             if network.is_analog(c):
-                self.direct.append({"direct_call": direct_call(c, number, pointers)})
+                self.direct.append({"direct_call": direct_call(c, number, pointers, axes)})
             else:
-                self.events.append(self._event(c, number, spiking.index(c), pointers))
+                self.events.append(self._event(c, number, spiking.index(c), pointers, axes))
 
-    def _event(self, c: Connection, number: int, place: int, pointers: list[str]) -> dict[str, Any]:
+    def _event(self, c: Connection, number: int, place: int, pointers: list[str], axes: str) -> dict[str, Any]:
         values = f"ws.p{self.numbers[c.source]}.values"
         extent = f"kExtent{self.numbers[c.source]}"
         image = self.layout.images[c.source]
         for step, stage in enumerate(self.layout.stages[c]):
             name = f"{number}_{step}"
             sent, given = value_type(image), value_type(stage.image)
-            kind = f"Pool<{sent}, {given}>" if stage.pool else f"View<{given}>"
-            call = "sum" if stage.pool else "copy"
+            kind = f"{'Pool' if isinstance(stage.pool, SumPool) else 'Resampling'}<{sent}, {given}>"
+            call = f"sum({values}, lanes{f', {axes}' if axes else ''})"
+            if stage.pool is None:
+                kind, call = f"View<{given}>", f"copy({values}, lanes)"
             extent = f"kExtentStage{name}"
             self.stages.append(
                 {
@@ -65,9 +69,9 @@ class Links:
                     "type": kind,
                     "extent": extent,
                     "layout": stage.image.numbers,
-                    "label": f"from {label(c.source)}: {'sums of windows' if stage.pool else 'in another shape'}",
-                    "arguments": ", ".join([extent, *([window(stage.pool)] if stage.pool else [])]),
-                    "call": f"ws.stage{name}.{call}({values}, lanes);",
+                    "label": f"from {label(c.source)}: {sums_in_words(stage.pool)}",
+                    "arguments": ", ".join([extent, *window_of(stage.pool)]),
+                    "call": f"ws.stage{name}.{call};",
                 }
             )
             values, image = f"ws.stage{name}.values", stage.image
@@ -122,12 +126,17 @@ def arguments(c: Connection, number: int, pointers: list[str], extent: str, most
     raise AssertionError(f"no C++ for {type(c.connectivity).__name__}")
 
 
-def direct_call(c: Connection, number: int, pointers: list[str]) -> str:
-    """Return the call that adds the constant current of a connection to `ws.total`."""
+def direct_call(c: Connection, number: int, pointers: list[str], axes: str) -> str:
+    """Return the call that adds the constant current of a connection to `ws.total`.
+
+    Args:
+        axes: the maps of both axes, where the connection resamples.
+    """
     drive = "drive.data()"
     if c.pool is not None:
         images = ", ".join(f"Extent{{{', '.join(map(str, s))}}}" for s in (c.pool.in_shape, c.pool.out_shape))
-        drive = f"direct_pool({drive}, {images}, {window(c.pool)}).data()"
+        name, how = ("direct_resampling", [axes]) if axes else ("direct_pool", window_of(c.pool))
+        drive = f"{name}({drive}, {images}, {', '.join(how)}).data()"
     kind, arrays = c.connectivity, ", ".join(f"net.{p}" for p in pointers)
     match kind:
         case Convolution():
@@ -145,6 +154,27 @@ def geometry(conv: Convolution) -> str:
     pads = [before for before, _ in conv.pads]
     numbers = (*conv.weights.shape[:2], *conv.strides, *pads, *conv.dilation, conv.groups)
     return ", ".join([*images, *map(str, numbers)])
+
+
+def sums_in_words(pool: SpikeSums | None) -> str:
+    """Return what a stage gives, for comments."""
+    if pool is None:
+        return "in another shape"
+    return "sums of windows" if isinstance(pool, SumPool) else "resampled"
+
+
+def axis_maps(pool: SpikeSums | None, words: Words) -> str:
+    """Return the AxisMaps of a resampling, which `words` get; nothing for other sums."""
+
+    def axis(table: AxisTable) -> str:
+        return f"AxisMap{{net.ints({table.start}), net.ints({table.taps}), {table.width}}}"
+
+    return ", ".join(map(axis, words.add_axes(pool))) if isinstance(pool, Resampling) else ""
+
+
+def window_of(pool: SpikeSums | None) -> list[str]:
+    """Return a C++ Window, where sums are of windows."""
+    return [window(pool)] if isinstance(pool, SumPool) else []
 
 
 def window(pool: SumPool) -> str:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import prod
 
-from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, SumPool
+from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, SpikeSums
 from kgenn.ir.graph import Shape
 from kgenn.ir.network import Connection, Network, Population
 
@@ -56,10 +55,10 @@ class Image:
 
 @dataclass(frozen=True)
 class Stage:
-    """A step between a population's values and a connection: a pool, or the same values in another shape."""
+    """A step between a population's values and a connection: sums, or the same values in another shape."""
 
     image: Image
-    pool: SumPool | None = None
+    pool: SpikeSums | None = None
 
 
 class Layout:
@@ -99,7 +98,7 @@ class Layout:
         if c.pool is not None:
             if image.shape != c.pool.in_shape:
                 stages.append(Stage(replace(image, shape=c.pool.in_shape)))
-            image = Image(c.pool.out_shape, NO_BORDERS, image.most * prod(c.pool.size))
+            image = Image(c.pool.out_shape, NO_BORDERS, image.most * c.pool.largest)
             stages.append(Stage(image, c.pool))
         if wanted is not None and image.shape != wanted:
             stages.append(Stage(replace(image, shape=wanted)))

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
-from kgenn.backends.cpp_connections import GETTERS, geometry, window
+from kgenn.backends.cpp_connections import GETTERS, axis_maps, geometry, sums_in_words, window_of
 from kgenn.backends.cpp_layout import Image, Layout
 from kgenn.backends.render import label
 from kgenn.backends.weights_file import Words
-from kgenn.ir.connectivity import Convolution, Dense, OneToOne, Sparse, SumPool
+from kgenn.ir.connectivity import Convolution, Dense, OneToOne, Sparse, SpikeSums
 from kgenn.ir.graph import Shape
 from kgenn.ir.network import Connection, Population
 
@@ -64,13 +64,13 @@ class Links:
                 name, counter = f"pooled{number}", self.counters
                 self.counters += 1
                 types, places = (image.type, stage.image.type), (values, f"ws.{name}.data()")
-                call = sums_of_windows(stage.pool, types, places, "g.lanes()", counter)
+                call = self.sums(stage.pool, types, places, "g.lanes()", counter)
                 found["stages"].append(
                     {
                         "id": name,
                         "type": stage.image.type,
                         "size": prod(stage.image.shape),
-                        "label": f"from {label(c.source)}: sums of windows",
+                        "label": f"from {label(c.source)}: {sums_in_words(stage.pool)}",
                         "call": call,
                     }
                 )
@@ -114,7 +114,7 @@ class Links:
         if c.pool is not None:
             places = (drive, "ws.pooled.data()")
             # the counter of the input, which no connection reads where it is analog
-            pool = sums_of_windows(c.pool, ("float", "double"), places, "g.samples", self.numbers[c.source])
+            pool = self.sums(c.pool, ("float", "double"), places, "g.samples", self.numbers[c.source])
             drive, real, pooled = places[1], "double", prod(c.pool.out_shape)
         kind, kernel, threads, numbers = c.connectivity, "add_sparse", c.connectivity.num_sources, ""
         match kind:
@@ -128,6 +128,22 @@ class Links:
         call = f"launch_for(g.samples, {threads}, {kernel}<{real}, double>, {arguments});"
         return {"call": call, "pool_call": pool, "pooled": pooled}
 
+    def sums(
+        self, pool: SpikeSums, types: tuple[str, str], places: tuple[str, str], lanes: str, counter: int
+    ) -> str:
+        """Return the call that sums values.
+
+        Args:
+            types, places: of the values and of the sums.
+            lanes: how many.
+            counter: the number of the counter of sums that are not zero.
+        """
+        axes = axis_maps(pool, self.words)
+        name, how = ("resample", axes) if axes else ("add_windows", ", ".join(window_of(pool)))
+        shapes = ", ".join([extent(pool.in_shape), extent(pool.out_shape), how])
+        arguments = f"{places[0]}, {shapes}, {lanes}, {places[1]}, ws.active.data() + {counter}"
+        return f"{name}<{', '.join(types)}>({arguments});"
+
 
 def as_convolution(c: Connection) -> Convolution:
     """Return a connection's synapses as a convolution: all to all is one from a single pixel to another."""
@@ -137,21 +153,6 @@ def as_convolution(c: Connection) -> Convolution:
     source, target = (1, 1, kind.num_sources), (1, 1, kind.num_targets)
     taps = kind.weights.reshape(1, 1, *kind.weights.shape)
     return Convolution(taps, source, target, (1, 1), ((0, 0), (0, 0)), (1, 1), 1)
-
-
-def sums_of_windows(
-    pool: SumPool, types: tuple[str, str], places: tuple[str, str], lanes: str, counter: int
-) -> str:
-    """Return the call that sums windows.
-
-    Args:
-        types, places: of the values and of the sums.
-        lanes: how many.
-        counter: the number of the counter of sums that are not zero.
-    """
-    shapes = ", ".join([extent(pool.in_shape), extent(pool.out_shape), window(pool)])
-    arguments = f"{places[0]}, {shapes}, {lanes}, {places[1]}, ws.active.data() + {counter}"
-    return f"add_windows<{', '.join(types)}>({arguments});"
 
 
 def extent(shape: Shape) -> str:

@@ -13,6 +13,7 @@ from kgenn.backends.program_context import Context, network_context, write_progr
 from kgenn.backends.weights_file import Words
 from kgenn.ir.connectivity import Sparse
 from kgenn.ir.network import Network, Population
+from kgenn.ir.resampling import Resampling
 
 CUDA = replace(CPP, random="random24(key, key_of_time)")
 RUNTIME = ("layers.cuh", "product.cuh", "tensor.cuh", "connections.cuh", "population.cuh", "device.cuh")
@@ -44,7 +45,9 @@ def emit_cuda(network: Network) -> Program:
     context |= {"function": "__device__ inline", "geometries": links.geometries, "num_counters": links.counters}
     # of a step, a single grid's sums fit into 32 bits in any order; of a stage, or on a double grid, into a double
     context["current"] = "double" if any(p["real"] == "double" for p in context["populations"]) else "int32_t"
-    context["uses_indices"] = any(isinstance(c.connectivity, Sparse) for c in network.connections)
+    context["uses_indices"] = any(
+        isinstance(c.connectivity, Sparse) or isinstance(c.pool, Resampling) for c in network.connections
+    )
     return write_program({**context, **sizes(context["populations"])}, network, words, TEMPLATES)
 
 

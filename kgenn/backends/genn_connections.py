@@ -10,9 +10,10 @@ import numpy as np
 from kgenn.backends.genn_connectivity import Device, Matrix, matrix_of
 from kgenn.backends.genn_names import connection_names, population_names
 from kgenn.backends.render import label
-from kgenn.ir.connectivity import Convolution, Dense, OneToOne, Sparse
+from kgenn.ir.connectivity import Convolution, Dense, OneToOne, Sparse, SumPool
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import Connection, Network
+from kgenn.ir.resampling import Resampling
 from kgenn.ir.timing import Timing
 
 
@@ -81,12 +82,22 @@ def arrays_of(connection: Connection, name: str) -> dict[str, Array]:
     if isinstance(connectivity, Sparse):
         arrays[f"{name}.length"] = np.diff(connectivity.indptr).astype(np.int64)
         arrays[f"{name}.target"] = connectivity.indices
+    if isinstance(connection.pool, Resampling):
+        arrays |= axes_of(connection.pool, name)
     return arrays
+
+
+def axes_of(pool: Resampling, name: str) -> dict[str, Array]:
+    """Return the maps of the axes: for each position the first one that it reads, then the factors."""
+    axes = {"rows": pool.rows, "columns": pool.columns}
+    return {f"{name}.{axis}": np.column_stack([line.start, line.taps]) for axis, line in axes.items()}
 
 
 def kind(connection: Connection) -> str:
     """Return a connection's kind in words, for comments."""
     words = type(connection.connectivity).__name__.lower()
+    if isinstance(connection.pool, Resampling):
+        return f"resampled, {words}"
     return words if connection.pool is None else f"sums of windows, {words}"
 
 
@@ -123,6 +134,7 @@ def pulse_and_delay(network: Network, connection: Connection) -> str:
 def diagonals(connection: Connection) -> str:
     """Return the expression that makes a convolution of Toeplitz diagonals."""
     conv, pool = as_convolution(connection), connection.pool
+    assert pool is None or isinstance(pool, SumPool)
     windows = "" if pool is None else f", pool=({pool.in_shape}, {pool.size}, {pool.strides})"
     return f"convolution({conv.weights.shape}, {geometry(conv)}{windows})"
 
@@ -171,14 +183,22 @@ def synapses(connection: Connection, name: str, arrays: str) -> Iterator[str]:
         case other:
             raise AssertionError(f"no GeNN for {type(other).__name__}")
     if connection.pool is not None:
-        yield f"synapses = after_pool(synapses, {windows_of(connection)})"
+        yield f"synapses = after_{sums(connection)}(synapses, {sums_of(connection, name, arrays)})"
 
 
-def windows_of(connection: Connection) -> str:
-    """Return the shapes, size and strides of a connection's pool as arguments."""
+def sums(connection: Connection) -> str:
+    """Return the word for how a connection sums spikes, of which functions are named."""
+    return "pool" if isinstance(connection.pool, SumPool) else "resampling"
+
+
+def sums_of(connection: Connection, name: str, arrays: str) -> str:
+    """Return the shapes of a connection's sums, and the windows or the maps of the axes, as arguments."""
     pool = connection.pool
     assert pool is not None
-    return f"{pool.in_shape}, {pool.out_shape}, {pool.size}, {pool.strides}"
+    shapes = f"{pool.in_shape}, {pool.out_shape}"
+    if isinstance(pool, SumPool):
+        return f"{shapes}, {pool.size}, {pool.strides}"
+    return f'{shapes}, {arrays}["{name}.rows"], {arrays}["{name}.columns"]'
 
 
 def listed(connection: Connection, matrix: Matrix) -> frozenset[str]:
@@ -187,7 +207,7 @@ def listed(connection: Connection, matrix: Matrix) -> frozenset[str]:
     if matrix == "TOEPLITZ" or (matrix == "DENSE" and plain):
         return frozenset()
     uses = {matrix.lower()}
-    uses |= {"pool"} if connection.pool is not None else set()
+    uses |= {sums(connection)} if connection.pool is not None else set()
     uses |= {"convolution"} if isinstance(connection.connectivity, Convolution) else set()
     return frozenset(uses)
 
@@ -196,7 +216,8 @@ def current(connection: Connection, name: str) -> Iterator[str]:
     """Yield the lines that compute `total`, the current that a constant input `drive` brings each target."""
     values = "drive"
     if connection.pool is not None:
-        values = f"window_sums(drive, {windows_of(connection)})"
+        function = "window_sums" if isinstance(connection.pool, SumPool) else "resampled"
+        values = f"{function}(drive, {sums_of(connection, name, 'self.weights')})"
     match connection.connectivity:
         case Dense():
             yield f'total = {values} @ self.weights["{name}"]'
@@ -213,4 +234,4 @@ def direct_uses(connection: Connection) -> frozenset[str]:
     """Return which functions of constant inputs a connection needs."""
     kinds = {Convolution: "convolution", Sparse: "sparse"}
     uses = {name for cls, name in kinds.items() if isinstance(connection.connectivity, cls)}
-    return frozenset(uses | ({"pool"} if connection.pool is not None else set()))
+    return frozenset(uses | ({sums(connection)} if connection.pool is not None else set()))

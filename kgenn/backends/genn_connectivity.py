@@ -4,8 +4,10 @@
 |---|---|---|
 | all to all | dense | dense |
 | all to all, behind a pool | Toeplitz | dense |
+| all to all, behind a resampling | dense | dense |
 | any into at most 1,024 neurons | as below | dense |
 | convolution of spikes with values | Toeplitz | sparse |
+| any other convolution behind a resampling | sparse | sparse |
 | every other convolution that mixes channels | Toeplitz | Toeplitz |
 | the same behind a pool whose windows overlap, or with strides and dilation on one axis | Toeplitz | sparse |
 | depthwise convolution, one to one, and any other map | sparse | sparse |
@@ -38,7 +40,7 @@ from typing import Literal
 import numpy as np
 
 from kgenn.backends.base import Storage
-from kgenn.ir.connectivity import Convolution, Dense, Sparse, SumPool
+from kgenn.ir.connectivity import Convolution, Dense, Sparse, SpikeSums, SumPool
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network, Population
 
@@ -88,9 +90,12 @@ def memory_of(connection: Connection, matrix: str, weight_bytes: int) -> int:
 def matrix_of(network: Network, connection: Connection, device: Device) -> Matrix:
     """Return GeNN's matrix type for a connection on a device; see the table above."""
     connectivity = connection.connectivity
-    if isinstance(connectivity, Dense) and (connection.pool is None or device == "cuda"):
+    windows = isinstance(connection.pool, SumPool)
+    if isinstance(connectivity, Dense) and not (windows and device == "cpu"):
         return "DENSE"
     if device == "cpu":
+        if connection.pool is not None and not windows:
+            return "SPARSE"
         mixing = isinstance(connectivity, Convolution) and not connectivity.depthwise
         return "TOEPLITZ" if mixing or isinstance(connectivity, Dense) else "SPARSE"
     if connectivity.num_targets <= MOST_THREADS:
@@ -105,7 +110,8 @@ def is_diagonal(connection: Connection) -> bool:
     if not isinstance(c, Convolution) or c.depthwise:
         return False
     one_step = all(1 in steps for steps in zip(c.strides, c.dilation, strict=True))
-    return one_step and (connection.pool is None or not connection.pool.overlapping)
+    pool = connection.pool
+    return one_step and (pool is None or (isinstance(pool, SumPool) and not pool.overlapping))
 
 
 def index_bytes(num_targets: int) -> int:
@@ -130,23 +136,28 @@ def distinct_targets(connection: Connection) -> Array:
     return np.bincount(pairs // connectivity.num_targets, minlength=connection.num_sources)
 
 
-def axis_targets(convolution: Convolution, pool: SumPool, axis: int) -> Array:
+def axis_targets(convolution: Convolution, pool: SpikeSums, axis: int) -> Array:
     """Return, for each source position on an axis, how many outputs it reaches through a pool."""
     out, taps = np.indices((convolution.out_shape[axis], convolution.weights.shape[axis]))
     position = out * convolution.strides[axis] + taps * convolution.dilation[axis] - convolution.pads[axis][0]
     inside = (position >= 0) & (position < pool.out_shape[axis])
     reads = np.zeros((convolution.out_shape[axis], pool.in_shape[axis]), bool)
-    for offset in range(pool.size[axis]):
-        reads[out[inside], position[inside] * pool.strides[axis] + offset] = True
+    line = pool.axis(axis)
+    for offset in range(line.taps.shape[1]):
+        used = line.taps[position[inside], offset] > 0
+        reads[out[inside][used], line.start[position[inside][used]] + offset] = True
     total: Array = reads.sum(axis=0)
     return total
 
 
-def before_pool(source: Array, target: Array, pool: SumPool) -> tuple[Array, Array]:
-    """Let the synapses of each pooled value leave every neuron of its window."""
+def before_pool(source: Array, target: Array, pool: SpikeSums) -> tuple[Array, Array]:
+    """Let the synapses of each sum leave every neuron that it counts."""
     y, x, channel = np.unravel_index(source, pool.out_shape)
-    moved = [
-        np.ravel_multi_index((y * pool.strides[0] + dy, x * pool.strides[1] + dx, channel), pool.in_shape)
-        for dy, dx in np.ndindex(*pool.size)
-    ]
-    return np.concatenate(moved), np.tile(target, len(moved))
+    rows, columns = pool.axis(0), pool.axis(1)
+    sources, targets = [], []
+    for dy, dx in np.ndindex(rows.taps.shape[1], columns.taps.shape[1]):
+        used = (rows.taps[y, dy] > 0) & (columns.taps[x, dx] > 0)
+        place = (rows.start[y] + dy)[used], (columns.start[x] + dx)[used], channel[used]
+        sources.append(np.ravel_multi_index(place, pool.in_shape))
+        targets.append(target[used])
+    return np.concatenate(sources), np.concatenate(targets)

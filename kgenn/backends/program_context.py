@@ -86,6 +86,7 @@ def network_context(network: Network, words: Words, dialect: Dialect, describe: 
         "counts_readout": network.readout == "spike-count",
         "num_words": words.size,
         "tables": words.tables,
+        "axes": words.axes,
         "models": [m for m in models.values() if m.name in used],
         "uses_doubles": any(p["reals"] == "doubles" and p["bias_offset"] is not None for p in running),
         "any_direct": any(p["direct"] for p in running),

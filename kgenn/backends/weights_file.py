@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from kgenn.ir.axis_map import AxisMap
 from kgenn.ir.connectivity import Connectivity, Sparse
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network, Population
+from kgenn.ir.resampling import Resampling
 
 MAGIC = 0x6E6E676B
 HEADER_WORDS = 12
@@ -32,6 +34,24 @@ class SynapseTable:
     num_synapses: int
 
 
+@dataclass(frozen=True)
+class AxisTable:
+    """Where the words have the map of an axis, and how long the axes are.
+
+    Attributes:
+        start: the offset of the first source position that each position reads.
+        taps: the offset of the factors, `width` for each position.
+        positions, width: of the map.
+        size: of the source's axis.
+    """
+
+    start: int
+    taps: int
+    positions: int
+    width: int
+    size: int
+
+
 @dataclass
 class Words:
     """Words in the making: `add` appends an array on a cache line and returns where it starts.
@@ -42,6 +62,7 @@ class Words:
     parts: list[Array] = field(default_factory=list)
     size: int = 0
     tables: list[SynapseTable] = field(default_factory=list)
+    axes: list[AxisTable] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.add(np.zeros(HEADER_WORDS, np.float32))
@@ -66,6 +87,16 @@ class Words:
         sizes = (connectivity.num_sources, connectivity.num_targets, plain.size)
         self.tables.append(SynapseTable(start, target, *sizes))
         return {"start": start, "target": target, "weights": self.add(plain)}
+
+    def add_axes(self, resampling: Resampling) -> tuple[AxisTable, AxisTable]:
+        """Append the maps of the rows and of the columns; return where they are."""
+        rows, columns = (self._add_axis(resampling.axis(i), resampling.in_shape[i]) for i in (0, 1))
+        return rows, columns
+
+    def _add_axis(self, line: AxisMap, size: int) -> AxisTable:
+        start, taps = (self.add(array.astype(np.int32)) for array in (line.start, line.taps))
+        self.axes.append(AxisTable(start, taps, line.positions, line.taps.shape[1], size))
+        return self.axes[-1]
 
     def finish(self, network: Network, structure: int) -> bytes:
         """Fill in the header and return all words, little-endian."""

@@ -1,25 +1,28 @@
-"""Compose a chain of linear layers into one connectivity: pool, convolution, dense, one-to-one, or sparse.
+"""Compose a chain of linear layers into one connectivity: convolution, dense, one-to-one, or sparse, of sums.
 
-Chains that trained networks have keep their structure: pool → conv, pool → dense, concatenate → conv,
-shuffled channels → conv, conv → scale, conv → pool, depthwise → pointwise. Of any other chain kgenn
-searches what each source value reaches, layer by layer, for a sparse matrix; that is right for every linear layer,
-and only larger.
+Chains that trained networks have keep their structure: pool → conv, pool → dense, upsample → pad → conv, crop →
+conv, transposed conv, concatenate → conv, shuffled channels → conv, conv → scale, conv → pool, depthwise →
+pointwise. Of any other chain kgenn searches what each source value reaches, layer by layer, for a sparse matrix;
+that is right for every linear layer, and only larger.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 
 import numpy as np
 
 from kgenn.conversion.base import Recall, anew
+from kgenn.conversion.chain import Body, Head, Unstructured, pair, planar
 from kgenn.conversion.paths import Path
+from kgenn.conversion.resample import is_single_pixels, resampled, then_resampled
 from kgenn.diagnostics import Diagnostic, KgennError
 from kgenn.ir import windows
-from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
+from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SpikeSums
 from kgenn.ir.graph import Array, Layer, Reach, Shape
 from kgenn.layers import affine, conv, dense, pointwise, pooling, shape
+from kgenn.layers.resampled import Resampled
 
 # Synapses of the largest sparse matrix that is built; 12 bytes each.
 MOST_SYNAPSES = 200_000_000
@@ -27,67 +30,7 @@ MOST_SYNAPSES = 200_000_000
 MOST_REACHED = 4_000_000
 
 
-class Unstructured(Exception):
-    """A chain that has no structure kgenn knows; it is probed instead."""
-
-
-@dataclass(frozen=True, eq=False)
-class Head:
-    """A chain that has not met weights yet: every source value goes to at most one place.
-
-    Attributes:
-        shape: of the tensor so far.
-        width: the number of own channels: what all pixels of one have in common must stay in common.
-        pool: the windows summed so far.
-        scale: the factor of each own value, shape of the population after pooling, flat.
-        place: the position of each own value in the tensor so far, flat, shape of `scale`; values of one place
-            are added up.
-        pads: zeros around the spatial axes, not yet part of `shape`'s positions.
-    """
-
-    shape: Shape
-    width: int
-    scale: Array
-    place: Array
-    pool: SumPool | None = None
-    pads: tuple[tuple[int, int], ...] = ()
-
-    @property
-    def channels(self) -> Array:
-        """Return the channel of the tensor in which each own channel is, shape (own channels,).
-
-        Raises:
-            Unstructured: where own values change their pixels, or channels are not the same in all pixels.
-        """
-        pixels, channels = prod(self.shape[:-1]), self.shape[-1]
-        if len(self.place) != pixels * self.width:
-            raise Unstructured
-        pixel, channel = np.divmod(self.place.reshape(pixels, -1), channels)
-        if (pixel != np.arange(pixels)[:, None]).any() or (channel != channel[0]).any():
-            raise Unstructured
-        first: Array = channel[0]
-        return first
-
-    @property
-    def by_channel(self) -> Array:
-        """Return the scale of each own channel, where it is the same for every pixel."""
-        by_pixel = self.scale.reshape(prod(self.shape[:-1]), -1)
-        if (by_pixel != by_pixel[0]).any():
-            raise Unstructured
-        scale: Array = by_pixel[0]
-        return scale
-
-
-@dataclass(frozen=True, eq=False)
-class Body:
-    """A chain that has met weights: a connectivity, and the shape of its targets."""
-
-    connectivity: Convolution | Dense
-    pool: SumPool | None
-    shape: Shape
-
-
-def compose(path: Path, where: str, recall: Recall = anew) -> tuple[SumPool | None, Connectivity]:
+def compose(path: Path, where: str, recall: Recall = anew) -> tuple[SpikeSums | None, Connectivity]:
     """Return the connection's pooling stage and connectivity, weights in float64.
 
     Args:
@@ -104,7 +47,7 @@ def compose(path: Path, where: str, recall: Recall = anew) -> tuple[SumPool | No
     return None, recall(("searched", path.shape, path.layers), lambda: searched(path, where))
 
 
-def structured(path: Path) -> tuple[SumPool | None, Connectivity] | None:
+def structured(path: Path) -> tuple[SpikeSums | None, Connectivity] | None:
     """Return what a chain of known structure composes to, or None for any other."""
     size = prod(path.shape)
     state: Head | Body = Head(path.shape, path.shape[-1], np.ones(size), np.arange(size))
@@ -114,7 +57,7 @@ def structured(path: Path) -> tuple[SumPool | None, Connectivity] | None:
         if isinstance(state, Body):
             return state.pool, state.connectivity
         if not state.pads and np.array_equal(state.place, np.arange(prod(state.shape))):
-            return state.pool, OneToOne(state.scale)
+            return state.pool, OneToOne(state.settled().scale)
         body = _closed(state)
         return body.pool, body.connectivity
     except Unstructured:
@@ -122,23 +65,25 @@ def structured(path: Path) -> tuple[SumPool | None, Connectivity] | None:
 
 
 def _extend_head(head: Head, layer: Layer) -> Head | Body:
-    if head.pads and not isinstance(layer, conv.Conv | shape.ZeroPad):
-        raise Unstructured
+    if head.pads:
+        head = _with_zeros(head, layer)
     match layer:
-        case pooling.AveragePool():
-            return _pooled(head, layer)
+        case pooling.AveragePool() | Resampled():
+            return resampled(head, layer)
         case affine.Affine():
             scale = np.broadcast_to(layer.scale_shift()[0], head.shape).ravel()
             return replace(head, scale=head.scale * scale[head.place])
         case shape.ZeroPad():
             old = head.pads or ((0, 0),) * len(layer.pads)
             return replace(head, pads=windows.added(old, layer.pads))
+        case shape.Slot() if layer.axis != -1 and not head.pads:
+            return replace(head, pads=_zeros_of(layer, head.shape))
         case shape.Moving():
             return _moved(head, layer)
         case pointwise.Pointwise():
             return _gathered(head, layer) if layer.kernel.shape[2] == 1 else _mixed(head, layer)
         case dense.Dense() if len(head.shape) == 1:
-            kernel = layer.kernel.astype(np.float64)[head.place] * head.scale[:, None]
+            kernel = layer.kernel.astype(np.float64)[head.place] * head.settled().scale[:, None]
             return Body(Dense(kernel), head.pool, layer.output_shape(head.shape))
         case dense.Dense():
             ones = (1,) * (len(head.shape) - 1)
@@ -147,6 +92,31 @@ def _extend_head(head: Head, layer: Layer) -> Head | Body:
         case conv.Conv():
             return _convolved(head, layer)
     raise Unstructured
+
+
+def _zeros_of(slot: shape.Slot, before: Shape) -> windows.Pads:
+    """Return the zeros that a concatenation of spatial axes puts around an image of the given shape."""
+    pads = [(0, 0)] * (len(before) - 1)
+    pads[slot.axis + 1] = (slot.offset, slot.total - slot.offset - before[slot.axis])
+    return tuple(pads)
+
+
+def _with_zeros(head: Head, layer: Layer) -> Head:
+    """Return a chain with the zeros around its image where the next layer can read them.
+
+    Convolutions pad, and layers that act on each pixel do not mind what lies around it.
+    """
+    zeros, bare = shape.ZeroPad(head.pads), replace(head, pads=())
+    match layer:
+        case pooling.AveragePool() | Resampled():
+            return resampled(bare, zeros)
+        case affine.Affine() if np.size(layer.scale_shift()[0]) not in (1, head.shape[-1]):
+            raise Unstructured
+        case shape.Slot() if layer.axis == -1:
+            return head
+        case shape.Moving() if not isinstance(layer, shape.ZeroPad):
+            return _moved(bare, zeros)
+    return head
 
 
 def _moved(head: Head, layer: shape.Moving) -> Head:
@@ -174,7 +144,7 @@ def _mixed(head: Head, layer: pointwise.Pointwise) -> Body:
     shaped = replace(head, shape=(1, *head.shape)) if len(head.shape) == 1 else head
     ones = (1,) * (len(shaped.shape) - 1)
     body = _convolved(shaped, conv.Conv(kernel.reshape(*ones, *kernel.shape), None, ones, "valid", ones, groups))
-    return replace(body, shape=layer.output_shape(head.shape))
+    return body if len(head.shape) > 1 else replace(body, shape=layer.output_shape(head.shape))
 
 
 def _closed(head: Head) -> Body:
@@ -183,32 +153,10 @@ def _closed(head: Head) -> Body:
     return _mixed(head, pointwise.Pointwise(np.ones((channels, 1, 1))))
 
 
-def _pooled(head: Head, layer: pooling.AveragePool) -> Head:
-    counts = layer.counts(head.shape[:-1])
-    if (counts != counts.flat[0]).any() or counts.flat[0] != prod(layer.size):
-        raise Unstructured
-    full, channels = layer.output_shape(head.shape), head.channels
-    own_in, own_out = (*head.shape[:-1], len(channels)), (*full[:-1], len(channels))
-    by_channel = head.by_channel / prod(layer.size)
-    step = SumPool(_planar(own_in), _planar(own_out), _pair(layer.size), _pair(layer.strides))
-    pool = step if head.pool is None else _nested(head.pool, step)
-    place = np.arange(prod(full)).reshape(full)[..., channels].ravel()
-    scale = np.broadcast_to(by_channel, own_out).ravel()
-    return replace(head, shape=full, pool=pool, scale=scale, place=place)
-
-
-def _nested(inner: SumPool, outer: SumPool) -> SumPool:
-    """Merge two poolings; windows of the inner one must not overlap, so that every pixel counts once."""
-    if inner.size != inner.strides:
-        raise Unstructured
-    size = (inner.size[0] * outer.size[0], inner.size[1] * outer.size[1])
-    strides = (inner.strides[0] * outer.strides[0], inner.strides[1] * outer.strides[1])
-    return SumPool(inner.in_shape, outer.out_shape, size, strides)
-
-
 def _convolved(head: Head, layer: conv.Conv) -> Body:
     if len(layer.size) > 2:
         raise Unstructured
+    head = head.shared()
     channels, total = head.channels, head.shape[-1]
     width = len(channels)
     if layer.groups > 1 and not np.array_equal(channels, np.repeat(np.arange(total), width // total)):
@@ -220,10 +168,10 @@ def _convolved(head: Head, layer: conv.Conv) -> Body:
     target = layer.output_shape((*padded, head.shape[-1]))
     kernel = layer.kernel.astype(np.float64)
     kernel = np.repeat(kernel, width // total, axis=-2) if layer.groups > 1 else kernel[..., channels, :]
-    flat = kernel.reshape(*_pair(layer.size), *kernel.shape[-2:])
+    flat = kernel.reshape(*pair(layer.size), *kernel.shape[-2:])
     pair_pads = ((0, 0), *pads) if len(pads) == 1 else pads
-    source, out = _planar((*sizes, width)), _planar(target)
-    plain = Convolution(flat, source, out, _pair(layer.strides), pair_pads, _pair(layer.dilation), layer.groups)
+    source, out = planar((*sizes, width)), planar(target)
+    plain = Convolution(flat, source, out, pair(layer.strides), pair_pads, pair(layer.dilation), layer.groups)
     factors = np.broadcast_to(head.by_channel, source).ravel()
     return Body(plain.scaled(factors, np.ones(plain.num_targets)), head.pool, target)
 
@@ -247,6 +195,8 @@ def _extend_body(body: Body, layer: Layer) -> Body:
             return _then_mixed(body, layer)
         case conv.Conv() if isinstance(old, Convolution) and _follows_pointwise(body, layer):
             return Body(_then_pointwise(old, layer), body.pool, layer.output_shape(body.shape))
+        case pooling.AveragePool() | Resampled() | shape.ZeroPad() if _is_pixelwise(body):
+            return then_resampled(body, layer)
         case pooling.AveragePool() if isinstance(old, Convolution) and _is_image(body):
             return _then_averaged(body, old, layer)
     raise Unstructured
@@ -281,7 +231,12 @@ def _follows_pointwise(body: Body, layer: conv.Conv) -> bool:
 def _is_image(body: Body) -> bool:
     """Tell whether what a convolution gives has not been reshaped since."""
     assert isinstance(body.connectivity, Convolution)
-    return len(body.shape) > 1 and _planar(body.shape) == body.connectivity.out_shape
+    return len(body.shape) > 1 and planar(body.shape) == body.connectivity.out_shape
+
+
+def _is_pixelwise(body: Body) -> bool:
+    """Tell whether a chain gives an image each of whose pixels depends on the one in its place alone."""
+    return isinstance(body.connectivity, Convolution) and is_single_pixels(body.connectivity) and _is_image(body)
 
 
 def _then_pointwise(first: Convolution, layer: conv.Conv) -> Convolution:
@@ -293,7 +248,7 @@ def _then_pointwise(first: Convolution, layer: conv.Conv) -> Convolution:
     for g in range(first.groups):
         outputs = slice(g * share, (g + 1) * share)
         full[:, :, g * per_group : (g + 1) * per_group, outputs] = first.weights[..., outputs]
-    strides = _pair(layer.strides)
+    strides = pair(layer.strides)
     counts = tuple(-(-n // s) for n, s in zip(first.out_shape[:2], strides, strict=True))
     return replace(
         first,
@@ -305,21 +260,12 @@ def _then_pointwise(first: Convolution, layer: conv.Conv) -> Convolution:
 
 
 def _then_averaged(body: Body, first: Convolution, layer: pooling.AveragePool) -> Body:
-    """Merge a convolution with the average pooling of what it gives.
-
-    A convolution of single pixels is one of the sums of windows. Any other gets a kernel as large as what a window
-    sees.
-    """
+    """Merge a convolution with the average pooling of what it gives: its kernel grows to what a window sees."""
     if first.dilation != (1, 1) or (layer.counts(body.shape[:-1]) != prod(layer.size)).any():
         raise Unstructured
     target = layer.output_shape(body.shape)
-    out, window, steps, strides = _planar(target), _pair(layer.size), _pair(layer.strides), first.strides
+    out, window, steps, strides = planar(target), pair(layer.size), pair(layer.strides), first.strides
     height, width, *channels = first.weights.shape
-    if height == width == 1 == prod(strides) and body.pool is None and first.in_shape[:2] == first.out_shape[:2]:
-        pooled = (*out[:2], first.in_shape[2])
-        kernel = first.weights / prod(window)
-        merged = replace(first, weights=kernel, in_shape=pooled, out_shape=out)
-        return Body(merged, SumPool(first.in_shape, pooled, window, steps), target)
     size = ((window[0] - 1) * strides[0] + height, (window[1] - 1) * strides[1] + width, *channels)
     if prod(size) > MOST_SYNAPSES:
         raise Unstructured
@@ -334,15 +280,6 @@ def _then_averaged(body: Body, first: Convolution, layer: pooling.AveragePool) -
         for axis, (low, _) in enumerate(first.pads)
     )
     return Body(replace(first, weights=kernel, out_shape=out, strides=whole, pads=pads), body.pool, target)
-
-
-def _planar(shape: Shape) -> Shape:
-    """Return (length, channels) as an image of height 1; leave images as they are."""
-    return (1, *shape) if len(shape) == 2 else shape
-
-
-def _pair(values: Shape) -> Shape:
-    return (1, *values) if len(values) == 1 else tuple(values)
 
 
 def too_many_synapses(where: str) -> Diagnostic:

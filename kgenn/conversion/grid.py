@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import prod
 
 import numpy as np
 
@@ -215,7 +214,7 @@ def narrowed(unit: int, connections: Sequence[Connection]) -> int:
 def _fan_in(connection: Connection) -> Array:
     """Return the number of synapses into each target, those of each window counted alone."""
     kind = connection.connectivity
-    area = 1 if connection.pool is None else prod(connection.pool.size)
+    area = 1 if connection.pool is None else connection.pool.largest
     return area * kind.into_targets(np.ones(kind.weights.shape))
 
 

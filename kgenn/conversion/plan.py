@@ -13,6 +13,7 @@ from kgenn.layers.dense import Dense
 from kgenn.layers.merge import Concatenate, Merge
 from kgenn.layers.pooling import AveragePool, MaxPool
 from kgenn.layers.populations import is_population
+from kgenn.layers.resampled import Resampled
 from kgenn.passes.inserted import name_of
 
 
@@ -85,7 +86,7 @@ def _fate(graph: Graph, lowered: Graph, name: str) -> str:
     if isinstance(layer, Affine):
         absorbed = kept is None
         return "runs on the host" if absorbed else "folded into the weights"
-    if isinstance(layer, AveragePool):
+    if isinstance(layer, AveragePool | Resampled):
         return "folded into the next connection"
     if isinstance(layer, Merge | Concatenate) and layer.linear:
         return "several connections into one population"

@@ -1,7 +1,8 @@
 """How much of the code's precision a grid of integers leaves: the error of rounded weights, beside the code's own.
 
-A spike train says a whole number of levels. With δ the rounding of a weight, n what its source's train says and A
-the number of sources that share the weight through a pool, the rounding of a population's weights adds::
+A spike train says a whole number of levels. With δ the rounding of a weight, n what its source's train says, A
+the number of sources that share the weight through a stage of sums, each times its factor, and B the sum of their
+squared factors, the rounding of a population's weights adds::
 
     ε² = (Σ A·δ·E[n])² + Σ A²·δ²·E[n²]
 
@@ -9,17 +10,17 @@ The first term counts what all sources have in common, the second what is each o
 every train to a level, which changes it by 1/12 in the mean square, or by all that it says where that is less: in
 the population and in each of its sources::
 
-    ε_code² = 1/12 + Σ A·w²·min(1/12, E[n²])
+    ε_code² = 1/12 + Σ B·w²·min(1/12, E[n²])
 
 A direct input counts as a pixel of `PIXEL_LEVELS` levels. A readout rounds nothing itself, and the 1/12 is
-missing. A source that is always silent has no part in either sum, whatever its weights.
+missing. A and B are means over the sums of the stage; behind a plain pool both are the window's area. A source
+that is always silent has no part in either sum, whatever its weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 
@@ -77,11 +78,12 @@ def coarseness(
     shared, own, code = np.zeros(()), np.zeros(()), np.full((), float(spiking) / 12)
     for connection, grid, source in zip(exact, rounded, sources, strict=True):
         kind = connection.connectivity
-        area = 1 if connection.pool is None else prod(connection.pool.size)
+        pool = connection.pool
+        amount, squares = (1.0, 1.0) if pool is None else (pool.amount, pool.squares)
         error = grid.connectivity.weights.astype(np.float64) / unit - kind.weights
-        shared = shared + area * _received(kind, error, source.mean)
-        own = own + area**2 * _received(kind, error**2, np.square(source.rms))
-        code = code + area * _received(kind, kind.weights**2, source.noise)
+        shared = shared + amount * _received(kind, error, source.mean)
+        own = own + amount**2 * _received(kind, error**2, np.square(source.rms))
+        code = code + squares * _received(kind, kind.weights**2, source.noise)
     error = shared**2 + own
     ratio = np.divide(error, code, out=np.zeros_like(error), where=error > 0)
     return float(np.sqrt(np.max(ratio, initial=0.0)))

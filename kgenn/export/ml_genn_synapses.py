@@ -7,10 +7,11 @@ from math import prod
 
 import numpy as np
 
-from kgenn.backends.genn_connections import geometry
+from kgenn.backends.genn_connections import axes_of, geometry, sums, sums_of
 from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import Connection, Population
+from kgenn.ir.resampling import Resampling
 from kgenn.ir.windows import Padding, pads_of, window_counts
 
 
@@ -49,8 +50,10 @@ def synapses(name: str, connection: Connection) -> Expression:
     source, arrays, listed = _listing(name, connection.connectivity)
     pool = connection.pool
     if pool is not None:
-        source = f"after_pool({source}, {pool.in_shape}, {pool.out_shape}, {pool.size}, {pool.strides})"
-        listed |= {"pool"}
+        source = f"after_{sums(connection)}({source}, {sums_of(connection, name, 'arrays')})"
+        listed |= {sums(connection)}
+        if isinstance(pool, Resampling):
+            arrays |= axes_of(pool, name)
         if pool.overlapping:
             source = f"without_duplicates({source}, {connection.connectivity.num_targets})"
             listed |= {"overlap"}
@@ -64,6 +67,9 @@ def _own(name: str, connection: Connection, shape: Shape, end: Shape) -> Express
         shape, end: of the source and of the target.
     """
     kind, pool = connection.connectivity, connection.pool
+    assert pool is None or isinstance(pool, Resampling | SumPool)
+    if isinstance(pool, Resampling):
+        return None
     if pool is not None and (pool.in_shape != shape or not _tiles(pool)):
         return None
     area = np.float32(1 if pool is None else prod(pool.size))
@@ -121,8 +127,9 @@ def padding_of(conv: Convolution) -> str:
     words: tuple[Padding, ...] = ("valid", "same")
     for word in words:
         pads = pads_of(word, conv.in_shape[:2], kernel, conv.strides, conv.dilation)
-        counts = window_counts(conv.in_shape[:2], kernel, conv.strides, conv.dilation, pads)
-        if conv.pads == pads and conv.out_shape[:2] == counts and all(low == high for low, high in pads):
+        if conv.pads != pads or any(low != high for low, high in pads):
+            continue
+        if conv.out_shape[:2] == window_counts(conv.in_shape[:2], kernel, conv.strides, conv.dilation, pads):
             return word
     return ""
 

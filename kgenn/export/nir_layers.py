@@ -11,6 +11,7 @@ from kgenn.export.channels_first import LARGEST_MATRIX, columns, image, moved, s
 from kgenn.ir.connectivity import Convolution, Dense, OneToOne, SumPool
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import Connection, Population
+from kgenn.ir.resampling import Resampling
 
 # The name of a node's kind, and the node.
 Chain = list[tuple[str, Any]]
@@ -24,10 +25,10 @@ def chain(nir: Any, connection: Connection, source: Population, target: Populati
         bias: of the target's neurons, for the last node to hold; see `holds_bias`.
     """
     shape, nodes = source.shape, Chain()
-    if connection.pool is not None:
-        nodes.append(("pool", pool(nir, connection.pool, len(shape))))
-        shape = _as_rank(connection.pool.out_shape, len(shape))
-    connectivity = connection.connectivity
+    stage, connectivity = connection.pool, connection.connectivity
+    if isinstance(stage, SumPool):
+        nodes.append(("pool", pool(nir, stage, len(shape))))
+        shape = _as_rank(stage.out_shape, len(shape))
     if is_image_map(connection, source, target):
         assert isinstance(connectivity, Convolution)
         # the bias is the same at every pixel
@@ -38,8 +39,11 @@ def chain(nir: Any, connection: Connection, source: Population, target: Populati
         return [*nodes, ("scale", nir.Scale(scale=scale))]
     if len(shape) > 1:
         nodes.append(("flatten", nir.Flatten(input_type={"input": np.array(moved(shape))}, start_dim=0)))
-    dense = isinstance(connectivity, Dense)
-    matrix = connectivity.weights if dense else connectivity.apply(np.eye(prod(shape)))
+    if isinstance(stage, Resampling):  # sums that no node of NIR takes become part of the matrix
+        matrix = connection.apply(np.eye(prod(shape)))
+    else:
+        dense = isinstance(connectivity, Dense)
+        matrix = connectivity.weights if dense else connectivity.apply(np.eye(prod(shape)))
     weight = columns(matrix / target.unit, shape).astype(np.float32)
     # not Linear: Sinabs reads only the one with a bias
     values = np.zeros(target.size) if bias is None else bias / target.unit
@@ -85,6 +89,10 @@ def holds_bias(connection: Connection, source: Population, target: Population) -
 
 def refusal(connection: Connection, source: Population, target: Population) -> str:
     """Return why NIR has no node for a connection, or nothing where it has."""
+    if isinstance(connection.pool, Resampling):
+        if is_matrix(connection, source, target):
+            return ""
+        return f"resamples images to {connection.pool.out_shape[:2]}, which no node of NIR does"
     shape = source.shape if connection.pool is None else _as_rank(connection.pool.out_shape, len(source.shape))
     pooled = connection.pool is None or connection.pool.in_shape == _as_rank(source.shape, 3)
     same = isinstance(connection.connectivity, OneToOne) and shape == target.shape
@@ -98,6 +106,8 @@ def refusal(connection: Connection, source: Population, target: Population) -> s
 def is_image_map(connection: Connection, source: Population, target: Population) -> bool:
     """Tell whether a connection is a convolution between populations that have its shapes."""
     conv, ranks = connection.connectivity, {len(source.shape), len(target.shape)}
+    if isinstance(connection.pool, Resampling):
+        return False
     if not isinstance(conv, Convolution) or ranks not in ({2}, {3}) or symmetric(conv) is None:
         return False
     if ranks == {2} and conv.weights.shape[0] != 1:
@@ -108,8 +118,8 @@ def is_image_map(connection: Connection, source: Population, target: Population)
 
 def is_matrix(connection: Connection, source: Population, target: Population) -> bool:
     """Tell whether a connection leads to a flat layer and can be written out as a matrix."""
-    size = connection.connectivity.num_sources * connection.connectivity.num_targets
-    dense = isinstance(connection.connectivity, Dense)
+    size = connection.num_sources * connection.connectivity.num_targets
+    dense = isinstance(connection.connectivity, Dense) and not isinstance(connection.pool, Resampling)
     return len(target.shape) == 1 and (dense or size <= LARGEST_MATRIX)
 
 

@@ -13,6 +13,7 @@ from typing import Self
 
 import numpy as np
 
+from kgenn.ir.axis_map import AxisMap, sliding
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.windows import Pads, windows
 
@@ -249,8 +250,58 @@ class Sparse(Connectivity):
         return self.with_weights(self.weights * per_source * target[self.indices])
 
 
+class SpikeSums(ABC):
+    """Sums of spikes that lie as an image, and that a connection's weights read in place of its source's spikes.
+
+    Along each axis, a position of the image of sums is a sum of neighbouring positions of the source with whole
+    factors, so that all sums are integers.
+    """
+
+    in_shape: Shape
+    out_shape: Shape
+
+    @abstractmethod
+    def axis(self, axis: int) -> AxisMap:
+        """Return the map of the rows (0) or of the columns (1)."""
+
+    @abstractmethod
+    def apply(self, x: Array) -> Array:
+        """Sum spikes: shape (N, num sources) to (N, num sums), in the type of `x`."""
+
+    def fan_out(self, after: Array) -> Array:
+        """Return each source's synapses, given those of each sum."""
+        image = after.reshape(self.out_shape)
+        for axis in (0, 1):
+            position, source, _ = self.axis(axis).entries()
+            moved = np.moveaxis(image, axis, 0)
+            total = np.zeros((self.in_shape[axis], *moved.shape[1:]), np.int64)
+            np.add.at(total, source, moved[position])
+            image = np.moveaxis(total, 0, axis)
+        return image.ravel()
+
+    @property
+    def overlapping(self) -> bool:
+        """Tell whether a source may count in two sums."""
+        return prod(int(np.bincount(self.axis(axis).entries()[1]).max(initial=0)) for axis in (0, 1)) > 1
+
+    @property
+    def largest(self) -> int:
+        """Return how often a sum counts sources, at most."""
+        return prod(int(self.axis(axis).amounts.max(initial=0)) for axis in (0, 1))
+
+    @property
+    def amount(self) -> float:
+        """Return how often a sum counts sources, in the mean over the sums."""
+        return prod(float(self.axis(axis).amounts.mean()) for axis in (0, 1))
+
+    @property
+    def squares(self) -> float:
+        """Return the sum of the squared factors of a sum's sources, in the mean over the sums."""
+        return prod(float(np.square(self.axis(axis).taps).sum(axis=1).mean()) for axis in (0, 1))
+
+
 @dataclass(frozen=True, eq=False)
-class SumPool:
+class SumPool(SpikeSums):
     """Sum the spikes of each window before they cross a connection, whose weights hold the division.
 
     Σ over a window of w/area times spike is w/area times the window's spike count: an average-pooling layer
@@ -266,24 +317,25 @@ class SumPool:
     size: Shape
     strides: Shape
 
+    def axis(self, axis: int) -> AxisMap:
+        return sliding(self.size[axis], self.strides[axis], self.out_shape[axis])
+
     @property
     def overlapping(self) -> bool:
-        """Tell whether a source may be in two windows."""
         return self.size[0] > self.strides[0] or self.size[1] > self.strides[1]
 
+    @property
+    def largest(self) -> int:
+        return prod(self.size)
+
+    @property
+    def amount(self) -> float:
+        return float(self.largest)
+
+    squares = amount
+
     def apply(self, x: Array) -> Array:
-        """Sum windows: shape (N, num sources) to (N, num pooled)."""
         pads: Pads = ((0, 0), (0, 0))
         view = windows(x.reshape(-1, *self.in_shape), self.size, self.strides, (1, 1), pads)
         result: Array = view[:, : self.out_shape[0], : self.out_shape[1]].sum(axis=(-2, -1), dtype=x.dtype)
         return result.reshape(len(x), -1)
-
-    def fan_out(self, pooled: Array) -> Array:
-        """Return each source's synapses, given those of each pooled value."""
-        image = pooled.reshape(self.out_shape)
-        total = np.zeros(self.in_shape, np.int64)
-        (sy, sx), (height, width, _) = self.strides, self.out_shape
-        for y in range(self.size[0]):
-            for x in range(self.size[1]):
-                total[y : y + height * sy : sy, x : x + width * sx : sx][:height, :width] += image
-        return total.ravel()

@@ -16,7 +16,7 @@ import numpy as np
 
 from kgenn.diagnostics import Diagnostic, fail
 from kgenn.ir.agreement import Agreement
-from kgenn.ir.connectivity import Connectivity, SumPool
+from kgenn.ir.connectivity import Connectivity, SpikeSums
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.input_statistics import InputStatistics
 from kgenn.ir.neuron_code import NeuronModel
@@ -158,12 +158,12 @@ class Population:
 
 @dataclass(frozen=True, eq=False)
 class Connection:
-    """Synapses from one population to another; `pool` sums windows of source spikes on the way."""
+    """Synapses from one population to another; `pool` sums source spikes on the way."""
 
     source: str
     target: str
     connectivity: Connectivity
-    pool: SumPool | None = None
+    pool: SpikeSums | None = None
 
     @property
     def num_sources(self) -> int:

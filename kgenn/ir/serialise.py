@@ -10,17 +10,20 @@ from typing import Any
 
 import numpy as np
 
+from kgenn.ir.axis_map import AxisMap
 from kgenn.ir.connectivity import Convolution, Dense, OneToOne, Sparse, SumPool
 from kgenn.ir.graph import Array
 from kgenn.ir.input_statistics import InputStatistics
 from kgenn.ir.network import Connection, InputCoding, InputTransform, Network, Population
 from kgenn.ir.neuron_code import NeuronModel
 from kgenn.ir.output_activation import OutputActivation
+from kgenn.ir.resampling import Resampling
 
 # The only classes a stored network is built from; nothing else can be named in a file.
 CLASSES: dict[str, type[Any]] = {
     cls.__name__: cls
     for cls in (
+        AxisMap,
         Connection,
         Convolution,
         Dense,
@@ -32,6 +35,7 @@ CLASSES: dict[str, type[Any]] = {
         OneToOne,
         OutputActivation,
         Population,
+        Resampling,
         Sparse,
         SumPool,
     )

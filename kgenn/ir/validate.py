@@ -14,10 +14,12 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
+from kgenn.ir.axis_map import AxisMap
+from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SpikeSums, SumPool
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import Connection, Network, Population
 from kgenn.ir.output_activation import FORMULAS, LOG_SOFTMAX, SOFTMAX, OutputActivation
+from kgenn.ir.resampling import MOST_AMOUNT, Resampling
 from kgenn.ir.windows import window_counts
 
 # Neurons of a population: what an index of 32 bits holds.
@@ -138,7 +140,7 @@ def _activation(activation: OutputActivation, rank: int) -> Iterator[str]:
 
 def _connection(connection: Connection, source: int, target: int) -> Iterator[str]:
     kind, pool = connection.connectivity, connection.pool
-    problem = _CHECKS[type(kind)](kind) or (_pool(pool) if pool else "")
+    problem = _CHECKS[type(kind)](kind) or (_sums(pool) if pool else "")
     if problem:
         yield problem
         return
@@ -181,9 +183,29 @@ def _convolution(kind: Convolution) -> str:
     return "" if fits else f"has no targets {kind.out_shape}"
 
 
-def _pool(kind: SumPool) -> str:
+def _sums(kind: SpikeSums) -> str:
     if not (_is_image(kind.in_shape) and _is_image(kind.out_shape) and kind.in_shape[2] == kind.out_shape[2]):
-        return f"sums windows of {kind.in_shape} to {kind.out_shape}"
+        return f"sums {kind.in_shape} to {kind.out_shape}"
+    problem: str = _SUMS[type(kind)](kind)
+    return problem
+
+
+def _resampling(kind: Resampling) -> str:
+    for line, size, positions in zip((kind.rows, kind.columns), kind.in_shape, kind.out_shape, strict=False):
+        if not _is_axis_map(line, size, positions):
+            return f"maps an axis of {size} positions to {positions} from outside it"
+    return "" if kind.largest <= MOST_AMOUNT else f"counts spikes more than {MOST_AMOUNT:,} times"
+
+
+def _is_axis_map(line: AxisMap, size: int, positions: int) -> bool:
+    start, taps = line.start, line.taps
+    if start.dtype != np.int32 or taps.dtype != np.int32 or start.shape != (positions,) or taps.ndim != 2:
+        return False
+    fits = len(taps) == positions and 1 <= taps.shape[1] <= size
+    return fits and bool(0 <= start.min() <= start.max() <= size - taps.shape[1] and taps.min() >= 0)
+
+
+def _pool(kind: SumPool) -> str:
     if not (_is_shape(kind.size) and _is_shape(kind.strides) and len(kind.size) == len(kind.strides) == 2):
         return f"sums windows of {kind.size} at every {kind.strides}"
     counts = window_counts(kind.in_shape[:2], kind.size, kind.strides, (1, 1), ((0, 0), (0, 0)))
@@ -196,6 +218,7 @@ _CHECKS: Mapping[type[Connectivity], Any] = {
     OneToOne: _one_to_one,
     Sparse: _sparse,
 }
+_SUMS: Mapping[type[SpikeSums], Any] = {Resampling: _resampling, SumPool: _pool}
 
 
 def _is_shape(shape: Shape) -> bool:

@@ -14,6 +14,7 @@ _SHAPE = "kgenn.layers.read_shape"
 _MERGE = "kgenn.layers.read_merge"
 _APPLICATIONS = "kgenn.layers.read_applications"
 _RESIZE = "kgenn.layers.read_resize"
+_RESAMPLE = "kgenn.layers.read_resample"
 _AFFINE = "kgenn.layers.read_affine"
 _NORMALISE = "kgenn.layers.read_normalise"
 
@@ -35,6 +36,15 @@ _TABLE = {
     "SeparableConvolution2D": f"{_CONV}:read_separable",
     "Dense": f"{_CONV}:read_dense",
     "EinsumDense": "kgenn.layers.read_contraction:read_einsum_dense",
+    "Conv1DTranspose": f"{_RESAMPLE}:read_transposed_conv",
+    "Conv2DTranspose": f"{_RESAMPLE}:read_transposed_conv",
+    "Convolution1DTranspose": f"{_RESAMPLE}:read_transposed_conv",
+    "Convolution2DTranspose": f"{_RESAMPLE}:read_transposed_conv",
+    # images of another size
+    "UpSampling1D": f"{_RESAMPLE}:read_upsampling",
+    "UpSampling2D": f"{_RESAMPLE}:read_upsampling",
+    "Cropping1D": f"{_RESAMPLE}:read_cropping",
+    "Cropping2D": f"{_RESAMPLE}:read_cropping",
     # pooling
     "AveragePooling1D": f"{_POOL}:read_average_pool",
     "AveragePooling2D": f"{_POOL}:read_average_pool",

@@ -109,6 +109,21 @@ class LayerConfig:
             raise self.bad(key, f"{count} positive integers")
         return tuple(values)
 
+    def pairs(self, key: str, count: int, single: str) -> tuple[tuple[int, int], ...]:
+        """Return (before, after) for each of `count` axes; a single number stands for both, or for all.
+
+        Args:
+            single: what such a number is, for messages.
+        """
+        value = self.get(key)
+        axes = [value] * count if isinstance(value, int) or count == 1 else value
+        pairs = (
+            [[item, item] if isinstance(item, int) else item for item in axes] if isinstance(axes, list) else []
+        )
+        if len(pairs) != count or not all(is_sizes(pair, minimum=0) and len(pair) == 2 for pair in pairs):
+            raise self.bad(key, f"{single}, or (before, after) for each spatial axis")
+        return tuple((before, after) for before, after in pairs)
+
     def flag(self, key: str, default: Any = REQUIRED) -> bool:
         """Return a truth value."""
         value = self.get(key, default)

@@ -56,8 +56,8 @@ def with_channels_on(axis: int, shape: Shape) -> DataFormat:
 
 
 def spatial_rank(config: LayerConfig) -> int:
-    """Return 1 or 3 for a layer class that ends in 1D or 3D, else 2."""
-    return {"1D": 1, "3D": 3}.get(config.class_name[-2:], 2)
+    """Return 1 or 3 for a layer class of as many dimensions, such as Conv1D or Conv1DTranspose, else 2."""
+    return next((rank for rank in (1, 3) if f"{rank}D" in config.class_name), 2)
 
 
 def data_format(config: LayerConfig, inputs: tuple[Shape, ...], rank: int | None = None) -> DataFormat:

@@ -31,10 +31,16 @@ _FLOATS = (
 )
 
 
-def read_kernel(config: LayerConfig, weights: Weights, shape: Shape) -> tuple[Array, Array | None]:
-    """Return a kernel of floats, corrected, and the bias, in the order of their variables."""
+def read_kernel(
+    config: LayerConfig, weights: Weights, shape: Shape, filters: int = 0
+) -> tuple[Array, Array | None]:
+    """Return a kernel of floats, corrected, and the bias, in the order of their variables.
+
+    Args:
+        filters: the number of values of the bias, where it is not the last of the kernel's shape.
+    """
     kernel = weights.take("kernel", shape, trainable=not _rank(config))
-    bias = read_bias(config, weights, shape[-1])
+    bias = read_bias(config, weights, filters or shape[-1])
     return _corrected(config, weights, kernel), bias
 
 

@@ -8,10 +8,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from kgenn.ir.axis_map import axis_map
 from kgenn.ir.graph import Array, Layer, Reach, Shape
 from kgenn.ir.windows import Padding, Pads, pads_of, window_counts, windows
 from kgenn.ir.words import padding_words, times
 from kgenn.layers.reaches import through_windows
+from kgenn.layers.resampled import Line
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +76,20 @@ class AveragePool(Pool):
         found = through_windows(kernel, shape, tuple(counts), self.strides, self.ones, pads, positions)
         pixels = self.counts(tuple(sizes)).ravel()[found.targets // channels]
         return replace(found, factors=found.factors / pixels)
+
+    def lines(self, sizes: Shape) -> tuple[Line, ...]:
+        """Return the sums of windows along each axis of an image of the given spatial sizes, and their counts."""
+        counts = self.output_shape((*sizes, 1))[:-1]
+        lines = []
+        for size, window, stride, count, (before, _) in zip(
+            sizes, self.size, self.strides, counts, self.pads(sizes), strict=True
+        ):
+            position, offset = (index.ravel() for index in np.indices((count, window)))
+            source = position * stride - before + offset
+            real = (source >= 0) & (source < size)
+            sums = axis_map((position[real], source[real], np.ones(real.sum(), np.int64)), count, size)
+            lines.append(Line(sums, sums.amounts))
+        return tuple(lines)
 
     def forward(self, *inputs: Array) -> Array:
         (x,) = inputs

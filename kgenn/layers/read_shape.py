@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 from kgenn.ir.graph import Input, Layer, Shape
 from kgenn.layers.config import MOST_AXES, LayerConfig, is_sizes, only
@@ -63,18 +62,7 @@ def read_repeat_vector(config: LayerConfig, weights: Weights, inputs: tuple[Shap
     return (Reshape((1, size)), Broadcast((config.integer("n"), size)))
 
 
-def _pair(value: Any) -> tuple[int, int] | None:
-    """Return (before, after) from one number or two."""
-    pair = [value, value] if isinstance(value, int) else value
-    return (pair[0], pair[1]) if is_sizes(pair, minimum=0) and len(pair) == 2 else None
-
-
 def read_zero_padding(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
     """Read ZeroPadding1D, 2D and 3D."""
-    rank, value = spatial_rank(config), config.get("padding")
-    axes = [value] * rank if isinstance(value, int) or rank == 1 else value
-    pads = [_pair(item) for item in axes] if isinstance(axes, list) else []
-    known = tuple(pair for pair in pads if pair is not None)
-    if not len(pads) == len(known) == rank:
-        raise config.bad("padding", "a number of zeros, or (before, after) for each spatial axis")
-    return data_format(config, inputs).wrap(ZeroPad(known))
+    pads = config.pairs("padding", spatial_rank(config), "a number of zeros")
+    return data_format(config, inputs).wrap(ZeroPad(pads))

@@ -9,8 +9,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from kgenn.ir.axis_map import axis_map
 from kgenn.ir.graph import Array, Layer, Reach, Shape, runs
 from kgenn.ir.words import padding_words
+from kgenn.layers.resampled import Line
 
 
 class Moving(Layer):
@@ -93,6 +95,16 @@ class ZeroPad(Moving):
         if len(sizes) != len(self.pads):
             raise ValueError(f"padding {self.pads} does not fit {inputs[0]}")
         return (*(s + low + high for s, (low, high) in zip(sizes, self.pads, strict=True)), channels)
+
+    def lines(self, sizes: Shape) -> tuple[Line, ...]:
+        """Return the zeros and pixels along each axis of an image of the given spatial sizes."""
+        lines = []
+        for size, (low, high) in zip(sizes, self.pads, strict=True):
+            source = np.arange(size)
+            lines.append(
+                Line.whole(axis_map((source + low, source, np.ones(size, np.int64)), low + size + high, size))
+            )
+        return tuple(lines)
 
     def forward(self, *inputs: Array) -> Array:
         (x,) = inputs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kgenn.ir.connectivity import Connectivity, Convolution, OneToOne, Sparse
+from kgenn.ir.connectivity import Connectivity, Convolution, OneToOne, Sparse, SumPool
 from kgenn.ir.connectivity import Dense as DenseConnectivity
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection
@@ -27,7 +27,9 @@ def span(values: Array) -> str:
 def connection_kind(connection: Connection) -> str:
     """Return how a connection reaches its targets, such as "sum 2×2, convolution 3×3"."""
     words = _connectivity(connection.connectivity)
-    return words if connection.pool is None else f"sum {times(connection.pool.size)}, {words}"
+    if isinstance(connection.pool, SumPool):
+        return f"sum {times(connection.pool.size)}, {words}"
+    return words if connection.pool is None else f"resampled to {times(connection.pool.out_shape[:2])}, {words}"
 
 
 def _connectivity(connectivity: Connectivity) -> str:

@@ -45,6 +45,10 @@ CASES = [
     ("concat_pool_conv", "calibrated", "direct", 0),
     ("max_pool_skip", "few-spike", "few-spike-signed", 12),
     ("skip_to_readout", "ttfs", "ttfs", 0),
+    ("upsample_input", "data-norm", "direct", 0),
+    ("upsample_bilinear_conv", "few-spike", "few-spike", 0),
+    ("transposed_conv", "burst", "direct", 5),
+    ("pool_same_dense", "data-norm", "poisson-signed", 0),
 ]
 # the others with each kind of method in turn
 TURNS = [("data-norm", "poisson"), ("burst", "direct"), ("few-spike", "few-spike"), ("ttfs", "direct")]

@@ -30,6 +30,7 @@ from kgenn.ir.connectivity import Sparse
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Wanted
+from kgenn.ir.resampling import Resampling
 from networks import ALLOW, ENCODERS, RECIPES, build, samples
 from programs import WARNINGS, build_executable, classify, emit
 from recordings import EVERYTHING, METHODS, assert_same, compiled, converted, drive_of, inputs_of
@@ -184,6 +185,22 @@ def test_forged_weights_lead_nowhere(tmp_path: Path) -> None:
     assert not is_taken(end=len(sparse.indices) + 1)
     assert not is_taken(timesteps=0)
     assert not is_taken(timesteps=-1)
+
+
+def test_forged_maps_of_axes_lead_nowhere(tmp_path: Path) -> None:
+    network = converted("upsample_bilinear_conv", "poisson")
+    stage = next(c.pool for c in network.connections if isinstance(c.pool, Resampling))
+    words = np.frombuffer((emit(network, tmp_path) / WEIGHTS).read_bytes(), "<u4").copy()
+    library = compiled(network).library  # type: ignore[attr-defined]
+    place = words.tobytes().index(np.ascontiguousarray(stage.rows.start, "<i4").tobytes()) // 4
+    last = stage.in_shape[0] - stage.rows.taps.shape[1]
+    for start, taken in ((0, True), (last, True), (last + 1, False), (-1, False)):
+        words[place] = start & 0xFFFFFFFF
+        words[3] = checksum(words)
+        handle = library.kgenn_create(words.tobytes(), words.nbytes)
+        assert bool(handle) == taken
+        if handle:
+            library.kgenn_close(handle)
 
 
 def encode(network: Network, x: Array) -> tuple[int, Array]:

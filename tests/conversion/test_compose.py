@@ -16,6 +16,7 @@ from kgenn.diagnostics import KgennError
 from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
 from kgenn.ir.graph import Array, Graph, Input, Layer, Shape
 from kgenn.ir.network import Connection, ReadoutKind
+from kgenn.ir.resampling import Resampling
 from kgenn.layers.activation import Softmax
 from kgenn.layers.conv import Conv
 from kgenn.layers.dense import Dense as DenseLayer
@@ -109,7 +110,7 @@ def test_fan_out_counts_the_entries_of_the_matrix(name: str) -> None:
             assert connection.connectivity.num_synapses == synapses.sum()
             if connection.pool is not None:
                 size = int(np.prod(connection.pool.in_shape))
-                synapses = connection.pool.apply(np.eye(size)).astype(np.int64) @ synapses
+                synapses = (connection.pool.apply(np.eye(size)) != 0).astype(np.int64) @ synapses
             assert np.array_equal(connection.fan_out(), synapses)
 
 
@@ -152,11 +153,31 @@ KINDS: dict[str, list[type | tuple[type, type]]] = {
     "channels_first": [CONV, (DENSE, SumPool)],
     "zero_padding": [CONV, CONV, DENSE],
     "zero_padding_1d": [CONV, CONV, DENSE],
+    "pool_same_odd": [CONV, (CONV, Resampling), DENSE],
+    "pool_overlapping_pool": [CONV, (CONV, Resampling), DENSE],
+    "pool_same_strided": [CONV, (CONV, Resampling), DENSE],
+    "pool_same_dense": [CONV, (DENSE, Resampling)],
+    "pool_same_add": [CONV, ONE, (ONE, Resampling), DENSE],
+    "pool_same_twice": [CONV, (CONV, Resampling), DENSE],
+    "upsample_conv": [CONV, (CONV, Resampling), DENSE],
+    "upsample_bilinear_conv": [CONV, (CONV, Resampling), DENSE],
+    "upsample_scores": [CONV, (CONV, Resampling)],
+    "upsample_pad_conv": [CONV, (CONV, Resampling), DENSE],
+    "upsample_1d": [CONV, (CONV, Resampling), DENSE],
+    "upsample_input": [(CONV, Resampling), DENSE],
+    "upsample_dense": [CONV, (DENSE, Resampling)],
+    "upsample_pool_crop": [CONV, (CONV, Resampling), DENSE],
+    "crop_conv": [CONV, (CONV, Resampling), DENSE],
+    "crop_1d_dense": [CONV, (DENSE, Resampling)],
+    "transposed_conv": [CONV, (CONV, Resampling), CONV, DENSE],
+    "transposed_1d": [CONV, (CONV, Resampling), (CONV, Resampling), DENSE],
+    "unet": [
+        *(CONV, (CONV, SumPool), (CONV, SumPool)),
+        *((CONV, Resampling), CONV, CONV, CONV, (CONV, Resampling), CONV),
+    ],
     # no structure that kgenn knows
     "conv_conv": [SPARSE, DENSE],
     "concat_grouped_conv": [CONV, CONV, SPARSE, SPARSE, DENSE],
-    "pool_same_odd": [CONV, SPARSE, DENSE],
-    "pool_overlapping_pool": [CONV, SPARSE, DENSE],
     "batch_norm_after_flatten": [SPARSE, DENSE],
 }
 

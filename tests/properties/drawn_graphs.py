@@ -17,6 +17,7 @@ from kgenn.ir.graph import Array, Graph, Shape
 from kgenn.ir.windows import Padding
 from kgenn.layers.activation import Activation, Identity, ReLU, Softmax
 from kgenn.layers.affine import Normalization, Rescaling
+from kgenn.layers.cropping import Crop
 from kgenn.layers.merge import Add, Concatenate
 from kgenn.layers.pooling import MaxPool
 from kgenn.layers.shape import Permute, Reshape, ZeroPad
@@ -135,6 +136,34 @@ def zero_padding(d: Drawing, x: str) -> str:
     return convolution(d, d.add(ZeroPad(pads), x))
 
 
+def enlarged(d: Drawing, x: str) -> str:
+    """Add an upsampling, and perhaps zeros and a part of the result."""
+    factors = tuple(d.number(1, 3) for _ in d.spatial(x))
+    x = d.upsample(x, factors, d.pick("nearest", "bilinear") if len(factors) == 2 else "nearest")
+    if d.pick(False, False, True):
+        x = d.add(ZeroPad(tuple((d.number(0, 1), d.number(0, 2)) for _ in factors)), x)
+    return cropped(d, x) if d.pick(False, False, True) else x
+
+
+def cropped(d: Drawing, x: str) -> str:
+    crops = []
+    for size in d.spatial(x):
+        before = d.number(0, min(2, size - 1))
+        crops.append((before, d.number(0, min(2, size - 1 - before))))
+    return d.add(Crop(tuple(crops)), x)
+
+
+def transposed(d: Drawing, x: str) -> str:
+    """Add a transposed convolution, with padding `valid` or `same`."""
+    size, strides = (tuple(d.number(1, 3) for _ in d.spatial(x)) for _ in range(2))
+    pads, same = [], d.pick(False, True)
+    for k, s in zip(size, strides, strict=True):
+        cut = max(k - s, 0) if same else 0
+        before = k - 1 - cut // 2
+        pads.append((before, max(s - k, 0) + 2 * (k - 1) - cut - before))
+    return d.activated(d.transposed(x, d.pick(*WIDTHS), size, strides, tuple(pads), d.pick(False, True)))
+
+
 def residual(d: Drawing, x: str) -> str:
     """Add a residual block, with a 1×1 convolution as its shortcut where shapes differ."""
     rank = len(d.spatial(x))
@@ -196,6 +225,9 @@ BLOCKS: tuple[Block, ...] = (
     average_pooling,
     max_pooling,
     zero_padding,
+    enlarged,
+    cropped,
+    transposed,
     residual,
     twice,
     concatenation,

@@ -20,10 +20,13 @@ from kgenn.ir.graph import Array, Graph, Node
 from kgenn.layers.activation import Activation, Identity, ReLU, Softmax
 from kgenn.layers.affine import BatchNorm, Normalization, Rescaling
 from kgenn.layers.conv import Conv
+from kgenn.layers.cropping import Crop
 from kgenn.layers.dense import Dense
 from kgenn.layers.merge import Add, Concatenate
 from kgenn.layers.pooling import MaxPool, Pool
 from kgenn.layers.shape import Permute, Reshape, ZeroPad
+from kgenn.layers.transposed import TransposedConv, ZeroStuff
+from kgenn.layers.upsampling import UpSample
 
 # A Keras layer and the weights that it gets once it is built.
 Made = tuple[keras.layers.Layer, list[Array]]
@@ -93,10 +96,13 @@ class Twin:
     def is_done(self, node: Node) -> bool:
         """Tell whether the Keras layer before computes this node too."""
         before = self.graph.by_name[node.inputs[0]]
-        return bool(before.inputs) and (self.is_separable(before) or self.is_global(before))
+        stuffed = isinstance(node.layer, ZeroStuff)
+        return stuffed or (bool(before.inputs) and (self.is_separable(before) or self.is_global(before)))
 
     def layer(self, node: Node) -> Made:
         layer = node.layer
+        if isinstance(layer, TransposedConv):
+            return transposed(layer)
         if isinstance(layer, Conv):
             return self.convolution(node, layer)
         if isinstance(layer, Pool):
@@ -138,6 +144,16 @@ def class_of(name: str, rank: int) -> type[keras.layers.Layer]:
     return getattr(layers, f"{name}{rank}D")
 
 
+def transposed(layer: TransposedConv) -> Made:
+    """Return the layer that puts the zeros there too; it pads where the convolution has fewer zeros around."""
+    bias = [] if layer.bias is None else [layer.bias]
+    (*size, _, out), rank = layer.kernel.shape, len(layer.size)
+    same = any(before < k - 1 or after < k - 1 for k, (before, after) in zip(size, layer.padding, strict=True))  # type: ignore[misc]
+    options = {"strides": layer.spread, "padding": "same" if same else "valid", "use_bias": bool(bias)}
+    kernel = np.flip(np.swapaxes(layer.kernel, -1, -2), tuple(range(rank)))
+    return getattr(layers, f"Conv{rank}DTranspose")(out, tuple(size), **options), [kernel, *bias]
+
+
 def is_depthwise(graph: Graph, node: Node) -> bool:
     """Tell whether a depthwise layer of Keras, which has one stride and no causal pads, computes a node."""
     conv = node.layer
@@ -165,6 +181,17 @@ def zero_pad(layer: ZeroPad) -> Made:
     return class_of("ZeroPadding", rank)(layer.pads if rank > 1 else layer.pads[0]), []
 
 
+def crop(layer: Crop) -> Made:
+    rank = len(layer.crops)
+    return class_of("Cropping", rank)(layer.crops if rank > 1 else layer.crops[0]), []
+
+
+def upsample(layer: UpSample) -> Made:
+    if len(layer.factors) == 1:
+        return layers.UpSampling1D(layer.factors[0]), []
+    return layers.UpSampling2D(layer.factors, interpolation=layer.interpolation), []
+
+
 def reshape(layer: Reshape) -> Made:
     return layers.Flatten() if len(layer.shape) == 1 else layers.Reshape(layer.shape), []
 
@@ -173,6 +200,8 @@ SIMPLE: dict[type, Callable[[Any], Made]] = {
     Activation: lambda layer: (layers.Activation(layer.function), []),
     Add: lambda layer: (layers.Add(), []),
     BatchNorm: batch_norm,
+    Crop: crop,
+    UpSample: upsample,
     Concatenate: lambda layer: (layers.Concatenate(axis=layer.axis), []),
     Dense: dense,
     Identity: lambda layer: (layers.Dropout(0.5), []),

@@ -1,0 +1,80 @@
+"""Layers that map each spatial axis by itself: repeated pixels, zeros between pixels, parts of an image.
+
+Each is a map along every axis with whole factors, divided by a whole number for each position. Connections keep
+these maps as they are; see `kgenn.ir.resampling`.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from kgenn.ir.axis_map import AxisMap
+from kgenn.ir.graph import Array, Layer, Shape
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """What a layer does along one axis: y[p] = Σ_k taps[p, k] · x[start[p] + k] / divisors[p].
+
+    Attributes:
+        map: whole factors.
+        divisors: shape (positions,), from 1 up.
+    """
+
+    map: AxisMap
+    divisors: Array
+
+    @classmethod
+    def whole(cls, line: AxisMap) -> Line:
+        """Return a map without divisors."""
+        return cls(line, np.ones(line.positions, np.int64))
+
+    def apply(self, x: Array, axis: int) -> Array:
+        """Map one axis of an array."""
+        mapped = self.map.apply(x, axis)
+        if (self.divisors == 1).all():
+            return mapped
+        shape = [1] * x.ndim
+        shape[axis] = -1
+        result: Array = mapped / self.divisors.reshape(shape).astype(x.dtype)
+        return result
+
+
+class Resampled(Layer):
+    """A layer that maps each spatial axis by itself, whatever the channel."""
+
+    linear: ClassVar[bool] = True
+    keeps_sign: ClassVar[bool] = True
+
+    @property
+    @abstractmethod
+    def rank(self) -> int:
+        """Return the number of spatial axes."""
+
+    @abstractmethod
+    def length(self, axis: int, size: int) -> int:
+        """Return what a spatial axis of the given size becomes; raise ValueError where nothing would be left."""
+
+    @abstractmethod
+    def line(self, axis: int, size: int) -> Line:
+        """Return the map of a spatial axis of the given size."""
+
+    def lines(self, sizes: Shape) -> tuple[Line, ...]:
+        """Return the map of each spatial axis."""
+        return tuple(self.line(axis, size) for axis, size in enumerate(sizes))
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        ((*sizes, channels),) = inputs
+        if len(sizes) != self.rank:
+            raise ValueError(f"takes {self.rank} spatial axes and channels, but is called on {inputs[0]}")
+        return (*(self.length(axis, size) for axis, size in enumerate(sizes)), channels)
+
+    def forward(self, *inputs: Array) -> Array:
+        (x,) = inputs
+        for axis, line in enumerate(self.lines(x.shape[1:-1])):
+            x = line.apply(x, axis + 1)
+        return x

@@ -1,0 +1,157 @@
+"""Chains of layers that map each axis by itself are one stage of sums, and scores follow the model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kgenn.backends.reference import ReferenceSimulator
+from kgenn.conversion.compose import structured
+from kgenn.conversion.convert import convert_graph
+from kgenn.conversion.paths import Path
+from kgenn.conversion.recipe import recipe_of
+from kgenn.ir.connectivity import Dense, OneToOne, SpikeSums, SumPool
+from kgenn.ir.graph import Array, Layer, Shape
+from kgenn.ir.resampling import MOST_AMOUNT, Resampling
+from kgenn.layers.affine import Rescaling
+from kgenn.layers.conv import Conv
+from kgenn.layers.cropping import Crop
+from kgenn.layers.dense import Dense as DenseLayer
+from kgenn.layers.pooling import AveragePool
+from kgenn.layers.shape import Reshape, ZeroPad
+from kgenn.layers.transposed import ZeroStuff
+from kgenn.layers.upsampling import UpSample
+from networks import ALLOW, build, samples
+from recordings import METHODS, on_reference
+
+
+def kernel(*shape: int) -> Array:
+    return np.random.default_rng(sum(shape)).normal(size=shape)
+
+
+@st.composite
+def chains(draw: st.DrawFn) -> tuple[Shape, list[Layer]]:
+    """Draw an image and up to four layers that map its axes."""
+    shape = image = (draw(st.integers(1, 6)), draw(st.integers(1, 6)), draw(st.integers(1, 3)))
+    layers: list[Layer] = []
+    for _ in range(draw(st.integers(1, 4))):
+        pairs = st.tuples(st.integers(0, 2), st.integers(0, 2))
+        twos = st.tuples(st.integers(1, 3), st.integers(1, 3))
+        layer = draw(
+            st.one_of(
+                st.builds(UpSample, twos, st.sampled_from(("nearest", "bilinear"))),
+                st.builds(ZeroStuff, twos),
+                st.builds(ZeroPad, st.tuples(pairs, pairs)),
+                st.builds(Crop, st.tuples(pairs, pairs)),
+                st.builds(AveragePool, twos, twos, st.sampled_from(("same", "valid"))),
+            )
+        )
+        try:
+            after = layer.output_shape(image)
+        except ValueError:  # nothing would be left
+            continue
+        if np.prod(after) <= 1000:
+            layers.append(layer)
+            image = after
+    return shape, layers
+
+
+def computed(path: Path, x: Array) -> Array:
+    for layer in path.layers:
+        x = layer.forward(x)
+    return x.reshape(len(x), -1)
+
+
+def assert_structured(path: Path) -> SpikeSums | None:
+    """Fail where a chain has no structure, or computes something else; return its sums."""
+    found = structured(path)
+    assert found is not None
+    pool, connectivity = found
+    x = np.random.default_rng(1).normal(size=(3, *path.shape))
+    arriving = x.reshape(3, -1) if pool is None else pool.apply(x.reshape(3, -1))
+    np.testing.assert_allclose(connectivity.apply(arriving), computed(path, x), rtol=1e-9, atol=1e-9)
+    return pool
+
+
+END = {
+    "alone": lambda image: (),
+    "convolution": lambda image: (Conv(kernel(3, 2, image[2], 4), None, (1, 2), "same", (1, 1)),),
+    "scale, pads, convolution": lambda image: (
+        Rescaling(np.linspace(0.5, 2, image[2]), np.zeros(())),
+        ZeroPad(((0, 2), (1, 0))),
+        Conv(kernel(1, 1, image[2], 4), None, (1, 1), "valid", (1, 1)),
+    ),
+    "dense": lambda image: (Reshape((int(np.prod(image)),)), DenseLayer(kernel(int(np.prod(image)), 3), None)),
+}
+
+
+@pytest.mark.parametrize("end", END)
+@given(chain=chains())
+def test_any_chain_that_maps_axes_keeps_its_structure(end: str, chain: tuple[Shape, list[Layer]]) -> None:
+    shape, layers = chain
+    image = shape
+    for layer in layers:
+        image = layer.output_shape(image)
+    assert_structured(Path("source", shape, (*layers, *END[end](image))))
+
+
+@given(chain=chains())
+def test_weights_of_single_pixels_may_stand_before_it(chain: tuple[Shape, list[Layer]]) -> None:
+    shape, layers = chain
+    assert_structured(
+        Path("source", shape, (Conv(kernel(1, 1, shape[2], 4), None, (1, 1), "same", (1, 1)), *layers))
+    )
+
+
+def test_sizes_that_come_to_windows_again_are_plain_sums_of_windows() -> None:
+    up, pool, conv = (
+        UpSample((2, 2)),
+        AveragePool((4, 4), (4, 4), "valid"),
+        Conv(kernel(1, 1, 2, 3), None, (1, 1), "same", (1, 1)),
+    )
+    assert isinstance(assert_structured(Path("source", (8, 8, 2), (pool, conv))), SumPool)
+    halved = AveragePool((2, 2), (2, 2), "valid")
+    assert assert_structured(Path("source", (4, 4, 2), (up, halved, conv))) is None
+    again = assert_structured(
+        Path("source", (5, 5, 2), (ZeroPad(((1, 1), (1, 1))), Crop(((1, 1), (1, 1))), halved, conv))
+    )
+    assert isinstance(again, SumPool)
+
+
+def test_weights_that_are_not_shared_take_the_counts_of_a_pool_with_padding() -> None:
+    pool = AveragePool((3, 3), (1, 1), "same")
+    stage, one = structured(Path("source", (4, 4, 1), (pool,)))  # type: ignore[misc]
+    assert isinstance(stage, Resampling)
+    assert isinstance(one, OneToOne)
+    assert stage.rows.taps.max() == 1
+    assert sorted(set(np.round(1 / one.weights))) == [4, 6, 9]
+    flat = (pool, Reshape((16,)), DenseLayer(np.ones((16, 1)), None))
+    stage, dense = structured(Path("source", (4, 4, 1), flat))  # type: ignore[misc]
+    assert isinstance(dense, Dense)
+    assert stage.rows.taps.max() == 1
+
+
+def test_factors_that_32_bits_may_not_hold_are_probed() -> None:
+    # seven counts from 4 to 10, whose common multiple is 2,520
+    path = Path(
+        "source",
+        (12, 12, 1),
+        (AveragePool((10, 10), (1, 1), "same"), Conv(kernel(2, 2, 1, 1), None, (1, 1), "same", (1, 1))),
+    )
+    assert structured(path) is None
+    assert MOST_AMOUNT < (10 * 2520) ** 2
+
+
+@pytest.mark.parametrize("method", ["few-spike", "data-norm", "ttfs", "calibrated", "burst"])
+@pytest.mark.parametrize("name", ["unet", "transposed_conv", "upsample_bilinear_conv", "pool_same_strided"])
+def test_scores_follow_the_model(name: str, method: str) -> None:
+    graph, (converter, _) = build(name), METHODS[method]
+    steps = 10 if method == "few-spike" else 200
+    calibration, x = samples(graph, 256), samples(graph, 16, seed=11)
+    recipe = recipe_of(converter, None, ALLOW, None, None, 3)
+    network = convert_graph(graph, recipe, calibration, steps, on_reference).network
+    found = ReferenceSimulator(network).run(network.drive(x), 0).scores[:, -1]
+    wanted = np.asarray(graph.predict(x)).reshape(len(x), -1)
+    assert np.corrcoef(found.ravel(), wanted.ravel())[0, 1] > 0.99
