@@ -1,4 +1,4 @@
-"""Powers of values: squares, roots and reciprocals."""
+"""Powers of values that are no activation of their own, such as cubes."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from kgenn.ir.graph import Array
-from kgenn.layers.activation import Elementwise
+from kgenn.layers.activation import Curve
 
 
 @dataclass(frozen=True, eq=False)
-class Power(Elementwise):
+class Power(Curve):
     """Raise each value to a constant power: x^exponent."""
 
     exponent: float
 
     def features(self) -> Iterator[tuple[str, str]]:
-        if self.exponent == 2:
-            yield "product", "squares activations"
-        else:
-            yield "activation", f"raises activations to the power of {self.exponent:g}"
+        yield "activation", f"raises activations to the power of {self.exponent:g}"
+
+    @property
+    def positive(self) -> bool:
+        return self.exponent < 0 or self.exponent % 1 != 0
 
     @property
     def contents(self) -> str:

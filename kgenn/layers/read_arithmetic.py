@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from kgenn.ir.graph import Array, Layer, Shape
-from kgenn.layers.activation import Identity, ReLU
+from kgenn.layers.activation import Activation, Identity, ReLU
 from kgenn.layers.config import LayerConfig, Operand, only
 from kgenn.layers.constants import affine, constant
 from kgenn.layers.merge import Add, Divide, Maximum, Minimum, Multiply, Subtract
@@ -21,6 +21,7 @@ from kgenn.layers.weights import Weights
 
 _FIRST, _SECOND = ("x1", "x", "value", "a"), ("x2", "y", "bias", "b")
 _ZERO, _ONE = np.asarray(0.0), np.asarray(1.0)
+_POWERS = {2: "square", 0.5: "sqrt", -0.5: "rsqrt", -1: "reciprocal"}
 Chain = tuple[Layer, ...]
 
 
@@ -52,7 +53,7 @@ def read_divide(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]
         return _merged(Divide(), config, inputs)
     value, first = known
     if first:
-        return (Power(-1.0), *affine(only(inputs), value, _ZERO))
+        return (Activation("reciprocal"), *affine(only(inputs), value, _ZERO))
     if not value.all():
         raise config.odd("x2", 0, "what is not zero, to divide by")
     return affine(only(inputs), 1 / value, _ZERO)
@@ -99,7 +100,9 @@ def read_power(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...])
     if not isinstance(exponent, int | float) or not np.isfinite(exponent):
         raise config.odd("x2", exponent, "a finite number as the exponent")
     only(inputs)
-    return (Identity(),) if exponent == 1 else (Power(float(exponent)),)
+    if exponent == 1:
+        return (Identity(),)
+    return (Activation(_POWERS[exponent]),) if exponent in _POWERS else (Power(float(exponent)),)
 
 
 def _at_least(shape: Shape, least: Array, cap: float | None = None) -> Chain:

@@ -5,56 +5,63 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kgenn.ir.graph import Layer, Shape
-from kgenn.layers.activation import ReLU
+from kgenn.layers.activation import Activation, ReLU, Softmax
 from kgenn.layers.config import LayerConfig, only
 from kgenn.layers.pooling import AveragePool, MaxPool
-from kgenn.layers.power import Power
-from kgenn.layers.read_activation import activation_of, read_relu, read_softmax
+from kgenn.layers.read_activation import named_activation, read_relu, read_softmax
+from kgenn.layers.read_activation import read_elu as read_elu_layer
 from kgenn.layers.read_pooling import pool
 from kgenn.layers.weights import Weights
 
 Chain = tuple[Layer, ...]
-# what the name of an operation is among activations, where it is not the name in lower case
+# what an operation is among activations, where that is not its name in lower case
 _NAMES = {
+    "Abs": "abs",
+    "Absolute": "abs",
     "Exp": "exponential",
+    "HardShrink": "hard_shrink",
     "HardSigmoid": "hard_sigmoid",
     "HardSilu": "hard_silu",
     "HardTanh": "hard_tanh",
     "LogSigmoid": "log_sigmoid",
-    "LogSoftmax": "log_softmax",
     "SoftShrink": "soft_shrink",
+    "SparsePlus": "sparse_plus",
+    "SparseSigmoid": "sparse_sigmoid",
+    "TanhShrink": "tanh_shrink",
     "tf.math.exp": "exponential",
-    "tf.math.log_sigmoid": "log_sigmoid",
+    "tf.nn.swish": "silu",
 }
+_CURVES = ("abs", "log", "reciprocal", "rsqrt", "sqrt", "square")
 
 
 def read_function(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
     """Read an operation that is an activation without options."""
     only(inputs)
-    name = _function(config)
-    return activation_of(
-        replace(config, options={"activation": _NAMES.get(name, name.rpartition(".")[2].lower())})
-    )
-
-
-def _function(config: LayerConfig) -> str:
-    """Return the name of an operation: its class, or the function of TensorFlow that it is."""
-    return f"tf.{config.options['function']}" if config.class_name == "TFOpLambda" else config.class_name
+    function = f"tf.{config.options['function']}" if config.class_name == "TFOpLambda" else config.class_name
+    name = _NAMES.get(function, function.rpartition(".")[2].lower())
+    return (Activation(name),) if name in _CURVES else named_activation(config, name)
 
 
 def read_gelu(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
-    """Read GELU, exact or by a hyperbolic tangent; the default is this in Keras, the former in TensorFlow."""
+    """Read GELU, exact or by a hyperbolic tangent, which is the default in Keras and not in TensorFlow."""
     only(inputs)
     approximate = config.flag("approximate", config.class_name == "Gelu")
-    return activation_of(replace(config, options={"activation": "gelu_tanh" if approximate else "gelu"}))
+    return (Activation("gelu_tanh" if approximate else "gelu"),)
 
 
 def read_elu(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
-    """Read ELU, of alpha 1."""
+    """Read ELU."""
     only(inputs)
-    if config.number("alpha", 1.0) != 1.0:
-        raise config.bad("alpha", "1.0")
-    return activation_of(replace(config, options={"activation": "elu"}))
+    return read_elu_layer(config, weights, inputs)
+
+
+def read_log_softmax(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
+    """Read the logarithm of a softmax along an axis."""
+    return tuple(
+        replace(layer, is_log=True)
+        for layer in read_softmax(config, weights, inputs)
+        if isinstance(layer, Softmax)
+    )
 
 
 def read_leaky_relu(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
@@ -73,36 +80,6 @@ def read_relu_layer(config: LayerConfig, weights: Weights, inputs: tuple[Shape, 
 def read_soft_maximum(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
     """Read softmax along an axis."""
     return read_softmax(config, weights, inputs)
-
-
-def read_absolute(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
-    """Read |x|, a ReLU with a slope of −1 below zero."""
-    only(inputs)
-    return (ReLU(negative_slope=-1.0),)
-
-
-def read_square(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
-    """Read x²."""
-    only(inputs)
-    return (Power(2.0),)
-
-
-def read_root(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
-    """Read √x."""
-    only(inputs)
-    return (Power(0.5),)
-
-
-def read_reciprocal_root(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
-    """Read 1/√x."""
-    only(inputs)
-    return (Power(-0.5),)
-
-
-def read_reciprocal(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
-    """Read 1/x."""
-    only(inputs)
-    return (Power(-1.0),)
 
 
 def read_average_pool(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:

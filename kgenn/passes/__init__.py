@@ -19,6 +19,7 @@ from kgenn.passes.noops import drop_identities
 from kgenn.passes.options import LoweringOptions
 from kgenn.passes.pairs import extrema_as_relus, fuse_gates, split_merges
 from kgenn.passes.pooling import place_pool_populations
+from kgenn.passes.quotients import divide_by_multiplying
 from kgenn.passes.relays import relay_factors
 from kgenn.passes.residual import insert_identity_populations
 from kgenn.passes.softmax import expand_softmaxes
@@ -36,6 +37,7 @@ PASSES: tuple[Pass, ...] = (
     expand_normalisations,
     split_relus_of_concatenations,
     pool_before_increasing,
+    divide_by_multiplying,
     split_merges,
     fuse_gates,
     extrema_as_relus,

@@ -31,7 +31,13 @@ UNARY: dict[str, Callable[[Any], Any]] = {
     "clip": lambda x: ops.clip(x, -0.5, 0.75) + ops.clip(x, 0.0, 1.0),
     **{name: getattr(ops, name) for name in ("relu", "relu6", "sigmoid", "tanh", "silu", "softplus", "softsign")},
     **{name: getattr(ops, name) for name in ("selu", "elu", "exp", "abs", "log_sigmoid")},
-    "gelu": lambda x: ops.gelu(x, approximate=False),
+    **{
+        name: getattr(ops, name)
+        for name in ("hard_sigmoid", "hard_silu", "hard_tanh", "log_softmax", "tanh_shrink")
+    },
+    "gelu": lambda x: ops.gelu(x, approximate=False) - ops.gelu(x),
+    "log": lambda x: ops.log(ops.abs(x) + 0.5),
+    "elu_alpha": lambda x: ops.elu(x, alpha=0.5),
     "leaky_relu": lambda x: ops.leaky_relu(x, 0.1),
     "softmax": lambda x: ops.softmax(x) + ops.softmax(x, axis=1),
     "activations_relu": lambda x: keras.activations.relu(x, negative_slope=0.1, max_value=1.0, threshold=0.2),

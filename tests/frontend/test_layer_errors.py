@@ -35,8 +35,8 @@ def test_layers_of_a_class_that_is_unknown_are_one_diagnostic(tmp_path):
     odd = [layer("Odd", name, [[[before, 0, 0, {}]]]) for before, name in pairwise(chain)]
     y = layer("Other", "y", [[["odd_8", 0, 0, {}]]])
     first, second = errors_of(functional(tmp_path / "m.h5", *odd, y))
-    assert first.where == "m.h5: odd_0, odd_1, odd_2, odd_3, odd_4, odd_5 and 3 more (Odd)"
-    assert second.where == "m.h5: y (Other)"
+    assert first.where.endswith("m.h5: odd_0, odd_1, odd_2, odd_3, odd_4, odd_5 and 3 more (Odd)")
+    assert second.where.endswith("m.h5: y (Other)")
 
 
 @pytest.mark.parametrize("class_name", ["LSTM", "GRU", "SimpleRNN", "Bidirectional", "ConvLSTM2D", "RNN"])

@@ -9,9 +9,10 @@ from kgenn.ir.graph import Array, Graph, Layer, Shape
 from kgenn.ir.output_activation import FORMULAS, elementwise
 from kgenn.layers.activation import Activation, Curve, Gated, PReLU, ReLU, Softmax
 from kgenn.layers.affine import Rescaling
-from kgenn.layers.merge import Maximum, Minimum, Multiply
+from kgenn.layers.merge import Divide, Maximum, Minimum, Multiply
 from kgenn.layers.normalise import Standardise
 from kgenn.layers.pooling import MaxPool
+from kgenn.layers.power import Power
 from kgenn.passes import LoweringOptions, lower
 from kgenn.passes.pieces import fitted, is_curve
 from kgenn.passes.products import factors, squared
@@ -56,6 +57,7 @@ EXACT: dict[str, Graph] = {
     "minimum": between(Minimum(), IMAGE, IMAGE),
     "minimum repeated": between(Minimum(), IMAGE, VECTOR, IMAGE),
     "product": between(Multiply(), IMAGE, IMAGE, VECTOR),
+    "cube": between(Power(3.0), IMAGE),
     "softmax": between(Softmax(), IMAGE),
     "softmax of columns": between(Softmax(-2), IMAGE),
     "softmax of a vector": between(Softmax(), VECTOR),
@@ -77,6 +79,15 @@ def test_lowering_and_squares_change_no_value(name: str) -> None:
     np.testing.assert_allclose(squares.predict(x), graph.predict(x), rtol=1e-3, atol=1e-4)
     known = (Curve, ReLU, MaxPool)
     assert all(n.layer.linear or isinstance(n.layer, known) or not n.inputs for n in squares.nodes)
+
+
+def test_a_quotient_is_a_product_with_a_reciprocal() -> None:
+    b = Build("quotient", VECTOR)
+    above = b.add(Rescaling(np.ones(1), np.ones(1)), b.relu(b.dense("input", 6)))
+    graph, x = b.graph(b.dense(b.add(Divide(), b.dense("input", 6), above), 3)), random(20, *VECTOR)
+    lowered = lower(graph, LoweringOptions())
+    np.testing.assert_allclose(lowered.predict(x), graph.predict(x), rtol=1e-4, atol=1e-5)
+    assert [type(n.layer) for n in lowered.nodes if not n.layer.linear][-2:] == [Activation, Multiply]
 
 
 @pytest.mark.parametrize("name", ["abs", "leaky", "steep", "soft_shrink", "prelu", "prelu of pixels"])
