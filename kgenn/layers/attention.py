@@ -62,8 +62,8 @@ class Attention(Layer):
         query, value, key = (*inputs, inputs[1])[:3]
         q, k, v = (_heads(x, part) for x, part in ((query, self.query), (key, self.key), (value, self.value)))
         weights = softmax(q @ k.swapaxes(-1, -2) * q.dtype.type(self.scale))
-        rows = np.moveaxis(weights @ v, 1, 2)
-        rows = rows.reshape(*rows.shape[:2], -1)
+        apart = np.moveaxis(weights @ v, 1, 2)
+        rows: Array = apart.reshape(*apart.shape[:2], -1)
         if self.output is None:
             return rows
         kernel = self.output.kernel.reshape(-1, self.output.kernel.shape[-1]).astype(rows.dtype)
@@ -83,5 +83,5 @@ def _heads(x: Array, part: Projection | None) -> Array:
     """Return rows for each head, shape (N, heads, rows, D)."""
     if part is None:
         return x[:, None]
-    wide = np.einsum("nrc,chd->nhrd", x, part.kernel.astype(x.dtype))
+    wide: Array = np.einsum("nrc,chd->nhrd", x, part.kernel.astype(x.dtype))
     return wide if part.bias is None else wide + part.bias.astype(x.dtype)[:, None]

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from kgenn.ir.graph import Array
-from kgenn.layers.activation import Elementwise
+from kgenn.layers.activation import Curve
 
 
 @dataclass(frozen=True, eq=False)
-class Power(Elementwise):
+class Power(Curve):
     """Raise each value to a constant power: x^exponent."""
 
     exponent: float
@@ -22,6 +22,10 @@ class Power(Elementwise):
             yield "product", "squares activations"
         else:
             yield "activation", f"raises activations to the power of {self.exponent:g}"
+
+    @property
+    def positive(self) -> bool:
+        return self.exponent < 0 or self.exponent != int(self.exponent)
 
     @property
     def contents(self) -> str:

@@ -26,12 +26,13 @@ def read_multi_head_attention(
         (outputs,) = outputs
     if not isinstance(outputs, int):
         raise config.bad("output_shape", "a number of channels")
-    parts = [
+    projections = (
         _projection(config, weights, (channels, heads, width), (heads, width))
         for channels, width in ((query[-1], size), (key[-1], size), (value[-1], value_size))
-    ]
+    )
+    of_query, of_key, of_value = projections
     output = _projection(config, weights, (heads, value_size, outputs), (outputs,))
-    layer = Attention(1 / sqrt(size), *parts, output)
+    layer = Attention(1 / sqrt(size), of_query, of_key, of_value, output)
     return (layer,)
 
 
