@@ -21,7 +21,7 @@ from kgenn.checksums import sha256_of
 from kgenn.conversion.base import Converter
 from kgenn.conversion.constraints import known_features
 from kgenn.conversion.legality import legalise
-from kgenn.conversion.recipe import recipe_of
+from kgenn.conversion.recipe import Recipe, recipe_of
 from kgenn.convert_model import convert_model
 from kgenn.credits import credits_of
 from kgenn.data import Data, labels_of, parse_scale, refuse_integers
@@ -116,8 +116,7 @@ def convert(
         residual: for an Add without a ReLU after it, connect consumers to both branches, or add a spiking
             identity population.
         pooling: fold average pooling into the next connection, give it neurons, or decide by size.
-        pieces: straight pieces of a curved function inside the network, such as a swish or a square: neurons for
-            each of its values.
+        pieces: straight pieces of a curved function inside the network: neurons for each of its values.
         readout: the score of a class: "late-current" is the current it has integrated, step t weighted by
             (t + 1)²; "current" weights all steps alike; "spike-count" counts spikes of readout neurons. The
             converter's default if not given.
@@ -132,16 +131,19 @@ def convert(
         KgennWarning: what leaves the network in doubt; `Network.warnings` keeps it.
     """
     recipe = recipe_of(converter, encoder, allow, LoweringOptions(residual, pooling, pieces), readout, seed)
-    steps: int | Search
-    if isinstance(timesteps, str) and timesteps == "auto":
-        steps = Search(loss, most_timesteps)
-    else:
-        steps = recipe.converter.default_timesteps if timesteps is None else _whole(timesteps)
+    steps = _steps(recipe, timesteps, Search(loss, most_timesteps))
     refuse_integers(calibration, "calibration data", AS_FLOATS)
     data = Data(np.asarray(calibration), labels)
     network = convert_model(as_graph(model), recipe, data, steps, simulate, check=check).network()
     announce(network.warnings)
     return network
+
+
+def _steps(recipe: Recipe, timesteps: Any, search: Search) -> int | Search:
+    """Return a number of timesteps, or the search for it."""
+    if isinstance(timesteps, str) and timesteps == "auto":
+        return search
+    return recipe.converter.default_timesteps if timesteps is None else _whole(timesteps)
 
 
 def _whole(timesteps: Any) -> int:
