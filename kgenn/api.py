@@ -21,7 +21,7 @@ from kgenn.checksums import sha256_of
 from kgenn.conversion.base import Converter
 from kgenn.conversion.constraints import known_features
 from kgenn.conversion.legality import legalise
-from kgenn.conversion.recipe import recipe_of
+from kgenn.conversion.recipe import Recipe, recipe_of
 from kgenn.convert_model import convert_model
 from kgenn.credits import credits_of
 from kgenn.data import Data, labels_of, parse_scale, refuse_integers
@@ -63,6 +63,7 @@ def check(
     encoder: Encoder | str | None = None,
     residual: Literal["direct", "identity"] = "direct",
     pooling: Literal["auto", "fold", "population"] = "auto",
+    pieces: int = LoweringOptions.pieces,
     readout: ReadoutKind | None = None,
 ) -> list[Diagnostic]:
     """Return why a model does not convert, in layer order; empty if it does, whatever the calibration data.
@@ -74,7 +75,7 @@ def check(
         KgennError: KG1xx where the model cannot be read, KG401 for options that do not go together.
     """
     graph = as_graph(model)
-    recipe = recipe_of(converter, encoder, allow, LoweringOptions(residual, pooling), readout)
+    recipe = recipe_of(converter, encoder, allow, LoweringOptions(residual, pooling, pieces), readout)
     known_features(recipe.allow)
     return list(legalise(graph, recipe).problems)
 
@@ -92,6 +93,7 @@ def convert(
     allow: Collection[str] = (),
     residual: Literal["direct", "identity"] = "direct",
     pooling: Literal["auto", "fold", "population"] = "auto",
+    pieces: int = LoweringOptions.pieces,
     readout: ReadoutKind | None = None,
     seed: int = 0,
     check: bool = True,
@@ -114,6 +116,7 @@ def convert(
         residual: for an Add without a ReLU after it, connect consumers to both branches, or add a spiking
             identity population.
         pooling: fold average pooling into the next connection, give it neurons, or decide by size.
+        pieces: straight pieces of a curved function inside the network: neurons for each of its values.
         readout: the score of a class: "late-current" is the current it has integrated, step t weighted by
             (t + 1)²; "current" weights all steps alike; "spike-count" counts spikes of readout neurons. The
             converter's default if not given.
@@ -127,17 +130,20 @@ def convert(
     Warns:
         KgennWarning: what leaves the network in doubt; `Network.warnings` keeps it.
     """
-    recipe = recipe_of(converter, encoder, allow, LoweringOptions(residual, pooling), readout, seed)
-    steps: int | Search
-    if isinstance(timesteps, str) and timesteps == "auto":
-        steps = Search(loss, most_timesteps)
-    else:
-        steps = recipe.converter.default_timesteps if timesteps is None else _whole(timesteps)
+    recipe = recipe_of(converter, encoder, allow, LoweringOptions(residual, pooling, pieces), readout, seed)
+    steps = _steps(recipe, timesteps, Search(loss, most_timesteps))
     refuse_integers(calibration, "calibration data", AS_FLOATS)
     data = Data(np.asarray(calibration), labels)
     network = convert_model(as_graph(model), recipe, data, steps, simulate, check=check).network()
     announce(network.warnings)
     return network
+
+
+def _steps(recipe: Recipe, timesteps: Any, search: Search) -> int | Search:
+    """Return a number of timesteps, or the search for it."""
+    if isinstance(timesteps, str) and timesteps == "auto":
+        return search
+    return recipe.converter.default_timesteps if timesteps is None else _whole(timesteps)
 
 
 def _whole(timesteps: Any) -> int:

@@ -86,9 +86,7 @@ def _extend_head(head: Head, layer: Layer) -> Head | Body:
             kernel = layer.kernel.astype(np.float64)[head.place] * head.settled().scale[:, None]
             return Body(Dense(kernel), head.pool, layer.output_shape(head.shape))
         case dense.Dense():
-            ones = (1,) * (len(head.shape) - 1)
-            kernel = layer.kernel.reshape(*ones, *layer.kernel.shape)
-            return _convolved(head, conv.Conv(kernel, None, ones, "valid", ones))
+            return _mixed(head, pointwise.Pointwise(layer.kernel[None]))
         case conv.Conv():
             return _convolved(head, layer)
     raise Unstructured
@@ -141,8 +139,10 @@ def _mixed(head: Head, layer: pointwise.Pointwise) -> Body:
     """Meet weights that mix channels: a convolution of single pixels, or of the only one."""
     groups, before, after = layer.kernel.shape
     kernel = layer.kernel.astype(np.float64).transpose(1, 0, 2).reshape(before, groups * after)
-    shaped = replace(head, shape=(1, *head.shape)) if len(head.shape) == 1 else head
-    ones = (1,) * (len(shaped.shape) - 1)
+    # more axes than an image's, or fewer, are positions in a row
+    image = head.shape if len(head.shape) in (2, 3) else (prod(head.shape[:-1]), head.shape[-1])
+    shaped = replace(head, shape=image)
+    ones = (1,) * (len(image) - 1)
     body = _convolved(shaped, conv.Conv(kernel.reshape(*ones, *kernel.shape), None, ones, "valid", ones, groups))
     return body if len(head.shape) > 1 else replace(body, shape=layer.output_shape(head.shape))
 
@@ -191,6 +191,8 @@ def _extend_body(body: Body, layer: Layer) -> Body:
         case dense.Dense() if isinstance(old, Dense) and len(body.shape) == 1:
             merged = old.weights @ layer.kernel.astype(np.float64)
             return Body(Dense(merged), body.pool, layer.output_shape(body.shape))
+        case dense.Dense():
+            return _then_mixed(body, pointwise.Pointwise(layer.kernel[None]))
         case pointwise.Pointwise():
             return _then_mixed(body, layer)
         case conv.Conv() if isinstance(old, Convolution) and _follows_pointwise(body, layer):

@@ -32,6 +32,8 @@ _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 # Bytes that compressed weights may unpack to, on disk: SOME (64 MiB) and TIMES those of the layers' weights in
 # float32. In float64, with the two copies of the optimizer Adam, they are six times as many.
 SOME, TIMES = 1 << 26, 8
+# the layers that a layer is made of and keeps its arrays in, in the order of its variables
+_MEMBERS = {"MultiHeadAttention": ("query_dense", "key_dense", "value_dense", "output_dense")}
 
 
 def load_archive(path: FilePath) -> Graph:
@@ -87,7 +89,10 @@ def container_arrays(
         if not isinstance(name, str) or name != path[-1]:
             what = f"finds the arrays of {name!r} under its key {key!r}"
             raise fail("KG106", f"{source}: {'/'.join(path)} ({class_name})", what, "save the model again")
-        found[path] = stored
+        members = (f"{key}/{member}" for member in _MEMBERS.get(class_name, ()))
+        with reading(source):
+            inner = [_variables(groups[m], f"{m}/vars") for m in members if m in groups]
+        found[path] = [*stored, *(array for arrays in inner for array in arrays)]
     return found
 
 

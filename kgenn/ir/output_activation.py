@@ -54,6 +54,7 @@ FORMULAS: dict[str, Formula] = {
     "clip": Formula("min(max(x, low), high)", {"low": -1.0, "high": 1.0}, increasing=False, bends=("low", "high")),
     "elu": Formula("x if x > 0 else alpha * expm1(min(x, 0))", {"alpha": 1.0}),
     "exponential": Formula("exp(x)"),
+    "exponential_share": Formula("exp(min(x, 0))", increasing=False),
     "gelu": Formula("0.5 * x * (1 + erf(x / 1.4142135623730951))", increasing=False),
     "gelu_tanh": Formula(
         "0.5 * x * (1 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)))", increasing=False

@@ -16,6 +16,7 @@ _APPLICATIONS = "kgenn.layers.read_applications"
 _RESIZE = "kgenn.layers.read_resize"
 _RESAMPLE = "kgenn.layers.read_resample"
 _AFFINE = "kgenn.layers.read_affine"
+_ATTENTION = "kgenn.layers.read_attention"
 _NORMALISE = "kgenn.layers.read_normalise"
 
 # Keras class name, or an alias that some version wrote, to its reader
@@ -111,6 +112,9 @@ _TABLE = {
     # sizes
     "CenterCrop": f"{_RESIZE}:read_center_crop",
     "Resizing": f"{_RESIZE}:read_resizing",
+    # attention
+    "Attention": f"{_ATTENTION}:read_attention",
+    "MultiHeadAttention": f"{_ATTENTION}:read_multi_head_attention",
     # normalisation by the input itself
     "GroupNormalization": f"{_NORMALISE}:read_group_norm",
     "LayerNormalization": f"{_NORMALISE}:read_layer_norm",

@@ -22,7 +22,7 @@ class Power(Curve):
 
     @property
     def positive(self) -> bool:
-        return self.exponent < 0 or self.exponent % 1 != 0
+        return self.exponent < 0 or self.exponent != int(self.exponent)
 
     @property
     def contents(self) -> str:

@@ -11,7 +11,19 @@ from kgenn.layers.config import LayerConfig, LayerReader, only, plain
 from kgenn.layers.weights import Weights
 
 # functions of keras.activations that need parameters, and others that a model cannot name
-_UNNAMED = ("abs", "clip", "gelu_tanh", "log", "reciprocal", "relu", "rsqrt", "sqrt", "square", "threshold")
+_UNNAMED = (
+    "abs",
+    "clip",
+    "exponential_share",
+    "gelu_tanh",
+    "log",
+    "reciprocal",
+    "relu",
+    "rsqrt",
+    "sqrt",
+    "square",
+    "threshold",
+)
 _NAMED: dict[str, tuple[Layer, ...]] = {
     "linear": (),
     "relu": (ReLU(),),

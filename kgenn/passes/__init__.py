@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from kgenn.ir.graph import Graph
 from kgenn.passes.activation import fuse_relus, leave_output_activations_to_host
+from kgenn.passes.attention import expand_attention
 from kgenn.passes.batch_norm import fold_batch_norm
 from kgenn.passes.concatenation import split_relus_of_concatenations
 from kgenn.passes.increasing import pool_before_increasing
@@ -33,6 +34,7 @@ PASSES: tuple[Pass, ...] = (
     cancel_permutes,
     absorb_into_input,
     leave_output_activations_to_host,
+    expand_attention,
     expand_softmaxes,
     expand_normalisations,
     split_relus_of_concatenations,

@@ -3,7 +3,8 @@
     softmax(x)_i = exp(d_i − log Σ_j exp(d_j))        d_i = x_i − max x
 
 The shift by the maximum changes nothing but the range: the exponentials lie in 0 … 1, and their sum in 1 … n,
-where the logarithm is gentle. Exponentials and the logarithm become pieces, the maximum is a max pooling.
+where the logarithm is gentle. Nothing above 0 is raised, so that a margin beyond the values seen costs nothing.
+Exponentials and the logarithm become pieces, the maximum is a max pooling.
 """
 
 from __future__ import annotations
@@ -53,12 +54,12 @@ def _expanded(node: Node, layer: Softmax, shape: Shape) -> list[Node]:
     add("largest", MaxPool((1, size), (1, size), "valid"))
     largest = add("column", Reshape((*rows, 1)))
     lowered = add("lowered", Subtract(), x, largest)
-    add("powers", Activation("exponential"), lowered)
+    add("powers", Activation("exponential_share"), lowered)
     add("sum", Dense(np.ones((size, 1), np.float32), None))
     logarithm = add("logarithm", Activation("log"))
     add("relative", Subtract(), lowered, logarithm)
     if not layer.is_log:
-        add("share", Activation("exponential"))
+        add("share", Activation("exponential_share"))
     if axis != rank - 1:
         back = tuple(int(a) for a in np.argsort(order))
         return [*made, replace(node, layer=Permute(back), inputs=(made[-1].name,))]

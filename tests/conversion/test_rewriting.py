@@ -171,7 +171,7 @@ def test_a_gain_above_zero_and_an_increasing_activation_wait_for_the_pool() -> N
     assert kinds[0] is ReLU
     (tanh,) = (n for n in after.nodes if isinstance(n.layer, Activation))
     assert isinstance(after.by_name[tanh.inputs[0]].layer, MaxPool)
-    rewritten_too = rewritten(after, LoweringOptions())
+    rewritten_too = rewritten(after, LoweringOptions(), "always")
     assert (
         sum(isinstance(n.layer, ReLU) for n in rewritten_too.nodes)
         == sum(isinstance(n.layer, ReLU) for n in after.nodes) + 2

@@ -81,6 +81,20 @@ def per_frame() -> keras.Model:
     return keras.Model(video, layers.Conv1D(3, 2)(layers.TimeDistributed(frame)(video)))
 
 
+def attended(*shapes: tuple[int, ...], **options: object) -> keras.Model:
+    """Return a model with an attention of several heads on its inputs: a query, a value, perhaps a key."""
+    inputs = [keras.Input(shape) for shape in shapes]
+    return keras.Model(inputs, layers.MultiHeadAttention(**options)(*inputs))
+
+
+def transformer() -> keras.Model:
+    x = keras.Input(SEQUENCE)
+    y = layers.Dense(8)(x)
+    z = layers.LayerNormalization()(y)
+    y = layers.Add()([y, layers.MultiHeadAttention(2, 4)(z, z)])
+    return keras.Model(x, layers.Dense(3)(layers.GlobalAveragePooling1D()(y)))
+
+
 def inner(name: str) -> keras.Model:
     x = keras.Input(IMAGE)
     y = layers.BatchNormalization()(layers.Conv2D(4, 3, padding="same", activation="relu")(x))
@@ -260,6 +274,13 @@ MODELS = {
     "rms_norm": lambda: chain(SEQUENCE, layers.RMSNormalization()),
     "unit_norm": lambda: chain(IMAGE, layers.UnitNormalization()),
     "unit_norm_axes": lambda: chain(IMAGE, layers.UnitNormalization(axis=(1, 2))),
+    "attention": lambda: merged("Attention", SEQUENCE, (5, 3)),
+    "attention_key": lambda: merged("Attention", SEQUENCE, (5, 4), (5, 3), use_scale=True),
+    "multi_head_attention": lambda: attended(SEQUENCE, (7, 5), num_heads=2, key_dim=4),
+    "multi_head_attention_key": lambda: attended(
+        SEQUENCE, (7, 5), (7, 6), num_heads=3, key_dim=2, value_dim=5, output_shape=4, use_bias=False
+    ),
+    "transformer": transformer,
     "dropout": lambda: chain(
         IMAGE,
         layers.Dropout(0.5),

@@ -9,10 +9,12 @@ from kgenn.ir.graph import Array, Graph, Layer, Shape
 from kgenn.ir.output_activation import FORMULAS, elementwise
 from kgenn.layers.activation import Activation, Curve, Gated, PReLU, ReLU, Softmax
 from kgenn.layers.affine import Rescaling
-from kgenn.layers.merge import Divide, Maximum, Minimum, Multiply
+from kgenn.layers.attention import Attention, Projection
+from kgenn.layers.merge import Divide, Dot, Maximum, Minimum, Multiply
 from kgenn.layers.normalise import Standardise
 from kgenn.layers.pooling import MaxPool
 from kgenn.layers.power import Power
+from kgenn.layers.shape import Reshape
 from kgenn.passes import LoweringOptions, lower
 from kgenn.passes.pieces import fitted, is_curve
 from kgenn.passes.products import factors, squared
@@ -65,8 +67,28 @@ EXACT: dict[str, Graph] = {
     "layer norm": between(Standardise(IMAGE, (2,), 1e-3), IMAGE),
     "layer norm of rows": between(Standardise(IMAGE, (1, 2), 1e-3), IMAGE),
     "group norm": between(Standardise((4, 5, 3, 2), (0, 1, 3), 1e-3), IMAGE),
+    "dot": between(Dot((0, 0)), VECTOR, VECTOR),
+    "dot of images": between(Dot((1, 1)), IMAGE, IMAGE),
+    "cosine": between(Dot((0, 0), normalize=True), VECTOR, VECTOR),
     "unit norm": between(Standardise(VECTOR, (0,), 1e-12, centred=False, total=True), VECTOR),
 }
+
+
+def attention(layer: Attention) -> Graph:
+    """Return a graph with an attention of the pixels of an image."""
+    b = Build("attention", IMAGE)
+    rows = b.add(Reshape((20, 6)), b.dense("input", 6, bias=True))
+    return b.graph(b.dense(b.add(layer, rows, b.dense(rows, 6)), 3))
+
+
+EXACT["attention"] = attention(Attention(0.5))
+EXACT["attention of heads"] = attention(
+    Attention(
+        0.5,
+        *(Projection(random(6, 2, size), random(2, size)) for size in (3, 3, 4)),
+        Projection(random(2, 4, 5), None),
+    )
+)
 
 
 @pytest.mark.parametrize("name", EXACT)

@@ -1,0 +1,54 @@
+"""Read attention layers."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import Any
+
+from kgenn.ir.graph import Layer, Shape
+from kgenn.layers.attention import Attention, Projection
+from kgenn.layers.config import LayerConfig
+from kgenn.layers.weights import Weights
+
+
+def read_multi_head_attention(
+    config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]
+) -> tuple[Layer, ...]:
+    """Read MultiHeadAttention, called on a query, a value and perhaps a key, each of rows."""
+    _check_inputs(inputs)
+    query, value, key = (*inputs, inputs[1])[:3]
+    heads, size = config.integer("num_heads"), config.integer("key_dim")
+    value_size = config.integer("value_dim", size)
+    if config.get("attention_axes", None) not in (None, [1], 1):
+        raise config.bad("attention_axes", "the axis of the rows, 1")
+    outputs: Any = config.get("output_shape", query[-1])
+    if isinstance(outputs, list) and len(outputs) == 1:
+        (outputs,) = outputs
+    if not isinstance(outputs, int):
+        raise config.bad("output_shape", "a number of channels")
+    projections = (
+        _projection(config, weights, (channels, heads, width), (heads, width))
+        for channels, width in ((query[-1], size), (key[-1], size), (value[-1], value_size))
+    )
+    of_query, of_key, of_value = projections
+    output = _projection(config, weights, (heads, value_size, outputs), (outputs,))
+    layer = Attention(1 / sqrt(size), of_query, of_key, of_value, output)
+    return (layer,)
+
+
+def read_attention(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
+    """Read Attention, called on a query, a value and perhaps a key."""
+    _check_inputs(inputs)
+    config.choice("score_mode", ("dot",), "dot")
+    scale = weights.take("scale", ()) if config.flag("use_scale", False) else 1.0
+    return (Attention(float(scale)),)
+
+
+def _projection(config: LayerConfig, weights: Weights, kernel: Shape, bias: Shape) -> Projection:
+    taken = weights.take("kernel", kernel)
+    return Projection(taken, weights.take("bias", bias) if config.flag("use_bias", True) else None)
+
+
+def _check_inputs(inputs: tuple[Shape, ...]) -> None:
+    if len(inputs) not in (2, 3) or any(len(shape) != 2 for shape in inputs):
+        raise ValueError(f"takes a query, a value and perhaps a key of rows, but is called on {inputs}")
