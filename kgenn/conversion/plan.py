@@ -66,9 +66,10 @@ def _fate(graph: Graph, lowered: Graph, name: str) -> str:
         return "input population"
     if isinstance(layer, Identity):
         return "dropped: nothing at inference"
-    pieces = [n for n in (f"{name}/pieces", f"{name}/above", f"{name}/below") if n in lowered.by_name]
+    pieces = [] if isinstance(layer, MaxPool) else _pieces(graph, lowered, name)
     if pieces:
-        return f"{_neurons(*(lowered.shapes[piece] for piece in pieces))} in pieces"
+        words = _neurons(*pieces)
+        return words if sum(map(prod, pieces)) == prod(graph.shapes[name]) else f"{words} in pieces"
     if isinstance(layer, Softmax | Activation):
         return ON_HOST
     own = [n for n in (name_of(name, "identity"), name_of(name, "population")) if n in lowered.by_name]
@@ -91,6 +92,12 @@ def _fate(graph: Graph, lowered: Graph, name: str) -> str:
     if isinstance(layer, Merge | Concatenate) and layer.linear:
         return "several connections into one population"
     return REORDERING
+
+
+def _pieces(graph: Graph, lowered: Graph, name: str) -> list[Shape]:
+    """Return the shapes of the populations that a node was rewritten to, beside those that were only inserted."""
+    made = (n for n in lowered.nodes if n.name.startswith(f"{name}/") and n.name not in graph.by_name)
+    return [lowered.shapes[n.name] for n in made if is_population(n) and n.purpose in (None, "pieces")]
 
 
 def _neurons(*shapes: Shape) -> str:

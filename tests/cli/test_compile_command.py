@@ -130,7 +130,7 @@ def test_violations_are_told_before_the_data_are_read(kgenn: Kgenn, tmp_path: Pa
         (["--timesteps", "0"], 1, "KG401", "at least 1"),
         (["--scale", "0"], 1, "KG401", "1/255"),
         (["--scale", "1/0"], 1, "KG401", "1/255"),
-        (["--allow", "everything"], 1, "KG401", "known: activation, batch-norm"),
+        (["--allow", "everything"], 1, "KG401", "known: activation, all, batch-norm"),
         (["--target", "refrence"], 1, "KG503", "did you mean 'reference'?"),
         (["--percentile", "many"], 2, None, "is not a valid float"),
         (["--calibration-samples", "0"], 2, None, "x>=1"),

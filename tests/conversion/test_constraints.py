@@ -35,6 +35,8 @@ WIDER = {
     "zero_padding": ["KG201", "KG206"],
     "zero_padding_1d": ["KG206"],
     "conv1d_causal": ["KG206"],
+    "upsample_pad_conv": ["KG206", "KG206"],
+    "transposed_conv": ["KG201"],
     "relu_cap": ["KG205"],
     "relu_relu": ["KG205", "KG205"],
     "max_pool_conv": ["KG203"],
