@@ -97,7 +97,11 @@ def _fate(graph: Graph, lowered: Graph, name: str) -> str:
 def _pieces(graph: Graph, lowered: Graph, name: str) -> list[Shape]:
     """Return the shapes of the populations that a node was rewritten to, beside those that were only inserted."""
     made = (n for n in lowered.nodes if n.name.startswith(f"{name}/") and n.name not in graph.by_name)
-    return [lowered.shapes[n.name] for n in made if is_population(n) and n.purpose in (None, "pieces")]
+    return [
+        lowered.shapes[n.name]
+        for n in made
+        if is_population(n) and n.purpose not in ("identity", "population", "source", "readout")
+    ]
 
 
 def _neurons(*shapes: Shape) -> str:
