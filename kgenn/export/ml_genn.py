@@ -46,7 +46,7 @@ RESERVED = frozenset(
         *("Network", "Population", "Connection", "Dynamics", "InputDynamics", "network", "arrays"),
         *("Dense", "AvgPoolDense2D", "OneToOne", "Convolution", "PooledConvolution", "Synapses"),
         *("dense_synapses", "one_to_one_synapses", "sparse_synapses", "convolution_synapses"),
-        *("after_pool", "without_duplicates"),
+        *("after_pool", "after_resampling", "without_duplicates"),
         *keyword.kwlist,
     )
 )
