@@ -15,7 +15,7 @@ import kgenn
 from drawn_graphs import graphs
 from drawn_networks import NUM_CALIBRATION, Setup, setups
 from examples import examples
-from kgenn.conversion import CONVERTERS, convert
+from kgenn.conversion import CONVERTERS, legality
 from kgenn.conversion.constraints import FEATURES
 from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.recipe import Recipe, recipe_of
@@ -110,7 +110,7 @@ def test_what_a_check_refuses_could_not_be_assembled(graph: Graph, setup: Setup)
     assume({diagnostic.code for diagnostic in found} == {"KG301"})
     x = samples(graph, NUM_CALIBRATION, *setup.range)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(convert, "refusals", lambda *_: ())
+        patch.setattr(legality, "refusals", lambda *_: ())
         reasons = refused(graph, recipe, x, setup.num_timesteps)
     assert reasons
     assert {d.code for d in reasons} <= OF_DATA or set(reasons) <= set(found)
