@@ -62,7 +62,7 @@ def conversion(
     return convert_graph(graph, recipe, calibration, num_timesteps, on_reference)
 
 
-def on_reference(network: Network, x: Array, wanted: Wanted) -> Iterator[Recording]:
+def on_reference(network: Network, x: Array, wanted: Wanted, *, once: bool = False) -> Iterator[Recording]:
     """Simulate for the methods that calibrate by simulation, without compiling anything."""
     yield ReferenceSimulator(network).run(network.drive(np.asarray(x)), 0, wanted)
 

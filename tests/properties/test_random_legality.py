@@ -7,7 +7,7 @@ from collections.abc import Collection
 import keras
 import numpy as np
 import pytest
-from hypothesis import assume, event, given
+from hypothesis import event, given
 from hypothesis import strategies as st
 from keras import layers
 
@@ -15,7 +15,7 @@ import kgenn
 from drawn_graphs import graphs
 from drawn_networks import NUM_CALIBRATION, Setup, setups
 from examples import examples
-from kgenn.conversion import CONVERTERS, legality
+from kgenn.conversion import CONVERTERS
 from kgenn.conversion.constraints import FEATURES
 from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.recipe import Recipe, recipe_of
@@ -100,20 +100,6 @@ def test_a_check_and_a_conversion_of_a_random_graph_agree(
     event(f"{sorted({diagnostic.code for diagnostic in found})}")
     x = samples(graph, NUM_CALIBRATION, *setup.range)
     assert converted(graph, recipe, x, setup.num_timesteps) == found
-
-
-@examples(12)
-@given(graph=disturbed(), setup=setups())
-def test_what_a_check_refuses_could_not_be_assembled(graph: Graph, setup: Setup) -> None:
-    recipe = recipe_with(setup, FEATURES)
-    found = checked(graph, recipe)
-    assume({diagnostic.code for diagnostic in found} == {"KG301"})
-    x = samples(graph, NUM_CALIBRATION, *setup.range)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(legality, "refusals", lambda *_: ())
-        reasons = refused(graph, recipe, x, setup.num_timesteps)
-    assert reasons
-    assert {d.code for d in reasons} <= OF_DATA or set(reasons) <= set(found)
 
 
 # ---- real models
