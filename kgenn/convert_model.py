@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from kgenn.agreement import SAMPLES, agreement_of, doubts_of, kept_apart, not_compared
-from kgenn.conversion.base import Recall, Simulate, Status, anew, silent
+from kgenn.conversion.base import Recall, Simulate, Status, silent
 from kgenn.conversion.constraints import features_of
 from kgenn.conversion.convert import Conversion, convert_graph
+from kgenn.conversion.memory import Memory
 from kgenn.conversion.outputs import num_classes
 from kgenn.conversion.recipe import Recipe
 from kgenn.data import Data, labels_of
@@ -74,7 +75,7 @@ def convert_model(
     calibration: Data,
     timesteps: int | Search,
     simulate: Simulate,
-    recall: Recall = anew,
+    recall: Recall | None = None,
     status: Status = silent,
     most_samples: int | None = None,
     check: bool = True,
@@ -85,7 +86,7 @@ def convert_model(
         calibration: samples as the model takes them, shape (N, *input shape); labels are for a search.
         timesteps: T, at least 1, or a search for the fewest.
         simulate: runs networks for a search, and for the methods that calibrate by simulation.
-        recall: keeps what conversions of this graph with this calibration share; see `kgenn.conversion.base`.
+        recall: keeps what conversions of this graph with this calibration share; a search has one of its own.
         status: told what is being computed: each number of timesteps that a search tries, and what takes long.
         most_samples: that set scales; those beyond are for the comparison.
         check: compare; else all samples set scales.
@@ -95,6 +96,7 @@ def convert_model(
     """
 
     everything = calibration
+    recall = recall or Memory().recall
     count = len(everything.x)
     fitting, apart = kept_apart(count, most_samples or count) if check else (np.arange(count), np.arange(0))
     if len(fitting) < count:

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
 
 from kgenn.api import as_graph
 from kgenn.bench.files import File
 from kgenn.checksums import sha256_of
+from kgenn.conversion.memory import Memory
 from kgenn.conversion.outputs import num_classes
 from kgenn.data import Data, labels_of, load_data
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Graph, Shape
 from kgenn.search import Yardstick
-
-
-@dataclass(frozen=True, eq=False)
-class Memory:
-    """What conversions of one model on one calibration set computed, by key."""
-
-    values: dict[Hashable, Any] = field(default_factory=dict)
-
-    def recall(self, key: Hashable, compute: Callable[[], Any]) -> Any:
-        """Return the value of a key, computing it the first time."""
-        if key not in self.values:
-            self.values[key] = compute()
-        return self.values[key]
 
 
 @lru_cache(maxsize=2)

@@ -39,7 +39,8 @@ from kgenn.cli.options import (
     timesteps_of,
 )
 from kgenn.conversion.base import Status
-from kgenn.conversion.legality import legalise
+from kgenn.conversion.legality import accepted
+from kgenn.conversion.memory import Memory
 from kgenn.conversion.recipe import Recipe
 from kgenn.convert_model import Converted, convert_model
 from kgenn.data import Data
@@ -169,14 +170,14 @@ def convert(request: Request, status: Status) -> tuple[Converted, Data]:
     Raises:
         KgennError: with every reason why the model does not convert before anything else.
     """
-    graph, recipe = as_graph(request.model), request.recipe
-    legalise(graph, recipe).accepted()
+    graph, recipe, recall = as_graph(request.model), request.recipe, Memory().recall
+    accepted(graph, recipe, recall)
     more = APART if request.check else 0
     data = read_samples(request.calibration, request.split, request.samples + more)
     data = scaled(data, graph.input_shape, request.scale, None, request.calibration)
     most, check = request.samples, request.check
     made = convert_model(
-        graph, recipe, data, request.timesteps, simulate, status=status, most_samples=most, check=check
+        graph, recipe, data, request.timesteps, simulate, recall, status=status, most_samples=most, check=check
     )
     return made, data
 

@@ -14,7 +14,7 @@ from kgenn.ir.resampling import MOST_AMOUNT, Resampling
 
 
 class Unstructured(Exception):
-    """A chain that has no structure kgenn knows; it is probed instead."""
+    """A chain that has no structure kgenn knows; it is searched instead."""
 
 
 @dataclass(frozen=True, eq=False)

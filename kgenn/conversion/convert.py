@@ -11,7 +11,7 @@ import numpy as np
 from kgenn.conversion.assembly import assembler_of
 from kgenn.conversion.base import Calibration, Recall, Settings, Simulate, Status, anew, silent
 from kgenn.conversion.input_ranges import input_ranges, with_input_ranges
-from kgenn.conversion.legality import legalise, spikes_before_data
+from kgenn.conversion.legality import accepted, spikes_before_data
 from kgenn.conversion.max_pool import most_sources
 from kgenn.conversion.moments import moments
 from kgenn.conversion.outputs import host_activations
@@ -65,18 +65,18 @@ def convert_graph(
         KgennError: KG2xx to KG4xx.
     """
     converter, encoder, readout = recipe.converter, recipe.encoder, recipe.readout
-    # keys have what the graph that they are of depends on
-    key = (converter.name, encoder, recipe.allow, recipe.lowering, readout)
-    exact: Graph = recall((*key, "exact"), lambda: legalise(graph, recipe, recall).accepted())
+    exact = accepted(graph, recipe, recall)
     if num_timesteps < 1:
         raise fail("KG401", "timesteps", f"is {num_timesteps}; at least 1 is needed")
     converter.check(num_timesteps)
     calibration = _checked(calibration, exact)
     pooled_input = spikes_before_data(recipe).pooled_input
+    # what the graph depends on that values are of
+    key = (recipe.lowering, readout, pooled_input)
     lowered: Graph = recall(
         (*key, "rewritten"), lambda: rewritten(exact, recipe.lowering, pooled_input, calibration)
     )
-    ranges: Array = recall((*key, "ranges"), lambda: input_ranges(lowered, calibration, encoder))
+    ranges: Array = recall((*key, encoder.code, "ranges"), lambda: input_ranges(lowered, calibration, encoder))
     lowered = with_input_ranges(lowered, ranges)
     assembler = assembler_of(lowered, converter, encoder, calibration, num_timesteps, recipe.seed)
     fan_in = most_sources(assembler.spike_range)

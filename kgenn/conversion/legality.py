@@ -7,7 +7,7 @@ that a check approves what a conversion takes, and nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -109,6 +109,17 @@ def legalise(graph: Graph, recipe: Recipe, recall: Recall = anew) -> Legality:
     named = {problem.where for problem in found}
     refused = refusals(written, recipe.converter, spikes, recall)
     return Legality(exact, written, (*found, *(problem for problem in refused if problem.where not in named)))
+
+
+def accepted(graph: Graph, recipe: Recipe, recall: Recall) -> Graph:
+    """Return the lowered graph of a model that converts; raise every problem of any other. See `legalise`.
+
+    Args:
+        recall: keeps it, so that a conversion does not judge again what its caller has judged.
+    """
+    key = ("accepted", replace(recipe, seed=0))
+    lowered: Graph = recall(key, lambda: legalise(graph, recipe, recall).accepted())
+    return lowered
 
 
 def spikes_before_data(recipe: Recipe) -> Spikes:

@@ -73,6 +73,16 @@ class Rescaling(Affine):
         return np.asarray(self.scale, np.float64), np.asarray(self.offset, np.float64)
 
 
+def times(factor: float | Array) -> Rescaling:
+    """Return the layer that multiplies by a factor, or by one for each channel."""
+    return Rescaling(np.atleast_1d(factor), np.zeros(1, np.float32))
+
+
+def plus(shift: float | Array) -> Rescaling:
+    """Return the layer that adds a value, or one for each channel."""
+    return Rescaling(np.ones(1, np.float32), np.atleast_1d(shift))
+
+
 @dataclass(frozen=True, eq=False)
 class Normalization(Affine):
     """(x − mean) / max(√variance, 1e-7), or its inverse; the statistics broadcast to the input's shape."""

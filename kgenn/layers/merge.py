@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from kgenn.ir.graph import Array, Layer, Shape
-from kgenn.layers.affine import Rescaling
+from kgenn.layers.affine import times
 from kgenn.layers.shape import Broadcast, Slot
 
 
@@ -29,6 +29,19 @@ class Merge(Layer):
             raise ValueError(f"inputs of shapes {inputs} do not broadcast to one") from None
 
 
+class Folded(Merge):
+    """A layer that joins its inputs one after the other, by a function of two values.
+
+    Attributes:
+        join: the function.
+    """
+
+    join: ClassVar[np.ufunc]
+
+    def forward(self, *inputs: Array) -> Array:
+        return reduce(self.join, aligned(inputs))
+
+
 def aligned(inputs: tuple[Array, ...]) -> tuple[Array, ...]:
     """Return batches with as many axes each, so that NumPy broadcasts sample by sample."""
     rank = max(x.ndim for x in inputs)
@@ -36,17 +49,15 @@ def aligned(inputs: tuple[Array, ...]) -> tuple[Array, ...]:
 
 
 @dataclass(frozen=True, eq=False)
-class Add(Merge):
+class Add(Folded):
     """Add the inputs."""
 
     linear: ClassVar[bool] = True
     keeps_sign: ClassVar[bool] = True
+    join: ClassVar[np.ufunc] = np.add
 
     def shares(self, *inputs: Shape) -> tuple[tuple[Layer, ...], ...]:
         return _broadcast(self.output_shape(*inputs), inputs)
-
-    def forward(self, *inputs: Array) -> Array:
-        return reduce(np.add, aligned(inputs))
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +73,7 @@ class Subtract(Merge):
 
     def shares(self, *inputs: Shape) -> tuple[tuple[Layer, ...], ...]:
         first, second = _broadcast(self.output_shape(*inputs), inputs)
-        return first, (*second, _times(-1.0))
+        return first, (*second, times(-1.0))
 
     def forward(self, *inputs: Array) -> Array:
         first, second = aligned(inputs)
@@ -79,7 +90,7 @@ class Average(Merge):
 
     def shares(self, *inputs: Shape) -> tuple[tuple[Layer, ...], ...]:
         chains = _broadcast(self.output_shape(*inputs), inputs)
-        return tuple((*chain, _times(1 / len(inputs))) for chain in chains)
+        return tuple((*chain, times(1 / len(inputs))) for chain in chains)
 
     def forward(self, *inputs: Array) -> Array:
         mean: Array = reduce(np.add, aligned(inputs)) / inputs[0].dtype.type(len(inputs))
@@ -87,16 +98,14 @@ class Average(Merge):
 
 
 @dataclass(frozen=True, eq=False)
-class Multiply(Merge):
+class Multiply(Folded):
     """Multiply the inputs by each other."""
 
     keeps_sign: ClassVar[bool] = True
+    join: ClassVar[np.ufunc] = np.multiply
 
     def features(self) -> Iterator[tuple[str, str]]:
         yield "product", "multiplies activations by each other"
-
-    def forward(self, *inputs: Array) -> Array:
-        return reduce(np.multiply, aligned(inputs))
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +133,7 @@ class ScaledAdd(Merge):
 
     def shares(self, *inputs: Shape) -> tuple[tuple[Layer, ...], ...]:
         first, second = _broadcast(self.output_shape(*inputs), inputs)
-        return first, (*second, _times(self.scale))
+        return first, (*second, times(self.scale))
 
     def forward(self, *inputs: Array) -> Array:
         first, second = aligned(inputs)
@@ -133,29 +142,25 @@ class ScaledAdd(Merge):
 
 
 @dataclass(frozen=True, eq=False)
-class Maximum(Merge):
+class Maximum(Folded):
     """Take the largest of the inputs, value by value."""
 
     keeps_sign: ClassVar[bool] = True
+    join: ClassVar[np.ufunc] = np.maximum
 
     def features(self) -> Iterator[tuple[str, str]]:
         yield "max-pool", "takes the maximum of activations"
 
-    def forward(self, *inputs: Array) -> Array:
-        return reduce(np.maximum, aligned(inputs))
-
 
 @dataclass(frozen=True, eq=False)
-class Minimum(Merge):
+class Minimum(Folded):
     """Take the smallest of the inputs, value by value."""
 
     keeps_sign: ClassVar[bool] = True
+    join: ClassVar[np.ufunc] = np.minimum
 
     def features(self) -> Iterator[tuple[str, str]]:
         yield "max-pool", "takes the minimum of activations"
-
-    def forward(self, *inputs: Array) -> Array:
-        return reduce(np.minimum, aligned(inputs))
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,10 +235,6 @@ class Concatenate(Layer):
 def _broadcast(shape: Shape, inputs: tuple[Shape, ...]) -> tuple[tuple[Layer, ...], ...]:
     """Return for each input the layer that repeats it to a shape, if one is needed."""
     return tuple(() if given == shape else (Broadcast(shape),) for given in inputs)
-
-
-def _times(factor: float) -> Rescaling:
-    return Rescaling(np.asarray(factor), np.asarray(0.0))
 
 
 def _unit(x: Array) -> Array:

@@ -30,7 +30,8 @@ class Moving(Layer):
     def reach(self, shape: Shape, positions: Array) -> Reach:
         sources = self.sources(shape)
         order = np.argsort(sources, kind="stable")
-        starts, stops = (np.searchsorted(sources[order], positions, side) for side in ("left", "right"))
+        ordered = sources[order]
+        starts, stops = (np.searchsorted(ordered, positions, side) for side in ("left", "right"))
         rows, steps = runs(stops - starts)
         targets = order[starts[rows] + steps]
         return Reach(rows, targets, np.ones(len(rows)))

@@ -10,19 +10,19 @@ values.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from kgenn.ir.graph import Graph, Layer, Node, Shape
+from kgenn.ir.graph import Graph, Node, Shape
 from kgenn.layers.activation import Softmax
-from kgenn.layers.affine import Rescaling
+from kgenn.layers.affine import times
 from kgenn.layers.attention import Attention, Projection
 from kgenn.layers.dense import Dense
 from kgenn.layers.merge import Dot, Multiply
 from kgenn.layers.normalise import Standardise
 from kgenn.layers.relay import Relay
 from kgenn.layers.shape import Permute, Reshape
+from kgenn.passes.chains import Chain
 from kgenn.passes.options import LoweringOptions
 
 
@@ -33,30 +33,16 @@ def expand_attention(graph: Graph, options: LoweringOptions) -> Graph:
         shapes = tuple(graph.shapes[name] for name in node.inputs)
         match node.layer:
             case Attention():
-                return _Chains(node).attention(node.layer, shapes)
+                return _Products(node).attention(node.layer, shapes)
             case Dot():
-                return _Chains(node).dot(node.layer, shapes, graph.shapes[node.name])
+                return _Products(node).dot(node.layer, shapes, graph.shapes[node.name])
         return None
 
     return graph.edit(change)
 
 
-@dataclass(eq=False)
-class _Chains:
-    """Nodes in the making, in place of one."""
-
-    node: Node
-    made: list[Node] = field(default_factory=list)
-
-    def add(self, word: str, layer: Layer, *reads: str) -> str:
-        """Add a node, which reads the last one if it is not told what; return its name."""
-        name = f"{self.node.name}/{word}"
-        self.made.append(Node(name, layer, reads or (self.made[-1].name,), self.node.origin))
-        return name
-
-    def done(self, layer: Layer) -> list[Node]:
-        """Return the nodes, the last of them a layer with the name of the old one."""
-        return [*self.made, replace(self.node, layer=layer, inputs=(self.made[-1].name,))]
+class _Products(Chain):
+    """The nodes of an attention, or of a product of matrices."""
 
     def products(self, word: str, x: str, z: str, rows: Shape, columns: Shape) -> None:
         """Add Σ_d x_id · z_jd of values of shapes (h, i, d) and (h, j, d); the result has shape (h, i, j)."""
@@ -76,8 +62,7 @@ class _Chains:
                 ("query", "value", "key"), (layer.query, layer.value, layer.key), names, given, strict=True
             )
         )
-        scaled = Rescaling(np.full(1, layer.scale, np.float32), np.zeros(1, np.float32))
-        scores = self.add("query/scaled", scaled, query[0])
+        scores = self.add("query/scaled", times(np.full(1, layer.scale, np.float32)), query[0])
         self.products("scores", scores, key[0], query[1], key[1])
         weights = self.add("weights", Softmax())
         heads, count, size = value[1]

@@ -17,7 +17,7 @@ import numpy as np
 
 from kgenn.ir.graph import Array, Graph, Input, Node
 from kgenn.layers.activation import ReLU
-from kgenn.layers.affine import Rescaling
+from kgenn.layers.affine import plus
 from kgenn.layers.pooling import MaxPool
 from kgenn.layers.populations import is_population
 from kgenn.layers.relay import Relay
@@ -79,4 +79,4 @@ def shift_signed(graph: Graph, values: Mapping[str, Values], pooled_input: Poole
 
 
 def _shifted(node: Node, name: str, shift: Array, reads: str) -> Node:
-    return Node(name, Rescaling(np.ones(1, np.float32), shift), (reads,), node.origin)
+    return Node(name, plus(shift), (reads,), node.origin)

@@ -14,7 +14,7 @@ import numpy as np
 
 from kgenn.ir.graph import Graph, Layer, Node
 from kgenn.layers.activation import Elementwise, Gated, Identity, PReLU, ReLU
-from kgenn.layers.affine import Affine, Rescaling
+from kgenn.layers.affine import Affine
 from kgenn.layers.merge import Add, Maximum, Minimum, Multiply, Subtract
 from kgenn.layers.relay import Relay
 from kgenn.passes.options import LoweringOptions
@@ -61,18 +61,10 @@ def extrema_as_relus(graph: Graph, options: LoweringOptions) -> Graph:
         gap = Node(f"{node.name}/gap", Subtract(), ends, node.origin)
         over = Node(f"{node.name}/over", ReLU(), (gap.name,), node.origin)
         passed = relay[0].name if relay else kept
-        return *relay, gap, over, *_joined(node, passed, over, rising)
+        joined = replace(node, layer=Add() if rising else Subtract(), inputs=(passed, over.name))
+        return *relay, gap, over, joined
 
     return graph.edit(change)
-
-
-def _joined(node: Node, passed: str, over: Node, rising: bool) -> list[Node]:
-    """Return the sum or the difference of what is passed by and what is over."""
-    if rising:
-        return [replace(node, layer=Add(), inputs=(passed, over.name))]
-    minus = Rescaling(np.full(1, -1, np.float32), np.zeros(1, np.float32))
-    less = Node(f"{node.name}/less", minus, (over.name,), node.origin)
-    return [less, replace(node, layer=Add(), inputs=(passed, less.name))]
 
 
 def fuse_gates(graph: Graph, options: LoweringOptions) -> Graph:

@@ -24,7 +24,7 @@ from kgenn.passes.values import Values
 # Points at which a function is looked at.
 GRID = 1024
 # What lies beyond the range of the calibration set is covered so far, as a share of the range.
-MARGIN = 0.1
+MARGIN = 0.25
 # The range of a channel is at least this share of the widest channel's: one that is still has no range of its own.
 NARROWEST = 1 / 256
 # The share of the knots' density that is even over the range, so that no part of it is without a knot.

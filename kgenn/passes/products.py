@@ -24,7 +24,7 @@ import numpy as np
 
 from kgenn.ir.graph import Array, Graph, Layer, Node, Shape
 from kgenn.layers.activation import Activation
-from kgenn.layers.affine import Rescaling
+from kgenn.layers.affine import times
 from kgenn.layers.merge import Add, Multiply
 from kgenn.layers.shape import Broadcast
 from kgenn.passes.values import Values
@@ -89,13 +89,13 @@ class _Product:
 
     def nodes(self) -> list[Node]:
         """Return the nodes; the last one has the name of the product."""
-        x, y = self._node("x", _times(self.balance), 0), self._node("y", _times(1 / self.balance), 1)
+        x, y = self._node("x", times(self.balance), 0), self._node("y", times(1 / self.balance), 1)
         wide = [self._repeated(factor, own) for factor, own in zip((x, y), self.shapes, strict=True)]
         made = [x, y, *(each for each in wide if each not in (x, y))]
         if sum(map(prod, self.shapes)) < prod(self.shape):
             terms = [(wide, 0.5), ([x], -0.5), ([y], -0.5)]
         else:
-            minus = self._node("minus", _times(-1.0), wide[1])
+            minus = self._node("minus", times(-1.0), wide[1])
             made.append(minus)
             terms = [(wide, 0.25), ([wide[0], minus], -0.25)]
         ends = []
@@ -114,7 +114,7 @@ class _Product:
         """Return the nodes of a share of the square of a sum."""
         made = [] if len(parts) == 1 else [self._node(f"{word}/sum", Add(), *parts)]
         square = self._node(word, SQUARE, (made or parts)[-1])
-        return [*made, square, self._node(f"{word}/share", _times(share), square)]
+        return [*made, square, self._node(f"{word}/share", times(share), square)]
 
     def _node(self, word: str, layer: Layer, *reads: Node | int) -> Node:
         """Return a node of the product that reads others, or a factor of that number."""
@@ -124,7 +124,3 @@ class _Product:
 
 def _word(node: Node) -> str:
     return node.name.rpartition("/")[2]
-
-
-def _times(factor: float | Array) -> Rescaling:
-    return Rescaling(np.atleast_1d(np.asarray(factor, np.float32)), np.zeros(1, np.float32))

@@ -10,19 +10,21 @@ Exponentials and the logarithm become pieces, the maximum is a max pooling.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import prod
 
 import numpy as np
 
-from kgenn.ir.graph import Graph, Layer, Node, Shape
+from kgenn.ir.graph import Graph, Node, Shape
 from kgenn.layers.activation import Activation, Softmax
 from kgenn.layers.dense import Dense
 from kgenn.layers.merge import Subtract
 from kgenn.layers.pooling import MaxPool
 from kgenn.layers.relay import Relay
 from kgenn.layers.shape import Permute, Reshape
+from kgenn.passes.chains import Chain
 from kgenn.passes.options import LoweringOptions
+
+SHARE = Activation("exponential_share")
 
 
 def expand_softmaxes(graph: Graph, options: LoweringOptions) -> Graph:
@@ -37,30 +39,26 @@ def expand_softmaxes(graph: Graph, options: LoweringOptions) -> Graph:
 
 
 def _expanded(node: Node, layer: Softmax, shape: Shape) -> list[Node]:
-    made: list[Node] = []
-
-    def add(word: str, new: Layer, *reads: str) -> str:
-        made.append(Node(f"{node.name}/{word}", new, reads or (made[-1].name,), node.origin))
-        return made[-1].name
-
-    (x,) = node.inputs
+    chain, (x,) = Chain(node), node.inputs
     rank, axis = len(shape), layer.axis + len(shape)
     order = (*(a for a in range(rank) if a != axis), axis)
-    if axis != rank - 1:
-        x = add("last", Permute(order), x)
+    last = axis == rank - 1
+    if not last:
+        x = chain.add("last", Permute(order), x)
     rows, size = tuple(shape[a] for a in order[:-1]), shape[axis]
-    x = add("relay", Relay(), x)
-    add("rows", Reshape((prod(rows), size, 1)), x)
-    add("largest", MaxPool((1, size), (1, size), "valid"))
-    largest = add("column", Reshape((*rows, 1)))
-    lowered = add("lowered", Subtract(), x, largest)
-    add("powers", Activation("exponential_share"), lowered)
-    add("sum", Dense(np.ones((size, 1), np.float32), None))
-    logarithm = add("logarithm", Activation("log"))
-    add("relative", Subtract(), lowered, logarithm)
+    x = chain.add("relay", Relay(), x)
+    chain.add("rows", Reshape((prod(rows), size, 1)), x)
+    chain.add("largest", MaxPool((1, size), (1, size), "valid"))
+    largest = chain.add("column", Reshape((*rows, 1)))
+    lowered = chain.add("lowered", Subtract(), x, largest)
+    chain.add("powers", SHARE, lowered)
+    chain.add("sum", Dense(np.ones((size, 1), np.float32), None))
+    ends = (lowered, chain.add("logarithm", Activation("log")))
+    if last and layer.is_log:
+        return chain.done(Subtract(), *ends)
+    chain.add("relative", Subtract(), *ends)
+    if last:
+        return chain.done(SHARE)
     if not layer.is_log:
-        add("share", Activation("exponential_share"))
-    if axis != rank - 1:
-        back = tuple(int(a) for a in np.argsort(order))
-        return [*made, replace(node, layer=Permute(back), inputs=(made[-1].name,))]
-    return [*made[:-1], replace(made[-1], name=node.name)]
+        chain.add("share", SHARE)
+    return chain.done(Permute(tuple(int(a) for a in np.argsort(order))))

@@ -9,18 +9,18 @@ Squares and the reciprocal root become pieces, the product squares; see `kgenn.p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from kgenn.ir.graph import Graph, Layer, Node, Shape
+from kgenn.ir.graph import Graph, Node, Shape
 from kgenn.layers.activation import Activation
-from kgenn.layers.affine import Rescaling
+from kgenn.layers.affine import plus
 from kgenn.layers.dense import Dense
 from kgenn.layers.merge import Multiply, Subtract
 from kgenn.layers.normalise import Mean, Standardise
 from kgenn.layers.relay import Relay
 from kgenn.layers.shape import Reshape
+from kgenn.passes.chains import Chain
 from kgenn.passes.options import LoweringOptions
 from kgenn.passes.products import SQUARE
 
@@ -37,31 +37,25 @@ def expand_normalisations(graph: Graph, options: LoweringOptions) -> Graph:
 
 
 def _expanded(node: Node, layer: Standardise, shape: Shape) -> list[Node]:
-    made: list[Node] = []
-
-    def add(word: str, new: Layer, *reads: str) -> str:
-        made.append(Node(f"{node.name}/{word}", new, reads or (made[-1].name,), node.origin))
-        return made[-1].name
-
-    (x,) = node.inputs
+    chain, (x,) = Chain(node), node.inputs
     viewed = layer.view != shape
     if viewed:
-        x = add("view", Reshape(layer.view), x)
+        x = chain.add("view", Reshape(layer.view), x)
     over_channels = layer.axes == (len(layer.view) - 1,)
     size = layer.view[-1]
     if layer.centred and over_channels:
         # one matrix for x − mean x, so that the paths through it keep their structure
-        x = add("centre", Dense((np.eye(size) - 1 / size).astype(np.float32), None), x)
+        x = chain.add("centre", Dense((np.eye(size) - 1 / size).astype(np.float32), None), x)
     elif layer.centred:
-        mean = add("mean", Mean(layer.axes), x)
-        x = add("centre", Subtract(), x, mean)
-    c = add("relay", Relay(), x)
-    add("square", SQUARE, c)
+        mean = chain.add("mean", Mean(layer.axes), x)
+        x = chain.add("centre", Subtract(), x, mean)
+    c = chain.add("relay", Relay(), x)
+    chain.add("square", SQUARE, c)
     share = np.full((size, 1), 1 if layer.total else 1 / size, np.float32)
-    add("size", Dense(share, None) if over_channels else Mean(layer.axes, layer.total))
-    add("guard", Rescaling(np.ones(1, np.float32), np.full(1, layer.epsilon, np.float32)))
-    r = add("root", Activation("rsqrt"))
-    product = add("product", Multiply(), c, r)
-    if viewed:
-        return [*made, replace(node, layer=Reshape(shape), inputs=(product,))]
-    return [*made[:-1], replace(made[-1], name=node.name)]
+    chain.add("size", Dense(share, None) if over_channels else Mean(layer.axes, layer.total))
+    chain.add("guard", plus(np.full(1, layer.epsilon, np.float32)))
+    r = chain.add("root", Activation("rsqrt"))
+    if not viewed:
+        return chain.done(Multiply(), c, r)
+    chain.add("product", Multiply(), c, r)
+    return chain.done(Reshape(shape))

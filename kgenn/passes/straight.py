@@ -18,7 +18,7 @@ import numpy as np
 from kgenn.ir.graph import Array, Graph, Layer, Node, Purpose
 from kgenn.ir.output_activation import bends_of
 from kgenn.layers.activation import Activation, PReLU, ReLU
-from kgenn.layers.affine import Rescaling
+from kgenn.layers.affine import plus, times
 from kgenn.layers.merge import Add
 from kgenn.layers.pointwise import Pointwise
 from kgenn.passes.options import LoweringOptions
@@ -97,8 +97,7 @@ def _each(values: Array, channels: int) -> Array:
 
 
 def _shifted(node: Node, shift: Array, reads: str) -> Node:
-    layer = Rescaling(np.ones(1, np.float32), shift.astype(np.float32))
-    return Node(node.name, layer, (reads,), node.origin)
+    return Node(node.name, plus(shift.astype(np.float32)), (reads,), node.origin)
 
 
 def _population(node: Node, word: Purpose, gains: Array, starts: Array, heights: Array, relu: ReLU) -> list[Node]:
@@ -111,7 +110,7 @@ def _population(node: Node, word: Purpose, gains: Array, starts: Array, heights:
 
     add(f"{word}/gains", Pointwise(gains.astype(np.float32)))
     if starts.any() or word == "pieces":
-        add(f"{word}/starts", Rescaling(np.ones(1, np.float32), starts.astype(np.float32)))
+        add(f"{word}/starts", plus(starts.astype(np.float32)))
     add(word, relu, word)
     add(f"{word}/heights", Pointwise(heights.astype(np.float32)))
     return made
@@ -200,7 +199,7 @@ def _with_slopes(node: Node, layer: PReLU, channels: int) -> Sequence[Node]:
     slopes = np.stack([-alpha, np.ones_like(alpha)], axis=-1).reshape(*alpha.shape[:-1], -1)
     both = Node(f"{node.name}/ends/gains", signs, node.inputs, node.origin)
     relu = Node(f"{node.name}/ends", ReLU(), (both.name,), node.origin, "ends")
-    scaled = Rescaling(slopes.astype(np.float32), np.zeros(1, np.float32))
+    scaled = times(slopes.astype(np.float32))
     heights = Node(f"{node.name}/ends/slopes", scaled, (relu.name,), node.origin)
     return (
         both,

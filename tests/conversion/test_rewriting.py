@@ -127,7 +127,7 @@ def test_every_method_converts_it_within_what_its_code_can_say(
 def test_more_pieces_are_closer(name: str) -> None:
     graph = built(name)
     coarse, fine = (error(graph, FewSpike(), 12, pieces) for pieces in (3, 32))
-    assert fine < 0.3 * coarse
+    assert fine < 0.1 * coarse
     assert fine < (0.05 if name == "exponential" else 0.01)
 
 

@@ -30,7 +30,9 @@ def test_the_error_falls_with_the_square_of_their_number(name: str) -> None:
 
     few, many = error(8), error(32)
     assert many < few / 8
-    assert few < 0.05 * np.std(elementwise(name, NORMAL))
+    # a square bends everywhere, a hard SiLU bends at once
+    bound = 0.05 if name in ("square", "hard_silu") else 0.03
+    assert few < bound * np.std(elementwise(name, NORMAL))
 
 
 @pytest.mark.parametrize("name", SMOOTH)

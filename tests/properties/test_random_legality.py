@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import ClassVar
 
 import keras
 import numpy as np
 import pytest
-from hypothesis import event, given
+from hypothesis import assume, event, given
 from hypothesis import strategies as st
 from keras import layers
 
@@ -15,12 +16,12 @@ import kgenn
 from drawn_graphs import graphs
 from drawn_networks import NUM_CALIBRATION, Setup, setups
 from examples import examples
-from kgenn.conversion import CONVERTERS
+from kgenn.conversion import CONVERTERS, legality
 from kgenn.conversion.constraints import FEATURES
 from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.recipe import Recipe, recipe_of
 from kgenn.diagnostics import Diagnostic, KgennError
-from kgenn.ir.graph import Graph, Layer, Node
+from kgenn.ir.graph import Array, Graph, Layer, Node, Shape
 from kgenn.layers.activation import Activation, ReLU, Softmax
 from kgenn.layers.affine import BatchNorm
 from kgenn.layers.pooling import MaxPool
@@ -100,6 +101,35 @@ def test_a_check_and_a_conversion_of_a_random_graph_agree(
     event(f"{sorted({diagnostic.code for diagnostic in found})}")
     x = samples(graph, NUM_CALIBRATION, *setup.range)
     assert converted(graph, recipe, x, setup.num_timesteps) == found
+
+
+class Summed(Layer):
+    """The running sums of all values: linear, of no structure, so that its synapses are searched for."""
+
+    linear: ClassVar[bool] = True
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return inputs[0]
+
+    def forward(self, *inputs: Array) -> Array:
+        (x,) = inputs
+        return np.cumsum(x.reshape(len(x), -1), axis=1, dtype=x.dtype).reshape(x.shape)
+
+
+@examples(12)
+@given(graph=graphs(3), setup=setups(), place=st.integers(0, 99))
+def test_what_a_check_refuses_could_not_be_assembled(graph: Graph, setup: Setup, place: int) -> None:
+    graph = inserted(graph, graph.nodes[place % len(graph.nodes)].name, Summed(), 0)
+    recipe = recipe_with(setup, FEATURES)
+    x = samples(graph, NUM_CALIBRATION, *setup.range)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kgenn.conversion.compose.MOST_SYNAPSES", 0)
+        found = checked(graph, recipe)
+        assume({diagnostic.code for diagnostic in found} == {"KG301"})
+        patch.setattr(legality, "refusals", lambda *_: ())
+        reasons = refused(graph, recipe, x, setup.num_timesteps)
+    assert reasons
+    assert {d.code for d in reasons} <= OF_DATA or set(reasons) <= set(found)
 
 
 # ---- real models
