@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -12,14 +11,14 @@ from kgenn.api import BATCH_SIZE, CompiledNetwork
 from kgenn.artifact import Artifact
 from kgenn.backends import TARGETS
 from kgenn.backends.simulate import simulate
-from kgenn.bench.extras import extra
 from kgenn.bench.host import host
 from kgenn.bench.raster import raster_of
 from kgenn.bench.rerun import Task
+from kgenn.bench.settings import SETTINGS
 from kgenn.bench.shared import accuracy_of, memory_of, model_of, samples_of
 from kgenn.convert_model import Converted, convert_model
 from kgenn.data import Data
-from kgenn.diagnostics import Diagnostic, KgennError, KgennWarning, fail
+from kgenn.diagnostics import Diagnostic, KgennError, fail
 from kgenn.ir.graph import Graph
 from kgenn.metrics.result import Result
 
@@ -54,8 +53,7 @@ def run_cell(task: Task, ann_accuracy: float | None = None) -> Outcome:
     result: dict[str, Any] | None = None
     errors: tuple[Diagnostic, ...] = ()
     cost: dict[str, float] = {}
-    with extra("threadpoolctl", "bench").threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore", KgennWarning)  # they are part of the result
+    with SETTINGS.held():
         try:
             result, cost = _run(task, ann_accuracy)
         except KgennError as error:

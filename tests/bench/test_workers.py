@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 from kgenn.backends.base import RunOptions
 from kgenn.backends.simulate import simulate
@@ -18,6 +20,7 @@ from kgenn.bench.config import read_configs
 from kgenn.bench.extras import extra
 from kgenn.bench.files import File, Library, Shelf
 from kgenn.bench.rerun import Task, tasks_of
+from kgenn.bench.settings import Settings
 from kgenn.bench.shared import Memory, unchanged
 from kgenn.bench.store import Line, opened
 from kgenn.bench.sweep import Plan, Sweep
@@ -156,3 +159,19 @@ def test_a_package_that_is_missing_is_named_with_the_extra_that_brings_it() -> N
     with pytest.raises(KgennError, match=r"kg508_no_such_module.*\n.*kgenn\[dask\]") as caught:
         extra("kg508_no_such_module", "dask")
     assert caught.value.exit_code == 3
+
+
+def test_a_cell_that_ends_leaves_the_settings_of_another() -> None:
+    def most() -> int:
+        return max(pool["num_threads"] for pool in threadpoolctl.threadpool_info())
+
+    settings = Settings()
+    with threadpoolctl.threadpool_limits(2), warnings.catch_warnings():
+        filters = list(warnings.filters)
+        with settings.held():
+            with settings.held():
+                assert most() == 1
+            assert most() == 1
+            assert warnings.filters != filters
+        assert most() == 2
+        assert warnings.filters == filters

@@ -222,7 +222,8 @@ def test_a_name_as_long_as_file_systems_take_is_written_and_leaves_nothing(tmp_p
     write_file(tmp_path / name, b"content")
     assert [path.name for path in tmp_path.iterdir()] == [name]
     with scratch.scratch(tmp_path / name) as other:
-        shutil.copytree(other, tmp_path / f"{other.name[: -len(SUFFIX) - 1]}x{SUFFIX}")
+        # mkdtemp never ends a name with a capital
+        shutil.copytree(other, tmp_path / f"{other.name[: -len(SUFFIX) - 1]}X{SUFFIX}")
         write_file(tmp_path / name, b"new")
         assert {path.name for path in tmp_path.iterdir()} == {name, other.name}
     assert (tmp_path / name).read_bytes() == b"new"

@@ -39,7 +39,8 @@ def test_a_hundred_mutated_files_end_well(tmp_path: Path) -> None:
     assert written["faults"] == []
     assert sum(written["tally"].values()) == 105
     assert len(written["tally"]) > 10
-    assert written["memory"]["keras"][0] > 0
+    # the pages of a small file may all have been there: of one kind alone, nothing need be seen
+    assert max(most for most, _ in written["memory"].values()) > 0
     assert all(share < 1 for _, share in written["memory"].values())
 
 
