@@ -13,12 +13,13 @@ from math import prod
 import numpy as np
 
 from kgenn.conversion.base import Converter, Recall, anew
-from kgenn.conversion.compose import MOST_SYNAPSES, compose, too_many_synapses
+from kgenn.conversion.compose import compose
 from kgenn.conversion.constraints import violations
 from kgenn.conversion.max_pool import most_sources
 from kgenn.conversion.paths import excess_of_paths, nonlinear, paths_into, region
 from kgenn.conversion.recipe import Recipe
 from kgenn.conversion.rewriting import rewritten
+from kgenn.conversion.searched import MOST_SYNAPSES, too_many_synapses
 from kgenn.diagnostics import Diagnostic, KgennError
 from kgenn.ir.connectivity import Sparse
 from kgenn.ir.graph import Graph, Input, Node

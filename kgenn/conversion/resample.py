@@ -10,24 +10,41 @@ A (x W) Bᵀ = (A x Bᵀ) W.
 from __future__ import annotations
 
 from dataclasses import replace
-from math import prod
+from fractions import Fraction
+from math import lcm, prod
 
 import numpy as np
 
-from kgenn.conversion.chain import Body, Head, Unstructured, planar
-from kgenn.ir.axis_map import identity
+from kgenn.conversion.chain import Body, Head, Unstructured, pair, planar
+from kgenn.ir.axis_map import AxisMap, axis_map, identity
 from kgenn.ir.connectivity import Convolution
+from kgenn.ir.graph import Array, Shape
 from kgenn.ir.resampling import MOST_AMOUNT, Resampling
+from kgenn.layers.along import Along, Take
+from kgenn.layers.cropping import Crop
 from kgenn.layers.pooling import AveragePool
 from kgenn.layers.resampled import Line, Resampled
-from kgenn.layers.shape import ZeroPad
+from kgenn.layers.shape import Broadcast, ZeroPad
+
+# Layers that map each spatial axis by itself, some of them only where their axis is spatial.
+Lined = Resampled | AveragePool | ZeroPad | Take | Along | Broadcast
+# Fractions of an interpolation have denominators up to this, and are found to so many digits.
+MOST_DIVISOR, EXACT = 4096, 1e-6
 
 
-def resampled(head: Head, layer: Resampled | AveragePool | ZeroPad) -> Head:
+def resampled(head: Head, layer: Lined) -> Head:
     """Follow a layer from a chain that has not met weights, and whose zeros around the image are part of it."""
+    return along_axes(head, lines_of(layer, head.shape), layer.output_shape(head.shape))
+
+
+def along_axes(head: Head, lines: tuple[Line, ...], full: Shape) -> Head:
+    """Follow a map of each spatial axis, from a chain that has not met weights.
+
+    Args:
+        full: the shape that the maps give.
+    """
     head = head.shared()
     channels, by_channel, before = head.channels, head.by_channel, head.stage
-    full, lines = layer.output_shape(head.shape), layer.lines(head.shape[:-1])
     if len(lines) > 2:
         raise Unstructured
     if len(lines) == 1:
@@ -51,20 +68,97 @@ def resampled(head: Head, layer: Resampled | AveragePool | ZeroPad) -> Head:
     )
 
 
-def then_resampled(body: Body, layer: Resampled | AveragePool | ZeroPad) -> Body:
-    """Follow a layer from a chain that has met the weights of single pixels."""
+def lines_of(layer: Lined, shape: Shape) -> tuple[Line, ...]:
+    """Return what a layer does along each spatial axis of a tensor.
+
+    Raises:
+        Unstructured: where it acts on channels, or its factors are no fractions of small numbers from 0 up.
+    """
+    sizes = shape[:-1]
+    if isinstance(layer, Resampled | AveragePool | ZeroPad):
+        return layer.lines(sizes)
+    lines = [Line.whole(identity(size)) for size in sizes]
+    if isinstance(layer, Broadcast):
+        for axis, (before, after) in enumerate(zip(sizes, layer.shape[:-1], strict=True)):
+            if before != after:
+                lines[axis] = Line.whole(AxisMap(np.zeros(after, np.int32), np.ones((after, 1), np.int32)))
+        return tuple(lines)
+    axis = len(shape) + layer.axis
+    if axis >= len(sizes):
+        raise Unstructured
+    lines[axis] = _taken(layer, sizes[axis]) if isinstance(layer, Take) else _interpolated(layer.matrix)
+    return tuple(lines)
+
+
+def _taken(layer: Take, size: int) -> Line:
+    count = layer.indices.size
+    return Line.whole(axis_map((np.arange(count), layer.indices, np.ones(count, np.int64)), count, size))
+
+
+def _interpolated(matrix: Array) -> Line:
+    """Return a map whose factors are fractions, as whole numbers and what they are divided by."""
+    count, size = matrix.shape
+    position, source = np.nonzero(matrix)
+    fractions = [Fraction(float(f)).limit_denominator(MOST_DIVISOR) for f in matrix[position, source]]
+    if any(f < 0 for f in fractions):
+        raise Unstructured
+    divisors = np.ones(count, np.int64)
+    for row, fraction in zip(position, fractions, strict=True):
+        divisors[row] = lcm(int(divisors[row]), fraction.denominator)
+    whole = [int(f * int(d)) for f, d in zip(fractions, divisors[position], strict=True)]
+    factors = np.array(whole, np.int64)
+    if (np.abs(matrix[position, source] - factors / divisors[position]) > EXACT).any():
+        raise Unstructured
+    return Line(axis_map((position, source, factors), count, size), divisors)
+
+
+def then_resampled(body: Body, layer: Lined) -> Body:
+    """Follow a layer from a chain that has met the weights of single pixels, which may skip some."""
     first = body.connectivity
     assert isinstance(first, Convolution)
     channels, ones = first.in_shape[2], np.ones(prod(first.in_shape))
-    image = Head((*body.shape[:-1], channels), channels, ones, np.arange(ones.size), body.pool)
-    head = resampled(image, layer).shared()
+    image = Head((*_unplanar(first.in_shape, body), channels), channels, ones, np.arange(ones.size), body.pool)
+    if first.strides != (1, 1):
+        strides = first.strides[-(len(body.shape) - 1) :]
+        kept = (np.arange(n, dtype=np.int32) * s for n, s in zip(body.shape[:-1], strides, strict=True))
+        lines = tuple(Line.whole(AxisMap(start, np.ones((len(start), 1), np.int32))) for start in kept)
+        image = along_axes(image, lines, (*body.shape[:-1], channels))
+    given = (*layer.output_shape(body.shape)[:-1], channels)
+    head = along_axes(image, lines_of(layer, body.shape), given).shared()
     source = planar(head.shape)
-    moved = replace(first, in_shape=source, out_shape=(*source[:2], first.out_shape[2]))
+    moved = replace(first, in_shape=source, out_shape=(*source[:2], first.out_shape[2]), strides=(1, 1))
     scaled = moved.scaled(head.scale, np.ones(moved.num_targets))
     return Body(scaled, head.pool, layer.output_shape(body.shape))
 
 
+def _unplanar(image: Shape, body: Body) -> Shape:
+    """Return the spatial sizes of a source image, as many as the chain's tensor has."""
+    return image[3 - len(body.shape) : 2]
+
+
 def is_single_pixels(conv: Convolution) -> bool:
-    """Tell whether a convolution maps each pixel to the one in its place."""
-    same = conv.in_shape[:2] == conv.out_shape[:2]
-    return same and conv.weights.shape[:2] == (1, 1) and conv.strides == (1, 1) and not np.any(conv.pads)
+    """Tell whether each pixel that a convolution gives depends on one pixel."""
+    return conv.weights.shape[:2] == (1, 1) and not np.any(conv.pads)
+
+
+def cropped(body: Body, layer: Crop) -> Body:
+    """Cut pixels off what a convolution gives: it starts later, and never reads some zeros or pixels."""
+    old = body.connectivity
+    assert isinstance(old, Convolution)
+    after = layer.output_shape(body.shape)
+    target, starts = planar(after), pair(tuple(before for before, _ in layer.crops))
+    starts = starts if len(layer.crops) == 2 else (0, starts[1])
+    first = [old.pads[a][0] - starts[a] * old.strides[a] for a in (0, 1)]
+    pool, source = body.pool, old.in_shape
+    if min(first) < 0:
+        cut = [max(0, -low) for low in first]
+        source = (*(n - c for n, c in zip(source[:2], cut, strict=True)), source[2])
+        ones = np.ones(prod(old.in_shape))
+        head = Head(old.in_shape, old.in_shape[2], ones, np.arange(ones.size), pool)
+        pool = resampled(head, Crop(tuple((c, 0) for c in cut))).pool
+    pads = []
+    for a in (0, 1):
+        before, span = max(0, first[a]), (old.weights.shape[a] - 1) * old.dilation[a] + 1
+        pads.append((before, max(0, (target[a] - 1) * old.strides[a] + span - source[a] - before)))
+    moved = replace(old, in_shape=source, out_shape=target, pads=tuple(pads))
+    return Body(moved, pool, after)

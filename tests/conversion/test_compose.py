@@ -177,7 +177,7 @@ KINDS: dict[str, list[type | tuple[type, type]]] = {
     ],
     # no structure that kgenn knows
     "conv_conv": [SPARSE, DENSE],
-    "concat_grouped_conv": [CONV, CONV, SPARSE, SPARSE, DENSE],
+    "concat_grouped_conv": [CONV, CONV, CONV, CONV, DENSE],
     "batch_norm_after_flatten": [SPARSE, DENSE],
 }
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kgenn.backends.reference import ReferenceSimulator
-from kgenn.conversion.compose import structured
+from kgenn.conversion.compose import compose, structured
 from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.paths import Path
 from kgenn.conversion.recipe import recipe_of
@@ -16,11 +16,13 @@ from kgenn.ir.connectivity import Dense, OneToOne, SpikeSums, SumPool
 from kgenn.ir.graph import Array, Layer, Shape
 from kgenn.ir.resampling import MOST_AMOUNT, Resampling
 from kgenn.layers.affine import Rescaling
+from kgenn.layers.along import Along, Take
 from kgenn.layers.conv import Conv
 from kgenn.layers.cropping import Crop
 from kgenn.layers.dense import Dense as DenseLayer
+from kgenn.layers.pointwise import Pointwise
 from kgenn.layers.pooling import AveragePool
-from kgenn.layers.shape import Reshape, ZeroPad
+from kgenn.layers.shape import Broadcast, Reshape, Slot, ZeroPad
 from kgenn.layers.transposed import ZeroStuff
 from kgenn.layers.upsampling import UpSample
 from networks import ALLOW, build, samples
@@ -155,3 +157,88 @@ def test_scores_follow_the_model(name: str, method: str) -> None:
     found = ReferenceSimulator(network).run(network.drive(x), 0).scores[:, -1]
     wanted = np.asarray(graph.predict(x)).reshape(len(x), -1)
     assert np.corrcoef(found.ravel(), wanted.ravel())[0, 1] > 0.99
+
+
+@st.composite
+def linear_chains(draw: st.DrawFn) -> Path:
+    """Draw an image and up to four linear layers of any kind, weights among them."""
+    image = (draw(st.integers(1, 6)), draw(st.integers(1, 6)), draw(st.integers(1, 4)))
+    shape, layers = image, []
+    for _ in range(draw(st.integers(2, 4))):
+        layer = draw(st.one_of(*(st.just(kind) for kind in KINDS_OF_LAYERS)))(draw, image)
+        try:
+            after = layer.output_shape(image)
+        except ValueError:  # it does not fit, or nothing would be left
+            continue
+        if np.prod(after) <= 1000:
+            layers.append(layer)
+            image = after
+    return Path("source", shape, tuple(layers))
+
+
+def drawn_conv(draw: st.DrawFn, image: Shape) -> Layer:
+    channels = image[-1]
+    groups = draw(st.sampled_from([g for g in range(1, channels + 1) if channels % g == 0]))
+    size, twos = draw(st.tuples(*[st.integers(1, 3)] * 2)), st.tuples(st.integers(1, 2), st.integers(1, 2))
+    weights = kernel(*size, channels // groups, groups * draw(st.integers(1, 2)))
+    strides = draw(twos)
+    dilation = draw(twos) if strides == (1, 1) else (1, 1)
+    return Conv(weights, None, strides, draw(st.sampled_from(("same", "valid"))), dilation, groups)
+
+
+def drawn_pointwise(draw: st.DrawFn, image: Shape) -> Layer:
+    groups = draw(st.sampled_from([g for g in range(1, image[-1] + 1) if image[-1] % g == 0]))
+    return Pointwise(kernel(groups, image[-1] // groups, draw(st.integers(1, 3))))
+
+
+def drawn_slot(draw: st.DrawFn, image: Shape) -> Layer:
+    axis = draw(st.sampled_from((-1, -1, -2, -3)))
+    offset = draw(st.integers(0, 2))
+    return Slot(offset, offset + image[axis] + draw(st.integers(0, 2)), axis)
+
+
+def drawn_take(draw: st.DrawFn, image: Shape) -> Layer:
+    axis = draw(st.sampled_from((-2, -3)))
+    return Take(np.array(draw(st.lists(st.integers(0, image[axis] - 1), min_size=1, max_size=6))), axis)
+
+
+def drawn_along(draw: st.DrawFn, image: Shape) -> Layer:
+    axis = draw(st.sampled_from((-2, -3)))
+    matrix = np.array(
+        draw(
+            st.lists(
+                st.lists(st.sampled_from((0.0, 0.25, 1 / 3, 1.0)), min_size=6, max_size=6), min_size=1, max_size=5
+            )
+        )
+    )
+    return Along(matrix[:, : image[axis]].astype(np.float32), axis)
+
+
+def drawn_broadcast(draw: st.DrawFn, image: Shape) -> Layer:
+    return Broadcast(tuple(n if n > 1 else draw(st.integers(1, 4)) for n in image))
+
+
+KINDS_OF_LAYERS = (
+    drawn_conv,
+    drawn_pointwise,
+    drawn_slot,
+    drawn_take,
+    drawn_along,
+    drawn_broadcast,
+    lambda draw, image: Rescaling(draw(st.sampled_from((0.5, -2.0))), 0.0),
+    lambda draw, image: Crop(((draw(st.integers(0, 1)), 1), (1, draw(st.integers(0, 1))))),
+    lambda draw, image: ZeroPad(((1, draw(st.integers(0, 1))), (0, 1))),
+    lambda draw, image: UpSample((2, draw(st.integers(1, 2))), "nearest"),
+    lambda draw, image: AveragePool(
+        (2, 2), (draw(st.integers(1, 2)), 2), draw(st.sampled_from(("same", "valid")))
+    ),
+)
+
+
+@settings(max_examples=300)
+@given(linear_chains())
+def test_a_chain_of_any_structure_computes_what_its_layers_do(path: Path) -> None:
+    pool, connectivity = compose(path, "here")
+    x = np.random.default_rng(1).normal(size=(3, *path.shape))
+    arriving = x.reshape(3, -1) if pool is None else pool.apply(x.reshape(3, -1))
+    np.testing.assert_allclose(connectivity.apply(arriving), computed(path, x), rtol=1e-6, atol=1e-6)

@@ -362,7 +362,7 @@ def test_a_matrix_too_large_to_search_is_a_diagnostic(tmp_path: Path, monkeypatc
     graph = load(hdf5(tmp_path))  # its turned and padded image is pooled, which only a matrix represents
     samples = np.random.default_rng(0).random((4, 4, 4, 2))
     convert(graph, calibration=samples, timesteps=2, allow=ALLOW)
-    monkeypatch.setattr("kgenn.conversion.compose.MOST_SYNAPSES", 4)
+    monkeypatch.setattr("kgenn.conversion.searched.MOST_SYNAPSES", 4)
     with pytest.raises(KgennError, match=r"KG301.*over 4 synapses"):
         convert(graph, calibration=samples, timesteps=2, allow=ALLOW)
 
