@@ -18,7 +18,7 @@ from kgenn.backends.render import label, render
 from kgenn.backends.weights_file import values
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network, Population
-from kgenn.ir.neuron_code import Dialect
+from kgenn.ir.neuron_code import Dialect, NeuronModel
 from kgenn.ir.serialise import npz_bytes
 from kgenn.ir.spike_code import CodeName
 from kgenn.ir.timing import Timing
@@ -32,9 +32,8 @@ GENN = Dialect(
         "sign": "(({0} > 0.0f) ? 1.0f : (({0} < 0.0f) ? -1.0f : 0.0f))",
     },
     random="random",
-    names={"t": "(t - start)"},
 )
-LISTENING = replace(GENN, names={"t": "(t - start + (stop - start))"})
+STEP, LISTENING_STEP = "(t - start)", "(t - start + (stop - start))"
 # What a spike adds to the worth of its neuron's spikes, `value` of it, and what happens to that before each step.
 WORTH: Mapping[CodeName, tuple[str, str]] = {
     "rate": ("{0}", ""),
@@ -65,7 +64,7 @@ def network_context(network: Network, device: Device, arrays: dict[str, Array]) 
     """Return everything the template needs, adding what it reads at run time to `arrays`."""
     names, precision = population_names(network), precision_of(network)
     reals = {"single": "scalar" if precision == "float" else "float", "double": "double"}
-    models = {p.neuron.name: model_context(p.neuron, GENN, reals, LISTENING) for p in running(network)}
+    models = {p.neuron.name: _model(p.neuron, reals, precision) for p in running(network)}
     connections = connection_contexts(network, device, arrays)
     populations = [
         population_context(network, p, models[p.neuron.name], connections, arrays) for p in running(network)
@@ -126,6 +125,18 @@ def readout_context(network: Network, readout: Mapping[str, Any]) -> dict[str, A
         "readout_variable": "num_spikes" if counts else "v",
         "readout_real": "scalar" if counts else readout["model"].real,
     }
+
+
+def _model(neuron: NeuronModel, reals: Mapping[str, str], precision: Precision) -> ModelContext:
+    """Return a neuron model in GeNN's language.
+
+    GeNN's time has the precision of the whole model, which the neuron's own arithmetic may not have.
+    """
+    real = reals[neuron.precision]
+    own = precision if real == "scalar" else real
+    spelled = "{}" if own == precision else f"(({real}){{}})"
+    step, listening = (replace(GENN, names={"t": spelled.format(name)}) for name in (STEP, LISTENING_STEP))
+    return model_context(neuron, step, reals, listening)
 
 
 def population_context(

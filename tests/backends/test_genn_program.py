@@ -153,3 +153,14 @@ def test_an_edited_neuron_model_is_compiled_and_fires_otherwise(tmp_path: Path) 
     leaky = ran(written(tmp_path, {before: after}))
     assert plain.returncode == leaky.returncode == 0
     assert plain.stdout != leaky.stdout
+
+
+def test_a_model_of_single_precision_computes_with_steps_of_its_own_type() -> None:
+    # this network holds sums of currents in double, and GeNN's time with them
+    text = emit_genn(converted("pool_same_twice", "poisson"), "cpu").files["model.py"].decode()
+    assert 'GeNNModel("double"' in text
+    _, _, late = text.partition('create_neuron_model(\n    "accumulate_late"')
+    code = late.partition("create_neuron_model")[0]
+    assert '("v", "float")' in code
+    (update,) = (line for line in code.splitlines() if "v = (v +" in line)
+    assert update.count("((float)(t - start))") == update.count("(t - start)") == 2
