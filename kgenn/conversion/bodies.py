@@ -16,8 +16,11 @@ from kgenn.layers import affine, conv, dense, pointwise, pooling, shape
 from kgenn.layers.cropping import Crop
 
 
-def extend_body(body: Body, layer: Layer) -> Body:
+def extend_body(body: Body, layer: Layer, most: int) -> Body:
     """Return a chain with one more layer.
+
+    Args:
+        most: weights of what it may be merged into.
 
     Raises:
         Unstructured: where it has no structure that kgenn knows.
@@ -32,18 +35,20 @@ def extend_body(body: Body, layer: Layer) -> Body:
         case shape.Reshape() if isinstance(old, Dense) or layer.shape[-1] == body.shape[-1]:
             return replace(body, shape=layer.shape)
         case dense.Dense() if isinstance(old, Dense) and len(body.shape) == 1:
+            if len(old.weights) * layer.kernel.shape[1] > most:
+                raise Unstructured
             merged = old.weights @ layer.kernel.astype(np.float64)
             return Body(Dense(merged), body.pool, layer.output_shape(body.shape))
         case dense.Dense():
-            return _then_mixed(body, pointwise.Pointwise(layer.kernel[None]))
+            return _then_mixed(body, pointwise.Pointwise(layer.kernel[None]), most)
         case pointwise.Pointwise():
-            return _then_mixed(body, layer)
+            return _then_mixed(body, layer, most)
         case shape.Slot() if layer.axis == -1:
             return _slotted(body, layer)
         case conv.Conv() if _is_image(body) and len(layer.size) <= 2:
-            return _then(body, layer, layer)
+            return _then(body, layer, layer, most)
         case pooling.AveragePool() if _is_image(body) and len(layer.size) <= 2:
-            return _then(body, _averaging(layer, body), layer)
+            return _then(body, _averaging(layer, body), layer, most)
         case Crop() if _is_image(body):
             return cropped(body, layer)
     raise Unstructured
@@ -57,14 +62,14 @@ def _scaled(body: Body, layer: affine.Affine) -> Body:
     return replace(body, connectivity=old.scaled(np.ones(old.num_sources), scale.ravel()))
 
 
-def _then(body: Body, convolution: conv.Conv, layer: Layer) -> Body:
+def _then(body: Body, convolution: conv.Conv, layer: Layer, most: int) -> Body:
     """Merge the convolution that a layer is."""
     assert isinstance(body.connectivity, Convolution)
     after = layer.output_shape(body.shape)
-    return Body(then_convolved(body.connectivity, convolution, planar(after)), body.pool, after)
+    return Body(then_convolved(body.connectivity, convolution, planar(after), most), body.pool, after)
 
 
-def _then_mixed(body: Body, layer: pointwise.Pointwise) -> Body:
+def _then_mixed(body: Body, layer: pointwise.Pointwise, most: int) -> Body:
     """Merge weights with a map of the channels that they give."""
     old = body.connectivity
     groups, before, after = layer.kernel.shape
@@ -74,7 +79,7 @@ def _then_mixed(body: Body, layer: pointwise.Pointwise) -> Body:
             raise Unstructured
         kernel = layer.kernel.transpose(1, 0, 2).reshape(1, 1, before, groups * after)
         mixing = conv.Conv(kernel, None, (1, 1), "valid", (1, 1), groups)
-        merged = then_convolved(old, mixing, (*old.out_shape[:2], groups * after))
+        merged = then_convolved(old, mixing, (*old.out_shape[:2], groups * after), most)
         return Body(merged, body.pool, target)
     if len(body.shape) != 1:
         raise Unstructured

@@ -19,7 +19,7 @@ from kgenn.conversion.chain import Body, Head, Unstructured, pair, planar
 from kgenn.conversion.merging import ungrouped
 from kgenn.conversion.paths import Path
 from kgenn.conversion.resample import resampled
-from kgenn.conversion.searched import searched
+from kgenn.conversion.searched import MOST_SYNAPSES, searched
 from kgenn.ir import windows
 from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, SpikeSums
 from kgenn.ir.graph import Layer, Shape
@@ -44,13 +44,17 @@ def compose(path: Path, where: str, recall: Recall = anew) -> tuple[SpikeSums | 
     return None, recall(("searched", path.shape, path.layers), lambda: searched(path, where))
 
 
-def structured(path: Path) -> tuple[SpikeSums | None, Connectivity] | None:
-    """Return what a chain of known structure composes to, or None for any other."""
+def structured(path: Path, most: int = MOST_SYNAPSES) -> tuple[SpikeSums | None, Connectivity] | None:
+    """Return what a chain of known structure composes to, or None for any other.
+
+    Args:
+        most: weights of a kernel that several layers merge into.
+    """
     size = prod(path.shape)
     state: Head | Body = Head(path.shape, path.shape[-1], np.ones(size), np.arange(size))
     try:
         for layer in path.layers:
-            state = _extend_head(state, layer) if isinstance(state, Head) else extend_body(state, layer)
+            state = _extend_head(state, layer) if isinstance(state, Head) else extend_body(state, layer, most)
         if isinstance(state, Body):
             return state.pool, state.connectivity
         if not state.pads and np.array_equal(state.place, np.arange(prod(state.shape))):

@@ -18,6 +18,7 @@ from kgenn.conversion.constraints import violations
 from kgenn.conversion.max_pool import most_sources
 from kgenn.conversion.paths import excess_of_paths, nonlinear, paths_into, region
 from kgenn.conversion.recipe import Recipe
+from kgenn.conversion.relaying import relayed
 from kgenn.conversion.rewriting import rewritten
 from kgenn.conversion.searched import MOST_SYNAPSES, too_many_synapses
 from kgenn.diagnostics import Diagnostic, KgennError
@@ -102,7 +103,7 @@ def legalise(graph: Graph, recipe: Recipe, recall: Recall = anew) -> Legality:
     if any(problem.code == "KG209" for problem in found):
         return Legality(graph, graph, tuple(found))
     try:
-        exact = fit_readout(lower(graph, recipe.lowering), recipe.readout)
+        exact = relayed(fit_readout(lower(graph, recipe.lowering), recipe.readout))
     except KgennError as error:
         return Legality(graph, graph, (*found, *error.diagnostics))
     spikes = spikes_before_data(recipe)

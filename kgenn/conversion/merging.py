@@ -8,12 +8,11 @@ behind a convolution of single pixels it may have some, since pixels of zeros gi
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import gcd
+from math import gcd, prod
 
 import numpy as np
 
 from kgenn.conversion.chain import Unstructured, pair
-from kgenn.conversion.searched import MOST_SYNAPSES
 from kgenn.ir.connectivity import Convolution
 from kgenn.ir.graph import Array, Shape
 from kgenn.layers.conv import Conv
@@ -55,11 +54,12 @@ class Axis:
         return before, max(0, last - size - before)
 
 
-def then_convolved(first: Convolution, layer: Conv, target: Shape) -> Convolution:
+def then_convolved(first: Convolution, layer: Conv, target: Shape, most: int) -> Convolution:
     """Return the convolution that applies one and then a layer.
 
     Args:
         target: (height, width, channels) of what the layer gives.
+        most: weights of the kernel.
 
     Raises:
         Unstructured: where zeros lie between the two, or the kernel would be too large.
@@ -81,9 +81,10 @@ def then_convolved(first: Convolution, layer: Conv, target: Shape) -> Convolutio
         for a in (0, 1)
     ]
     groups = _groups(first, second, layer.groups)
-    kernel = np.zeros((axes[0].taps, axes[1].taps, first.in_shape[2] // groups, target[2]))
-    if kernel.size > MOST_SYNAPSES:
+    shape = (axes[0].taps, axes[1].taps, first.in_shape[2] // groups, target[2])
+    if prod(shape) > most:
         raise Unstructured
+    kernel = np.zeros(shape)
     for place in np.ndindex(*first.weights.shape[:2], *second.shape[:2]):
         both = _mixed(first.weights[place[:2]], first.groups, second[place[2:]], layer.groups)
         kernel[axes[0].place(place[0], place[2]), axes[1].place(place[1], place[3])] += both

@@ -1,0 +1,102 @@
+"""Relays: neurons between linear layers whose weights would multiply."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kgenn.backends.reference import ReferenceSimulator
+from kgenn.conversion.convert import Conversion, convert_graph
+from kgenn.conversion.few_spike import FewSpike
+from kgenn.conversion.legality import legalise
+from kgenn.conversion.paths import paths_into
+from kgenn.conversion.recipe import recipe_of
+from kgenn.conversion.relaying import MOST_CHAINS, relayed
+from kgenn.ir.graph import Graph, Node
+from kgenn.layers.merge import Add
+from kgenn.layers.relay import Relay
+from kgenn.passes import LoweringOptions, lower
+from networks import RECIPES, Build, build, samples
+from recordings import compiled, on_reference
+
+
+def linear_block() -> Graph:
+    """Return a residual block without ReLUs between its dense layers and its convolution, as ConvNeXt has."""
+    b = Build("linear block", (7, 7, 2))
+    x = b.relu(b.conv("input", 96, (1, 1)))
+    x = b.add(Add(), x, b.dense(x, 96))
+    y = b.dense(b.conv(x, 96, (7, 7), groups=96), 96)
+    return b.graph(b.dense(b.global_pool(b.relu(b.add(Add(), x, y))), 3))
+
+
+def resized_after_conv(side: int) -> Graph:
+    b = Build("resized", (side, side, 2))
+    x = b.upsample(b.conv(b.relu(b.conv("input", 16)), 16))
+    return b.graph(b.dense(b.global_pool(b.relu(b.conv(x, 16))), 3))
+
+
+def sums_of_sums(count: int) -> Graph:
+    """Return a chain in which each sum doubles the ways to it."""
+    b = Build("sums", (3, 3, 2))
+    x = b.relu(b.conv("input", 3))
+    for _ in range(count):
+        x = b.add(Add(), x, b.conv(x, 3, (1, 1)))
+    return b.graph(b.dense(b.global_pool(b.relu(x)), 3))
+
+
+def relays(graph: Graph) -> list[str]:
+    return [node.name for node in relayed(lower(graph, LoweringOptions())).nodes if isinstance(node.layer, Relay)]
+
+
+def read_by_relays(graph: Graph) -> set[str]:
+    lowered = relayed(lower(graph, LoweringOptions()))
+    return {type(lowered.by_name[node.inputs[0]].layer).__name__ for node in lowered.nodes if is_relay(node)}
+
+
+def is_relay(node: Node) -> bool:
+    return isinstance(node.layer, Relay)
+
+
+def test_a_linear_block_gets_neurons_for_its_sum_and_its_convolution() -> None:
+    assert read_by_relays(linear_block()) == {"Add", "Conv"}
+
+
+def test_an_image_that_is_resized_behind_a_convolution_gets_neurons_where_it_is_large() -> None:
+    assert relays(resized_after_conv(8)) == []
+    assert read_by_relays(resized_after_conv(24)) == {"Conv"}
+
+
+@pytest.mark.parametrize("count", [10, 40])
+def test_no_value_has_more_chains_than_a_network_can_hold(count: int) -> None:
+    legality = legalise(sums_of_sums(count), recipe_of(FewSpike(), allow="all"))
+    assert legality.problems == ()
+    ends = [node.inputs[0] for node in legality.written.nodes if node.layer.population and node.inputs]
+    assert max(len(paths_into(legality.written, end)) for end in ends) <= MOST_CHAINS
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_networks_of_small_layers_get_none(name: str) -> None:
+    lowered = lower(build(name), LoweringOptions())
+    assert relayed(lowered) is lowered
+
+
+def test_relays_are_put_once() -> None:
+    once = relayed(lower(linear_block(), LoweringOptions()))
+    assert relayed(once) is once
+
+
+def converted(graph: Graph) -> Conversion:
+    recipe = recipe_of(FewSpike(), allow="all")
+    return convert_graph(graph, recipe, samples(graph, 64), 12, on_reference)
+
+
+@pytest.mark.parametrize("graph", [linear_block(), sums_of_sums(10)], ids=["linear block", "sums"])
+def test_a_network_with_relays_gives_what_the_model_does_on_every_target(graph: Graph) -> None:
+    found = converted(graph)
+    assert any("neurons stand for its values" in note for note in found.lowered.notes)
+    x = samples(graph, 8, seed=21)
+    drive = found.network.drive(x)
+    reference, cpp = (s.run(drive, 0) for s in (ReferenceSimulator(found.network), compiled(found.network)))
+    np.testing.assert_array_equal(reference.scores, cpp.scores)
+    wanted, got = (y - y.mean(axis=0) for y in (graph.predict(x), reference.scores[:, -1]))
+    assert np.corrcoef(wanted.ravel(), got.ravel())[0, 1] > 0.999
