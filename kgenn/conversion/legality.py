@@ -103,7 +103,8 @@ def legalise(graph: Graph, recipe: Recipe, recall: Recall = anew) -> Legality:
     if any(problem.code == "KG209" for problem in found):
         return Legality(graph, graph, tuple(found))
     try:
-        exact = relayed(fit_readout(lower(graph, recipe.lowering), recipe.readout))
+        exact = fit_readout(lower(graph, recipe.lowering), recipe.readout)
+        exact = relayed(exact, recipe.lowering.pieces)
     except KgennError as error:
         return Legality(graph, graph, (*found, *error.diagnostics))
     spikes = spikes_before_data(recipe)

@@ -6,6 +6,9 @@ of D channels is 49·D² weights, where the two have 49·D + D². A 3×3 convolu
 have no kernel at all, and each sum of a residual network of linear blocks doubles the chains. Neurons that stand
 for the value in between, a relay, need the weights of both sides and no more.
 
+Activations that become K pieces count: between two of them, a bottleneck of two convolutions of single pixels has
+K² times the weights of their product, and with a relay K times the weights of both.
+
 What decides is the shapes of kernels and images alone, so that a check and a conversion put the same relays.
 """
 
@@ -20,22 +23,29 @@ from kgenn.ir.graph import Graph, Layer, Node
 from kgenn.layers.along import Along
 from kgenn.layers.conv import Conv
 from kgenn.layers.dense import Dense
+from kgenn.layers.merge import Multiply
 from kgenn.layers.pointwise import Pointwise
 from kgenn.layers.populations import is_population
 from kgenn.layers.relay import Relay
 from kgenn.passes.inserted import unused
+from kgenn.passes.pieces import is_curve
 
-# Weights of one kernel for several layers: so many times theirs, or as few as this.
-MOST_TIMES, FEW_WEIGHTS = 8, 1 << 18
+# Weights of one kernel for several layers: so many times theirs, or as few as this. A 3×3 convolution of each
+# channel and one of single pixels become one of up to 9 times as many.
+MOST_TIMES, FEW_WEIGHTS = 12, 1 << 18
 # Synapses of a chain without structure, at most; the weights of layers of that size are far fewer.
 MOST_SEARCHED = 4_000_000
 # Linear chains that meet in a sum: each is a connection.
 MOST_CHAINS = 64
 
 
-def relayed(graph: Graph) -> Graph:
-    """Return a lowered graph with relays in it, and a note for each."""
-    found = _Walk(graph)
+def relayed(graph: Graph, pieces: int) -> Graph:
+    """Return a lowered graph with relays in it, and a note for each.
+
+    Args:
+        pieces: of an activation that is written in pieces.
+    """
+    found = _Walk(graph, pieces)
     for node in graph.nodes:
         found.visit(node)
     made: set[str] = set()
@@ -55,23 +65,31 @@ class _Walk:
     """The linear chains that end in each value, and the values that get a relay.
 
     Attributes:
+        copies: how many neurons stand for one value of a node, of those that chains begin at.
+        readers: how many neurons read one value of a node, the most over the chains that go on from it.
         paths: the chains, by node.
         cut: nodes behind which a relay is put, in order.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, pieces: int) -> None:
         self.graph = graph
+        self.copies = {node.name: pieces if _in_pieces(node.layer) else 1 for node in graph.nodes}
+        self.readers = dict.fromkeys(graph.by_name, 1)
+        for node in reversed(graph.nodes):
+            read = self.copies[node.name] if _begins(node) else self.readers[node.name]
+            for source in node.inputs:
+                self.readers[source] = max(self.readers[source], read)
         self.paths: dict[str, tuple[Path, ...]] = {}
         self.cut: dict[str, None] = {}
 
     def visit(self, node: Node) -> None:
         """Follow the chains through a node, with relays behind its inputs where they are too costly."""
-        if is_population(node) or not node.layer.linear or isinstance(node.layer, Relay):
-            self._begin(node.name)
+        if _begins(node):
+            self.paths[node.name] = (Path(node.name, self.graph.shapes[node.name]),)
             return
         chains = node.layer.shares(*(self.graph.shapes[source] for source in node.inputs))
         for source, chain in zip(node.inputs, chains, strict=True):
-            if any(not _is_cheap(path, chain) for path in self.paths[source]):
+            if any(not self._is_cheap(path, chain, node.name) for path in self.paths[source]):
                 self._cut(source)
         while sum(len(self.paths[source]) for source in node.inputs) > MOST_CHAINS:
             longest = max(node.inputs, key=lambda source: len(self.paths[source]))
@@ -84,21 +102,30 @@ class _Walk:
             for path in self.paths[source]
         )
 
-    def _begin(self, name: str) -> None:
-        self.paths[name] = (Path(name, self.graph.shapes[name]),)
-
     def _cut(self, name: str) -> None:
         self.cut[name] = None
-        self._begin(name)
+        self.copies[name] = 1
+        self.paths[name] = (Path(name, self.graph.shapes[name]),)
+
+    def _is_cheap(self, path: Path, chain: tuple[Layer, ...], name: str) -> bool:
+        """Tell whether a path may go on through the chain that is a node as one connection."""
+        before, after = sum(map(_weights, path.layers)), sum(map(_weights, chain))
+        if not before:
+            return True
+        copies, readers = self.copies[path.source], self.readers[name]
+        limit = max(FEW_WEIGHTS, MOST_TIMES * (copies * before + readers * after))
+        whole, most = path.then(*chain), limit // (copies * readers)
+        return structured(whole, most) is not None or copies * readers * estimated(whole) <= MOST_SEARCHED
 
 
-def _is_cheap(path: Path, chain: tuple[Layer, ...]) -> bool:
-    """Tell whether a path may go on through a chain as one connection."""
-    if not path.layers or not any(map(_weights, path.layers)):
-        return True
-    whole = path.then(*chain)
-    limit = max(FEW_WEIGHTS, MOST_TIMES * sum(map(_weights, whole.layers)))
-    return structured(whole, limit) is not None or estimated(whole) <= MOST_SEARCHED
+def _begins(node: Node) -> bool:
+    """Tell whether neurons stand for a node's values, so that chains end before it and begin at it."""
+    return is_population(node) or not node.layer.linear or isinstance(node.layer, Relay)
+
+
+def _in_pieces(layer: Layer) -> bool:
+    """Tell whether many neurons stand for each value of a layer: pieces, or squares in pieces."""
+    return is_curve(layer) or isinstance(layer, Multiply)
 
 
 def _weights(layer: Layer) -> int:

@@ -14,8 +14,8 @@ class Values:
     """Values of a node on some samples.
 
     Attributes:
-        low, high: the least and the largest of each channel, shape (channels,), float64.
-        some: a part of all values, evenly taken, shape (rows, channels), float64.
+        low, high: the least and the largest of each channel, shape (channels or 1,), float64.
+        some: a part of all values, evenly taken, shape (rows, channels or 1), float64.
     """
 
     low: Array
@@ -23,7 +23,10 @@ class Values:
     some: Array
 
 
-def assumed(channels: int) -> Values:
-    """Return values to rewrite by where there are no calibration data: the structure does not depend on them."""
-    ends = np.full(channels, 8.0)
-    return Values(-ends, ends, np.tile(np.linspace(-8, 8, 257)[:, None], channels))
+def assumed() -> Values:
+    """Return values to rewrite by where there are no calibration data, as of one channel that stands for all.
+
+    The structure does not depend on them.
+    """
+    ends = np.full(1, 8.0)
+    return Values(-ends, ends, np.linspace(-8, 8, 257)[:, None])

@@ -12,12 +12,15 @@ from kgenn.conversion.legality import legalise
 from kgenn.conversion.paths import paths_into
 from kgenn.conversion.recipe import recipe_of
 from kgenn.conversion.relaying import MOST_CHAINS, relayed
-from kgenn.ir.graph import Graph, Node
+from kgenn.ir.graph import Graph, Layer, Node
+from kgenn.layers.activation import Activation, ReLU
 from kgenn.layers.merge import Add
 from kgenn.layers.relay import Relay
 from kgenn.passes import LoweringOptions, lower
 from networks import RECIPES, Build, build, samples
 from recordings import compiled, on_reference
+
+PIECES = LoweringOptions().pieces
 
 
 def linear_block() -> Graph:
@@ -44,12 +47,24 @@ def sums_of_sums(count: int) -> Graph:
     return b.graph(b.dense(b.global_pool(b.relu(x)), 3))
 
 
+def bottleneck(activation: Layer) -> Graph:
+    """Return two convolutions of single pixels between activations, as EfficientNet has."""
+    b = Build("bottleneck", (6, 6, 2))
+    x = b.conv(b.add(activation, b.conv("input", 96)), 16, (1, 1))
+    x = b.conv(b.add(activation, b.conv(x, 96, (1, 1))), 4, (1, 1))
+    return b.graph(b.dense(b.global_pool(x), 3))
+
+
 def relays(graph: Graph) -> list[str]:
-    return [node.name for node in relayed(lower(graph, LoweringOptions())).nodes if isinstance(node.layer, Relay)]
+    return [
+        node.name
+        for node in relayed(lower(graph, LoweringOptions()), PIECES).nodes
+        if isinstance(node.layer, Relay)
+    ]
 
 
 def read_by_relays(graph: Graph) -> set[str]:
-    lowered = relayed(lower(graph, LoweringOptions()))
+    lowered = relayed(lower(graph, LoweringOptions()), PIECES)
     return {type(lowered.by_name[node.inputs[0]].layer).__name__ for node in lowered.nodes if is_relay(node)}
 
 
@@ -66,6 +81,11 @@ def test_an_image_that_is_resized_behind_a_convolution_gets_neurons_where_it_is_
     assert read_by_relays(resized_after_conv(24)) == {"Conv"}
 
 
+def test_a_bottleneck_gets_neurons_between_pieces_alone() -> None:
+    assert relays(bottleneck(ReLU(6.0))) == []
+    assert read_by_relays(bottleneck(Activation("silu"))) == {"Conv"}
+
+
 @pytest.mark.parametrize("count", [10, 40])
 def test_no_value_has_more_chains_than_a_network_can_hold(count: int) -> None:
     legality = legalise(sums_of_sums(count), recipe_of(FewSpike(), allow="all"))
@@ -77,12 +97,12 @@ def test_no_value_has_more_chains_than_a_network_can_hold(count: int) -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_networks_of_small_layers_get_none(name: str) -> None:
     lowered = lower(build(name), LoweringOptions())
-    assert relayed(lowered) is lowered
+    assert relayed(lowered, PIECES) is lowered
 
 
 def test_relays_are_put_once() -> None:
-    once = relayed(lower(linear_block(), LoweringOptions()))
-    assert relayed(once) is once
+    once = relayed(lower(linear_block(), LoweringOptions()), PIECES)
+    assert relayed(once, PIECES) is once
 
 
 def converted(graph: Graph) -> Conversion:

@@ -10,7 +10,7 @@ from kgenn.ir.graph import Array
 from kgenn.ir.output_activation import FORMULAS, POSITIVE, elementwise
 from kgenn.passes import LoweringOptions
 from kgenn.passes.pieces import fitted
-from kgenn.passes.values import Values, assumed
+from kgenn.passes.values import Values
 
 SMOOTH = sorted(
     name for name, f in FORMULAS.items() if f.bends is None and name not in POSITIVE and name != "exponential"
@@ -51,10 +51,6 @@ def test_knots_ascend_and_cover_what_was_seen(name: str, x: Array) -> None:
 def test_knots_gather_where_inputs_are_and_the_function_bends() -> None:
     pieces = fitted(np.tanh, values(np.random.default_rng(0).normal(0, 3, 20_000)), 16)
     assert (np.abs(pieces.starts) < 3).sum() >= 10
-
-
-def test_values_to_assume_have_the_layer_s_channels() -> None:
-    assert assumed(5).low.shape == assumed(5).high.shape == (5,)
 
 
 @pytest.mark.parametrize("pieces", [0, -1, 1000])
