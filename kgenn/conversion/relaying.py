@@ -36,7 +36,7 @@ MOST_TIMES, FEW_WEIGHTS = 12, 1 << 18
 # Synapses of a chain without structure, at most; the weights of layers of that size are far fewer.
 MOST_SEARCHED = 4_000_000
 # Linear chains that meet in a sum: each is a connection.
-MOST_CHAINS = 64
+MOST_CHAINS = 256
 
 
 def relayed(graph: Graph, pieces: int) -> Graph:
