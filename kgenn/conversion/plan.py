@@ -10,6 +10,7 @@ from kgenn.layers.activation import Activation, Identity, ReLU, Softmax
 from kgenn.layers.affine import Affine
 from kgenn.layers.conv import Conv
 from kgenn.layers.dense import Dense
+from kgenn.layers.local import LocallyConnected
 from kgenn.layers.merge import Concatenate, Merge
 from kgenn.layers.pooling import AveragePool, MaxPool
 from kgenn.layers.populations import is_population
@@ -75,7 +76,7 @@ def _fate(graph: Graph, lowered: Graph, name: str) -> str:
     own = [n for n in (name_of(name, "identity"), name_of(name, "population")) if n in lowered.by_name]
     if own:
         return f"{_neurons(lowered.shapes[own[0]])} of its own"
-    if isinstance(layer, Conv | Dense):
+    if isinstance(layer, Conv | Dense | LocallyConnected):
         readout = "readout" if name in lowered.outputs else "synapses"
         return f"{readout} ({layer.kernel.size:,} weights)"
     if isinstance(layer, ReLU):
