@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import prod
 
 from kgenn.ir.graph import Graph, Input, Shape
-from kgenn.layers.activation import Activation, Identity, ReLU, Softmax
+from kgenn.layers.activation import Activation, Identity, OverAxis, ReLU
 from kgenn.layers.affine import Affine
 from kgenn.layers.conv import Conv
 from kgenn.layers.dense import Dense
@@ -71,7 +71,7 @@ def _fate(graph: Graph, lowered: Graph, name: str) -> str:
     if pieces:
         words = _neurons(*pieces)
         return words if sum(map(prod, pieces)) == prod(graph.shapes[name]) else f"{words} in pieces"
-    if isinstance(layer, Softmax | Activation):
+    if isinstance(layer, OverAxis | Activation):
         return ON_HOST
     own = [n for n in (name_of(name, "identity"), name_of(name, "population")) if n in lowered.by_name]
     if own:

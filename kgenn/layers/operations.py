@@ -43,6 +43,8 @@ _READERS: dict[str, tuple[str, ...]] = {
     ),
     f"{_FUNCTIONS}:read_gelu": ("Gelu", "tf.nn.gelu"),
     f"{_FUNCTIONS}:read_elu": ("Elu", "tf.nn.elu"),
+    f"{_FUNCTIONS}:read_glu": ("Glu",),
+    f"{_FUNCTIONS}:read_sparsemax": ("Sparsemax",),
     f"{_FUNCTIONS}:read_leaky_relu": ("LeakyRelu", "tf.nn.leaky_relu"),
     f"{_FUNCTIONS}:read_relu_layer": ("ReLU",),
     f"{_FUNCTIONS}:read_soft_maximum": ("Softmax", "tf.nn.softmax"),

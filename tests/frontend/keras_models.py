@@ -181,7 +181,7 @@ ACTIVATIONS = (
     *("linear", "relu", "relu6", "leaky_relu", "softmax", "sigmoid", "tanh", "elu", "softplus", "silu"),
     *("swish", "exponential", "celu", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish"),
     *("hard_tanh", "log_sigmoid", "log_softmax", "mish", "selu", "soft_shrink", "softsign", "sparse_plus"),
-    *("sparse_sigmoid", "squareplus", "tanh_shrink"),
+    *("sparse_sigmoid", "squareplus", "tanh_shrink", "sparsemax", "glu"),
 )
 POOLS = {
     "valid": {"pool_size": 2},

@@ -40,6 +40,8 @@ UNARY: dict[str, Callable[[Any], Any]] = {
     "elu_alpha": lambda x: ops.elu(x, alpha=0.5),
     "leaky_relu": lambda x: ops.leaky_relu(x, 0.1),
     "softmax": lambda x: ops.softmax(x) + ops.softmax(x, axis=1),
+    "sparsemax": lambda x: ops.sparsemax(x) + ops.sparsemax(x, axis=1),
+    "glu": lambda x: ops.glu(x, axis=1) + ops.glu(x, axis=2)[:, :3, :1],
     "activations_relu": lambda x: keras.activations.relu(x, negative_slope=0.1, max_value=1.0, threshold=0.2),
     "activations_plain": lambda x: keras.activations.relu(x) + keras.activations.sigmoid(x),
     **{

@@ -10,6 +10,7 @@ from kgenn.ir.output_activation import FORMULAS, elementwise
 from kgenn.layers.activation import Activation, Curve, Gated, PReLU, ReLU, Softmax
 from kgenn.layers.affine import Rescaling
 from kgenn.layers.attention import Attention, Projection
+from kgenn.layers.glu import Glu
 from kgenn.layers.merge import Divide, Dot, Maximum, Minimum, Multiply
 from kgenn.layers.normalise import Standardise
 from kgenn.layers.pooling import MaxPool
@@ -64,6 +65,8 @@ EXACT: dict[str, Graph] = {
     "softmax of columns": between(Softmax(-2), IMAGE),
     "softmax of a vector": between(Softmax(), VECTOR),
     "log_softmax": between(Softmax(is_log=True), IMAGE),
+    "glu": between(Glu(), IMAGE),
+    "glu of rows": between(Glu(-3), IMAGE),
     "layer norm": between(Standardise(IMAGE, (2,), 1e-3), IMAGE),
     "layer norm of rows": between(Standardise(IMAGE, (1, 2), 1e-3), IMAGE),
     "group norm": between(Standardise((4, 5, 3, 2), (0, 1, 3), 1e-3), IMAGE),
