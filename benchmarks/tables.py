@@ -93,12 +93,25 @@ SAMPLES: Sequence[tuple[str, list[int], dict[str, Any]]] = (
     ("Concatenate", IMAGE, {}),
     ("Multiply", IMAGE, {}),
     ("Dot", VECTOR, {"axes": 1}),
+    ("Attention", SEQUENCE, {}),
+    ("AdditiveAttention", SEQUENCE, {"use_scale": False}),
     ("RepeatVector", VECTOR, {"n": 3}),
     ("RandomFlip", IMAGE, {}),
     ("Dropout", IMAGE, {}),
 )
 # Of these, the ones that join two inputs.
-MERGING = ("Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract")
+MERGING = (
+    "Add",
+    "AdditiveAttention",
+    "Attention",
+    "Average",
+    "Concatenate",
+    "Dot",
+    "Maximum",
+    "Minimum",
+    "Multiply",
+    "Subtract",
+)
 
 
 def sample_graph(class_name: str, shape: list[int], options: Mapping[str, Any]) -> Graph:

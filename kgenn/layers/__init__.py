@@ -125,7 +125,10 @@ _TABLE = {
     "CenterCrop": f"{_RESIZE}:read_center_crop",
     "Resizing": f"{_RESIZE}:read_resizing",
     # attention
+    "AdditiveAttention": f"{_ATTENTION}:read_additive_attention",
     "Attention": f"{_ATTENTION}:read_attention",
+    "GroupQueryAttention": f"{_ATTENTION}:read_grouped_query_attention",
+    "GroupedQueryAttention": f"{_ATTENTION}:read_grouped_query_attention",  # as .h5 files have it
     "MultiHeadAttention": f"{_ATTENTION}:read_multi_head_attention",
     # normalisation by the input itself
     "GroupNormalization": f"{_NORMALISE}:read_group_norm",

@@ -56,7 +56,9 @@ _READERS: dict[str, tuple[str, ...]] = {
     f"{_REDUCTIONS}:read_min": ("Amin", "Min", "tf.math.reduce_min"),
     f"{_FUNCTIONS}:read_average_pool": ("AveragePool",),
     f"{_FUNCTIONS}:read_max_pool": ("MaxPool",),
-    f"{_CONTRACTION}:read_matmul": ("Dot", "Matmul", "tf.linalg.matmul"),
+    f"{_CONTRACTION}:read_matmul": ("Matmul", "tf.linalg.matmul"),
+    f"{_CONTRACTION}:read_dot": ("Dot",),
+    f"{_CONTRACTION}:read_tensordot": ("Tensordot", "tf.tensordot"),
     f"{_CONTRACTION}:read_einsum": ("Einsum",),
     # shapes
     f"{_MOVES}:read_nothing": (

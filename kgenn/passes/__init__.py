@@ -13,6 +13,7 @@ from kgenn.passes.activation import fuse_relus, leave_output_activations_to_host
 from kgenn.passes.attention import expand_attention
 from kgenn.passes.batch_norm import fold_batch_norm
 from kgenn.passes.concatenation import split_relus_of_concatenations
+from kgenn.passes.contractions import expand_contractions
 from kgenn.passes.glu import expand_glus
 from kgenn.passes.increasing import pool_before_increasing
 from kgenn.passes.layout import absorb_into_input, cancel_permutes
@@ -36,6 +37,7 @@ PASSES: tuple[Pass, ...] = (
     absorb_into_input,
     leave_output_activations_to_host,
     expand_attention,
+    expand_contractions,
     expand_glus,
     expand_softmaxes,
     expand_normalisations,

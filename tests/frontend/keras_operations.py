@@ -12,6 +12,7 @@ from keras import layers, ops
 IMAGE = (6, 4, 3)
 CHANNELS = np.array([0.5, -1.0, 2.0], np.float32)
 MATRIX = np.random.default_rng(5).normal(size=(3, 5)).astype(np.float32)
+BOX = np.random.default_rng(6).normal(size=(3, 2, 6)).astype(np.float32)
 
 # functions of one image
 UNARY: dict[str, Callable[[Any], Any]] = {
@@ -83,6 +84,10 @@ UNARY: dict[str, Callable[[Any], Any]] = {
     "unstack": lambda x: ops.stack(ops.unstack(x, axis=-1)[1:], axis=1),
     "matmul": lambda x: ops.matmul(x, MATRIX),
     "dot": lambda x: ops.dot(x, MATRIX),
+    "matmul_second": lambda x: ops.matmul(MATRIX[:, :4], x),
+    "tensordot": lambda x: ops.tensordot(x, MATRIX, 1),
+    "tensordot_axes": lambda x: ops.tensordot(x, BOX, ((1, -1), (2, 0))),
+    "einsum_second": lambda x: ops.einsum("ck,bhwc->bkhw", MATRIX, x),
     "einsum": lambda x: ops.einsum("bhwc,ck->bkhw", x, MATRIX),
     "resize": lambda x: ops.image.resize(x, (9, 7)),
     "resize_smaller": lambda x: ops.image.resize(x, (3, 3), interpolation="nearest"),
@@ -107,6 +112,10 @@ BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "stack_last": lambda x, y: ops.stack([x, y], axis=-1),
     "matmul": lambda x, y: ops.matmul(x, ops.swapaxes(y, 2, 3)),
     "einsum": lambda x, y: ops.einsum("bhwc,bhvc->bhwv", x, y),
+    "matmul_turned": lambda x, y: ops.matmul(ops.swapaxes(y, 2, 3), x) + ops.matmul(ops.swapaxes(x, 2, 3), x),
+    "matmul_repeated": lambda x, y: ops.matmul(x[:, :1], ops.swapaxes(y, 2, 3)),
+    "einsum_sums": lambda x, y: ops.einsum("bhwc,bvkc->bhv", x, y),
+    "einsum_outer": lambda x, y: ops.einsum("bhwc,bhvc->bchwv", x, y),
     "named": lambda x, y: ops.add(x1=x, x2=y),
 }
 
