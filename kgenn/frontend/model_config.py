@@ -13,6 +13,7 @@ from typing import Any, Literal
 from kgenn.diagnostics import fail
 from kgenn.frontend.bounds import Bounds
 from kgenn.frontend.config_text import check_name
+from kgenn.frontend.graph_operations import read_graph_operation
 from kgenn.frontend.references import Call, Reference, read_calls, references
 from kgenn.layers import LAYERS, OPERATIONS
 from kgenn.layers.config import plain
@@ -26,6 +27,8 @@ _PACKAGES = ("keras", "keras_core", "tf_keras", "tensorflow")
 _OPERATION_MODULES = (".ops.", ".activations.")
 # what Keras 2 makes of a function of TensorFlow, which the config names, and of x[…]
 _FUNCTIONS = ("TFOpLambda", "SlicingOpLambda")
+# what TensorFlow 2.0 to 2.3 make of it: a node of a graph
+_NODE = "TensorFlowOpLayer"
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +153,8 @@ def _layer(item: Any, default_name: str, where: str, source: str) -> LayerEntry:
         reader = f"tf.{options.get('function')}"
     try:
         calls = read_calls(item.get("inbound_nodes"), operation)
+        if operation and class_name == _NODE:
+            reader, options, calls = read_graph_operation(options, calls)
     except ValueError as error:
         raise fail("KG108", f"{where}/{name} ({class_name})", str(error), "save the model again") from None
     entry = LayerEntry(name, class_name, reader, options, calls, foreign, operation)
@@ -190,7 +195,7 @@ def _own_class(item: Mapping[str, Any]) -> tuple[str, str, str]:
 def _is_operation(item: Mapping[str, Any], class_name: str) -> bool:
     """Tell whether an entry is an operation on tensors, not a layer."""
     module = str(item.get("module", ""))
-    if class_name in _FUNCTIONS or any(part in module for part in _OPERATION_MODULES):
+    if class_name in (*_FUNCTIONS, _NODE) or any(part in module for part in _OPERATION_MODULES):
         return True
     # an .h5 file does not say the module, but a layer has one of these entries, and most operations neither
     config = item.get("config")

@@ -29,6 +29,7 @@ _BEFORE = "do this before the model, to its data, and build the layers after it 
 _SPECTRUM = ("computes spectra of sounds, which kgenn does not", _BEFORE)
 _OF_IMAGES = ("changes each image by what is in it, at inference too", _BEFORE)
 _BOXES = ("is of bounding boxes, and the inputs of a spiking network are values", _BEFORE)
+_COLUMNS = ("is of feature columns, and the inputs of a spiking network are values", _BEFORE)
 _FRAMEWORK = (
     "runs code of another framework, which kgenn does not",
     "build the same computation of Keras' own layers, and copy the weights",
@@ -45,8 +46,9 @@ _REFUSED: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("MelSpectrogram", "STFTSpectrogram"), _SPECTRUM),
     **dict.fromkeys(("AutoContrast", "ContrastLimitedAdaptiveHistogramEqualization", "Equalization"), _OF_IMAGES),
     "MaxNumBoundingBoxes": _BOXES,
+    "DenseFeatures": _COLUMNS,
     **dict.fromkeys(("FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper"), _FRAMEWORK),
-    **dict.fromkeys(("Layer", "Wrapper"), _ABSTRACT),
+    **dict.fromkeys(("Layer", "PreprocessingLayer", "Wrapper"), _ABSTRACT),
 }
 # the kinds of layers that no feed-forward network of values has, and what to do without them
 _OUTSIDE: dict[str, tuple[str, str]] = {
