@@ -91,6 +91,8 @@ UNARY: dict[str, Callable[[Any], Any]] = {
     "einsum": lambda x: ops.einsum("bhwc,ck->bkhw", x, MATRIX),
     "resize": lambda x: ops.image.resize(x, (9, 7)),
     "resize_smaller": lambda x: ops.image.resize(x, (3, 3), interpolation="nearest"),
+    "resize_smooth": lambda x: ops.image.resize(x, (4, 3), antialias=True),
+    "resize_smooth_larger": lambda x: ops.image.resize(x, (2, 7), antialias=True),
     "resize_crop": lambda x: ops.image.resize(x, (4, 5), crop_to_aspect_ratio=True),
     "resize_pad": lambda x: ops.image.resize(x, (5, 5), pad_to_aspect_ratio=True),
     "average_pool": lambda x: ops.average_pool(x, 2, strides=1, padding="same"),
