@@ -233,8 +233,8 @@ class CompiledNetwork:
             progress: called with the number of samples finished after each batch.
             observe: called with the recording of each batch.
             wanted: what else those recordings shall hold.
-            early_exit: tell too what ending each sample once a class has this probability, in (0, 1], would give;
-                see `kgenn.metrics.early_exit`. The run needs every spike then.
+            early_exit: also report the result of stopping each sample at the first step where one class reaches
+                this softmax probability, in (0, 1]; see `kgenn.metrics.early_exit`. The run records every spike.
 
         Raises:
             KgennError: KG401 where the network knows no early exit, KG602 to KG604 for inputs that it does not
@@ -252,7 +252,7 @@ class CompiledNetwork:
             wanted = replace(wanted, per_sample=False)
         if wanted.trace:
             batch_size = batch_size_for(self.network, batch_size)
-        self._simulator.prepare(wanted.trace, min(batch_size, max(len(x), 1)))
+        self.prepare(len(x), batch_size, wanted.trace)
         seen = StatisticsTally()
         wall, cpu = 0.0, 0.0
         for start, drive in self._batches(x, batch_size, progress):
@@ -272,6 +272,16 @@ class CompiledNetwork:
         result = replace(result, warnings=doubts_of_run(self.network, seen.statistics()))
         announce(result.warnings)
         return result
+
+    def prepare(self, count: int, batch_size: int = BATCH_SIZE, trace: bool = False) -> None:
+        """Do ahead of a run what the target can do once for all batches; `evaluate` does it too.
+
+        Args:
+            count: of the samples that will run.
+            batch_size: samples simulated at once, at most.
+            trace: every spike will be recorded.
+        """
+        self._simulator.prepare(trace, min(batch_size, max(count, 1)))
 
     @property
     def work(self) -> tuple[Work, ...]:

@@ -6,7 +6,7 @@ from math import prod
 from typing import Any
 
 from kgenn.ir.network import Network
-from kgenn.ir.output_activation import CPP, LOG_SOFTMAX, PYTHON, Spelling
+from kgenn.ir.output_activation import CPP, PYTHON, Spelling
 from kgenn.ir.scores import THRESHOLD, factors
 
 
@@ -15,29 +15,29 @@ def output_context(network: Network, spelling: Spelling) -> dict[str, Any]:
 
     Returns:
         before, after: expressions in `x`, one after the other, of the element-wise activations before and after
-            the softmax; all are before where there is none.
-        softmax: None, or its axis counted from the end, how many groups, values of a group and values beside
-            each other there are, and whether its logarithm is taken.
+            the one over an axis; all are before where there is none.
+        over_axis: None, or its name, its axis counted from the end, and how many groups, values of a group and
+            values beside each other there are.
         binary: whether a single sigmoid says the class.
     """
     shape, chain = network.populations[-1].shape, network.output_activations
     axes = [activation.axis for activation in chain]
     place = next((i for i, axis in enumerate(axes) if axis is not None), len(chain))
-    softmax = None
+    over_axis = None
     if place < len(chain):
         axis = axes[place]
         assert axis is not None
         index = axis + len(shape)
-        softmax = {
+        over_axis = {
+            "name": chain[place].name,
             "axis": axis,
             "groups": prod(shape[:index]),
             "length": shape[index],
             "beside": prod(shape[index + 1 :]),
-            "is_log": chain[place].name == LOG_SOFTMAX,
         }
     return {
         "before": [activation.code(spelling) for activation in chain[:place]],
-        "softmax": softmax,
+        "over_axis": over_axis,
         "after": [activation.code(spelling) for activation in chain[place + 1 :]],
         "names": ", ".join(activation.name for activation in chain),
         "binary": network.is_binary,

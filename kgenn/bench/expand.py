@@ -12,7 +12,7 @@ from kgenn.bench.axes import AUTO, SEARCHED, SEED_LIMIT, Axis, axes
 from kgenn.bench.experiment import CalibrationData, Cell, RunData, Setup, Source
 from kgenn.bench.scope import Found, Scope
 from kgenn.bench.toml_file import Place
-from kgenn.config import make
+from kgenn.config import make, options_of
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.constraints import ALL, FEATURES, admitted
 from kgenn.conversion.recipe import Recipe
@@ -21,6 +21,7 @@ from kgenn.encoders import ENCODERS
 from kgenn.passes import LoweringOptions
 from kgenn.search import Search
 
+LOWERING = options_of(LoweringOptions)
 MODEL_SUFFIXES = (".h5", ".keras")
 # What a sweep may say beside its axes.
 OTHER_KEYS = ("models", "allow")
@@ -97,7 +98,7 @@ def _cell(scope: Scope, common: Common, model: Source, allow: tuple[str, ...], v
     applied = {name: value for name, value in values.items() if have & axes()[name].owners}
     for name in applied:
         scope.mark(name)
-    lowering = {name: values[name] for name in ("residual", "pooling") if name in values}
+    lowering = {option.name: values[name] for option in LOWERING if (name := option.flag[2:]) in values}
     try:
         converter = make(method, f"converter {method.name}", _fields(applied, f"converter {method.name}"))
         recipe = Recipe(

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from kgenn.api import BATCH_SIZE, CompiledNetwork
+from kgenn.api import CompiledNetwork
 from kgenn.artifact import Artifact
 from kgenn.backends import TARGETS
 from kgenn.backends.simulate import simulate
@@ -73,9 +73,9 @@ def _run(task: Task, ann_accuracy: float | None) -> tuple[dict[str, Any], dict[s
     clock.stop("convert_seconds")
     network, found = converted.network(), converted.found
     simulator = TARGETS.get(setup.target)().load(network, None, task.run)
-    simulator.prepare(False, min(BATCH_SIZE, max(len(test.x), 1)))
-    clock.stop("build_seconds")
     compiled = CompiledNetwork(Artifact(network, setup.target), simulator)
+    compiled.prepare(len(test.x))
+    clock.stop("build_seconds")
     result = compiled.evaluate(test.x, test.y)
     if ann_accuracy is None:
         ann_accuracy = accuracy_of(files.model, files.data, setup.data.split, setup.data.limit, setup.data.scale)

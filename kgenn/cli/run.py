@@ -38,7 +38,7 @@ WAYS = {
 @click.option("--target", metavar="NAME", help="Run on this target instead of the one it was compiled for.")
 @click.option("--curve", is_flag=True, help="Give the accuracy after each step too.")
 @click.option("--explain", is_flag=True, help="Tell how each connection was computed, and how sparse it was.")
-@click.option("--early-exit", type=float, metavar="CONFIDENCE", help="End a sample at this probability, 0 to 1.")
+@click.option("--early-exit", type=float, metavar="CONFIDENCE", help="Also stop each sample at this probability.")
 @click.option("--trace", type=PATH, metavar="OUT.npz", help="Write every spike.")
 @click.option("--predictions", type=PATH, metavar="OUT.npz", help="Write the predictions and scores.")
 @json_flag
@@ -71,8 +71,8 @@ def run(
     --trace writes for each spiking population NAME the arrays NAME/sample, NAME/timestep, NAME/neuron and
     NAME/value, with an entry for each spike, and NAME/shape; --predictions writes predictions and scores.
 
-    --early-exit tells too what ending each sample at the first step would give at which the softmax of its scores
-    so far is that sure of one class; --predictions then adds exit_predictions and exit_timesteps.
+    --early-exit also reports the result of stopping each sample at the first step where one class reaches this
+    softmax probability. With it, --predictions adds exit_predictions and exit_timesteps.
     """
     check_output(trace, data)
     check_output(predictions, data, trace)

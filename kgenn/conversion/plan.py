@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from math import prod
 
 from kgenn.ir.graph import Graph, Input, Shape
-from kgenn.layers.activation import Activation, Identity, ReLU, Softmax
+from kgenn.layers.activation import Activation, Identity, OverAxis, ReLU
 from kgenn.layers.affine import Affine
 from kgenn.layers.conv import Conv
 from kgenn.layers.dense import Dense
+from kgenn.layers.local import LocallyConnected
 from kgenn.layers.merge import Concatenate, Merge
 from kgenn.layers.pooling import AveragePool, MaxPool
 from kgenn.layers.populations import is_population
@@ -70,12 +71,12 @@ def _fate(graph: Graph, lowered: Graph, name: str) -> str:
     if pieces:
         words = _neurons(*pieces)
         return words if sum(map(prod, pieces)) == prod(graph.shapes[name]) else f"{words} in pieces"
-    if isinstance(layer, Softmax | Activation):
+    if isinstance(layer, OverAxis | Activation):
         return ON_HOST
     own = [n for n in (name_of(name, "identity"), name_of(name, "population")) if n in lowered.by_name]
     if own:
         return f"{_neurons(lowered.shapes[own[0]])} of its own"
-    if isinstance(layer, Conv | Dense):
+    if isinstance(layer, Conv | Dense | LocallyConnected):
         readout = "readout" if name in lowered.outputs else "synapses"
         return f"{readout} ({layer.kernel.size:,} weights)"
     if isinstance(layer, ReLU):

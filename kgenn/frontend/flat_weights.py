@@ -10,6 +10,9 @@ from kgenn.frontend.model_config import LayerEntry, ModelEntry, Path
 from kgenn.frontend.topology import Plans
 from kgenn.layers.weights import Slot, StoredArray
 
+# The vector that SpectralNormalization normalises a kernel by while it is trained.
+_OF_TRAINING = {("vector_u",), ("sn_u",)}
+
 
 def by_name(slots: Sequence[Slot], stored: list[StoredArray]) -> list[StoredArray]:
     """Return the arrays of a layer in the order in which it takes them, where their names say which is which.
@@ -30,6 +33,7 @@ def split(
     Keras 3 lists those of a model that is frozen as a whole in plain order instead, which the stored names tell:
     "layer/variable", in general, though the layer part may be another name in Keras 2.
     """
+    stored = [array for array in stored if _words(array.label, 1) not in _OF_TRAINING]
     slots = [
         (path, slot, slot.trainable and bool(leaf.options.get("trainable", True)))
         for path, leaf in model.leaves((entry.name,))

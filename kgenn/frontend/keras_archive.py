@@ -33,7 +33,13 @@ _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 # float32. In float64, with the two copies of the optimizer Adam, they are six times as many.
 SOME, TIMES = 1 << 26, 8
 # the layers that a layer is made of and keeps its arrays in, in the order of its variables
-_MEMBERS = {"MultiHeadAttention": ("query_dense", "key_dense", "value_dense", "output_dense")}
+_DENSES = ("query_dense", "key_dense", "value_dense", "output_dense")
+_MEMBERS = {
+    **dict.fromkeys(("GroupedQueryAttention", "GroupQueryAttention"), tuple(f"_{name}" for name in _DENSES)),
+    "MultiHeadAttention": _DENSES,
+}
+# classes that Keras exports under another name than their own, which their arrays are keyed by
+_OWN_NAMES = {"GroupQueryAttention": "GroupedQueryAttention"}
 
 
 def load_archive(path: FilePath) -> Graph:
@@ -123,13 +129,13 @@ def _keys(model: ModelEntry, path: Path, container: str) -> Iterator[tuple[Path,
     for entry in model.layers:
         if entry.operation:
             continue
-        snake = _snake_case(entry.class_name)
+        snake = _snake_case(_OWN_NAMES.get(entry.class_name, entry.class_name))
         count = used[snake] = used.get(snake, -1) + 1
         key = f"{container}/{snake}_{count}" if count else f"{container}/{snake}"
         inner = OLD_CONTAINER if container.endswith(OLD_CONTAINER) else "layers"
         if entry.model is None:
             yield (*path, entry.name), entry.class_name, key
-        elif entry.wraps == "layer":
+        elif entry.wraps and entry.wraps != "model":
             wrapped = entry.model.layers[-1]
             yield (*path, entry.name, wrapped.name), wrapped.class_name, f"{key}/layer"
         else:

@@ -50,9 +50,10 @@ def _arrays(model: Any, entry: ModelEntry, path: Path) -> Iterator[tuple[Path, l
         layer, here = live.get(item.name), (*path, item.name)
         if layer is None:  # the input layer, which a Sequential model does not list
             continue
-        if item.model is not None and item.wraps != "layer":
-            yield from _arrays(layer.layer if item.wraps else layer, item.model, here)
+        inner = layer.layer if item.wraps else layer
+        if item.model is not None and item.wraps in ("", "model"):
+            yield from _arrays(inner, item.model, here)
         else:
-            arrays = zip(layer.weights, layer.get_weights(), strict=True)
+            arrays = zip(inner.weights, inner.get_weights(), strict=True)
             own = here if item.model is None else (*here, item.model.layers[-1].name)
             yield own, [StoredArray(f"{item.name}/{variable.name}", array) for variable, array in arrays]

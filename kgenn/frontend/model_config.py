@@ -13,6 +13,7 @@ from typing import Any, Literal
 from kgenn.diagnostics import fail
 from kgenn.frontend.bounds import Bounds
 from kgenn.frontend.config_text import check_name
+from kgenn.frontend.graph_operations import read_graph_operation
 from kgenn.frontend.references import Call, Reference, read_calls, references
 from kgenn.layers import LAYERS, OPERATIONS
 from kgenn.layers.config import plain
@@ -26,6 +27,8 @@ _PACKAGES = ("keras", "keras_core", "tf_keras", "tensorflow")
 _OPERATION_MODULES = (".ops.", ".activations.")
 # what Keras 2 makes of a function of TensorFlow, which the config names, and of x[…]
 _FUNCTIONS = ("TFOpLambda", "SlicingOpLambda")
+# what TensorFlow 2.0 to 2.3 make of it: a node of a graph
+_NODE = "TensorFlowOpLayer"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +42,9 @@ class LayerEntry:
         calls: its calls; an InputLayer has none.
         foreign: what it is, where its class is not a layer of Keras' own; else empty.
         operation: whether it is an operation on tensors; its reader is in `kgenn.layers.OPERATIONS` then.
-        model: its layers, where it is a model itself, or what TimeDistributed applies to each step.
-        wraps: what TimeDistributed applies: a "layer" or a "model"; else empty.
+        model: its layers, where it is a model itself, a pipeline, or a wrapper of what is applied.
+        wraps: what TimeDistributed applies to each step, a "layer" or a "model"; "normalised" of a layer whose
+            kernel training normalises, and inference takes as it is; else empty.
     """
 
     name: str
@@ -51,7 +55,7 @@ class LayerEntry:
     foreign: str = ""
     operation: bool = False
     model: ModelEntry | None = None
-    wraps: Literal["", "layer", "model"] = ""
+    wraps: Literal["", "layer", "model", "normalised"] = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,12 +153,21 @@ def _layer(item: Any, default_name: str, where: str, source: str) -> LayerEntry:
         reader = f"tf.{options.get('function')}"
     try:
         calls = read_calls(item.get("inbound_nodes"), operation)
+        if operation and class_name == _NODE:
+            reader, options, calls = read_graph_operation(options, calls)
     except ValueError as error:
         raise fail("KG108", f"{where}/{name} ({class_name})", str(error), "save the model again") from None
     entry = LayerEntry(name, class_name, reader, options, calls, foreign, operation)
     if class_name in MODEL_CLASSES and not foreign and _layer_list(config):
         return replace(entry, model=_model(class_name, config, source, name))
-    return _per_step(entry, f"{where}/{name}", source) if class_name == "TimeDistributed" else entry
+    if class_name == "TimeDistributed":
+        return _per_step(entry, f"{where}/{name}", source)
+    if foreign or class_name not in ("Pipeline", "SpectralNormalization"):
+        return entry
+    inner = _layer_list(config) if class_name == "Pipeline" else [options.get("layer")]
+    within = tuple(_layer(each, f"{name}_{i}", f"{where}/{name}", source) for i, each in enumerate(inner))
+    chained = _sequential(name, within, {}) if within else None
+    return replace(entry, model=chained, wraps="" if class_name == "Pipeline" else "normalised")
 
 
 def _per_step(entry: LayerEntry, where: str, source: str) -> LayerEntry:
@@ -182,11 +195,11 @@ def _own_class(item: Mapping[str, Any]) -> tuple[str, str, str]:
 def _is_operation(item: Mapping[str, Any], class_name: str) -> bool:
     """Tell whether an entry is an operation on tensors, not a layer."""
     module = str(item.get("module", ""))
-    if class_name in _FUNCTIONS or any(part in module for part in _OPERATION_MODULES):
+    if class_name in (*_FUNCTIONS, _NODE) or any(part in module for part in _OPERATION_MODULES):
         return True
     # an .h5 file does not say the module, but a layer has one of these entries, and most operations neither
     config = item.get("config")
-    if not isinstance(config, Mapping) or "trainable" in config or class_name in MODEL_CLASSES:
+    if not isinstance(config, Mapping) or "trainable" in config or class_name in (*MODEL_CLASSES, "Pipeline"):
         return False
     return "dtype" not in config or (class_name in OPERATIONS and class_name not in LAYERS)
 

@@ -25,12 +25,49 @@ _LOOKUP = (
     "looks values up in a table, and the inputs of a spiking network are values themselves",
     "do this before the model: build the layers after it on an Input of what it gives, and copy their weights",
 )
+_BEFORE = "do this before the model, to its data, and build the layers after it on an Input of what it gives"
+_SPECTRUM = ("computes spectra of sounds, which kgenn does not", _BEFORE)
+_OF_IMAGES = ("changes each image by what is in it, at inference too", _BEFORE)
+_BOXES = ("is of bounding boxes, and the inputs of a spiking network are values", _BEFORE)
+_COLUMNS = ("is of feature columns, and the inputs of a spiking network are values", _BEFORE)
+_FRAMEWORK = (
+    "runs code of another framework, which kgenn does not",
+    "build the same computation of Keras' own layers, and copy the weights",
+)
+_ABSTRACT = ("is a base class, which computes nothing of its own", "save a model of layers that compute")
+_LAMBDA = (
+    "holds Python code",
+    "replace it by a layer of Keras' own, such as Rescaling for x / 255, or by an operation such as "
+    "keras.ops.relu(x); kgenn runs no code from a model file",
+)
+# classes that kgenn knows and does not read, and what to do without them
+_REFUSED: dict[str, tuple[str, str]] = {
+    "Lambda": _LAMBDA,
+    **dict.fromkeys(("MelSpectrogram", "STFTSpectrogram"), _SPECTRUM),
+    **dict.fromkeys(("AutoContrast", "ContrastLimitedAdaptiveHistogramEqualization", "Equalization"), _OF_IMAGES),
+    "MaxNumBoundingBoxes": _BOXES,
+    "DenseFeatures": _COLUMNS,
+    **dict.fromkeys(("FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper"), _FRAMEWORK),
+    **dict.fromkeys(("Layer", "PreprocessingLayer", "Wrapper"), _ABSTRACT),
+}
 # the kinds of layers that no feed-forward network of values has, and what to do without them
 _OUTSIDE: dict[str, tuple[str, str]] = {
     **dict.fromkeys(
         (
-            *("Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "CuDNNGRU", "CuDNNLSTM", "GRU", "GRUV1"),
-            *("LSTM", "LSTMV1", "RNN", "SimpleRNN"),
+            *("AbstractRNNCell", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM2DCell", "ConvLSTM3D"),
+            *(
+                "CuDNNGRU",
+                "CuDNNLSTM",
+                "GRU",
+                "GRUCell",
+                "GRUV1",
+                "LSTM",
+                "LSTMCell",
+                "LSTMV1",
+                "RNN",
+                "SimpleRNN",
+            ),
+            *("SimpleRNNCell", "StackedRNNCells"),
         ),
         _RECURRENT,
     ),
@@ -48,12 +85,8 @@ def check_known(entry: LayerEntry, call: Call, config: LayerConfig) -> None:
     """Raise the error that a layer's class or call is not one kgenn follows."""
     if entry.class_name in _OUTSIDE and not entry.foreign and not entry.operation:
         raise config.error("KG111", *_OUTSIDE[entry.class_name])
-    if entry.class_name == "Lambda":
-        remedy = (
-            "replace it by a layer of Keras' own, such as Rescaling for x / 255, or by an operation such as "
-            "keras.ops.relu(x); kgenn runs no code from a model file"
-        )
-        raise config.error("KG105", "holds Python code", remedy)
+    if entry.class_name in _REFUSED and not entry.foreign and not entry.operation:
+        raise config.error("KG105", *_REFUSED[entry.class_name])
     if entry.foreign:
         raise config.error("KG105", f"is {entry.foreign}", _remedy(entry))
     if entry.operation and entry.reader not in OPERATIONS:

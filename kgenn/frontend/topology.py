@@ -104,7 +104,7 @@ class _Builder:
             here = (*path, entry.name)
             self.bounds.count_calls()
             if entry.model is not None and not call.odd and (call.keras_3 or not call.training):
-                inline = self.steps if entry.wraps else self.expand
+                inline = self.steps if entry.wraps in ("layer", "model") else self.expand
                 results = dict(enumerate(inline(entry.model, arguments, here, f"{name}/")))
             else:
                 results = self.leaf(entry, call, arguments, here, name, read.get((entry.name, index), {0}))

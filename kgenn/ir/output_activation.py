@@ -2,8 +2,8 @@
 
 A readout gives the value that the model's last weights give. The model's final activation is no neuron's work: it
 runs on the host, after the network, in float64. An element-wise one is an expression in `x` and its parameters, of
-`+ - * /`, one comparison, `a if c else b` and the functions of a `Spelling`; a softmax runs along an axis, and so
-does its logarithm.
+`+ - * /`, one comparison, `a if c else b` and the functions of a `Spelling`; a softmax, its logarithm and a
+sparsemax run along an axis.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from kgenn.ir.graph import Array, Shape
 
 SOFTMAX = "softmax"
 LOG_SOFTMAX = "log_softmax"
+SPARSEMAX = "sparsemax"
 # A cap that no float32 exceeds.
 NO_CAP = float(np.finfo(np.float32).max)
 
@@ -167,8 +168,8 @@ class OutputActivation:
     """What the host computes of every output, or of all outputs together.
 
     Attributes:
-        name: a key of `FORMULAS`, "softmax" or "log_softmax".
-        params: of the formula; a softmax has `axis`, counted from the end.
+        name: a key of `FORMULAS` or of `OVER_AXIS`.
+        params: of the formula; one over an axis has `axis`, counted from the end.
     """
 
     name: str
@@ -176,13 +177,13 @@ class OutputActivation:
 
     @property
     def axis(self) -> int | None:
-        """Return the axis of a softmax, from the end; None for what is element-wise."""
-        return int(self.params["axis"]) if self.name in (SOFTMAX, LOG_SOFTMAX) else None
+        """Return the axis of a softmax and its like, from the end; None for what is element-wise."""
+        return int(self.params["axis"]) if self.name in OVER_AXIS else None
 
     def apply(self, values: Array) -> Array:
         """Return the activation of values of shape (..., *output shape), in their own type."""
         if self.axis is not None:
-            return (softmax if self.name == SOFTMAX else log_softmax)(values, self.axis)
+            return OVER_AXIS[self.name](values, self.axis)
         return elementwise(self.name, values, self.params)
 
     def code(self, spelling: Spelling) -> str:
@@ -193,7 +194,7 @@ class OutputActivation:
     def keeps_order(self, shape: Shape) -> bool:
         """Tell whether the largest of the values of a sample stays the only largest one."""
         if self.axis is not None:
-            return shape[self.axis] == math.prod(shape)
+            return self.name != SPARSEMAX and shape[self.axis] == math.prod(shape)
         return increases(self.name, self.params)
 
 
@@ -234,6 +235,32 @@ def log_softmax(values: Array, axis: int = -1) -> Array:
     lowered = values - values.max(axis=axis, keepdims=True)
     logarithms: Array = lowered - np.log(np.exp(lowered).sum(axis=axis, keepdims=True))
     return logarithms
+
+
+def sparsemax(values: Array, axis: int = -1) -> Array:
+    """Return max(x − τ, 0), with a threshold τ for each group of values along an axis, as Keras 3.15 computes it.
+
+    With s_k the sum of the k largest values x_1 ≥ x_2 ≥ …, and K the set of all k with x_k > (s_k − 1)/k::
+
+        τ = (Σ_K s_k − 1) / |K|
+
+    In the publication τ = (s_|K| − 1)/|K|, so that the results add up to 1. All backends of Keras add up every s_k
+    instead, and a model computes what Keras does.
+    """
+    ordered = np.moveaxis(-np.sort(-values, axis=axis), axis, -1)
+    sums = ordered.cumsum(axis=-1)
+    kept = ordered > (sums - 1) / np.arange(1, ordered.shape[-1] + 1, dtype=values.dtype)
+    thresholds = (np.where(kept, sums, 0).sum(axis=-1) - 1) / kept.sum(axis=-1)
+    shares: Array = np.maximum(values - np.expand_dims(thresholds, axis), 0)
+    return shares.astype(values.dtype, copy=False)
+
+
+# What the host computes over an axis.
+OVER_AXIS: Mapping[str, Callable[[Array, int], Array]] = {
+    SOFTMAX: softmax,
+    LOG_SOFTMAX: log_softmax,
+    SPARSEMAX: sparsemax,
+}
 
 
 @cache

@@ -18,7 +18,7 @@ from kgenn.ir.axis_map import AxisMap
 from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SpikeSums, SumPool
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import Connection, Network, Population
-from kgenn.ir.output_activation import FORMULAS, LOG_SOFTMAX, SOFTMAX, OutputActivation
+from kgenn.ir.output_activation import FORMULAS, OVER_AXIS, OutputActivation
 from kgenn.ir.resampling import MOST_AMOUNT, Resampling
 from kgenn.ir.windows import window_counts
 
@@ -130,7 +130,7 @@ def _input(network: Network) -> Iterator[str]:
 
 def _activation(activation: OutputActivation, rank: int) -> Iterator[str]:
     name, params = activation.name, activation.params
-    if name in (SOFTMAX, LOG_SOFTMAX):
+    if name in OVER_AXIS:
         known = params.keys() == {"axis"} and params["axis"] in range(-rank, 0)
     else:
         known = name in FORMULAS and params.keys() <= FORMULAS[name].params.keys()

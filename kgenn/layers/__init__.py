@@ -39,13 +39,19 @@ _TABLE = {
     "EinsumDense": "kgenn.layers.read_contraction:read_einsum_dense",
     "Conv1DTranspose": f"{_RESAMPLE}:read_transposed_conv",
     "Conv2DTranspose": f"{_RESAMPLE}:read_transposed_conv",
+    "Conv3DTranspose": f"{_RESAMPLE}:read_transposed_conv",
     "Convolution1DTranspose": f"{_RESAMPLE}:read_transposed_conv",
     "Convolution2DTranspose": f"{_RESAMPLE}:read_transposed_conv",
+    "Convolution3DTranspose": f"{_RESAMPLE}:read_transposed_conv",
+    "LocallyConnected1D": "kgenn.layers.read_local:read_locally_connected",
+    "LocallyConnected2D": "kgenn.layers.read_local:read_locally_connected",
     # images of another size
     "UpSampling1D": f"{_RESAMPLE}:read_upsampling",
     "UpSampling2D": f"{_RESAMPLE}:read_upsampling",
+    "UpSampling3D": f"{_RESAMPLE}:read_upsampling",
     "Cropping1D": f"{_RESAMPLE}:read_cropping",
     "Cropping2D": f"{_RESAMPLE}:read_cropping",
+    "Cropping3D": f"{_RESAMPLE}:read_cropping",
     # pooling
     "AveragePooling1D": f"{_POOL}:read_average_pool",
     "AveragePooling2D": f"{_POOL}:read_average_pool",
@@ -71,6 +77,12 @@ _TABLE = {
     "GlobalMaxPool1D": f"{_POOL}:read_global_max_pool",
     "GlobalMaxPool2D": f"{_POOL}:read_global_max_pool",
     "GlobalMaxPool3D": f"{_POOL}:read_global_max_pool",
+    "AdaptiveAveragePooling1D": f"{_POOL}:read_adaptive_average_pool",
+    "AdaptiveAveragePooling2D": f"{_POOL}:read_adaptive_average_pool",
+    "AdaptiveAveragePooling3D": f"{_POOL}:read_adaptive_average_pool",
+    "AdaptiveMaxPooling1D": f"{_POOL}:read_adaptive_max_pool",
+    "AdaptiveMaxPooling2D": f"{_POOL}:read_adaptive_max_pool",
+    "AdaptiveMaxPooling3D": f"{_POOL}:read_adaptive_max_pool",
     # activations
     "Activation": f"{_ACTIVATION}:read_activation",
     "ReLU": f"{_ACTIVATION}:read_relu",
@@ -113,7 +125,10 @@ _TABLE = {
     "CenterCrop": f"{_RESIZE}:read_center_crop",
     "Resizing": f"{_RESIZE}:read_resizing",
     # attention
+    "AdditiveAttention": f"{_ATTENTION}:read_additive_attention",
     "Attention": f"{_ATTENTION}:read_attention",
+    "GroupQueryAttention": f"{_ATTENTION}:read_grouped_query_attention",
+    "GroupedQueryAttention": f"{_ATTENTION}:read_grouped_query_attention",  # as .h5 files have it
     "MultiHeadAttention": f"{_ATTENTION}:read_multi_head_attention",
     # normalisation by the input itself
     "GroupNormalization": f"{_NORMALISE}:read_group_norm",

@@ -29,6 +29,20 @@ class OutputLayer(Layer):
         """Return what the host computes."""
 
 
+class OverAxis(Layer):
+    """A layer that works along one axis, counted from the end so that the batch axis does not matter.
+
+    Attributes:
+        axis: of the model as Keras has it, channels first or last.
+    """
+
+    axis: int
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (shape,) = inputs
+        return shape
+
+
 class Elementwise(Layer):
     """A layer that computes each value from its own input, and perhaps its channel."""
 
@@ -99,8 +113,8 @@ class ReLU(Elementwise, OutputLayer):
 
 
 @dataclass(frozen=True, eq=False)
-class Softmax(OutputLayer):
-    """Normalise exponentials along an axis, counted from the end so that the batch axis does not matter.
+class Softmax(OverAxis, OutputLayer):
+    """Normalise exponentials along an axis.
 
     Attributes:
         is_log: the logarithm of that.
@@ -121,10 +135,6 @@ class Softmax(OutputLayer):
     @property
     def contents(self) -> str:
         return self.role
-
-    def output_shape(self, *inputs: Shape) -> Shape:
-        (shape,) = inputs
-        return shape
 
     def forward(self, *inputs: Array) -> Array:
         (x,) = inputs

@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from kgenn.ir.graph import Array, Layer, Reach, Shape, runs
+from kgenn.ir.graph import Array, Layer, Reach, Shape
+from kgenn.layers.reaches import through_axis
 from kgenn.layers.shape import Moving
 
 # Positions of an axis that are gathered, and entries of a matrix that mixes them, at most: a file can ask for any.
@@ -91,16 +92,9 @@ class Along(Layer):
         return np.moveaxis(y, -1, self.axis)
 
     def reach(self, shape: Shape, positions: Array) -> Reach:
-        inner = prod(shape[self.axis :]) // shape[self.axis]
-        outer, place = np.divmod(positions, shape[self.axis] * inner)
-        index, rest = np.divmod(place, inner)
-        # what each position of the axis goes to, one after the other
         sources, targets = np.nonzero(self.matrix.T)
-        counts = np.bincount(sources, minlength=self.matrix.shape[1])
-        rows, steps = runs(counts[index])
-        found = (np.cumsum(counts) - counts)[index[rows]] + steps
-        factors = self.matrix.T[sources[found], targets[found]].astype(np.float64)
-        return Reach(rows, (outer[rows] * self.matrix.shape[0] + targets[found]) * inner + rest[rows], factors)
+        entries = sources, targets, self.matrix.T[sources, targets]
+        return through_axis(entries, len(self.matrix), shape, len(shape) + self.axis, positions)
 
     def macs(self, *inputs: Shape) -> int:
         return prod(inputs[0]) * int(self.matrix.shape[0])

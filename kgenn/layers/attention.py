@@ -79,6 +79,46 @@ class Attention(Layer):
         return projected + query[0] * key[0] * width
 
 
+@dataclass(frozen=True, eq=False)
+class AdditiveAttention(Layer):
+    """Attention whose scores are s_ij = Σ_d weights_d · tanh(gain · (q_id + k_jd)), for query, value and key.
+
+    The key is the value where it is not given.
+
+    Attributes:
+        weights: shape (channels of the key,).
+
+    Source: Bahdanau et al. 2015, arXiv:1409.0473.
+    """
+
+    weights: Array
+    gain: float = 1.0
+
+    def features(self) -> Iterator[tuple[str, str]]:
+        yield "product", "multiplies activations by each other"
+
+    @property
+    def contents(self) -> str:
+        return "additive attention"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        shape = Attention(1.0).output_shape(*inputs)
+        if inputs[0][1] != self.weights.size:
+            raise ValueError(f"{self.weights.size} weights of scores do not fit rows of {inputs[0][1]} channels")
+        return shape
+
+    def forward(self, *inputs: Array) -> Array:
+        query, value, key = (*inputs, inputs[1])[:3]
+        kind = query.dtype.type
+        sums = np.tanh((query[:, :, None] + key[:, None]) * kind(self.gain))
+        mixed: Array = softmax(sums @ self.weights.astype(query.dtype)) @ value
+        return mixed
+
+    def macs(self, *inputs: Shape) -> int:
+        query, value, key = (*inputs, inputs[1])[:3]
+        return query[0] * key[0] * (query[1] + value[1])
+
+
 def _heads(x: Array, part: Projection | None) -> Array:
     """Return rows for each head, shape (N, heads, rows, D)."""
     if part is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kgenn.ir.graph import Layer, Shape
-from kgenn.layers.activation import Softmax
+from kgenn.layers.activation import OverAxis
 from kgenn.layers.config import LayerConfig, only
 from kgenn.layers.shape import Permute
 
@@ -43,9 +43,9 @@ class DataFormat:
     def wrap(self, *layers: Layer, activation: tuple[Layer, ...] = ()) -> tuple[Layer, ...]:
         """Return the chain that enters, runs the layers, applies the activation and leaves.
 
-        A softmax runs over the last axis of the Keras model, so it comes after leaving.
+        One over an axis, such as a softmax, runs over that of the Keras model, so it comes after leaving.
         """
-        if any(isinstance(layer, Softmax) for layer in activation):
+        if any(isinstance(layer, OverAxis) for layer in activation):
             return (*self.enter, *layers, *self.leave, *activation)
         return (*self.enter, *layers, *activation, *self.leave)
 

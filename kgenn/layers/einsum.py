@@ -34,19 +34,23 @@ class Einsum(Layer):
         return f"{self.first}, {self.second} → {self.output}"
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        sizes = self._sizes(*inputs)
+        sizes = self.sizes(*inputs)
         return tuple(sizes[label] for label in self.output)
 
-    def _sizes(self, *inputs: Shape) -> dict[str, int]:
-        """Return the length of each label; raise ValueError where the inputs do not fit."""
+    def sizes(self, *inputs: Shape) -> dict[str, int]:
+        """Return the length of each label, where 1 is repeated; raise ValueError where the inputs do not fit."""
         if len(inputs) != 2:
             raise ValueError(f"takes two inputs, but is called on {len(inputs)}")
         sizes: dict[str, int] = {}
         for labels, shape in zip((self.first, self.second), inputs, strict=True):
             if len(labels) != len(shape) or len(set(labels)) != len(labels):
                 raise ValueError(f"axes {labels!r} are not those of an input of {shape}")
-            if any(sizes.setdefault(label, n) != n for label, n in zip(labels, shape, strict=True)):
-                raise ValueError(f"inputs of shapes {inputs} do not fit the axes {self.first!r}, {self.second!r}")
+            for label, n in zip(labels, shape, strict=True):
+                sizes[label] = n if sizes.get(label, 1) == 1 else sizes[label]
+                if n not in (1, sizes[label]):
+                    raise ValueError(
+                        f"inputs of shapes {inputs} do not fit the axes {self.first!r}, {self.second!r}"
+                    )
         if not set(self.output) <= sizes.keys() or len(set(self.output)) != len(self.output):
             raise ValueError(f"axes {self.output!r} of the output are not those of the inputs")
         return sizes
@@ -57,4 +61,4 @@ class Einsum(Layer):
         return y
 
     def macs(self, *inputs: Shape) -> int:
-        return prod(self._sizes(*inputs).values())
+        return prod(self.sizes(*inputs).values())

@@ -43,6 +43,8 @@ _READERS: dict[str, tuple[str, ...]] = {
     ),
     f"{_FUNCTIONS}:read_gelu": ("Gelu", "tf.nn.gelu"),
     f"{_FUNCTIONS}:read_elu": ("Elu", "tf.nn.elu"),
+    f"{_FUNCTIONS}:read_glu": ("Glu",),
+    f"{_FUNCTIONS}:read_sparsemax": ("Sparsemax",),
     f"{_FUNCTIONS}:read_leaky_relu": ("LeakyRelu", "tf.nn.leaky_relu"),
     f"{_FUNCTIONS}:read_relu_layer": ("ReLU",),
     f"{_FUNCTIONS}:read_soft_maximum": ("Softmax", "tf.nn.softmax"),
@@ -54,7 +56,9 @@ _READERS: dict[str, tuple[str, ...]] = {
     f"{_REDUCTIONS}:read_min": ("Amin", "Min", "tf.math.reduce_min"),
     f"{_FUNCTIONS}:read_average_pool": ("AveragePool",),
     f"{_FUNCTIONS}:read_max_pool": ("MaxPool",),
-    f"{_CONTRACTION}:read_matmul": ("Dot", "Matmul", "tf.linalg.matmul"),
+    f"{_CONTRACTION}:read_matmul": ("Matmul", "tf.linalg.matmul"),
+    f"{_CONTRACTION}:read_dot": ("Dot",),
+    f"{_CONTRACTION}:read_tensordot": ("Tensordot", "tf.tensordot"),
     f"{_CONTRACTION}:read_einsum": ("Einsum",),
     # shapes
     f"{_MOVES}:read_nothing": (

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from kgenn.ir.graph import Array, Layer, Shape
-from kgenn.layers.activation import Elementwise, Softmax
+from kgenn.layers.activation import Elementwise, OverAxis
 from kgenn.layers.affine import Affine
 from kgenn.layers.along import Along, Take
 from kgenn.layers.conv import Conv
@@ -32,7 +32,7 @@ def per_step(layer: Layer, steps: int, shape: Shape) -> Chain:
         shape: of the input of one step.
     """
     match layer:
-        case Elementwise() | Affine() | Dense() | Pointwise() | Softmax() | Take() | Along() | Slot():
+        case Elementwise() | Affine() | Dense() | Pointwise() | OverAxis() | Take() | Along() | Slot():
             return (layer,)
         case Merge() | Concatenate():
             return (layer,)

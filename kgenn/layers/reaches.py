@@ -1,12 +1,13 @@
-"""What single values reach through convolutions, poolings, and maps of channels."""
+"""What single values reach through convolutions, poolings, and maps of channels or of one axis."""
 
 from __future__ import annotations
 
 from itertools import product
+from math import prod
 
 import numpy as np
 
-from kgenn.ir.graph import Array, Reach, Shape, joined
+from kgenn.ir.graph import Array, Reach, Shape, joined, runs
 from kgenn.ir.windows import Pads
 
 
@@ -52,6 +53,29 @@ def through_windows(
         first = target[rows] * groups * after + group[rows] * after
         found.append(_each(rows, first, kernel[tap][group[rows], own[rows]]))
     return joined(found)
+
+
+def through_axis(
+    entries: tuple[Array, Array, Array], after: int, shape: Shape, axis: int, positions: Array
+) -> Reach:
+    """Return what values reach through a map of one axis.
+
+    Args:
+        entries: source, target and factor of each entry of the map, ordered by source.
+        after: the length of the axis of the output.
+        shape: of the input.
+        positions: flat, shape (n,).
+    """
+    sources, targets, factors = entries
+    inner = prod(shape[axis + 1 :])
+    outer, place = np.divmod(positions, shape[axis] * inner)
+    index, rest = np.divmod(place, inner)
+    # what each position of the axis goes to, one after the other
+    counts = np.bincount(sources, minlength=shape[axis])
+    rows, steps = runs(counts[index])
+    found = (np.cumsum(counts) - counts)[index[rows]] + steps
+    reached = (outer[rows] * after + targets[found]) * inner + rest[rows]
+    return Reach(rows, reached, factors[found].astype(np.float64))
 
 
 def _each(rows: Array, first: Array, factors: Array) -> Reach:

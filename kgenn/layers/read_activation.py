@@ -8,6 +8,8 @@ from kgenn.ir.graph import Layer, Shape
 from kgenn.ir.output_activation import FORMULAS
 from kgenn.layers.activation import Activation, Identity, PReLU, ReLU, Softmax
 from kgenn.layers.config import LayerConfig, LayerReader, only, plain
+from kgenn.layers.glu import Glu
+from kgenn.layers.sparsemax import Sparsemax
 from kgenn.layers.weights import Weights
 
 # functions of keras.activations that need parameters, and others that a model cannot name
@@ -31,6 +33,8 @@ _NAMED: dict[str, tuple[Layer, ...]] = {
     "leaky_relu": (ReLU(negative_slope=0.2),),  # the default slope of keras.activations.leaky_relu
     "softmax": (Softmax(),),
     "log_softmax": (Softmax(is_log=True),),
+    "sparsemax": (Sparsemax(),),
+    "glu": (Glu(),),
     "swish": (Activation("silu"),),
     "hard_swish": (Activation("hard_silu"),),
     **{name: (Activation(name),) for name in FORMULAS if name not in _UNNAMED},

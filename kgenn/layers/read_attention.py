@@ -5,8 +5,10 @@ from __future__ import annotations
 from math import sqrt
 from typing import Any
 
+import numpy as np
+
 from kgenn.ir.graph import Layer, Shape
-from kgenn.layers.attention import Attention, Projection
+from kgenn.layers.attention import AdditiveAttention, Attention, Projection
 from kgenn.layers.config import LayerConfig
 from kgenn.layers.weights import Weights
 
@@ -39,9 +41,48 @@ def read_multi_head_attention(
 def read_attention(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
     """Read Attention, called on a query, a value and perhaps a key."""
     _check_inputs(inputs)
-    config.choice("score_mode", ("dot",), "dot")
-    scale = weights.take("scale", ()) if config.flag("use_scale", False) else 1.0
-    return (Attention(float(scale)),)
+    mode = config.choice("score_mode", ("dot", "concat"), "dot")
+    scale = float(weights.take("scale", ())) if config.flag("use_scale", False) else 1.0
+    if mode == "dot":
+        return (Attention(scale),)
+    weight = weights.take("concat_score_weight", ())
+    return (AdditiveAttention(np.broadcast_to(weight, inputs[0][1:]), scale),)
+
+
+def read_additive_attention(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
+    """Read AdditiveAttention, called on a query, a value and perhaps a key."""
+    _check_inputs(inputs)
+    channels = inputs[0][1:]
+    scale = weights.take("scale", channels) if config.flag("use_scale", True) else np.ones(channels, np.float32)
+    return (AdditiveAttention(scale),)
+
+
+def read_grouped_query_attention(
+    config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]
+) -> tuple[Layer, ...]:
+    """Read GroupQueryAttention, in which several heads of the query share one of key and value."""
+    _check_inputs(inputs)
+    query, value, key = (*inputs, inputs[1])[:3]
+    heads, groups, size = (config.integer(k) for k in ("num_query_heads", "num_key_value_heads", "head_dim"))
+    if heads % groups:
+        raise config.bad("num_query_heads", f"a multiple of num_key_value_heads, {groups}")
+    if config.flag("use_gate", False):
+        raise config.bad("use_gate", "false")
+    if config.get("sliding_window", None) is not None:
+        raise config.bad("sliding_window", "none")
+    of_query = _projection(config, weights, (query[-1], heads, size), (heads, size))
+    of_key, of_value = (
+        _repeated(_projection(config, weights, (shape[-1], groups, size), (groups, size)), heads // groups)
+        for shape in (key, value)
+    )
+    output = _projection(config, weights, (heads, size, query[-1]), (query[-1],))
+    return (Attention(1 / sqrt(size), of_query, of_key, of_value, output),)
+
+
+def _repeated(part: Projection, times: int) -> Projection:
+    """Return a projection to heads that each come several times."""
+    bias = None if part.bias is None else np.repeat(part.bias, times, axis=0)
+    return Projection(np.repeat(part.kernel, times, axis=1), bias)
 
 
 def _projection(config: LayerConfig, weights: Weights, kernel: Shape, bias: Shape) -> Projection:

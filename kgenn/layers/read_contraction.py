@@ -6,7 +6,7 @@ import numpy as np
 
 from kgenn.ir.graph import Array, Layer, Shape
 from kgenn.layers.affine import Rescaling
-from kgenn.layers.config import LayerConfig, Operand, only
+from kgenn.layers.config import LayerConfig, Operand, is_sizes, is_whole, only
 from kgenn.layers.constants import constant
 from kgenn.layers.contraction import contraction, parted
 from kgenn.layers.einsum import Einsum
@@ -59,24 +59,76 @@ def _batched(equation: str, shape: Shape) -> tuple[str, str, str]:
 
 
 def read_matmul(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
-    """Read a matrix product with a constant matrix, or of two tensors."""
+    """Read a matrix product with a constant matrix on either side, or of two tensors sample by sample."""
     first, second = config.argument(0, "x1", "a"), config.argument(1, "x2", "b")
     flips = [config.flag(key, False) for key in ("transpose_a", "transpose_b")]
+    if isinstance(first, Operand) and isinstance(second, Operand):
+        return _of_tensors(inputs, (first.index, second.index), flips)
     if not isinstance(first, Operand):
-        raise config.odd("x1", "a constant", "a tensor, since the batch comes first")
-    if not isinstance(second, Operand):
-        matrix = constant(config, second, "x2")
-        if matrix.ndim != 2 or flips[0]:
-            raise config.odd("x2", f"an array of shape {matrix.shape}", "a matrix")
-        labels = _LETTERS[: len(only(inputs))]
-        matrix = matrix.T if flips[1] else matrix
-        return contraction(only(inputs), labels, matrix, f"{labels[-1]}z", f"{labels[:-1]}z")
-    (left, right) = inputs
-    if len(left) != len(right) or len(left) < 2 or second.index < first.index:
+        shape, matrix = only(inputs), _matrix(config, first, "x1", flips[0])
+        if len(shape) < 2:
+            raise config.odd("x1", "a constant", "a tensor, since the batch comes first")
+        # the transpose of the product of the transposes
+        rows = _LETTERS[: len(shape) - 2]
+        labels = f"{rows}yx" if flips[1] else f"{rows}xy"
+        return contraction(shape, labels, matrix, "zx", f"{rows}zy")
+    shape, matrix = only(inputs), _matrix(config, second, "x2", flips[1])
+    labels = _LETTERS[: len(shape)]
+    if flips[0]:
+        raise config.odd("transpose_a", True, "false, where the other matrix is a constant")
+    return contraction(shape, labels, matrix, f"{labels[-1]}z", f"{labels[:-1]}z")
+
+
+def read_dot(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
+    """Read the product of a tensor with a constant matrix; of two tensors it would mix the samples of a batch."""
+    if not isinstance(config.argument(0, "x1"), Operand) or isinstance(config.argument(1, "x2"), Operand):
+        raise config.odd(
+            "x1, x2", "a tensor second", "a tensor, then a constant; use matmul or einsum of two tensors"
+        )
+    return read_matmul(config, weights, inputs)
+
+
+def read_tensordot(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
+    """Read a contraction of a tensor with a constant along some axes of each, or along the last of the first."""
+    first, second = config.argument(0, "x1", "a"), config.argument(1, "x2", "b")
+    if not isinstance(first, Operand) or isinstance(second, Operand):
+        raise config.odd("x1, x2", "a tensor second", "a tensor, then a constant; use einsum of two tensors")
+    shape, kernel = only(inputs), constant(config, second, "x2")
+    axes = config.argument(2, "axes", default=2)
+    if is_whole(axes) and 0 < axes <= min(len(shape), kernel.ndim):
+        axes = [list(range(-axes, 0)), list(range(axes))]
+    pair = [[axis] if is_whole(axis) else axis for axis in axes] if isinstance(axes, list) else []
+    if len(pair) != 2 or not all(is_sizes(part, -len(_LETTERS)) for part in pair) or len(pair[0]) != len(pair[1]):
+        raise config.odd("axes", axes, "a number of axes, or as many axes of each")
+    own = [config.axis(axis, len(shape), "axes") for axis in pair[0]]
+    other = [axis % kernel.ndim for axis in pair[1] if -kernel.ndim <= axis < kernel.ndim]
+    if len(set(own)) != len(own) or len(set(other)) != len(own):
+        raise config.odd("axes", axes, f"different axes of {shape} and of {kernel.shape}")
+    labels, new = _LETTERS[: len(shape)], _LETTERS[len(shape) : len(shape) + kernel.ndim].upper()
+    summed = {axis: labels[mine] for axis, mine in zip(other, own, strict=True)}
+    kernel_labels = "".join(summed.get(axis, letter) for axis, letter in enumerate(new))
+    rest = "".join(label for axis, label in enumerate(labels) if axis not in own)
+    output = rest + "".join(letter for axis, letter in enumerate(new) if axis not in summed)
+    return contraction(shape, labels, kernel, kernel_labels, output)
+
+
+def _matrix(config: LayerConfig, value: object, key: str, flip: bool) -> Array:
+    """Return a constant matrix, transposed if asked for."""
+    matrix = constant(config, value, key)
+    if matrix.ndim != 2:
+        raise config.odd(key, f"an array of shape {matrix.shape}", "a matrix")
+    return matrix.T if flip else matrix
+
+
+def _of_tensors(inputs: tuple[Shape, ...], order: tuple[int, int], flips: list[bool]) -> Chain:
+    """Return the matrix product of two tensors of as many axes, in the order of the call."""
+    left, right = (inputs[index] for index in order)
+    if len(left) != len(right) or len(left) < 2:
         raise ValueError(f"matrices of shapes {left} and {right}, which do not go together sample by sample")
     shared = _LETTERS[: len(left) - 2]
-    a, b = (f"{shared}{pair[::-1] if flip else pair}" for pair, flip in zip(("xy", "yz"), flips, strict=True))
-    return (Einsum(a, b, f"{shared}xz"),)
+    parts = [f"{shared}{pair[::-1] if flip else pair}" for pair, flip in zip(("xy", "yz"), flips, strict=True)]
+    first, second = parts if order[0] < order[1] else parts[::-1]
+    return (Einsum(first, second, f"{shared}xz"),)
 
 
 def read_einsum(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
@@ -91,7 +143,7 @@ def read_einsum(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]
             raise config.bad("subscripts", "an equation in which the batch is the first axis of every tensor")
         return (Einsum(first[1:], second[1:], output[1:]),)
     if not isinstance(operands[0], Operand):
-        raise config.odd("operands", "a constant", "a tensor first, since the batch comes first")
+        operands, equation = operands[::-1], f"{second},{first}->{output}"
     kernel: Array = constant(config, operands[1], "operands")
     labels, kernel_labels, output = _batched(equation, only(inputs))
     return contraction(only(inputs), labels, kernel, kernel_labels, output)

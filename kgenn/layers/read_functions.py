@@ -7,10 +7,12 @@ from dataclasses import replace
 from kgenn.ir.graph import Layer, Shape
 from kgenn.layers.activation import Activation, ReLU, Softmax
 from kgenn.layers.config import LayerConfig, only
+from kgenn.layers.glu import Glu
 from kgenn.layers.pooling import AveragePool, MaxPool
 from kgenn.layers.read_activation import named_activation, read_relu, read_softmax
 from kgenn.layers.read_activation import read_elu as read_elu_layer
 from kgenn.layers.read_pooling import pool
+from kgenn.layers.sparsemax import Sparsemax
 from kgenn.layers.weights import Weights
 
 Chain = tuple[Layer, ...]
@@ -37,7 +39,7 @@ _CURVES = ("abs", "log", "reciprocal", "rsqrt", "sqrt", "square")
 def read_function(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
     """Read an operation that is an activation without options."""
     only(inputs)
-    function = f"tf.{config.options['function']}" if config.class_name == "TFOpLambda" else config.class_name
+    function = f"tf.{config.options['function']}" if "function" in config.options else config.class_name
     name = _NAMES.get(function, function.rpartition(".")[2].lower())
     return (Activation(name),) if name in _CURVES else named_activation(config, name)
 
@@ -62,6 +64,22 @@ def read_log_softmax(config: LayerConfig, weights: Weights, inputs: tuple[Shape,
         for layer in read_softmax(config, weights, inputs)
         if isinstance(layer, Softmax)
     )
+
+
+def read_glu(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
+    """Read a gated linear unit along an axis."""
+    return (Glu(_axis(config, inputs)),)
+
+
+def read_sparsemax(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
+    """Read sparsemax along an axis."""
+    return (Sparsemax(_axis(config, inputs)),)
+
+
+def _axis(config: LayerConfig, inputs: tuple[Shape, ...]) -> int:
+    """Return the axis of an operation, counted from the end."""
+    rank = len(only(inputs))
+    return config.axis(config.argument(1, "axis", default=-1), rank) - rank
 
 
 def read_leaky_relu(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:

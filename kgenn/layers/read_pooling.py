@@ -5,8 +5,12 @@ from __future__ import annotations
 from math import prod
 from typing import cast
 
+import numpy as np
+
 from kgenn.ir.graph import Layer, Shape
 from kgenn.ir.windows import Padding
+from kgenn.layers.adaptive import AdaptivePool, windows_of
+from kgenn.layers.along import Take, check_positions
 from kgenn.layers.config import LayerConfig
 from kgenn.layers.data_format import data_format, spatial_rank
 from kgenn.layers.pooling import AveragePool, MaxPool, Pool
@@ -79,3 +83,27 @@ def read_global_average_pool(
 def read_global_max_pool(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
     """Read GlobalMaxPooling1D, 2D and 3D."""
     return _global_pool(MaxPool, config, inputs)
+
+
+def read_adaptive_average_pool(
+    config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]
+) -> tuple[Layer, ...]:
+    """Read AdaptiveAveragePooling1D, 2D and 3D."""
+    return data_format(config, inputs).wrap(AdaptivePool(config.ints("output_size", spatial_rank(config))))
+
+
+def read_adaptive_max_pool(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
+    """Read AdaptiveMaxPooling1D, 2D and 3D: windows side by side, the shorter ones with their last pixel again."""
+    layout, counts = data_format(config, inputs), config.ints("output_size", spatial_rank(config))
+    *sizes, channels = layout.shape
+    takes, size = [], []
+    for axis, (length, count) in enumerate(zip(sizes, counts, strict=True)):
+        check_positions(length, count)
+        starts, stops = windows_of(length, count)
+        size.append(int((stops - starts).max()))
+        check_positions(size[-1] * count)
+        places = np.minimum(starts[:, None] + np.arange(size[-1]), stops[:, None] - 1).ravel()
+        if not np.array_equal(places, np.arange(length)):
+            takes.append(Take(places, axis - len(layout.shape)))
+    apart = tuple(k * count for k, count in zip(size, counts, strict=True))
+    return layout.wrap(*takes, *pooled(MaxPool, (*apart, channels), tuple(size), tuple(size), "valid"))

@@ -19,7 +19,7 @@ from kgenn.layers.weights import Weights
 
 
 def read_upsampling(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
-    """Read UpSampling1D, which repeats steps, and UpSampling2D."""
+    """Read UpSampling1D and 3D, which repeat steps and voxels, and UpSampling2D."""
     rank = spatial_rank(config)
     allowed = ("nearest", "bilinear") if rank == 2 else ("nearest",)
     interpolation = cast(Interpolation, config.choice("interpolation", allowed, "nearest"))
@@ -27,13 +27,13 @@ def read_upsampling(config: LayerConfig, weights: Weights, inputs: tuple[Shape, 
 
 
 def read_cropping(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
-    """Read Cropping1D and Cropping2D."""
+    """Read Cropping1D, 2D and 3D."""
     crops = config.pairs("cropping", spatial_rank(config), "a number of pixels")
     return data_format(config, inputs).wrap(Crop(crops))
 
 
 def read_transposed_conv(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
-    """Read Conv1DTranspose and Conv2DTranspose, whose kernel is stored as (*size, C_out, C_in)."""
+    """Read Conv1DTranspose, 2D and 3D, whose kernel is stored as (*size, C_out, C_in)."""
     layout, rank = data_format(config, inputs), spatial_rank(config)
     *sizes, channels = layout.shape
     size, strides = config.ints("kernel_size", rank), config.ints("strides", rank, 1)

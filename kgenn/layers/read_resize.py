@@ -1,7 +1,8 @@
 """Read layers and operations that resize images, as tensorflow.image.resize does.
 
 Pixel i of n new ones lies at (i + ½) m/n − ½ of m old ones. `nearest` takes the pixel that this is in, `bilinear`
-mixes the two beside it; beyond the ends it takes the last one.
+mixes the two beside it; beyond the ends it takes the last one. With antialiasing it mixes all pixels within m/n of
+it, where m is larger than n.
 """
 
 from __future__ import annotations
@@ -59,8 +60,7 @@ def read_random_crop(config: LayerConfig, weights: Weights, inputs: tuple[Shape,
 def _resized(config: LayerConfig, inputs: tuple[Shape, ...], size: tuple[int, int], method: str) -> Chain:
     if method not in ("nearest", "bilinear"):
         raise config.odd("interpolation", method, "nearest, bilinear")
-    if config.flag("antialias", False):
-        raise config.bad("antialias", "false")
+    smooth = config.flag("antialias", False)
     layout = data_format(config, inputs, 2)
     sizes = layout.shape[:2]
     before: Chain = ()
@@ -72,7 +72,7 @@ def _resized(config: LayerConfig, inputs: tuple[Shape, ...], size: tuple[int, in
         around = tuple((max(0, int((_whole(sizes, size, i) - sizes[i]) / 2)),) * 2 for i in (0, 1))
         before = (ZeroPad(around),) if any(map(any, around)) else ()
         sizes = tuple(old + 2 * pad for old, (pad, _) in zip(sizes, around, strict=True))
-    return layout.wrap(*(*before, *_interpolated(sizes, size, method)) or (Identity(),))
+    return layout.wrap(*(*before, *_interpolated(sizes, size, method, smooth)) or (Identity(),))
 
 
 def _whole(sizes: Shape, size: Shape, axis: int) -> int:
@@ -99,13 +99,19 @@ def _part(starts: list[int], size: Shape) -> Chain:
     )
 
 
-def _interpolated(sizes: Shape, size: Shape, method: str) -> Chain:
-    """Return a layer for each axis whose length changes."""
+def _interpolated(sizes: Shape, size: Shape, method: str, smooth: bool = False) -> Chain:
+    """Return a layer for each axis whose length changes.
+
+    Args:
+        smooth: whether an axis that gets shorter is smoothed by as much, which `nearest` does not do.
+    """
     for old, new in zip(sizes, size, strict=True):
         check_positions(old, new)
         check_matrix(new, old)
     return tuple(
-        Take(_nearest(old, new), axis) if method == "nearest" else Along(_bilinear(old, new), axis)
+        Take(_nearest(old, new), axis)
+        if method == "nearest"
+        else Along(_smoothed(old, new) if smooth else _bilinear(old, new), axis)
         for axis, old, new in zip((-3, -2), sizes, size, strict=True)
         if old != new
     )
@@ -131,3 +137,11 @@ def _bilinear(old: int, new: int) -> Array:
     for neighbour, share in ((below, 1 - (place - below)), (below + 1, place - below)):
         np.add.at(matrix, (np.arange(new), np.clip(neighbour, 0, old - 1).astype(np.int64)), share)
     return matrix
+
+
+def _smoothed(old: int, new: int) -> Array:
+    """Return the matrix of triangles about each place, as wide as the new pixels are; each row adds up to 1."""
+    distance = np.abs(np.arange(old) + 0.5 - _centres(old, new).astype(np.float64)[:, None])
+    triangles = np.maximum(1 - distance / max(old / new, 1.0), 0)
+    rows: Array = triangles / triangles.sum(axis=1, keepdims=True)
+    return rows

@@ -13,7 +13,8 @@ from typing import ClassVar
 import numpy as np
 
 from kgenn.ir.axis_map import AxisMap
-from kgenn.ir.graph import Array, Layer, Shape
+from kgenn.ir.graph import Array, Layer, Reach, Shape
+from kgenn.layers.reaches import through_axis
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,12 @@ class Line:
         shape[axis] = -1
         result: Array = mapped / self.divisors.reshape(shape).astype(x.dtype)
         return result
+
+    def entries(self) -> tuple[Array, Array, Array]:
+        """Return source, position and factor of each tap, ordered by source."""
+        position, source, factor = self.map.entries()
+        order = np.argsort(source, kind="stable")
+        return source[order], position[order], (factor / self.divisors[position])[order]
 
 
 class Resampled(Layer):
@@ -78,3 +85,11 @@ class Resampled(Layer):
         for axis, line in enumerate(self.lines(x.shape[1:-1])):
             x = line.apply(x, axis + 1)
         return x
+
+    def reach(self, shape: Shape, positions: Array) -> Reach:
+        rows, factors = np.arange(len(positions)), np.ones(len(positions))
+        for axis, line in enumerate(self.lines(shape[:-1])):
+            step = through_axis(line.entries(), line.map.positions, shape, axis, positions)
+            rows, positions, factors = rows[step.rows], step.targets, factors[step.rows] * step.factors
+            shape = (*shape[:axis], line.map.positions, *shape[axis + 1 :])
+        return Reach(rows, positions, factors)

@@ -13,6 +13,8 @@ from kgenn.passes.activation import fuse_relus, leave_output_activations_to_host
 from kgenn.passes.attention import expand_attention
 from kgenn.passes.batch_norm import fold_batch_norm
 from kgenn.passes.concatenation import split_relus_of_concatenations
+from kgenn.passes.contractions import expand_contractions
+from kgenn.passes.glu import expand_glus
 from kgenn.passes.increasing import pool_before_increasing
 from kgenn.passes.layout import absorb_into_input, cancel_permutes
 from kgenn.passes.max_pool import fold_padding_into_max_pool, place_max_pool_sources, rectify_before_max_pool
@@ -35,6 +37,8 @@ PASSES: tuple[Pass, ...] = (
     absorb_into_input,
     leave_output_activations_to_host,
     expand_attention,
+    expand_contractions,
+    expand_glus,
     expand_softmaxes,
     expand_normalisations,
     split_relus_of_concatenations,

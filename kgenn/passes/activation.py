@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kgenn.ir.graph import Graph, Layer, Node
-from kgenn.layers.activation import Activation, Identity, ReLU, Softmax
+from kgenn.layers.activation import Activation, Identity, OutputLayer, OverAxis, ReLU
 from kgenn.layers.shape import Permute, Reshape
 from kgenn.passes.options import LoweringOptions
 
@@ -36,8 +36,8 @@ def output_activations(graph: Graph) -> tuple[Node, ...]:
     node, moved = graph.by_name[graph.outputs[0]], False
     while True:
         layer = node.layer
-        is_first_softmax = isinstance(layer, Softmax) and not any(isinstance(n.layer, Softmax) for n in found)
-        if _is_elementwise(layer) or (is_first_softmax and not moved):
+        is_first = _is_over_axis(layer) and not any(_is_over_axis(n.layer) for n in found)
+        if _is_elementwise(layer) or (is_first and not moved):
             found.append(node)
         elif isinstance(layer, Permute | Reshape):
             moved = True
@@ -46,6 +46,11 @@ def output_activations(graph: Graph) -> tuple[Node, ...]:
         if len(graph.consumers[node.inputs[0]]) != 1:
             return tuple(found)
         node = graph.by_name[node.inputs[0]]
+
+
+def _is_over_axis(layer: Layer) -> bool:
+    """Tell whether a layer is one that the host computes along an axis, such as a softmax."""
+    return isinstance(layer, OverAxis) and isinstance(layer, OutputLayer)
 
 
 def _is_elementwise(layer: Layer) -> bool:

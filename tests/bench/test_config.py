@@ -12,6 +12,7 @@ from kgenn.bench.experiment import Experiment
 from kgenn.bench.toml_file import read_toml
 from kgenn.conversion.few_spike import FewSpike
 from kgenn.diagnostics import KgennError
+from kgenn.passes import LoweringOptions
 from kgenn.search import Search
 from sweeps import HEAD, ROOT, written
 
@@ -82,6 +83,12 @@ def test_timesteps_may_be_searched_for_beside_numbers(tmp_path: Path) -> None:
     assert [cell.setup.timesteps for cell in found.cells] == [Search(0.5), Search(1), 4]
 
 
+def test_each_option_of_lowering_reaches_the_cells(tmp_path: Path) -> None:
+    text = 'converter = "few-spike"\nresidual = "identity"\npooling = "fold"\npieces = [4, 16]\n'
+    found = [cell.setup.recipe.lowering for cell in read(tmp_path, START + text).cells]
+    assert found == [LoweringOptions("identity", "fold", pieces) for pieces in (4, 16)]
+
+
 def test_an_inner_table_wins_over_the_one_around_it(tmp_path: Path) -> None:
     text = START + (
         'converter = "ttfs"\ntimesteps = 8\n[[experiment]]\nname = "one"\n[[experiment]]\nname = "two"\n'
@@ -129,6 +136,9 @@ MISTAKES = [
     ('converter = "ttfs"\ntarget = "gpu"', 5, "known: cpu, cuda, genn-cpu"),
     ('converter = "ttfs"\nallow = ["bias", "max-pol"]', 5, "did you mean 'max-pool'?"),
     ('converter = "ttfs"\nresidual = "straight"', 5, "known: direct, identity"),
+    ('converter = "ttfs"\npieces = [8, 0]', 5, "1 to 256"),
+    ('converter = "ttfs"\npieces = [\n  8,\n  257,\n]', 7, "1 to 256"),
+    ('converter = "ttfs"\npieces = 8.0', 5, "give a whole number"),
     ('converter = "ttfs"\nkind = "tabel"', 5, "did you mean 'table'?"),
     ('converter = "ttfs"\nrows = ["converter", "gama"]', 5, "gama"),
     ('converter = "ttfs"\nscale = "0/255"', 5, "positive number"),

@@ -21,7 +21,7 @@ def randomise(model: keras.Model, seed: int = 0) -> keras.Model:
     values = [rng.uniform(0.2, 1.0, w.shape).astype(w.dtype) for w in model.weights]
     signs = [1.0 if "variance" in w.path else rng.choice([-1.0, 1.0], w.shape) for w in model.weights]
     model.set_weights([v * s if v.dtype.kind == "f" else v for v, s in zip(values, signs, strict=True)])
-    for layer in model.layers:
+    for layer in (inner for outer in model.layers for inner in getattr(outer, "layers", [outer])):
         if isinstance(layer, layers.Normalization):
             layer.finalize_state()  # copies its weights to where it computes with them
     return model
@@ -30,6 +30,22 @@ def randomise(model: keras.Model, seed: int = 0) -> keras.Model:
 def chain(shape: tuple[int, ...], *stack: keras.layers.Layer) -> keras.Model:
     """Return a Sequential model of some layers."""
     return keras.Sequential([keras.Input(shape), *stack])
+
+
+def pipeline() -> keras.Model:
+    """Return a model that begins with a pipeline of layers, some with arrays, some for training alone."""
+    x = keras.Input(IMAGE)
+    stack = [layers.Rescaling(0.5), layers.Normalization(), layers.RandomFlip(), layers.Normalization(axis=1)]
+    return keras.Model(x, layers.Conv2D(3, 2)(layers.Pipeline(stack)(x)))
+
+
+def spectral() -> keras.Model:
+    """Return a model with normalised kernels, one of them in a nested model beside other arrays."""
+    x = keras.Input(IMAGE)
+    block = chain(IMAGE, layers.SpectralNormalization(layers.Conv2D(4, 3, activation="relu")), layers.Conv2D(4, 1))
+    return keras.Model(
+        x, layers.SpectralNormalization(layers.Dense(3, use_bias=False))(layers.Flatten()(block(x)))
+    )
 
 
 def residual() -> keras.Model:
@@ -81,10 +97,10 @@ def per_frame() -> keras.Model:
     return keras.Model(video, layers.Conv1D(3, 2)(layers.TimeDistributed(frame)(video)))
 
 
-def attended(*shapes: tuple[int, ...], **options: object) -> keras.Model:
+def attended(*shapes: tuple[int, ...], kind: str = "MultiHeadAttention", **options: object) -> keras.Model:
     """Return a model with an attention of several heads on its inputs: a query, a value, perhaps a key."""
     inputs = [keras.Input(shape) for shape in shapes]
-    return keras.Model(inputs, layers.MultiHeadAttention(**options)(*inputs))
+    return keras.Model(inputs, getattr(layers, kind)(**options)(*inputs))
 
 
 def transformer() -> keras.Model:
@@ -181,7 +197,7 @@ ACTIVATIONS = (
     *("linear", "relu", "relu6", "leaky_relu", "softmax", "sigmoid", "tanh", "elu", "softplus", "silu"),
     *("swish", "exponential", "celu", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish"),
     *("hard_tanh", "log_sigmoid", "log_softmax", "mish", "selu", "soft_shrink", "softsign", "sparse_plus"),
-    *("sparse_sigmoid", "squareplus", "tanh_shrink"),
+    *("sparse_sigmoid", "squareplus", "tanh_shrink", "sparsemax", "glu"),
 )
 POOLS = {
     "valid": {"pool_size": 2},
@@ -276,11 +292,19 @@ MODELS = {
     "unit_norm_axes": lambda: chain(IMAGE, layers.UnitNormalization(axis=(1, 2))),
     "attention": lambda: merged("Attention", SEQUENCE, (5, 3)),
     "attention_key": lambda: merged("Attention", SEQUENCE, (5, 4), (5, 3), use_scale=True),
+    "attention_concat": lambda: merged("Attention", SEQUENCE, (5, 3), use_scale=True, score_mode="concat"),
+    "additive_attention": lambda: merged("AdditiveAttention", SEQUENCE, (5, 3)),
+    "additive_attention_key": lambda: merged("AdditiveAttention", SEQUENCE, (5, 4), (5, 3), use_scale=False),
+    "grouped_query_attention": lambda: attended(
+        *(SEQUENCE, (7, 3)), kind="GroupQueryAttention", head_dim=3, num_query_heads=4, num_key_value_heads=2
+    ),
     "multi_head_attention": lambda: attended(SEQUENCE, (7, 5), num_heads=2, key_dim=4),
     "multi_head_attention_key": lambda: attended(
         SEQUENCE, (7, 5), (7, 6), num_heads=3, key_dim=2, value_dim=5, output_shape=4, use_bias=False
     ),
     "transformer": transformer,
+    "pipeline": pipeline,
+    "spectral": spectral,
     "dropout": lambda: chain(
         IMAGE,
         layers.Dropout(0.5),

@@ -12,6 +12,7 @@ from keras import layers, ops
 IMAGE = (6, 4, 3)
 CHANNELS = np.array([0.5, -1.0, 2.0], np.float32)
 MATRIX = np.random.default_rng(5).normal(size=(3, 5)).astype(np.float32)
+BOX = np.random.default_rng(6).normal(size=(3, 2, 6)).astype(np.float32)
 
 # functions of one image
 UNARY: dict[str, Callable[[Any], Any]] = {
@@ -40,6 +41,8 @@ UNARY: dict[str, Callable[[Any], Any]] = {
     "elu_alpha": lambda x: ops.elu(x, alpha=0.5),
     "leaky_relu": lambda x: ops.leaky_relu(x, 0.1),
     "softmax": lambda x: ops.softmax(x) + ops.softmax(x, axis=1),
+    "sparsemax": lambda x: ops.sparsemax(x) + ops.sparsemax(x, axis=1),
+    "glu": lambda x: ops.glu(x, axis=1) + ops.glu(x, axis=2)[:, :3, :1],
     "activations_relu": lambda x: keras.activations.relu(x, negative_slope=0.1, max_value=1.0, threshold=0.2),
     "activations_plain": lambda x: keras.activations.relu(x) + keras.activations.sigmoid(x),
     **{
@@ -81,9 +84,15 @@ UNARY: dict[str, Callable[[Any], Any]] = {
     "unstack": lambda x: ops.stack(ops.unstack(x, axis=-1)[1:], axis=1),
     "matmul": lambda x: ops.matmul(x, MATRIX),
     "dot": lambda x: ops.dot(x, MATRIX),
+    "matmul_second": lambda x: ops.matmul(MATRIX[:, :4], x),
+    "tensordot": lambda x: ops.tensordot(x, MATRIX, 1),
+    "tensordot_axes": lambda x: ops.tensordot(x, BOX, ((1, -1), (2, 0))),
+    "einsum_second": lambda x: ops.einsum("ck,bhwc->bkhw", MATRIX, x),
     "einsum": lambda x: ops.einsum("bhwc,ck->bkhw", x, MATRIX),
     "resize": lambda x: ops.image.resize(x, (9, 7)),
     "resize_smaller": lambda x: ops.image.resize(x, (3, 3), interpolation="nearest"),
+    "resize_smooth": lambda x: ops.image.resize(x, (4, 3), antialias=True),
+    "resize_smooth_larger": lambda x: ops.image.resize(x, (2, 7), antialias=True),
     "resize_crop": lambda x: ops.image.resize(x, (4, 5), crop_to_aspect_ratio=True),
     "resize_pad": lambda x: ops.image.resize(x, (5, 5), pad_to_aspect_ratio=True),
     "average_pool": lambda x: ops.average_pool(x, 2, strides=1, padding="same"),
@@ -105,6 +114,10 @@ BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "stack_last": lambda x, y: ops.stack([x, y], axis=-1),
     "matmul": lambda x, y: ops.matmul(x, ops.swapaxes(y, 2, 3)),
     "einsum": lambda x, y: ops.einsum("bhwc,bhvc->bhwv", x, y),
+    "matmul_turned": lambda x, y: ops.matmul(ops.swapaxes(y, 2, 3), x) + ops.matmul(ops.swapaxes(x, 2, 3), x),
+    "matmul_repeated": lambda x, y: ops.matmul(x[:, :1], ops.swapaxes(y, 2, 3)),
+    "einsum_sums": lambda x, y: ops.einsum("bhwc,bvkc->bhv", x, y),
+    "einsum_outer": lambda x, y: ops.einsum("bhwc,bhvc->bchwv", x, y),
     "named": lambda x, y: ops.add(x1=x, x2=y),
 }
 

@@ -31,6 +31,7 @@ def test_forward_equals_the_stored_predictions(name):
 
 def test_the_fixtures_cover_all_versions_and_both_formats():
     assert {f"nested_sequential-{version}.h5" for version in ("2.0.9", "2.2.2")} <= set(FILES)
+    assert "local-2.2.2.h5" in FILES
     assert len([name for name in FILES if name.endswith("-2.2.4.h5")]) == 6
     assert len([name for name in FILES if name.endswith("-2.15.0.h5")]) == 6
     assert len([name for name in FILES if name.endswith("-2.15.0.keras")]) == 3

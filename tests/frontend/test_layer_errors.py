@@ -71,6 +71,20 @@ def test_masking_is_read_as_nothing_with_a_note(tmp_path):
     assert "in which no step is -1" in note
 
 
+@pytest.mark.parametrize(
+    ("class_name", "word"),
+    [
+        ("MelSpectrogram", "spectra"),
+        ("AutoContrast", "at inference too"),
+        ("MaxNumBoundingBoxes", "bounding boxes"),
+        ("TFSMLayer", "another framework"),
+        ("Wrapper", "base class"),
+    ],
+)
+def test_a_layer_that_kgenn_knows_and_does_not_read_says_why(class_name, word, tmp_path):
+    only_error(functional(tmp_path / "m.h5", layer(class_name, "y", [[["x", 0, 0, {}]]])), "KG105", word)
+
+
 def test_a_lambda_is_refused(tmp_path):
     path = functional(tmp_path / "m.h5", layer("Lambda", "y", [[["x", 0, 0, {}]]], function=["code"]))
     only_error(path, "KG105", "m.h5", "y (Lambda)")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from keras_models import IMAGE, SEQUENCE, chain, randomise, twin_of_channels_first
+from keras_models import IMAGE, SEQUENCE, VOLUME, chain, randomise, twin_of_channels_first
 from kgenn.diagnostics import KgennError
 from test_against_keras import FORMATS, assert_equal_outputs, read, samples
 
@@ -25,6 +25,20 @@ CHAINS = {
     **{
         f"upsampling2d bilinear {factors}": (IMAGE, [layers.UpSampling2D(factors, interpolation="bilinear")])
         for factors in (1, 2, 3, 4, (2, 5))
+    },
+    "upsampling3d": (VOLUME, [layers.UpSampling3D((2, 1, 3))]),
+    "cropping3d": (VOLUME, [layers.Cropping3D(((1, 0), (2, 1), (0, 3)))]),
+    "transposed 3d": (VOLUME, [layers.Conv3DTranspose(3, (2, 3, 2), (1, 2, 3), "same")]),
+    **{
+        f"adaptive {kind.lower()} {counts}": (shape, [getattr(layers, f"Adaptive{kind}Pooling{rank}D")(counts)])
+        for kind in ("Average", "Max")
+        for rank, shape, counts in (
+            (1, SEQUENCE, 4),
+            (2, IMAGE, (3, 4)),
+            (2, IMAGE, (9, 2)),
+            (2, IMAGE, (4, 11)),
+            (3, VOLUME, (2, 6, 3)),
+        )
     },
     "cropping1d": (SEQUENCE, [layers.Cropping1D((1, 3))]),
     "cropping2d": (IMAGE, [layers.Cropping2D(((0, 2), (3, 1)))]),
@@ -82,6 +96,8 @@ def test_dilation_is_a_kernel_with_zeros_between_its_taps(padding, tmp_path):
         ("Conv2DTranspose", {"filters": 5, "kernel_size": 3, "strides": 2, "padding": "same"}),
         ("UpSampling2D", {"size": (2, 3)}),
         ("Cropping2D", {"cropping": ((1, 0), (2, 3))}),
+        ("AdaptiveAveragePooling2D", {"output_size": (2, 3)}),
+        ("AdaptiveMaxPooling2D", {"output_size": (4, 3)}),
     ],
 )
 def test_channels_first_equals_channels_last(class_name, options, tmp_path):

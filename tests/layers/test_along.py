@@ -1,4 +1,4 @@
-"""Layers along one axis reach what they compute, and refuse axes that no model has."""
+"""Linear layers reach what they compute, and those along one axis refuse axes that no model has."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 
 from kgenn.ir.graph import Array, Layer, Reach, Shape
+from kgenn.layers.adaptive import AdaptivePool
 from kgenn.layers.along import Along, Take
+from kgenn.layers.cropping import Crop
+from kgenn.layers.local import LocallyConnected
 from kgenn.layers.per_step import LinearPerStep, per_step
 from kgenn.layers.pointwise import Pointwise
+from kgenn.layers.upsampling import UpSample
 
 RNG = np.random.default_rng(0)
 SPARSE = RNG.normal(size=(5, 4)) * (RNG.random((5, 4)) > 0.5)
@@ -16,6 +20,11 @@ LAYERS: dict[str, tuple[Layer, Shape]] = {
     "rows mixed": (Along(SPARSE, -3), (4, 3, 2)),
     "columns mixed": (Along(SPARSE, -2), (3, 4, 2)),
     "channels mixed": (Along(SPARSE, -1), (3, 4)),
+    "enlarged": (UpSample((2, 3), "bilinear"), (3, 2, 2)),
+    "a box enlarged": (UpSample((2, 1, 3)), (2, 2, 2, 1)),
+    "a box cut": (Crop(((1, 0), (0, 1), (1, 1))), (3, 2, 4, 2)),
+    "windows of many sizes": (AdaptivePool((3, 2)), (7, 3, 2)),
+    "kernels of each position": (LocallyConnected(RNG.normal(size=(2, 3, 2, 1, 2, 3)), None, (2, 1)), (5, 3, 2)),
     "rows taken": (Take(np.array([2, 0, 0, 3]), -2), (4, 3)),
 }
 

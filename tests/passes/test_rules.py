@@ -9,7 +9,9 @@ from kgenn.ir.graph import Array, Graph, Layer, Shape
 from kgenn.ir.output_activation import FORMULAS, elementwise
 from kgenn.layers.activation import Activation, Curve, Gated, PReLU, ReLU, Softmax
 from kgenn.layers.affine import Rescaling
-from kgenn.layers.attention import Attention, Projection
+from kgenn.layers.attention import AdditiveAttention, Attention, Projection
+from kgenn.layers.einsum import Einsum
+from kgenn.layers.glu import Glu
 from kgenn.layers.merge import Divide, Dot, Maximum, Minimum, Multiply
 from kgenn.layers.normalise import Standardise
 from kgenn.layers.pooling import MaxPool
@@ -64,17 +66,22 @@ EXACT: dict[str, Graph] = {
     "softmax of columns": between(Softmax(-2), IMAGE),
     "softmax of a vector": between(Softmax(), VECTOR),
     "log_softmax": between(Softmax(is_log=True), IMAGE),
+    "glu": between(Glu(), IMAGE),
+    "glu of rows": between(Glu(-3), IMAGE),
     "layer norm": between(Standardise(IMAGE, (2,), 1e-3), IMAGE),
     "layer norm of rows": between(Standardise(IMAGE, (1, 2), 1e-3), IMAGE),
     "group norm": between(Standardise((4, 5, 3, 2), (0, 1, 3), 1e-3), IMAGE),
     "dot": between(Dot((0, 0)), VECTOR, VECTOR),
     "dot of images": between(Dot((1, 1)), IMAGE, IMAGE),
+    "einsum": between(Einsum("hwc", "hvc", "hwv"), IMAGE, IMAGE),
+    "einsum that sums one alone": between(Einsum("hwc", "c", "h"), IMAGE, VECTOR),
+    "einsum of outer products": between(Einsum("hwc", "hvc", "chwv"), IMAGE, IMAGE),
     "cosine": between(Dot((0, 0), normalize=True), VECTOR, VECTOR),
     "unit norm": between(Standardise(VECTOR, (0,), 1e-12, centred=False, total=True), VECTOR),
 }
 
 
-def attention(layer: Attention) -> Graph:
+def attention(layer: Attention | AdditiveAttention) -> Graph:
     """Return a graph with an attention of the pixels of an image."""
     b = Build("attention", IMAGE)
     rows = b.add(Reshape((20, 6)), b.dense("input", 6, bias=True))
@@ -82,6 +89,7 @@ def attention(layer: Attention) -> Graph:
 
 
 EXACT["attention"] = attention(Attention(0.5))
+EXACT["additive attention"] = attention(AdditiveAttention(random(6), 0.7))
 EXACT["attention of heads"] = attention(
     Attention(
         0.5,
