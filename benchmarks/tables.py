@@ -23,6 +23,7 @@ from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.plan import plan
 from kgenn.conversion.rewriting import rewritten
 from kgenn.encoders import ENCODERS, encoders_of
+from kgenn.frontend.input_shape import InputShape
 from kgenn.frontend.model_config import read_model
 from kgenn.frontend.topology import Plans, build_graph
 from kgenn.ir.graph import Graph
@@ -147,7 +148,7 @@ def sample_graph(class_name: str, shape: list[int], options: Mapping[str, Any]) 
             for path, slots in plans.items()
         }
 
-    return build_graph(read_model(config, "sample"), "sample", ones)
+    return build_graph(read_model(config, "sample"), "sample", ones, InputShape())
 
 
 def layer_rows() -> Iterator[tuple[str, str, str, str]]:

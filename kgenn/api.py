@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -27,7 +27,8 @@ from kgenn.credits import credits_of
 from kgenn.data import Data, labels_of, parse_scale, refuse_integers
 from kgenn.diagnostics import Diagnostic, announce, fail
 from kgenn.encoders.base import Encoder
-from kgenn.frontend import load
+from kgenn.frontend import read
+from kgenn.frontend.input_shape import InputShape, Samples
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.input_statistics import StatisticsTally
 from kgenn.ir.network import Network, ReadoutKind
@@ -65,6 +66,7 @@ def check(
     pooling: Literal["auto", "fold", "population"] = "auto",
     pieces: int = LoweringOptions.pieces,
     readout: ReadoutKind | None = None,
+    input_shape: Sequence[int] | None = None,
 ) -> list[Diagnostic]:
     """Return why a model does not convert, in layer order; empty if it does, whatever the calibration data.
 
@@ -74,7 +76,7 @@ def check(
     Raises:
         KgennError: KG1xx where the model cannot be read, KG401 for options that do not go together.
     """
-    graph = as_graph(model)
+    graph = as_graph(model, input_shape)
     recipe = recipe_of(converter, encoder, allow, LoweringOptions(residual, pooling, pieces), readout)
     known_features(recipe.allow)
     return list(legalise(graph, recipe).problems)
@@ -97,6 +99,7 @@ def convert(
     readout: ReadoutKind | None = None,
     seed: int = 0,
     check: bool = True,
+    input_shape: Sequence[int] | None = None,
 ) -> Network:
     """Convert a trained model to a spiking network.
 
@@ -123,6 +126,7 @@ def convert(
         seed: of the encoder's random numbers.
         check: keep up to 64 calibration samples apart and compare the network with its model on them; `agreement`
             of the network tells how well they agree. It takes some seconds.
+        input_shape: of one sample, where the model leaves a size open; that of the calibration if not given.
 
     Raises:
         KgennError: with every violation, or the first error of a later stage.
@@ -134,7 +138,8 @@ def convert(
     steps = _steps(recipe, timesteps, Search(loss, most_timesteps))
     refuse_integers(calibration, "calibration data", AS_FLOATS)
     data = Data(np.asarray(calibration), labels)
-    network = convert_model(as_graph(model), recipe, data, steps, simulate, check=check).network()
+    graph = as_graph(model, input_shape, Samples("calibration data", lambda: data.x.shape[1:]))
+    network = convert_model(graph, recipe, data, steps, simulate, check=check).network()
     announce(network.warnings)
     return network
 
@@ -366,9 +371,9 @@ class CompiledNetwork:
                 progress(len(drive))
 
 
-def as_graph(model: Any) -> Graph:
-    """Return a model as a graph, reading it where it is not one yet."""
-    return model if isinstance(model, Graph) else load(model)
+def as_graph(model: Any, input_shape: Sequence[int] | None = None, samples: Samples | None = None) -> Graph:
+    """Return a model as a graph; see `kgenn.frontend.input_shape` for what sets the sizes that it leaves open."""
+    return read(model, InputShape.of(input_shape, samples))
 
 
 def samples(x: Array, shape: tuple[int, ...], scale: str | Fraction | None = None) -> Array:

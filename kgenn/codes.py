@@ -12,9 +12,10 @@ CODES: dict[str, str] = {
     "KG106": "A layer's weight arrays are missing, too many, misshapen or not finite.",
     "KG107": "A layer's configuration lacks an entry or has a value kgenn does not know.",
     "KG108": "The layers' connections are malformed: a missing, cyclic or duplicate layer, or an odd call.",
-    "KG109": "An input has an unknown dimension. Rebuild the model with a fixed input shape.",
+    "KG109": "The model leaves a size of its input open. Give the shape of a sample: --input-shape 64,64,3.",
     "KG110": "The model asks for more layers, weights, values, operations or memory than kgenn reads. Split it.",
     "KG111": "A layer is recurrent, or looks values up in a table; kgenn reads feed-forward networks of values.",
+    "KG112": "The input shape contradicts the model's own, or the model has several inputs and leaves sizes open.",
     # constraints
     "KG201": "A layer has a bias. Retrain with use_bias=False, or pass --allow bias.",
     "KG202": "An activation is not ReLU. Retrain with ReLU, or allow `activation`: straight pieces stand for it.",

@@ -54,6 +54,7 @@ class Converted:
         """
         lowered = self.conversion.lowered
         origin = {
+            "input_shape": list(self.conversion.network.input_shape),
             "calibration": {"samples": self.num_samples},
             **self.recipe.record(),
             "features": list(self.features),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -18,22 +18,24 @@ from kgenn.conversion.constraints import ALL, FEATURES, admitted
 from kgenn.conversion.recipe import Recipe
 from kgenn.diagnostics import KgennError
 from kgenn.encoders import ENCODERS
+from kgenn.ir.graph import Shape
 from kgenn.passes import LoweringOptions
 from kgenn.search import Search
 
 LOWERING = options_of(LoweringOptions)
 MODEL_SUFFIXES = (".h5", ".keras")
 # What a sweep may say beside its axes.
-OTHER_KEYS = ("models", "allow")
+OTHER_KEYS = ("models", "allow", "input-shape")
 
 
 @dataclass(frozen=True)
 class Common:
-    """What all cells of an experiment share; see `Setup`."""
+    """What all cells of an experiment share, and the input shape, which those of a sweep share; see `Setup`."""
 
     data: RunData
     calibration: CalibrationData
     layer_samples: int
+    input_shape: Shape | None = None
 
 
 def expand(scope: Scope, common: Common) -> list[Cell]:
@@ -48,6 +50,7 @@ def expand(scope: Scope, common: Common) -> list[Cell]:
     scope.need("converter", 'say which: converter = "few-spike", or a list')
     models = [source_of(f, MODEL_SUFFIXES) for f in scope.need("models", 'name some: models = ["vgg13"]').items()]
     allow = features_of(scope)
+    common = replace(common, input_shape=input_shape_of(scope))
     names = [name for name in scope.keys() if name in axes()]  # noqa: SIM118 (a scope is no mapping)
     choices = [_values(scope, axes()[name]) for name in names]
     cells = []
@@ -72,6 +75,12 @@ def features_of(scope: Scope) -> tuple[str, ...]:
     if found is None or found.value == []:
         return ()
     return tuple(sorted(admitted([entry.one_of((*FEATURES, ALL)) for entry in found.items()])))
+
+
+def input_shape_of(scope: Scope) -> Shape | None:
+    """Return the input shape of a sweep's models, where they leave a size of it open."""
+    found = scope.get("input-shape")
+    return None if found is None else tuple(size.whole(1) for size in found.items())
 
 
 def _values(scope: Scope, axis: Axis) -> list[Any]:
@@ -119,6 +128,7 @@ def _cell(scope: Scope, common: Common, model: Source, allow: tuple[str, ...], v
             timesteps=make(Search, SEARCHED, _fields(applied, SEARCHED)) if timesteps == AUTO else timesteps,
             target=values.get("target", "cpu"),
             layer_samples=common.layer_samples,
+            input_shape=common.input_shape,
         )
     except KgennError as error:
         raise _blamed(scope, values, error) from error

@@ -9,6 +9,7 @@ from typing import Any
 
 from kgenn.bench.rows import Kind, Published
 from kgenn.conversion.recipe import Recipe
+from kgenn.ir.graph import Shape
 from kgenn.search import Search
 
 SPLITS = ("train", "test")
@@ -60,6 +61,7 @@ class Setup:
     Attributes:
         timesteps: T, or a search for the fewest.
         layer_samples: of the test data, the first so many give the error of each layer.
+        input_shape: of one sample, where the model leaves a size open.
     """
 
     model: Source
@@ -69,6 +71,7 @@ class Setup:
     timesteps: int | Search
     target: str
     layer_samples: int
+    input_shape: Shape | None = None
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ def key_of(setup: Setup, files: Files) -> str:
         "data": {"sha256": files.data.sha256, **_test_data(setup)},
         "calibration": {"sha256": files.calibration.sha256, **_calibration(setup)},
         "options": options(setup),
+        **_input_shape(setup),
     }
     text = json.dumps(identity, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS]
@@ -60,7 +61,7 @@ def record(task: Task) -> dict[str, Any]:
     """Return the entry `rerun` of a line; files are named without their directories."""
     setup, files = task.cell.setup, task.files
     return {
-        "model": {"file": files.model.path.name, "sha256": files.model.sha256},
+        "model": {"file": files.model.path.name, "sha256": files.model.sha256, **_input_shape(setup)},
         "data": {"file": files.data.path.name, "sha256": files.data.sha256, **_test_data(setup)},
         "calibration": {
             "file": files.calibration.path.name,
@@ -95,6 +96,7 @@ def commands(setup: Setup, files: Files) -> list[str]:
     calibration, data, recipe = setup.calibration, setup.data, setup.recipe
     search = setup.timesteps if isinstance(setup.timesteps, Search) else None
     make: list[object] = ["kgenn", "compile", files.model.path.name]
+    make += [] if setup.input_shape is None else ["--input-shape", ",".join(map(str, setup.input_shape))]
     make += ["--calibration", files.calibration.path.name, "--split", calibration.split]
     make += ["--calibration-samples", calibration.samples]
     make += [] if data.scale is None else ["--scale", data.scale]
@@ -112,6 +114,11 @@ def commands(setup: Setup, files: Files) -> list[str]:
 
 def _line(words: Iterable[object]) -> str:
     return shlex.join(str(word) for word in words)
+
+
+def _input_shape(setup: Setup) -> dict[str, Any]:
+    """Return the entry for the input shape; none where the model has all sizes itself."""
+    return {} if setup.input_shape is None else {"input_shape": list(setup.input_shape)}
 
 
 def _test_data(setup: Setup) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from kgenn.search import Yardstick
 
 
 @lru_cache(maxsize=2)
-def model_of(file: File) -> Graph:
+def model_of(file: File, input_shape: Shape | None) -> Graph:
     """Return a model as a graph."""
-    return as_graph(unchanged(file).path)
+    return as_graph(unchanged(file).path, input_shape)
 
 
 @lru_cache(maxsize=4)
@@ -37,15 +37,19 @@ def samples_of(file: File, split: str, limit: int | None, scale: str | None, sha
 
 
 @lru_cache(maxsize=2)
-def memory_of(model: File, data: File, split: str, samples: int, scale: str | None) -> Memory:
+def memory_of(
+    model: File, input_shape: Shape | None, data: File, split: str, samples: int, scale: str | None
+) -> Memory:
     """Return what conversions of a model on a calibration set share."""
     return Memory()
 
 
 @lru_cache(maxsize=8)
-def accuracy_of(model: File, data: File, split: str, limit: int | None, scale: str | None) -> float | None:
+def accuracy_of(
+    model: File, input_shape: Shape | None, data: File, split: str, limit: int | None, scale: str | None
+) -> float | None:
     """Return a model's accuracy, 0 to 1, as NumPy computes it; None without labels."""
-    graph = model_of(model)
+    graph = model_of(model, input_shape)
     test = samples_of(data, split, limit, scale, graph.input_shape)
     labels = labels_of(test.y, len(test.x), num_classes(graph))
     return None if labels is None else Yardstick(graph, test.x, labels).accuracy

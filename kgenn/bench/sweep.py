@@ -167,7 +167,8 @@ def _body(task: Task, outcome: Outcome) -> Line:
 
 
 def _test_of(task: Task) -> tuple[Any, ...]:
-    return task.files.model.sha256, task.files.data.sha256, task.cell.setup.data
+    setup = task.cell.setup
+    return task.files.model.sha256, setup.input_shape, task.files.data.sha256, setup.data
 
 
 def _fault(task: Task, error: BaseException) -> tuple[Diagnostic, ...]:

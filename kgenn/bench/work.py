@@ -67,7 +67,7 @@ def run_cell(task: Task, ann_accuracy: float | None = None) -> Outcome:
 def _run(task: Task, ann_accuracy: float | None) -> tuple[dict[str, Any], dict[str, float]]:
     setup, files = task.cell.setup, task.files
     clock = Clock()
-    graph = model_of(files.model)
+    graph = model_of(files.model, setup.input_shape)
     test = samples_of(files.data, setup.data.split, setup.data.limit, setup.data.scale, graph.input_shape)
     converted = _converted(task, graph)
     clock.stop("convert_seconds")
@@ -78,7 +78,9 @@ def _run(task: Task, ann_accuracy: float | None) -> tuple[dict[str, Any], dict[s
     clock.stop("build_seconds")
     result = compiled.evaluate(test.x, test.y)
     if ann_accuracy is None:
-        ann_accuracy = accuracy_of(files.model, files.data, setup.data.split, setup.data.limit, setup.data.scale)
+        ann_accuracy = accuracy_of(
+            files.model, setup.input_shape, files.data, setup.data.split, setup.data.limit, setup.data.scale
+        )
     figures = {
         **{name: value for name, value in result.to_dict(curve=True).items() if name not in COSTS},
         "ann_accuracy": ann_accuracy,
@@ -109,7 +111,7 @@ def _converted(task: Task, graph: Graph) -> Converted:
     setup, calibration = task.cell.setup, task.cell.setup.calibration
     file, scale = task.files.calibration, setup.data.scale
     data = samples_of(file, calibration.split, calibration.samples, scale, graph.input_shape)
-    memory = memory_of(task.files.model, file, calibration.split, calibration.samples, scale)
+    memory = memory_of(task.files.model, setup.input_shape, file, calibration.split, calibration.samples, scale)
     own_simulate = partial(simulate, threads=task.run.threads)
     # a cell is measured on test data, and its layers too
     return convert_model(graph, setup.recipe, data, setup.timesteps, own_simulate, memory.recall, check=False)

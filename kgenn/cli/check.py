@@ -12,13 +12,22 @@ import click
 
 from kgenn.api import as_graph
 from kgenn.cli.console import print_diagnostics, print_hint, print_json, print_line, print_notes, print_table
-from kgenn.cli.options import PATH, READOUT, allow_flag, json_flag, lowering_flags, lowering_of
+from kgenn.cli.options import (
+    PATH,
+    READOUT,
+    allow_flag,
+    json_flag,
+    lowering_flags,
+    lowering_of,
+    shape_flag,
+    written,
+)
 from kgenn.conversion.constraints import mended_by
 from kgenn.conversion.legality import Legality, legalise
 from kgenn.conversion.plan import Fate, plan
 from kgenn.conversion.recipe import Recipe, recipe_of
 from kgenn.diagnostics import EXIT_USER, Diagnostic, KgennError
-from kgenn.ir.graph import Graph
+from kgenn.ir.graph import Graph, Shape
 from kgenn.ir.network import ReadoutKind
 from kgenn.ir.words import times
 from kgenn.layers.populations import is_population
@@ -34,6 +43,7 @@ from kgenn.methods import converter_of, encoder_of
 @click.option("--readout", metavar=f"[{'|'.join(get_args(ReadoutKind))}]", help=READOUT)
 @allow_flag
 @lowering_flags
+@shape_flag
 @json_flag
 @click.pass_context
 def check(
@@ -44,20 +54,21 @@ def check(
     encoder: str | None,
     readout: ReadoutKind | None,
     allow: tuple[str, ...],
+    input_shape: Shape | None,
     as_json: bool,
     **lowering: Any,
 ) -> None:
     """Show what each layer of a model becomes, or what is wrong with it.
 
-    MODEL is an .h5 or .keras file. Everything that stands against a conversion is printed to stderr, one entry
-    for each kind of problem, then the command that admits what options can admit; the exit code is then 1. A model
-    that is approved here converts with the same options, unless its calibration data leave a layer silent or
-    without a grid.
+    MODEL is an .h5 or .keras file; one that leaves a size of its input open needs --input-shape. Everything that
+    stands against a conversion is printed to stderr, one entry for each kind of problem, then the command that
+    admits what options can admit; the exit code is then 1. A model that is approved here converts with the same
+    options, unless its calibration data leave a layer silent or without a grid.
     """
     head = {"model": model.name, "converter": converter, "allow": list(allow)}
     try:
         method = converter_of(converter, {})
-        graph = as_graph(model)
+        graph = as_graph(model, input_shape)
         coder = None if encoder is None else encoder_of(encoder, {})
         recipe = recipe_of(method, coder, allow, lowering_of(lowering), readout)
         legality = legalise(graph, recipe)
@@ -69,7 +80,7 @@ def check(
         if as_json:
             print_json({**_refused(head, legality.problems), "features": list(mended_by(legality.problems))})
         print_diagnostics(legality.problems)
-        _print_remedy(model, legality.problems, recipe, converter)
+        _print_remedy(_command(model, converter, input_shape), legality.problems, recipe)
         context.exit(EXIT_USER)
     _print_plan(graph, legality, head if as_json else None, converter)
 
@@ -78,14 +89,19 @@ def _refused(head: dict[str, Any], problems: Sequence[Diagnostic]) -> dict[str, 
     return {**head, "ok": False, "diagnostics": [problem.to_dict() for problem in problems]}
 
 
-def _print_remedy(model: Path, problems: Sequence[Diagnostic], recipe: Recipe, converter: str) -> None:
+def _command(model: Path, converter: str, input_shape: Shape | None) -> list[str]:
+    """Return the command line that checks the model, without the features that it admits."""
+    shape = [] if input_shape is None else ["--input-shape", written(input_shape)]
+    return ["kgenn", "check", str(model), *shape, "--converter", converter]
+
+
+def _print_remedy(command: Sequence[str], problems: Sequence[Diagnostic], recipe: Recipe) -> None:
     """Print the command that admits what options can admit, and what no option does."""
     features = mended_by(problems)
     rest = sum(not mended_by([problem]) for problem in problems)
     if features:
-        words = ["kgenn", "check", str(model), "--converter", converter]
-        words += [word for feature in sorted({*recipe.allow, *features}) for word in ("--allow", feature)]
-        print_hint(f"admit what options admit: {shlex.join(words)}")
+        allow = [word for feature in sorted({*recipe.allow, *features}) for word in ("--allow", feature)]
+        print_hint(f"admit what options admit: {shlex.join([*command, *allow])}")
     if features and rest:
         print_hint(f"{rest} of the problems above need a change of the model or of other options")
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -35,16 +36,19 @@ from kgenn.cli.options import (
     scaled,
     search_flags,
     search_of,
+    shape_flag,
     split_flag,
     timesteps_of,
 )
 from kgenn.conversion.base import Status
 from kgenn.conversion.legality import accepted
 from kgenn.conversion.memory import Memory
-from kgenn.conversion.recipe import Recipe
+from kgenn.conversion.recipe import Recipe, recipe_of
 from kgenn.convert_model import Converted, convert_model
 from kgenn.data import Data
+from kgenn.frontend.input_shape import Samples
 from kgenn.ir.agreement import Agreement
+from kgenn.ir.graph import Shape
 from kgenn.ir.network import ReadoutKind
 from kgenn.ir.words import times
 from kgenn.methods import converter_of, encoder_of
@@ -64,6 +68,7 @@ class Request:
         scale: as given, such as "1/255".
         timesteps: T, or a search for the fewest.
         check: compare the network with its model.
+        input_shape: of one sample, where the model leaves a size open; that of the calibration data if not given.
     """
 
     model: Path
@@ -74,6 +79,7 @@ class Request:
     recipe: Recipe
     timesteps: int | Search
     check: bool
+    input_shape: Shape | None
 
 
 TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto: the fewest.  [default: the converter's]"
@@ -107,6 +113,7 @@ TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto: the fewest.  [defau
     "--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="Of the encoder's random numbers."
 )
 @allow_flag
+@shape_flag
 @lowering_flags
 @click.option(
     "--check/--no-check",
@@ -122,7 +129,8 @@ def compile(
     """Convert a trained model to a spiking network and build it.
 
     MODEL is an .h5 or .keras file. The calibration data give each layer its scale; of a file in the layout of
-    keras.datasets, the training split is taken. The directory holds all that `kgenn run` needs, and for `kgenn
+    keras.datasets, the training split is taken. They also decide the sizes of an input that the model leaves open,
+    unless --input-shape says them. The directory holds all that `kgenn run` needs, and for `kgenn
     verify` checksums and at most eight calibration samples. An older output in DIR is replaced. Where DIR holds a
     file that kgenn did not write, or that was changed since, nothing is written.
     """
@@ -148,16 +156,16 @@ def request_of(converter: str, encoder: str | None, values: Mapping[str, Any]) -
         KgennError: KG401 for what does not exist, or does not go together.
     """
     method = converter_of(converter, given_to_converters(values))
-    recipe = Recipe(
+    recipe = recipe_of(
         converter=method,
         encoder=encoder_of(encoder or method.default_encoder, given_to_encoders(values)),
         allow=values["allow"],
         lowering=lowering_of(values),
-        readout=values["readout"] or method.readouts[0],
+        readout=values["readout"],
         seed=values["seed"],
     )
     given = method.default_timesteps if values["timesteps"] is None else values["timesteps"]
-    files = {name: values[name] for name in ("model", "calibration", "samples", "scale", "check")}
+    files = {name: values[name] for name in ("model", "calibration", "samples", "scale", "check", "input_shape")}
     return Request(**files, split=values["split"] or "train", recipe=recipe, timesteps=search_of(values) or given)
 
 
@@ -170,11 +178,17 @@ def convert(request: Request, status: Status) -> tuple[Converted, Data]:
     Raises:
         KgennError: with every reason why the model does not convert before anything else.
     """
-    graph, recipe, recall = as_graph(request.model), request.recipe, Memory().recall
-    accepted(graph, recipe, recall)
+    recipe, recall = request.recipe, Memory().recall
     more = APART if request.check else 0
-    data = read_samples(request.calibration, request.split, request.samples + more)
-    data = scaled(data, graph.input_shape, request.scale, None, request.calibration)
+
+    @cache
+    def raw() -> Data:
+        return read_samples(request.calibration, request.split, request.samples + more)
+
+    samples = Samples(request.calibration.name, lambda: raw().x.shape[1:])
+    graph = as_graph(request.model, request.input_shape, samples)
+    accepted(graph, recipe, recall)
+    data = scaled(raw(), graph.input_shape, request.scale, None, request.calibration)
     most, check = request.samples, request.check
     made = convert_model(
         graph, recipe, data, request.timesteps, simulate, recall, status=status, most_samples=most, check=check

@@ -11,8 +11,8 @@ import click
 from kgenn.api import as_graph
 from kgenn.artifact import Artifact, is_output, read_directory
 from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table
-from kgenn.cli.options import PATH, check_output, json_flag
-from kgenn.ir.graph import Graph
+from kgenn.cli.options import PATH, check_output, json_flag, shape_flag
+from kgenn.ir.graph import Graph, Shape
 from kgenn.ir.timing import Timing
 from kgenn.ir.words import times
 from kgenn.output import write_file
@@ -24,20 +24,24 @@ from kgenn.report.words import size_of
 @click.command()
 @click.argument("path", metavar="DIRECTORY|MODEL", type=PATH)
 @click.option("--picture", type=PATH, metavar="OUT.svg", help="Draw the graph.")
+@shape_flag
 @json_flag
-def inspect(path: Path, picture: Path | None, as_json: bool) -> None:
+def inspect(path: Path, picture: Path | None, input_shape: Shape | None, as_json: bool) -> None:
     """Show what a compiled network or a model consists of.
 
-    DIRECTORY is an output of kgenn compile, MODEL an .h5 or .keras file.
+    DIRECTORY is an output of kgenn compile, MODEL an .h5 or .keras file, which needs
+    --input-shape where it leaves a size of its input open.
     """
     check_output(picture, path)
     saved_model = (path / "saved_model.pb").exists()
     if is_output(path) or (path.is_dir() and not saved_model):
+        if input_shape is not None:
+            raise click.UsageError("--input-shape is for model files; a compiled network has its input shape")
         artifact = read_directory(path)
         drawing = network_picture(artifact.network) if picture else b""
         print_json(_network_json(artifact)) if as_json else _print_network(artifact)
     else:
-        graph = as_graph(path)
+        graph = as_graph(path, input_shape)
         drawing = model_picture(graph) if picture else b""
         print_json(_model_json(graph)) if as_json else _print_model(graph)
     if picture is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +29,8 @@ T = TypeVar("T")
 Decorator = Callable[[C], C]
 PATH = click.Path(path_type=Path)
 AUTO = "auto"
+# 64,64,3 or, as Keras and kgenn print it, (64, 64, 3) or 64×64×3.
+SHAPE = re.compile(r"\(?\s*\d{1,10}(\s*[,x×]\s*\d{1,10})*\s*,?\s*\)?")
 READOUT = "What scores a class.  [default: the converter's]"
 METAVARS: Mapping[type, str] = {int: "N", float: "X"}
 
@@ -116,6 +119,20 @@ def timesteps_of(context: click.Context, parameter: click.Parameter, text: str |
         raise click.BadParameter(f"{text!r} is neither a whole number nor {AUTO}") from None
 
 
+def shape_of(context: click.Context, parameter: click.Parameter, text: str | None) -> Shape | None:
+    """Return a shape; a callback of click."""
+    if text is None:
+        return None
+    if not SHAPE.fullmatch(text.strip()):
+        raise click.BadParameter(f"{text!r} is no shape such as 64,64,3")
+    return tuple(map(int, re.findall(r"\d+", text)))
+
+
+def written(shape: Sequence[int]) -> str:
+    """Return a shape as `--input-shape` takes it."""
+    return ",".join(map(str, shape))
+
+
 converter_flags: Decorator[Any] = flags(converters().classes, "Converter{s} {names}")
 encoder_flags: Decorator[Any] = flags(encoders().classes, "Encoder{s} {names}")
 lowering_flags: Decorator[Any] = flags({"lowering": LoweringOptions}, "Lowering")
@@ -132,6 +149,12 @@ overwrite_flag = click.option(
     "--overwrite", is_flag=True, help="Delete what kgenn did not write in the directory."
 )
 scale_flag = click.option("--scale", metavar="NUMBER", help="Multiply the data by this, such as 1/255.")
+shape_flag = click.option(
+    "--input-shape",
+    callback=shape_of,
+    metavar="SIZE,…",
+    help="Shape of one sample, such as 64,64,3, where the model leaves a size open.",
+)
 split_flag = click.option("--split", type=click.Choice(["train", "test"]), help="Of a file with both.")
 
 

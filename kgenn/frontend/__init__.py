@@ -3,41 +3,53 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kgenn.diagnostics import fail
 from kgenn.frontend import hdf5, hdf5_texts, json_model, keras_archive
+from kgenn.frontend.input_shape import InputShape, agreeing
 from kgenn.frontend.live_model import KerasModel, load_model
 from kgenn.ir.graph import Graph
 
-__all__ = ["KerasModel", "load"]
+__all__ = ["KerasModel", "load", "read"]
 
 # the file's first bytes to its reader
-_FORMATS: dict[bytes, Callable[[Path], Graph]] = {
+_FORMATS: dict[bytes, Callable[[Path, InputShape], Graph]] = {
     hdf5_texts.MAGIC: hdf5.load_hdf5,
     keras_archive.MAGIC: keras_archive.load_archive,
     json_model.MAGIC: json_model.load_json,
 }
 
 
-def load(source: str | os.PathLike[str] | KerasModel) -> Graph:
+def load(source: str | os.PathLike[str] | KerasModel, *, input_shape: Sequence[int] | None = None) -> Graph:
     """Read a model: an .h5 file of Keras 2 to 3, a .keras archive, a .json file with its weights beside it, or a
     live keras.Model.
 
     The format is told by the file's content, not by its name. Every KgennError names the file, and the layer
     where there is one.
+
+    Args:
+        input_shape: of one sample, without the batch axis, such as (64, 64, 3): needed where the model leaves a
+            size open, as in (None, None, 3).
     """
+    return read(source, InputShape.of(input_shape))
+
+
+def read(source: str | os.PathLike[str] | KerasModel | Graph, shape: InputShape) -> Graph:
+    """Read a model as `load` does, with an input shape that samples may decide; a graph stays as it is."""
     found: object = source
+    if isinstance(found, Graph):
+        return agreeing(found, shape)
     if isinstance(found, (str, os.PathLike)):
-        return _load_file(Path(found))
+        return _load_file(Path(found), shape)
     if isinstance(found, KerasModel):
-        return load_model(found)
+        return load_model(found, shape)
     what = "is neither a path nor a Keras model"
     raise fail("KG102", type(found).__name__, what, "give an .h5 or .keras file, or a keras.Model")
 
 
-def _load_file(path: Path) -> Graph:
+def _load_file(path: Path, shape: InputShape) -> Graph:
     if path.is_dir():
         raise _folder(path)
     if path.exists() and not path.is_file():
@@ -47,9 +59,9 @@ def _load_file(path: Path) -> Graph:
             head = file.read(8)
     except OSError as error:
         raise fail("KG101", str(path), error.strerror or str(error), "check the path") from None
-    for magic, read in _FORMATS.items():
+    for magic, load_format in _FORMATS.items():
         if head.lstrip().startswith(magic):
-            return read(path)
+            return load_format(path, shape)
     what = f"begins with {head!r}, which is neither HDF5 nor a .keras archive" if head else "is empty"
     raise fail("KG102", str(path), what, "give a file that model.save() wrote")
 

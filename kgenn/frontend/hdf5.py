@@ -18,6 +18,7 @@ from kgenn.frontend.config_text import parse_config
 from kgenn.frontend.flat_weights import by_name, split
 from kgenn.frontend.hdf5_texts import Attributes
 from kgenn.frontend.hdf5_values import stored_array
+from kgenn.frontend.input_shape import InputShape
 from kgenn.frontend.model_config import ModelEntry, Path, named, read_model
 from kgenn.frontend.topology import Plans, build_graph
 from kgenn.ir.file_part import FilePart
@@ -42,7 +43,7 @@ def reading(source: str) -> Iterator[None]:
         raise fail("KG102", source, what, "copy or save the file again") from None
 
 
-def load_hdf5(path: FilePath) -> Graph:
+def load_hdf5(path: FilePath, shape: InputShape) -> Graph:
     """Read a whole model from an .h5 file."""
     source = str(path)
     with ExitStack() as stack:
@@ -51,9 +52,11 @@ def load_hdf5(path: FilePath) -> Graph:
         with reading(source):
             config = _model_config(file, attributes, source)
         model = read_model(config, source)
-        return build_graph(
-            model, source, lambda plans: legacy_arrays(file, attributes, "model_weights", model, plans, source)
-        )
+
+        def arrays(plans: Plans) -> Mapping[Path, Sequence[StoredArray]]:
+            return legacy_arrays(file, attributes, "model_weights", model, plans, source)
+
+        return build_graph(model, source, arrays, shape)
 
 
 def opened_part(stack: ExitStack, part: FilePart, source: str) -> tuple[h5py.File, Attributes]:

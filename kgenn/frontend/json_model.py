@@ -12,6 +12,7 @@ from pathlib import Path as FilePath
 from kgenn.diagnostics import fail
 from kgenn.frontend.config_text import COPIES, check_memory, parse_config
 from kgenn.frontend.hdf5 import legacy_arrays, names_of_layers, opened_part, reading, weights_format
+from kgenn.frontend.input_shape import InputShape
 from kgenn.frontend.keras_archive import container_arrays
 from kgenn.frontend.model_config import ModelEntry, Path, named, read_model
 from kgenn.frontend.topology import Plans, build_graph
@@ -24,7 +25,7 @@ MAGIC = b"{"
 _BESIDE = ("{}.weights.h5", "{}_weights.h5", "{}.h5", "{}.hdf5", "model.weights.h5", "weights.h5")
 
 
-def load_json(path: FilePath) -> Graph:
+def load_json(path: FilePath, shape: InputShape) -> Graph:
     """Read a model from its JSON text, and from the weights beside it."""
     source, size = str(path), path.stat().st_size
     check_memory(COPIES * size, size, source)
@@ -51,7 +52,7 @@ def load_json(path: FilePath) -> Graph:
             _check_layers(model, names, source, beside)
             return legacy_arrays(file, attributes, root.strip("/"), model, plans, beside)
 
-        return build_graph(model, source, arrays)
+        return build_graph(model, source, arrays, shape)
 
 
 def _weights_beside(path: FilePath) -> FilePath:

@@ -21,6 +21,7 @@ from kgenn.frontend.config_text import COPIES, check_memory, parse_config
 from kgenn.frontend.hdf5 import OLD_CONTAINER, inside, opened_part, reading
 from kgenn.frontend.hdf5_texts import Attributes
 from kgenn.frontend.hdf5_values import stored_array
+from kgenn.frontend.input_shape import InputShape
 from kgenn.frontend.model_config import ModelEntry, Path, read_model
 from kgenn.frontend.topology import Plans, build_graph
 from kgenn.ir.archive import opened, sizes, unpack, unpacked
@@ -42,7 +43,7 @@ _MEMBERS = {
 _OWN_NAMES = {"GroupQueryAttention": "GroupedQueryAttention"}
 
 
-def load_archive(path: FilePath) -> Graph:
+def load_archive(path: FilePath, shape: InputShape) -> Graph:
     """Read a whole model from a .keras archive."""
     source = str(path)
     model = read_model(_config(path, source), source)
@@ -54,7 +55,7 @@ def load_archive(path: FilePath) -> Graph:
                 part = stack.enter_context(unpacked(path, _WEIGHTS, most))
             return container_arrays(*opened_part(stack, part, source), model, plans, source)
 
-        return build_graph(model, source, arrays)
+        return build_graph(model, source, arrays, shape)
 
 
 def _config(path: FilePath, source: str) -> Any:

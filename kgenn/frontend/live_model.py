@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from kgenn.diagnostics import fail
 from kgenn.frontend.config_text import parse_config
 from kgenn.frontend.flat_weights import by_name
+from kgenn.frontend.input_shape import InputShape
 from kgenn.frontend.model_config import ModelEntry, Path, read_model
 from kgenn.frontend.topology import Plans, build_graph
 from kgenn.ir.graph import Graph
@@ -25,7 +26,7 @@ class KerasModel(Protocol):
         """Return the model's config."""
 
 
-def load_model(model: KerasModel) -> Graph:
+def load_model(model: KerasModel, shape: InputShape) -> Graph:
     """Read a live model."""
     source = f"model {model.name!r}"
     try:
@@ -40,7 +41,7 @@ def load_model(model: KerasModel) -> Graph:
         found = {path: by_name(plans[path], stored) for path, stored in _arrays(model, entry, ()) if path in plans}
         return dict.fromkeys(plans, ()) | found
 
-    return build_graph(entry, source, arrays)
+    return build_graph(entry, source, arrays, shape)
 
 
 def _arrays(model: Any, entry: ModelEntry, path: Path) -> Iterator[tuple[Path, list[StoredArray]]]:

@@ -217,14 +217,18 @@ def _sequential(name: str, layers: tuple[LayerEntry, ...], config: Any) -> Model
 
 
 def _input_shape(layers: tuple[LayerEntry, ...], config: Any) -> Any:
-    """Return the shape that a Sequential model's first layer, or the model, was built with; None if unknown."""
+    """Return the shape that a Sequential model's first layer, or the model, was built with; None if unknown.
+
+    One that leaves a size open, as that of a nested model may, counts less than one that does not.
+    """
     entry = layers[0]
     if entry.model is not None:
         source = entry.model.inputs[0].layer
         entry = next((leaf for leaf in entry.model.layers if leaf.name == source), entry)
     build = config.get("build_input_shape") if isinstance(config, Mapping) else None
-    shapes = (plain(entry.options.get(key)) for key in ("batch_input_shape", "batch_shape"))
-    return next((shape for shape in (*shapes, plain(build)) if isinstance(shape, list)), None)
+    found = (*(entry.options.get(key) for key in ("batch_input_shape", "batch_shape")), build)
+    shapes = [shape for shape in map(plain, found) if isinstance(shape, list)]
+    return next((shape for shape in shapes if None not in shape[1:]), shapes[0] if shapes else None)
 
 
 def _from_zero(model: ModelEntry, keras_3: bool) -> ModelEntry:

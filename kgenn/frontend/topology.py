@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from kgenn.diagnostics import Diagnostic, KgennError, fail
 from kgenn.frontend.bounds import Bounds
 from kgenn.frontend.call_order import ordered_calls
+from kgenn.frontend.input_shape import InputShape, reconsidered, sized
 from kgenn.frontend.model_config import LayerEntry, ModelEntry, Path
 from kgenn.frontend.problems import by_class, check_known
 from kgenn.frontend.references import Call, Reference
@@ -27,6 +28,7 @@ def build_graph(
     model: ModelEntry,
     source: str,
     arrays: Callable[[Plans], Mapping[Path, Sequence[StoredArray]]],
+    shape: InputShape,
 ) -> Graph:
     """Build the graph of a model.
 
@@ -36,7 +38,19 @@ def build_graph(
     Args:
         source: the file's name, for messages.
         arrays: from the path of each layer and what it takes, the arrays stored for it.
+        shape: sets the sizes of the input that the model leaves open.
     """
+    model, note = sized(model, shape, source)
+    try:
+        graph = _built(model, source, arrays)
+    except KgennError as error:
+        raise reconsidered(error, note) from None
+    return graph.noted(note) if note else graph
+
+
+def _built(
+    model: ModelEntry, source: str, arrays: Callable[[Plans], Mapping[Path, Sequence[StoredArray]]]
+) -> Graph:
     plans: dict[Path, Plan] = {}
 
     def plan(path: Path, where: str) -> Weights:

@@ -49,6 +49,12 @@ def activation_of(config: LayerConfig) -> tuple[Layer, ...]:
     The entry is a name, a function that Keras serialised, or an activation layer that Keras serialised.
     """
     value = config.get("activation", "linear")
+    if _is_lambda(value):
+        remedy = (
+            "build the layer without activation, and after it a layer of Keras' own, such as ReLU with its slope, "
+            "threshold and cap; copy the weights with set_weights, and save that"
+        )
+        raise config.error("KG107", "has Python code, a lambda, as its activation", remedy)
     if isinstance(value, Mapping):
         class_name, inner = str(value.get("class_name")), value.get("config")
         foreign = ">" in str(value.get("registered_name")) or ">" in class_name
@@ -57,6 +63,13 @@ def activation_of(config: LayerConfig) -> tuple[Layer, ...]:
             return tuple(x for x in _LAYERS[class_name](layer, _NO_WEIGHTS, ()) if not isinstance(x, Identity))
         value = inner if class_name == "function" and not foreign else class_name
     return named_activation(config, value)
+
+
+def _is_lambda(value: object) -> bool:
+    """Tell whether an activation is a function without a name: "<lambda>" in Keras 2, its code in Keras 3."""
+    if isinstance(value, Mapping):
+        return value.get("class_name") == "__lambda__" or ("class_name" not in value and "value" in value)
+    return value == "<lambda>"
 
 
 def named_activation(config: LayerConfig, name: object) -> tuple[Layer, ...]:

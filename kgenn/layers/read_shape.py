@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
+from typing import Any
 
 from kgenn.ir.graph import Input, Layer, Shape
-from kgenn.layers.config import MOST_AXES, LayerConfig, is_sizes, only
+from kgenn.layers.config import MOST_AXES, LayerConfig, is_sizes, only, plain
 from kgenn.layers.data_format import FORMATS, data_format, spatial_rank, with_channels_on
 from kgenn.layers.shape import Broadcast, Permute, Reshape, ZeroPad
 from kgenn.layers.weights import Weights
+
+# The sizes of an input's axes but the batch: None where one is open, or for the whole where their number is open.
+Axes = tuple[int | None, ...] | None
+# Stands for an open size in the example of a diagnostic.
+EXAMPLE = 100
 
 
 def read_input(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
@@ -16,16 +23,43 @@ def read_input(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...])
     for key in ("sparse", "ragged"):
         if config.flag(key, False):
             raise config.bad(key, "false")
-    key = "batch_shape" if "batch_shape" in config.options else "batch_input_shape"
-    shape = config.get(key, None)
-    dimensions = shape[1:] if isinstance(shape, list) else None
-    if dimensions is None or not is_sizes(dimensions) or len(dimensions) > MOST_AXES:
-        raise config.error(
-            "KG109",
-            f"has the shape {shape}, of which kgenn must know all but the batch",
-            "rebuild the model on an Input of fixed shape, copy the weights with set_weights, and save it",
-        )
-    return (Input(tuple(dimensions)),)
+    found = plain(config.options.get(shape_key(config.options)))
+    try:
+        axes = declared_axes(config.options)
+    except ValueError as error:
+        raise config.error("KG109", f"has the shape {found}, which {error}", "save the model again") from None
+    known = () if axes is None else tuple(size for size in axes if size is not None)
+    if axes == known:
+        return (Input(known),)
+    sizes = with_sizes(axes)
+    remedy = (
+        f"give the shape of one sample, as in --input-shape {','.join(map(str, sizes))}; in Python "
+        f"input_shape={sizes}, in a benchmark configuration input-shape = {list(sizes)}"
+    )
+    raise config.error("KG109", f"has the shape {found}, of which kgenn must know all but the batch", remedy)
+
+
+def shape_key(options: Mapping[str, Any]) -> str:
+    """Return the entry of an InputLayer's config that holds its shape."""
+    return "batch_shape" if "batch_shape" in options else "batch_input_shape"
+
+
+def declared_axes(options: Mapping[str, Any]) -> Axes:
+    """Return the sizes of an InputLayer's axes; raise ValueError where its config holds no shape."""
+    shape = plain(options.get(shape_key(options)))
+    if shape is None:
+        return None
+    axes = shape[1:] if isinstance(shape, list) else None
+    if axes is None or not is_sizes([size for size in axes if size is not None]):
+        raise ValueError("is no list of sizes")
+    if len(axes) > MOST_AXES:
+        raise ValueError(f"has more than {MOST_AXES} axes beside the batch")
+    return tuple(axes)
+
+
+def with_sizes(axes: Axes) -> Shape:
+    """Return an example of a shape with some axes open."""
+    return (64, 64, 3) if axes is None else tuple(EXAMPLE if size is None else size for size in axes)
 
 
 def read_flatten(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
@@ -42,8 +76,10 @@ def read_reshape(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...
     if not is_sizes(target, minimum=-1) or 0 in target or len(target) > MOST_AXES:
         raise config.bad("target_shape", f"up to {MOST_AXES} positive integers and one -1")
     known = prod(n for n in target if n > 0)
-    if target.count(-1) > 1 or size % known:
-        raise config.bad("target_shape", f"a shape of the {size} values of its input")
+    if target.count(-1) > 1:
+        raise config.bad("target_shape", "at most one -1")
+    if size % known:
+        raise ValueError(f"{inputs[0]} cannot become {tuple(target)}")
     return (Reshape(tuple(size // known if n == -1 else n for n in target)),)
 
 

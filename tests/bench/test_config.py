@@ -77,6 +77,18 @@ def test_an_option_that_a_converter_lacks_makes_no_second_cell_of_it(tmp_path: P
     assert axes(found, "converter", "gamma") == [("none", None), ("burst", 2), ("burst", 3)]
 
 
+def test_every_option_of_the_lowering_reaches_the_cells(tmp_path: Path) -> None:
+    text = 'converter = "few-spike"\nresidual = "identity"\npooling = "fold"\npieces = [4, 16]\n'
+    found = [cell.setup.recipe.lowering for cell in read(tmp_path, START + text).cells]
+    assert found == [LoweringOptions("identity", "fold", 4), LoweringOptions("identity", "fold", 16)]
+
+
+def test_an_input_shape_holds_for_the_models_of_its_table(tmp_path: Path) -> None:
+    sweeps = '[[sweep]]\nconverter = "ttfs"\n[[sweep]]\nconverter = "ttfs"\ninput-shape = [64, 64, 3]\n'
+    found = [cell.setup.input_shape for cell in read(tmp_path, START + sweeps).cells]
+    assert found == [None, (64, 64, 3)]
+
+
 def test_timesteps_may_be_searched_for_beside_numbers(tmp_path: Path) -> None:
     found = read(tmp_path, START + 'converter = "few-spike"\ntimesteps = ["auto", 4]\nloss = [0.5, 1]\n')
     assert axes(found, "timesteps", "loss") == [("auto", 0.5), ("auto", 1.0), (4, None)]
@@ -143,6 +155,8 @@ MISTAKES = [
     ('converter = "ttfs"\nrows = ["converter", "gama"]', 5, "gama"),
     ('converter = "ttfs"\nscale = "0/255"', 5, "positive number"),
     ('converter = "ttfs"\nlimit = 0', 5, "at least 1"),
+    ('converter = "ttfs"\ninput-shape = [8,\n  0]', 6, "at least 1"),
+    ('converter = "ttfs"\ninput-shape = "8,8"', 5, "give a whole number"),
     ('converter = "ttfs"\ntimesteps = []', 5, "empty list"),
     ('converter = "ttfs"\ncalibration = { sample = 3 }', 5, "did you mean 'samples'?"),
     ('converter = "ttfs"\n[calibration]\nsplit = "trains"', 6, "did you mean 'train'?"),

@@ -13,11 +13,11 @@ from model_files import FIXTURES
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-collect_ignore = (
-    []
-    if find_spec("keras")
-    else ["test_against_keras.py", "test_every_class.py", "test_operations.py", "test_quantised.py"]
+_NEED_KERAS = (
+    *("test_against_keras.py", "test_every_class.py", "test_input_shapes.py", "test_operations.py"),
+    "test_quantised.py",
 )
+collect_ignore = [] if find_spec("keras") else list(_NEED_KERAS)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from kgenn.frontend import load
 from kgenn.ir.graph import Input
 from kgenn.layers.activation import Identity
 from kgenn.layers.training import AUGMENTATIONS, REGULARISERS
-from model_files import edit, errors_of, functional, layer, only_error, write
+from model_files import INPUT, edit, errors_of, functional, layer, only_error, write
 
 # layers
 
@@ -28,6 +28,21 @@ def test_unknown_layers_are_reported_together_in_layer_order(h5):
     assert "residual.h5: conv2d_3 (Conv2DX)" in first.where
     assert "did you mean 'Conv2D'" in first.help
     assert "dense_2 (MyDense)" in second.where
+
+
+def test_a_custom_class_of_no_package_is_refused_with_what_helps(tmp_path):
+    path = write(tmp_path / "m.h5", INPUT, layer("ConvDNA", "y", filters=3, kernel_size=2))
+    error = only_error(path, "KG105", "y (ConvDNA)")
+    for word in ("set_weights", "entry point 'ConvDNA'"):
+        assert word in error.help
+
+
+@pytest.mark.parametrize("code", ["<lambda>", {"class_name": "__lambda__", "config": {}}, {"value": ["4wEA"]}])
+def test_a_lambda_as_an_activation_is_refused_with_what_replaces_it(code, tmp_path):
+    path = write(tmp_path / "m.h5", INPUT, layer("Dense", "y", units=2, activation=code))
+    error = only_error(path, "KG107", "y (Dense)", "lambda")
+    assert "ReLU" in error.help
+    assert "4wEA" not in error.what
 
 
 def test_layers_of_a_class_that_is_unknown_are_one_diagnostic(tmp_path):
@@ -133,7 +148,6 @@ BAD_OPTIONS = [
     ("Dense", {"units": 2, "use_bias": "yes"}),
     ("ReLU", {"max_value": "six"}),
     ("ReLU", {"negative_slope": float("nan")}),
-    ("Reshape", {"target_shape": [-1, 3]}),
     ("Reshape", {"target_shape": [-1, -1]}),
     ("Permute", {"dims": [2]}),
     ("Softmax", {"axis": [1, 2]}),
@@ -225,6 +239,11 @@ def test_shapes_that_do_not_fit(tmp_path):
     z = layer("Reshape", "z", [[["x", 0, 0, {}]]], target_shape=[2, 2])
     path = functional(tmp_path / "m.h5", z, layer("Add", "y", [[["x", 0, 0, {}], ["z", 0, 0, {}]]]))
     only_error(path, "KG108", "m.h5", "y (Add)", "(2, 2)", "broadcast")
+
+
+def test_a_reshape_of_another_number_of_values(tmp_path):
+    y = layer("Reshape", "y", [[["x", 0, 0, {}]]], target_shape=[-1, 3])
+    only_error(functional(tmp_path / "m.h5", y), "KG108", "m.h5", "y (Reshape)", "(4,) cannot become (-1, 3)")
 
 
 @pytest.mark.parametrize(("class_name", "options"), [("Subtract", {}), ("Dot", {"axes": 1})])
