@@ -4,10 +4,13 @@ A table has ages beside incomes. An integer grid that holds the large values has
 in the input and in the first weights alike. So x_c is divided by r_c on the host, and the weights of channel c are
 r_c times as large: the same function, exactly, since r_c is a power of two::
 
-    r_c = 2**ceil(log2(max |x_c|)) over the calibration set, at least 1
+    r_c = ROOM * 2**ceil(log2(max |x_c|)) over the calibration set, at least ROOM
+
+The encoder takes magnitudes up to 1 then, so that each channel has room for new samples that are `ROOM` times as
+large as those of the calibration set: among many columns, some always go beyond.
 
 A channel that is always tiny, and not only now and then above zero as the border of an image is, gets a range
-below 1, with room for values that are `ROOM` times as large.
+below 1.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ FAR_APART = 16.0
 TINY = 2.0**-12
 # The root mean square of a channel that is busy, as a share of its largest value.
 BUSY = 1 / 8
-ROOM = 8
+ROOM = 8.0
 
 
 def input_ranges(graph: Graph, calibration: Array, encoder: Encoder) -> Array:
@@ -50,8 +53,8 @@ def input_ranges(graph: Graph, calibration: Array, encoder: Encoder) -> Array:
         largest = np.maximum(largest, value.max(axis=0))
         square += np.mean(np.square(value, dtype=np.float64), axis=0) / len(calibration)
     tiny = (largest > 0) & (largest < TINY) & (np.sqrt(square) > BUSY * largest)
-    ranges: Array = np.exp2(np.ceil(np.log2(np.where(tiny, ROOM * largest, np.maximum(largest, 1)))))
-    return ranges if ranges.max() >= FAR_APART * ranges.min() or tiny.any() else np.ones(channels)
+    ranges: Array = np.exp2(np.ceil(np.log2(np.where(tiny, largest, np.maximum(largest, 1)))))
+    return ROOM * ranges if ranges.max() >= FAR_APART * ranges.min() or tiny.any() else np.ones(channels)
 
 
 def with_input_ranges(graph: Graph, ranges: Array) -> Graph:

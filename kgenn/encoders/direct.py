@@ -27,8 +27,8 @@ DIRECT = NeuronModel(name="direct")
 class Direct(Encoder):
     """Inject the first layer's pre-activation as a constant current, computed once for each sample.
 
-    Any real input is taken, of either sign. The grid is made for pixels in [0, 1], or for what lies within
-    `HEADROOM` times the range of the calibration data where that is wider.
+    Any real input is taken, and of either sign where the calibration data have both. The grid is made for pixels
+    in [0, 1], or for magnitudes up to `HEADROOM` times the largest of the calibration data where that is more.
     """
 
     name: ClassVar[str] = "direct"
@@ -37,10 +37,8 @@ class Direct(Encoder):
 
     def coding(self, calibration: Array, num_timesteps: int) -> InputCoding:
         high, low = float(np.max(calibration, initial=0.0)), float(np.min(calibration, initial=0.0))
-        if low < 0 or high > 1:
-            high, low = HEADROOM * high, HEADROOM * low
-        high = max(high, 1.0)
-        largest = max(high, -low)
+        room = HEADROOM if low < 0 or high > 1 else 1.0
+        largest = max(room * max(high, -low), 1.0)
         # wider inputs get fewer steps each, so that sums stay exact
         shift = max(0, int(np.ceil(np.log2(largest / LARGEST))))
-        return InputCoding(self.name, LEVELS >> min(shift, 20), low, high, analog=True)
+        return InputCoding(self.name, LEVELS >> min(shift, 20), -largest if low < 0 else 0.0, largest, analog=True)

@@ -51,8 +51,11 @@ class InputCoding:
     binary: bool = False
     binarise: float | None = None
 
-    def drive(self, x: Array) -> Array:
+    def drive(self, x: Array, unit: str = "") -> Array:
         """Return the drive of every input neuron, integers in float32, shape (N, num_inputs).
+
+        Args:
+            unit: what is said behind the values of x in messages.
 
         Raises:
             KgennError: KG603 where x is outside the range, or not finite.
@@ -66,7 +69,7 @@ class InputCoding:
             legal = ((x == self.low) | (x == self.high)).all()
         if not legal:
             allowed = f"{self.low:g} or {self.high:g}" if self.binary else f"{self.low:g} to {self.high:g}"
-            found = f"values from {x.min():g} to {x.max():g}"
+            found = f"values from {x.min():g} to {x.max():g}{unit}"
             raise fail(
                 "KG603", f"encoder {self.encoder}", f"takes {allowed}, but the data have {found}", self._advice(x)
             )
@@ -82,7 +85,10 @@ class InputCoding:
             return "pass --binarise THRESHOLD"
         if self.low == 0 and x.min() < 0:
             return "compile with an encoder that takes negative values: direct, or a signed one"
-        return "scale the data as the calibration data were scaled, for example --scale 1/255"
+        return (
+            "scale the data as the calibration data were scaled, for example --scale 1/255; or calibrate with "
+            "samples that reach as far"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,7 +271,8 @@ class Network:
         """Return the drive of the input population for a batch x of shape (N, *input_shape)."""
         if x.shape[1:] != self.input_shape:
             raise fail("KG602", self.name, f"takes samples of shape {self.input_shape}, got {x.shape[1:]}")
-        return self.coding.drive(self.transform.apply(x))
+        unit = " once the network has scaled them" if self.transform.rescales else ""
+        return self.coding.drive(self.transform.apply(x), unit)
 
     @cached_property
     def incoming(self) -> dict[str, tuple[Connection, ...]]:

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 from kgenn.agreement import agreement_of
+from kgenn.conversion.assembly import input_transform
 from kgenn.conversion.base import Converter
 from kgenn.conversion.calibrated import Calibrated
 from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.few_spike import FewSpike
-from kgenn.conversion.input_ranges import input_ranges, with_input_ranges
+from kgenn.conversion.input_ranges import ROOM, input_ranges, with_input_ranges
 from kgenn.conversion.recipe import recipe_of
+from kgenn.diagnostics import KgennError
 from kgenn.encoders.direct import Direct
 from kgenn.encoders.poisson import Poisson
 from kgenn.ir.graph import Array, Graph
@@ -103,3 +105,18 @@ def test_the_border_of_images_is_no_tiny_feature() -> None:
     x[:, 0] = 0
     x[5, 0] = 1e-6
     assert (input_ranges(graph, x, Direct()) == 1).all()
+
+
+@pytest.mark.parametrize("name", [name for name in SIZES if name != "plain"])
+@pytest.mark.parametrize("signed", [True, False])
+def test_each_feature_has_room_for_samples_beyond_the_calibration_data(name: str, signed: bool) -> None:
+    graph, x = table(np.array(SIZES[name]))
+    x = x if signed else np.abs(x)
+    transform = input_transform(with_input_ranges(graph, input_ranges(graph, x, Direct())))
+    coding = Direct().coding(transform.apply(x), 8)
+    beyond = np.repeat(x[:1], 6, axis=0)
+    np.fill_diagonal(beyond, ROOM * np.abs(x).max(axis=0))
+    for sign in (1, -1) if signed else (1,):
+        coding.drive(transform.apply(sign * beyond))
+    with pytest.raises(KgennError, match=r"KG603.*once the network has scaled them"):
+        coding.drive(transform.apply(4 * ROOM * beyond), " once the network has scaled them")
