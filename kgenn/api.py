@@ -27,8 +27,7 @@ from kgenn.credits import credits_of
 from kgenn.data import Data, labels_of, parse_scale, refuse_integers
 from kgenn.diagnostics import Diagnostic, announce, fail
 from kgenn.encoders.base import Encoder
-from kgenn.frontend import read
-from kgenn.frontend.input_shape import InputShape, Samples
+from kgenn.frontend import InputShape, Samples, read
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.input_statistics import StatisticsTally
 from kgenn.ir.network import Network, ReadoutKind

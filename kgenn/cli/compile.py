@@ -46,7 +46,7 @@ from kgenn.conversion.memory import Memory
 from kgenn.conversion.recipe import Recipe, recipe_of
 from kgenn.convert_model import Converted, convert_model
 from kgenn.data import Data
-from kgenn.frontend.input_shape import Samples
+from kgenn.frontend import Samples
 from kgenn.ir.agreement import Agreement
 from kgenn.ir.graph import Shape
 from kgenn.ir.network import ReadoutKind

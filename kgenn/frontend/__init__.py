@@ -8,11 +8,11 @@ from pathlib import Path
 
 from kgenn.diagnostics import fail
 from kgenn.frontend import hdf5, hdf5_texts, json_model, keras_archive
-from kgenn.frontend.input_shape import InputShape, agreeing
+from kgenn.frontend.input_shape import InputShape, Samples, agreeing
 from kgenn.frontend.live_model import KerasModel, load_model
 from kgenn.ir.graph import Graph
 
-__all__ = ["KerasModel", "load", "read"]
+__all__ = ["InputShape", "KerasModel", "Samples", "load", "read"]
 
 # the file's first bytes to its reader
 _FORMATS: dict[bytes, Callable[[Path, InputShape], Graph]] = {
