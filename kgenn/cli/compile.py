@@ -41,6 +41,7 @@ from kgenn.cli.options import (
     timesteps_of,
 )
 from kgenn.conversion.base import Status
+from kgenn.conversion.constraints import admitted
 from kgenn.conversion.legality import accepted
 from kgenn.conversion.memory import Memory
 from kgenn.conversion.recipe import Recipe, recipe_of
@@ -159,7 +160,7 @@ def request_of(converter: str, encoder: str | None, values: Mapping[str, Any]) -
     recipe = recipe_of(
         converter=method,
         encoder=encoder_of(encoder or method.default_encoder, given_to_encoders(values)),
-        allow=values["allow"],
+        allow=admitted(values["allow"]),
         lowering=lowering_of(values),
         readout=values["readout"],
         seed=values["seed"],

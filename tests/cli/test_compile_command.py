@@ -95,6 +95,12 @@ def test_the_summary_names_every_population(kgenn: Kgenn, tmp_path: Path) -> Non
     assert "2,893,440 synapses" in done.out.splitlines()[-1]
 
 
+def test_allowing_all_is_allowing_every_feature(kgenn: Kgenn, tmp_path: Path) -> None:
+    done = kgenn(*compile_arguments(tmp_path / "out", "--allow", "all", "--target", "reference"))
+    assert (done.code, done.err) == (0, "")
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["allow"] == sorted(FEATURES)
+
+
 def test_an_older_output_is_replaced_and_anything_else_is_kg606(kgenn: Kgenn, tmp_path: Path) -> None:
     output = tmp_path / "out"
     for steps in (1, 2):
