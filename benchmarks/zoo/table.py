@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import keras
 
-from benchmarks.zoo import architectures, architectures_residual
+from benchmarks.zoo import architectures, architectures_residual, architectures_smooth
 from benchmarks.zoo.style import Style
 
 
@@ -51,6 +51,8 @@ class Recipe:
 
 
 MNIST = Recipe(epochs=30, weight_decay=1e-2, warmup=0.5, label_smoothing=0.0, max_shift=2, mirror=False)
+# For small networks and few epochs.
+SHORT = Recipe(learning_rate=4e-3, weight_decay=0.02, warmup=1.0, label_smoothing=0.0, max_shift=2)
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class Architecture:
         recipe: how it is trained by default.
         allow: what `--allow` must name for it, in the order of `kgenn list features`.
         bias: whether its linear layers have biases.
+        smooth: whether it normalises by itself and has no ReLU: its name takes no suffix, and its first weights
+            are not scaled.
     """
 
     build: Callable[[Style], keras.Model]
@@ -70,6 +74,12 @@ class Architecture:
     recipe: Recipe = field(default_factory=Recipe)
     allow: tuple[str, ...] = ()
     bias: bool = False
+    smooth: bool = False
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Return what may follow its name."""
+        return ("",) if self.smooth else ("", "-capped", "-bn", "-bn-capped")
 
     @property
     def image(self) -> tuple[int, ...]:
@@ -89,6 +99,19 @@ ARCHITECTURES: dict[str, Architecture] = {
     "resnet18": Architecture(architectures_residual.resnet18),
     "resnet18-identity": Architecture(architectures_residual.resnet18_identity),
     "resnet20": Architecture(architectures_residual.resnet20),
+    "swish-se": Architecture(
+        architectures_smooth.swish_se,
+        recipe=replace(SHORT, epochs=20),
+        allow=("activation", "batch-norm", "bias", "product"),
+        smooth=True,
+    ),
+    "convnext": Architecture(
+        architectures_smooth.convnext,
+        "mnist",
+        replace(SHORT, epochs=12, weight_decay=MNIST.weight_decay, mirror=False),
+        ("activation", "bias", "product"),
+        smooth=True,
+    ),
 }
 
 
@@ -124,8 +147,10 @@ def variant(name: str) -> Variant:
     """Read the name of an architecture with its suffixes.
 
     Raises:
-        KeyError: there is no such architecture.
+        KeyError: there is no such architecture, or it takes no such suffix.
     """
+    if name not in names():
+        raise KeyError(name)
     plain = name.removesuffix("-capped")
     base = plain.removesuffix("-bn")
     return Variant(name, ARCHITECTURES[base], batch_norm=base != plain, capped=plain != name)
@@ -133,4 +158,4 @@ def variant(name: str) -> Variant:
 
 def names() -> tuple[str, ...]:
     """Return every name that `variant` reads."""
-    return tuple(f"{name}{bn}{cap}" for name in ARCHITECTURES for bn in ("", "-bn") for cap in ("", "-capped"))
+    return tuple(f"{name}{suffix}" for name, known in ARCHITECTURES.items() for suffix in known.suffixes)

@@ -53,8 +53,9 @@ class Start:
     init: Path | None = None
 
     def build(self, data: Dataset) -> keras.Model:
-        """Return the network with weights of variance 2 / fan-in, scaled by the first images, or those of `init`.
+        """Return the network with weights of `init`, or with random ones.
 
+        Those of a network without normalisation are scaled by the first images.
         Caps start at the largest activation of random weights, and at the 99.9th percentile of trained ones.
         """
         keras.config.set_dtype_policy(self.precision)
@@ -63,7 +64,7 @@ class Start:
         images = scale(data.x_train[:NUM_CALIBRATION])
         if self.init:
             model.set_weights(keras.models.load_model(self.init, compile=False).get_weights())
-        elif not self.variant.batch_norm:
+        elif not (self.variant.batch_norm or self.variant.architecture.smooth):
             scale_to_unit_variance(model, images)
         if not self.variant.capped:
             return model

@@ -16,7 +16,8 @@ from benchmarks.zoo.thresholds import frozen, with_thresholds
 from kgenn.conversion.few_spike import FewSpike
 
 WIDTH = 0.03
-WIDER = {"mobilenet": 0.15, "mnist-cnn": 0.2, "resnet18": 0.1}  # of few channels, untrained, often none is alive
+# Of few channels, untrained, often none is alive, and a layer normalisation of one channel is 0.
+WIDER = {"mobilenet": 0.15, "mnist-cnn": 0.2, "resnet18": 0.1, "convnext": 0.15}
 VARIANTS = ("vgg16-bn", "resnet20-bn", "mnist-cnn-bn-capped")
 SLOW_VARIANTS = ("mobilenet-bn", "resnet18-bn-capped", "vgg16-bn-capped")
 
@@ -62,8 +63,9 @@ def test_the_width_multiplies_the_channels_of_every_layer_but_the_last() -> None
 def test_every_name_is_an_architecture_with_its_suffixes() -> None:
     assert {name.removesuffix("-capped").removesuffix("-bn") for name in names()} == set(ARCHITECTURES)
     assert variant("resnet18-identity-bn-capped").architecture is ARCHITECTURES["resnet18-identity"]
-    with pytest.raises(KeyError, match="vgg19"):
-        variant("vgg19-bn")
+    for unknown in ("vgg19-bn", "convnext-bn", "swish-se-capped"):
+        with pytest.raises(KeyError, match=unknown):
+            variant(unknown)
 
 
 @pytest.mark.parametrize(
