@@ -12,7 +12,7 @@ import numpy as np
 
 from kgenn.conversion.activations import values_of
 from kgenn.ir.graph import Array, Graph
-from kgenn.passes.offsets import PooledInput, relays, shift_signed, signed_pools
+from kgenn.passes.offsets import PooledInput, shift_signed, signed_pools
 from kgenn.passes.options import LoweringOptions
 from kgenn.passes.pieces import curves, in_pieces
 from kgenn.passes.products import factors, squared
@@ -37,7 +37,7 @@ def rewritten(
     """
     graph = squared(graph, _values(graph, factors(graph), calibration))
     curved = [graph.by_name[name].inputs[0] for name in curves(graph)]
-    wanted = frozenset((*curved, *signed_pools(graph, pooled_input), *relays(graph)))
+    wanted = frozenset((*curved, *signed_pools(graph, pooled_input)))
     values = _values(graph, wanted, calibration)
     return shift_signed(in_pieces(graph, values, options.pieces), values, pooled_input)
 

@@ -11,7 +11,7 @@ from kgenn.layers.activation import Elementwise
 
 @dataclass(frozen=True, eq=False)
 class Relay(Elementwise):
-    """Return the input; a population of one neuron for each value stands for it in the network."""
+    """Return the input; in the network two neurons stand for each value, one for each sign."""
 
     linear: ClassVar[bool] = True
     keeps_sign: ClassVar[bool] = True

@@ -1,10 +1,10 @@
-"""Let neurons stand for values of both signs: shift them above zero, and shift back what was made of them.
+"""Let neurons stand for values of both signs: two for each value of a relay, and shifted ones before a pooling.
 
-    x = ReLU(x + c) − c        max(x) = max(ReLU(x + c)) − c
+    x = ReLU(x) − ReLU(−x)        max(x) = max(ReLU(x + c)) − c
 
-The first holds for each c above −x, so that a relay's c follows the least value of each channel over the
-calibration set. The second holds for any c that lifts the maximum above zero: values that cannot win need not be
-lifted, so c only follows the least maximum. Both have a margin.
+The first holds for every x, and leaves all levels of a spike train to either sign. The second holds for any c
+that lifts the maximum above zero: values that cannot win need not be lifted, so c only follows the least maximum
+of each channel over the calibration set, with a margin.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from kgenn.layers.affine import plus
 from kgenn.layers.pooling import MaxPool
 from kgenn.layers.populations import is_population
 from kgenn.layers.relay import Relay
+from kgenn.passes.straight import signed
 from kgenn.passes.values import Values
 
 # Where neurons can pool the input itself: it may send no spikes, or some of both signs, where padding is no zero.
@@ -48,31 +49,26 @@ def _is_direct(graph: Graph, pool: Node, pooled_input: PooledInput) -> bool:
     return pooled_input == "unpadded" and not any(map(any, layer.pads(graph.shapes[source.name][:-1])))
 
 
-def relays(graph: Graph) -> tuple[str, ...]:
-    """Return the relays of a lowered graph."""
-    return tuple(node.name for node in graph.nodes if isinstance(node.layer, Relay))
-
-
 def shift_signed(graph: Graph, values: Mapping[str, Values], pooled_input: PooledInput) -> Graph:
     """Return a graph whose max poolings read populations, and whose relays are populations.
 
     Args:
-        values: of each node in `signed_pools` and `relays`, by its name.
+        values: of each node in `signed_pools`, by its name.
         pooled_input: see there.
     """
-    pools, passing = signed_pools(graph, pooled_input), relays(graph)
+    pools = signed_pools(graph, pooled_input)
 
     def change(node: Node) -> Sequence[Node] | None:
-        if node.name not in pools and node.name not in passing:
+        if isinstance(node.layer, Relay):
+            return signed(node, graph.shapes[node.name][-1])
+        if node.name not in pools:
             return None
         seen = values[node.name]
         lift = np.maximum(0, -seen.low + MARGIN * (seen.high - seen.low)).astype(np.float32)
         up = _shifted(node, f"{node.name}/lift", lift, node.inputs[0])
         relu = Node(f"{node.name}/source", ReLU(), (up.name,), node.origin, "source")
-        made = [up, relu]
-        if node.name in pools:
-            made.append(replace(node, name=f"{node.name}/maximum", inputs=(relu.name,)))
-        return *made, _shifted(node, node.name, -lift, made[-1].name)
+        pool = replace(node, name=f"{node.name}/maximum", inputs=(relu.name,))
+        return up, relu, pool, _shifted(node, node.name, -lift, pool.name)
 
     notes = (f"{name}: pools values of both signs, shifted by its channels' least maximum" for name in pools)
     return graph.edit(change).noted(*notes)

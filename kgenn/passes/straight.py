@@ -116,6 +116,13 @@ def _population(node: Node, word: Purpose, gains: Array, starts: Array, heights:
     return made
 
 
+def signed(node: Node, channels: int) -> list[Node]:
+    """Return nodes that stand for the input of a node, x = ReLU(x) − ReLU(−x); the last one has its name."""
+    zero, none = np.zeros(1), np.zeros((1, 0))
+    ends = (End(-1.0, zero, -np.ones(1)), End(1.0, zero, np.ones(1)))
+    return Straight(zero, none, none, none, ends).nodes(node, channels)
+
+
 def straighten(graph: Graph, options: LoweringOptions) -> Graph:
     """Write each ReLU with a slope below zero, and each other function of two straight parts, as two ReLUs.
 
