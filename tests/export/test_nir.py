@@ -31,7 +31,6 @@ nir = pytest.importorskip("nir", reason="the package nir is not installed")
 REFUSED = {
     "conv_conv": ["input to relu_3"],
     "conv_reshape_pointwise": ["input to relu_4"],
-    "concat_grouped_conv": ["relu_2 to relu_7", "relu_4 to relu_7"],
     "bias_before_pool_conv": ["relu_4", "input to relu_4"],
     "batch_norm_after_pool": ["relu_6"],
     "batch_norm_before_conv_same": ["relu_5"],
@@ -61,7 +60,7 @@ REFUSED = {
     "max_pool_max_pool": ["maxpool_3", "maxpool_4"],
     "max_pool_relu": ["maxpool_2"],
     "max_pool_add": ["maxpool_6"],
-    "max_pool_concat": ["relu_2 to maxpool_6/source", "relu_4 to maxpool_6/source", "maxpool_6"],
+    "max_pool_concat": ["maxpool_6"],
     "max_pool_skip": ["maxpool_3"],
     "max_pool_1d": ["maxpool_3"],
     "max_pool_global": ["maxpool_3/0", "maxpool_3"],

@@ -56,7 +56,7 @@ kgenn.cli.main()
         ("kgenn.trace:TraceWriter._finish", ("run", "DIR", "--data", IMAGES, "--limit", 4, "--trace", "t.npz")),
         ("kgenn.metrics.layer_error:ErrorTally.add", ("compare", "DIR", "--data", IMAGES, "--limit", 4)),
         ("kgenn.durable:os.replace", ("inspect", "DIR", "--picture", "p.svg")),
-        ("kgenn.frontend:load", ("check", MODEL)),
+        ("kgenn.frontend:_load_file", ("check", MODEL)),
         ("kgenn.credits:credits_of", ("cite", "DIR")),
         ("kgenn.artifact:read_directory", ("export", "DIR", "--to", "nir", "-o", "n.nir")),
         ("kgenn.bench.sweep:wait", ("bench", "sweep.toml", "-o", "results", "--workers", 1)),
