@@ -20,19 +20,9 @@ T = TypeVar("T")
 # What names of flags mean to commands themselves, and names of keys to sweeps.
 OWN = frozenset(
     {
-        *(
-            "allow",
-            "as_json",
-            "calibration",
-            "calibration_samples",
-            "check",
-            "converter",
-            "data",
-            "encoder",
-            "help",
-        ),
-        *("json", "limit", "model", "models", "output", "overwrite", "readout", "samples", "scale", "seed"),
-        *("split", "target", "timesteps", "title", "version"),
+        *("allow", "as_json", "calibration", "calibration_samples", "check", "converter", "data", "encoder"),
+        *("help", "input_shape", "json", "limit", "model", "models", "output", "overwrite", "readout", "samples"),
+        *("scale", "seed", "split", "target", "timesteps", "title", "version"),
     }
 )
 TAKEN = OWN | {option.name for cls in (LoweringOptions, Search) for option in options_of(cls)}
