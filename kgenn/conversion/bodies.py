@@ -26,6 +26,8 @@ def extend_body(body: Body, layer: Layer, most: int) -> Body:
         Unstructured: where it has no structure that kgenn knows.
     """
     old = body.connectivity
+    if isinstance(layer, shape.Broadcast):
+        return _repeated(body, layer, most)
     if isinstance(layer, Lined) and _is_pixelwise(body):
         return then_resampled(body, layer)
     match layer:
@@ -86,6 +88,20 @@ def _then_mixed(body: Body, layer: pointwise.Pointwise, most: int) -> Body:
     grouped = old.weights.reshape(len(old.weights), groups, before)
     weights = np.einsum("nga,gab->ngb", grouped, layer.kernel.astype(np.float64))
     return Body(Dense(weights.reshape(len(old.weights), -1)), body.pool, target)
+
+
+def _repeated(body: Body, layer: shape.Broadcast, most: int) -> Body:
+    """Repeat pixels, which is a map of each spatial axis, and the only channel."""
+    *sizes, channels = layer.shape
+    if not _is_image(body) or len(layer.shape) != len(body.shape):
+        raise Unstructured
+    if tuple(sizes) != body.shape[:-1]:
+        if not _is_pixelwise(body):
+            raise Unstructured
+        body = then_resampled(body, shape.Broadcast((*sizes, body.shape[-1])))
+    if channels == body.shape[-1]:
+        return body
+    return _then_mixed(body, pointwise.Pointwise(np.ones((1, 1, channels))), most)
 
 
 def _slotted(body: Body, layer: shape.Slot) -> Body:

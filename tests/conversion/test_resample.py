@@ -242,3 +242,14 @@ def test_a_chain_of_any_structure_computes_what_its_layers_do(path: Path) -> Non
     x = np.random.default_rng(1).normal(size=(3, *path.shape))
     arriving = x.reshape(3, -1) if pool is None else pool.apply(x.reshape(3, -1))
     np.testing.assert_allclose(connectivity.apply(arriving), computed(path, x), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 3)])
+@pytest.mark.parametrize("repeated", [(4, 4, 5), (2, 4, 4, 1), (2, 4, 4, 5)])
+def test_what_weights_give_is_repeated_along_channels_and_new_axes(size: Shape, repeated: Shape) -> None:
+    conv = Conv(kernel(*size, 3, 1), None, (1, 1), "same", (1, 1))
+    path = Path("source", (4, 4, 3), (conv, Broadcast(repeated)))
+    pool, connectivity = compose(path, "here")
+    assert pool is None
+    x = np.random.default_rng(1).normal(size=(3, *path.shape))
+    np.testing.assert_allclose(connectivity.apply(x.reshape(3, -1)), computed(path, x), rtol=1e-6, atol=1e-6)
