@@ -11,6 +11,7 @@ from kgenn.ir.axis_map import AxisMap, identity
 from kgenn.ir.connectivity import Convolution, Dense, SpikeSums
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.resampling import MOST_AMOUNT, Resampling
+from kgenn.ir.windows import Pads
 
 
 class Unstructured(Exception):
@@ -115,6 +116,11 @@ class Body:
 def planar(shape: Shape) -> Shape:
     """Return (length, channels) as an image of height 1; leave images as they are."""
     return (1, *shape) if len(shape) == 2 else shape
+
+
+def pair_pads(pads: Pads) -> Pads:
+    """Return two numbers for each axis of an image, given those of a sequence or of an image."""
+    return ((0, 0), *pads) if len(pads) == 1 else pads
 
 
 def pair(values: Shape) -> Shape:

@@ -15,7 +15,7 @@ import numpy as np
 
 from kgenn.conversion.base import Recall, anew
 from kgenn.conversion.bodies import extend_body
-from kgenn.conversion.chain import Body, Head, Unstructured, pair, planar
+from kgenn.conversion.chain import Body, Head, Unstructured, pair, pair_pads, planar
 from kgenn.conversion.merging import ungrouped
 from kgenn.conversion.paths import Path
 from kgenn.conversion.resample import resampled
@@ -186,8 +186,7 @@ def _convolved(head: Head, layer: conv.Conv) -> Body:
         flat = np.repeat(kernel, width // total, axis=2)
     else:
         flat = ungrouped(kernel, layer.groups)[:, :, channels]
-    pair_pads = ((0, 0), *pads) if len(pads) == 1 else pads
     source, out = planar((*sizes, width)), planar(target)
-    plain = Convolution(flat, source, out, pair(layer.strides), pair_pads, pair(layer.dilation), groups)
+    plain = Convolution(flat, source, out, pair(layer.strides), pair_pads(pads), pair(layer.dilation), groups)
     factors = np.broadcast_to(head.by_channel, source).ravel()
     return Body(plain.scaled(factors, np.ones(plain.num_targets)), head.pool, target)

@@ -12,7 +12,7 @@ from math import gcd, prod
 
 import numpy as np
 
-from kgenn.conversion.chain import Unstructured, pair
+from kgenn.conversion.chain import Unstructured, pair, pair_pads
 from kgenn.ir.connectivity import Convolution
 from kgenn.ir.graph import Array, Shape
 from kgenn.layers.conv import Conv
@@ -64,8 +64,7 @@ def then_convolved(first: Convolution, layer: Conv, target: Shape, most: int) ->
     Raises:
         Unstructured: where zeros lie between the two, or the kernel would be too large.
     """
-    zeros = layer.pads(first.out_shape[2 - len(layer.size) : 2])
-    between = ((0, 0), *zeros) if len(zeros) == 1 else zeros
+    between = pair_pads(layer.pads(first.out_shape[2 - len(layer.size) : 2]))
     single = first.weights.shape[:2] == (1, 1) and not np.any(first.pads)
     if np.any(between) and not single:
         raise Unstructured

@@ -15,8 +15,8 @@ from math import lcm, prod
 
 import numpy as np
 
-from kgenn.conversion.chain import Body, Head, Unstructured, pair, planar
-from kgenn.ir.axis_map import AxisMap, axis_map, identity
+from kgenn.conversion.chain import Body, Head, Unstructured, pair_pads, planar
+from kgenn.ir.axis_map import axis_map, identity, taken
 from kgenn.ir.connectivity import Convolution
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.resampling import MOST_AMOUNT, Resampling
@@ -81,18 +81,13 @@ def lines_of(layer: Lined, shape: Shape) -> tuple[Line, ...]:
     if isinstance(layer, Broadcast):
         for axis, (before, after) in enumerate(zip(sizes, layer.shape[:-1], strict=True)):
             if before != after:
-                lines[axis] = Line.whole(AxisMap(np.zeros(after, np.int32), np.ones((after, 1), np.int32)))
+                lines[axis] = Line.whole(taken(np.zeros(after)))
         return tuple(lines)
     axis = len(shape) + layer.axis
     if axis >= len(sizes):
         raise Unstructured
-    lines[axis] = _taken(layer, sizes[axis]) if isinstance(layer, Take) else _interpolated(layer.matrix)
+    lines[axis] = Line.whole(taken(layer.indices)) if isinstance(layer, Take) else _interpolated(layer.matrix)
     return tuple(lines)
-
-
-def _taken(layer: Take, size: int) -> Line:
-    count = layer.indices.size
-    return Line.whole(axis_map((np.arange(count), layer.indices, np.ones(count, np.int64)), count, size))
 
 
 def _interpolated(matrix: Array) -> Line:
@@ -120,8 +115,8 @@ def then_resampled(body: Body, layer: Lined) -> Body:
     image = Head((*_unplanar(first.in_shape, body), channels), channels, ones, np.arange(ones.size), body.pool)
     if first.strides != (1, 1):
         strides = first.strides[-(len(body.shape) - 1) :]
-        kept = (np.arange(n, dtype=np.int32) * s for n, s in zip(body.shape[:-1], strides, strict=True))
-        lines = tuple(Line.whole(AxisMap(start, np.ones((len(start), 1), np.int32))) for start in kept)
+        kept = zip(body.shape[:-1], strides, strict=True)
+        lines = tuple(Line.whole(taken(np.arange(count) * stride)) for count, stride in kept)
         image = along_axes(image, lines, (*body.shape[:-1], channels))
     given = (*layer.output_shape(body.shape)[:-1], channels)
     head = along_axes(image, lines_of(layer, body.shape), given).shared()
@@ -146,9 +141,8 @@ def cropped(body: Body, layer: Crop) -> Body:
     old = body.connectivity
     assert isinstance(old, Convolution)
     after = layer.output_shape(body.shape)
-    target, starts = planar(after), pair(tuple(before for before, _ in layer.crops))
-    starts = starts if len(layer.crops) == 2 else (0, starts[1])
-    first = [old.pads[a][0] - starts[a] * old.strides[a] for a in (0, 1)]
+    target, crops = planar(after), pair_pads(layer.crops)
+    first = [old.pads[a][0] - crops[a][0] * old.strides[a] for a in (0, 1)]
     pool, source = body.pool, old.in_shape
     if min(first) < 0:
         cut = [max(0, -low) for low in first]

@@ -83,9 +83,14 @@ def axis_map(entries: tuple[Array, Array, Array], positions: int, size: int) -> 
     return AxisMap(start.astype(np.int32), taps)
 
 
+def taken(source: Array) -> AxisMap:
+    """Return the map in which each position is one of the source, shape (positions,)."""
+    return AxisMap(source.astype(np.int32), np.ones((len(source), 1), np.int32))
+
+
 def identity(size: int) -> AxisMap:
     """Return the map that changes nothing."""
-    return AxisMap(np.arange(size, dtype=np.int32), np.ones((size, 1), np.int32))
+    return taken(np.arange(size))
 
 
 def sliding(size: int, stride: int, positions: int) -> AxisMap:

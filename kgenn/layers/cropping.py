@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kgenn.ir.axis_map import AxisMap
+from kgenn.ir.axis_map import taken
 from kgenn.layers.resampled import Line, Resampled
 
 
@@ -32,5 +32,4 @@ class Crop(Resampled):
 
     def line(self, axis: int, size: int) -> Line:
         before, after = self.crops[axis]
-        kept = np.arange(before, size - after, dtype=np.int32)
-        return Line.whole(AxisMap(kept, np.ones((len(kept), 1), np.int32)))
+        return Line.whole(taken(np.arange(before, size - after)))

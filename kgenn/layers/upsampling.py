@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from kgenn.ir.axis_map import AxisMap, axis_map
+from kgenn.ir.axis_map import axis_map, taken
 from kgenn.ir.graph import Shape
 from kgenn.ir.words import times
 from kgenn.layers.resampled import Line, Resampled
@@ -45,8 +45,7 @@ class UpSample(Resampled):
     def line(self, axis: int, size: int) -> Line:
         factor = self.factors[axis]
         if self.interpolation == "nearest":
-            start = np.repeat(np.arange(size, dtype=np.int32), factor)
-            return Line.whole(AxisMap(start, np.ones((len(start), 1), np.int32)))
+            return Line.whole(taken(np.repeat(np.arange(size), factor)))
         positions = np.arange(size * factor)
         below, part = np.divmod(2 * positions + 1 - factor, 2 * factor)
         sources = np.clip(np.concatenate([below, below + 1]), 0, size - 1)

@@ -118,9 +118,14 @@ def _population(node: Node, word: Purpose, gains: Array, starts: Array, heights:
 
 def signed(node: Node, channels: int) -> list[Node]:
     """Return nodes that stand for the input of a node, x = ReLU(x) − ReLU(−x); the last one has its name."""
-    zero, none = np.zeros(1), np.zeros((1, 0))
-    ends = (End(-1.0, zero, -np.ones(1)), End(1.0, zero, np.ones(1)))
-    return Straight(zero, none, none, none, ends).nodes(node, channels)
+    return _two_sided(np.ones(1)).nodes(node, channels)
+
+
+def _two_sided(slope: Array) -> Straight:
+    """Return ReLU(x) − slope·ReLU(−x), with a slope of each channel or one for all."""
+    zero, none = np.zeros(slope.size), np.zeros((1, 0))
+    ends = (End(-1.0, zero, -slope), End(1.0, zero, np.ones(slope.size)))
+    return Straight(np.zeros(1), none, none, none, ends)
 
 
 def straighten(graph: Graph, options: LoweringOptions) -> Graph:
@@ -198,9 +203,7 @@ def _with_slopes(node: Node, layer: PReLU, channels: int) -> Sequence[Node]:
     """Return ReLU(x) − α·ReLU(−x), with a slope for each channel, or for each value."""
     alpha = np.asarray(layer.alpha, np.float64)
     if alpha.size in (1, channels):
-        zero, none = np.zeros(alpha.size), np.zeros((1, 0))
-        ends = (End(-1.0, zero, -alpha.reshape(-1)), End(1.0, zero, np.ones(alpha.size)))
-        return Straight(np.zeros(1), none, none, none, ends).nodes(node, channels)
+        return _two_sided(alpha.reshape(-1)).nodes(node, channels)
     alpha = np.broadcast_to(alpha, (*alpha.shape[:-1], channels))
     signs = Pointwise(np.tile(np.array([-1.0, 1.0], np.float32), (channels, 1, 1)))
     slopes = np.stack([-alpha, np.ones_like(alpha)], axis=-1).reshape(*alpha.shape[:-1], -1)
