@@ -15,10 +15,29 @@ from kgenn.layers.activation import ReLU
 BATCH = 64
 
 
+def known_scales(graph: Graph, channelwise: bool) -> dict[str, Array]:
+    """Return the scales that ask for no data: a piece of an activation is full at its cap, on one sample or other.
+
+    Returns:
+        For each population of pieces an array of shape () or (channels,), float64.
+    """
+    found = {}
+    for node in graph.nodes:
+        if node.purpose == "pieces" and isinstance(node.layer, ReLU):
+            shape = graph.shapes[node.name][-1:] if channelwise else ()
+            found[node.name] = np.full(shape, node.layer.max_value, np.float64)
+    return found
+
+
+def measured_relus(graph: Graph) -> tuple[str, ...]:
+    """Return the ReLUs whose scales the data decide, in topological order."""
+    known = known_scales(graph, channelwise=False)
+    return tuple(node.name for node in graph.nodes if isinstance(node.layer, ReLU) and node.name not in known)
+
+
 def relu_activations(graph: Graph, calibration: Array) -> Iterator[tuple[str, Array]]:
-    """Yield (name, activation of shape (N, ...)) of every ReLU, batch by batch."""
-    relus = frozenset(node.name for node in graph.nodes if isinstance(node.layer, ReLU))
-    return values_of(graph, relus, calibration)
+    """Yield (name, activation of shape (N, ...)) of every ReLU whose scale is not known, batch by batch."""
+    return values_of(graph, frozenset(measured_relus(graph)), calibration)
 
 
 def values_of(graph: Graph, wanted: Container[str], samples: Array) -> Iterator[tuple[str, Array]]:
@@ -80,7 +99,7 @@ def _percentiles(graph: Graph, calibration: Array, percentile: float, channelwis
         fraction = _rank(totals[name], percentile) % 1
         between = ascending[0] + fraction * (ascending[min(1, len(ascending) - 1)] - ascending[0])
         result[name] = between if channelwise else between[0]
-    return {name: np.asarray(value) for name, value in result.items()}
+    return {**{name: np.asarray(value) for name, value in result.items()}, **known_scales(graph, channelwise)}
 
 
 def _rank(total: int, percentile: float) -> float:

@@ -18,10 +18,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from kgenn.conversion.precision import FINE, TOLERABLE, Source, coarseness
+from kgenn.conversion.precision import FINE, TOLERABLE, Source, coarseness, code_error
 from kgenn.diagnostics import fail
 from kgenn.ir.connectivity import Convolution, Dense
 from kgenn.ir.graph import Array
@@ -79,6 +80,15 @@ class Inflow:
         deepest = -(_magnitude(self.connections, None, sources) + 1)
         return replace(self, bias=np.maximum(self.bias, deepest))
 
+    @cached_property
+    def code_error(self) -> Array:
+        """Return what the code itself rounds; see `kgenn.conversion.precision`."""
+        return code_error(self.connections, self.sources, self.spiking)
+
+    def coarseness(self, grid: Gridded) -> float:
+        """Return the largest ε/ε_code over the neurons, for their weights on a grid."""
+        return coarseness(self.connections, grid.connections, grid.unit, self.sources, self.code_error)
+
     def reach(self, connections: Sequence[Connection], bias: Array | None) -> float:
         """Return the largest possible |current| of a step over the neurons, for these weights."""
         return float(np.max(_magnitude(connections, bias, self.sources), initial=0.0))
@@ -92,15 +102,20 @@ class Gridded:
         unit: u.
         connections: with integer weights, float32.
         bias: integers, float32, float64 on a double grid; or None.
-        rounding: the largest |rint(w·u)/u − w| of each connection, relative to its largest |w|.
         double: currents and v need float64.
+        rounding: the largest |rint(w·u)/u − w| of each connection, relative to its largest |w|.
     """
 
     unit: int
     connections: tuple[Connection, ...]
     bias: Array | None
-    rounding: tuple[float, ...]
     double: bool = False
+    rounding: tuple[float, ...] = ()
+
+    def compared(self, inflow: Inflow) -> Gridded:
+        """Return the same with what it rounds."""
+        pairs = zip(inflow.connections, self.connections, strict=True)
+        return replace(self, rounding=tuple(_error(a, b, self.unit) for a, b in pairs))
 
 
 def to_grid(inflow: Inflow) -> Gridded:
@@ -114,18 +129,14 @@ def to_grid(inflow: Inflow) -> Gridded:
         what = f"the weights into one neuron sum up to {reach} thresholds"
         raise fail("KG404", inflow.name, what, "check the model: its weights are too large to compute with")
     single = _single(inflow, reach)
-    if single is not None and _coarseness(inflow, single) <= TOLERABLE:
-        return single
+    if single is not None and inflow.coarseness(single) <= TOLERABLE:
+        return single.compared(inflow)
     double = _double(inflow, 1 if single is None else single.unit)
     if double is not None:
-        return double
+        return double.compared(inflow)
     what = f"the weights into one neuron sum up to {reach:.3g} thresholds, too much for a grid of 53 bits"
     advice = "check this layer's weights, and that the calibration data are what the model was trained on"
     raise fail("KG404", inflow.name, what, advice)
-
-
-def _coarseness(inflow: Inflow, grid: Gridded) -> float:
-    return coarseness(inflow.connections, grid.connections, grid.unit, inflow.sources, inflow.spiking)
 
 
 def _single(inflow: Inflow, reach: float) -> Gridded | None:
@@ -139,7 +150,7 @@ def _single(inflow: Inflow, reach: float) -> Gridded | None:
         bias = None if inflow.bias is None else np.rint(inflow.bias * unit)
         # one more for the rounding of each direct current
         if inflow.reach(rounded, bias) + len(rounded) < EXACT:
-            return _gridded(inflow, unit, rounded, None if bias is None else bias.astype(np.float32), double=False)
+            return Gridded(unit, _as_float32(rounded), None if bias is None else bias.astype(np.float32))
         unit = int(unit * 0.999) - 1
     return None
 
@@ -151,12 +162,19 @@ def _double(inflow: Inflow, start: int) -> Gridded | None:
     """
     unit, best = max(SMALLEST_UNIT, 1 << (start - 1).bit_length()), None
     most = _most_double(inflow)
+    most_power = 1 << max(0, most.bit_length() - 1)
     while unit <= most:
         best = _on_double(inflow, unit)
-        if _coarseness(inflow, best) <= FINE:
+        error = inflow.coarseness(best)
+        if error <= FINE:
             break
-        unit *= 2
+        unit = max(2 * unit, min(unit << _doublings(error), most_power))
     return best
+
+
+def _doublings(error: float) -> int:
+    """Return how often u can be doubled and surely remain too coarse: ε falls as u grows, up to chance."""
+    return max(1, int(np.log2(error / FINE)) - 1)
 
 
 def _most_double(inflow: Inflow) -> int:
@@ -184,14 +202,7 @@ def _on_double(inflow: Inflow, unit: int) -> Gridded:
             multiple = 1 << max(0, int(np.ceil(np.log2(max(excess, 1.0)))))
         rounded.append(_rounded(connection, unit, multiple))
     bias = None if inflow.bias is None else np.rint(inflow.bias * unit)
-    return _gridded(inflow, unit, tuple(rounded), bias, double=True)
-
-
-def _gridded(
-    inflow: Inflow, unit: int, rounded: tuple[Connection, ...], bias: Array | None, double: bool
-) -> Gridded:
-    errors = tuple(_error(a, b, unit) for a, b in zip(inflow.connections, rounded, strict=True))
-    return Gridded(unit, tuple(map(_as_float32, rounded)), bias, errors, double)
+    return Gridded(unit, _as_float32(rounded), bias, double=True)
 
 
 def narrowed(unit: int, connections: Sequence[Connection]) -> int:
@@ -235,9 +246,9 @@ def _rounded(connection: Connection, unit: int, multiple: int = 1) -> Connection
     return replace(connection, connectivity=old.with_weights(weights))
 
 
-def _as_float32(connection: Connection) -> Connection:
-    old = connection.connectivity
-    return replace(connection, connectivity=old.with_weights(old.weights.astype(np.float32)))
+def _as_float32(connections: Sequence[Connection]) -> tuple[Connection, ...]:
+    kinds = [c.connectivity.with_weights(c.connectivity.weights.astype(np.float32)) for c in connections]
+    return tuple(replace(c, connectivity=kind) for c, kind in zip(connections, kinds, strict=True))
 
 
 def _error(exact: Connection, rounded: Connection, unit: int) -> float:

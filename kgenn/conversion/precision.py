@@ -24,7 +24,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kgenn.ir.connectivity import Connectivity
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection
 
@@ -59,12 +58,23 @@ class Source:
         return noise
 
 
+def code_error(connections: Sequence[Connection], sources: Sequence[Source], spiking: bool) -> Array:
+    """Return ε_code² of each neuron of a population, of shape () or (size,).
+
+    Args:
+        connections: with weights in thresholds, float64.
+        sources: of each connection.
+        spiking: the population rounds its own activation to levels too.
+    """
+    total = np.full((), float(spiking) / 12)
+    for connection, source in zip(connections, sources, strict=True):
+        kind, pool = connection.connectivity, connection.pool
+        total = total + (1.0 if pool is None else pool.squares) * kind.received(kind.weights**2, source.noise)
+    return total
+
+
 def coarseness(
-    exact: Sequence[Connection],
-    rounded: Sequence[Connection],
-    unit: int,
-    sources: Sequence[Source],
-    spiking: bool,
+    exact: Sequence[Connection], rounded: Sequence[Connection], unit: int, sources: Sequence[Source], code: Array
 ) -> float:
     """Return the largest ε/ε_code over the neurons of a population.
 
@@ -73,29 +83,15 @@ def coarseness(
         rounded: the same with integer weights.
         unit: the integer that stands for one threshold.
         sources: of each connection.
-        spiking: the population rounds its own activation to levels too.
+        code: ε_code² of each neuron.
     """
-    shared, own, code = np.zeros(()), np.zeros(()), np.full((), float(spiking) / 12)
+    shared, own = np.zeros(()), np.zeros(())
     for connection, grid, source in zip(exact, rounded, sources, strict=True):
         kind = connection.connectivity
-        pool = connection.pool
-        amount, squares = (1.0, 1.0) if pool is None else (pool.amount, pool.squares)
+        amount = 1.0 if connection.pool is None else connection.pool.amount
         error = grid.connectivity.weights.astype(np.float64) / unit - kind.weights
-        shared = shared + amount * _received(kind, error, source.mean)
-        own = own + amount**2 * _received(kind, error**2, np.square(source.rms))
-        code = code + squares * _received(kind, kind.weights**2, source.noise)
+        shared = shared + amount * kind.received(error, np.asarray(source.mean))
+        own = own + amount**2 * kind.received(error**2, np.square(source.rms))
     error = shared**2 + own
     ratio = np.divide(error, code, out=np.zeros_like(error), where=error > 0)
     return float(np.sqrt(np.max(ratio, initial=0.0)))
-
-
-def _received(kind: Connectivity, values: Array, sent: Array | float) -> Array:
-    """Sum over the synapses into each target one value per synapse times what its source sends.
-
-    Args:
-        values: shape of the weights.
-        sent: shape () or (channels,); the channels of sources are their last axis.
-    """
-    sources = np.tile(np.atleast_1d(sent), kind.num_sources // np.size(sent))
-    weighted = kind.with_weights(values).scaled(sources, np.ones(kind.num_targets))
-    return weighted.into_targets(weighted.weights)

@@ -23,13 +23,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from kgenn.conversion.activations import relu_activations
+from kgenn.conversion.activations import known_scales, relu_activations
 from kgenn.conversion.base import Recall, anew
 from kgenn.conversion.channel_units import as_of_layer, channel_units
 from kgenn.ir.graph import Array, Graph
 
 # Bins of a histogram, from 0 to the largest activation.
 BINS = 2048
+# Channels whose histograms are weighed at once: memory grows with it, the result does not change.
+ROWS = 4096
 # Candidates for λ as shares of the largest activation.
 SHARES = np.geomspace(0.05, 2.0, 96)
 # The largest of a layer's activations above zero, which its β is taken from: their share, and the least number for
@@ -68,12 +70,13 @@ def histograms(graph: Graph, samples: Array, tops: Mapping[str, Array]) -> dict[
     Returns:
         For each ReLU's name an array of shape (channels, BINS).
     """
-    counts = {name: np.zeros((len(top), BINS), np.int64) for name, top in tops.items()}
+    counts = {name: np.zeros((len(top), BINS), np.uint32) for name, top in tops.items()}
     for name, value in relu_activations(graph, samples):
         channels = value.shape[-1]
         share = value.reshape(-1, channels) / np.where(tops[name] > 0, tops[name], 1.0)
         bins = np.minimum((share * BINS).astype(np.int64), BINS - 1) + BINS * np.arange(channels)
-        counts[name] += np.bincount(bins.ravel(), minlength=channels * BINS).reshape(channels, BINS)
+        found = np.bincount(bins.ravel(), minlength=channels * BINS)
+        counts[name] += found.reshape(channels, BINS).astype(np.uint32)
     return counts
 
 
@@ -115,11 +118,14 @@ def least_squares(counts: Array, tops: Array, levels: int, rounding: bool, exces
     """
     a = (np.arange(counts.shape[1]) + 0.5) / counts.shape[1]
     a[0] = 0.0  # most of the first bin are exact zeros
-    errors = np.stack([counts @ (quantised(a, share, levels, rounding) - a) ** 2 for share in SHARES])
-    if excess is not None:
-        errors += beyond(SHARES, excess)[:, None]
-    best: Array = SHARES[np.argmin(errors, axis=0)] * tops
-    return best
+    a = a[:, None]
+    of_bin = (quantised(a, SHARES, levels, rounding) - a) ** 2
+    of_new = 0.0 if excess is None else beyond(SHARES, excess)
+    best = np.empty(len(counts), np.intp)
+    for rows in (slice(start, start + ROWS) for start in range(0, len(counts), ROWS)):
+        best[rows] = np.argmin(counts[rows].astype(np.float64) @ of_bin + of_new, axis=1)
+    scales: Array = SHARES[best] * tops
+    return scales
 
 
 def least_squares_scales(
@@ -155,4 +161,4 @@ def least_squares_scales(
         excess = mean_excess(own) if clipped else None
         best = least_squares(own, tops[name][: len(own)], levels, rounding, excess)
         scales[name] = best if channelwise else best[0]
-    return scales
+    return {**scales, **known_scales(graph, channelwise)}

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from kgenn.citations import Citation
+from kgenn.conversion.activations import known_scales, measured_relus
 from kgenn.conversion.base import Calibration, Settings
 from kgenn.conversion.neurons import PEAK
 from kgenn.conversion.rate_coded import SingleSpikes
@@ -16,7 +17,6 @@ from kgenn.conversion.scales import audible, capped
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.recording import Wanted
-from kgenn.layers.activation import ReLU
 
 # Products of synapses and timesteps in all simulations of a conversion: one or two minutes on two cores.
 BUDGET = 2e12
@@ -67,10 +67,10 @@ class SpikeNorm(SingleSpikes):
 
     def settings(self, calibration: Calibration) -> Settings:
         graph = calibration.graph
-        relus = [node.name for node in graph.nodes if isinstance(node.layer, ReLU)]
+        relus = measured_relus(graph)
         steps = self.norm_timesteps or calibration.num_timesteps
         samples = calibration.samples[: self.norm_samples or affordable(graph, relus, steps)]
-        scales: dict[str, Array] = {}
+        scales = known_scales(graph, channelwise=False)
         for number, name in enumerate(relus, 1):
             calibration.status(f"simulating layer {number} of {len(relus)}, {name}")
             own = {name: np.asarray(self.largest_current(calibration, scales, name, samples, steps))}

@@ -57,6 +57,33 @@ class Connectivity(ABC):
             Shape (num_targets,).
         """
 
+    def received(self, values: Array, sent: Array) -> Array:
+        """Sum over the synapses into each target one value per synapse times what its source sends.
+
+        No source is missing at a border.
+
+        Args:
+            values: shape of `weights`.
+            sent: shape () or (channels,); the channels of sources are their last axis.
+
+        Returns:
+            Shape (num_targets,).
+        """
+        sources = np.tile(np.atleast_1d(sent), self.num_sources // np.size(sent))
+        return self.into_targets(self.with_weights(values).scaled(sources, np.ones(self.num_targets)).weights)
+
+    def from_plane(self, plane: tuple[Array, Array] | None) -> Array:
+        """Return what reaches each target, shape (num_targets,), where all sources send at once.
+
+        Args:
+            plane: factors of the rows and of the columns of sources that lie as an image: (i, j) sends the
+                product of the two on every channel. None: each source sends 1.
+        """
+        image = np.ones(1) if plane is None else np.outer(*plane)
+        sent = np.repeat(image.astype(np.float64), self.num_sources // image.size)
+        reached: Array = self.apply(sent[None])[0]
+        return reached
+
     def largest(self, x: Array) -> Array:
         """Return the largest value that reaches each target, whatever the weights; shapes as for `apply`."""
         raise NotImplementedError(f"{type(self).__name__} takes no maximum")
@@ -199,6 +226,26 @@ class Convolution(Connectivity):
 
     def into_targets(self, values: Array) -> Array:
         return np.tile(values.sum(axis=(0, 1, 2)), prod(self.out_shape[:2]))
+
+    def received(self, values: Array, sent: Array) -> Array:
+        by_channel = np.broadcast_to(sent, self.in_shape[2:]).reshape(self.groups, self.weights.shape[2], 1)
+        kernel = values.sum(axis=(0, 1)).reshape(self.weights.shape[2], self.groups, -1)
+        return np.tile((kernel.swapaxes(0, 1) * by_channel).sum(axis=1).ravel(), prod(self.out_shape[:2]))
+
+    def from_plane(self, plane: tuple[Array, Array] | None) -> Array:
+        sent = (np.ones(self.in_shape[0]), np.ones(self.in_shape[1])) if plane is None else plane
+        rows, columns = (self._taken(axis, sent[axis]) for axis in (0, 1))
+        kernel = self.weights.sum(axis=2)
+        reached: Array = np.einsum("ik,jl,klo->ijo", rows, columns, kernel, optimize=True)
+        return reached.ravel()
+
+    def _taken(self, axis: int, sent: Array) -> Array:
+        """Return what each target position reads by each weight along an axis, shape (positions, kernel)."""
+        (before, after), width = self.pads[axis], self.weights.shape[axis]
+        padded = np.pad(sent.astype(np.float64), (before, after))
+        starts = np.arange(self.out_shape[axis]) * self.strides[axis]
+        taken: Array = padded[starts[:, None] + np.arange(width) * self.dilation[axis]]
+        return taken
 
     def scaled(self, source: Array, target: Array) -> Self:
         by_channel = source.reshape(-1, self.groups, self.weights.shape[2])[0]

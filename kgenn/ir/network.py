@@ -7,7 +7,7 @@ that a sum of synaptic currents is exact in any order; see `kgenn.conversion.gri
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
 from typing import Any, Literal
@@ -189,8 +189,8 @@ class Connection:
     def magnitude(self) -> Array:
         """Return, for each target, Σ|w| over all the source neurons that can reach it in one step."""
         absolute = self.connectivity.with_weights(np.abs(self.connectivity.weights).astype(np.float64))
-        total: Array = replace(self, connectivity=absolute).apply(np.ones((1, self.num_sources)))[0]
-        return total
+        plane = None if self.pool is None else (self.pool.axis(0).amounts, self.pool.axis(1).amounts)
+        return absolute.from_plane(plane)
 
 
 @dataclass(frozen=True, eq=False)

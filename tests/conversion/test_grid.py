@@ -19,7 +19,7 @@ from kgenn.conversion.grid import (
     to_grid,
 )
 from kgenn.conversion.neurons import INTEGRATE_FIRE
-from kgenn.conversion.precision import FINE, Source, coarseness
+from kgenn.conversion.precision import FINE, Source
 from kgenn.conversion.recipe import recipe_of
 from kgenn.diagnostics import KgennError
 from kgenn.encoders.integrate_fire import IntegrateFire
@@ -175,7 +175,7 @@ def test_the_grid_behind_a_pool_of_any_size_is_never_coarser_than_the_code(
     connection = pooled(size, channels, targets, seed)
     inflow = Inflow("p", (connection,), None, (BUSY,), LARGEST_UNIT, stage=1023, spiking=spiking)
     grid = to_grid(inflow)
-    assert coarseness(inflow.connections, grid.connections, grid.unit, inflow.sources, spiking) <= 1
+    assert inflow.coarseness(grid) <= 1
     total = grid.connections[0].magnitude().max()
     assert total < EXACT or (grid.double and total * inflow.stage < 1 << 53)
 
@@ -185,7 +185,7 @@ def test_a_pool_that_float32_cannot_resolve_gets_a_double_grid_whose_unit_is_a_p
     grid = to_grid(inflow)
     assert grid.double
     assert grid.unit & (grid.unit - 1) == 0
-    assert coarseness(inflow.connections, grid.connections, grid.unit, inflow.sources, spiking=True) <= FINE
+    assert inflow.coarseness(grid) <= FINE
     assert grid.bias is not None
     assert np.array_equal(grid.bias, np.full(3, grid.unit, np.float64))
     # as a product of floats; every partial sum is a whole number
@@ -199,7 +199,7 @@ def test_a_neuron_with_large_weights_leaves_its_neighbours_their_precision(expon
     source = Source(1.0, 60.0, 100.0)
     inflow = Inflow("p", (Connection("s", "p", Dense(weights)),), None, (source,), LARGEST_UNIT, stage=255)
     grid = to_grid(inflow)
-    assert coarseness(inflow.connections, grid.connections, grid.unit, inflow.sources, spiking=True) <= 1
+    assert inflow.coarseness(grid) <= 1
     error = grid.connections[0].connectivity.weights.astype(np.float64) / grid.unit - weights
     others = np.delete(error, 3, axis=1)
     assert 100 * np.sqrt((others**2).sum(axis=0)).max() <= 1

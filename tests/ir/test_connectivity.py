@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kgenn.ir.connectivity import Convolution, Dense, OneToOne, Sparse, SumPool
+from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
 from kgenn.ir.graph import Array
 from kgenn.ir.windows import pads_of, window_counts
 
@@ -68,6 +68,16 @@ def sparse_of(matrix: Array) -> Sparse:
     rows, columns = np.nonzero(matrix)
     indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(matrix)))])
     return Sparse(matrix[rows, columns], indptr, columns.astype(np.int32), matrix.shape[1])
+
+
+@given(convolutions(), st.integers(0, 99))
+def test_what_a_convolution_receives_is_summed_without_going_over_its_pixels(c: Convolution, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values, sent = rng.normal(size=c.weights.shape), rng.normal(size=c.in_shape[2])
+    np.testing.assert_allclose(c.received(values, sent), Connectivity.received(c, values, sent), atol=1e-9)
+    plane = (rng.normal(size=c.in_shape[0]), rng.normal(size=c.in_shape[1]))
+    np.testing.assert_allclose(c.from_plane(plane), Connectivity.from_plane(c, plane), atol=1e-9)
+    np.testing.assert_allclose(c.from_plane(None), Connectivity.from_plane(c, None), atol=1e-9)
 
 
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 99))
