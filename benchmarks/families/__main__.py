@@ -1,0 +1,65 @@
+"""Measure families of keras.applications, or model files, and keep what came out.
+
+    python -m benchmarks.families                     # every family that is not in the results
+    python -m benchmarks.families VGG16 some_model.h5 --method few-spike:8
+
+Each model is made, settled and measured in a process of its own. Results are kept in results.json beside this file
+after each model; a model that stands there already is passed over, unless named. The tables of the documentation
+come from it. Keras is needed.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks.families.architectures import FAMILIES
+from kgenn.durable import replace as put_in_place
+
+RESULTS = Path(__file__).with_name("results.json")
+METHODS = ("few-spike:8", "few-spike:10", "data-norm:128")
+
+
+def stored(path: Path = RESULTS) -> dict[str, Any]:
+    """Return the rows by model."""
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found
+
+
+def keep(path: Path, name: str, row: Mapping[str, Any]) -> None:
+    """Add a row to those of a file, or to the methods of the same row."""
+    rows = stored(path)
+    methods = {**rows.get(name, {}).get("methods", {}), **row.get("methods", {})}
+    rows[name] = {**row, **({"methods": methods} if methods else {})}
+    scratch = path.with_suffix(".new")
+    scratch.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    put_in_place(scratch, path)
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--method", "methods", multiple=True, default=METHODS, help="A converter and its timesteps.")
+@click.option("--calibration", default=64, show_default=True, help="Images that calibrate.")
+@click.option("--images", default=64, show_default=True, help="Other images, which are scored.")
+@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, help="Where rows are kept.")
+def main(names: tuple[str, ...], methods: tuple[str, ...], calibration: int, images: int, results: Path) -> None:
+    """Measure models."""
+    from benchmarks.families.measure import measured
+
+    wanted = [(method, int(steps)) for method, steps in (text.split(":") for text in methods)]
+    done = stored(results)
+    for name in names or [n for n in FAMILIES if n not in done]:
+        # a process for each: the peak of its memory is the model's
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            row = pool.apply(measured, (name, wanted, calibration, images))
+        keep(results, Path(name).stem, row)
+        click.echo(f"{Path(name).stem} {json.dumps(row)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""Make networks of keras.applications that behave like trained ones, without weights from elsewhere.
+
+Weights are as Keras draws them. With these and the initial statistics of batch normalisation a network says the
+same of every image, up to the last bits: its signal fades from layer to layer. So the statistics become those of
+drawn images, and the last weights are scaled until the scores of images differ.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kgenn.ir.graph import Array
+
+# Class, height and width of images, further arguments.
+FAMILIES: Mapping[str, tuple[str, int, Mapping[str, Any]]] = {
+    "VGG16": ("VGG16", 64, {}),
+    "ResNet50": ("ResNet50", 64, {}),
+    "ResNet50V2": ("ResNet50V2", 64, {}),
+    "MobileNet": ("MobileNet", 64, {"alpha": 0.25}),
+    "MobileNetV2": ("MobileNetV2", 64, {"alpha": 0.35}),
+    "MobileNetV3Small": ("MobileNetV3Small", 64, {}),
+    "DenseNet121": ("DenseNet121", 64, {}),
+    "InceptionV3": ("InceptionV3", 96, {}),
+    "InceptionResNetV2": ("InceptionResNetV2", 96, {}),
+    "Xception": ("Xception", 96, {}),
+    "NASNetMobile": ("NASNetMobile", 64, {}),
+    "EfficientNetB0": ("EfficientNetB0", 64, {}),
+    "EfficientNetV2B0": ("EfficientNetV2B0", 64, {}),
+    "ConvNeXtTiny": ("ConvNeXtTiny", 64, {}),
+}
+CLASSES = 10
+# Images that settle a network.
+SETTLING = 24
+# The standard deviation of the scores over images, once settled.
+SPREAD = 2.0
+# How a model's configuration writes that it takes pixels from 0 to 255.
+PIXELS = re.compile(r"[\s:\[](127\.5|255(\.0)?|0\.0039\d+|0\.0078\d+)\b")
+
+
+def model_of(name: str) -> Any:
+    """Return the Keras model of a family, or of a file."""
+    import keras
+
+    if name not in FAMILIES:
+        return keras.models.load_model(name, compile=False)
+    keras.utils.set_random_seed(1)
+    class_name, size, arguments = FAMILIES[name]
+    make = getattr(keras.applications, class_name)
+    return make(weights=None, input_shape=(size, size, 3), classes=CLASSES, **arguments)
+
+
+def drawn_inputs(model: Any, count: int, seed: int) -> Array:
+    """Return inputs, shape (count, *input shape), in [0, 1] or pixels; images are noise, coarse and fine."""
+    shape, rng = tuple(model.input_shape[1:]), np.random.default_rng(seed)
+    x = rng.random((count, *shape)).astype(np.float32)
+    if len(shape) == 3 and min(shape[:2]) >= 16:
+        height, width, channels = shape
+        coarse = rng.random((count, -(-height // 8), -(-width // 8), channels)).astype(np.float32)
+        smooth = np.repeat(np.repeat(coarse, 8, axis=1), 8, axis=2)[:, :height, :width]
+        x = np.clip(0.6 * smooth + 0.8 * x * coarse.mean(axis=(1, 2, 3), keepdims=True), 0, 1)
+    pixels = PIXELS.search(model.to_json())
+    return np.round(x * 255).astype(np.float32) if pixels else x.astype(np.float32)
+
+
+def settle(model: Any) -> None:
+    """Give batch normalisations the statistics of drawn images, and scores a spread of `SPREAD` around 0."""
+    import keras
+
+    x = drawn_inputs(model, SETTLING, 7)
+    norms = [layer for layer in _layers(model) if isinstance(layer, keras.layers.BatchNormalization)]
+    rng = np.random.default_rng(3)
+    for layer in norms:
+        layer.momentum = 0.0
+        if layer.scale:
+            layer.gamma.assign(rng.uniform(0.6, 1.4, layer.gamma.shape))
+        if layer.center:
+            layer.beta.assign(rng.normal(0, 0.2, layer.beta.shape))
+    if norms:
+        model(x, training=True)
+    last = model.layers[-1]
+    if isinstance(last, keras.layers.Dense) and last.units > 1:
+        scores = logits(model, x)
+        factor = SPREAD / max(float(scores.std(axis=0).mean()), 1e-12)
+        last.kernel.assign(last.kernel * factor)
+        if last.use_bias:
+            last.bias.assign((last.bias - scores.mean(axis=0)) * factor)
+
+
+def logits(model: Any, x: Array) -> Array:
+    """Return a model's outputs, those of a last dense layer before its activation; shape (N, …)."""
+    import keras
+
+    last, parts = model.layers[-1], [x[start : start + 16] for start in range(0, len(x), 16)]
+    activation = getattr(last, "activation", None)
+    if activation is not None:
+        last.activation = keras.activations.linear
+    try:
+        return np.concatenate([np.asarray(model(part, training=False)) for part in parts])
+    finally:
+        if activation is not None:
+            last.activation = activation
+
+
+def settled_file(name: str, folder: Path) -> tuple[Path, Any]:
+    """Make and settle a model; return the .h5 file that it is saved in, and the model."""
+    model = model_of(name)
+    settle(model)
+    path = folder / f"{Path(name).stem}.h5"
+    model.save(path)
+    return path, model
+
+
+def _layers(model: Any) -> Iterator[Any]:
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            yield from _layers(layer)
+        else:
+            yield layer
