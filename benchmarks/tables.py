@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.families.table import HEAD, family_rows, stored
 from kgenn.backends import TARGETS
 from kgenn.cli.listing import methods
 from kgenn.conversion import CONVERTERS
@@ -210,6 +211,7 @@ def tables() -> dict[str, str]:
         "methods": markdown(("converter", "rule", *declared), list(method_rows())),
         "encoders": markdown(("encoder", "does", "converters"), list(encoder_rows())),
         "targets": markdown(("target", "is"), targets),
+        "families": markdown(HEAD, list(family_rows(stored()))),
     }
 
 

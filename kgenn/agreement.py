@@ -21,6 +21,7 @@ from kgenn.diagnostics import Diagnostic, KgennError
 from kgenn.ir.agreement import MOST_OUTPUTS, Agreement
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network
+from kgenn.ir.output_activation import FORMULAS
 from kgenn.ir.recording import Recording, Wanted
 from kgenn.ir.scores import classes, in_model_units
 from kgenn.metrics.layer_error import ErrorTally
@@ -33,27 +34,38 @@ REFERENCE_BUDGET = 2e9
 PROGRAM_BUDGET = 2e11
 # One sample is run even where it takes so many, some minutes.
 MOST_OF_ONE = 4e12
-# An error of the outputs beyond MARGIN + 1/√L is out of line for a code of L levels, and so is an agreement below
-# `LEAST_AGREEMENT` by more than chance.
-MARGIN = 0.2
+# An error of the outputs beyond MARGIN + 1/√L is out of line for a code of L levels: at L = 255 it leaves a
+# correlation of .98 with the model. So is an agreement below `LEAST_AGREEMENT` by more than chance.
+MARGIN = 0.14
 LEAST_AGREEMENT = 0.9
+# How much more a single output may be off, where each stands for a quantity of its own.
+OF_ONE = 1.5
 
 
 def doubts_of(found: Agreement, network: Network) -> tuple[Diagnostic, ...]:
     """Return the warning that the loss is out of line for the network's code and length, or nothing; see KG453."""
     levels = network.num_timesteps if network.code.steady else network.levels
     chance = 2 * np.sqrt(found.agreement * (1 - found.agreement) / found.num_samples)
-    far, apart = found.error > MARGIN + 1 / np.sqrt(levels), found.agreement + chance < LEAST_AGREEMENT
-    if not far and not apart:
+    margin = MARGIN + 1 / np.sqrt(levels)
+    worst = int(np.argmax(found.errors)) if found.errors and not _compete(network) else 0
+    lost = len(found.errors) > 1 and not _compete(network) and found.errors[worst] > OF_ONE * margin
+    if found.error <= margin and found.agreement + chance >= LEAST_AGREEMENT and not lost:
         return ()
     what = (
         f"gives the model's class for {found.agreement:.0%} of {found.num_samples} calibration samples, "
         f"with outputs off by {found.error:.2g} of their spread"
     )
+    if lost:
+        what += f", output {worst} by {found.errors[worst]:.2g} of its own"
     if found.layer:
         what += f"; most of it arises in {found.layer}"
     advice = "compare other methods and more timesteps on your data; `kgenn compare` shows the error of each layer"
     return (Diagnostic("KG453", network.name, what, advice),)
+
+
+def _compete(network: Network) -> bool:
+    """Tell whether a softmax compares the outputs, so that one that hardly changes hardly matters."""
+    return any(activation.name not in FORMULAS for activation in network.output_activations)
 
 
 def not_compared(network: Network) -> Diagnostic:

@@ -7,6 +7,9 @@ between the data and the layer that scales them, or between the data and the sca
 Two sets contradict each other where both the largest |value| and the root mean square are `FACTOR` apart, so that
 neither an outlier nor a dark image is enough. The set of small values must have `FEWEST` samples: a few images may
 all be dark.
+
+A channel of the input, a column of a table for one, that hardly moved while the network was calibrated and moves
+in a run, is another contradiction: no scale behind it knows of its values.
 """
 
 from __future__ import annotations
@@ -30,17 +33,34 @@ FACTOR = 16.0
 FEWEST = 8
 # The share of negative values beyond which a set without any is of another kind: [−1, 1] is not [0, 1].
 NEGATIVE = 0.1
+# The mean square of a channel that moves in more than a few samples, as a share of its largest square; and in how
+# many calibration samples such a channel should have moved.
+OFTEN = 0.05
+SURE = 16
 LARGEST_PIXEL = 255
 
 
 def doubts_of_run(network: Network, seen: InputStatistics | None) -> tuple[Diagnostic, ...]:
     """Return what contradicts the calibration data in those of a run; see KG650."""
     known = network.calibrated_on
-    if known is None or seen is None or not (_apart(seen, known) or _apart(known, seen) or _signs(seen, known)):
+    if known is None or seen is None:
         return ()
-    what = f"have {_range(seen)}; the network was calibrated on {_range(known)}"
-    advice = "scale the data of the run as the calibration data were scaled, or calibrate on data like these"
-    return (Diagnostic("KG650", "data", what, advice),)
+    if _apart(seen, known) or _apart(known, seen) or _signs(seen, known):
+        what = f"have {_range(seen)}; the network was calibrated on {_range(known)}"
+        advice = "scale the data of the run as the calibration data were scaled, or calibrate on data like these"
+        return (Diagnostic("KG650", "data", what, advice),)
+    moved = _moved(seen, known)
+    if not len(moved):
+        return ()
+    first, count = int(moved[0]), len(seen.channel_rms)
+    largest = (
+        f"|values| up to {seen.channel_largest[first]:.4g}, in calibration {known.channel_largest[first]:.4g}"
+    )
+    what = (
+        f"move {len(moved)} of {count} input channels that hardly moved in calibration, the first being channel "
+        f"{first}: {largest}"
+    )
+    return (Diagnostic("KG650", "data", what, "calibrate on data like these, in which every channel moves"),)
 
 
 def doubts_of_calibration(
@@ -103,6 +123,15 @@ def _apart(large: InputStatistics, small: InputStatistics) -> bool:
     """Tell whether one set is much larger than another, which has enough samples to trust."""
     far = large.largest > FACTOR * small.largest and large.rms > FACTOR * small.rms
     return far and small.num_samples >= FEWEST
+
+
+def _moved(seen: InputStatistics, known: InputStatistics) -> Array:
+    """Return the channels that are far larger in a run than in calibration, and not for a few samples alone."""
+    if len(seen.channel_rms) != len(known.channel_rms) or min(seen.num_samples, known.num_samples) < FEWEST:
+        return np.zeros(0, np.int64)
+    rms, largest = np.array(seen.channel_rms), np.array(seen.channel_largest)
+    often = rms**2 > max(OFTEN, SURE / known.num_samples) * largest**2
+    return np.flatnonzero(often & (rms > FACTOR * np.array(known.channel_largest)))
 
 
 def _signs(one: InputStatistics, other: InputStatistics) -> bool:

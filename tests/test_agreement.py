@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kgenn
-from kgenn.agreement import LEAST, SAMPLES, agreement_of, doubts_of, kept_apart
+from kgenn.agreement import LEAST, MARGIN, SAMPLES, agreement_of, doubts_of, kept_apart
 from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.recipe import recipe_of
 from kgenn.ir.agreement import Agreement
 from kgenn.ir.network import Network
+from kgenn.ir.output_activation import OutputActivation
+from kgenn.metrics.layer_error import ideal_rates
 from networks import ALLOW, build, samples
 from recordings import on_reference
 
@@ -82,6 +84,41 @@ def test_a_network_that_is_wrong_is_a_warning() -> None:
         assert [d.code for d in doubts_of(found, network)] == codes
 
 
+def test_one_output_of_several_that_is_lost_is_a_warning() -> None:
+    graph, levels = build("dense_deep"), 255
+    x = samples(graph, 128)
+    conversion = convert_graph(graph, recipe_of(kgenn.FewSpike(), None, ALLOW), x[:100], 8, on_reference)
+    found = agreement_of(conversion.network, conversion.lowered, x[100:], True, on_reference)
+    assert found is not None
+    margin = MARGIN + 1 / np.sqrt(levels)
+    lost = replace(found, errors=(*found.errors[:-1], 2 * margin))
+    (doubt,) = doubts_of(lost, conversion.network)
+    assert doubt.code == "KG453"
+    assert f"output {len(found.errors) - 1} by {2 * margin:.2g} of its own" in doubt.what
+    # a softmax compares outputs: one that hardly changes hardly matters
+    softmax = OutputActivation("softmax", {"axis": -1})
+    assert doubts_of(lost, replace(conversion.network, output_activations=(softmax,))) == ()
+
+
+def test_an_output_in_smaller_units_than_the_others_is_judged_by_its_own() -> None:
+    keras = pytest.importorskip("keras")
+    layers, rng = keras.layers, np.random.default_rng(1)
+    i = keras.Input((20,))
+    large, small = (layers.Dense(1)(layers.Dense(64, "relu")(i)) for _ in range(2))
+    model = keras.Model(i, layers.Concatenate()([large, small]))
+    # the units behind the second output vary little around a large value, and their weights add up to nothing
+    for layer in model.layers[1:3]:
+        layer.set_weights([rng.normal(size=(20, 64)) / 4, np.full(64, 200.0 * (layer is model.layers[2]))])
+    for layer, factor in zip(model.layers[3:5], (100, 1), strict=True):
+        kernel = rng.normal(size=(64, 1))
+        layer.set_weights([factor * (kernel - kernel.mean()), np.zeros(1)])
+    x = rng.random((300, 20), np.float32)
+    with pytest.warns(kgenn.KgennWarning, match=r"KG453.*output 1 by"):
+        network = kgenn.convert(model, calibration=x, timesteps=8, converter="few-spike", allow=["bias"])
+    assert network.agreement is not None
+    assert network.agreement.error < 0.05 < 0.3 < network.agreement.errors[1]
+
+
 def test_the_layer_that_rounds_most_is_named() -> None:
     graph = build("dense_deep")
     x = samples(graph, 128)
@@ -128,6 +165,16 @@ def test_a_run_can_say_what_the_weights_give_as_an_ann() -> None:
     assert few.num_samples == 7
     assert few.network == np.mean(result.predictions[:7] == y[:7])
     assert snn.ann_accuracy(x, y, result, most_macs=0.5 * macs) is None
+
+
+def test_what_the_weights_give_as_an_ann_has_no_bias_correction() -> None:
+    graph, x = build("dense_deep"), samples(build("dense_deep"), 60)
+    network = kgenn.convert(graph, calibration=x, timesteps=2, converter="few-spike", allow=ALLOW, check=False)
+    assert any(np.abs(p.correction).max() > 0.01 for p in network.populations if p.correction is not None)
+    ideal = ideal_rates(network, network.drive(x).astype(np.float64) / network.coding.levels)
+    readout = network.populations[-1]
+    expected = np.asarray(graph.predict(x))
+    np.testing.assert_allclose(ideal[readout.name] * readout.scale, expected, atol=0.02 * np.ptp(expected))
 
 
 def test_one_sample_has_no_spread_and_is_compared_with_its_own_size() -> None:

@@ -69,6 +69,23 @@ def test_data_in_both_signs_against_data_in_one_are_kg650() -> None:
     assert run_codes(DIGITS, 2 * DIGITS - 1) == ["KG650"]
 
 
+@pytest.mark.parametrize("columns", [1, 10])
+def test_columns_that_calibration_never_moved_are_kg650(columns: int) -> None:
+    x = np.random.default_rng(1).random((300, 20), np.float32)
+    still = x.copy()
+    still[:, :columns] = 0
+    assert run_codes(still, x) == ["KG650"]
+    assert run_codes(still, x[:FEWEST]) == ["KG650"]
+    assert run_codes(still, still) == run_codes(x, x) == run_codes(x, still) == []
+
+
+@given(st.sets(st.integers(0, len(DIGITS) - 1), min_size=1), st.integers(0, 99))
+def test_pixels_that_calibration_happens_not_to_have_are_no_reason_to_warn(some: set[int], seed: int) -> None:
+    flat = DIGITS.reshape(len(DIGITS), -1)
+    order = np.random.default_rng(seed).permutation(len(flat))
+    assert run_codes(flat[order[: len(order) // 2]], flat[sorted(some)]) == []
+
+
 @given(st.sets(st.integers(0, len(DIGITS) - 1), min_size=1), st.sets(st.integers(0, len(DIGITS) - 1), min_size=1))
 def test_no_two_sets_of_digits_contradict_each_other(one: set[int], other: set[int]) -> None:
     assert run_codes(DIGITS[sorted(one)], DIGITS[sorted(other)]) == []

@@ -4,8 +4,8 @@
     python -m benchmarks.families VGG16 some_model.h5 --method few-spike:8
 
 Each model is made, settled and measured in a process of its own. Results are kept in results.json beside this file
-after each model; a model that stands there already is passed over, unless named. The tables of the documentation
-come from it. Keras is needed.
+after each model; a model that stands there already is passed over, unless named. The README's table comes from it:
+`python -m benchmarks.tables README.md`. Keras is needed.
 """
 
 from __future__ import annotations
@@ -19,16 +19,10 @@ from typing import Any
 import click
 
 from benchmarks.families.architectures import FAMILIES
+from benchmarks.families.table import RESULTS, stored
 from kgenn.durable import replace as put_in_place
 
-RESULTS = Path(__file__).with_name("results.json")
 METHODS = ("few-spike:8", "few-spike:10", "data-norm:128")
-
-
-def stored(path: Path = RESULTS) -> dict[str, Any]:
-    """Return the rows by model."""
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return found
 
 
 def keep(path: Path, name: str, row: Mapping[str, Any]) -> None:

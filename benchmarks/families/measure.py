@@ -20,6 +20,7 @@ from kgenn.conversion.memory import Memory
 from kgenn.conversion.recipe import recipe_of
 from kgenn.convert_model import convert_model
 from kgenn.data import Data
+from kgenn.diagnostics import Diagnostic
 from kgenn.ir.graph import Array
 from kgenn.passes import LoweringOptions
 
@@ -66,27 +67,37 @@ def measured(name: str, methods: Sequence[tuple[str, int]], calibration: int, im
         x = drawn_inputs(model, calibration + images, 5)
         own, expected = logits(model, x[calibration:]), np.asarray(model(x[calibration : calibration + 4]))
         started = cpu_seconds()
-        graph = kgenn.load(path)
-        problems = kgenn.check(graph, allow="all")
+        graph, problems = read(path)
         checked = cpu_seconds() - started
-    row = {
+    row: dict[str, Any] = {
         "shape": list(x.shape[1:]),
         "parameters": int(model.count_params()),
-        "activations": sum(prod(graph.shapes[n.name]) for n in graph.nodes if n.inputs and not n.layer.linear),
         "check": checked,
         "refused": [f"{problem.code} {problem.where}: {problem.what}" for problem in problems],
     }
-    if problems:
+    if graph is None or problems:
         return row
-    read = np.asarray(graph.predict(x[calibration : calibration + 4]))
-    row["read"] = float(np.abs(read.reshape(expected.shape) - expected).max() / np.abs(expected).max())
+    found = np.asarray(graph.predict(x[calibration : calibration + 4]))
     recall = Memory().recall
-    row["methods"] = {
-        f"{method} {steps}": vars(outcome(graph, method, steps, x, own, calibration, recall))
-        for method, steps in methods
+    return {
+        **row,
+        "read": float(np.abs(found.reshape(expected.shape) - expected).max() / np.abs(expected).max()),
+        "activations": sum(prod(graph.shapes[n.name]) for n in graph.nodes if n.inputs and not n.layer.linear),
+        "methods": {
+            f"{method} {steps}": vars(outcome(graph, method, steps, x, own, calibration, recall))
+            for method, steps in methods
+        },
+        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
-    row["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return row
+
+
+def read(path: Path) -> tuple[kgenn.Graph | None, list[Diagnostic]]:
+    """Return a model, or None where it cannot be read, and why it does not convert."""
+    try:
+        graph = kgenn.load(path)
+    except kgenn.KgennError as error:
+        return None, list(error.diagnostics)
+    return graph, kgenn.check(graph, allow="all")
 
 
 def outcome(

@@ -171,6 +171,7 @@ class Assembly:
             scale=scale,
             cap=None if highest is None else np.asarray(highest / scale),
             largest_rate=dynamics.largest_rate,
+            correction=None if shift is None else shift / scale,
         )
         return population, gridded.connections, max(gridded.rounding, default=0.0)
 
@@ -178,12 +179,21 @@ class Assembly:
         """Return the readout that integrates a node's value, with what goes into it."""
         graph, recall = self.assembler.graph, self.assembler.recall
         name = f"{node}/readout" if is_population(graph.by_name[node]) else node
-        coming = incoming(graph, self.scales, node, name, self.settings.shifts.get(node), recall)
+        shift = self.settings.shifts.get(node)
+        coming = incoming(graph, self.scales, node, name, shift, recall)
         # the largest possible current is one unit, whatever the logits' range
         scale = np.asarray(max(float(np.max(coming.magnitude)), 1e-30))
         gridded = self.on_grid(name, coming, scale, LARGEST_READOUT_UNIT, spiking=False)
         neuron = in_double(neuron) if gridded.double else neuron
-        population = Population(name, graph.shapes[node], neuron, {}, {}, gridded.bias, gridded.unit, scale)
+        population = Population(
+            name,
+            graph.shapes[node],
+            neuron,
+            bias=gridded.bias,
+            unit=gridded.unit,
+            scale=scale,
+            correction=None if shift is None else shift / scale,
+        )
         return population, gridded.connections, max(gridded.rounding, default=0.0)
 
     def pooling(self, node: Node) -> Made:

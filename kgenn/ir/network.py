@@ -142,6 +142,7 @@ class Population:
         cap: what its activation cannot exceed, in units of λ: shape () or (channels,), or None.
         maximum: it sends the largest of what its sources send, not a function of their weighted sum.
         largest_rate: the most that its spike trains can be worth, as a share of the full scale; None: no limit.
+        correction: what the bias holds beyond the model's, in units of λ: shape (channels,), or None.
     """
 
     name: str
@@ -155,6 +156,7 @@ class Population:
     cap: Array | None = None
     maximum: bool = False
     largest_rate: float | None = 1.0
+    correction: Array | None = None
 
     @property
     def size(self) -> int:

@@ -2,7 +2,8 @@
 
 The network itself says what its rates should become: with every spike train replaced by its rate and no
 limit to a rate, the connections and biases compute the ANN's activations, in units of λ. The rate of a spike
-train is its worth as a share of the full scale; see `kgenn.ir.spike_code`.
+train is its worth as a share of the full scale; see `kgenn.ir.spike_code`. What corrects a bias for the code's
+rounding is no part of the ANN.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def ideal_rates(network: Network, x: Array, measured: Mapping[str, Array] | None
     Args:
         x: inputs after coding, in real units: `network.drive(x) / network.coding.levels`, shape (N, inputs).
         measured: if given, each population is computed from these rates of its sources instead of the ideal
-            ones, so that the difference is its own error.
+            ones, so that the difference is its own error; biases then are the network's, with what corrects
+            the errors of earlier layers.
     """
     ideal: dict[str, Array] = {}
     steady = 1 if network.code.steady else 1 / network.levels
@@ -66,6 +68,8 @@ def ideal_rates(network: Network, x: Array, measured: Mapping[str, Array] | None
             current = connection.apply(sources[connection.source].astype(np.float64))
             total += current * (steady if network.is_analog(connection) else 1)
         linear = total / population.unit
+        if measured is None and population.correction is not None:
+            linear -= np.broadcast_to(population.correction, population.shape).ravel()
         if population.neuron.threshold:
             highest = (
                 np.inf if population.cap is None else np.broadcast_to(population.cap, population.shape).ravel()

@@ -1,0 +1,39 @@
+"""Turn the results of `python -m benchmarks.families` into the rows of the README's table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).with_name("results.json")
+SHOWN = ("few-spike 8", "few-spike 10", "few-spike 12", "data-norm 128")
+HEAD = ("network", "input", "neurons", "per activation", *SHOWN, "convert, CPU s", "g++, CPU s", "memory, GB")
+
+
+def stored(path: Path = RESULTS) -> dict[str, Any]:
+    """Return the rows by model."""
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found
+
+
+def family_rows(rows: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of `HEAD` for each model; a method that was not measured is an empty cell."""
+    for name, row in rows.items():
+        shape = " × ".join(map(str, row["shape"]))
+        if row["refused"]:
+            yield (name, shape, "refused", row["refused"][0], *[""] * (len(HEAD) - 4))
+            continue
+        methods = row["methods"]
+        first = next(iter(methods.values()))
+        yield (
+            name,
+            shape,
+            f"{first['neurons']:,}",
+            f"{first['neurons'] / row['activations']:.1f}",
+            *(f"{methods[m]['correlation']:.4f}" if m in methods else "" for m in SHOWN),
+            f"{first['convert']:.0f}",
+            f"{first['build']:.0f}",
+            f"{row['memory'] / 1e9:.1f}",
+        )
