@@ -23,7 +23,7 @@ from kgenn.ir.network import Network
 
 UNITS = Units("network.cu")
 # neuron dynamics round after every operation: no fused multiply-add
-FLAGS = ("-std=c++17", "-O3", "--fmad=false", "-Xcompiler=-fPIC")
+FLAGS = ("-std=c++17", "-O3", "--fmad=false", "-Xcompiler=-fPIC,-ffp-contract=off")
 LINK_FLAGS = ("-Xlinker=--no-undefined",)
 # The architectures that a program is compiled for where no device says which: Turing, Ampere, Hopper. Devices
 # between them run the code of the one before, and later ones compile the intermediate code of the last.
