@@ -18,9 +18,10 @@ from pathlib import Path
 import click
 import numpy as np
 
-from kgenn.api import CompiledNetwork, open_directory
+from kgenn.api import open_directory
 from kgenn.artifact import Artifact
 from kgenn.backends import TARGETS, RunOptions
+from kgenn.compiled import CompiledNetwork
 from kgenn.data import load_data, parse_scale, prepare
 
 

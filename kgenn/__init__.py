@@ -11,7 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kgenn.api import CompiledNetwork, check, compile, convert, open_directory, samples
+    from kgenn.api import check, compile, convert, open_directory, samples
+    from kgenn.compiled import CompiledNetwork
     from kgenn.conversion.burst import Burst
     from kgenn.conversion.calibrated import Calibrated
     from kgenn.conversion.data_norm import DataNorm
@@ -40,7 +41,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Burst": "kgenn.conversion.burst",
     "Calibrated": "kgenn.conversion.calibrated",
-    "CompiledNetwork": "kgenn.api",
+    "CompiledNetwork": "kgenn.compiled",
     "DataNorm": "kgenn.conversion.data_norm",
     "Diagnostic": "kgenn.diagnostics",
     "Direct": "kgenn.encoders.direct",

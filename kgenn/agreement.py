@@ -6,11 +6,13 @@ class, how far its outputs are from the model's, and in which layer most of that
 
 The error of an output is ‖s − z‖/‖z − mean(z)‖ over the samples, with z what the model's last weights give and s
 what the readout says. 0 is equality, 1 is as far off as the mean output of the calibration set. Where the samples
-have one output all, of a single sample for one, ‖z‖ takes the place of the spread.
+have one output all, of a single sample for one, ‖z‖ takes the place of the spread. The values of several outputs
+of a model count together, and a sample agrees where all of them say the model's class.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,7 +25,8 @@ from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network
 from kgenn.ir.output_activation import FORMULAS
 from kgenn.ir.recording import Recording, Wanted
-from kgenn.ir.scores import classes, in_model_units
+from kgenn.ir.samples import Samples
+from kgenn.ir.scores import Head, classes, heads_of
 from kgenn.metrics.layer_error import ErrorTally
 
 # Samples that are kept apart, at most: an eighth of a small calibration set, or none where that is below `LEAST`.
@@ -47,8 +50,9 @@ def doubts_of(found: Agreement, network: Network) -> tuple[Diagnostic, ...]:
     levels = network.num_timesteps if network.code.steady else network.levels
     chance = 2 * np.sqrt(found.agreement * (1 - found.agreement) / found.num_samples)
     margin = MARGIN + 1 / np.sqrt(levels)
-    worst = int(np.argmax(found.errors)) if found.errors and not _compete(network) else 0
-    lost = len(found.errors) > 1 and not _compete(network) and found.errors[worst] > OF_ONE * margin
+    own = _own_quantities(network) if len(found.errors) > 1 else ()
+    worst = max(own, key=lambda i: found.errors[i], default=0)
+    lost = bool(own) and found.errors[worst] > OF_ONE * margin
     if found.error <= margin and found.agreement + chance >= LEAST_AGREEMENT and not lost:
         return ()
     what = (
@@ -63,9 +67,18 @@ def doubts_of(found: Agreement, network: Network) -> tuple[Diagnostic, ...]:
     return (Diagnostic("KG453", network.name, what, advice),)
 
 
-def _compete(network: Network) -> bool:
-    """Tell whether a softmax compares the outputs, so that one that hardly changes hardly matters."""
-    return any(activation.name not in FORMULAS for activation in network.output_activations)
+def _own_quantities(network: Network) -> tuple[int, ...]:
+    """Return the values of the outputs, by number, that no softmax compares.
+
+    Of those that one compares, a value that hardly changes hardly matters.
+    """
+    found: list[int] = []
+    first = 0
+    for head in heads_of(network):
+        if all(activation.name in FORMULAS for activation in head.output.activations):
+            found += range(first, first + head.readout.size)
+        first += head.readout.size
+    return tuple(found)
 
 
 def not_compared(network: Network) -> Diagnostic:
@@ -88,13 +101,13 @@ def kept_apart(count: int, most: int) -> tuple[Array, Array]:
 
 
 def agreement_of(
-    network: Network, exact: Graph, samples: Array, apart: bool, simulate: Simulate
+    network: Network, exact: Graph, samples: Samples, apart: bool, simulate: Simulate
 ) -> Agreement | None:
     """Run a network on samples and compare it with its model.
 
     Args:
         exact: the lowered model.
-        samples: shape (N, *input shape); fewer are run where they would take long.
+        samples: fewer are run where they would take long.
         apart: they set no scale.
         simulate: runs networks fast; where it cannot, for want of a compiler, the NumPy reference runs fewer.
 
@@ -114,27 +127,39 @@ def agreement_of(
     for recording in _recordings(network, samples, cost, simulate):
         count = len(recording.scores)
         assert recording.worths is not None
-        tally.add(network.drive(samples[start : start + count]), recording.worths, None)
+        tally.add(network.drive(samples[start : start + count]), recording.worths, {})
         scores.append(recording.scores[:, -1])
         start += count
     if not scores:
         return None
-    said = in_model_units(network, np.concatenate(scores), network.num_timesteps)
-    model = np.asarray(replace(exact, postprocessing=()).predict(samples[:start]), np.float64).reshape(start, -1)
-    return _compared(network, said, model, tally, apart)
+    said = np.concatenate(scores)
+    plain = replace(exact, outputs=tuple(replace(output, postprocessing=()) for output in exact.outputs))
+    found = plain.predict(samples[:start])
+    model = [
+        np.asarray(v, np.float64).reshape(start, -1) for v in (found if isinstance(found, tuple) else [found])
+    ]
+    return _compared(heads_of(network), said, model, tally, apart)
 
 
-def _compared(network: Network, said: Array, model: Array, tally: ErrorTally, apart: bool) -> Agreement:
-    """Return the agreement of outputs, both of shape (N, num_outputs) before the model's last activation."""
+def _compared(
+    heads: Sequence[Head], scores: Array, models: Sequence[Array], tally: ErrorTally, apart: bool
+) -> Agreement:
+    """Return the agreement of all outputs, before the model's last activations.
+
+    Args:
+        scores: after the last step, shape (N, num_scores).
+        models: what the model's last weights give, for each output, shape (N, size).
+    """
+    values = [head.in_model_units(scores, head.network.num_timesteps) for head in heads]
+    said, model = np.concatenate(values, axis=1), np.concatenate(models, axis=1)
     off, norms = np.linalg.norm(said - model, axis=0), np.linalg.norm(model - model.mean(axis=0), axis=0)
     norms = np.where(norms > 0, norms, np.linalg.norm(model, axis=0))
     errors = np.divide(off, norms, out=np.zeros_like(off), where=norms > 0)
     total = float(np.linalg.norm(norms))
     layers = tally.errors()
     worst = max(layers, key=lambda layer: layer.own, default=None)
-    # a single output of two classes is compared with its sigmoid's threshold, 0 before it
-    shift = 0.5 if network.is_binary else 0.0
-    same = classes(said + shift, network.is_binary) == classes(model + shift, network.is_binary)
+    parts = zip(heads, values, models, strict=True)
+    same = np.logical_and.reduce([_same_class(head, one, other) for head, one, other in parts])
     return Agreement(
         num_samples=len(model),
         apart=apart,
@@ -146,7 +171,15 @@ def _compared(network: Network, said: Array, model: Array, tally: ErrorTally, ap
     )
 
 
-def _recordings(network: Network, samples: Array, cost: int, simulate: Simulate) -> list[Recording]:
+def _same_class(head: Head, said: Array, model: Array) -> Array:
+    """Return for which samples an output says the model's class, shape (N,)."""
+    # a single value of two classes is compared with its sigmoid's threshold, 0 before it
+    shift = 0.5 if head.is_binary else 0.0
+    same: Array = classes(said + shift, head.is_binary) == classes(model + shift, head.is_binary)
+    return same
+
+
+def _recordings(network: Network, samples: Samples, cost: int, simulate: Simulate) -> list[Recording]:
     """Return recordings with the worth of every spike train, on the fastest simulator within the budget."""
     wanted = Wanted(curve=False, worths=True)
     if cost * len(samples) > REFERENCE_BUDGET:
@@ -159,8 +192,8 @@ def _recordings(network: Network, samples: Array, cost: int, simulate: Simulate)
     return [ReferenceSimulator(network).run(network.drive(samples), 0, wanted)]
 
 
-def _legal(network: Network, samples: Array) -> Array:
-    """Return which samples the encoder takes: those kept apart may lie outside the range of the others."""
+def _legal(network: Network, samples: Samples) -> Array:
+    """Return which samples the encoders take: those kept apart may lie outside the range of the others."""
     legal = np.zeros(len(samples), bool)
     for i in range(len(samples)):
         try:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from kgenn.conversion.base import Recall, Simulate, Status, silent
 from kgenn.conversion.constraints import features_of
 from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.conversion.memory import Memory
-from kgenn.conversion.outputs import num_classes
+from kgenn.conversion.outputs import classes_of
 from kgenn.conversion.recipe import Recipe
 from kgenn.data import Data, labels_of
 from kgenn.diagnostics import Diagnostic
@@ -31,7 +32,7 @@ class Converted:
     Attributes:
         features: what the model has beyond the strict profile.
         num_samples: of the calibration data.
-        calibrated_on: statistics of the calibration data.
+        calibrated_on: statistics of the calibration data of each input.
         warnings: what leaves the network in doubt.
         found: the outcome of the search for the fewest timesteps, where there was one.
         agreement: how well the network agrees with its model, where that was checked.
@@ -41,7 +42,7 @@ class Converted:
     conversion: Conversion
     features: tuple[str, ...]
     num_samples: int
-    calibrated_on: InputStatistics | None = None
+    calibrated_on: Mapping[str, InputStatistics | None] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = ()
     found: Found | None = None
     agreement: Agreement | None = None
@@ -52,14 +53,14 @@ class Converted:
         Args:
             files: what else there is to say of where the model and the calibration data came from, JSON-able.
         """
-        lowered = self.conversion.lowered
+        lowered, network = self.conversion.lowered, self.conversion.network
         origin = {
-            "input_shape": list(self.conversion.network.input_shape),
+            "input_shapes": {given.name: list(given.shape) for given in network.inputs},
             "calibration": {"samples": self.num_samples},
             **self.recipe.record(),
             "features": list(self.features),
             "inserted": sorted({node.purpose for node in lowered.nodes if node.purpose is not None}),
-            "timesteps": self.conversion.network.num_timesteps,
+            "timesteps": network.num_timesteps,
             "search": None if self.found is None else self.found.record(),
             "rounding": dict(self.conversion.rounding),
             "agreement": None if self.agreement is None else self.agreement.to_dict(),
@@ -67,7 +68,8 @@ class Converted:
             "warnings": [diagnostic.to_dict() for diagnostic in self.warnings],
             **files,
         }
-        return replace(self.conversion.network, calibrated_on=self.calibrated_on, origin=origin)
+        inputs = tuple(replace(i, calibrated_on=self.calibrated_on.get(i.name)) for i in network.inputs)
+        return replace(network, inputs=inputs, origin=origin)
 
 
 def convert_model(
@@ -84,7 +86,7 @@ def convert_model(
     """Convert a model, and compare the network with it on calibration samples that set none of its scales.
 
     Args:
-        calibration: samples as the model takes them, shape (N, *input shape); labels are for a search.
+        calibration: samples as the model takes them; labels are for a search.
         timesteps: T, at least 1, or a search for the fewest.
         simulate: runs networks for a search, and for the methods that calibrate by simulation.
         recall: keeps what conversions of this graph with this calibration share; a search has one of its own.
@@ -96,31 +98,30 @@ def convert_model(
         KgennError: KG2xx to KG4xx; KG607 for odd labels.
     """
 
-    everything = calibration
     recall = recall or Memory().recall
-    count = len(everything.x)
+    samples = graph.samples(calibration.x)
+    count = len(samples)
     fitting, apart = kept_apart(count, most_samples or count) if check else (np.arange(count), np.arange(0))
-    if len(fitting) < count:
-        calibration = everything.chosen(fitting)
+    used = samples[fitting] if len(fitting) < count else samples
 
     def at(steps: int) -> Conversion:
-        return convert_graph(graph, recipe, calibration.x, steps, simulate, recall, status)
+        return convert_graph(graph, recipe, used, steps, simulate, recall, status)
 
     if isinstance(timesteps, int):
         conversion, found = at(timesteps), None
     else:
-        labels = labels_of(everything.y, count, num_classes(graph))
-        against = Yardstick(graph, everything.x, labels)
+        labels = labels_of(calibration.y, count, classes_of(graph))
+        against = Yardstick(graph, samples, labels)
         found = fewest_timesteps(at, recipe.converter, against, timesteps, simulate, lambda t: status(f"T = {t}"))
         conversion = found.conversion
     features = features_of(graph, recipe.converter)
-    seen = statistics_of(calibration.x)
-    doubts = tuple(doubts_of_calibration(graph, calibration.x, seen, calibration.scale))
+    seen = {name: statistics_of(array) for name, array in used.arrays.items()}
+    doubts = tuple(doubts_of_calibration(graph, used, seen, calibration.scale))
     agreement = None
     if check:
-        samples = everything.x[apart if len(apart) else fitting[:SAMPLES]]
+        others = samples[apart if len(apart) else fitting[:SAMPLES]]
         network, exact = conversion.network, conversion.exact
-        agreement = agreement_of(network, exact, samples, len(apart) > 0, simulate)
+        agreement = agreement_of(network, exact, others, len(apart) > 0, simulate)
         doubts = (*doubts, *([not_compared(network)] if agreement is None else doubts_of(agreement, network)))
     warnings = (*calibration.warnings, *conversion.settings.warnings, *doubts)
-    return Converted(recipe, conversion, features, len(calibration.x), seen, warnings, found, agreement)
+    return Converted(recipe, conversion, features, len(used), seen, warnings, found, agreement)

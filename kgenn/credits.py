@@ -67,8 +67,8 @@ def _uses(artifact: Artifact) -> Iterator[Use]:
     network, target = artifact.network, artifact.target
     yield "kgenn", "the compiler"
     yield from _of_converter(network)
-    encoder = network.coding.encoder
-    yield from ((citation, f"the encoder {encoder}") for citation in ENCODERS.get(encoder).citations)
+    for encoder in dict.fromkeys(i.coding.encoder for i in network.inputs):
+        yield from ((citation, f"the encoder {encoder}") for citation in ENCODERS.get(encoder).citations)
     yield from _of_network(network)
     yield from ((citation, f"the target {target}") for citation in TARGETS.get(target).citations)
     yield "davidson2021", "the break-even number of spikes per neuron"

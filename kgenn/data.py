@@ -1,18 +1,21 @@
-"""Read data sets: .npz files with x and y, or in the layout of keras.datasets."""
+"""Read data sets: .npz files with samples and labels, or in the layout of keras.datasets."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from kgenn.diagnostics import Diagnostic, fail
+from kgenn.diagnostics import Diagnostic, fail, known_names
 from kgenn.ir.archive import arrays
 from kgenn.ir.graph import Array, Shape
-from kgenn.plausibility import doubts_of_scale
+from kgenn.ir.samples import Samples, samples_of
+from kgenn.plausibility import Scales, doubts_of_scale, scale_of
 
 # How an .npy file, of a single array, begins.
 ARRAY_MAGIC = b"\x93NUMPY"
@@ -23,44 +26,69 @@ NUMBER = r"(?:\d{1,20}(?:\.\d{0,20})?(?:e[+-]?\d{1,2})?|\.\d{1,20})"
 SCALE = re.compile(rf"({NUMBER})(?:/({NUMBER}))?", re.IGNORECASE)
 
 
+# Labels as users give them: of the only output, of all in their order, or of some by their names.
+LabelsLike = Array | Sequence[Array | None] | Mapping[str, Array]
+
+
 @dataclass(frozen=True, eq=False)
 class Data:
     """Samples and, where there are any, labels.
 
     Attributes:
-        x: shape (N, ...).
-        y: shape (N,), class indices, or None.
+        x: N samples: of the only input, or of all.
+        y: class indices of the only output, shape (N,), or of some outputs by their names; or None.
         scale: what the user had `x` multiplied by, or None.
         warnings: what leaves that scale in doubt.
     """
 
-    x: Array
-    y: Array | None
-    scale: Fraction | None = None
+    x: Array | Samples
+    y: LabelsLike | None
+    scale: Scales = None
     warnings: tuple[Diagnostic, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.x)
 
     def limited(self, limit: int | None) -> Data:
         """Return the first `limit` samples."""
-        if limit is None:
-            return self
-        return replace(self, x=self.x[:limit], y=None if self.y is None else self.y[:limit])
+        return self if limit is None else self._rows(slice(limit))
 
     def chosen(self, indices: Array) -> Data:
         """Return the samples of these indices."""
-        return replace(self, x=self.x[indices], y=None if self.y is None else np.asarray(self.y)[indices])
+        return self._rows(indices)
 
-    def prepared(self, shape: Shape, scale: Fraction | None, where: str) -> Data:
-        """Return the samples as the model takes them, and what leaves the scale in doubt; see `prepare`."""
-        x = prepare(self.x, shape, scale, where)
-        return Data(x, self.y, scale, doubts_of_scale(self.x, scale, where))
+    def _rows(self, rows: slice | Array) -> Data:
+        if isinstance(self.y, Mapping):
+            return replace(self, x=self.x[rows], y={name: np.asarray(y)[rows] for name, y in self.y.items()})
+        return replace(self, x=self.x[rows], y=None if self.y is None else np.asarray(self.y)[rows])
+
+    def prepared(self, inputs: Mapping[str, Shape], scale: Scales, where: str) -> Data:
+        """Return the samples as the model takes them, and what leaves the scale in doubt; see `prepare`.
+
+        Args:
+            inputs: of the model: the shape of one sample of each.
+        """
+        raw = samples_of(self.x, inputs, where).arrays
+        ready: dict[str, Array] = {}
+        doubts: list[Diagnostic] = []
+        for name, shape in inputs.items():
+            own = scale_of(scale, name)
+            place = where if len(inputs) == 1 else f"{where}, {name}"
+            ready[name] = prepare(raw[name], shape, own, place)
+            doubts.extend(doubts_of_scale(raw[name], own, place))
+        return Data(Samples(ready), self.y, scale, tuple(doubts))
 
 
-def load_data(path: Path, split: str | None = None) -> Data:
+def load_data(
+    path: Path, split: str | None = None, inputs: Sequence[str] = (), outputs: Sequence[str] = ()
+) -> Data:
     """Read an .npz file.
 
     Args:
-        path: with arrays `x` and perhaps `y`, or `x_train`, `y_train`, `x_test`, `y_test`.
+        path: with an array of samples named as each input, or `x` of the only input, or `x_0`, `x_1` and so on;
+            and perhaps labels named as outputs, or `y`, or `y_0` and so on. A name may end in `_train` or `_test`.
         split: "train" or "test"; needed where the file has both.
+        inputs, outputs: names, where they are known; else there is one of each.
 
     Raises:
         KgennError: KG601 where the file cannot be read or lacks the arrays, KG607 for odd labels.
@@ -71,29 +99,70 @@ def load_data(path: Path, split: str | None = None) -> Data:
         if single:
             raise fail("KG601", str(path), "is a single array", "save it with numpy.savez(path, x=..., y=...)")
         with arrays(path) as archive:
-            suffix = _suffix(path, list(archive), split)
-            x, y = archive[f"x{suffix}"], archive.get(f"y{suffix}")
+            names = list(archive)
+            families = (chosen_arrays("x", inputs), chosen_arrays("y", outputs))
+            suffix, found = _found(path, names, split, families[0])
+            x = {name: archive[stored] for name, stored in found.items()}
+            labels = next(_named(names, suffix, families[1], some=True), {})
+            y = {name: archive[stored] for name, stored in labels.items()}
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise fail("KG601", str(path), f"cannot be read: {reason}", "give an .npz file with x and y") from error
-    if x.ndim == 0:
-        raise fail("KG601", str(path), f"has a single number as x{suffix}", "give an array of samples")
-    return Data(x, None if y is None else class_indices(y, len(x), str(path)))
+    for name, array in x.items():
+        if array.ndim == 0:
+            raise fail("KG601", str(path), f"has a single number as {found[name]}", "give an array of samples")
+    count = len(next(iter(x.values())))
+    samples = Samples(x) if len(inputs) > 1 else next(iter(x.values()))
+    classes = {name: class_indices(array, count, str(path)) for name, array in y.items()}
+    if not classes:
+        return Data(samples, None)
+    return Data(samples, classes if len(outputs) > 1 else next(iter(classes.values())))
 
 
-def _suffix(path: Path, names: list[str], split: str | None) -> str:
-    """Return the ending of the arrays to read."""
-    if split is None and "x" in names:
-        return ""
-    if split is None and "x_test" in names:
+def chosen_arrays(letter: str, names: Sequence[str]) -> tuple[dict[str, str], ...]:
+    """Return the ways to name the arrays of some inputs or outputs, by theirs; the first that a file has holds.
+
+    Args:
+        letter: x or y, which is the array of a single one whose name may not be known.
+    """
+    numbered = {name: f"{letter}_{i}" for i, name in enumerate(names)}
+    alone = {names[0] if names else letter: letter} if len(names) <= 1 else {}
+    ways = ({name: name for name in names}, numbered)
+    return (alone, *ways) if alone else ways
+
+
+def _named(
+    names: Sequence[str], suffix: str, ways: Sequence[Mapping[str, str]], some: bool = False
+) -> Iterator[dict[str, str]]:
+    """Yield the arrays of a file, by the names of inputs or outputs, for each way to name them that the file has.
+
+    Args:
+        some: not all are needed.
+    """
+    for way in ways:
+        found = {name: stored + suffix for name, stored in way.items() if stored + suffix in names}
+        if found and (some or len(found) == len(way)):
+            yield found
+
+
+def _found(
+    path: Path, names: list[str], split: str | None, ways: Sequence[Mapping[str, str]]
+) -> tuple[str, dict[str, str]]:
+    """Return the ending of the arrays to read, and the arrays of the inputs by their names."""
+    plain, test = next(_named(names, "", ways), None), next(_named(names, "_test", ways), None)
+    own = next(_named(names, f"_{split}", ways), None) if split is not None else None
+    if own is not None:
+        return f"_{split}", own
+    if plain is not None:
+        return "", plain
+    if split is None and test is not None:
         what = f"has the arrays {', '.join(names)}"
         raise fail("KG601", str(path), what, "say which: --split test or --split train")
-    if split is not None and f"x_{split}" in names:
-        return f"_{split}"
-    if split is not None and "x" in names:
-        return ""
-    what = f"has no array {'x' if split is None else f'x_{split}'}; it has {', '.join(names) or 'none'}"
-    raise fail("KG601", str(path), what, "save it with numpy.savez(path, x=..., y=...)")
+    ending = "" if split is None else f"_{split}"
+    wanted = [" and ".join(stored + ending for stored in way.values()) for way in ways if way]
+    what = f"has no array {', and no '.join(wanted)}; it has {', '.join(names) or 'none'}"
+    example = ", ".join(f"{stored}=..." for stored in next(iter(ways)).values())
+    raise fail("KG601", str(path), what, f"save it with numpy.savez(path, {example}, y=...)")
 
 
 def class_indices(y: Array, num_samples: int, where: str) -> Array:
@@ -127,9 +196,33 @@ def check_labels(y: Array, num_samples: int, num_classes: int) -> Array:
     return y
 
 
-def labels_of(y: Array | None, num_samples: int, num_classes: int) -> Array | None:
-    """Return labels as class indices, shape (N,), or None where there are none; raise as `check_labels`."""
-    return None if y is None else check_labels(y, num_samples, num_classes)
+def labels_of(y: LabelsLike | None, num_samples: int, num_classes: Mapping[str, int]) -> dict[str, Array]:
+    """Return the class indices of each output that has labels, shape (N,) each.
+
+    Args:
+        y: of the only output an array; of several a list in their order, None for one without labels, or a
+            mapping from the names of some.
+        num_classes: of the outputs, by their names, in order.
+
+    Raises:
+        KgennError: KG607 where they are not classes of the outputs.
+    """
+    if y is None:
+        return {}
+    if isinstance(y, Mapping):
+        named: Mapping[str, Any] = y
+    elif len(num_classes) == 1:
+        named = dict.fromkeys(num_classes, y)
+    elif isinstance(y, list | tuple) and len(y) == len(num_classes):
+        named = dict(zip(num_classes, y, strict=True))
+    else:
+        what = f"are of one output; the model has the outputs {', '.join(num_classes)}"
+        raise fail("KG607", "labels", what, "give labels for each: in this order, or by these names")
+    for name in named:
+        if name not in num_classes:
+            raise fail("KG607", "labels", f"name the output {name!r}", known_names(name, num_classes))
+    found = {name: named[name] for name in num_classes if named.get(name) is not None}
+    return {name: check_labels(given, num_samples, num_classes[name]) for name, given in found.items()}
 
 
 def parse_scale(text: str) -> Fraction:

@@ -56,6 +56,32 @@ def encoder_of(name: str, values: Mapping[str, Any]) -> Encoder:
     return _made(ENCODERS, encoders(), name, values)
 
 
+def encoders_of(
+    names: Mapping[str, str], default: str, values: Mapping[str, Any]
+) -> tuple[Encoder, dict[str, Encoder]]:
+    """Return the encoder of all inputs that have none of their own, and those of some inputs by their names.
+
+    Each takes those of the options that it has; one alone takes all.
+
+    Args:
+        names: of encoders, by the names of inputs; "" stands for all others, by default `default`.
+
+    Raises:
+        KgennError: as `encoder_of`, and KG401 for an option that none of them has.
+    """
+    chosen = {"": default, **names}
+    known = {name: {option.name for option in options_of(ENCODERS.get(name))} for name in set(chosen.values())}
+    used = set().union(*known.values())
+    left = {option: value for option, value in values.items() if option not in used}
+
+    def made(name: str) -> Encoder:
+        own = {option: value for option, value in values.items() if option in known[name]}
+        return encoder_of(name, {**own, **left})
+
+    found = {place: made(name) for place, name in chosen.items()}
+    return found.pop(""), found
+
+
 def _made(registry: Registry[type[T]], known: Vetted[T], name: str, values: Mapping[str, Any]) -> T:
     cls, where = registry.get(name), f"{registry.kind} {name}"
     if name in known.problems:

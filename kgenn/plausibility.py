@@ -14,19 +14,22 @@ in a run, is another contradiction: no scale behind it knows of its values.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sized
 from fractions import Fraction
 
 import numpy as np
 
 from kgenn.diagnostics import Diagnostic
-from kgenn.ir.graph import Array, Graph, Input
+from kgenn.ir.graph import Array, Graph
 from kgenn.ir.input_statistics import InputStatistics, statistics_of
 from kgenn.ir.network import Network
+from kgenn.ir.samples import Samples
 from kgenn.layers.activation import Identity
 from kgenn.layers.affine import Affine, BatchNorm, Normalization
 from kgenn.layers.shape import Permute, Reshape, ZeroPad
 
+# A scale for all inputs, or for some by their names.
+Scales = Fraction | Mapping[str, Fraction] | None
 # Halfway, on a scale of logarithms, between 1 and the 255 of pixels.
 FACTOR = 16.0
 # Samples that are not all dark by chance.
@@ -40,18 +43,29 @@ SURE = 16
 LARGEST_PIXEL = 255
 
 
-def doubts_of_run(network: Network, seen: InputStatistics | None) -> tuple[Diagnostic, ...]:
-    """Return what contradicts the calibration data in those of a run; see KG650."""
-    known = network.calibrated_on
-    if known is None or seen is None:
-        return ()
+def doubts_of_run(network: Network, seen: Mapping[str, InputStatistics | None]) -> tuple[Diagnostic, ...]:
+    """Return what contradicts the calibration data in those of a run; see KG650.
+
+    Args:
+        seen: the statistics of each input's data.
+    """
+    found: list[Diagnostic] = []
+    for given in network.inputs:
+        now, where = seen[given.name], _place("data", given.name, network.inputs)
+        if given.calibrated_on is not None and now is not None:
+            found.extend(_doubts_of_data(now, given.calibrated_on, where))
+    return tuple(found)
+
+
+def _doubts_of_data(seen: InputStatistics, known: InputStatistics, where: str) -> Iterator[Diagnostic]:
     if _apart(seen, known) or _apart(known, seen) or _signs(seen, known):
         what = f"have {_range(seen)}; the network was calibrated on {_range(known)}"
         advice = "scale the data of the run as the calibration data were scaled, or calibrate on data like these"
-        return (Diagnostic("KG650", "data", what, advice),)
+        yield Diagnostic("KG650", where, what, advice)
+        return
     moved = _moved(seen, known)
     if not len(moved):
-        return ()
+        return
     first, count = int(moved[0]), len(seen.channel_rms)
     largest = (
         f"|values| up to {seen.channel_largest[first]:.4g}, in calibration {known.channel_largest[first]:.4g}"
@@ -60,23 +74,39 @@ def doubts_of_run(network: Network, seen: InputStatistics | None) -> tuple[Diagn
         f"move {len(moved)} of {count} input channels that hardly moved in calibration, the first being channel "
         f"{first}: {largest}"
     )
-    return (Diagnostic("KG650", "data", what, "calibrate on data like these, in which every channel moves"),)
+    yield Diagnostic("KG650", where, what, "calibrate on data like these, in which every channel moves")
 
 
 def doubts_of_calibration(
-    graph: Graph, x: Array, seen: InputStatistics | None, scale: Fraction | None
+    graph: Graph, samples: Samples, seen: Mapping[str, InputStatistics | None], scale: Scales
 ) -> Iterator[Diagnostic]:
     """Yield what contradicts the model in its calibration data; see KG450 and KG451.
 
     Args:
         graph: as read.
-        x: the samples, shape (N, *input shape).
-        seen: their statistics.
-        scale: what the user had them multiplied by, or None.
+        seen: the statistics of each input's data.
+        scale: what the user had them multiplied by, all or some inputs; or None.
     """
-    if seen is None:
-        return
-    layers = list(_first_layers(graph))
+    for name, x in samples.arrays.items():
+        own, where = seen[name], _place("calibration data", name, graph.inputs)
+        if own is not None:
+            yield from _doubts_of_input(graph, name, x, own, scale_of(scale, name), where)
+
+
+def _place(data: str, name: str, inputs: Sized) -> str:
+    """Return what data are called in messages: of several inputs, by the input too."""
+    return data if len(inputs) == 1 else f"{data}, {name}"
+
+
+def scale_of(scale: Scales, name: str) -> Fraction | None:
+    """Return the scale of an input."""
+    return scale.get(name) if isinstance(scale, Mapping) else scale
+
+
+def _doubts_of_input(
+    graph: Graph, name: str, x: Array, seen: InputStatistics, scale: Fraction | None, where: str
+) -> Iterator[Diagnostic]:
+    layers = list(_first_layers(graph, name))
     for origin, layer in layers:
         reason = _scaled_twice(layer, seen)
         if reason:
@@ -90,13 +120,13 @@ def doubts_of_calibration(
     if scale is not None and scale >= FACTOR and seen.largest <= scale:
         what = f"have {_range(seen)} after a scale of {scale}, and no layer at the model's input scales them"
         advice = "leave --scale out, unless the model was trained on such values"
-        yield Diagnostic("KG451", "calibration data", what, advice)
+        yield Diagnostic("KG451", where, what, advice)
     elif scale is None and _are_pixels(x, seen):
         what = f"are whole numbers with {_range(seen)}, and no layer at the model's input scales them"
         advice = (
             "pass --scale 1/255, or what the model was trained on; --scale 1 where it was trained on such numbers"
         )
-        yield Diagnostic("KG451", "calibration data", what, advice)
+        yield Diagnostic("KG451", where, what, advice)
 
 
 def doubts_of_scale(x: Array, scale: Fraction | None, where: str) -> tuple[Diagnostic, ...]:
@@ -140,13 +170,13 @@ def _signs(one: InputStatistics, other: InputStatistics) -> bool:
     return any(a.negative > NEGATIVE and b.low >= 0 and b.num_samples >= FEWEST for a, b in pairs)
 
 
-def _first_layers(graph: Graph) -> Iterator[tuple[str, Affine]]:
-    """Yield the layers that scale the input before anything else changes its values, with their Keras layers."""
-    raw: set[str] = set()
+def _first_layers(graph: Graph, name: str) -> Iterator[tuple[str, Affine]]:
+    """Yield the layers that scale an input before anything else changes its values, with their Keras layers."""
+    raw = {name}
     for node in graph.nodes:
-        if isinstance(node.layer, Input) or (
-            isinstance(node.layer, Identity | Permute | Reshape | ZeroPad) and raw.issuperset(node.inputs)
-        ):
+        if not node.inputs:
+            continue
+        if isinstance(node.layer, Identity | Permute | Reshape | ZeroPad) and raw.issuperset(node.inputs):
             raw.add(node.name)
         elif isinstance(node.layer, Affine) and raw.issuperset(node.inputs):
             yield node.origin, node.layer

@@ -11,7 +11,7 @@ from kgenn.ir.agreement import Agreement
 # What commands read of a record, where it is there: types, and of an object those of its entries.
 KINDS: Mapping[str, Any] = {
     "target": str,
-    "scale": (str, type(None)),
+    "scale": (str, dict, type(None)),
     "converter": {"name": str, "options": dict},
     "features": list,
     "inserted": list,

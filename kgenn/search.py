@@ -16,12 +16,13 @@ import numpy as np
 
 from kgenn.conversion.base import Converter, Simulate
 from kgenn.conversion.convert import Conversion
-from kgenn.conversion.outputs import is_binary, num_classes
+from kgenn.conversion.outputs import classes_of, is_binary
 from kgenn.diagnostics import KgennError, fail
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Wanted
-from kgenn.ir.scores import classes, predictions
+from kgenn.ir.samples import Samples
+from kgenn.ir.scores import classes, heads_of
 from kgenn.ir.spike_code import MOST_BINARY_STEPS, CodeName
 
 # The most timesteps where the user gives none.
@@ -82,6 +83,11 @@ class Losses:
     lost: Array
     error: Array
 
+    def worst(self) -> Losses:
+        """Return for losses of several outputs, shape (outputs, steps), that of the worst after each step."""
+        row = np.argmax(self.lost + ERRORS * self.error, axis=0), np.arange(self.lost.shape[1])
+        return Losses(self.lost[row], self.error[row])
+
     def within(self, limit: float) -> Array:
         """Tell where the loss is surely within a limit."""
         within: Array = self.lost + ERRORS * self.error <= limit
@@ -94,51 +100,57 @@ class Yardstick:
 
     Attributes:
         graph: the model.
-        samples: as the model takes them, shape (N, *input shape).
-        labels: class indices of shape (N,); or None, and what the model predicts is right.
+        samples: as the model takes them.
+        labels: class indices of outputs by their names, shape (N,); of an output without, what the model predicts
+            is right.
     """
 
     graph: Graph
-    samples: Array
-    labels: Array | None
+    samples: Samples
+    labels: Mapping[str, Array]
 
     @cached_property
-    def predictions(self) -> Array:
-        """Return the model's class of each sample, shape (N,)."""
-        outputs = self.graph.predict(self.samples)
-        assert isinstance(outputs, np.ndarray)
-        return classes(outputs.reshape(len(self.samples), -1), is_binary(self.graph))
+    def predictions(self) -> dict[str, Array]:
+        """Return the model's class of each sample, of each output by its name, shape (N,) each."""
+        given = self.graph.predict(self.samples)
+        values = given if isinstance(given, tuple) else (given,)
+        pairs = zip(self.graph.outputs, values, strict=True)
+        return {o.name: classes(v.reshape(len(v), -1), is_binary(self.graph, o)) for o, v in pairs}
 
-    @property
-    def classes(self) -> Array:
-        """Return the right class of each sample, shape (N,)."""
-        return self.predictions if self.labels is None else self.labels
+    @cached_property
+    def classes(self) -> dict[str, Array]:
+        """Return the right class of each sample, of each output by its name, shape (N,) each."""
+        return {**self.predictions, **self.labels}
 
-    @property
-    def right(self) -> Array:
-        """Return for which samples the model is right, shape (N,)."""
-        right: Array = self.predictions == self.classes
-        return right
+    @cached_property
+    def right(self) -> dict[str, Array]:
+        """Return for which samples the model is right, of each output by its name, shape (N,) each."""
+        return {name: found == self.classes[name] for name, found in self.predictions.items()}
 
     @property
     def accuracy(self) -> float:
-        """Return the model's accuracy, 0 to 1."""
-        return float(self.right.mean())
+        """Return the model's accuracy, 0 to 1, of its first output."""
+        return float(next(iter(self.right.values())).mean())
 
     def losses(self, network: Network, simulate: Simulate, curve: bool) -> Losses:
-        """Return the points lost after each step, of shape (T,), or (1,) after the last alone."""
-        correct, start = np.zeros(network.num_timesteps if curve else 1, np.int64), 0
-        changed = np.zeros_like(correct)
+        """Return the points lost after each step by the worst output, shape (T,), or (1,) after the last alone.
+
+        That is the output whose loss is the least sure to be within a limit.
+        """
+        heads, steps, start = heads_of(network), network.num_timesteps if curve else 1, 0
+        correct, changed = np.zeros((2, len(heads), steps), np.int64)
         for recording in simulate(network, self.samples, Wanted(curve=curve)):
             scores = recording.scores if curve else recording.scores[:, -1:]
             part = slice(start, start + len(scores))
-            right = predictions(network, scores) == self.classes[part, None]
-            correct += right.sum(axis=0)
-            changed += (right != self.right[part, None]).sum(axis=0)
+            for i, head in enumerate(heads):
+                right = head.predictions(scores) == self.classes[head.name][part, None]
+                correct[i] += right.sum(axis=0)
+                changed[i] += (right != self.right[head.name][part, None]).sum(axis=0)
             start += len(scores)
-        lost = self.accuracy - correct / len(self.samples)
+        accuracies = np.array([self.right[head.name].mean() for head in heads])
+        lost = accuracies[:, None] - correct / len(self.samples)
         variance = np.maximum(changed / len(self.samples) - lost**2, 0)
-        return Losses(100 * lost, 100 * np.sqrt(variance / len(self.samples)))
+        return Losses(100 * lost, 100 * np.sqrt(variance / len(self.samples))).worst()
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,8 +208,10 @@ def fewest_timesteps(
     Raises:
         KgennError: KG405 where no T reaches the limit, KG401 where the method has no such T as the most.
     """
-    if num_classes(against.graph) == 1:
-        what = "auto compares classes, and the model has one output that is no sigmoid"
+    for name, count in classes_of(against.graph).items():
+        if count > 1:
+            continue
+        what = f"auto compares classes, and the output {name} has one value that is no sigmoid"
         raise fail("KG401", "timesteps", what, "pass a number of timesteps")
     most = search.most_timesteps or MOST_TIMESTEPS[converter.code]
     converter.check(most)
@@ -206,7 +220,7 @@ def fewest_timesteps(
     if found is None:
         raise _missed(trials, search.loss)
     lost = trials.losses[found.network.num_timesteps]
-    return Found(found, lost, search.loss, against.labels is not None, len(against.samples), most)
+    return Found(found, lost, search.loss, bool(against.labels), len(against.samples), most)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,8 +19,10 @@ from kgenn.backends.reference import ReferenceSimulator
 from kgenn.ir.archive import arrays
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
+from kgenn.ir.network_input import InputCoding
 from kgenn.ir.random import neuron_keys, random24
 from kgenn.ir.recording import Recording, Wanted, batch_size_for
+from kgenn.ir.samples import SamplesLike
 from kgenn.ir.serialise import npz_bytes
 
 SELF_TEST = "self_test.npz"
@@ -34,8 +36,8 @@ class SelfTest:
     """Samples with what they shall give in the first S timesteps, P being the number of spiking populations.
 
     Attributes:
-        drive: of the input population, shape (N, num_inputs), integers in float32.
-        scores: after each of these steps, shape (N, S, num_classes), float32.
+        drive: of all input neurons, shape (N, num_inputs), integers in float32.
+        scores: after each of these steps, shape (N, S, num_scores), float32.
         spikes: how many each population fires in each sample, shape (P, N), int64.
         digests: the SHA-256 of the spike counts of each population's neurons, shape (P, 32), uint8.
     """
@@ -65,8 +67,8 @@ def read_self_test(path: Path, network: Network) -> SelfTest:
         test = SelfTest(**{field.name: archive[field.name] for field in fields(SelfTest)})
     num_samples, number = len(test.drive), len(network.spiking)
     shapes = {
-        "drive": (num_samples, network.populations[0].size),
-        "scores": (num_samples, test.num_timesteps, network.populations[-1].size),
+        "drive": (num_samples, network.num_inputs),
+        "scores": (num_samples, test.num_timesteps, network.num_scores),
         "spikes": (number, num_samples),
         "digests": (number, 32),
     }
@@ -76,14 +78,15 @@ def read_self_test(path: Path, network: Network) -> SelfTest:
     return test
 
 
-def self_test(network: Network, x: Array | None = None) -> SelfTest:
+def self_test(network: Network, x: SamplesLike | None = None) -> SelfTest:
     """Make the self-test of a network.
 
     Args:
-        x: samples as the user gives them, of which the first are taken; random ones if not given.
+        x: samples as the network takes them, of which the first are used; random ones if not given.
     """
     num_samples, steps = extent(network)
-    drive = random_drive(network, num_samples) if x is None else network.drive(np.asarray(x[:num_samples]))
+    some = None if x is None else network.samples(x)[:num_samples]
+    drive = random_drive(network, num_samples) if some is None else network.drive(some)
     shortened = replace(network, num_timesteps=steps)
     recording = ReferenceSimulator(shortened).run(drive, 0)
     counts = [recording.spike_counts[p.name] for p in network.spiking]
@@ -98,9 +101,15 @@ def extent(network: Network) -> tuple[int, int]:
 
 
 def random_drive(network: Network, num_samples: int) -> Array:
-    """Return inputs all over the legal range, shape (N, num_inputs), integers in float32; always the same."""
-    coding, keys = network.coding, neuron_keys(0, np.arange(num_samples), network.populations[0].size)
+    """Return inputs all over the legal ranges, shape (N, num_inputs), integers in float32; always the same."""
+    keys = neuron_keys(0, np.arange(num_samples), network.num_inputs)
     uniform = random24(keys, 0) / np.float64(1 << 24)
+    drives = [_drive(i.coding, uniform[:, network.drive_columns[i.name]]) for i in network.inputs]
+    return np.concatenate(drives, axis=1)
+
+
+def _drive(coding: InputCoding, uniform: Array) -> Array:
+    """Return the drive of an input for values from 0 to 1, which stand for its range."""
     if coding.binary:
         uniform = np.rint(uniform)
     x = (coding.low + (coding.high - coding.low) * uniform).astype(np.float32)

@@ -19,7 +19,10 @@ from kgenn.encoders.integrate_fire import IntegrateFire
 from kgenn.encoders.poisson import Poisson
 from kgenn.encoders.spike import Spike
 from kgenn.encoders.stage import FewSpikeInput, FewSpikeSignedInput, TtfsInput
-from kgenn.ir.graph import Array, Graph, Input, Layer, Node, Shape
+from kgenn.ir.graph import Array, Graph, Input, Layer, Node, Output, Shape
+from kgenn.ir.network import Network, NetworkOutput, Population
+from kgenn.ir.network_input import InputCoding, InputTransform, NetworkInput
+from kgenn.ir.spike_code import CodeName
 from kgenn.ir.windows import Padding, Pads
 from kgenn.layers.activation import Identity, ReLU, Softmax
 from kgenn.layers.affine import BatchNorm, Normalization, Rescaling
@@ -58,6 +61,16 @@ def samples(graph: Graph, count: int, low: float = 0.0, high: float = 1.0, seed:
     return np.random.default_rng(seed).uniform(low, high, (count, *layer.shape)).astype(np.float32)
 
 
+def lone(
+    population: Population, coding: InputCoding, steps: int, code: CodeName = "rate", seed: int = 0
+) -> Network:
+    """Return a network of an input population alone, which is its readout too."""
+    transform = InputTransform((0,), np.ones(()), np.zeros(()))
+    given = NetworkInput(population.name, population.shape, transform, coding)
+    output = NetworkOutput("output", population.name)
+    return Network("n", (population,), (), (given,), (output,), "current", steps, seed=seed, code_name=code)
+
+
 class Build:
     """A graph in the making: each method adds a node and returns its name."""
 
@@ -67,7 +80,7 @@ class Build:
         self.nodes = [Node("input", Input(shape), (), "input (InputLayer)")]
 
     def graph(self, output: str) -> Graph:
-        return Graph(self.name, tuple(self.nodes), (output,))
+        return Graph(self.name, tuple(self.nodes), (Output(output, output),))
 
     def shape(self, name: str) -> Shape:
         return self.graph(name).shapes[name]

@@ -64,7 +64,7 @@ def conversion(
 
 def on_reference(network: Network, x: Array, wanted: Wanted, *, once: bool = False) -> Iterator[Recording]:
     """Simulate for the methods that calibrate by simulation, without compiling anything."""
-    yield ReferenceSimulator(network).run(network.drive(np.asarray(x)), 0, wanted)
+    yield ReferenceSimulator(network).run(network.drive(x), 0, wanted)
 
 
 def converted(

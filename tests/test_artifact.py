@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kgenn import artifact
-from kgenn.artifact import Artifact, is_output, read_directory, write_artifact
+from kgenn.artifact import SCHEMA, Artifact, is_output, read_directory, write_artifact
 from kgenn.backends import TARGETS
 from kgenn.checksums import sha256_of
 from kgenn.diagnostics import KgennError
@@ -158,7 +158,7 @@ def written(directory: Path) -> Path:
 
 def test_another_schema_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "out") / artifact.MANIFEST
-    path.write_text(path.read_text().replace('"schema": 3', '"schema": 1'))
+    path.write_text(path.read_text().replace(f'"schema": {SCHEMA}', '"schema": 1'))
     with pytest.raises(KgennError, match=r"KG605.*has schema 1"):
         read_directory(tmp_path / "out")
 
@@ -190,7 +190,7 @@ def test_any_cut_or_changed_file_is_read_or_refused(
 def test_parts_of_a_manifest_may_not_be_swapped(tmp_path: Path) -> None:
     path = written(tmp_path / "out") / artifact.MANIFEST
     manifest = json.loads(path.read_text())
-    for odd in (None, 3, "text", [], {}, {"class": "Path"}, manifest["network"]["coding"]):
+    for odd in (None, 3, "text", [], {}, {"class": "Path"}, manifest["network"]["inputs"][0]):
         path.write_text(json.dumps({**manifest, "network": odd}))
         with pytest.raises(KgennError, match="KG605"):
             read_directory(tmp_path / "out")

@@ -192,7 +192,7 @@ def test_no_method_sends_more_than_a_relu_s_cap(method: str) -> None:
     (relu,) = network.spiking
     sent = worths[relu.name].reshape(-1, *relu.shape) * relu.scale / network.levels
     graph = build("relu_cap")
-    x = drive.reshape(-1, *network.input_shape) / np.float32(network.coding.levels)
+    x = drive.reshape(-1, *network.input_shape) / np.float32(network.inputs[0].coding.levels)
     before = dict(graph.forward(x))["conv_1"]
     # far beyond the cap, what is sent is at most the cap, and nearly all of it
     beyond = before > 0.9

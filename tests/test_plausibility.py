@@ -16,7 +16,7 @@ import kgenn
 from kgenn.data import Data
 from kgenn.diagnostics import KgennError
 from kgenn.ir.graph import Array, Graph, Layer
-from kgenn.ir.input_statistics import StatisticsTally, statistics_of
+from kgenn.ir.input_statistics import InputStatistics, StatisticsTally, statistics_of
 from kgenn.ir.network import Network
 from kgenn.layers.affine import BatchNorm, Normalization, Rescaling
 from kgenn.layers.shape import Permute, ZeroPad
@@ -48,12 +48,21 @@ def network() -> Network:
     return converted()
 
 
+def of_input(x: Array) -> dict[str, InputStatistics | None]:
+    """Return the statistics of the samples of the only input."""
+    return {"input": statistics_of(x)}
+
+
+def calibrated_on(network: Network, found: InputStatistics | None) -> Network:
+    """Return the network with other statistics of its calibration data."""
+    return replace(network, inputs=(replace(network.inputs[0], calibrated_on=found),))
+
+
 def run_codes(calibration: Array, x: Array) -> list[str]:
     """Return the codes of what contradicts a calibration set in a run."""
-    seen = replace(
-        kgenn.convert(GRAPH, calibration=images(), timesteps=2), calibrated_on=statistics_of(calibration)
-    )
-    return [diagnostic.code for diagnostic in doubts_of_run(seen, statistics_of(x))]
+    network = kgenn.convert(GRAPH, calibration=images(), timesteps=2)
+    seen = calibrated_on(network, statistics_of(calibration))
+    return [diagnostic.code for diagnostic in doubts_of_run(seen, of_input(x))]
 
 
 # ---- a run against the calibration data
@@ -110,9 +119,9 @@ def test_outliers_are_no_reason_to_warn() -> None:
 
 
 def test_a_network_without_statistics_and_data_that_are_not_finite_raise_no_doubt(network: Network) -> None:
-    unknown = replace(network, calibrated_on=None)
-    assert doubts_of_run(unknown, statistics_of(255 * images())) == ()
-    assert doubts_of_run(network, statistics_of(np.full((9, 2), np.nan))) == ()
+    unknown = calibrated_on(network, None)
+    assert doubts_of_run(unknown, of_input(255 * images())) == ()
+    assert doubts_of_run(network, of_input(np.full((9, 2), np.nan))) == ()
     assert statistics_of(images()[:0]) is None
 
 
@@ -142,7 +151,7 @@ def scaling(*layers: Layer) -> Graph:
 
 
 def calibration_codes(graph: Graph, x: Array, scale: Fraction | None = None) -> list[str]:
-    return [d.code for d in doubts_of_calibration(graph, x, statistics_of(x), scale)]
+    return [d.code for d in doubts_of_calibration(graph, graph.samples(x), of_input(x), scale)]
 
 
 NORMALISED = Normalization(np.full((1, 1, 1), 33.3), np.full((1, 1, 1), 78.6**2))
@@ -193,7 +202,7 @@ def test_a_scale_that_enlarges_large_data_or_shrinks_small_ones_is_kg651() -> No
 
 
 def test_doubts_of_a_scale_go_with_the_samples() -> None:
-    data = Data(DIGITS, None).prepared((28, 28, 1), Fraction(1, 255), "data.npz")
+    data = Data(DIGITS, None).prepared({"input": (28, 28, 1)}, Fraction(1, 255), "data.npz")
     assert [doubt.code for doubt in data.limited(3).warnings] == ["KG651"]
     with pytest.warns(kgenn.KgennWarning, match="KG651"):
         kgenn.samples(DIGITS, (28, 28, 1), "1/255")

@@ -107,7 +107,7 @@ def stand_in(lost: list[int], silent: int = 0) -> tuple[list[int], Found | Kgenn
     """
     whole = conversion("dense", "direct", FewSpike(), num_timesteps=4)
     graph, tried = build("dense"), []
-    against = Yardstick(graph, samples(graph, 100), None)
+    against = Yardstick(graph, graph.samples(samples(graph, 100)), {})
 
     def convert(timesteps: int) -> Conversion:
         tried.append(timesteps)
@@ -116,7 +116,7 @@ def stand_in(lost: list[int], silent: int = 0) -> tuple[list[int], Found | Kgenn
         return replace(whole, network=replace(whole.network, num_timesteps=timesteps))
 
     def simulate(network: Network, x: Array, wanted: Wanted, *, once: bool = False) -> Iterator[Recording]:
-        right = np.eye(4, dtype=np.float32)[against.predictions]
+        right = np.eye(4, dtype=np.float32)[next(iter(against.predictions.values()))]
         right[: lost[network.num_timesteps - 1]] *= -1  # the largest score is another's
         yield Recording(right[:60, None], {})
         yield Recording(right[60:, None], {})

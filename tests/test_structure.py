@@ -61,15 +61,16 @@ ALLOWED: dict[str, set[str]] = {
     "methods": FOUNDATION | {"conversion", "encoders", "passes", "search"},
     "convert_model": FOUNDATION | {"ir", "conversion", "agreement", "plausibility", "data", "search"},
     "credits": FOUNDATION | {"ir", "conversion", "encoders", "backends", "artifact"},
+    "compiled": FOUNDATION | MIDDLE | {"plausibility", "data", "artifact", "self_test", "credits"},
     "api": FOUNDATION
     | MIDDLE
-    | {"agreement", "plausibility", "data", "artifact", "self_test", "search", "convert_model", "credits"},
-    "bench": FOUNDATION | MIDDLE | {"data", "artifact", "search", "methods", "convert_model", "api"},
-    "kgenn": FOUNDATION | MIDDLE | {"api", "export", "verification"},
+    | {"agreement", "plausibility", "data", "artifact", "search", "convert_model", "compiled"},
+    "bench": FOUNDATION | MIDDLE | {"data", "artifact", "search", "methods", "convert_model", "compiled", "api"},
+    "kgenn": FOUNDATION | MIDDLE | {"api", "compiled", "export", "verification"},
     "cli": FOUNDATION
     | MIDDLE
     | {"agreement", "data", "artifact", "self_test", "verification", "trace", "report", "api", "export", "search"}
-    | {"convert_model", "credits", "methods", "bench", "kgenn"},
+    | {"convert_model", "credits", "compiled", "methods", "bench", "kgenn"},
     "__main__": {"cli"},
 }
 

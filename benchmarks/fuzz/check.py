@@ -74,7 +74,7 @@ def _model(path: Path, meter: Meter) -> str:
         return "read, large"
     feeds = {name: np.zeros((1, *graph.by_name[name].layer.shape), np.float32) for name in graph.inputs}  # type: ignore[attr-defined]
     results = graph.predict(feeds)
-    for name, result in zip(graph.outputs, results if isinstance(results, tuple) else (results,), strict=True):
+    for name, result in zip(graph.ends, results if isinstance(results, tuple) else (results,), strict=True):
         if result.shape != (1, *graph.shapes[name]) or result.dtype != np.float32:
             raise Wrong(f"{name} is {result.dtype} of shape {result.shape}, not {graph.shapes[name]}")
         if not np.isfinite(result).all() and _largest(graph) < LARGE:
@@ -107,7 +107,7 @@ def _converted(graph: Graph) -> str:
 
 
 def _run(network) -> str:
-    x = np.full((1, *network.input_shape), network.coding.low, np.float32)
+    x = np.full((1, *network.input_shape), network.inputs[0].coding.low, np.float32)
     network_contents(network)
     recording = Reference().load(network, None, RunOptions()).run(network.drive(x), 0)
     if not np.isfinite(recording.scores).all():

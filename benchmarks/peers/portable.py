@@ -49,7 +49,7 @@ def save(graph: Graph, path: Path) -> None:
 def described(graph: Graph) -> tuple[list[dict[str, Any]], dict[str, Array]]:
     """Return the layers in order, each with its kind, inputs and options, and their arrays by name."""
     graph = drop_identities(graph, LoweringOptions())
-    (output,) = graph.outputs
+    (output,) = graph.ends
     layers: list[dict[str, Any]] = []
     arrays: dict[str, Array] = {}
     maps: dict[str, Shape] = {}  # the maps (height, width, C) that a vector was flattened from

@@ -7,7 +7,8 @@ from html import escape
 import numpy as np
 
 from kgenn.ir.connectivity import OneToOne
-from kgenn.ir.network import Connection, InputCoding, InputTransform, Network, Population
+from kgenn.ir.network import Connection, Network, NetworkOutput, Population
+from kgenn.ir.network_input import InputCoding, InputTransform, NetworkInput
 from kgenn.ir.neuron_code import NeuronModel
 from kgenn.ir.spike_code import CodeName
 from kgenn.ir.timing import Timing
@@ -22,14 +23,14 @@ LEFT, CELL, ROW = 70, 22, 28
 
 def network(code: CodeName, steps: int) -> Network:
     """Return a network of `NAMES` and `EDGES`."""
+    transform = InputTransform((0,), np.ones(()), np.zeros(()))
     synapse = OneToOne(np.ones(1, np.float32))
     return Network(
         name="example",
         populations=tuple(Population(n, (1,), READOUT if n == "readout" else SPIKING) for n in NAMES),
         connections=tuple(Connection(a, b, synapse) for a, b in EDGES),
-        input_shape=(1,),
-        transform=InputTransform((0,), np.ones(()), np.zeros(())),
-        coding=InputCoding("spike", 1, 0.0, 1.0),
+        inputs=(NetworkInput(NAMES[0], (1,), transform, InputCoding("spike", 1, 0.0, 1.0)),),
+        outputs=(NetworkOutput("output", "readout"),),
         readout="current",
         num_timesteps=steps,
         code_name=code,

@@ -47,7 +47,10 @@ class Links:
                 self.geometries.append({"name": f"kConvolution{number}", "value": geometry(c.connectivity)})
             axes = axis_maps(c.pool, words)
             if network.is_analog(c):
-                self.direct.append({"direct_call": direct_call(c, number, pointers, axes)})
+                first = network.drive_columns[c.source].start
+                self.direct.append(
+                    {"direct_call": direct_call(c, number, pointers, axes, first), "input": c.source}
+                )
             else:
                 self.events.append(self._event(c, number, spiking.index(c), pointers, axes))
 
@@ -126,13 +129,14 @@ def arguments(c: Connection, number: int, pointers: list[str], extent: str, most
     raise AssertionError(f"no C++ for {type(c.connectivity).__name__}")
 
 
-def direct_call(c: Connection, number: int, pointers: list[str], axes: str) -> str:
+def direct_call(c: Connection, number: int, pointers: list[str], axes: str, first: int) -> str:
     """Return the call that adds the constant current of a connection to `ws.total`.
 
     Args:
         axes: the maps of both axes, where the connection resamples.
+        first: the input's first value in a sample.
     """
-    drive = "drive.data()"
+    drive = f"drive.data() + {first}" if first else "drive.data()"
     if c.pool is not None:
         images = ", ".join(f"Extent{{{', '.join(map(str, s))}}}" for s in (c.pool.in_shape, c.pool.out_shape))
         name, how = ("direct_resampling", [axes]) if axes else ("direct_pool", window_of(c.pool))

@@ -120,7 +120,7 @@ class CppSimulator(Simulator):
         network, num_samples, steps = self.network, len(drive), self.network.num_timesteps
         drive = np.ascontiguousarray(drive, np.float32)
         num_neurons = sum(p.size for p in network.spiking)
-        scores = np.zeros((num_samples, steps if wanted.curve else 1, network.populations[-1].size), np.float32)
+        scores = np.zeros((num_samples, steps if wanted.curve else 1, network.num_scores), np.float32)
         together = not wanted.per_sample
         counts = np.zeros((1 if together else num_samples, num_neurons), np.int64 if together else np.int32)
         worths = np.zeros((num_samples, num_neurons), np.int32) if wanted.worths else None

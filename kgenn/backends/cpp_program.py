@@ -59,6 +59,7 @@ def describe(layout: Layout, population: Population, shared: Context, words: Wor
     spikes = "p.values.at(site.y, lane, site.x)" if model.threshold else "nullptr"
     # what sends whole trains computes them in one go
     num_states = 0 if staged and model.threshold else len(model.state)
+    places = shared["params_offset"], shared["drive_first"]
     return {
         "type": f"Population<{value_type(image)}, {model.real}, {num_states}, {flags}>",
         "extent": f"kExtent{shared['id'].removeprefix('p')}",
@@ -71,19 +72,25 @@ def describe(layout: Layout, population: Population, shared: Context, words: Wor
         "geometries": links.geometries,
         "needs_current": needs_current,
         "fresh": fresh,
-        "update_call": update_call(model, shared["params_offset"], current, spikes),
-        "staged_update": update_call(model, shared["params_offset"], "heard", "nullptr"),
+        "update_call": update_call(model, *places, current, spikes),
+        "staged_update": update_call(model, *places, "heard", "nullptr"),
     }
 
 
-def update_call(model: ModelContext, params: int, current: str, spikes: str) -> str:
-    """Return the call that updates the neurons of a site in one lane."""
+def update_call(model: ModelContext, params: int, first: int, current: str, spikes: str) -> str:
+    """Return the call that updates the neurons of a site in one lane.
+
+    Args:
+        params: where the words have the parameters.
+        first: an input's first value in a sample.
+    """
     arguments = ["site.size", f"net.floats({params})"]
     arguments += [f"p.state({i}, s, site.first)" for i in range(len(model.state))]
     if model.uses_random:
         arguments += ["p.keys(s, site.first)", "time_key(static_cast<uint32_t>(t))"]
     if model.uses_external:
-        arguments += ["g.drive + static_cast<size_t>(s) * KGENN_NUM_INPUTS + site.first"]
+        place = f"{first} + site.first" if first else "site.first"
+        arguments += [f"g.drive + static_cast<size_t>(s) * KGENN_NUM_INPUTS + {place}"]
     if model.uses_timestep:
         arguments += ["t"]
     return f"update_{model.function}({', '.join([*arguments, current, spikes])});"

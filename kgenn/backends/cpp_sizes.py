@@ -29,8 +29,8 @@ def check_sizes(network: Network, files: Mapping[str, bytes], words: str) -> Non
     """
     stated = {name.decode(): int(size) for name, size in SIZE.findall(files[HEADER])}
     wanted = {
-        "INPUTS": network.populations[0].size,
-        "CLASSES": network.populations[-1].size,
+        "INPUTS": network.num_inputs,
+        "CLASSES": network.num_scores,
         "NEURONS": sum(p.size for p in network.spiking),
     }
     steps = int.from_bytes(files[words][TIMESTEPS : TIMESTEPS + 4], ORDER)

@@ -110,7 +110,8 @@ class Links:
     def _direct(self, c: Connection, offsets: dict[str, int]) -> dict[str, Any]:
         """Return the calls that add the constant current of a connection to `ws.total`."""
         pointers = ", ".join(f"net.{GETTERS[key]}({offset})" for key, offset in offsets.items())
-        drive, real, pool, pooled = "ws.drive.data()", "float", "", 0
+        drive, take = self._drive(c)
+        real, pool, pooled = "float", "", 0
         if c.pool is not None:
             places = (drive, "ws.pooled.data()")
             # the counter of the input, which no connection reads where it is analog
@@ -126,7 +127,17 @@ class Links:
                 numbers = f"{threads}, {kind.num_targets}"
         arguments = f"{drive}, {pointers}, {numbers}, ws.total.data()"
         call = f"launch_for(g.samples, {threads}, {kernel}<{real}, double>, {arguments});"
-        return {"call": call, "pool_call": pool, "pooled": pooled}
+        return {"call": call, "take_call": take, "pool_call": pool, "pooled": pooled, "input": c.source}
+
+    def _drive(self, c: Connection) -> tuple[str, str]:
+        """Return where the drive of a connection's input is, and the call that brings it there, or nothing."""
+        network = self.layout.network
+        if len(network.inputs) == 1:
+            return "ws.drive.data()", ""
+        first, size = network.drive_columns[c.source].start, network.input_of[c.source].size
+        numbers = f"KGENN_NUM_INPUTS, {first}, {size}"
+        take = f"launch_for(g.samples, {size}, take_input, ws.drive.data(), {numbers}, ws.own_drive.data());"
+        return "ws.own_drive.data()", take
 
     def sums(
         self, pool: SpikeSums, types: tuple[str, str], places: tuple[str, str], lanes: str, counter: int

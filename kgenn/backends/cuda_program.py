@@ -48,6 +48,7 @@ def emit_cuda(network: Network) -> Program:
     context["uses_indices"] = any(
         isinstance(c.connectivity, Sparse) or isinstance(c.pool, Resampling) for c in network.connections
     )
+    context["largest_input"] = max(given.size for given in network.inputs)
     return write_program({**context, **sizes(context["populations"])}, network, words, TEMPLATES)
 
 

@@ -60,7 +60,8 @@ def precision_of(network: Network) -> Precision:
 
 def running(network: Network) -> tuple[Population, ...]:
     """Return the populations that GeNN simulates: all but an input that the host turns into constant currents."""
-    return network.populations[1:] if network.coding.analog else network.populations
+    analog = {i.name for i in network.inputs if i.coding.analog}
+    return tuple(p for p in network.populations if p.name not in analog)
 
 
 def storage(network: Network, device: Device) -> tuple[Storage, ...]:

@@ -19,6 +19,7 @@ from kgenn.backends.weights_file import values
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network, Population
 from kgenn.ir.neuron_code import Dialect, NeuronModel
+from kgenn.ir.scores import heads_of
 from kgenn.ir.serialise import npz_bytes
 from kgenn.ir.spike_code import CodeName
 from kgenn.ir.timing import Timing
@@ -69,9 +70,9 @@ def network_context(network: Network, device: Device, arrays: dict[str, Array]) 
     populations = [
         population_context(network, p, models[p.neuron.name], connections, arrays) for p in running(network)
     ]
-    coding, timing = network.coding, Timing(network)
-    if network.transform.rescales:
-        arrays |= zip(("input.scale", "input.shift"), scale_and_shift(network).T, strict=True)
+    coding, timing = network.inputs[0].coding, Timing(network)
+    if network.inputs[0].transform.rescales:
+        arrays |= zip(("input.scale", "input.shift"), scale_and_shift(network.inputs[0]).T, strict=True)
     worth, before = WORTH[network.code_name]
     direct = [c for c in connections if c.direct]
     kept = [name for c in direct for name in c.arrays]
@@ -83,7 +84,7 @@ def network_context(network: Network, device: Device, arrays: dict[str, Array]) 
         "precision": precision,
         "batched": device == "cuda",
         "batch_size": BATCH_SIZES[device],
-        "inputs": input_context(network),
+        "inputs": input_context(network.inputs[0]),
         "input_size": network.populations[0].size,
         "num_timesteps": network.num_timesteps,
         "staged": network.code.staged,
@@ -111,7 +112,7 @@ def network_context(network: Network, device: Device, arrays: dict[str, Array]) 
         "uses_values": any(network.by_name[c.source].neuron.valued for c in network.connections),
         "valued_ids": [names[p.name] for p in network.spiking if models[p.neuron.name].valued],
         "spiking_ids": [names[p.name] for p in network.spiking],
-        "outputs": python_outputs(network),
+        "outputs": python_outputs(heads_of(network)[0]),
         "starts": {names[p.name]: timing.start(p.name) for p in network.spiking},
         **readout_context(network, populations[-1]),
     }

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from kgenn.ir.graph import Array
-from kgenn.ir.network import Network
+from kgenn.ir.network_input import NetworkInput
 
 
-def input_context(network: Network) -> dict[str, Any]:
+def input_context(given: NetworkInput) -> dict[str, Any]:
     """Return how samples become what the first weights take.
 
     Returns:
@@ -24,7 +24,7 @@ def input_context(network: Network) -> dict[str, Any]:
             where there is no transposition.
         rescales: whether each value becomes x · scale + shift, see `scale_and_shift`.
     """
-    shape, transform = network.input_shape, network.transform
+    shape, transform = given.shape, given.transform
     axes = transform.axes if transform.transposes else ()
     strides = [prod(shape[axis + 1 :]) for axis in axes]
     places = [(shape[axis], stride) for axis, stride in zip(axes, strides, strict=True)]
@@ -36,14 +36,14 @@ def input_context(network: Network) -> dict[str, Any]:
     }
 
 
-def scale_and_shift(network: Network) -> Array:
+def scale_and_shift(given: NetworkInput) -> Array:
     """Return the scale and the shift of input neuron i in row i % len, float64 of shape (len, 2).
 
     There is one row where all neurons share them, one for each channel, or else one for each neuron.
     """
-    transform = network.transform
+    transform = given.transform
     shape = np.broadcast_shapes(transform.scale.shape, transform.shift.shape)
     if prod(shape[:-1]) > 1:  # else one for each channel, at most
-        shape = tuple(network.input_shape[axis] for axis in transform.axes)
+        shape = tuple(given.shape[axis] for axis in transform.axes)
     both = [np.broadcast_to(array, shape).ravel() for array in (transform.scale, transform.shift)]
     return np.stack(both, axis=-1).astype(np.float64)

@@ -1,16 +1,15 @@
-"""What the templates of generated programs say of a network's outputs, from one description."""
+"""What the templates of generated programs say of an output, from one description."""
 
 from __future__ import annotations
 
 from math import prod
 from typing import Any
 
-from kgenn.ir.network import Network
 from kgenn.ir.output_activation import CPP, PYTHON, Spelling
-from kgenn.ir.scores import THRESHOLD, factors
+from kgenn.ir.scores import THRESHOLD, Head
 
 
-def output_context(network: Network, spelling: Spelling) -> dict[str, Any]:
+def output_context(head: Head, spelling: Spelling) -> dict[str, Any]:
     """Return how scores become outputs.
 
     Returns:
@@ -20,7 +19,7 @@ def output_context(network: Network, spelling: Spelling) -> dict[str, Any]:
             values beside each other there are.
         binary: whether a single sigmoid says the class.
     """
-    shape, chain = network.populations[-1].shape, network.output_activations
+    shape, chain = head.shape, head.output.activations
     axes = [activation.axis for activation in chain]
     place = next((i for i, axis in enumerate(axes) if axis is not None), len(chain))
     over_axis = None
@@ -40,18 +39,18 @@ def output_context(network: Network, spelling: Spelling) -> dict[str, Any]:
         "over_axis": over_axis,
         "after": [activation.code(spelling) for activation in chain[place + 1 :]],
         "names": ", ".join(activation.name for activation in chain),
-        "binary": network.is_binary,
+        "binary": head.is_binary,
         "threshold": THRESHOLD,
         "shape": shape,
     }
 
 
-def cpp_outputs(network: Network) -> dict[str, Any]:
+def cpp_outputs(head: Head) -> dict[str, Any]:
     """Return `output_context` in C++."""
-    return output_context(network, CPP)
+    return output_context(head, CPP)
 
 
-def python_outputs(network: Network) -> dict[str, Any]:
+def python_outputs(head: Head) -> dict[str, Any]:
     """Return `output_context` in Python with NumPy, and what `python/outputs.py.j2` needs beside it.
 
     Returns:
@@ -59,8 +58,8 @@ def python_outputs(network: Network) -> dict[str, Any]:
         num: how many scores a sample has.
         uses_math: whether an expression uses the module `math`.
     """
-    context, found = output_context(network, PYTHON), factors(network, network.num_timesteps)
-    num = network.populations[-1].size
+    context, found = output_context(head, PYTHON), head.factors(head.network.num_timesteps)
+    num = head.readout.size
     numbers = repr(found.tolist()[0]) if len(found) == 1 else f"np.tile({found.tolist()}, {num // len(found)})"
     uses_math = any("math." in line for line in (*context["before"], *context["after"]))
     return context | {"factors": numbers, "num": num, "uses_math": uses_math}

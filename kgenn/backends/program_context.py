@@ -17,8 +17,9 @@ from kgenn.backends.output_context import cpp_outputs
 from kgenn.backends.render import label, render, without_comments
 from kgenn.backends.weights_file import Words, values
 from kgenn.ir.network import Network, Population
+from kgenn.ir.network_input import NetworkInput
 from kgenn.ir.neuron_code import Dialect
-from kgenn.ir.scores import factors
+from kgenn.ir.scores import heads_of
 from kgenn.ir.spike_code import CodeName
 
 WEIGHTS = "weights.bin"
@@ -29,6 +30,9 @@ WORTH_NOTES: Mapping[CodeName, str] = {
     "latency": "T - t each",
     "differential": "1 each",
 }
+
+# Where a population's drive, or its scores, start that has none.
+NOWHERE = slice(0, 0)
 
 Context = dict[str, Any]
 # Returns what a target adds to the context of a population: at least its `events` and `direct`, the connections
@@ -51,6 +55,8 @@ def write_program(context: Context, network: Network, words: Words, templates: M
 
 def network_context(network: Network, words: Words, dialect: Dialect, describe: Describe) -> Context:
     """Return everything the templates need, adding the network's arrays to `words` on the way."""
+    inputs = [input_words(network, given, words) for given in network.inputs]
+    codings = {i.name: context["coding_offset"] for i, context in zip(network.inputs, inputs, strict=True)}
     models = {p.neuron.name: model_context(p.neuron, dialect) for p in network.populations}
     staged, layout = network.code.staged, Layout(network)
     first = 0
@@ -59,18 +65,19 @@ def network_context(network: Network, words: Words, dialect: Dialect, describe: 
         context = population_context(network, layout, number, models[population.neuron.name], words)
         context |= {"first": first, "last": first + population.size - 1}
         context |= describe(layout, population, context, words)
+        for c in context["direct"]:
+            c["coding_offset"] = codings[c["input"]]
         first += population.size if context["spiking"] else 0
         populations.append(context)
     running = [p for p in populations if not p["silent"]]
     used = {p["model"].name for p in running if not p["maximum"]}
     events = [c for p in running for c in p["events"]]
+    outputs = output_words(network, words)
     return {
         "version": __version__,
         "title": label(network.name),
-        "num_inputs": network.populations[0].size,
-        "input_shape": " x ".join(map(str, network.populations[0].shape)),
-        "encoder": network.coding.encoder,
-        "num_classes": network.populations[-1].size,
+        "num_inputs": network.num_inputs,
+        "num_classes": network.num_scores,
         "num_neurons": first,
         "num_connections": max(1, len(events)),
         "connections": events,
@@ -81,8 +88,9 @@ def network_context(network: Network, words: Words, dialect: Dialect, describe: 
         "worths": network.code.worth(network.num_timesteps).tolist() if staged else [],
         "value_type": layout.images[network.populations[0].name].type,
         "worth_note": WORTH_NOTES[network.code_name],
-        "inputs": input_context(network) | input_words(network, words),
-        "outputs": cpp_outputs(network) | output_words(network, words),
+        "inputs": inputs,
+        "outputs": outputs,
+        "num_outputs": sum(output["size"] for output in outputs),
         "counts_readout": network.readout == "spike-count",
         "num_words": words.size,
         "tables": words.tables,
@@ -94,18 +102,33 @@ def network_context(network: Network, words: Words, dialect: Dialect, describe: 
     }
 
 
-def input_words(network: Network, words: Words) -> Context:
-    """Return where the words have scale and shift of the model's preprocessing, of 64 bits each."""
-    if not network.transform.rescales:
-        return {}
-    rows = scale_and_shift(network)
-    return {"num_scales": len(rows), "scales_offset": words.add(rows)}
+def input_words(network: Network, given: NetworkInput, words: Words) -> Context:
+    """Return an input, and where the words have its coding and what the model's preprocessing does to it."""
+    context = {
+        "label": label(given.name),
+        "encoder": given.coding.encoder,
+        "first": network.drive_columns[given.name].start,
+        "size": given.size,
+        "coding_offset": words.add_coding(given.coding),
+        **input_context(given),
+    }
+    if not given.transform.rescales:
+        return context
+    rows = scale_and_shift(given)
+    return context | {"num_scales": len(rows), "scales_offset": words.add(rows)}
 
 
-def output_words(network: Network, words: Words) -> Context:
-    """Return where the words have the factors, of 64 bits, that turn scores into the model's units."""
-    found = factors(network, network.num_timesteps)
-    return {"num_factors": len(found), "factors_offset": words.add(found.view(np.int32))}
+def output_words(network: Network, words: Words) -> list[Context]:
+    """Return the outputs, and where the words have the factors that turn scores into the model's units."""
+    found: list[Context] = []
+    first = 0
+    for head in heads_of(network):
+        factors = head.factors(network.num_timesteps)
+        places = {"first": first, "size": head.readout.size, "first_score": head.columns.start}
+        context = {"num_factors": len(factors), "factors_offset": words.add(factors.view(np.int32))}
+        found.append({"label": label(head.name), **places, **context, **cpp_outputs(head)})
+        first += head.readout.size
+    return found
 
 
 def population_context(
@@ -123,7 +146,7 @@ def population_context(
         "size": population.size,
         "model": model,
         "spiking": bool(model.threshold),
-        "silent": number == 0 and network.coding.analog,
+        "silent": population.name in network.input_of and network.input_of[population.name].coding.analog,
         "maximum": network.code.staged and population.maximum,
         "params_offset": words.add(values(population, model.params, initial=False)),
         "initial_offset": words.add(values(population, model.state, initial=True)),
@@ -131,5 +154,7 @@ def population_context(
         "reals": "doubles" if model.real == "double" else "floats",
         "bias_offset": None if bias is None else words.add(bias.astype(population.neuron.real)),
         "has_constant": bias is not None or any(map(network.is_analog, into)),
-        "readout": network.readout if population is network.populations[-1] else "",
+        "readout": network.readout if population.name in network.score_columns else "",
+        "score_first": network.score_columns.get(population.name, NOWHERE).start,
+        "drive_first": network.drive_columns.get(population.name, NOWHERE).start,
     }

@@ -29,7 +29,8 @@ class PopulationRun:
         self.population = population
         self.steady = network.code.steady
         self.real = population.neuron.real
-        self.drive = drive if population is network.populations[0] else np.float32(0)
+        columns = network.drive_columns.get(population.name)
+        self.drive = np.float32(0) if columns is None else drive[:, columns]
         num_samples = len(drive)
         self.shape = (num_samples, population.size)
         self.state: dict[str, Array] = {}
@@ -39,7 +40,8 @@ class PopulationRun:
         for connection in network.incoming[population.name]:
             if network.is_analog(connection):
                 self.constant += network.direct_current(connection, drive)
-        self.keys = neuron_keys(network.seed, first_sample + np.arange(num_samples), population.size)
+        samples, first = first_sample + np.arange(num_samples), 0 if columns is None else columns.start
+        self.keys = neuron_keys(network.seed, samples, population.size, first)
         self.reset_state()
 
     def reset_state(self) -> None:
@@ -152,7 +154,7 @@ class Tally:
         self.worth = network.code.worth(steps)
         self.counts = {p.name: np.zeros((num_samples, p.size), np.int32) for p in network.populations}
         self.worths = {name: counts.copy() for name, counts in self.counts.items()}
-        self.scores = np.zeros((num_samples, steps, network.populations[-1].size), np.float32)
+        self.scores = np.zeros((num_samples, steps, network.num_scores), np.float32)
         self.raster: dict[str, Array] | None = None
         if wanted.trace:
             self.raster = {p.name: np.zeros((num_samples, steps, p.size), np.int8) for p in network.spiking}
@@ -164,9 +166,10 @@ class Tally:
         self.worths[population.name][samples] += spikes * self.worth[t].astype(np.int32)
         if self.raster is not None and population.neuron.threshold:
             self.raster[population.name][samples, t] = spikes
-        if population is self.network.populations[-1]:
+        columns = self.network.score_columns.get(population.name)
+        if columns is not None:
             count = self.network.readout == "spike-count"
-            self.scores[samples, t] = self.counts[population.name][samples] if count else run.state["v"]
+            self.scores[samples, t, columns] = self.counts[population.name][samples] if count else run.state["v"]
 
     def recording(self) -> Recording:
         """Return what was collected."""

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from kgenn.backends.base import RunOptions
 from kgenn.backends.cpp import Cpp
-from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Recording, Wanted
+from kgenn.ir.samples import SamplesLike
 
 BATCH = 64
 
 
 def simulate(
-    network: Network, x: Array, wanted: Wanted, *, once: bool = False, threads: int = 0
+    network: Network, x: SamplesLike, wanted: Wanted, *, once: bool = False, threads: int = 0
 ) -> Iterator[Recording]:
     """Yield the recording of each batch of samples.
 
     Args:
-        x: as the user gives them, shape (N, *input shape).
+        x: as the user gives them; see `Network.samples`.
         once: the network is not run again: build it fast.
         threads: over samples; 0 for one on each core.
     """
+    samples = network.samples(x)
     simulator = Cpp(quick=once).load(network, None, RunOptions(threads))
-    for start in range(0, len(x), BATCH):
-        drive = network.drive(np.asarray(x[start : start + BATCH]))
-        yield simulator.run(drive, start, wanted)
+    for start in range(0, len(samples), BATCH):
+        yield simulator.run(network.drive(samples[start : start + BATCH]), start, wanted)

@@ -10,10 +10,11 @@ from kgenn.ir.axis_map import AxisMap
 from kgenn.ir.connectivity import Connectivity, Sparse
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network, Population
+from kgenn.ir.network_input import InputCoding
 from kgenn.ir.resampling import Resampling
 
 MAGIC = 0x6E6E676B
-HEADER_WORDS = 12
+HEADER_WORDS = 6
 # Rows start on a cache line.
 ALIGNMENT = 16
 
@@ -77,6 +78,12 @@ class Words:
         self.size += words.size + padding
         return offset
 
+    def add_coding(self, coding: InputCoding) -> int:
+        """Append how an input's values drive its neurons; return where it starts."""
+        reals = np.array([coding.levels, coding.low, coding.high, coding.binarise or 0.0], np.float32)
+        flags = np.array([coding.binary, coding.binarise is not None], np.int32)
+        return self.add(np.concatenate([reals.view(np.int32), flags]))
+
     def add_synapses(self, connectivity: Connectivity) -> dict[str, int]:
         """Append a connection's arrays; return where each starts, in the order that generated code reads them."""
         plain = np.asarray(connectivity.weights, np.float32)
@@ -100,14 +107,9 @@ class Words:
 
     def finish(self, network: Network, structure: int) -> bytes:
         """Fill in the header and return all words, little-endian."""
-        coding = network.coding
         words = np.concatenate(self.parts)
         head = [MAGIC, structure, self.size, checksum(words), network.num_timesteps, network.seed & 0xFFFFFFFF]
-        reals = [coding.levels, coding.low, coding.high, coding.binarise or 0.0]
-        flags = [int(coding.binary), int(coding.binarise is not None)]
-        words[: len(head)] = head
-        words[len(head) : len(head) + len(reals)] = np.array(reals, np.float32).view(np.uint32)
-        words[len(head) + len(reals) : HEADER_WORDS] = flags
+        words[:HEADER_WORDS] = head
         return words.astype("<u4").tobytes()
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from kgenn.api import CompiledNetwork
+from kgenn.compiled import CompiledNetwork
 from kgenn.ir.graph import Array
 from kgenn.ir.recording import RASTER_BYTES
+from kgenn.ir.samples import SamplesLike
 
 MOST_NEURONS = 200
 # Steps from the first that are kept.
@@ -17,11 +18,11 @@ MOST_STEPS = 256
 MOST_SPIKES = 1000
 
 
-def raster_of(compiled: CompiledNetwork, sample: Array) -> dict[str, Any] | None:
+def raster_of(compiled: CompiledNetwork, sample: SamplesLike) -> dict[str, Any] | None:
     """Return the spikes of one sample, population by population.
 
     Args:
-        sample: shape (1, *input shape); the first of the data set, whose random numbers it gets.
+        sample: one, as the network takes it; the first of the data set, whose random numbers it gets.
 
     Returns:
         The first population's name, the number of its neurons that are kept, and its spikes as [t, i] with
@@ -30,7 +31,7 @@ def raster_of(compiled: CompiledNetwork, sample: Array) -> dict[str, Any] | None
     """
     network = compiled.network
     needed = network.num_timesteps * sum(p.size for p in network.spiking)
-    if needed > RASTER_BYTES or not len(sample):
+    if needed > RASTER_BYTES or not len(network.samples(sample)):
         return None
     (recording,) = compiled.trace(sample, 1)
     assert recording.raster is not None, "a trace holds a raster"

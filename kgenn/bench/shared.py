@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
@@ -9,11 +10,29 @@ from kgenn.api import as_graph
 from kgenn.bench.files import File
 from kgenn.checksums import sha256_of
 from kgenn.conversion.memory import Memory
-from kgenn.conversion.outputs import num_classes
+from kgenn.conversion.outputs import classes_of
 from kgenn.data import Data, labels_of, load_data
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Graph, Shape
 from kgenn.search import Yardstick
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What a model takes and gives.
+
+    Attributes:
+        inputs: their names, and the shape of one sample of each.
+        outputs: their names.
+    """
+
+    inputs: tuple[tuple[str, Shape], ...]
+    outputs: tuple[str, ...]
+
+    @staticmethod
+    def of(graph: Graph) -> Ports:
+        """Return those of a model."""
+        return Ports(tuple(graph.input_shapes.items()), tuple(output.name for output in graph.outputs))
 
 
 @lru_cache(maxsize=2)
@@ -23,17 +42,18 @@ def model_of(file: File, input_shape: Shape | None) -> Graph:
 
 
 @lru_cache(maxsize=4)
-def samples_of(file: File, split: str, limit: int | None, scale: str | None, shape: Shape) -> Data:
+def samples_of(file: File, split: str, limit: int | None, scale: str | None, ports: Ports) -> Data:
     """Return the first samples of a data file as a model takes them.
 
     Raises:
         KgennError: KG601 where there are none, or as `load_data` and `prepare`.
     """
-    data = load_data(unchanged(file).path, split).limited(limit)
+    shapes = dict(ports.inputs)
+    data = load_data(unchanged(file).path, split, tuple(shapes), ports.outputs).limited(limit)
     if not len(data.x):
         raise fail("KG601", str(file.path), "holds no samples", "save it with numpy.savez(path, x=..., y=...)")
     fraction = None if scale is None else Fraction(scale)
-    return data.prepared(shape, fraction, str(file.path))
+    return data.prepared(shapes, fraction, str(file.path))
 
 
 @lru_cache(maxsize=2)
@@ -50,9 +70,9 @@ def accuracy_of(
 ) -> float | None:
     """Return a model's accuracy, 0 to 1, as NumPy computes it; None without labels."""
     graph = model_of(model, input_shape)
-    test = samples_of(data, split, limit, scale, graph.input_shape)
-    labels = labels_of(test.y, len(test.x), num_classes(graph))
-    return None if labels is None else Yardstick(graph, test.x, labels).accuracy
+    test = samples_of(data, split, limit, scale, Ports.of(graph))
+    labels = labels_of(test.y, len(test.x), classes_of(graph))
+    return None if not labels else Yardstick(graph, graph.samples(test.x), labels).accuracy
 
 
 def unchanged(file: File) -> File:

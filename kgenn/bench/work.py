@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from kgenn.api import CompiledNetwork
 from kgenn.artifact import Artifact
 from kgenn.backends import TARGETS
 from kgenn.backends.simulate import simulate
@@ -15,7 +14,8 @@ from kgenn.bench.host import host
 from kgenn.bench.raster import raster_of
 from kgenn.bench.rerun import Task
 from kgenn.bench.settings import SETTINGS
-from kgenn.bench.shared import accuracy_of, memory_of, model_of, samples_of
+from kgenn.bench.shared import Ports, accuracy_of, memory_of, model_of, samples_of
+from kgenn.compiled import CompiledNetwork
 from kgenn.convert_model import Converted, convert_model
 from kgenn.data import Data
 from kgenn.diagnostics import Diagnostic, KgennError, fail
@@ -68,7 +68,7 @@ def _run(task: Task, ann_accuracy: float | None) -> tuple[dict[str, Any], dict[s
     setup, files = task.cell.setup, task.files
     clock = Clock()
     graph = model_of(files.model, setup.input_shape)
-    test = samples_of(files.data, setup.data.split, setup.data.limit, setup.data.scale, graph.input_shape)
+    test = samples_of(files.data, setup.data.split, setup.data.limit, setup.data.scale, Ports.of(graph))
     converted = _converted(task, graph)
     clock.stop("convert_seconds")
     network, found = converted.network(), converted.found
@@ -110,7 +110,7 @@ class Clock:
 def _converted(task: Task, graph: Graph) -> Converted:
     setup, calibration = task.cell.setup, task.cell.setup.calibration
     file, scale = task.files.calibration, setup.data.scale
-    data = samples_of(file, calibration.split, calibration.samples, scale, graph.input_shape)
+    data = samples_of(file, calibration.split, calibration.samples, scale, Ports.of(graph))
     memory = memory_of(task.files.model, setup.input_shape, file, calibration.split, calibration.samples, scale)
     own_simulate = partial(simulate, threads=task.run.threads)
     # a cell is measured on test data, and its layers too

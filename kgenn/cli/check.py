@@ -16,9 +16,11 @@ from kgenn.cli.options import (
     PATH,
     READOUT,
     allow_flag,
+    encoder_flag,
     json_flag,
     lowering_flags,
     lowering_of,
+    named_encoders,
     shape_flag,
     written,
 )
@@ -31,7 +33,7 @@ from kgenn.ir.graph import Graph, Shape
 from kgenn.ir.network import ReadoutKind
 from kgenn.ir.words import times
 from kgenn.layers.populations import is_population
-from kgenn.methods import converter_of, encoder_of
+from kgenn.methods import converter_of, encoders_of
 
 
 @click.command()
@@ -39,7 +41,7 @@ from kgenn.methods import converter_of, encoder_of
 @click.option(
     "--converter", default="data-norm", show_default=True, metavar="NAME", help="See kgenn list methods."
 )
-@click.option("--encoder", metavar="NAME", help="See kgenn list encoders.  [default: the converter's]")
+@encoder_flag
 @click.option("--readout", metavar=f"[{'|'.join(get_args(ReadoutKind))}]", help=READOUT)
 @allow_flag
 @lowering_flags
@@ -51,10 +53,10 @@ def check(
     /,
     model: Path,
     converter: str,
-    encoder: str | None,
+    encoder: tuple[str, ...],
     readout: ReadoutKind | None,
     allow: tuple[str, ...],
-    input_shape: Shape | None,
+    input_shape: Shape | dict[str, Shape] | None,
     as_json: bool,
     **lowering: Any,
 ) -> None:
@@ -69,8 +71,8 @@ def check(
     try:
         method = converter_of(converter, {})
         graph = as_graph(model, input_shape)
-        coder = None if encoder is None else encoder_of(encoder, {})
-        recipe = recipe_of(method, coder, allow, lowering_of(lowering), readout)
+        common, own = encoders_of(named_encoders(encoder), method.default_encoder, {})
+        recipe = recipe_of(method, common, allow, lowering_of(lowering), readout, encoders=own)
         legality = legalise(graph, recipe)
     except KgennError as error:
         if as_json:
@@ -89,9 +91,9 @@ def _refused(head: dict[str, Any], problems: Sequence[Diagnostic]) -> dict[str, 
     return {**head, "ok": False, "diagnostics": [problem.to_dict() for problem in problems]}
 
 
-def _command(model: Path, converter: str, input_shape: Shape | None) -> list[str]:
+def _command(model: Path, converter: str, input_shape: Shape | dict[str, Shape] | None) -> list[str]:
     """Return the command line that checks the model, without the features that it admits."""
-    shape = [] if input_shape is None else ["--input-shape", written(input_shape)]
+    shape = [] if input_shape is None else written(input_shape)
     return ["kgenn", "check", str(model), *shape, "--converter", converter]
 
 

@@ -10,7 +10,7 @@ import click
 
 from kgenn.api import open_directory
 from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table, progress, stage
-from kgenn.cli.options import PATH, data_flags, json_flag, read_samples, run_options_of, scaled
+from kgenn.cli.options import PATH, data_flags, json_flag, run_options_of, samples_for
 from kgenn.metrics.comparison import Comparison
 
 COLUMNS = (
@@ -34,7 +34,7 @@ def compare(
     data: Path,
     split: str | None,
     limit: int | None,
-    scale: str | None,
+    scale: tuple[str, ...],
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -44,11 +44,10 @@ def compare(
     same units, whatever their code; they should be equal. A layer's own error is what is left when its sources'
     rates are taken as they are; saturated is the share of activations above the largest rate that can be sent.
     """
-    samples = read_samples(data, split or "test", limit)
     with stage("loading"):
         network = open_directory(directory, run_options_of(options))
-    samples = scaled(samples, network.network.input_shape, scale, network.network.origin.get("scale"), data)
-    with progress("comparing", len(samples.x)) as advance:
+    samples = samples_for(network.network, data, split, limit, scale)
+    with progress("comparing", len(samples)) as advance:
         comparison = network.compare(samples.x, samples.y, progress=advance)
     warnings = (*samples.warnings, *comparison.result.warnings)
     comparison = replace(comparison, result=replace(comparison.result, warnings=warnings))
@@ -75,8 +74,13 @@ def _print(comparison: Comparison) -> None:
     ]
     print_table(COLUMNS, rows, comparison.worst)
     result = comparison.result
-    if result.accuracy is not None and comparison.ann_accuracy is not None:
-        loss = 100 * (comparison.ann_accuracy - result.accuracy)
-        print_line(f"ANN on integer grid       {100 * comparison.ann_accuracy:.2f} %")
-        print_line(f"SNN, T = {result.num_timesteps:,}".ljust(26) + f"{100 * result.accuracy:.2f} %")
-        print_line(f"lost                      {loss:.2f} points, on {result.num_samples:,} samples")
+    for name, ann in comparison.ann_accuracies.items():
+        if len(result.outputs) > 1:
+            print_line(f"output {name}")
+        accuracy = result.outputs[name].accuracy
+        assert accuracy is not None, "an output with labels has an accuracy"
+        print_line(f"ANN on integer grid       {100 * ann:.2f} %")
+        print_line(f"SNN, T = {result.num_timesteps:,}".ljust(26) + f"{100 * accuracy:.2f} %")
+        print_line(
+            f"lost                      {100 * (ann - accuracy):.2f} points, on {result.num_samples:,} samples"
+        )

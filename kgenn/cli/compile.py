@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args
@@ -25,13 +24,16 @@ from kgenn.cli.options import (
     READOUT,
     allow_flag,
     converter_flags,
+    encoder_flag,
     encoder_flags,
     given_to_converters,
     given_to_encoders,
     lowering_flags,
     lowering_of,
+    named_encoders,
     overwrite_flag,
     read_samples,
+    recorded,
     scale_flag,
     scaled,
     search_flags,
@@ -47,13 +49,15 @@ from kgenn.conversion.memory import Memory
 from kgenn.conversion.recipe import Recipe, recipe_of
 from kgenn.convert_model import Converted, convert_model
 from kgenn.data import Data
-from kgenn.frontend import Samples
+from kgenn.frontend import SampleShapes
 from kgenn.ir.agreement import Agreement
 from kgenn.ir.graph import Shape
 from kgenn.ir.network import ReadoutKind
+from kgenn.ir.samples import shapes_in
 from kgenn.ir.words import times
-from kgenn.methods import converter_of, encoder_of
+from kgenn.methods import converter_of, encoders_of
 from kgenn.output import refuse_directory
+from kgenn.plausibility import Scales
 from kgenn.report.contents import network_contents
 from kgenn.report.words import size_of
 from kgenn.search import Found, Search
@@ -66,21 +70,22 @@ class Request:
 
     Attributes:
         samples: of the calibration data, the first so many.
-        scale: as given, such as "1/255".
+        scale: as given, such as "1/255", or "image=1/255" for an input.
         timesteps: T, or a search for the fewest.
         check: compare the network with its model.
-        input_shape: of one sample, where the model leaves a size open; that of the calibration data if not given.
+        input_shape: of one sample, or of those of some inputs, where the model leaves a size open; that of the
+            calibration data if not given.
     """
 
     model: Path
     calibration: Path
     split: str
     samples: int
-    scale: str | None
+    scale: tuple[str, ...]
     recipe: Recipe
     timesteps: int | Search
     check: bool
-    input_shape: Shape | None
+    input_shape: Shape | dict[str, Shape] | None
 
 
 TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto: the fewest.  [default: the converter's]"
@@ -101,7 +106,7 @@ TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto: the fewest.  [defau
 @scale_flag
 @click.option("--converter", default="data-norm", metavar="NAME", help="See kgenn list methods.")
 @converter_flags
-@click.option("--encoder", metavar="NAME", help="See kgenn list encoders.  [default: the converter's]")
+@encoder_flag
 @encoder_flags
 @click.option("--timesteps", callback=timesteps_of, metavar="T|auto", help=TIMESTEPS)
 @search_flags
@@ -125,7 +130,7 @@ TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto: the fewest.  [defau
 @click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="The directory to write.")
 @overwrite_flag
 def compile(
-    converter: str, encoder: str | None, target: str, output: Path, overwrite: bool, **values: Any
+    converter: str, encoder: tuple[str, ...], target: str, output: Path, overwrite: bool, **values: Any
 ) -> None:
     """Convert a trained model to a spiking network and build it.
 
@@ -140,7 +145,7 @@ def compile(
     refuse_directory(output, COMPILED, overwrite)
     with stage("converting") as say:
         made, data = convert(request, lambda text: say(f"converting: {text}"))
-        network = made.network(**_files(request, made.num_samples))
+        network = made.network(**_files(request, made.num_samples, data.scale))
         test = self_test(network, data.x[:SAMPLES])
         files = Artifact(network, target).files(backend.emit(network), test)
         write_artifact(output, files, overwrite)
@@ -150,16 +155,18 @@ def compile(
     _print_summary(made, target, output, time.perf_counter() - start)
 
 
-def request_of(converter: str, encoder: str | None, values: Mapping[str, Any]) -> Request:
+def request_of(converter: str, encoder: Sequence[str], values: Mapping[str, Any]) -> Request:
     """Return what the command line asks for; what it leaves open is the converter's default.
 
     Raises:
         KgennError: KG401 for what does not exist, or does not go together.
     """
     method = converter_of(converter, given_to_converters(values))
+    common, own = encoders_of(named_encoders(encoder), method.default_encoder, given_to_encoders(values))
     recipe = recipe_of(
         converter=method,
-        encoder=encoder_of(encoder or method.default_encoder, given_to_encoders(values)),
+        encoder=common,
+        encoders=own,
         allow=admitted(values["allow"]),
         lowering=lowering_of(values),
         readout=values["readout"],
@@ -182,14 +189,17 @@ def convert(request: Request, status: Status) -> tuple[Converted, Data]:
     recipe, recall = request.recipe, Memory().recall
     more = APART if request.check else 0
 
-    @cache
-    def raw() -> Data:
-        return read_samples(request.calibration, request.split, request.samples + more)
+    name = request.calibration.name
 
-    samples = Samples(request.calibration.name, lambda: raw().x.shape[1:])
-    graph = as_graph(request.model, request.input_shape, samples)
+    @cache
+    def raw(inputs: tuple[str, ...], outputs: tuple[str, ...] = ()) -> Data:
+        return read_samples(request.calibration, request.split, request.samples + more, inputs, outputs)
+
+    shapes = SampleShapes(name, lambda names: shapes_in(raw(tuple(names)).x, names, name))
+    graph = as_graph(request.model, request.input_shape, shapes)
     accepted(graph, recipe, recall)
-    data = scaled(raw(), graph.input_shape, request.scale, None, request.calibration)
+    found = raw(graph.inputs, tuple(output.name for output in graph.outputs))
+    data = scaled(found, graph.input_shapes, request.scale, None, request.calibration)
     most, check = request.samples, request.check
     made = convert_model(
         graph, recipe, data, request.timesteps, simulate, recall, status=status, most_samples=most, check=check
@@ -197,13 +207,13 @@ def convert(request: Request, status: Status) -> tuple[Converted, Data]:
     return made, data
 
 
-def _files(request: Request, samples: int) -> dict[str, Any]:
+def _files(request: Request, samples: int, scale: Scales) -> dict[str, Any]:
     """Return what the manifest says of files: their names and SHA-256, and how the data were read."""
     calibration = {"file": request.calibration.name, "sha256": sha256_of(request.calibration)}
     return {
         "model": model_record(request.model),
         "calibration": {**calibration, "split": request.split, "samples": samples},
-        "scale": None if request.scale is None else str(Fraction(request.scale)),
+        "scale": recorded(scale),
     }
 
 

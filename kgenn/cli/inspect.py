@@ -13,6 +13,7 @@ from kgenn.artifact import Artifact, is_output, read_directory
 from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table
 from kgenn.cli.options import PATH, check_output, json_flag, shape_flag
 from kgenn.ir.graph import Graph, Shape
+from kgenn.ir.network import Network
 from kgenn.ir.timing import Timing
 from kgenn.ir.words import times
 from kgenn.output import write_file
@@ -26,7 +27,7 @@ from kgenn.report.words import size_of
 @click.option("--picture", type=PATH, metavar="OUT.svg", help="Draw the graph.")
 @shape_flag
 @json_flag
-def inspect(path: Path, picture: Path | None, input_shape: Shape | None, as_json: bool) -> None:
+def inspect(path: Path, picture: Path | None, input_shape: Shape | dict[str, Shape] | None, as_json: bool) -> None:
     """Show what a compiled network or a model consists of.
 
     DIRECTORY is an output of kgenn compile, MODEL an .h5 or .keras file, which needs
@@ -68,11 +69,18 @@ def _print_network(artifact: Artifact) -> None:
     print_table(columns, rows)
     _print_connections(contents)
     steps = f"{network.num_timesteps:,} timesteps, latency {Timing(network).num_steps:,}"
-    coding = f"{network.code_name} code, encoder {network.coding.encoder}, readout {network.readout}"
+    coding = f"{network.code_name} code, encoder {_encoders(network)}, readout {network.readout}"
     print_line(f"{network.name} for {artifact.target}: {steps}; {coding}")
     weights, state = size_of(contents.weight_bytes), size_of(contents.state_bytes)
     print_line(f"memory: {weights} of weights, {state} of state for each sample")
     print_diagnostics(network.warnings)
+
+
+def _encoders(network: Network) -> str:
+    """Return the encoder of the input, or those of several with their names."""
+    if len(network.inputs) == 1:
+        return network.inputs[0].coding.encoder
+    return ", ".join(f"{i.name}={i.coding.encoder}" for i in network.inputs)
 
 
 def _print_connections(contents: NetworkContents) -> None:
@@ -100,7 +108,7 @@ def _network_json(artifact: Artifact) -> dict[str, Any]:
         "name": network.name,
         "target": artifact.target,
         "num_timesteps": network.num_timesteps,
-        "encoder": network.coding.encoder,
+        "encoder": _encoders(network),
         "readout": network.readout,
         "schedule": network.code.schedule,
         "seed": network.seed,
@@ -126,7 +134,7 @@ def _model_json(graph: Graph) -> dict[str, Any]:
         "parameters": _parameters(graph),
         "macs": graph.macs,
         "layers": [asdict(layer) for layer in model_contents(graph)],
-        "outputs": list(graph.outputs),
+        "outputs": list(graph.ends),
     }
 
 

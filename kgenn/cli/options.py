@@ -16,8 +16,10 @@ from kgenn.backends.base import RunOptions
 from kgenn.cli.headings import HeadedOption
 from kgenn.config import Flag, flags_of, make
 from kgenn.data import Data, load_data, parse_scale
-from kgenn.diagnostics import fail
+from kgenn.diagnostics import fail, known_names
 from kgenn.ir.graph import Shape
+from kgenn.ir.network import Network
+from kgenn.ir.samples import samples_of
 from kgenn.methods import converters, encoders
 from kgenn.output import refuse_file, unwritable
 from kgenn.passes import LoweringOptions
@@ -119,18 +121,41 @@ def timesteps_of(context: click.Context, parameter: click.Parameter, text: str |
         raise click.BadParameter(f"{text!r} is neither a whole number nor {AUTO}") from None
 
 
-def shape_of(context: click.Context, parameter: click.Parameter, text: str | None) -> Shape | None:
-    """Return a shape; a callback of click."""
-    if text is None:
-        return None
-    if not SHAPE.fullmatch(text.strip()):
-        raise click.BadParameter(f"{text!r} is no shape such as 64,64,3")
-    return tuple(map(int, re.findall(r"\d+", text)))
+def shapes_of(
+    context: click.Context, parameter: click.Parameter, texts: Sequence[str]
+) -> Shape | dict[str, Shape] | None:
+    """Return a shape, or those of some inputs by their names; a callback of click."""
+    found: dict[str, Shape] = {}
+    for given in texts:
+        name, _, text = given.rpartition("=")
+        if not SHAPE.fullmatch(text.strip()):
+            raise click.BadParameter(f"{text!r} is no shape such as 64,64,3")
+        if name in found or (found and "" in (name, *found)):
+            raise click.BadParameter("give one shape, or one for each input by its name")
+        found[name] = tuple(map(int, re.findall(r"\d+", text)))
+    return found.get("", found) if found else None
 
 
-def written(shape: Sequence[int]) -> str:
-    """Return a shape as `--input-shape` takes it."""
-    return ",".join(map(str, shape))
+def named_encoders(texts: Sequence[str]) -> dict[str, str]:
+    """Return the encoders that `--encoder` names, by the names of inputs; "" stands for all others.
+
+    Raises:
+        KgennError: KG401 where an input has two.
+    """
+    found: dict[str, str] = {}
+    for given in texts:
+        name, _, encoder = given.rpartition("=")
+        if name in found:
+            raise fail("KG401", "--encoder", f"is given twice for {name or 'all inputs'}", "give it once for each")
+        found[name] = encoder
+    return found
+
+
+def written(shape: Shape | Mapping[str, Shape]) -> list[str]:
+    """Return the flags that give a shape, or those of some inputs."""
+    named = shape if isinstance(shape, Mapping) else {"": shape}
+    texts = (f"{name}=" * bool(name) + ",".join(map(str, own)) for name, own in named.items())
+    return [part for text in texts for part in ("--input-shape", text)]
 
 
 converter_flags: Decorator[Any] = flags(converters().classes, "Converter{s} {names}")
@@ -144,16 +169,28 @@ allow_flag = click.option(
     metavar="FEATURE",
     help="Admit a feature, or all; see kgenn list features.",
 )
+encoder_flag = click.option(
+    "--encoder",
+    multiple=True,
+    metavar="[INPUT=]NAME",
+    help="Of all inputs or of one; see kgenn list encoders.  [default: the converter's]",
+)
 json_flag = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 overwrite_flag = click.option(
     "--overwrite", is_flag=True, help="Delete what kgenn did not write in the directory."
 )
-scale_flag = click.option("--scale", metavar="NUMBER", help="Multiply the data by this, such as 1/255.")
+scale_flag = click.option(
+    "--scale",
+    multiple=True,
+    metavar="[NAME=]NUMBER",
+    help="Multiply the data, or those of an input, by this, such as 1/255.",
+)
 shape_flag = click.option(
     "--input-shape",
-    callback=shape_of,
-    metavar="SIZE,…",
-    help="Shape of one sample, such as 64,64,3, where the model leaves a size open.",
+    callback=shapes_of,
+    multiple=True,
+    metavar="[NAME=]SIZE,…",
+    help="Shape of one sample, such as 64,64,3, or of an input's, where the model leaves a size open.",
 )
 split_flag = click.option("--split", type=click.Choice(["train", "test"]), help="Of a file with both.")
 
@@ -161,7 +198,13 @@ split_flag = click.option("--split", type=click.Choice(["train", "test"]), help=
 def data_flags(command: C) -> C:
     """Add the flags of commands that run a network on a data set."""
     limit = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Take the first N samples.")
-    data = click.option("--data", type=PATH, required=True, metavar="FILE", help="An .npz file with x and y.")
+    data = click.option(
+        "--data",
+        type=PATH,
+        required=True,
+        metavar="FILE",
+        help="An .npz file with x and y; see kgenn run --help.",
+    )
     for flag in (run_flags, scale_flag, limit, split_flag, data):
         command = flag(command)
     return command
@@ -188,28 +231,66 @@ def check_output(path: Path | None, *others: Path | None) -> None:
         raise unwritable(path, error) from error
 
 
-def read_samples(path: Path, split: str, limit: int | None) -> Data:
+def read_samples(
+    path: Path, split: str, limit: int | None, inputs: Sequence[str] = (), outputs: Sequence[str] = ()
+) -> Data:
     """Return the first samples of a data file.
+
+    Args:
+        inputs, outputs: names; see `load_data`.
 
     Raises:
         KgennError: KG601 where there are none.
     """
-    data = load_data(path, split).limited(limit)
-    if data.x.ndim == 0 or len(data.x) == 0:
+    data = load_data(path, split, inputs, outputs).limited(limit)
+    if len(data) == 0:
         raise fail("KG601", str(path), "holds no samples", "save it with numpy.savez(path, x=..., y=...)")
     return data
 
 
-def scaled(data: Data, shape: Shape, scale: str | None, stored: str | None, where: Path) -> Data:
+def scales_of(texts: Sequence[str], inputs: Sequence[str]) -> Fraction | dict[str, Fraction] | None:
+    """Return the scales that `--scale` gives: one for all inputs, or of some by their names.
+
+    Raises:
+        KgennError: KG401 for what is no scale, for an unknown input, and for both kinds at once.
+    """
+    named = {name: text for name, _, text in (text.rpartition("=") for text in texts)}
+    if len(named) < len(texts) or ("" in named and len(named) > 1):
+        raise fail("KG401", "--scale", f"is given as {', '.join(texts)}", "give one, or one for each input")
+    for name in named:
+        if name and name not in inputs:
+            raise fail("KG401", f"--scale {name}=…", "no such input", known_names(name, inputs))
+    found = {name: parse_scale(text) for name, text in named.items()}
+    return found.get("", found) if found else None
+
+
+def scaled(data: Data, inputs: Mapping[str, Shape], texts: Sequence[str], stored: Any, where: Path) -> Data:
     """Return data as the model takes them.
 
     Args:
-        scale: what the user gave.
-        stored: the scale of the calibration data; it holds for integers.
+        inputs: of the model: the shape of one sample of each.
+        texts: what the user gave as scales.
+        stored: the scale of the calibration data, as the manifest has it; it holds for integers.
     """
-    fraction: Fraction | None = None
-    if scale is not None:
-        fraction = parse_scale(scale)
-    elif stored is not None and np.issubdtype(data.x.dtype, np.integer):
-        fraction = parse_scale(stored)
-    return data.prepared(shape, fraction, str(where))
+    given = scales_of(texts, tuple(inputs))
+    if given is None and stored is not None:
+        raw = samples_of(data.x, inputs, str(where)).arrays
+        whole = [name for name, array in raw.items() if np.issubdtype(array.dtype, np.integer)]
+        texts_of = stored if isinstance(stored, Mapping) else dict.fromkeys(inputs, stored)
+        given = {name: parse_scale(texts_of[name]) for name in whole if name in texts_of}
+        given = next(iter(given.values()), None) if len(inputs) == 1 else given
+    return data.prepared(inputs, given, str(where))
+
+
+def samples_for(network: Network, path: Path, split: str | None, limit: int | None, scale: Sequence[str]) -> Data:
+    """Return the samples of a data file as a compiled network takes them."""
+    inputs, outputs = network.input_shapes, tuple(output.name for output in network.outputs)
+    data = read_samples(path, split or "test", limit, tuple(inputs), outputs)
+    return scaled(data, inputs, scale, network.origin.get("scale"), path)
+
+
+def recorded(scale: Any) -> Any:
+    """Return scales as the manifest keeps them."""
+    if isinstance(scale, Mapping):
+        return {name: str(own) for name, own in scale.items()}
+    return None if scale is None else str(scale)

@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
-from kgenn.api import BATCH_SIZE, CompiledNetwork, Observer, open_directory
+from kgenn.api import open_directory
 from kgenn.backends.base import Work
 from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table, progress, stage
-from kgenn.cli.options import PATH, check_output, data_flags, json_flag, read_samples, run_options_of, scaled
+from kgenn.cli.options import PATH, check_output, data_flags, json_flag, run_options_of, samples_for
+from kgenn.compiled import BATCH_SIZE, CompiledNetwork, Observer
 from kgenn.data import Data
 from kgenn.ir.graph import Array
 from kgenn.ir.recording import Recording, Wanted
@@ -22,6 +23,8 @@ from kgenn.metrics.result import Result
 from kgenn.output import write_file
 from kgenn.trace import TraceWriter
 
+# What --predictions keeps of an output.
+KEPT = ("predictions", "scores")
 # How `Work.ways` reads.
 WAYS = {
     "events": "events",
@@ -47,7 +50,7 @@ def run(
     data: Path,
     split: str | None,
     limit: int | None,
-    scale: str | None,
+    scale: tuple[str, ...],
     batch_size: int | None,
     target: str | None,
     curve: bool,
@@ -63,23 +66,24 @@ def run(
     DIRECTORY is an output of kgenn compile. Its code is built and loaded with your rights, except for --target
     reference. Files that were changed since kgenn wrote them are refused, unless you pass --edited. Of a file in
     the layout of keras.datasets, the test split is taken. Integers are scaled as the calibration data were, unless
-    --scale says otherwise.
+    --scale says otherwise. For a model with several inputs or outputs, the file holds an array of samples named as
+    each input, or x_0, x_1 and so on, and labels named as the outputs, or y_0 and so on.
 
     ANN on integer grid is the accuracy of the network's weights as an ANN: the model's weights, rounded to the
     network's grid, with any bias corrections.
 
     --trace writes for each spiking population NAME the arrays NAME/sample, NAME/timestep, NAME/neuron and
-    NAME/value, with an entry for each spike, and NAME/shape; --predictions writes predictions and scores.
+    NAME/value, with an entry for each spike, and NAME/shape; --predictions writes predictions and scores, of a
+    model with several outputs NAME/predictions and NAME/scores of each.
 
     --early-exit also reports the result of stopping each sample at the first step where one class reaches this
     softmax probability. With it, --predictions adds exit_predictions and exit_timesteps.
     """
     check_output(trace, data)
     check_output(predictions, data, trace)
-    samples = read_samples(data, split or "test", limit)
     with stage("loading"):
         network = open_directory(directory, run_options_of(options), target)
-    samples = scaled(samples, network.network.input_shape, scale, network.network.origin.get("scale"), data)
+    samples = samples_for(network.network, data, split, limit, scale)
     result = evaluate(network, samples, batch_size, Wanted(trace is not None, curve=curve), trace, early_exit)
     ann = None if samples.y is None else network.ann_accuracy(samples.x, samples.y, result)
     result = replace(result, ann=ann, warnings=(*samples.warnings, *result.warnings))
@@ -117,12 +121,15 @@ def evaluate(
             def observe(start: int, drive: Array, recording: Recording) -> None:
                 writer.add(start, recording)
 
-        advance = stack.enter_context(progress("running", len(data.x)))
+        advance = stack.enter_context(progress("running", len(data)))
         size = batch_size or BATCH_SIZE
         return network.evaluate(data.x, data.y, size, advance, observe, wanted, early_exit)
 
 
 def _arrays(result: Result) -> dict[str, Array]:
+    if len(result.outputs) > 1:
+        pairs = ((name, kind, getattr(own, kind)) for name, own in result.outputs.items() for kind in KEPT)
+        return {f"{name}/{kind}": array for name, kind, array in pairs}
     arrays = {"predictions": result.predictions, "scores": result.scores}
     if result.early_exit is None:
         return arrays
@@ -131,13 +138,17 @@ def _arrays(result: Result) -> dict[str, Array]:
 
 
 def _print_curve(result: Result) -> None:
-    if result.curve is None:
-        why = "the data have no labels" if result.accuracy is None else "the network decides after its last stage"
+    curves = {name: own.curve for name, own in result.outputs.items() if own.curve is not None}
+    if not curves:
+        labelled = any(own.accuracy is not None for own in result.outputs.values())
+        why = "the network decides after its last stage" if labelled else "the data have no labels"
         print_line(f"no curve: {why}")
         return
     last = result.num_timesteps
     steps = [1 << k for k in range(last.bit_length()) if 1 << k < last] + [last]
-    print_table((">steps", ">accuracy"), [(f"{t:,}", f"{100 * result.curve[t - 1]:.2f} %") for t in steps])
+    columns = [">accuracy"] if len(result.outputs) == 1 else [f">accuracy of {name}" for name in curves]
+    rows = [(f"{t:,}", *(f"{100 * curve[t - 1]:.2f} %" for curve in curves.values())) for t in steps]
+    print_table((">steps", *columns), rows)
 
 
 def _print_work(work: tuple[Work, ...]) -> None:

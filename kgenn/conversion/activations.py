@@ -9,6 +9,7 @@ import numpy as np
 from kgenn.conversion.base import Recall, anew
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array, Graph
+from kgenn.ir.samples import Samples
 from kgenn.layers.activation import ReLU
 
 # Samples computed at once: memory grows with it, the result does not change.
@@ -35,12 +36,12 @@ def measured_relus(graph: Graph) -> tuple[str, ...]:
     return tuple(node.name for node in graph.nodes if isinstance(node.layer, ReLU) and node.name not in known)
 
 
-def relu_activations(graph: Graph, calibration: Array) -> Iterator[tuple[str, Array]]:
+def relu_activations(graph: Graph, calibration: Samples) -> Iterator[tuple[str, Array]]:
     """Yield (name, activation of shape (N, ...)) of every ReLU whose scale is not known, batch by batch."""
     return values_of(graph, frozenset(measured_relus(graph)), calibration)
 
 
-def values_of(graph: Graph, wanted: Container[str], samples: Array) -> Iterator[tuple[str, Array]]:
+def values_of(graph: Graph, wanted: Container[str], samples: Samples) -> Iterator[tuple[str, Array]]:
     """Yield (name, value of shape (N, ...)) of some nodes, batch by batch.
 
     Raises:
@@ -48,7 +49,7 @@ def values_of(graph: Graph, wanted: Container[str], samples: Array) -> Iterator[
     """
     size = graph.batch_size(BATCH)
     for start in range(0, len(samples), size):
-        for name, value in graph.forward(np.asarray(samples[start : start + size], np.float32)):
+        for name, value in graph.forward(graph.samples(samples[start : start + size]).single()):
             if name in wanted:
                 check_finite(name, value)
                 yield name, value
@@ -62,7 +63,7 @@ def check_finite(name: str, value: Array) -> None:
 
 
 def percentiles(
-    graph: Graph, calibration: Array, percentile: float, channelwise: bool, recall: Recall = anew
+    graph: Graph, calibration: Samples, percentile: float, channelwise: bool, recall: Recall = anew
 ) -> dict[str, Array]:
     """Return a percentile of each ReLU's activation over samples and neurons, zeros included.
 
@@ -83,7 +84,7 @@ def percentiles(
     return found
 
 
-def _percentiles(graph: Graph, calibration: Array, percentile: float, channelwise: bool) -> dict[str, Array]:
+def _percentiles(graph: Graph, calibration: Samples, percentile: float, channelwise: bool) -> dict[str, Array]:
     largest: dict[str, Array] = {}
     totals: dict[str, int] = {}
     for name, value in relu_activations(graph, calibration):

@@ -23,14 +23,17 @@ from kgenn.conversion.legality import Spikes, pool_refusals, spikes_of
 from kgenn.conversion.max_pool import pool_dynamics, pool_kernel
 from kgenn.conversion.moments import Moments
 from kgenn.conversion.neurons import READOUTS, in_double
+from kgenn.conversion.outputs import host_activations
 from kgenn.conversion.paths import Path
 from kgenn.conversion.precision import PIXEL_LEVELS, Source
 from kgenn.conversion.scales import cap_of
 from kgenn.diagnostics import KgennError
 from kgenn.encoders.base import Encoder
 from kgenn.ir.graph import Array, Graph, Input, Node, Shape
-from kgenn.ir.network import EXACT, Connection, InputCoding, InputTransform, Network, Population, ReadoutKind
+from kgenn.ir.network import EXACT, Connection, Network, NetworkOutput, Population, ReadoutKind
+from kgenn.ir.network_input import InputCoding, InputTransform, NetworkInput
 from kgenn.ir.neuron_code import NeuronModel
+from kgenn.ir.samples import Samples
 from kgenn.ir.spike_code import SPIKE_CODES, SpikeCode
 from kgenn.layers.affine import Affine
 from kgenn.layers.conv import Conv
@@ -57,20 +60,20 @@ class Assembler:
     """What all networks of one model share.
 
     Attributes:
-        graph: lowered, with one input and one output.
-        converter, encoder: the method, and the encoder.
-        transform, coding: of the input.
+        graph: lowered.
+        converter: the method.
+        encoders: of each input, by name.
+        inputs: of the network, in order.
         num_timesteps: T.
-        seed: of the encoder's random numbers.
+        seed: of the encoders' random numbers.
         moments: of the values of each population's node on the calibration set.
         recall: keeps what of connections had to be searched for.
     """
 
     graph: Graph
     converter: Converter
-    encoder: Encoder
-    transform: InputTransform
-    coding: InputCoding
+    encoders: Mapping[str, Encoder]
+    inputs: tuple[NetworkInput, ...]
     num_timesteps: int
     seed: int
     moments: Mapping[str, Moments] = field(default_factory=dict)
@@ -84,7 +87,12 @@ class Assembler:
     @property
     def spikes(self) -> Spikes:
         """Return what decides which poolings neurons can do."""
-        return spikes_of(self.converter, self.coding, self.num_timesteps)
+        return spikes_of(self.converter, {i.name: i.coding for i in self.inputs}, self.num_timesteps)
+
+    @property
+    def analog(self) -> frozenset[str]:
+        """Return the names of the inputs that are constant currents."""
+        return frozenset(i.name for i in self.inputs if i.coding.analog)
 
     def network(self, settings: Settings, readout: ReadoutKind) -> Draft:
         """Return the whole network; the output is a ReLU where spikes are counted."""
@@ -97,7 +105,7 @@ class Assembler:
         graph = self.graph
         if neuron is not None and is_population(graph.by_name[node]):
             node = graph.by_name[node].inputs[0]
-        part = replace(self, graph=replace(graph, outputs=(node,)).pruned(), num_timesteps=num_timesteps)
+        part = replace(self, graph=graph.ending_at(node), num_timesteps=num_timesteps)
         return Assembly(part, settings).draft("spike-count" if neuron is None else "current", neuron).network
 
 
@@ -110,7 +118,7 @@ class Assembly:
 
     @cached_property
     def scales(self) -> dict[str, Array]:
-        """Return λ of every population's node: 1 for the input, and that of its source for a max pooling."""
+        """Return λ of every population's node: 1 for an input, and that of its source for a max pooling."""
         scales = dict(self.settings.scales)
         for node in self.assembler.graph.nodes:
             if isinstance(node.layer, Input):
@@ -120,25 +128,27 @@ class Assembly:
         return scales
 
     def draft(self, readout: ReadoutKind, neuron: NeuronModel | None) -> Draft:
-        """Return the network, with a readout of the given neuron model after the spiking populations, or none."""
+        """Return the network, with a readout of the given neuron model for each output, or none."""
         a = self.assembler
-        (input_name,), (output_name,) = a.graph.inputs, a.graph.outputs
-        first = a.encoder.population(input_name, a.graph.shapes[input_name], a.num_timesteps)
-        made: list[Made] = [(first, (), 0.0)]
+        shapes = ((name, a.graph.shapes[name]) for name in a.graph.inputs)
+        inputs = [a.encoders[name].population(name, shape, a.num_timesteps) for name, shape in shapes]
+        made: list[Made] = [(population, (), 0.0) for population in inputs]
         for node in a.graph.nodes:
             if isinstance(node.layer, MaxPool):
                 made.append(self.pooling(node))
             elif is_population(node) and not isinstance(node.layer, Input):
                 made.append(self.spiking(node))
-        if neuron is not None:
-            made.append(self.accumulating(output_name, neuron))
+        names = {end: population_name(a.graph, end) for end in a.graph.ends}
+        for end in a.graph.ends if neuron is not None else ():
+            assert neuron is not None
+            made.append(self.accumulating(end, neuron))
+            names[end] = made[-1][0].name
         network = Network(
             name=a.graph.name,
             populations=tuple(population for population, _, _ in made),
             connections=tuple(c for _, connections, _ in made for c in connections),
-            input_shape=a.graph.input_shape,
-            transform=a.transform,
-            coding=a.coding,
+            inputs=a.inputs,
+            outputs=tuple(NetworkOutput(o.name, names[o.node], host_activations(o)) for o in a.graph.outputs),
             readout=readout,
             num_timesteps=a.num_timesteps,
             seed=a.seed,
@@ -146,7 +156,7 @@ class Assembly:
             levels=a.converter.levels(a.num_timesteps),
             ann_macs=a.graph.macs,
         )
-        return Draft(network, {p.name: rounding for p, _, rounding in made[1:]})
+        return Draft(network, {p.name: rounding for p, _, rounding in made[len(inputs) :]})
 
     def spiking(self, node: Node) -> Made:
         """Return the population of a ReLU with what goes into it."""
@@ -178,8 +188,10 @@ class Assembly:
     def accumulating(self, node: str, neuron: NeuronModel) -> Made:
         """Return the readout that integrates a node's value, with what goes into it."""
         graph, recall = self.assembler.graph, self.assembler.recall
-        name = f"{node}/readout" if is_population(graph.by_name[node]) else node
-        shift = self.settings.shifts.get(node)
+        fires = is_population(graph.by_name[node])
+        name = f"{node}/readout" if fires else node
+        # the shift of a population is in its own bias
+        shift = None if fires else self.settings.shifts.get(node)
         coming = incoming(graph, self.scales, node, name, shift, recall)
         # the largest possible current is one unit, whatever the logits' range
         scale = np.asarray(max(float(np.max(coming.magnitude)), 1e-30))
@@ -237,8 +249,7 @@ class Assembly:
     def on_grid(self, name: str, coming: Incoming, scale: Array, largest_unit: int, spiking: bool) -> Gridded:
         """Return a population's connections and bias on its grid, for its λ, flat or one value."""
         a = self.assembler
-        analog = population_name(a.graph, a.graph.inputs[0]) if a.coding.analog else ""
-        ready = coming.in_thresholds(scale).magnified(self.constants, analog)
+        ready = coming.in_thresholds(scale).magnified(self.constants, a.analog)
         levels = a.converter.levels(a.num_timesteps)
         inflow = Inflow(
             name,
@@ -246,7 +257,6 @@ class Assembly:
             ready.bias if ready.bias.any() else None,
             tuple(self.sources[c.source] for c in ready.connections),
             largest_unit,
-            a.coding.levels,
             levels if self.code.staged else 1,
             spiking,
         )
@@ -258,37 +268,52 @@ class Assembly:
     def sources(self) -> dict[str, Source]:
         """Return what each population sends, by name."""
         a = self.assembler
-        steady = self.code.steady
-        levels = RATE_LEVELS if steady else a.converter.levels(a.num_timesteps)
+        codings = {i.name: i.coding for i in a.inputs}
         spike, found = float(max(map(abs, a.spike_range))), {}
         for node, sent in a.moments.items():
             if node not in a.graph.by_name:  # it comes later than what this network ends with
                 continue
             mean, rms = sent.relative(np.asarray(self.scales[node], np.float64))
-            amplitude, worth, analog, step = spike, levels, False, 1.0
-            if node == a.graph.inputs[0]:
-                analog = a.coding.analog
-                amplitude = max(abs(a.coding.low), abs(a.coding.high)) if analog else 1.0
-                # a direct current that flows once has the weights of a whole train already
-                worth = 1 if analog and not steady else levels
-                step = worth * amplitude / PIXEL_LEVELS if analog else 1.0
-            found[population_name(a.graph, node)] = Source(amplitude, worth * mean, worth * rms, analog, step)
+            if node in codings and codings[node].analog:
+                found[node] = self.analog_source(codings[node], mean, rms)
+                continue
+            amplitude = 1.0 if node in codings else spike
+            found[population_name(a.graph, node)] = Source(amplitude, self.levels * mean, self.levels * rms)
         return found
+
+    @property
+    def levels(self) -> int:
+        """Return the levels of a spike train whose rates the grid resolves."""
+        return RATE_LEVELS if self.code.steady else self.assembler.converter.levels(self.assembler.num_timesteps)
+
+    def analog_source(self, coding: InputCoding, mean: Array, rms: Array) -> Source:
+        """Return what an input sends that is a constant current, for its mean and root mean square."""
+        amplitude = max(abs(coding.low), abs(coding.high))
+        # a direct current that flows once has the weights of a whole train already
+        worth = self.levels if self.code.steady else 1
+        step = worth * amplitude / PIXEL_LEVELS
+        return Source(amplitude, worth * mean, worth * rms, True, step, coding.levels)
 
 
 def assembler_of(
-    graph: Graph, converter: Converter, encoder: Encoder, calibration: Array, num_timesteps: int, seed: int
+    graph: Graph,
+    converter: Converter,
+    encoders: Mapping[str, Encoder],
+    calibration: Samples,
+    num_timesteps: int,
+    seed: int,
 ) -> Assembler:
-    """Return the assembler of a lowered graph; `calibration` has shape (N, *input shape)."""
-    transform = input_transform(graph)
-    coding = encoder.coding(transform.apply(np.asarray(calibration)), num_timesteps)
-    return Assembler(graph, converter, encoder, transform, coding, num_timesteps, seed)
+    """Return the assembler of a lowered graph, for an encoder of each input."""
+    inputs = []
+    for name, layer in graph.input_layers.items():
+        transform = input_transform(layer)
+        seen = transform.apply(np.asarray(calibration.arrays[name]))
+        inputs.append(NetworkInput(name, layer.shape, transform, encoders[name].coding(seen, num_timesteps)))
+    return Assembler(graph, converter, encoders, tuple(inputs), num_timesteps, seed)
 
 
-def input_transform(graph: Graph) -> InputTransform:
-    """Return what the graph's input does on the host, as one transposition and one affine map."""
-    layer = graph.by_name[graph.inputs[0]].layer
-    assert isinstance(layer, Input)
+def input_transform(layer: Input) -> InputTransform:
+    """Return what an input does on the host, as one transposition and one affine map."""
     shape: Shape = layer.shape
     axes = tuple(range(len(shape)))
     scale, shift = np.ones(()), np.zeros(())

@@ -13,6 +13,7 @@ from kgenn.ir.graph import Array, Graph, Node
 from kgenn.ir.network import DEFAULT_READOUT, Network, ReadoutKind
 from kgenn.ir.neuron_code import NeuronModel
 from kgenn.ir.recording import Recording, Wanted
+from kgenn.ir.samples import Samples, SamplesLike
 from kgenn.ir.spike_code import CodeName
 
 # Return the value of a key: what an earlier conversion of the same model computed on the same samples, or what the
@@ -25,11 +26,13 @@ Status = Callable[[str], None]
 class Simulate(Protocol):
     """Run a network on samples as the user gives them; on generated C++, unless a test says otherwise."""
 
-    def __call__(self, network: Network, x: Array, wanted: Wanted, *, once: bool = False) -> Iterator[Recording]:
+    def __call__(
+        self, network: Network, x: SamplesLike, wanted: Wanted, *, once: bool = False
+    ) -> Iterator[Recording]:
         """Yield the recording of each batch.
 
         Args:
-            x: shape (N, *input shape).
+            x: as `Network.samples` takes them.
             once: the network is not run again, so that a fast build matters more than the last tenth of its speed.
         """
 
@@ -49,8 +52,8 @@ class Settings:
 
     Attributes:
         scales: for each ReLU's name λ, a positive array of shape () or (channels,).
-        shifts: for the names of some ReLUs, and of the output, what is added to the bias before it, in units
-            of activation: shape (channels,) or the node's shape.
+        shifts: for the names of some ReLUs, and of nodes that are outputs, what is added to the bias before them,
+            in units of activation: shape (channels,) or the node's shape.
         notes: what the user should know of how they were chosen.
         warnings: what leaves them in doubt.
     """
@@ -66,8 +69,8 @@ class Calibration:
     """What a converter learns from: a lowered graph, samples, and spiking networks that run on them.
 
     Attributes:
-        graph: lowered, with one input and one output.
-        samples: inputs as the user gives them, shape (N, *input shape).
+        graph: lowered.
+        samples: as the user gives them.
         num_timesteps: T.
         draft: returns the network of some settings up to a node, for so many timesteps: a ReLU's own spikes, or,
             with a neuron model, a readout of that model in place of the node; only what lies before it needs
@@ -78,7 +81,7 @@ class Calibration:
     """
 
     graph: Graph
-    samples: Array
+    samples: Samples
     num_timesteps: int
     draft: Callable[[Settings, str, NeuronModel | None, int], Network]
     simulate: Simulate

@@ -13,6 +13,7 @@ from kgenn.conversion.neurons import BURST
 from kgenn.conversion.scales import SCALE_FACTOR, cap_of, capped
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array, Graph, Node
+from kgenn.ir.samples import Samples
 
 # A spike's value is stored in 8 bits.
 MOST_SPIKES = 127
@@ -48,7 +49,7 @@ class Burst(PercentileScaled):
         if not 0 < self.scale_factor <= 1:
             raise fail("KG401", self.name, f"scale_factor is {self.scale_factor}; it lies in (0, 1]")
 
-    def scales(self, graph: Graph, samples: Array, recall: Recall = anew) -> Mapping[str, Array]:
+    def scales(self, graph: Graph, samples: Samples, recall: Recall = anew) -> Mapping[str, Array]:
         found = capped(graph, super().scales(graph, samples, recall))
         # capped neurons send single spikes, and need the whole range
         return {n: s if cap_of(graph.by_name[n]) else s * self.scale_factor for n, s in found.items()}

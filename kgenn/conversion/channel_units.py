@@ -18,6 +18,7 @@ import numpy as np
 from kgenn.conversion.base import Recall, anew
 from kgenn.conversion.moments import MOST_SAMPLES, moments
 from kgenn.ir.graph import Array, Graph
+from kgenn.ir.samples import Samples
 
 # Samples after which a channel's own spread counts half.
 PRIOR = 8
@@ -25,12 +26,12 @@ PRIOR = 8
 OUTLYING = 2.0
 
 
-def channel_units(graph: Graph, samples: Array, recall: Recall = anew) -> dict[str, Array]:
+def channel_units(graph: Graph, samples: Samples, recall: Recall = anew) -> dict[str, Array]:
     """Return u of each node that is a population, shape (channels,), positive float64.
 
     Args:
         graph: lowered.
-        samples: shape (N, *input shape).
+        samples: of the calibration set.
         recall: keeps the moments.
     """
     count = min(len(samples), MOST_SAMPLES)

@@ -14,13 +14,13 @@ from kgenn.conversion.input_ranges import input_ranges, with_input_ranges
 from kgenn.conversion.legality import accepted, spikes_before_data
 from kgenn.conversion.max_pool import most_sources
 from kgenn.conversion.moments import moments
-from kgenn.conversion.outputs import host_activations
 from kgenn.conversion.outside import settings_of
 from kgenn.conversion.recipe import Recipe
 from kgenn.conversion.rewriting import rewritten
 from kgenn.diagnostics import fail
-from kgenn.ir.graph import Array, Graph
+from kgenn.ir.graph import Array, Graph, Shape
 from kgenn.ir.network import Network
+from kgenn.ir.samples import Samples, SamplesLike
 from kgenn.passes.max_pool import split_max_pools
 
 
@@ -46,7 +46,7 @@ class Conversion:
 def convert_graph(
     graph: Graph,
     recipe: Recipe,
-    calibration: Array,
+    calibration: SamplesLike,
     num_timesteps: int,
     simulate: Simulate,
     recall: Recall = anew,
@@ -55,7 +55,7 @@ def convert_graph(
     """Convert a graph as read from a file.
 
     Args:
-        calibration: samples as the model takes them, shape (N, *input shape).
+        calibration: samples as the model takes them; see `Graph.samples`.
         num_timesteps: T, at least 1; the length of a stage of the methods that work in stages.
         simulate: runs networks for the methods that calibrate by simulation.
         recall: keeps what conversions of this graph with this calibration share; see `kgenn.conversion.base`.
@@ -64,48 +64,53 @@ def convert_graph(
     Raises:
         KgennError: KG2xx to KG4xx.
     """
-    converter, encoder, readout = recipe.converter, recipe.encoder, recipe.readout
+    converter, readout = recipe.converter, recipe.readout
     exact = accepted(graph, recipe, recall)
     if num_timesteps < 1:
         raise fail("KG401", "timesteps", f"is {num_timesteps}; at least 1 is needed")
     converter.check(num_timesteps)
-    calibration = _checked(calibration, exact)
-    pooled_input = spikes_before_data(recipe).pooled_input
+    samples = _checked(exact.samples(calibration), exact)
+    encoders, spikes = recipe.encoders_for(exact.inputs), spikes_before_data(recipe, exact)
     # what the graph depends on that values are of
-    key = (recipe.lowering, readout, pooled_input)
+    key = (recipe.lowering, readout, spikes.key)
     lowered: Graph = recall(
-        (*key, "rewritten"), lambda: rewritten(exact, recipe.lowering, pooled_input, calibration)
+        (*key, "rewritten"), lambda: rewritten(exact, recipe.lowering, spikes.pooled_inputs, samples)
     )
-    ranges: Array = recall((*key, encoder.code, "ranges"), lambda: input_ranges(lowered, calibration, encoder))
+    codes = tuple(encoder.code for encoder in encoders.values())
+    ranges: dict[str, Array] = recall((*key, codes, "ranges"), lambda: input_ranges(lowered, samples, encoders))
     lowered = with_input_ranges(lowered, ranges)
-    assembler = assembler_of(lowered, converter, encoder, calibration, num_timesteps, recipe.seed)
+    assembler = assembler_of(lowered, converter, encoders, samples, num_timesteps, recipe.seed)
     fan_in = most_sources(assembler.spike_range)
     assembler = replace(assembler, graph=split_max_pools(lowered, fan_in), recall=recall)
 
-    def of_graph(what: Hashable, compute: Callable[[], Any]) -> Any:
-        return recall((*key, fan_in, tuple(ranges), what), compute)
+    divided = tuple(map(tuple, ranges.values()))
 
-    assembler = replace(assembler, moments=moments(assembler.graph, calibration, of_graph))
-    learnt_from = Calibration(
-        assembler.graph, calibration, num_timesteps, assembler.up_to, simulate, of_graph, status
-    )
+    def of_graph(what: Hashable, compute: Callable[[], Any]) -> Any:
+        return recall((*key, fan_in, divided, what), compute)
+
+    assembler = replace(assembler, moments=moments(assembler.graph, samples, of_graph))
+    learnt_from = Calibration(assembler.graph, samples, num_timesteps, assembler.up_to, simulate, of_graph, status)
     steps = num_timesteps if converter.depends_on_timesteps else None
-    chosen = (converter, encoder, steps, recipe.seed)
+    chosen = (converter, tuple(encoders.values()), steps, recipe.seed)
     settings: Settings = of_graph(chosen, lambda: settings_of(converter, learnt_from))
     draft = assembler.network(settings, readout)
-    network = replace(draft.network, output_activations=host_activations(assembler.graph))
-    return Conversion(network, exact, assembler.graph.noted(*settings.notes), settings, draft.rounding)
+    return Conversion(draft.network, exact, assembler.graph.noted(*settings.notes), settings, draft.rounding)
 
 
-def _checked(calibration: Array, graph: Graph) -> Array:
-    """Return calibration data; raise KG402 where they are not finite samples of the model's input shape."""
-    calibration = np.asarray(calibration)
-    if calibration.shape[1:] != graph.input_shape or len(calibration) == 0 or calibration.dtype.kind not in "biuf":
-        what = f"have shape {calibration.shape} and type {calibration.dtype}"
-        wanted = f"give real numbers of shape (N, {', '.join(map(str, graph.input_shape))})"
-        raise fail("KG402", "calibration data", what, f"{wanted}, a few hundred training samples")
-    odd = next((i for i, sample in enumerate(calibration) if not np.isfinite(sample).all()), None)
+def _checked(samples: Samples, graph: Graph) -> Samples:
+    """Return calibration data; raise KG402 where they are not finite samples of the model's input shapes."""
+    for name, shape in graph.input_shapes.items():
+        where = "calibration data" if len(graph.inputs) == 1 else f"calibration data, {name}"
+        _check_array(np.asarray(samples.arrays[name]), shape, where)
+    return samples[:]
+
+
+def _check_array(given: Array, shape: Shape, where: str) -> None:
+    if given.shape[1:] != shape or len(given) == 0 or given.dtype.kind not in "biuf":
+        what = f"have shape {given.shape} and type {given.dtype}"
+        wanted = f"give real numbers of shape (N, {', '.join(map(str, shape))})"
+        raise fail("KG402", where, what, f"{wanted}, a few hundred training samples")
+    odd = next((i for i, sample in enumerate(given) if not np.isfinite(sample).all()), None)
     if odd is not None:
         what = f"have values that are not finite, the first in sample {odd}"
-        raise fail("KG402", "calibration data", what, "leave such samples out, or repair them")
-    return calibration
+        raise fail("KG402", where, what, "leave such samples out, or repair them")

@@ -22,6 +22,7 @@ import numpy as np
 from kgenn.conversion.activations import BATCH
 from kgenn.conversion.base import Settings
 from kgenn.ir.graph import Array, Graph, Input, Node
+from kgenn.ir.samples import Samples
 from kgenn.layers.activation import ReLU
 
 CITATIONS = ("nagel2019", "li2021calibration")
@@ -45,12 +46,12 @@ class Twin:
     network: Array
 
 
-def corrected(scales: Mapping[str, Array], graph: Graph, samples: Array, spoken: Spoken) -> Settings:
-    """Return settings of these scales with the shift of each ReLU and of the output, shape (channels,).
+def corrected(scales: Mapping[str, Array], graph: Graph, samples: Samples, spoken: Spoken) -> Settings:
+    """Return settings of these scales with the shift of each ReLU and of each output, shape (channels,).
 
     Args:
-        graph: lowered, with one output.
-        samples: shape (N, *input shape); the first `MOST_SAMPLES` are used, or some of them, evenly spaced, where
+        graph: lowered.
+        samples: of which the first `MOST_SAMPLES` are used, or some of them, evenly spaced, where
             memory does not hold as many.
         spoken: what spike trains say.
     """
@@ -75,19 +76,18 @@ def affordable(graph: Graph) -> int:
     return max(LEAST_SAMPLES, MOST_BYTES // (twins_of_floats * most))
 
 
-def shifts(graph: Graph, samples: Array, spoken: Spoken) -> dict[str, Array]:
-    """Return the shift of each ReLU and of the output, in units of activation; arguments as of `corrected`."""
-    (output,) = graph.outputs
-    size = graph.batch_size(BATCH)
+def shifts(graph: Graph, samples: Samples, spoken: Spoken) -> dict[str, Array]:
+    """Return the shift of each ReLU and of each output, in units of activation; arguments as of `corrected`."""
+    size, given = graph.batch_size(BATCH), graph.samples(samples)
     values: dict[str, Twin] = {}
     found: dict[str, Array] = {}
     for node in graph.nodes:
         arguments = [values[s] for s in node.inputs]
-        values[node.name], shift = _computed(node, arguments, samples, spoken, size)
+        values[node.name], shift = _computed(node, arguments, given, spoken, size)
         if shift is not None:
             found[node.name] = shift
-        elif node.name == output:
-            found[output] = _mean_difference(values[output], lambda sent: sent, size)
+        elif node.name in graph.ends:
+            found[node.name] = _mean_difference(values[node.name], lambda sent: sent, size)
         for source in node.inputs:
             if graph.last_uses[source] == node.name:
                 values.pop(source, None)
@@ -95,11 +95,11 @@ def shifts(graph: Graph, samples: Array, spoken: Spoken) -> dict[str, Array]:
 
 
 def _computed(
-    node: Node, inputs: list[Twin], samples: Array, spoken: Spoken, size: int
+    node: Node, inputs: list[Twin], samples: Samples, spoken: Spoken, size: int
 ) -> tuple[Twin, Array | None]:
     """Return a node's values and the shift of a ReLU, computed for `size` samples at a time."""
     if isinstance(node.layer, Input):
-        x = _batched(node.layer.forward, size, samples)
+        x = _batched(node.layer.forward, size, samples.arrays[node.name])
         return Twin(x, x), None
     model = _batched(node.layer.forward, size, *(twin.model for twin in inputs))
     if not isinstance(node.layer, ReLU):

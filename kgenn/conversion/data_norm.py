@@ -18,6 +18,7 @@ from kgenn.conversion.rate_coded import RateCoded, SingleSpikes
 from kgenn.conversion.scales import audible, capped
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array, Graph
+from kgenn.ir.samples import Samples
 
 CHANNELWISE: tuple[Citation, ...] = ("kim2020",)
 
@@ -52,8 +53,8 @@ class PercentileScaled(RateCoded):
             scales, warnings=doubts_of_samples(len(calibration.samples), self.channelwise, correction=False)
         )
 
-    def scales(self, graph: Graph, samples: Array, recall: Recall = anew) -> Mapping[str, Array]:
-        """Return λ of each ReLU, for samples of shape (N, *input shape)."""
+    def scales(self, graph: Graph, samples: Samples, recall: Recall = anew) -> Mapping[str, Array]:
+        """Return λ of each ReLU, on the calibration set."""
         found = percentiles(graph, samples, self.percentile, self.channelwise, recall)
         units = channel_units(graph, samples, recall)
         heard = audible(graph, found, units, f"percentile {self.percentile:g}")
@@ -78,7 +79,7 @@ class DataNorm(PercentileScaled, SingleSpikes):
 
     include_weights: bool = field(default=False, metadata={"help": "scales are at least the largest weight"})
 
-    def scales(self, graph: Graph, samples: Array, recall: Recall = anew) -> Mapping[str, Array]:
+    def scales(self, graph: Graph, samples: Samples, recall: Recall = anew) -> Mapping[str, Array]:
         scales = dict(super().scales(graph, samples, recall))
         if self.include_weights:
             for name, scale in scales.items():

@@ -52,7 +52,6 @@ class Inflow:
         bias: current of each neuron, shape (size,), or None.
         sources: what each connection's source sends.
         largest_unit: the upper limit of u on a single grid.
-        levels: that an analog input of 1 becomes.
         stage: how many times the current of a step a population may add up before v is read.
         spiking: it is no readout.
     """
@@ -62,7 +61,6 @@ class Inflow:
     bias: Array | None
     sources: tuple[Source, ...]
     largest_unit: int
-    levels: int = 1
     stage: int = 1
     spiking: bool = True
 
@@ -190,15 +188,15 @@ def _most_double(inflow: Inflow) -> int:
 def _on_double(inflow: Inflow, unit: int) -> Gridded:
     """Return the double grid of a unit.
 
-    A direct current is a sum of weights times drives, `levels` of them in 1. It is exact where all weights are
-    multiples of a power of two, and the sum is below 2**52 of these.
+    A direct current is a sum of weights times drives, `drive_levels` of them in 1. It is exact where all weights
+    are multiples of a power of two, and the sum is below 2**52 of these.
     """
     rounded = []
     for connection, source in zip(inflow.connections, inflow.sources, strict=True):
         multiple = 1
         if source.analog:
             widest = float(np.max(connection.magnitude(), initial=0.0)) * source.amplitude
-            excess = widest * unit * inflow.levels / ROOM
+            excess = widest * unit * source.drive_levels / ROOM
             multiple = 1 << max(0, int(np.ceil(np.log2(max(excess, 1.0)))))
         rounded.append(_rounded(connection, unit, multiple))
     bias = None if inflow.bias is None else np.rint(inflow.bias * unit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,12 +35,12 @@ class Incoming:
             connections.append(replace(c, connectivity=scaled))
         return Incoming(tuple(connections), self.bias / scale)
 
-    def magnified(self, factor: float, source: str) -> Incoming:
-        """Return the same with the constants, the bias and what comes from `source`, times a factor."""
+    def magnified(self, factor: float, sources: Collection[str]) -> Incoming:
+        """Return the same with the constants, the bias and what comes from `sources`, times a factor."""
 
         def magnify(c: Connection) -> Connection:
             weights = c.connectivity.weights * factor
-            return replace(c, connectivity=c.connectivity.with_weights(weights)) if c.source == source else c
+            return replace(c, connectivity=c.connectivity.with_weights(weights)) if c.source in sources else c
 
         return Incoming(tuple(map(magnify, self.connections)), self.bias * factor)
 

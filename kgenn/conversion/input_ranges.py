@@ -15,13 +15,14 @@ below 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from kgenn.encoders.base import Encoder
 from kgenn.ir.graph import Array, Graph, Input, Node
+from kgenn.ir.samples import Samples
 from kgenn.layers.affine import Rescaling
 from kgenn.passes.inserted import unused
 
@@ -34,19 +35,21 @@ BUSY = 1 / 8
 ROOM = 8.0
 
 
-def input_ranges(graph: Graph, calibration: Array, encoder: Encoder) -> Array:
-    """Return r of each input channel, shape (channels,); 1 where nothing needs to be done.
+def input_ranges(graph: Graph, calibration: Samples, encoders: Mapping[str, Encoder]) -> dict[str, Array]:
+    """Return r of each channel of each input, shape (channels,); 1 where nothing needs to be done.
 
     Args:
         graph: lowered.
-        calibration: shape (N, *input shape).
-        encoder: only where it sends no spikes are there ranges to choose.
+        encoders: of each input; only where one sends no spikes are there ranges to choose.
     """
-    layer = graph.by_name[graph.inputs[0]].layer
-    assert isinstance(layer, Input)
-    channels = graph.shapes[graph.inputs[0]][-1]
-    if encoder.code is not None:
-        return np.ones(channels)
+    found = {name: np.ones(graph.shapes[name][-1]) for name in graph.inputs}
+    chosen = (name for name in graph.inputs if encoders[name].code is None)
+    return found | {name: _ranges(graph.input_layers[name], calibration.arrays[name]) for name in chosen}
+
+
+def _ranges(layer: Input, calibration: Array) -> Array:
+    """Return r of each channel of an input for its samples, shape (N, *input shape)."""
+    channels = layer.output_shape()[-1]
     largest, square = np.zeros(channels), np.zeros(channels)
     for sample in calibration:
         value = np.abs(layer.forward(np.asarray(sample[None], np.float32))).reshape(-1, channels)
@@ -57,13 +60,17 @@ def input_ranges(graph: Graph, calibration: Array, encoder: Encoder) -> Array:
     return ROOM * ranges if ranges.max() >= FAR_APART * ranges.min() or tiny.any() else np.ones(channels)
 
 
-def with_input_ranges(graph: Graph, ranges: Array) -> Graph:
-    """Return a lowered graph whose input is divided by its ranges, and multiplied by them behind the encoder."""
-    if (ranges == 1).all():
-        return graph
+def with_input_ranges(graph: Graph, ranges: Mapping[str, Array]) -> Graph:
+    """Return a lowered graph whose inputs are divided by their ranges, and multiplied by them behind encoders."""
+    for name, own in ranges.items():
+        if (own != 1).any():
+            graph = _with_ranges(graph, name, own)
+    return graph
 
+
+def _with_ranges(graph: Graph, name: str, ranges: Array) -> Graph:
     def change(node: Node) -> Sequence[Node] | None:
-        if not isinstance(node.layer, Input):
+        if node.name != name or not isinstance(node.layer, Input):
             return None
         zero = np.zeros(1, np.float32)
         steps = (*node.layer.preprocessing, Rescaling((1 / ranges).astype(np.float32), zero))
@@ -76,7 +83,7 @@ def with_input_ranges(graph: Graph, ranges: Array) -> Graph:
         return replace(node, layer=replace(node.layer, preprocessing=steps)), back
 
     note = (
-        f"the input's channels reach from {ranges.min():g} to {ranges.max():g}: "
+        f"{name}: its channels reach from {ranges.min():g} to {ranges.max():g}: "
         "each is divided by a power of two before it is encoded"
     )
     return graph.edit(change).noted(note)

@@ -6,7 +6,7 @@ that a check approves what a conversion takes, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -24,12 +24,12 @@ from kgenn.conversion.searched import MOST_SYNAPSES, too_many_synapses
 from kgenn.diagnostics import Diagnostic, KgennError
 from kgenn.ir.connectivity import Sparse
 from kgenn.ir.graph import Graph, Input, Node
-from kgenn.ir.network import InputCoding
+from kgenn.ir.network_input import InputCoding
 from kgenn.layers.pooling import MaxPool
 from kgenn.layers.populations import is_population
 from kgenn.passes import lower
 from kgenn.passes.max_pool import split_max_pools
-from kgenn.passes.offsets import PooledInput
+from kgenn.passes.offsets import PooledInput, PooledInputs
 from kgenn.passes.readout import fit_readout
 
 
@@ -39,19 +39,18 @@ class Spikes:
 
     Attributes:
         low, high: the least and the largest value of a spike of any population.
-        analog: the input sends no spikes.
-        signed: the input's spikes can be negative.
+        pooled_inputs: where neurons can pool each input itself: never one that sends no spikes, and only without
+            padding one whose spikes can be negative.
     """
 
     low: int
     high: int
-    analog: bool
-    signed: bool
+    pooled_inputs: PooledInputs
 
     @property
-    def pooled_input(self) -> PooledInput:
-        """Return where neurons can pool the input itself."""
-        return "never" if self.analog else "unpadded" if self.signed else "always"
+    def key(self) -> Hashable:
+        """Return what a rewritten graph depends on."""
+        return tuple(self.pooled_inputs.items())
 
     @property
     def range(self) -> tuple[int, int]:
@@ -59,11 +58,15 @@ class Spikes:
         return self.low, self.high
 
 
-def spikes_of(converter: Converter, coding: InputCoding, num_timesteps: int) -> Spikes:
-    """Return the spikes of networks of a converter with such an input."""
+def spikes_of(converter: Converter, codings: Mapping[str, InputCoding], num_timesteps: int) -> Spikes:
+    """Return the spikes of networks of a converter with such inputs."""
     low, high = converter.spike_range(num_timesteps)
-    signed = coding.low < 0 and not coding.analog
-    return Spikes(min(low, -1) if signed else low, high, coding.analog, signed)
+    pooled = {name: _pooled_input(coding) for name, coding in codings.items()}
+    return Spikes(min(low, -1) if "unpadded" in pooled.values() else low, high, pooled)
+
+
+def _pooled_input(coding: InputCoding) -> PooledInput:
+    return "never" if coding.analog else "unpadded" if coding.low < 0 else "always"
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +102,7 @@ def legalise(graph: Graph, recipe: Recipe, recall: Recall = anew) -> Legality:
     Raises:
         KgennError: where options do not go together.
     """
+    recipe.encoders_for(graph.inputs)
     found = violations(graph, recipe.converter, recipe.allow)
     if any(problem.code == "KG209" for problem in found):
         return Legality(graph, graph, tuple(found))
@@ -107,8 +111,8 @@ def legalise(graph: Graph, recipe: Recipe, recall: Recall = anew) -> Legality:
         exact = relayed(exact, recipe.lowering.pieces)
     except KgennError as error:
         return Legality(graph, graph, (*found, *error.diagnostics))
-    spikes = spikes_before_data(recipe)
-    written = rewritten(exact, recipe.lowering, spikes.pooled_input)
+    spikes = spikes_before_data(recipe, exact)
+    written = rewritten(exact, recipe.lowering, spikes.pooled_inputs)
     named = {problem.where for problem in found}
     refused = refusals(written, recipe.converter, spikes, recall)
     return Legality(exact, written, (*found, *(problem for problem in refused if problem.where not in named)))
@@ -125,10 +129,12 @@ def accepted(graph: Graph, recipe: Recipe, recall: Recall) -> Graph:
     return lowered
 
 
-def spikes_before_data(recipe: Recipe) -> Spikes:
-    """Return the spikes of a recipe's networks as far as they are known without calibration data."""
-    steps = recipe.converter.default_timesteps
-    return spikes_of(recipe.converter, recipe.encoder.coding(np.zeros((1, 1), np.float32), steps), steps)
+def spikes_before_data(recipe: Recipe, graph: Graph) -> Spikes:
+    """Return the spikes of a recipe's networks of a graph, as far as they are known without calibration data."""
+    steps, nothing = recipe.converter.default_timesteps, np.zeros((1, 1), np.float32)
+    encoders = recipe.encoders_for(graph.inputs)
+    codings = {name: encoder.coding(nothing, steps) for name, encoder in encoders.items()}
+    return spikes_of(recipe.converter, codings, steps)
 
 
 def refusals(graph: Graph, converter: Converter, spikes: Spikes, recall: Recall) -> tuple[Diagnostic, ...]:
@@ -150,7 +156,7 @@ def pool_refusals(graph: Graph, node: Node, spikes: Spikes) -> Iterator[Diagnost
     """Yield the first reason why neurons cannot do a max pooling of a lowered graph, if there is one."""
     layer, source = node.layer, graph.by_name[node.inputs[0]]
     assert isinstance(layer, MaxPool)
-    if not is_population(source) or (isinstance(source.layer, Input) and spikes.analog):
+    if not is_population(source) or spikes.pooled_inputs.get(source.name) == "never":
         what = "pools values that no spikes stand for"
         yield Diagnostic("KG301", node.origin, what, "pool after a ReLU, or encode the input as spikes")
     elif prod(layer.size) > most_sources(spikes.range):
@@ -165,16 +171,15 @@ def _sends_both_signs(graph: Graph, node: Node, spikes: Spikes) -> bool:
     """Tell whether a population can send spikes of negative values: a signed input, or the pool of one."""
     while isinstance(node.layer, MaxPool):
         node = graph.by_name[node.inputs[0]]
-    return isinstance(node.layer, Input) and spikes.signed
+    return spikes.pooled_inputs.get(node.name) == "unpadded"
 
 
 def _ends(graph: Graph) -> Iterator[str]:
-    """Yield the nodes whose values populations integrate: what ReLUs read, and the output."""
+    """Yield the nodes whose values populations integrate: what ReLUs read, and the outputs."""
     for node in graph.nodes:
         if is_population(node) and not isinstance(node.layer, Input | MaxPool):
             yield node.inputs[0]
-    (output,) = graph.outputs
-    yield output
+    yield from graph.ends
 
 
 def _path_refusals(graph: Graph, ends: tuple[str, ...], recall: Recall) -> Iterator[Diagnostic]:

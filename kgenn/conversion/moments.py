@@ -10,6 +10,7 @@ import numpy as np
 from kgenn.conversion.activations import values_of
 from kgenn.conversion.base import Recall, anew
 from kgenn.ir.graph import Array, Graph
+from kgenn.ir.samples import Samples
 from kgenn.layers.activation import ReLU
 from kgenn.layers.populations import is_population
 
@@ -35,11 +36,11 @@ class Moments:
         return self.mean / scale, np.sqrt(self.square / scale**2)
 
 
-def moments(graph: Graph, samples: Array, recall: Recall = anew) -> Mapping[str, Moments]:
-    """Return the moments of the input, of every ReLU and of every max pooling of a lowered graph.
+def moments(graph: Graph, samples: Samples, recall: Recall = anew) -> Mapping[str, Moments]:
+    """Return the moments of every input, of every ReLU and of every max pooling of a lowered graph.
 
     Args:
-        samples: shape (N, *input shape); the first `MOST_SAMPLES` are used.
+        samples: of which the first `MOST_SAMPLES` are used.
         recall: keeps them.
 
     Raises:
@@ -49,7 +50,7 @@ def moments(graph: Graph, samples: Array, recall: Recall = anew) -> Mapping[str,
     return found
 
 
-def _moments(graph: Graph, samples: Array) -> dict[str, Moments]:
+def _moments(graph: Graph, samples: Samples) -> dict[str, Moments]:
     populations = [node for node in graph.nodes if is_population(node)]
     rectified = {node.name: node.inputs[0] for node in populations if isinstance(node.layer, ReLU)}
     wanted = {node.name for node in populations} | set(rectified.values())

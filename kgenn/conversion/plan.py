@@ -77,10 +77,10 @@ def _fate(graph: Graph, lowered: Graph, name: str) -> str:
     if own:
         return f"{_neurons(lowered.shapes[own[0]])} of its own"
     if isinstance(layer, Conv | Dense | LocallyConnected):
-        readout = "readout" if name in lowered.outputs else "synapses"
+        readout = "readout" if name in lowered.ends else "synapses"
         return f"{readout} ({layer.kernel.size:,} weights)"
     if isinstance(layer, ReLU):
-        if any(layer is each for each in lowered.postprocessing):
+        if any(layer is each for output in lowered.outputs for each in output.postprocessing):
             return ON_HOST
         return _neurons(lowered.shapes[name]) if kept and is_population(kept) else "fused"
     if isinstance(layer, MaxPool):

@@ -43,6 +43,7 @@ class Source:
         mean, rms: mean and root mean square of the whole train, in levels; of shape (), or (channels,).
         analog: it injects a constant current.
         step: what its values are rounded to, in levels.
+        drive_levels: of an analog source, that an input of 1 becomes.
     """
 
     amplitude: float
@@ -50,6 +51,7 @@ class Source:
     rms: Array | float = 0.0
     analog: bool = False
     step: float = 1.0
+    drive_levels: int = 1
 
     @property
     def noise(self) -> Array:

@@ -27,6 +27,7 @@ from kgenn.conversion.activations import known_scales, relu_activations
 from kgenn.conversion.base import Recall, anew
 from kgenn.conversion.channel_units import as_of_layer, channel_units
 from kgenn.ir.graph import Array, Graph
+from kgenn.ir.samples import Samples
 
 # Bins of a histogram, from 0 to the largest activation.
 BINS = 2048
@@ -55,7 +56,7 @@ def quantised(a: Array, scale: Array, levels: int, rounding: bool, limit: float 
     return result
 
 
-def largest(graph: Graph, samples: Array) -> dict[str, Array]:
+def largest(graph: Graph, samples: Samples) -> dict[str, Array]:
     """Return the largest activation of each channel of each ReLU, shape (channels,), float64."""
     found: dict[str, Array] = {}
     for name, value in relu_activations(graph, samples):
@@ -64,7 +65,7 @@ def largest(graph: Graph, samples: Array) -> dict[str, Array]:
     return found
 
 
-def histograms(graph: Graph, samples: Array, tops: Mapping[str, Array]) -> dict[str, Array]:
+def histograms(graph: Graph, samples: Samples, tops: Mapping[str, Array]) -> dict[str, Array]:
     """Return for each ReLU how many activations fall into each of `BINS` equal bins from 0 to a channel's top.
 
     Returns:
@@ -130,7 +131,7 @@ def least_squares(counts: Array, tops: Array, levels: int, rounding: bool, exces
 
 def least_squares_scales(
     graph: Graph,
-    samples: Array,
+    samples: Samples,
     levels: int,
     rounding: bool,
     channelwise: bool,
@@ -141,7 +142,7 @@ def least_squares_scales(
 
     Args:
         graph: lowered.
-        samples: shape (N, *input shape).
+        samples: of the calibration set.
         levels: L, the full scale of a spike train.
         rounding: to the nearest level; else down.
         channelwise: one for each channel, shape (channels,), instead of one for the layer, shape ().

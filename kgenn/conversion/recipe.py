@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,6 +19,8 @@ from kgenn.passes import LoweringOptions
 from kgenn.registry import Registry
 
 T = TypeVar("T")
+# An encoder with its options, or a name, for all inputs, or for some by their names; None for the default.
+EncoderLike = Encoder | str | Mapping[str, Encoder | str] | None
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,11 @@ class Recipe:
     """A conversion method, an encoder that it works with, and what else decides what the network is.
 
     Attributes:
+        encoder: of every input that `encoders` does not name.
         allow: features beyond the strict profile.
         readout: one of the converter's.
-        seed: of the encoder's random numbers.
+        seed: of the encoders' random numbers.
+        encoders: of some inputs, as (name of the input, encoder).
 
     Raises:
         KgennError: KG401 where the parts do not go together.
@@ -40,22 +44,36 @@ class Recipe:
     lowering: LoweringOptions
     readout: ReadoutKind
     seed: int
+    encoders: tuple[tuple[str, Encoder], ...] = ()
 
     def __post_init__(self) -> None:
-        method, encoder = self.converter, self.encoder
+        method = self.converter
         if self.readout not in method.readouts:
             what = f"the converter {method.name} has no readout {self.readout!r}"
             raise fail("KG401", "readout", what, known_names(self.readout, method.readouts))
-        if encoder.code not in (None, method.code):
-            what = f"does not work with the converter {method.name}"
-            known = known_names(encoder.name, encoders_of(method.code))
-            raise fail("KG401", f"encoder {encoder.name}", what, known)
+        for encoder in (self.encoder, *(encoder for _, encoder in self.encoders)):
+            if encoder.code not in (None, method.code):
+                what = f"does not work with the converter {method.name}"
+                known = known_names(encoder.name, encoders_of(method.code))
+                raise fail("KG401", f"encoder {encoder.name}", what, known)
+
+    def encoders_for(self, inputs: Collection[str]) -> dict[str, Encoder]:
+        """Return the encoder of each input of a model.
+
+        Raises:
+            KgennError: KG401 where one is named that the model lacks.
+        """
+        for name, encoder in self.encoders:
+            if name not in inputs:
+                raise fail("KG401", f"encoder {name}={encoder.name}", "no such input", known_names(name, inputs))
+        return dict.fromkeys(inputs, self.encoder) | dict(self.encoders)
 
     def record(self) -> dict[str, Any]:
         """Return every option, JSON-able, as the manifest of a compiled network keeps it."""
         return {
             "converter": {"name": self.converter.name, "options": values_of(self.converter)},
-            "encoder": {"name": self.encoder.name, "options": values_of(self.encoder)},
+            "encoder": _record(self.encoder),
+            **({"encoders": {name: _record(e) for name, e in self.encoders}} if self.encoders else {}),
             "allow": sorted(set(self.allow)),
             "lowering": values_of(self.lowering),
             "readout": self.readout,
@@ -63,32 +81,46 @@ class Recipe:
         }
 
 
+def _record(encoder: Encoder) -> dict[str, Any]:
+    return {"name": encoder.name, "options": values_of(encoder)}
+
+
 def recipe_of(
     converter: Converter | str | None = None,
-    encoder: Encoder | str | None = None,
+    encoder: EncoderLike = None,
     allow: Collection[str] = (),
     lowering: LoweringOptions | None = None,
     readout: ReadoutKind | None = None,
     seed: int = 0,
+    encoders: Mapping[str, Encoder] | None = None,
 ) -> Recipe:
     """Return a recipe; what is not given is the method's default, and the default method is `DataNorm()`.
 
     Args:
-        converter, encoder: with their options, or a name, which stands for default options.
+        converter: with its options, or a name, which stands for default options.
+        encoder: likewise, for all inputs; or a mapping from the names of some, and the others have the default.
         allow: features, or the only one; "all" stands for every one.
+        encoders: of some inputs by their names, besides `encoder` for the others.
 
     Raises:
         KgennError: as `Recipe`; KG401 for what is no converter or encoder.
     """
     method = _named(converter or DataNorm(), lambda given: isinstance(given, Converter), CONVERTERS)
+    named = {**(encoder if isinstance(encoder, Mapping) else {}), **(encoders or {})}
+    common = method.default_encoder if encoder is None or isinstance(encoder, Mapping) else encoder
     return Recipe(
         converter=method,
-        encoder=_named(encoder or method.default_encoder, lambda given: isinstance(given, Encoder), ENCODERS),
+        encoder=_encoder(common),
         allow=admitted((allow,) if isinstance(allow, str) else allow),
         lowering=lowering or LoweringOptions(),
         readout=readout or method.readouts[0],
         seed=seed,
+        encoders=tuple((name, _encoder(given)) for name, given in sorted(named.items())),
     )
+
+
+def _encoder(given: Encoder | str) -> Encoder:
+    return _named(given, lambda given: isinstance(given, Encoder), ENCODERS)
 
 
 def _named(given: T | str, kind: Callable[[Any], bool], known: Registry[type[T]]) -> T:

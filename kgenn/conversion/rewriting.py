@@ -12,7 +12,8 @@ import numpy as np
 
 from kgenn.conversion.activations import values_of
 from kgenn.ir.graph import Array, Graph
-from kgenn.passes.offsets import PooledInput, shift_signed, signed_pools
+from kgenn.ir.samples import Samples
+from kgenn.passes.offsets import PooledInputs, shift_signed, signed_pools
 from kgenn.passes.options import LoweringOptions
 from kgenn.passes.pieces import curves, in_pieces
 from kgenn.passes.products import factors, squared
@@ -24,25 +25,25 @@ MOST_VALUES = 200_000
 
 
 def rewritten(
-    graph: Graph, options: LoweringOptions, pooled_input: PooledInput, calibration: Array | None = None
+    graph: Graph, options: LoweringOptions, pooled_inputs: PooledInputs, calibration: Samples | None = None
 ) -> Graph:
     """Return a lowered graph with everything inside it written as ReLUs, maxima and linear layers.
 
     Args:
-        pooled_input: where neurons can pool the input itself.
-        calibration: shape (N, *input shape); without it only the structure is right.
+        pooled_inputs: where neurons can pool each input itself.
+        calibration: samples; without them only the structure is right.
 
     Raises:
         KgennError: KG402 where a value is not finite.
     """
     graph = squared(graph, _values(graph, factors(graph), calibration))
     curved = [graph.by_name[name].inputs[0] for name in curves(graph)]
-    wanted = frozenset((*curved, *signed_pools(graph, pooled_input)))
+    wanted = frozenset((*curved, *signed_pools(graph, pooled_inputs)))
     values = _values(graph, wanted, calibration)
-    return shift_signed(in_pieces(graph, values, options.pieces), values, pooled_input)
+    return shift_signed(in_pieces(graph, values, options.pieces), values, pooled_inputs)
 
 
-def _values(graph: Graph, wanted: frozenset[str], calibration: Array | None) -> Mapping[str, Values]:
+def _values(graph: Graph, wanted: frozenset[str], calibration: Samples | None) -> Mapping[str, Values]:
     """Return the values of some nodes on the calibration set, or such as there could be."""
     if not wanted:
         return {}
@@ -51,8 +52,8 @@ def _values(graph: Graph, wanted: frozenset[str], calibration: Array | None) -> 
     return measured(graph, wanted, calibration[:MOST_SAMPLES])
 
 
-def measured(graph: Graph, wanted: frozenset[str], samples: Array) -> dict[str, Values]:
-    """Return the values of some nodes on samples of shape (N, *input shape)."""
+def measured(graph: Graph, wanted: frozenset[str], samples: Samples) -> dict[str, Values]:
+    """Return the values of some nodes on samples."""
     lows: dict[str, Array] = {}
     highs: dict[str, Array] = {}
     some: dict[str, list[Array]] = {name: [] for name in wanted}

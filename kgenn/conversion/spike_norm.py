@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -17,6 +17,7 @@ from kgenn.conversion.scales import audible, capped
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.recording import Wanted
+from kgenn.ir.samples import Samples
 
 # Products of synapses and timesteps in all simulations of a conversion: one or two minutes on two cores.
 BUDGET = 2e12
@@ -78,11 +79,11 @@ class SpikeNorm(SingleSpikes):
         return Settings(scales, notes=_notes(len(samples), min(MOST, len(calibration.samples))))
 
     def largest_current(
-        self, calibration: Calibration, scales: dict[str, Array], node: str, samples: Array, steps: int
+        self, calibration: Calibration, scales: dict[str, Array], node: str, samples: Samples, steps: int
     ) -> float:
         """Return the largest current that reaches a ReLU, in units of activation; 0 where none is positive."""
         network = calibration.draft(Settings(scales), node, PEAK, steps)
-        readout = network.populations[-1]
+        (readout,) = network.readouts
         batches = calibration.simulate(network, samples, Wanted(curve=False), once=True)
         peaks = [np.maximum(recording.scores[:, 0], 0) for recording in batches]
         peak = float(np.percentile(np.concatenate(peaks), self.norm_percentile))
@@ -91,7 +92,7 @@ class SpikeNorm(SingleSpikes):
 
 def affordable(graph: Graph, relus: Sequence[str], num_timesteps: int) -> int:
     """Return how many samples can be simulated within the budget, up to each of these ReLUs."""
-    products = sum(replace(graph, outputs=(name,)).pruned().macs for name in relus) * num_timesteps
+    products = sum(graph.ending_at(name).macs for name in relus) * num_timesteps
     return max(LEAST, min(MOST, int(BUDGET / max(products, 1))))
 
 

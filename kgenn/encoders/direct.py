@@ -9,7 +9,7 @@ import numpy as np
 
 from kgenn.encoders.base import Encoder
 from kgenn.ir.graph import Array
-from kgenn.ir.network import InputCoding
+from kgenn.ir.network_input import InputCoding
 from kgenn.ir.neuron_code import NeuronModel
 from kgenn.ir.spike_code import CodeName
 

@@ -8,7 +8,8 @@ from typing import ClassVar
 from kgenn.diagnostics import fail
 from kgenn.encoders.base import Encoder
 from kgenn.ir.graph import Array, Shape
-from kgenn.ir.network import InputCoding, Population
+from kgenn.ir.network import Population
+from kgenn.ir.network_input import InputCoding
 from kgenn.ir.neuron_code import NeuronModel
 
 # The integer that stands for 1: pixels of 8 or 16 bits keep their differences, and v stays exact in float32.

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from kgenn.encoders.base import Encoder
 from kgenn.ir.graph import Array
-from kgenn.ir.network import InputCoding
+from kgenn.ir.network_input import InputCoding
 from kgenn.ir.neuron_code import NeuronModel
 
 # random24() is uniform over so many integers; x = 1 fires at every step, x = 0 never

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from kgenn.encoders.base import Encoder
 from kgenn.ir.graph import Array
-from kgenn.ir.network import InputCoding
+from kgenn.ir.network_input import InputCoding
 from kgenn.ir.neuron_code import NeuronModel
 
 SPIKE = NeuronModel(name="spike", threshold="i_ext >= 1")

@@ -8,7 +8,8 @@ from typing import ClassVar
 from kgenn.citations import Citation
 from kgenn.encoders.base import Encoder
 from kgenn.ir.graph import Array, Shape
-from kgenn.ir.network import InputCoding, Population
+from kgenn.ir.network import Population
+from kgenn.ir.network_input import InputCoding
 from kgenn.ir.neuron_code import NeuronModel
 from kgenn.ir.spike_code import CodeName
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -41,6 +41,14 @@ def refuse(code: str, advice: str, obstacles: Iterable[tuple[str, str]]) -> None
     found = tuple(Diagnostic(code, where, what, advice) for where, what in obstacles)
     if found:
         raise KgennError(found)
+
+
+def several(network: Network, tool: str) -> Iterator[tuple[str, str]]:
+    """Yield where and what of several inputs or outputs, for a format that kgenn writes with one of each."""
+    for kind, names in (("inputs", network.inputs), ("outputs", network.outputs)):
+        if len(names) > 1:
+            found = f"has the {kind} {', '.join(item.name for item in names)}"
+            yield network.name, f"{found}; kgenn writes {tool} with one input and one output"
 
 
 def route(connection: Connection) -> str:

@@ -31,12 +31,14 @@ from kgenn.backends.genn_program import GENN
 from kgenn.backends.output_context import python_outputs
 from kgenn.backends.render import label, render
 from kgenn.diagnostics import fail
-from kgenn.export.base import Exporter, optional, refuse
+from kgenn.export.base import Exporter, optional, refuse, several
 from kgenn.export.ml_genn_synapses import Expression, connectivity, shape_of
 from kgenn.ir.graph import Array
-from kgenn.ir.network import InputCoding, Network, Population
+from kgenn.ir.network import Network, Population
+from kgenn.ir.network_input import InputCoding
 from kgenn.ir.neuron_code import Dialect, NeuronModel, expression_of, render_statements
 from kgenn.ir.neuron_code import render as render_code
+from kgenn.ir.scores import heads_of
 from kgenn.ir.serialise import npz_bytes
 
 INSTALL = "install mlGeNN from source: https://ml-genn.readthedocs.io"
@@ -82,7 +84,7 @@ def to_ml_genn(network: Network) -> tuple[Any, Any, Any]:
     """Return a network as an `ml_genn.Network`, with its input and its output population.
 
     Compile it with `ml_genn.compilers.InferenceCompiler(evaluate_timesteps=n)`, where n is `network.num_timesteps`
-    plus the depth of the readout, `network.depths[network.populations[-1].name]`.
+    plus the depth of the readout, `network.depths[network.readouts[0].name]`.
 
     Raises:
         KgennError: KG411 with everything that mlGeNN cannot hold, KG508 where `ml_genn` is not installed.
@@ -103,8 +105,8 @@ def program(network: Network, weights: str) -> tuple[bytes, dict[str, Array]]:
     """
     refuse("KG411", ADVICE, obstacles(network))
     arrays: dict[str, Array] = {}
-    models = {p.neuron.name: model_context(p.neuron, network.coding) for p in network.populations}
-    last = network.populations[-1]
+    (given,), (last,) = network.inputs, network.readouts
+    models = {p.neuron.name: model_context(p.neuron, given.coding) for p in network.populations}
     names = population_names(network, RESERVED | {model.identifier for model in models.values()})
     expressions = connectivities(network, names)
     for expression in expressions.values():
@@ -113,9 +115,9 @@ def program(network: Network, weights: str) -> tuple[bytes, dict[str, Array]]:
         "version": __version__,
         "title": label(network.name),
         "weights": repr(weights),
-        "encoder": network.coding.encoder,
-        "low": network.coding.low,
-        "high": network.coding.high,
+        "encoder": given.coding.encoder,
+        "low": given.coding.low,
+        "high": given.coding.high,
         "num_timesteps": network.num_timesteps,
         "num_steps": network.num_timesteps + network.depths[last.name],
         "models": list(models.values()),
@@ -125,7 +127,7 @@ def program(network: Network, weights: str) -> tuple[bytes, dict[str, Array]]:
         ],
         "connections": connections(network, names, expressions),
         **parts_of(expressions),
-        "outputs": python_outputs(network),
+        "outputs": python_outputs(heads_of(network)[0]),
         "rounded": ", ".join(label(p.name) for p in network.populations if network.has_double_currents(p)),
     }
     return render("ml_genn/model.py.j2", context), arrays
@@ -133,15 +135,14 @@ def program(network: Network, weights: str) -> tuple[bytes, dict[str, Array]]:
 
 def obstacles(network: Network) -> Iterator[tuple[str, str]]:
     """Yield where and what mlGeNN cannot hold."""
-    first, transform = network.populations[0].name, network.transform
-    if network.coding.analog:
-        yield (
-            first,
-            "is a constant current; mlGeNN's inputs are spikes: compile with --encoder if, poisson or spike",
-        )
-    moved = transform.axes != tuple(range(len(transform.axes)))
-    if moved or np.any(transform.scale != 1) or np.any(transform.shift != 0):
-        yield first, "is rescaled or transposed by the model; mlGeNN has no preprocessing: train on prepared data"
+    yield from several(network, "mlGeNN")
+    for given in network.inputs:
+        if given.coding.analog:
+            what = "is a constant current; mlGeNN's inputs are spikes: compile with --encoder if, poisson or spike"
+            yield given.name, what
+        if given.transform.transposes or given.transform.rescales:
+            what = "is rescaled or transposed by the model; mlGeNN has no preprocessing: train on prepared data"
+            yield given.name, what
     if network.code.schedule != "synchronous":
         yield (
             network.name,
@@ -184,14 +185,14 @@ def population_context(
     if population.bias is not None:
         arrays[f"{name}.bias"] = population.bias.astype(np.float32)
     initial = {**population.neuron.state, **population.initial}
-    is_last = population is network.populations[-1]
+    is_last = population in network.readouts
     readout = ("spike_count" if network.readout == "spike-count" else "var") if is_last else ""
     return {
         "id": name,
         "label": label(population.name),
         "shape": shape_of(population),
         "model": model.identifier,
-        "kind": "InputDynamics" if population is network.populations[0] else "Dynamics",
+        "kind": "InputDynamics" if population.name in network.input_of else "Dynamics",
         "params": values,
         "state": {variable: repr(float(initial[variable])) for variable in population.neuron.state},
         "readout": readout,

@@ -28,7 +28,7 @@ import numpy as np
 
 from kgenn import __version__
 from kgenn.backends.base import Program
-from kgenn.export.base import Exporter, optional, refuse, route
+from kgenn.export.base import Exporter, optional, refuse, route, several
 from kgenn.export.channels_first import moved
 from kgenn.export.nir_layers import chain, holds_bias, refusal
 from kgenn.ir.network import Connection, Network, Population
@@ -70,7 +70,7 @@ def to_nir(network: Network) -> Any:
                 edges.append((at, f"{prefix}_{kind}"))
                 at = f"{prefix}_{kind}"
             edges.append((at, names[population.name]))
-    last = network.populations[-1]
+    (last,) = network.readouts
     if last.neuron.threshold:
         nodes["output"] = nir.Output(output_type={"output": np.array(moved(last.shape))})
         edges.append((names[last.name], "output"))
@@ -80,10 +80,11 @@ def to_nir(network: Network) -> Any:
 def obstacles(network: Network) -> Iterator[tuple[str, str]]:
     """Yield where and what NIR cannot hold."""
     by_name = {p.name: p for p in network.populations}
+    yield from several(network, "NIR")
     if network.code.schedule != "synchronous":
         yield network.name, f"has the schedule {network.code.schedule}; NIR has none"
-    for p in network.populations[1:]:
-        last = p is network.populations[-1]
+    for p in network.populations[len(network.inputs) :]:
+        last = p in network.readouts
         if not is_integrate_fire(p) and not (last and not p.neuron.threshold):
             yield p.name, f"has the neuron model {p.neuron.name}; NIR has integrate-and-fire neurons"
         if p.bias is not None and bias_holder(network, p) is None:
@@ -113,7 +114,7 @@ def bias_holder(network: Network, population: Population) -> Connection | None:
 def neurons(nir: Any, network: Network, population: Population) -> Any:
     """Return the node of a population."""
     shape = moved(population.shape)
-    if population is network.populations[0]:
+    if population.name in network.input_of:
         return nir.Input(input_type={"input": np.array(shape)})
     if not population.neuron.threshold:
         return nir.Output(output_type={"output": np.array(shape)})
@@ -130,7 +131,8 @@ def neurons(nir: Any, network: Network, population: Population) -> Any:
 
 def node_names(network: Network) -> dict[str, str]:
     """Return an identifier for each population, since names of nodes become paths in the file and attributes."""
-    names: dict[str, str] = {network.populations[0].name: "input"}
+    (given,), (readout,) = network.inputs, network.readouts
+    names: dict[str, str] = {given.name: "input"}
     taken = {"input", "output"}
     for population in network.populations[1:]:
         name = re.sub(r"\W", "_", population.name, flags=re.ASCII)
@@ -138,14 +140,15 @@ def node_names(network: Network) -> dict[str, str]:
             name += "_"
         taken.add(name)
         names[population.name] = name
-    if not network.populations[-1].neuron.threshold:
-        names[network.populations[-1].name] = "output"
+    if not readout.neuron.threshold:
+        names[readout.name] = "output"
     return names
 
 
 def metadata(network: Network) -> dict[str, Any]:
     """Return what a reader needs beside the graph to run it as kgenn does."""
-    coding, transform = network.coding, network.transform
+    (given,), (output,) = network.inputs, network.outputs
+    coding, transform = given.coding, given.transform
     return {
         "generator": f"kgenn {__version__}",
         "model": network.name,
@@ -156,7 +159,7 @@ def metadata(network: Network) -> dict[str, Any]:
         "input_scale": np.atleast_1d(np.asarray(transform.scale, np.float64)),
         "input_shift": np.atleast_1d(np.asarray(transform.shift, np.float64)),
         "readout": network.readout,
-        "output_activations": ", ".join(activation.name for activation in network.output_activations),
+        "output_activations": ", ".join(activation.name for activation in output.activations),
         "num_timesteps": network.num_timesteps,
     }
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from kgenn.diagnostics import fail
 from kgenn.frontend import hdf5, hdf5_texts, json_model, keras_archive
-from kgenn.frontend.input_shape import InputShape, Samples, agreeing
+from kgenn.frontend.input_shape import GivenShape, InputShape, SampleShapes, agreeing
 from kgenn.frontend.live_model import KerasModel, load_model
 from kgenn.ir.graph import Graph
 
-__all__ = ["InputShape", "KerasModel", "Samples", "load", "read"]
+__all__ = ["GivenShape", "InputShape", "KerasModel", "SampleShapes", "load", "read"]
 
 # the file's first bytes to its reader
 _FORMATS: dict[bytes, Callable[[Path, InputShape], Graph]] = {
@@ -22,7 +22,7 @@ _FORMATS: dict[bytes, Callable[[Path, InputShape], Graph]] = {
 }
 
 
-def load(source: str | os.PathLike[str] | KerasModel, *, input_shape: Sequence[int] | None = None) -> Graph:
+def load(source: str | os.PathLike[str] | KerasModel, *, input_shape: GivenShape = None) -> Graph:
     """Read a model: an .h5 file of Keras 2 to 3, a .keras archive, a .json file with its weights beside it, or a
     live keras.Model.
 
@@ -31,7 +31,7 @@ def load(source: str | os.PathLike[str] | KerasModel, *, input_shape: Sequence[i
 
     Args:
         input_shape: of one sample, without the batch axis, such as (64, 64, 3): needed where the model leaves a
-            size open, as in (None, None, 3).
+            size open, as in (None, None, 3); of several inputs a mapping from their names.
     """
     return read(source, InputShape.of(input_shape))
 

@@ -1,16 +1,16 @@
-"""Set the sizes of a model's input that its file leaves open, as in (None, 4).
+"""Set the sizes of a model's inputs that its file leaves open, as in (None, 4).
 
-Only the input of the outermost model has a size of its own: that of a nested model follows from its call.
+Only the inputs of the outermost model have sizes of their own: those of a nested model follow from its call.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kgenn.diagnostics import KgennError, fail
+from kgenn.diagnostics import KgennError, fail, known_names
 from kgenn.frontend.model_config import LayerEntry, ModelEntry
 from kgenn.ir.graph import Graph, Shape
 from kgenn.ir.words import times
@@ -21,43 +21,70 @@ from kgenn.layers.read_shape import Axes, declared_axes, shape_key, with_sizes
 _OF_SHAPE = ("KG106", "KG108", "KG110")
 
 
+# Returns the shape of a sample of each of some inputs, by their names.
+ShapesOf = Callable[[Sequence[str]], Mapping[str, Shape]]
+# Shapes as users give them: of the only input, or of some by their names.
+GivenShape = Sequence[int] | Mapping[str, Sequence[int]] | None
+
+
 @dataclass(frozen=True)
-class Samples:
-    """A data set whose samples have the shape that the model takes.
+class SampleShapes:
+    """A data set whose samples have the shapes that the model takes.
 
     Attributes:
         name: of the file, for messages.
-        shape: returns the shape of one sample; called only where the model leaves a size open.
+        of: called with the names of the model's inputs, and only where the model leaves a size open.
     """
 
     name: str
-    shape: Callable[[], Shape]
+    of: ShapesOf
 
 
 @dataclass(frozen=True)
 class InputShape:
-    """Where the sizes of an input come from that a model leaves open.
+    """Where the sizes of inputs come from that a model leaves open.
 
     Attributes:
-        given: the shape of one sample as the user gave it, which must agree with the model's; or None.
+        given: the shape of one sample as the user gave it, which must agree with the model's: of the only input,
+            or of some by their names; or None.
         samples: the data set that decides where nothing was given; or None.
     """
 
-    given: Shape | None = None
-    samples: Samples | None = None
+    given: Shape | Mapping[str, Shape] | None = None
+    samples: SampleShapes | None = None
 
     @classmethod
-    def of(cls, given: Sequence[int] | None, samples: Samples | None = None) -> InputShape:
-        """Check the shape that the user gave.
+    def of(cls, given: GivenShape, samples: SampleShapes | None = None) -> InputShape:
+        """Check the shapes that the user gave.
 
         Raises:
-            KgennError: KG401 where it is no shape.
+            KgennError: KG401 where one is no shape.
         """
+        if isinstance(given, Mapping):
+            return cls({name: _checked(shape) for name, shape in given.items()}, samples)
         return cls(None if given is None else _checked(given), samples)
+
+    def given_for(self, names: Sequence[str], where: str) -> Mapping[str, Shape]:
+        """Return the shapes that were given, by the names of inputs.
+
+        Raises:
+            KgennError: KG112 where one is of no input, or it is not said of which.
+        """
+        if self.given is None:
+            return {}
+        if not isinstance(self.given, Mapping):
+            if len(names) == 1:
+                return {names[0]: self.given}
+            what = f"has the inputs {', '.join(names)}, and one shape is given without a name"
+            raise fail("KG112", where, what, f"name the input, as in {names[0]}={','.join(map(str, self.given))}")
+        for name in self.given:
+            if name not in names:
+                raise fail("KG112", where, f"has no input {name!r}", known_names(name, names))
+        return self.given
 
 
 def sized(model: ModelEntry, shape: InputShape, source: str) -> tuple[ModelEntry, str]:
-    """Return a model whose input has the sizes that were left open, and where they came from.
+    """Return a model whose inputs have the sizes that were left open, and where they came from.
 
     A size that nobody knows stays open; reading the input layer then raises KG109.
 
@@ -68,23 +95,23 @@ def sized(model: ModelEntry, shape: InputShape, source: str) -> tuple[ModelEntry
         The model, and a note; the note is empty where the model has all sizes itself.
 
     Raises:
-        KgennError: KG112 where the shape given contradicts the model, KG602 where the samples do.
+        KgennError: KG112 where a shape given contradicts the model, KG602 where the samples do.
     """
-    inputs = _inputs(model)
-    if len(model.inputs) > 1 and (shape.given is not None or any(_is_open(entry) for entry in inputs)):
-        names = ", ".join(ref.layer for ref in model.inputs)
-        what = f"has the inputs {names}; kgenn sets open sizes of models with one input"
-        raise fail("KG112", source, what, "build a model with one input, and copy the weights")
-    if len(model.inputs) != 1 or not inputs:
-        return model, ""
-    (entry,) = inputs
-    axes = declared_axes(entry.options)
-    sizes, origin = _sizes(axes, shape, f"{source}: {entry.name} (InputLayer)")
-    if sizes is None or axes == sizes:
-        return model, ""
-    return _with(
-        model, entry, sizes
-    ), f"{entry.name}: takes samples of {times(sizes)}, {origin}; the model leaves a size open"
+    names = tuple(ref.layer for ref in model.inputs)
+    given, inputs, notes = shape.given_for(names, source), _inputs(model), []
+    wanted = [entry.name for entry in inputs if _is_open(entry) and entry.name not in given]
+    seen = shape.samples.of(names) if shape.samples is not None and wanted else {}
+    for entry in inputs:
+        axes, sizes, origin = declared_axes(entry.options), given.get(entry.name), "as given"
+        if sizes is not None and not _agree(axes, sizes):
+            raise _contradiction(axes, sizes, f"{source}: {entry.name} (InputLayer)")
+        if entry.name in wanted and entry.name in seen and shape.samples is not None:
+            sizes, origin = _as_seen(axes, seen[entry.name], shape.samples.name), f"as in {shape.samples.name}"
+        if sizes is None or axes == sizes:
+            continue
+        model = _with(model, entry, sizes)
+        notes.append(f"{entry.name}: takes samples of {times(sizes)}, {origin}; the model leaves a size open")
+    return model, "; ".join(notes)
 
 
 def _inputs(model: ModelEntry) -> list[LayerEntry]:
@@ -107,13 +134,14 @@ def _is_open(entry: LayerEntry) -> bool:
 
 
 def agreeing(graph: Graph, shape: InputShape) -> Graph:
-    """Return a graph, whose sizes are all known, after comparing a shape with its input's.
+    """Return a graph, whose sizes are all known, after comparing shapes with its inputs'.
 
     Raises:
         KgennError: KG112 where they differ.
     """
-    if shape.given is not None and len(graph.inputs) == 1 and graph.input_shape != shape.given:
-        raise _contradiction(graph.input_shape, shape.given, graph.name)
+    for name, given in shape.given_for(graph.inputs, graph.name).items():
+        if graph.input_shapes[name] != given:
+            raise _contradiction(graph.input_shapes[name], given, graph.name)
     return graph
 
 
@@ -129,20 +157,13 @@ def reconsidered(error: KgennError, note: str) -> KgennError:
     return KgennError(replace(d, help=d.help + remedy) if d.code in _OF_SHAPE else d for d in error.diagnostics)
 
 
-def _sizes(axes: Axes, shape: InputShape, where: str) -> tuple[Shape | None, str]:
-    """Return the sizes of all axes where somebody knows them, and who does."""
-    if shape.given is not None:
-        if not _agree(axes, shape.given):
-            raise _contradiction(axes, shape.given, where)
-        return shape.given, "as given"
-    if shape.samples is None or (axes is not None and None not in axes):
-        return None, ""
-    found = shape.samples.shape()
+def _as_seen(axes: Axes, found: Shape, name: str) -> Shape:
+    """Return the sizes of all axes as the samples of a data set have them."""
     sizes = next((sizes for sizes in _readings(axes, found) if _agree(axes, sizes)), None)
     if sizes is None or 0 in sizes:
         what = f"has samples of {found}; the model takes {_keras(axes)}"
-        raise fail("KG602", shape.samples.name, what, "reshape the data")
-    return sizes, f"as in {shape.samples.name}"
+        raise fail("KG602", name, what, "reshape the data")
+    return sizes
 
 
 def _readings(axes: Axes, found: Shape) -> list[Shape]:

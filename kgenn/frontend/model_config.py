@@ -60,12 +60,26 @@ class LayerEntry:
 
 @dataclass(frozen=True, eq=False)
 class ModelEntry:
-    """A model: its layers in the order of the file, and the tensors that are its inputs and outputs."""
+    """A model: its layers in the order of the file, and the tensors that are its inputs and outputs.
+
+    Attributes:
+        keys: of the outputs, where the model gives a dictionary.
+    """
 
     name: str
     layers: tuple[LayerEntry, ...]
     inputs: tuple[Reference, ...]
     outputs: tuple[Reference, ...]
+    keys: tuple[str, ...] = ()
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Return the names of the outputs, as Keras has them: keys, or layers, numbered where one comes again."""
+        names: list[str] = []
+        for name in self.keys or (ref.layer for ref in self.outputs):
+            again = (f"{name}_{count}" for count in range(1, len(names) + 1))
+            names.append(name if name not in names else next(n for n in again if n not in names))
+        return tuple(names)
 
     @property
     def keras_2(self) -> bool:
@@ -128,7 +142,10 @@ def _model(class_name: str, config: Any, source: str, default_name: str) -> Mode
     if not inputs or not outputs:
         raise fail("KG108", where, "lacks input_layers or output_layers", "save the model again")
     keras_3 = any(call.keras_3 for entry in layers for call in entry.calls)
-    return _from_zero(ModelEntry(name, layers, inputs, outputs), keras_3)
+    given = config["output_layers"]
+    keys = tuple(map(str, sorted(given))) if isinstance(given, Mapping) else ()
+    keys = keys if len(keys) == len(outputs) else ()
+    return _from_zero(ModelEntry(name, layers, inputs, outputs, keys), keras_3)
 
 
 def _layer_list(config: Any) -> list[Any]:

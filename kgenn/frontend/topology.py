@@ -12,7 +12,7 @@ from kgenn.frontend.input_shape import InputShape, reconsidered, sized
 from kgenn.frontend.model_config import LayerEntry, ModelEntry, Path
 from kgenn.frontend.problems import by_class, check_known
 from kgenn.frontend.references import Call, Reference
-from kgenn.ir.graph import Graph, Input, Layer, Node, Shape
+from kgenn.ir.graph import Graph, Input, Layer, Node, Output, Shape
 from kgenn.layers import LAYERS, OPERATIONS
 from kgenn.layers.config import LayerConfig, Outputs
 from kgenn.layers.per_step import per_step
@@ -92,7 +92,9 @@ class _Builder:
         outputs = self.expand(model, None, (), "")
         if self.errors:
             raise KgennError(by_class(self.errors))
-        graph = Graph(model.name, tuple(self.nodes), tuple(name for name in outputs if name is not None))
+        named = zip(model.output_names, outputs, strict=True)
+        ends = tuple(Output(name, node) for name, node in named if node is not None)
+        graph = Graph(model.name, tuple(self.nodes), ends)
         return graph.noted(*self.notes)
 
     def expand(self, model: ModelEntry, inputs: Sequence[Tensor] | None, path: Path, scope: str) -> list[Tensor]:

@@ -17,7 +17,7 @@ class Agreement:
     Attributes:
         num_samples: that were run.
         apart: they set no scale; else the calibration set was too small to keep any apart.
-        agreement: the share for which the network gives the model's class, 0 to 1.
+        agreement: the share for which the network gives the model's class, of every output, 0 to 1.
         error: of all outputs together.
         errors: of each output, where there are at most `MOST_OUTPUTS`.
         layer: the population in which most of the error arises; empty where there is none.

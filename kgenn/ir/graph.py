@@ -6,18 +6,17 @@ Shapes are per sample, without the batch axis, and channels come last.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
-Shape = tuple[int, ...]
-
+from kgenn.ir.samples import Array as Array
+from kgenn.ir.samples import Samples, SamplesLike, samples_of
+from kgenn.ir.samples import Shape as Shape
 
 # Values computed at once over the samples of a batch, of all layers: 1 GiB in float32.
 MOST_AT_ONCE = 1 << 28
@@ -180,23 +179,40 @@ class Node:
     purpose: Purpose | None = None
 
 
+@dataclass(frozen=True)
+class Output:
+    """An output of a model.
+
+    Attributes:
+        name: as Keras has it; unique in the model.
+        node: the node whose value it is.
+        postprocessing: activations that the host computes of that value, one after the other.
+    """
+
+    name: str
+    node: str
+    postprocessing: tuple[Layer, ...] = ()
+
+    def after(self, *layers: Layer) -> Output:
+        """Return the output with activations before those that it has."""
+        return replace(self, postprocessing=(*layers, *self.postprocessing))
+
+
 @dataclass(frozen=True, eq=False)
 class Graph:
     """A directed acyclic graph of layers, in topological order.
 
     Attributes:
         name: the model's name.
-        nodes: every node after all the nodes it reads.
-        outputs: the names of the nodes that are the model's outputs.
-        postprocessing: activations that the host computes, one after the other, of the only output.
+        nodes: every node after all the nodes it reads; the inputs in the model's order.
+        outputs: in the model's order; several may be of one node.
         notes: what passes did or declined to do, and why.
     """
 
     name: str
     nodes: tuple[Node, ...]
-    outputs: tuple[str, ...]
+    outputs: tuple[Output, ...]
     notes: tuple[str, ...] = ()
-    postprocessing: tuple[Layer, ...] = ()
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -204,7 +220,7 @@ class Graph:
             assert node.name not in seen, f"two nodes named {node.name}"
             assert seen.issuperset(node.inputs), f"{node.name} reads {node.inputs} before they are computed"
             seen.add(node.name)
-        assert seen.issuperset(self.outputs), f"outputs {self.outputs} are not nodes"
+        assert seen.issuperset(self.ends), f"outputs {self.ends} are not nodes"
 
     @cached_property
     def by_name(self) -> dict[str, Node]:
@@ -214,15 +230,28 @@ class Graph:
     @cached_property
     def inputs(self) -> tuple[str, ...]:
         """Return the names of the input nodes, in order."""
-        return tuple(node.name for node in self.nodes if isinstance(node.layer, Input))
+        return tuple(self.input_layers)
+
+    @cached_property
+    def ends(self) -> tuple[str, ...]:
+        """Return the names of the nodes that are outputs, each once, in the order of the outputs."""
+        return tuple(dict.fromkeys(output.node for output in self.outputs))
+
+    @cached_property
+    def input_layers(self) -> dict[str, Input]:
+        """Return the inputs by name, in order."""
+        return {node.name: node.layer for node in self.nodes if isinstance(node.layer, Input)}
+
+    @cached_property
+    def input_shapes(self) -> dict[str, Shape]:
+        """Return the shape of one sample of each input as the user gives it, in order."""
+        return {name: layer.shape for name, layer in self.input_layers.items()}
 
     @cached_property
     def input_shape(self) -> Shape:
         """Return the shape of one sample as the user gives it, of a graph with one input."""
-        (name,) = self.inputs
-        layer = self.by_name[name].layer
-        assert isinstance(layer, Input)
-        return layer.shape
+        (shape,) = self.input_shapes.values()
+        return shape
 
     @cached_property
     def shapes(self) -> dict[str, Shape]:
@@ -256,16 +285,20 @@ class Graph:
         values = sum(prod(shape) for shape in self.shapes.values())
         return max(1, min(most, MOST_AT_ONCE // max(values, 1)))
 
-    def forward(self, x: Array | Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
+    def samples(self, x: SamplesLike) -> Samples:
+        """Return samples of the model's inputs; see `samples_of`."""
+        return samples_of(x, self.input_shapes, self.name)
+
+    def forward(self, x: SamplesLike) -> Iterator[tuple[str, Array]]:
         """Yield (name, activation) of each node on one batch; an array is dropped after its last use.
 
         Args:
-            x: shape (N, *input shape), or a mapping from input names to such arrays.
+            x: as for `predict`.
         """
-        feeds = x if isinstance(x, Mapping) else {self.inputs[0]: x}
+        given = self.samples(x).arrays
         values: dict[str, Array] = {}
         for node in self.nodes:
-            arguments = [feeds[node.name]] if isinstance(node.layer, Input) else [values[s] for s in node.inputs]
+            arguments = [given[node.name]] if isinstance(node.layer, Input) else [values[s] for s in node.inputs]
             with np.errstate(all="ignore"):  # what overflows is infinite, as it is in Keras
                 values[node.name] = node.layer.forward(*arguments)
             yield node.name, values[node.name]
@@ -273,35 +306,38 @@ class Graph:
                 if self.last_uses[source] == node.name:
                     values.pop(source, None)
 
-    def predict(self, x: Array | Mapping[str, Array], batch_size: int = 128) -> Array | tuple[Array, ...]:
+    def predict(self, x: SamplesLike, batch_size: int = 128) -> Array | tuple[Array, ...]:
         """Compute the model's outputs in NumPy, as `keras.Model.predict` does.
 
         Args:
-            x: shape (N, *input shape), any real dtype, or a mapping from input names to such arrays.
+            x: shape (N, *input shape), any real dtype; for several inputs a list or tuple of such arrays in the
+                model's order, or a mapping from the names of the inputs.
             batch_size: samples computed at once, at most; memory grows with it.
 
         Returns:
             The output of shape (N, *output shape), float32, or a tuple of them for several outputs.
+
+        Raises:
+            KgennError: KG602 where the arrays are not those of the inputs.
         """
-        feeds = x if isinstance(x, Mapping) else {self.inputs[0]: x}
-        num_samples = len(next(iter(feeds.values())))
-        batches: dict[str, list[Array]] = {name: [] for name in self.outputs}
+        samples = self.samples(x)
+        batches: dict[str, list[Array]] = {name: [] for name in self.ends}
         batch_size = self.batch_size(batch_size)
-        for start in range(0, max(num_samples, 1), batch_size):
-            stop = start + batch_size
-            batch = {name: np.asarray(a[start:stop], np.float32) for name, a in feeds.items()}
-            for name, value in self.forward(batch):
+        for start in range(0, max(len(samples), 1), batch_size):
+            for name, value in self.forward(samples[start : start + batch_size].single()):
                 if name in batches:
                     batches[name].append(value)
-        results = tuple(np.concatenate(batches[name]) for name in self.outputs)
-        for layer in self.postprocessing:
-            with np.errstate(all="ignore"):
-                results = tuple(layer.forward(result) for result in results)
+        values = {name: np.concatenate(parts) for name, parts in batches.items()}
+        results = tuple(_postprocessed(values[output.node], output) for output in self.outputs)
         return results[0] if len(results) == 1 else results
 
     def has_one_reader(self, name: str) -> bool:
         """Tell whether a node's value is read by one other node alone, and is no output."""
-        return len(self.consumers[name]) == 1 and name not in self.outputs
+        return len(self.consumers[name]) == 1 and name not in self.ends
+
+    def ending_at(self, *ends: str) -> Graph:
+        """Return the part of the graph that computes the values of some nodes, with all inputs."""
+        return replace(self, outputs=tuple(Output(name, name) for name in ends)).pruned()
 
     def edit(self, change: Callable[[Node], Sequence[Node] | str | None]) -> Graph:
         """Return the graph with nodes replaced, in one walk from inputs to outputs.
@@ -320,12 +356,12 @@ class Graph:
                 chain = (node,) if new is None else new
                 nodes.extend(chain)
                 renamed[old.name] = chain[-1].name
-        outputs = tuple(renamed.get(name, name) for name in self.outputs)
+        outputs = tuple(replace(output, node=renamed.get(output.node, output.node)) for output in self.outputs)
         return replace(self, nodes=tuple(nodes), outputs=outputs)
 
     def pruned(self) -> Graph:
-        """Return the graph without nodes that no output depends on."""
-        needed = set(self.outputs)
+        """Return the graph without nodes that no output depends on; its inputs stay."""
+        needed = {*self.ends, *self.inputs}
         for node in reversed(self.nodes):
             if node.name in needed:
                 needed.update(node.inputs)
@@ -334,3 +370,11 @@ class Graph:
     def noted(self, *notes: str) -> Graph:
         """Return the graph with notes added, each once."""
         return replace(self, notes=tuple(dict.fromkeys((*self.notes, *notes))))
+
+
+def _postprocessed(value: Array, output: Output) -> Array:
+    """Return an output's value after what the host computes of it."""
+    with np.errstate(all="ignore"):
+        for layer in output.postprocessing:
+            value = layer.forward(value)
+    return value

@@ -6,7 +6,7 @@ that a sum of synaptic currents is exact in any order; see `kgenn.conversion.gri
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -14,13 +14,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kgenn.diagnostics import Diagnostic, fail
+from kgenn.diagnostics import Diagnostic
 from kgenn.ir.agreement import Agreement
 from kgenn.ir.connectivity import Connectivity, SpikeSums
 from kgenn.ir.graph import Array, Shape
-from kgenn.ir.input_statistics import InputStatistics
+from kgenn.ir.network_input import NetworkInput
 from kgenn.ir.neuron_code import NeuronModel
 from kgenn.ir.output_activation import OutputActivation
+from kgenn.ir.samples import Samples, SamplesLike, samples_of
 from kgenn.ir.spike_code import SPIKE_CODES, CodeName, SpikeCode
 
 # Integers up to here are exact in float32, and so is any sum of them that stays below.
@@ -28,101 +29,6 @@ EXACT = 1 << 24
 ReadoutKind = Literal["late-current", "current", "spike-count"]
 # Deep networks need some steps before their last layers fire; what arrives later says more.
 DEFAULT_READOUT: ReadoutKind = "late-current"
-
-
-@dataclass(frozen=True)
-class InputCoding:
-    """How a real input becomes the integers that drive the input population: rint(x · levels).
-
-    Attributes:
-        encoder: the encoder's name.
-        levels: what an input of 1 becomes.
-        low, high: the range of legal inputs, both included.
-        analog: no spikes; each connection's current is computed once for each sample.
-        binary: only `low` and `high` are legal, nothing in between.
-        binarise: if given, an input above it counts as 1, any other as 0.
-    """
-
-    encoder: str
-    levels: int
-    low: float
-    high: float
-    analog: bool = False
-    binary: bool = False
-    binarise: float | None = None
-
-    def drive(self, x: Array, unit: str = "") -> Array:
-        """Return the drive of every input neuron, integers in float32, shape (N, num_inputs).
-
-        Args:
-            unit: what is said behind the values of x in messages.
-
-        Raises:
-            KgennError: KG603 where x is outside the range, or not finite.
-        """
-        x = np.asarray(x, np.float32).reshape(len(x), prod(x.shape[1:]))
-        if self.binarise is not None:
-            x = np.where(np.isfinite(x), x > self.binarise, x).astype(np.float32)
-        # with a NaN among the data, both the smallest and the largest are NaN, and no comparison holds
-        legal = x.size == 0 or (x.min() >= self.low and x.max() <= self.high)
-        if self.binary:
-            legal = ((x == self.low) | (x == self.high)).all()
-        if not legal:
-            allowed = f"{self.low:g} or {self.high:g}" if self.binary else f"{self.low:g} to {self.high:g}"
-            found = f"values from {x.min():g} to {x.max():g}{unit}"
-            raise fail(
-                "KG603", f"encoder {self.encoder}", f"takes {allowed}, but the data have {found}", self._advice(x)
-            )
-        drive = x * np.float32(self.levels)
-        return np.rint(drive, out=drive)
-
-    def _advice(self, x: Array) -> str:
-        """Return what to do about data that the encoder does not take, shape (N, num_inputs)."""
-        finite = np.isfinite(x).all(axis=1)
-        if not finite.all():
-            return f"leave samples that are not finite out, such as {int(np.argmin(finite))}, or repair them"
-        if self.binary:
-            return "pass --binarise THRESHOLD"
-        if self.low == 0 and x.min() < 0:
-            return "compile with an encoder that takes negative values: direct, or a signed one"
-        return (
-            "scale the data as the calibration data were scaled, for example --scale 1/255; or calibrate with "
-            "samples that reach as far"
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class InputTransform:
-    """What the model does to its input before the first weights: transpose it, then x · scale + shift.
-
-    It runs on the host, before the input is encoded.
-
-    Attributes:
-        axes: axis i of the result is axis `axes[i]` of the input, counted without the batch axis.
-        scale, shift: float64 arrays that broadcast over the transposed input.
-    """
-
-    axes: tuple[int, ...]
-    scale: Array
-    shift: Array
-
-    @property
-    def transposes(self) -> bool:
-        """Tell whether the axes of the input change places."""
-        return self.axes != tuple(range(len(self.axes)))
-
-    @property
-    def rescales(self) -> bool:
-        """Tell whether any value of the input changes."""
-        return bool(np.any(self.scale != 1) or np.any(self.shift))
-
-    def apply(self, x: Array) -> Array:
-        """Transform a batch of shape (N, *input shape); the result is float32."""
-        moved = x.transpose(0, *(axis + 1 for axis in self.axes))
-        if not self.rescales:
-            return moved.astype(np.float32, copy=False)
-        scaled = np.multiply(moved, self.scale, dtype=np.float64)
-        return np.add(scaled, self.shift, out=scaled).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,25 +102,40 @@ class Connection:
 
 
 @dataclass(frozen=True, eq=False)
+class NetworkOutput:
+    """An output of a network: the population that its scores are of.
+
+    Attributes:
+        name: that of the model's output.
+        population: the readout; several outputs may have one.
+        activations: what the host computes, one after the other, of what the last weights give.
+    """
+
+    name: str
+    population: str
+    activations: tuple[OutputActivation, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class Network:
     """A spiking network, ready to run.
 
+    A sample drives all input neurons together: those of the first input, then those of the second, and so on. Its
+    scores are those of the first readout's neurons, then those of the second's.
+
     Attributes:
         name: the model's name.
-        populations: in topological order; the first is the input, the last the readout.
+        populations: in topological order, those of the inputs first, in their order.
         connections: in the order of their targets.
-        coding: how inputs drive the first population.
-        input_shape: of one sample as the user gives it.
-        transform: what happens to an input before `coding`.
-        readout: the score of each neuron of the last population: the current it has integrated, step t
-            weighted by (t + 1)² or all alike, or its spike count.
+        inputs: in the model's order.
+        outputs: in the model's order.
+        readout: the score of each neuron of a readout: the current it has integrated, step t weighted by
+            (t + 1)² or all alike, or its spike count.
         num_timesteps: T, the steps in which a population works; the length of a stage of a staged network.
         seed: of the encoder's random numbers.
         code_name: what spikes stand for, and so when populations work; see `kgenn.ir.spike_code`.
         levels: the worth of a spike train that stands for λ.
         ann_macs: multiply-accumulates of the source model for one sample.
-        output_activations: what the host computes, one after the other, of what the last weights give.
-        calibrated_on: statistics of the calibration data; None where they are not known.
         origin: how it was made, JSON-able: every option, the model, notes, rounding; no part of what it computes,
             and not stored with it. Empty where that is not known.
     """
@@ -222,17 +143,14 @@ class Network:
     name: str
     populations: tuple[Population, ...]
     connections: tuple[Connection, ...]
-    input_shape: Shape
-    transform: InputTransform
-    coding: InputCoding
+    inputs: tuple[NetworkInput, ...]
+    outputs: tuple[NetworkOutput, ...]
     readout: ReadoutKind
     num_timesteps: int
     seed: int = 0
     code_name: CodeName = "rate"
     levels: int = 1
     ann_macs: int = 0
-    output_activations: tuple[OutputActivation, ...] = ()
-    calibrated_on: InputStatistics | None = None
     origin: Mapping[str, Any] = field(default_factory=dict, metadata={"stored": False})
 
     def __post_init__(self) -> None:
@@ -241,6 +159,10 @@ class Network:
         position = {name: i for i, name in enumerate(names)}
         for c in self.connections:
             assert position[c.source] < position[c.target], f"{c.source} to {c.target} runs backwards"
+        assert names[: len(self.inputs)] == [i.name for i in self.inputs], (
+            "the inputs are not the first populations"
+        )
+        assert position.keys() >= {o.population for o in self.outputs}, "an output of no population"
 
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:
@@ -253,28 +175,65 @@ class Network:
         found = self.origin.get("agreement")
         return None if found is None else Agreement.from_dict(found)
 
-    @property
-    def is_binary(self) -> bool:
-        """Tell whether a single output says which of two classes it is: a sigmoid, above 0.5 or not."""
-        names = [activation.name for activation in self.output_activations]
-        return self.populations[-1].size == 1 and names[-1:] == ["sigmoid"]
+    @cached_property
+    def input_shape(self) -> Shape:
+        """Return the shape of one sample as the user gives it, of a network with one input."""
+        (only,) = self.inputs
+        return only.shape
+
+    @cached_property
+    def input_shapes(self) -> dict[str, Shape]:
+        """Return the shape of one sample of each input, in order."""
+        return {i.name: i.shape for i in self.inputs}
+
+    @cached_property
+    def input_of(self) -> dict[str, NetworkInput]:
+        """Return the inputs by their populations' names."""
+        return {i.name: i for i in self.inputs}
+
+    @cached_property
+    def readouts(self) -> tuple[Population, ...]:
+        """Return the populations of the outputs, each once, in the order of the outputs."""
+        return tuple(self.by_name[name] for name in dict.fromkeys(o.population for o in self.outputs))
+
+    @cached_property
+    def drive_columns(self) -> dict[str, slice]:
+        """Return which input neurons of a sample are those of each input."""
+        return _columns((i.name, i.size) for i in self.inputs)
+
+    @cached_property
+    def score_columns(self) -> dict[str, slice]:
+        """Return which scores of a sample are those of each readout."""
+        return _columns((p.name, p.size) for p in self.readouts)
 
     @property
-    def num_classes(self) -> int:
-        """Return how many classes there are: two of a single sigmoid, else one for each output."""
-        return 2 if self.is_binary else self.populations[-1].size
+    def num_inputs(self) -> int:
+        """Return the number of input neurons of all inputs."""
+        return sum(i.size for i in self.inputs)
+
+    @property
+    def num_scores(self) -> int:
+        """Return the number of scores of a sample, of all readouts."""
+        return sum(p.size for p in self.readouts)
 
     @property
     def code(self) -> SpikeCode:
         """Return what spikes stand for."""
         return SPIKE_CODES[self.code_name]
 
-    def drive(self, x: Array) -> Array:
-        """Return the drive of the input population for a batch x of shape (N, *input_shape)."""
-        if x.shape[1:] != self.input_shape:
-            raise fail("KG602", self.name, f"takes samples of shape {self.input_shape}, got {x.shape[1:]}")
-        unit = " once the network has scaled them" if self.transform.rescales else ""
-        return self.coding.drive(self.transform.apply(x), unit)
+    def samples(self, x: SamplesLike) -> Samples:
+        """Return samples of the network's inputs; see `samples_of`."""
+        return samples_of(x, self.input_shapes, self.name)
+
+    def drive(self, x: SamplesLike) -> Array:
+        """Return the drive of all input neurons for a batch, integers in float32, shape (N, num_inputs).
+
+        Raises:
+            KgennError: KG602 or KG603 for samples that an input does not take.
+        """
+        arrays = self.samples(x).arrays
+        drives = [i.drive(np.asarray(arrays[i.name])) for i in self.inputs]
+        return drives[0] if len(drives) == 1 else np.concatenate(drives, axis=1)
 
     @cached_property
     def incoming(self) -> dict[str, tuple[Connection, ...]]:
@@ -283,7 +242,7 @@ class Network:
 
     @cached_property
     def depths(self) -> dict[str, int]:
-        """Return the longest way from the input to each population, in connections.
+        """Return the longest way from an input to each population, in connections.
 
         An analog input is computed before the first step, so that what it drives is at depth 0.
         """
@@ -295,7 +254,7 @@ class Network:
 
     def is_analog(self, connection: Connection) -> bool:
         """Tell whether the connection carries a constant current instead of spikes."""
-        return self.coding.analog and connection.source == self.populations[0].name
+        return connection.source in self.input_of and self.input_of[connection.source].coding.analog
 
     @cached_property
     def by_name(self) -> dict[str, Population]:
@@ -309,8 +268,8 @@ class Network:
 
     @cached_property
     def hidden(self) -> tuple[Population, ...]:
-        """Return the spiking populations other than the input."""
-        return tuple(p for p in self.spiking if p is not self.populations[0])
+        """Return the spiking populations other than the inputs."""
+        return tuple(p for p in self.spiking if p.name not in self.input_of)
 
     @cached_property
     def fan_out(self) -> dict[str, Array]:
@@ -339,11 +298,22 @@ class Network:
         float64 holds it exactly in any order.
 
         Args:
-            drive: shape (N, source size), of `InputCoding.drive`.
+            drive: of all inputs, shape (N, num_inputs).
 
         Returns:
             Shape (N, target size), of the target's precision.
         """
-        total = connection.apply(drive.astype(np.float64))
+        source = connection.source
+        total = connection.apply(drive[:, self.drive_columns[source]].astype(np.float64))
         real = self.by_name[connection.target].neuron.real
-        return np.floor(total / self.coding.levels + 0.5).astype(real)
+        return np.floor(total / self.input_of[source].coding.levels + 0.5).astype(real)
+
+
+def _columns(sizes: Iterable[tuple[str, int]]) -> dict[str, slice]:
+    """Return where each of some groups of a size lies in an axis on which they follow one another."""
+    columns: dict[str, slice] = {}
+    first = 0
+    for name, size in sizes:
+        columns[name] = slice(first, first + size)
+        first += size
+    return columns

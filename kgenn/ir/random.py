@@ -25,11 +25,16 @@ def mix(x: Array) -> Array:
     return mixed
 
 
-def neuron_keys(seed: int, samples: Array, num_neurons: int) -> Array:
-    """Return the key of every neuron in every sample, shape (len(samples), num_neurons), uint32."""
+def neuron_keys(seed: int, samples: Array, num_neurons: int, first: int = 0) -> Array:
+    """Return the key of every neuron in every sample, shape (len(samples), num_neurons), uint32.
+
+    Args:
+        first: the number of the first neuron: input neurons are numbered through all inputs, so that no two of
+            them have one key.
+    """
     with np.errstate(over="ignore"):
         sample_keys = mix(mix(np.array([seed & 0xFFFFFFFF], np.uint32)) + samples.astype(np.uint32))
-        return mix(sample_keys[:, None] + np.arange(num_neurons, dtype=np.uint32))
+        return mix(sample_keys[:, None] + np.arange(first, first + num_neurons, dtype=np.uint32))
 
 
 def random24(keys: Array, timestep: int) -> Array:

@@ -44,7 +44,7 @@ class Recording:
     """What a batch of N samples gives.
 
     Attributes:
-        scores: the readout after each step, shape (N, T, num_classes), float32; (N, 1, num_classes) without
+        scores: the readouts after each step, shape (N, T, num_scores), float32; (N, 1, num_scores) without
             the curve.
         spike_counts: for each spiking population the spikes of each neuron, shape (N, size), integers; a
             spike of value n counts as |n|, or as one where the neuron model is graded. Of all samples together,

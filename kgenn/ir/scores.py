@@ -1,74 +1,117 @@
-"""From what a readout integrated to the model's outputs and predictions."""
+"""From what readouts integrated to the model's outputs and predictions."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 
-from kgenn.ir.graph import Array
-from kgenn.ir.network import Network
+from kgenn.ir.graph import Array, Shape
+from kgenn.ir.network import Network, NetworkOutput, Population
 
 # Above it a single sigmoid says class 1, as Keras' binary accuracy has it.
 THRESHOLD = 0.5
 
 
-def full_score(network: Network, steps: int) -> float:
-    """Return what stands for λ after so many steps: a constant current of 1, or a spike at every step."""
-    unit, span = network.populations[-1].unit, steps if network.code.steady else network.levels
-    full = {"late-current": unit * steps * (steps + 1) * (2 * steps + 1) / 6, "current": unit * span}
-    return full.get(network.readout, span)
+@dataclass(frozen=True, eq=False)
+class Head:
+    """An output of a network, and what its scores stand for.
 
+    The scores that methods take are those of all readouts, shape (..., num_scores), of which a head reads its own.
 
-def factors(network: Network, steps: int) -> Array:
-    """Return what turns scores after so many steps into the model's units: shape (1,) or (channels,), float64."""
-    return np.atleast_1d(np.asarray(network.populations[-1].scale, np.float64) / full_score(network, steps))
-
-
-def in_model_units(network: Network, scores: Array, steps: int) -> Array:
-    """Return scores after so many steps as what the model's last weights give, float64.
-
-    Args:
-        scores: of the readout, shape (..., num_outputs).
+    Attributes:
+        network, output: which.
     """
-    factor = factors(network, steps)
-    value: Array = scores * np.tile(factor, scores.shape[-1] // len(factor))
-    return value
+
+    network: Network
+    output: NetworkOutput
+
+    @property
+    def name(self) -> str:
+        """Return the output's name."""
+        return self.output.name
+
+    @cached_property
+    def readout(self) -> Population:
+        """Return the population whose scores are read."""
+        return self.network.by_name[self.output.population]
+
+    @property
+    def columns(self) -> slice:
+        """Return which scores of a sample are the head's."""
+        return self.network.score_columns[self.output.population]
+
+    @property
+    def shape(self) -> Shape:
+        """Return the shape of the output."""
+        return self.readout.shape
+
+    @property
+    def is_binary(self) -> bool:
+        """Tell whether a single value says which of two classes it is: a sigmoid, above 0.5 or not."""
+        names = [activation.name for activation in self.output.activations]
+        return self.readout.size == 1 and names[-1:] == ["sigmoid"]
+
+    @property
+    def num_classes(self) -> int:
+        """Return how many classes there are: two of a single sigmoid, else one for each value."""
+        return 2 if self.is_binary else self.readout.size
+
+    def full_score(self, steps: int) -> float:
+        """Return what stands for λ after so many steps: a constant current of 1, or a spike at every step."""
+        network = self.network
+        unit, span = self.readout.unit, steps if network.code.steady else network.levels
+        full = {"late-current": unit * steps * (steps + 1) * (2 * steps + 1) / 6, "current": unit * span}
+        return full.get(network.readout, span)
+
+    def factors(self, steps: int) -> Array:
+        """Return what turns scores after so many steps into the model's units: shape (1,) or (channels,)."""
+        return np.atleast_1d(np.asarray(self.readout.scale, np.float64) / self.full_score(steps))
+
+    def in_model_units(self, scores: Array, steps: int) -> Array:
+        """Return scores after so many steps as what the model's last weights give, float64, shape (..., size)."""
+        factor, own = self.factors(steps), scores[..., self.columns]
+        value: Array = own * np.tile(factor, own.shape[-1] // len(factor))
+        return value
+
+    def activated(self, values: Array) -> Array:
+        """Return the model's output for what its last weights give, both of shape (..., size), float64."""
+        shaped = values.reshape(*values.shape[:-1], *self.shape)
+        for activation in self.output.activations:
+            shaped = activation.apply(shaped)
+        return shaped.reshape(values.shape)
+
+    def values(self, scores: Array, steps: int) -> Array:
+        """Return scores after so many steps as the model's output, shape (..., size), float64."""
+        return self.activated(self.in_model_units(scores, steps))
+
+    def predictions(self, scores: Array) -> Array:
+        """Return the class of each sample after each step, shape (N, S).
+
+        Where the model's activation keeps the order of its values, scores are compared as they are.
+
+        Args:
+            scores: of `Recording`, shape (N, S, num_scores): after every step, or after the last alone.
+        """
+        if not self.is_binary and all(a.keeps_order(self.shape) for a in self.output.activations):
+            return classes(scores[..., self.columns], binary=False)
+        count, last = scores.shape[1], self.network.num_timesteps
+        steps = range(last - count + 1, last + 1)
+        found = [classes(self.values(scores[:, i], t), self.is_binary) for i, t in enumerate(steps)]
+        return np.stack(found, axis=1)
 
 
-def activated(network: Network, values: Array) -> Array:
-    """Return the model's outputs for what its last weights give, both of shape (..., num_outputs), float64."""
-    shaped = values.reshape(*values.shape[:-1], *network.populations[-1].shape)
-    for activation in network.output_activations:
-        shaped = activation.apply(shaped)
-    return shaped.reshape(values.shape)
-
-
-def outputs(network: Network, scores: Array, steps: int) -> Array:
-    """Return scores after so many steps as the model's outputs, shape (..., num_outputs), float64."""
-    return activated(network, in_model_units(network, scores, steps))
+def heads_of(network: Network) -> tuple[Head, ...]:
+    """Return a network's outputs, in order."""
+    return tuple(Head(network, output) for output in network.outputs)
 
 
 def classes(values: Array, binary: bool) -> Array:
-    """Return the class that a model's outputs say: the largest, or of a single sigmoid whether it is above 0.5.
+    """Return the class that values of an output say: the largest, or of a single sigmoid whether it is above 0.5.
 
     Args:
-        values: shape (..., num_outputs).
+        values: shape (..., size).
     """
     found: Array = (values[..., 0] > THRESHOLD).astype(np.int64) if binary else values.argmax(axis=-1)
     return found
-
-
-def predictions(network: Network, scores: Array) -> Array:
-    """Return the class of each sample after each step, shape (N, S).
-
-    Where the model's activation keeps the order of its outputs, scores are compared as they are.
-
-    Args:
-        scores: of `Recording`, shape (N, S, num_outputs): after every step, or after the last alone.
-    """
-    shape = network.populations[-1].shape
-    if not network.is_binary and all(a.keeps_order(shape) for a in network.output_activations):
-        return classes(scores, binary=False)
-    count = scores.shape[1]
-    steps = range(network.num_timesteps - count + 1, network.num_timesteps + 1)
-    found = [classes(outputs(network, scores[:, i], t), network.is_binary) for i, t in enumerate(steps)]
-    return np.stack(found, axis=1)

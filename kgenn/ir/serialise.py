@@ -14,7 +14,8 @@ from kgenn.ir.axis_map import AxisMap
 from kgenn.ir.connectivity import Convolution, Dense, OneToOne, Sparse, SumPool
 from kgenn.ir.graph import Array
 from kgenn.ir.input_statistics import InputStatistics
-from kgenn.ir.network import Connection, InputCoding, InputTransform, Network, Population
+from kgenn.ir.network import Connection, Network, NetworkOutput, Population
+from kgenn.ir.network_input import InputCoding, InputTransform, NetworkInput
 from kgenn.ir.neuron_code import NeuronModel
 from kgenn.ir.output_activation import OutputActivation
 from kgenn.ir.resampling import Resampling
@@ -31,6 +32,8 @@ CLASSES: dict[str, type[Any]] = {
         InputStatistics,
         InputTransform,
         Network,
+        NetworkInput,
+        NetworkOutput,
         NeuronModel,
         OneToOne,
         OutputActivation,
@@ -86,7 +89,20 @@ def from_plain(data: Any, arrays: Mapping[str, Array]) -> Any:
     if "mapping" in data:
         return {key: from_plain(item, arrays) for key, item in data["mapping"]}
     items = {key: from_plain(item, arrays) for key, item in data.items() if key != "class"}
-    return CLASSES[data["class"]](**items)
+    cls = CLASSES[data["class"]]
+    return cls(**(_with_ports(items) if cls is Network and "coding" in items else items))
+
+
+def _with_ports(items: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a network of schema 3, which had one input and one output, as they are since."""
+    first, *_, last = (p.name for p in (*items["populations"][:1], *items["populations"]))
+    taken = ("input_shape", "transform", "coding")
+    shape, transform, coding = (items[name] for name in taken)
+    given = NetworkInput(first, shape, transform, coding, items.get("calibrated_on"))
+    output = NetworkOutput(last, last, items.get("output_activations", ()))
+    gone = (*taken, "calibrated_on", "output_activations")
+    rest = {name: item for name, item in items.items() if name not in gone}
+    return {**rest, "inputs": (given,), "outputs": (output,)}
 
 
 def npz_bytes(arrays: Mapping[str, Array]) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kgenn.ir.graph import Graph
+from kgenn.ir.graph import Graph, Output
 from kgenn.ir.network import Network
 from kgenn.ir.serialise import stored
 
@@ -35,8 +35,12 @@ def graph_text(graph: Graph) -> str:
         f"{node.name} {graph.shapes[node.name]} = {describe(node.layer)} <- {', '.join(node.inputs)}".rstrip(" <-")
         for node in graph.nodes
     ]
-    after = [f"then {describe(layer)}" for layer in graph.postprocessing]
-    return "\n".join([f"graph {graph.name}", *lines, f"outputs {', '.join(graph.outputs)}", *after]) + "\n"
+    return "\n".join([f"graph {graph.name}", *lines, *map(_output_text, graph.outputs)]) + "\n"
+
+
+def _output_text(output: Output) -> str:
+    """Return an output as "output name = node then layer"."""
+    return " then ".join([f"output {output.name} = {output.node}", *map(describe, output.postprocessing)])
 
 
 def network_text(network: Network) -> str:

@@ -38,5 +38,5 @@ class Timing:
 
     @cached_property
     def num_steps(self) -> int:
-        """Return the steps from a sample's start until the readout has worked."""
-        return self.start(self.network.populations[-1].name) + self.network.num_timesteps
+        """Return the steps from a sample's start until every readout has worked."""
+        return max(self.start(p.name) for p in self.network.readouts) + self.network.num_timesteps

@@ -18,6 +18,7 @@ from kgenn.ir.axis_map import AxisMap
 from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SpikeSums, SumPool
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import Connection, Network, Population
+from kgenn.ir.network_input import NetworkInput
 from kgenn.ir.output_activation import FORMULAS, OVER_AXIS, OutputActivation
 from kgenn.ir.resampling import MOST_AMOUNT, Resampling
 from kgenn.ir.windows import window_counts
@@ -87,11 +88,18 @@ def _problems(network: Network) -> Iterator[str]:
         return
     for population in network.populations:
         yield from (f"population {population.name!r} {what}" for what in _population(population))
-    if any(not _is_shape(p.shape) for p in network.populations) or not _is_shape(network.input_shape):
+    if not network.inputs or not network.outputs:
+        yield "the network has no input or no output"
         return
-    yield from _input(network)
-    for activation in network.output_activations:
-        yield from _activation(activation, len(network.populations[-1].shape))
+    if any(not _is_shape(p.shape) for p in network.populations) or any(
+        not _is_shape(i.shape) for i in network.inputs
+    ):
+        return
+    for given in network.inputs:
+        yield from (f"input {given.name!r} {what}" for what in _input(given, network.by_name[given.name]))
+    for output in network.outputs:
+        for activation in output.activations:
+            yield from _activation(activation, len(network.by_name[output.population].shape))
     for c in network.connections:
         sizes = network.by_name[c.source].size, network.by_name[c.target].size
         yield from (f"the connection from {c.source!r} to {c.target!r} {what}" for what in _connection(c, *sizes))
@@ -115,17 +123,17 @@ def _population(population: Population) -> Iterator[str]:
             yield f"has a scale or cap of shape {array.shape}"
 
 
-def _input(network: Network) -> Iterator[str]:
-    axes, shape = network.transform.axes, network.input_shape
-    if sorted(axes) != list(range(len(shape))) or prod(shape) != network.populations[0].size:
-        yield f"an input of shape {shape} is not that of the first population"
+def _input(given: NetworkInput, population: Population) -> Iterator[str]:
+    axes, shape = given.transform.axes, given.shape
+    if sorted(axes) != list(range(len(shape))) or prod(shape) != population.size:
+        yield f"of shape {shape} does not fit its population"
         return
     moved = tuple(shape[axis] for axis in axes)
-    for array in (network.transform.scale, network.transform.shift):
+    for array in (given.transform.scale, given.transform.shift):
         if array.ndim > len(moved) or np.broadcast_shapes(array.shape, moved) != moved:
-            yield f"the input of shape {moved} is transformed by an array of shape {array.shape}"
-    if network.coding.levels < 1 or network.coding.low > network.coding.high:
-        yield "the input coding has no levels, or no range"
+            yield f"of shape {moved} is transformed by an array of shape {array.shape}"
+    if given.coding.levels < 1 or given.coding.low > given.coding.high:
+        yield "has a coding without levels, or without a range"
 
 
 def _activation(activation: OutputActivation, rank: int) -> Iterator[str]:

@@ -18,7 +18,7 @@ from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.output_activation import softmax
 from kgenn.ir.recording import Recording
-from kgenn.ir.scores import in_model_units, predictions
+from kgenn.ir.scores import Head, heads_of
 from kgenn.metrics.counts import spike_counts, spikes_per_neuron, synaptic_operations
 
 
@@ -64,16 +64,16 @@ class EarlyExit:
         ]
 
 
-def exit_steps(network: Network, scores: Array, confidence: float) -> Array:
+def exit_steps(head: Head, scores: Array, confidence: float) -> Array:
     """Return the steps that each sample needs, 1 to T, shape (N,).
 
     Args:
-        scores: of `Recording`, after every step, shape (N, T, num_classes).
+        scores: of `Recording`, after every step, shape (N, T, num_scores).
     """
-    last = network.num_timesteps
+    last = head.network.num_timesteps
     needed = np.full(len(scores), last)
     for t in range(last, 0, -1):
-        sure = softmax(in_model_units(network, scores[:, t - 1], t)).max(axis=-1) >= confidence
+        sure = softmax(head.in_model_units(scores[:, t - 1], t)).max(axis=-1) >= confidence
         needed[sure] = t
     return needed
 
@@ -91,10 +91,15 @@ class ExitTally:
         if network.code.staged:
             what = "the network works in stages: its readout decides once, after the last"
             raise fail("KG401", "early exit", what, "compile with a rate-coded converter, such as data-norm")
-        if network.populations[-1].size == 1:
+        head, *others = heads_of(network)
+        if others:
+            names = ", ".join(output.name for output in network.outputs)
+            what = f"the network has the outputs {names}; a sample ends once one output is sure"
+            raise fail("KG401", "early exit", what, "run it without --early-exit")
+        if head.readout.size == 1:
             what = "the network has one output, and so no classes to be sure of"
             raise fail("KG401", "early exit", what, "run it without --early-exit")
-        self.network, self.confidence = network, confidence
+        self.network, self.head, self.confidence = network, head, confidence
         self.timesteps: list[Array] = []
         self.predictions: list[Array] = []
         self.correct = 0
@@ -103,8 +108,8 @@ class ExitTally:
     def add(self, recording: Recording, labels: Array | None) -> None:
         """Add one batch with its scores after every step and all its spikes; `labels` has shape (batch,)."""
         assert recording.raster is not None, "the recording has no spikes"
-        needed = exit_steps(self.network, recording.scores, self.confidence)
-        classes = predictions(self.network, recording.scores)[np.arange(len(needed)), needed - 1]
+        needed = exit_steps(self.head, recording.scores, self.confidence)
+        classes = self.head.predictions(recording.scores)[np.arange(len(needed)), needed - 1]
         self.timesteps.append(needed)
         self.predictions.append(classes)
         if labels is not None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network, Population
-from kgenn.ir.scores import activated, classes
+from kgenn.ir.scores import Head, classes, heads_of
 
 
 @dataclass(frozen=True)
@@ -41,27 +41,31 @@ class LayerError:
     saturated: float
 
 
-def ideal_rates(network: Network, x: Array, measured: Mapping[str, Array] | None = None) -> dict[str, Array]:
+def input_rates(network: Network, drive: Array) -> dict[str, Array]:
+    """Return the rates of the inputs, what they drive in real units: each of shape (N, size), float64."""
+    columns = network.drive_columns
+    return {i.name: drive[:, columns[i.name]].astype(np.float64) / i.coding.levels for i in network.inputs}
+
+
+def ideal_rates(network: Network, drive: Array, measured: Mapping[str, Array] | None = None) -> dict[str, Array]:
     """Return the rate that each population should have, shape (N, size), float64, with no upper limit.
 
     Args:
-        x: inputs after coding, in real units: `network.drive(x) / network.coding.levels`, shape (N, inputs).
+        drive: of `Network.drive`, shape (N, num_inputs).
         measured: if given, each population is computed from these rates of its sources instead of the ideal
             ones, so that the difference is its own error; biases then are the network's, with what corrects
             the errors of earlier layers.
     """
-    ideal: dict[str, Array] = {}
+    inputs = input_rates(network, drive)
+    ideal = dict(inputs)
     steady = 1 if network.code.steady else 1 / network.levels
-    for population in network.populations:
-        if population is network.populations[0]:
-            ideal[population.name] = x
-            continue
-        sources = ideal if measured is None else {network.populations[0].name: x, **measured}
+    for population in network.populations[len(inputs) :]:
+        sources = ideal if measured is None else {**inputs, **measured}
         if population.maximum:
             (connection,) = network.incoming[population.name]
             ideal[population.name] = connection.connectivity.largest(sources[connection.source])
             continue
-        total = np.zeros((len(x), population.size))
+        total = np.zeros((len(drive), population.size))
         if population.bias is not None:
             total += population.bias * steady
         for connection in network.incoming[population.name]:
@@ -79,11 +83,10 @@ def ideal_rates(network: Network, x: Array, measured: Mapping[str, Array] | None
     return ideal
 
 
-def ann_classes(network: Network, ideal: Mapping[str, Array]) -> Array:
+def ann_classes(head: Head, ideal: Mapping[str, Array]) -> Array:
     """Return the class that the network's weights give as an ANN, shape (N,), for the rates of `ideal_rates`."""
-    readout = network.populations[-1]
-    values = ideal[readout.name].reshape(-1, *readout.shape) * readout.scale
-    return classes(activated(network, values.reshape(len(values), -1)), network.is_binary)
+    values = ideal[head.readout.name].reshape(-1, *head.shape) * head.readout.scale
+    return classes(head.activated(values.reshape(len(values), -1)), head.is_binary)
 
 
 def largest_rate(network: Network, population: Population) -> float:
@@ -100,25 +103,26 @@ class ErrorTally:
     def __init__(self, network: Network) -> None:
         self.network = network
         self.num_samples = 0
-        self.ann_correct = 0
+        self.heads = heads_of(network)
+        self.ann_correct = {head.name: 0 for head in self.heads}
         self.largest = {p.name: largest_rate(network, p) for p in network.hidden}
         self.sums: dict[str, Array] = {}
 
-    def add(self, drive: Array, worths: Mapping[str, Array], labels: Array | None) -> None:
-        """Add one batch of drives and the worths of the spikes that they caused."""
+    def add(self, drive: Array, worths: Mapping[str, Array], labels: Mapping[str, Array]) -> None:
+        """Add one batch of drives and the worths of the spikes that they caused, with labels of some outputs."""
         network = self.network
-        x = drive.astype(np.float64) / network.coding.levels
         rates = {name: worth / network.levels for name, worth in worths.items()}
-        ideal = ideal_rates(network, x)
-        expected = ideal_rates(network, x, rates)
+        ideal = ideal_rates(network, drive)
+        expected = ideal_rates(network, drive, rates)
         for p in self.network.hidden:
             a, r, e = ideal[p.name], rates[p.name], expected[p.name]
             row = [a.sum(), r.sum(), np.abs(r - a).sum(), ((r - a) ** 2).sum(), (a**2).sum()]
             row += [np.abs(r - e).sum(), (a > self.largest[p.name]).sum()]
             self.sums[p.name] = self.sums.get(p.name, np.zeros(len(row))) + np.array(row)
-        self.num_samples += len(x)
-        if labels is not None:
-            self.ann_correct += int((ann_classes(network, ideal) == labels).sum())
+        self.num_samples += len(drive)
+        for head in self.heads:
+            if head.name in labels:
+                self.ann_correct[head.name] += int((ann_classes(head, ideal) == labels[head.name]).sum())
 
     def errors(self) -> tuple[LayerError, ...]:
         """Return the errors of each hidden population, in order."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from kgenn.diagnostics import Diagnostic
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Recording
-from kgenn.ir.scores import outputs, predictions
+from kgenn.ir.scores import Head, heads_of
 from kgenn.ir.timing import Timing
 from kgenn.metrics.counts import spikes_per_neuron, synaptic_operations
 from kgenn.metrics.early_exit import EarlyExit
@@ -36,8 +36,21 @@ class AnnAccuracy:
 
 
 @dataclass(frozen=True, eq=False)
+class OutputResult:
+    """The outcome of running a network on a data set, of one of its outputs; see `Result` for the fields."""
+
+    accuracy: float | None
+    curve: Array | None
+    predictions: Array = field(repr=False)
+    scores: Array = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
 class Result:
     """The outcome of running a network on a data set.
+
+    `accuracy`, `curve`, `predictions`, `scores` and what compares with the model are those of the first output;
+    `outputs` has them of each.
 
     Attributes:
         accuracy: the share of samples whose prediction is their label, 0 to 1; None without labels.
@@ -63,6 +76,7 @@ class Result:
         ann: what the network's weights give as an ANN; None unless it was asked for.
         early_exit: the outcome where samples end once they are decided; None unless it was asked for.
         warnings: what leaves the figures in doubt.
+        outputs: of each output by its name, in the model's order.
     """
 
     accuracy: float | None
@@ -85,6 +99,7 @@ class Result:
     early_exit: EarlyExit | None = None
     ann: AnnAccuracy | None = None
     warnings: tuple[Diagnostic, ...] = ()
+    outputs: Mapping[str, OutputResult] = field(default_factory=dict, repr=False)
 
     def to_dict(self, curve: bool = False) -> dict[str, Any]:
         """Return the figures as JSON-able data, without the arrays; the curve on request."""
@@ -111,16 +126,18 @@ class Result:
         if self.early_exit is not None:
             plain["early_exit"] = self.early_exit.to_dict()
         if curve:
-            plain["curve"] = None if self.curve is None else [round(float(a), 6) for a in self.curve]
+            plain["curve"] = _rounded(self.curve)
+        if len(self.outputs) > 1:
+            curves = {name: {"curve": _rounded(o.curve)} if curve else {} for name, o in self.outputs.items()}
+            plain["outputs"] = {name: {"accuracy": o.accuracy, **curves[name]} for name, o in self.outputs.items()}
         return plain
 
     def rows(self) -> list[tuple[str, str]]:
         """Return the figures as (name, value with its unit), for a table."""
-        accuracy = "no labels" if self.accuracy is None else f"{100 * self.accuracy:.2f} %"
         side = "below" if self.spikes_per_neuron < BREAK_EVEN_SPIKES else "above"
         ratio = self.synaptic_operations / self.ann_macs if self.ann_macs else float("nan")
         return [
-            ("accuracy", accuracy),
+            *self._accuracies(),
             *(() if self.ann is None else [("ANN on integer grid", self._ann_in_words(self.ann))]),
             ("samples", f"{self.num_samples:,}"),
             ("timesteps", f"{self.num_timesteps:,}"),
@@ -135,6 +152,11 @@ class Result:
             *(() if self.early_exit is None else self.early_exit.rows()),
         ]
 
+    def _accuracies(self) -> list[tuple[str, str]]:
+        if len(self.outputs) > 1:
+            return [(f"accuracy of {name}", _in_percent(o.accuracy)) for name, o in self.outputs.items()]
+        return [("accuracy", _in_percent(self.accuracy))]
+
     def _ann_in_words(self, found: AnnAccuracy) -> str:
         if found.num_samples == self.num_samples:
             return f"{100 * found.ann:.2f} %"
@@ -145,10 +167,53 @@ class Result:
         return "\n".join([*rows, *map(str, self.warnings)])
 
 
-def final_scores(network: Network, raw: Array) -> Array:
-    """Return the readout after the last step as the model's outputs, float32, shape (N, num_outputs)."""
+def final_scores(head: Head, raw: Array) -> Array:
+    """Return the scores after the last step as the model's output, float32, shape (N, size)."""
     with np.errstate(over="ignore"):  # infinite, as it is in Keras
-        return outputs(network, raw, network.num_timesteps).astype(np.float32)
+        return head.values(raw, head.network.num_timesteps).astype(np.float32)
+
+
+def _in_percent(accuracy: float | None) -> str:
+    return "no labels" if accuracy is None else f"{100 * accuracy:.2f} %"
+
+
+def _rounded(curve: Array | None) -> list[float] | None:
+    return None if curve is None else [round(float(a), 6) for a in curve]
+
+
+class OutputTally:
+    """Add up an output's predictions and scores batch by batch."""
+
+    def __init__(self, head: Head) -> None:
+        self.head = head
+        self.predictions: list[Array] = []
+        self.correct: Array | None = None
+
+    def add(self, scores: Array, labels: Array | None) -> None:
+        """Add the scores of one batch, shape (batch, S, num_scores); `labels` has shape (batch,)."""
+        classes = self.head.predictions(scores)
+        self.predictions.append(classes[:, -1])
+        if labels is not None:
+            right = (classes == labels[:, None]).sum(axis=0)
+            self.correct = right if self.correct is None else self.correct + right
+
+    def result(self, labelled: bool, raw: Array) -> OutputResult:
+        """Return the result over all batches.
+
+        Args:
+            raw: the scores of all samples after the last step.
+        """
+        network = self.head.network
+        correct = np.zeros(network.num_timesteps) if self.correct is None else self.correct
+        accuracies = correct / max(len(raw), 1) if labelled else None
+        # without scores after every step there is no curve
+        no_curve = network.code.staged or len(correct) != network.num_timesteps
+        return OutputResult(
+            accuracy=None if accuracies is None else float(accuracies[-1]),
+            curve=None if no_curve else accuracies,
+            predictions=np.concatenate([np.zeros(0, np.int64), *self.predictions]),
+            scores=final_scores(self.head, raw),
+        )
 
 
 class Tally:
@@ -156,49 +221,43 @@ class Tally:
 
     def __init__(self, network: Network) -> None:
         self.network = network
+        self.outputs = {head.name: OutputTally(head) for head in heads_of(network)}
         self.final_scores: list[Array] = []
-        self.predictions: list[Array] = []
-        self.correct: Array | None = None
         self.counts = {p.name: np.zeros(p.size, np.int64) for p in network.spiking}
 
-    def add(self, recording: Recording, labels: Array | None) -> None:
-        """Add one batch; `labels` has shape (batch,)."""
+    def add(self, recording: Recording, labels: Mapping[str, Array]) -> None:
+        """Add one batch; `labels` are those of some outputs, by their names, shape (batch,) each."""
         self.final_scores.append(recording.scores[:, -1])
-        classes = predictions(self.network, recording.scores)
-        self.predictions.append(classes[:, -1])
+        for name, output in self.outputs.items():
+            output.add(recording.scores, labels.get(name))
         for name, counts in recording.spike_counts.items():
             self.counts[name] += counts.sum(axis=0)
-        if labels is not None:
-            right = (classes == labels[:, None]).sum(axis=0)
-            self.correct = right if self.correct is None else self.correct + right
 
     def result(
         self,
-        labelled: bool,
+        labelled: Collection[str],
         wall_seconds: float,
         cpu_seconds: float,
         kernel_seconds: Mapping[str, float] | None = None,
         early_exit: EarlyExit | None = None,
     ) -> Result:
-        """Return the result over all batches."""
-        network, readout = self.network, self.network.populations[-1]
-        raw = np.concatenate(self.final_scores) if self.final_scores else np.zeros((0, readout.size), np.float32)
+        """Return the result over all batches; `labelled` names the outputs that have labels."""
+        network = self.network
+        raw = np.concatenate([np.zeros((0, network.num_scores), np.float32), *self.final_scores])
         num_samples = len(raw)
         share = 1 / max(num_samples, 1)
-        first = network.populations[0]
         operations = synaptic_operations(network, self.counts, max(num_samples, 1))
-        direct_macs = int(network.fan_out[first.name].sum()) if network.coding.analog else 0
-        correct = np.zeros(network.num_timesteps) if self.correct is None else self.correct
-        accuracies = correct / max(num_samples, 1) if labelled else None
-        # without scores after every step there is no curve
-        no_curve = network.code.staged or len(correct) != network.num_timesteps
+        analog = (i.name for i in network.inputs if i.coding.analog)
+        direct_macs = sum(int(network.fan_out[name].sum()) for name in analog)
+        outputs = {name: output.result(name in labelled, raw) for name, output in self.outputs.items()}
+        first = next(iter(outputs.values()))
         return Result(
-            accuracy=None if accuracies is None else float(accuracies[-1]),
+            accuracy=first.accuracy,
             num_samples=num_samples,
             num_timesteps=network.num_timesteps,
             latency_steps=Timing(network).num_steps,
-            num_stages=network.depths[readout.name] + 1,
-            curve=None if no_curve else accuracies,
+            num_stages=max(network.depths[p.name] for p in network.readouts) + 1,
+            curve=first.curve,
             spikes_per_neuron=spikes_per_neuron(network, self.counts, max(num_samples, 1)),
             spikes={name: int(counts.sum()) * share for name, counts in self.counts.items()},
             synaptic_operations=operations,
@@ -208,7 +267,8 @@ class Tally:
             wall_seconds=wall_seconds,
             cpu_seconds=cpu_seconds,
             kernel_seconds=kernel_seconds or {},
-            predictions=np.concatenate([np.zeros(0, np.int64), *self.predictions]),
-            scores=final_scores(network, raw),
+            predictions=first.predictions,
+            scores=first.scores,
             early_exit=early_exit,
+            outputs=outputs,
         )

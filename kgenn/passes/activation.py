@@ -18,22 +18,26 @@ def leave_output_activations_to_host(graph: Graph, options: LoweringOptions) -> 
     element-wise one also leaves from before a transposition or a reshape: f(P x) = P f(x). A plain ReLU stays; see
     `fit_readout`.
 
-    Declines for a graph with several outputs, and for an activation that something else reads too.
+    Declines for an activation that something else reads too, another output for one.
     """
-    final = output_activations(graph)
-    names = [node.name for node in reversed(final)]
-    layers = tuple(node.layer for node in reversed(final))
-    edited = graph.edit(lambda node: node.inputs[0] if node.name in names else None)
-    edited = replace(edited, postprocessing=(*layers, *graph.postprocessing))
+    final = {end: output_activations(graph, end)[::-1] for end in graph.ends}
+    layers = {end: [node.layer for node in nodes] for end, nodes in final.items()}
+    names = [node.name for nodes in final.values() for node in nodes]
+    marked = replace(graph, outputs=tuple(output.after(*layers[output.node]) for output in graph.outputs))
+    edited = marked.edit(lambda node: node.inputs[0] if node.name in names else None)
     return edited.noted(*(f"{name}: runs on the host, after the readout" for name in names))
 
 
-def output_activations(graph: Graph) -> tuple[Node, ...]:
-    """Return the activations that the host can compute after the network, the last first."""
-    if len(graph.outputs) != 1 or graph.consumers[graph.outputs[0]]:
+def output_activations(graph: Graph, end: str) -> tuple[Node, ...]:
+    """Return the activations of an output that the host can compute after the network, the last first.
+
+    Args:
+        end: the output's node.
+    """
+    if graph.consumers[end]:
         return ()
     found: list[Node] = []
-    node, moved = graph.by_name[graph.outputs[0]], False
+    node, moved = graph.by_name[end], False
     while True:
         layer = node.layer
         is_first = _is_over_axis(layer) and not any(_is_over_axis(n.layer) for n in found)
@@ -43,7 +47,7 @@ def output_activations(graph: Graph) -> tuple[Node, ...]:
             moved = True
         elif not isinstance(layer, Identity):
             return tuple(found)
-        if len(graph.consumers[node.inputs[0]]) != 1:
+        if not graph.has_one_reader(node.inputs[0]):
             return tuple(found)
         node = graph.by_name[node.inputs[0]]
 

@@ -80,7 +80,7 @@ def _declined(graph: Graph, layer: Affine, source: Node) -> str:
         return "which has no weights"
     if source.name in graph.consumers and len(graph.consumers[source.name]) > 1:
         return "which others read too"
-    if source.name in graph.outputs:
+    if source.name in graph.ends:
         return "which is an output"
     channels = source.layer.kernel.shape[-1]
     if any(part.size != 1 and part.shape != (channels,) for part in layer.scale_shift()):

@@ -45,7 +45,7 @@ def _split(graph: Graph) -> Graph:
         node.name: chain
         for node in graph.nodes
         if isinstance(node.layer, ReLU)
-        and node.name not in graph.outputs
+        and node.name not in graph.ends
         and (chain := _chain(graph, node)) is not None
     }
 

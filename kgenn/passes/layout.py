@@ -83,6 +83,6 @@ def absorb_into_input(graph: Graph, options: LoweringOptions) -> Graph:
 def _absorbable(graph: Graph) -> tuple[Node, Node] | None:
     for name in graph.inputs:
         users = graph.consumers[name]
-        if len(users) == 1 and isinstance(graph.by_name[users[0]].layer, Permute | Affine):
+        if graph.has_one_reader(name) and isinstance(graph.by_name[users[0]].layer, Permute | Affine):
             return graph.by_name[name], graph.by_name[users[0]]
     return None

@@ -24,39 +24,42 @@ from kgenn.layers.relay import Relay
 from kgenn.passes.straight import signed
 from kgenn.passes.values import Values
 
-# Where neurons can pool the input itself: it may send no spikes, or some of both signs, where padding is no zero.
+# Where neurons can pool an input itself: it may send no spikes, or some of both signs, where padding is no zero.
 PooledInput = Literal["always", "unpadded", "never"]
+# That of each input, by its name.
+PooledInputs = Mapping[str, PooledInput]
 # Of the range of a channel, below the least of its values.
 MARGIN = 0.1
 
 
-def signed_pools(graph: Graph, pooled_input: PooledInput) -> tuple[str, ...]:
+def signed_pools(graph: Graph, pooled_inputs: PooledInputs) -> tuple[str, ...]:
     """Return the max poolings of a lowered graph that read no population: their values can have both signs.
 
     Args:
-        pooled_input: where neurons can pool the input itself.
+        pooled_inputs: where neurons can pool each input itself.
     """
     pools = (node for node in graph.nodes if isinstance(node.layer, MaxPool))
-    return tuple(pool.name for pool in pools if not _is_direct(graph, pool, pooled_input))
+    return tuple(pool.name for pool in pools if not _is_direct(graph, pool, pooled_inputs))
 
 
-def _is_direct(graph: Graph, pool: Node, pooled_input: PooledInput) -> bool:
+def _is_direct(graph: Graph, pool: Node, pooled_inputs: PooledInputs) -> bool:
     """Tell whether neurons can pool what a max pooling reads."""
     source, layer = graph.by_name[pool.inputs[0]], pool.layer
-    if not isinstance(source.layer, Input) or pooled_input == "always":
+    pooled = pooled_inputs[source.name] if isinstance(source.layer, Input) else "always"
+    if pooled == "always":
         return is_population(source)
     assert isinstance(layer, MaxPool)
-    return pooled_input == "unpadded" and not any(map(any, layer.pads(graph.shapes[source.name][:-1])))
+    return pooled == "unpadded" and not any(map(any, layer.pads(graph.shapes[source.name][:-1])))
 
 
-def shift_signed(graph: Graph, values: Mapping[str, Values], pooled_input: PooledInput) -> Graph:
+def shift_signed(graph: Graph, values: Mapping[str, Values], pooled_inputs: PooledInputs) -> Graph:
     """Return a graph whose max poolings read populations, and whose relays are populations.
 
     Args:
         values: of each node in `signed_pools`, by its name.
-        pooled_input: see there.
+        pooled_inputs: see there.
     """
-    pools = signed_pools(graph, pooled_input)
+    pools = signed_pools(graph, pooled_inputs)
 
     def change(node: Node) -> Sequence[Node] | None:
         if isinstance(node.layer, Relay):

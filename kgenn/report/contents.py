@@ -165,7 +165,7 @@ def _continues(graph: Graph, node: Node) -> bool:
     if len(node.inputs) != 1 or not node.origin:
         return False
     before = graph.by_name[node.inputs[0]]
-    alone = len(graph.consumers[before.name]) == 1 and before.name not in graph.outputs
+    alone = len(graph.consumers[before.name]) == 1 and before.name not in graph.ends
     return alone and before.origin == node.origin and not isinstance(before.layer, Input)
 
 

@@ -63,7 +63,7 @@ def model_picture(graph: Graph) -> bytes:
     boxes = []
     for layer in layers:
         weights = (_count(layer.parameters, "parameter"),) if layer.parameters else ()
-        role = _role(not layer.inputs, layer.node in graph.outputs)
+        role = _role(not layer.inputs, layer.node in graph.ends)
         boxes.append(Box(layer.origin, (layer.contents, times(layer.shape), *weights), role))
     arrows = [Arrow(position[s], position[layer.node]) for layer in layers for s in layer.inputs]
     return draw(graph.name, f"model, {graph.macs:,} multiply-accumulates", boxes, arrows)

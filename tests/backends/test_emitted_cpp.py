@@ -228,7 +228,8 @@ def test_encoding_in_c_is_the_drive_of_the_network(encoder: str) -> None:
 
 def test_encoding_in_c_takes_nothing_between_two_binary_values() -> None:
     base = converted("dense", "spike")
-    network = replace(base, coding=replace(base.coding, binarise=None))
+    given = replace(base.inputs[0], coding=replace(base.inputs[0].coding, binarise=None))
+    network = replace(base, inputs=(given,))
     x = np.array([[0, 1, 0.5, 1, 0, -1, 2]], np.float32)
     assert encode(network, x)[0] == 3
 
@@ -257,7 +258,7 @@ def renamed(graph: Graph) -> Graph:
         replace(n, name=names[n.name], origin=names[n.name], inputs=tuple(names[s] for s in n.inputs))
         for n in graph.nodes
     )
-    return Graph("*/ \\\n#error hostile", nodes, tuple(names[o] for o in graph.outputs))
+    return Graph("*/ \\\n#error hostile", nodes, tuple(replace(o, node=names[o.node]) for o in graph.outputs))
 
 
 @pytest.mark.slow

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from genn_python import genn_python
-from kgenn.api import CompiledNetwork
 from kgenn.artifact import Artifact
 from kgenn.backends import TARGETS, RunOptions, genn_connectivity
 from kgenn.backends.base import Program
@@ -21,6 +20,7 @@ from kgenn.backends.genn_connectivity import Device
 from kgenn.backends.genn_program import MODEL, emit_genn
 from kgenn.backends.genn_worker import no_device
 from kgenn.backends.pipeline import PipelineSimulator
+from kgenn.compiled import CompiledNetwork
 from kgenn.conversion.base import Converter
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.few_spike import FewSpike

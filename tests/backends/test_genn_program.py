@@ -30,7 +30,7 @@ def network() -> Network:
 
 def samples() -> Array:
     """Return inputs as model.py takes them: as the first weights do."""
-    return network().transform.apply(inputs_of(network(), "if", 5))
+    return network().inputs[0].transform.apply(inputs_of(network(), "if", 5))
 
 
 def written(directory: Path, text: Mapping[str, str] | None = None) -> Path:
@@ -73,7 +73,7 @@ def test_the_program_alone_gives_the_classes_of_generated_cpp_and_leaves_a_sound
     compiled_network = kgenn.compile(network(), "genn-cpu")
     compiled_network.save(directory)
     np.savez(directory.parent / "samples.npz", x=samples())
-    expected = compiled(network()).run(network().coding.drive(samples()), 0).scores[:, -1].argmax(axis=1)
+    expected = compiled(network()).run(network().inputs[0].coding.drive(samples()), 0).scores[:, -1].argmax(axis=1)
     preset = {"CXX": "c++ -ffast-math"}
     assert classes(ran(directory, data="../samples.npz", **preset)) == expected.tolist()
     found = kgenn.verify(directory, RunOptions(genn_python=genn_python()))
@@ -99,7 +99,7 @@ def test_a_missing_compiler_is_named_in_the_diagnostic(tmp_path: Path, monkeypat
     options = RunOptions(genn_python=genn_python())
     simulator = GennSimulator(network(), "cpu", None, written(tmp_path), options)
     with pytest.raises(KgennError) as caught:
-        simulator.run(network().coding.drive(samples()), 0)
+        simulator.run(network().inputs[0].coding.drive(samples()), 0)
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == "KG506"
     assert "no-such-compiler: No such file" in diagnostic.what

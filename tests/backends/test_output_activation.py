@@ -69,6 +69,11 @@ def ended(layers: tuple[Layer, ...], outputs: int = 4) -> Graph:
     return b.graph(x)
 
 
+def with_activations(network: Network, *activations: OutputActivation) -> Network:
+    """Return the network with other activations of its only output."""
+    return replace(network, outputs=(replace(network.outputs[0], activations=activations),))
+
+
 def mapped(layers: tuple[Layer, ...]) -> Graph:
     """Return a small network of images that ends in some layers."""
     b = Build("mapped", (4, 5, 2))
@@ -134,7 +139,7 @@ def test_scores_are_the_activation_of_the_linear_networks_scores(end: str) -> No
     graph, network = converted(end)
     x = samples(graph, 12, seed=8)
     with_it, without = (
-        kgenn.compile(net, "reference").evaluate(x) for net in (network, replace(network, output_activations=()))
+        kgenn.compile(net, "reference").evaluate(x) for net in (network, with_activations(network))
     )
     values = without.scores.reshape(12, *network.populations[-1].shape)
     for layer in MAPS.get(end, ENDS.get(end, ())):
@@ -212,7 +217,7 @@ def test_spike_counts_go_with_a_relu_and_a_softmax_alone(end: str) -> None:
     graph, network = converted(end, readout="spike-count")
     scores = kgenn.compile(network, "reference").evaluate(samples(graph, 5)).scores
     assert (scores >= 0).all()
-    assert network.output_activations == ((Softmax().on_host(),) if end == "relu softmax" else ())
+    assert network.outputs[0].activations == ((Softmax().on_host(),) if end == "relu softmax" else ())
 
 
 # ---- directories
@@ -234,13 +239,13 @@ def changed(directory: Path, change: Any) -> None:
 def test_a_directory_keeps_the_activations(end: str, tmp_path: Path) -> None:
     _, network = converted(end)
     stored = read_directory(directory_of(network, tmp_path / "snn")).network
-    assert stored.output_activations == network.output_activations
+    assert stored.outputs[0].activations == network.outputs[0].activations
 
 
 def test_a_directory_of_an_earlier_version_has_none(tmp_path: Path) -> None:
     directory = directory_of(converted("softmax")[1], tmp_path / "snn")
-    changed(directory, lambda plain: plain.pop("output_activations"))
-    assert read_directory(directory).network.output_activations == ()
+    changed(directory, lambda plain: plain["outputs"][0].pop("activations"))
+    assert read_directory(directory).network.outputs[0].activations == ()
 
 
 BAD = [
@@ -255,7 +260,7 @@ BAD = [
 
 @pytest.mark.parametrize("bad", BAD, ids=repr)
 def test_an_activation_that_kgenn_lacks_is_kg605(bad: OutputActivation, tmp_path: Path) -> None:
-    network = replace(converted("softmax")[1], output_activations=(bad,))
+    network = with_activations(converted("softmax")[1], bad)
     with pytest.raises(KgennError, match=r"KG605.*output activation"):
         read_directory(directory_of(network, tmp_path / "snn"))
 

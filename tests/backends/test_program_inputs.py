@@ -80,8 +80,8 @@ def made(name: str) -> tuple[Network, Array]:
 @each
 def test_scales_are_kept_once_for_all_that_share_them(name: str) -> None:
     network, _ = made(name)
-    assert len(scale_and_shift(network)) == MADE[name][1]
-    assert (network.transform.transposes, network.transform.rescales) == {
+    assert len(scale_and_shift(network.inputs[0])) == MADE[name][1]
+    assert (network.inputs[0].transform.transposes, network.inputs[0].transform.rescales) == {
         "nothing": (False, False),
         "a transposition": (True, False),
         "channels far apart, transposed": (True, True),

@@ -17,7 +17,7 @@ import kgenn
 from benchmarks.peers import __main__ as peers
 from benchmarks.peers import environment, portable
 from benchmarks.peers.inside.measure import measured
-from kgenn.ir.graph import Graph, Input, Node
+from kgenn.ir.graph import Graph, Input, Node, Output
 from kgenn.layers.activation import Activation
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +33,7 @@ needs_keras = pytest.mark.skipif(not find_spec("keras"), reason="Keras is not in
 def test_an_unknown_layer_is_named() -> None:
     nodes = (Node("x", Input((4,))), Node("f", Activation("tanh"), ("x",), origin="squash (Activation)"))
     with pytest.raises(portable.NotPortable, match=r"squash \(Activation\)"):
-        portable.described(Graph("net", nodes, ("f",)))
+        portable.described(Graph("net", nodes, (Output("f", "f"),)))
 
 
 def test_the_kernels_are_those_of_the_model_with_channels_first() -> None:

@@ -12,9 +12,9 @@ import pytest
 
 import kgenn as package
 from commands import IMAGES, ROOT, Kgenn
-from kgenn.api import CompiledNetwork
 from kgenn.cli import COMMANDS, Commands, group
 from kgenn.cli.console import clean
+from kgenn.compiled import CompiledNetwork
 
 KGENN = [sys.executable, "-c", "from kgenn.cli import main; main()"]
 

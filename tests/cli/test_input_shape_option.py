@@ -86,7 +86,7 @@ def test_calibration_data_decide_the_size_and_the_manifest_has_it(
     ]
     assert read_directory(tmp_path / "out").network.input_shape == (6, 4)
     record = json.loads((tmp_path / "out" / "manifest.json").read_text())
-    assert record["input_shape"] == [6, 4]
+    assert record["input_shapes"] == {"bases": [6, 4]}
     assert kgenn("compile", model, *options, "--input-shape", "6,4", "-o", tmp_path / "same").code == 0
     assert kgenn("run", tmp_path / "same", "--data", data, "--split", "train", "--json").code == 0
 

@@ -41,7 +41,7 @@ def test_a_doubtful_scale_is_in_the_output_the_manifest_and_inspect(kgenn: Kgenn
     assert (done.code, done.warnings) == (0, ["KG651"])
     manifest = json.loads((tmp_path / "snn/manifest.json").read_text())
     assert [entry["code"] for entry in manifest["warnings"]] == ["KG651"]
-    assert manifest["network"]["calibrated_on"]["high"] == pytest.approx(1 / 255)
+    assert manifest["network"]["inputs"][0]["calibrated_on"]["high"] == pytest.approx(1 / 255)
     assert kgenn("inspect", tmp_path / "snn").warnings == ["KG651"]
     assert kgenn("inspect", tmp_path / "snn", "--json").json["record"]["warnings"] == manifest["warnings"]
 
@@ -55,7 +55,7 @@ def test_a_manifest_whose_warnings_are_none_is_kg605(kgenn: Kgenn, raw: Path, en
 
 def test_a_directory_of_an_earlier_version_has_neither_statistics_nor_warnings(kgenn: Kgenn, raw: Path) -> None:
     manifest = json.loads((raw / "manifest.json").read_text())
-    del manifest["warnings"], manifest["network"]["calibrated_on"]
+    del manifest["warnings"], manifest["network"]["inputs"][0]["calibrated_on"]
     (raw / "manifest.json").write_text(json.dumps(manifest))
     done = kgenn("run", raw, "--data", IMAGES, "--limit", 8, "--scale", "1/255", "--json", "--edited")
     assert (done.code, done.err, done.json["warnings"]) == (0, "", [])

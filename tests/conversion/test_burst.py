@@ -13,9 +13,10 @@ from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.neurons import BURST
 from kgenn.diagnostics import KgennError
 from kgenn.ir.graph import Array
-from kgenn.ir.network import InputCoding, InputTransform, Network, Population
+from kgenn.ir.network import Population
+from kgenn.ir.network_input import InputCoding
 from kgenn.passes import LoweringOptions, lower
-from networks import build, samples
+from networks import build, lone, samples
 from recordings import EVERYTHING, converted, drive_of
 
 UNIT = 1024
@@ -25,8 +26,7 @@ def spikes_of(gamma: int, current: Array, v: float = 0.0) -> Array:
     """Return the spikes that burst neurons fire for integer currents of shape (T, size)."""
     steps, size = current.shape
     population = Population("p", (size,), BURST, {"v_thresh": float(UNIT), "gamma": float(gamma)}, {"v": v})
-    coding, transform = InputCoding("none", 1, 0.0, 1.0), InputTransform((0,), np.ones(()), np.zeros(()))
-    network = Network("n", (population,), (), (size,), transform, coding, "current", steps)
+    network = lone(population, InputCoding("none", 1, 0.0, 1.0), steps)
     run = PopulationRun(network, population, np.zeros((1, size), np.float32), 0)
     return np.stack([run.step(current[t : t + 1].astype(np.float32), t)[0] for t in range(steps)])
 

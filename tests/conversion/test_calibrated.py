@@ -94,7 +94,7 @@ def test_more_quanta_come_closer_to_the_model() -> None:
     errors = []
     for quanta in (3, 15, 63):
         network, drive, recording = run("residual_relu", Calibrated(quanta=quanta), 60)
-        x = (drive / network.coding.levels).reshape(-1, *network.input_shape).astype(np.float32)
+        x = (drive / network.inputs[0].coding.levels).reshape(-1, *network.input_shape).astype(np.float32)
         readout = network.populations[-1]
         scores = recording.scores[:, -1] / (readout.unit * network.levels) * float(readout.scale)
         errors.append(float(np.abs(scores - graph.predict(x)).mean()))

@@ -44,7 +44,7 @@ def ends(graph: Graph) -> Iterator[tuple[str, str]]:
     for node in graph.nodes:
         if is_population(node) and not isinstance(node.layer, Input | MaxPool):
             yield node.name, node.inputs[0]
-    (output,) = graph.outputs
+    (output,) = graph.ends
     if not is_population(graph.by_name[output]):
         yield output, output
 
@@ -210,7 +210,7 @@ def test_weights_into_a_population_are_those_back_to_the_populations_before_it()
 @pytest.mark.parametrize("name", ["dense", "relu_output", "global_pool_output", "softmax"])
 def test_the_readout_is_a_relu_exactly_where_spikes_are_counted(name: str, readout: ReadoutKind) -> None:
     graph = lowered(name, readout=readout)
-    (output,) = graph.outputs
+    (output,) = graph.ends
     assert is_population(graph.by_name[output]) == (readout == "spike-count")
 
 

@@ -55,7 +55,7 @@ def errors_after(name: str, rounds: int, monkeypatch: pytest.MonkeyPatch) -> dic
     for node in (n.name for n in graph.nodes if isinstance(n.layer, ReLU)):
         below = {key: shift for key, shift in found.items() if key != node}
         errors[node] = found[node], error(node, below), error(node, found)
-    (output,) = graph.outputs
+    (output,) = graph.ends
     errors[output] = found[output], error(output, found), error(output, found) - found[output]
     return errors
 
@@ -87,7 +87,7 @@ def test_correction_removes_most_of_the_mean_error_of_samples_it_has_not_seen() 
     x, unseen = samples(graph, 200), samples(graph, 200, seed=8)
     scales = scales_of(graph, x)
     found = shifts(graph, x, lambda name, z: quantised(z, scales[name], LEVELS, True))
-    (output,) = graph.outputs
+    (output,) = graph.ends
     expected = graph.predict(unseen)
     plain = (quantised_forward(graph, unseen, scales, {})[output] - expected).mean(axis=0)
     corrected = (quantised_forward(graph, unseen, scales, found)[output] + found[output] - expected).mean(axis=0)

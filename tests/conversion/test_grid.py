@@ -45,7 +45,7 @@ def exact_below(network: Network, name: str) -> int:
 
 def amplitude(network: Network, connection: Connection) -> float:
     """Return the largest value that a connection's source sends in a step."""
-    coding = network.coding
+    coding = network.inputs[0].coding
     analog = network.is_analog(connection)
     return max(abs(coding.low), abs(coding.high)) if analog else 1.0
 
@@ -222,9 +222,8 @@ def test_a_bias_that_silences_a_neuron_for_good_costs_no_precision(exponent: flo
 def test_a_direct_current_into_a_double_grid_is_a_whole_number_in_any_order() -> None:
     kernel = np.random.default_rng(3).normal(size=(5, 5, 3, 4)) * 1000
     kind = Convolution(kernel, (9, 9, 3), (5, 5, 4), (1, 1), ((0, 0), (0, 0)), (1, 1), 1)
-    source = Source(382.5, 100.0, 150.0, analog=True, step=1.5)
-    levels = 1 << 20
-    grid = to_grid(Inflow("p", (Connection("x", "p", kind),), None, (source,), 1 << 11, levels, stage=4095))
+    source = Source(382.5, 100.0, 150.0, analog=True, step=1.5, drive_levels=(levels := 1 << 20))
+    grid = to_grid(Inflow("p", (Connection("x", "p", kind),), None, (source,), 1 << 11, stage=4095))
     assert grid.double
     weights = grid.connections[0].connectivity.weights.astype(np.float64)
     # all weights are multiples of a power of two, of which the sum of all products has less than 2**53

@@ -8,7 +8,7 @@ import pytest
 import kgenn
 from kgenn.conversion.paths import weights_into
 from kgenn.diagnostics import KgennError
-from kgenn.ir.graph import Graph, Input, Node
+from kgenn.ir.graph import Graph, Input, Node, Output
 from kgenn.layers.activation import ReLU
 from kgenn.layers.dense import Dense
 from kgenn.layers.merge import Add
@@ -24,7 +24,7 @@ def chain(*nodes: tuple[str, bool, str]) -> Graph:
     for name, is_relu, layer in nodes:
         kind = ReLU() if is_relu else Dense(KERNEL, None)
         made.append(Node(name, kind, (made[-1].name,), f"{layer} ({type(kind).__name__})"))
-    return Graph("chain", tuple(made), (made[-1].name,))
+    return Graph("chain", tuple(made), (Output("out", made[-1].name),))
 
 
 def populations_of(graph: Graph) -> list[str]:

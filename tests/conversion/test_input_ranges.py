@@ -17,6 +17,7 @@ from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.input_ranges import ROOM, input_ranges, with_input_ranges
 from kgenn.conversion.recipe import recipe_of
 from kgenn.diagnostics import KgennError
+from kgenn.encoders.base import Encoder
 from kgenn.encoders.direct import Direct
 from kgenn.encoders.poisson import Poisson
 from kgenn.ir.graph import Array, Graph
@@ -81,12 +82,18 @@ def test_channels_of_images_too(converter: Converter, timesteps: int) -> None:
     assert error(*images(2.0**12), converter, timesteps) < 1.25 * error(*images(1.0), converter, timesteps) + 0.005
 
 
+def ranges_of(graph: Graph, x: Array, encoder: Encoder) -> dict[str, Array]:
+    """Return the ranges of a graph's only input, by its name."""
+    return input_ranges(graph, graph.samples(x), {"input": encoder})
+
+
 def test_ranges_leave_what_a_graph_computes() -> None:
     graph, x = table(np.array(SIZES["all"]))
-    ranges = input_ranges(graph, x, Direct())
+    found = ranges_of(graph, x, Direct())
+    ranges = found["input"]
     assert (ranges != 1).sum() >= 4
     assert (np.log2(ranges) % 1 == 0).all()
-    ranged = with_input_ranges(graph, ranges)
+    ranged = with_input_ranges(graph, found)
     assert np.array_equal(np.asarray(ranged.predict(x)), np.asarray(graph.predict(x)))
     assert len(ranged.notes) == len(graph.notes) + 1
 
@@ -95,8 +102,8 @@ def test_ranges_leave_what_a_graph_computes() -> None:
 def test_ordinary_inputs_and_spiking_ones_are_left_alone(name: str) -> None:
     graph = build(name)
     x = samples(graph, 20)
-    assert with_input_ranges(graph, input_ranges(graph, x, Direct())) is graph
-    assert (input_ranges(graph, 1e6 * x, Poisson()) == 1).all()
+    assert with_input_ranges(graph, ranges_of(graph, x, Direct())) is graph
+    assert (ranges_of(graph, 1e6 * x, Poisson())["input"] == 1).all()
 
 
 def test_the_border_of_images_is_no_tiny_feature() -> None:
@@ -104,7 +111,7 @@ def test_the_border_of_images_is_no_tiny_feature() -> None:
     x = samples(graph, 200)
     x[:, 0] = 0
     x[5, 0] = 1e-6
-    assert (input_ranges(graph, x, Direct()) == 1).all()
+    assert (ranges_of(graph, x, Direct())["input"] == 1).all()
 
 
 @pytest.mark.parametrize("name", [name for name in SIZES if name != "plain"])
@@ -112,7 +119,7 @@ def test_the_border_of_images_is_no_tiny_feature() -> None:
 def test_each_feature_has_room_for_samples_beyond_the_calibration_data(name: str, signed: bool) -> None:
     graph, x = table(np.array(SIZES[name]))
     x = x if signed else np.abs(x)
-    transform = input_transform(with_input_ranges(graph, input_ranges(graph, x, Direct())))
+    transform = input_transform(with_input_ranges(graph, ranges_of(graph, x, Direct())).input_layers["input"])
     coding = Direct().coding(transform.apply(x), 8)
     beyond = np.repeat(x[:1], 6, axis=0)
     np.fill_diagonal(beyond, ROOM * np.abs(x).max(axis=0))

@@ -23,12 +23,13 @@ from kgenn.encoders.base import Encoder
 from kgenn.encoders.direct import Direct
 from kgenn.encoders.stage import FewSpikeSignedInput
 from kgenn.ir.graph import Array, Graph
-from kgenn.ir.network import EXACT, InputCoding, InputTransform, Network, Population
+from kgenn.ir.network import EXACT, Population
+from kgenn.ir.network_input import InputCoding
 from kgenn.ir.spike_code import CodeName
 from kgenn.ir.windows import Padding
 from kgenn.layers.pooling import MaxPool
 from kgenn.passes.max_pool import split_max_pools
-from networks import ALLOW, ENCODERS, RECIPES, STAGED_ENCODERS, Build, samples
+from networks import ALLOW, ENCODERS, RECIPES, STAGED_ENCODERS, Build, lone, samples
 from recordings import EVERYTHING, METHODS, assert_same, compiled, conversion, inputs_of
 
 # the values of a spike: of plain neurons, of bursts, and of a signed encoder
@@ -43,8 +44,7 @@ def pool_run(
     made = pool_dynamics(sources, code, spike_range, steps)
     population = Population("pool", (1,), made.neuron, made.params, made.initial, maximum=True)
     coding = InputCoding("none", 1, 0.0, 1.0)
-    transform = InputTransform((0,), np.ones(()), np.zeros(()))
-    network = Network("n", (population,), (), (1,), transform, coding, "current", steps, code_name=code)
+    network = lone(population, coding, steps, code)
     return PopulationRun(network, population, np.zeros((samples, 1), np.float32), 0)
 
 
@@ -182,7 +182,7 @@ def test_a_window_that_no_neuron_can_hold_is_split(size: tuple[int, int], paddin
     assert len(split.nodes) > len(whole.nodes)
     x = samples(whole, 5)
     assert np.array_equal(np.asarray(split.predict(x)), np.asarray(whole.predict(x)))
-    assert kgenn.check(b.graph(b.classify(whole.outputs[0])), Burst(), ALLOW) == []
+    assert kgenn.check(b.graph(b.classify(whole.ends[0])), Burst(), ALLOW) == []
 
 
 @pytest.mark.parametrize(

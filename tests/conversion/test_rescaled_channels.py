@@ -40,7 +40,7 @@ def model(factors: Array) -> Graph:
     b = Build("rescaled", (9,))
     graph = b.graph(b.dense(b.relu(b.dense(b.relu(b.dense("input", UNITS, bias=True)), UNITS)), 3))
     first, second = (
-        node.name for node in graph.nodes if isinstance(node.layer, Dense) and node.name != graph.outputs[0]
+        node.name for node in graph.nodes if isinstance(node.layer, Dense) and node.name != graph.ends[0]
     )
 
     def rewritten(name: str, layer: Dense) -> Dense:

@@ -20,7 +20,7 @@ from kgenn.conversion.staged import Staged
 from kgenn.conversion.time_to_first_spike import MOST_TIMESTEPS, TimeToFirstSpike
 from kgenn.diagnostics import KgennError
 from kgenn.encoders import encoders_of
-from kgenn.ir.graph import Array, Graph, Input, Node
+from kgenn.ir.graph import Array, Graph, Input, Node, Output
 from kgenn.ir.network import Network
 from kgenn.ir.spike_code import MOST_BINARY_STEPS
 from kgenn.layers.activation import ReLU
@@ -79,9 +79,9 @@ def quantised_ann(made: Conversion, x: Array, rounding: bool) -> dict[str, Array
     network, graph = made.network, made.lowered
     full = levels_of(network)
     first, *others = network.populations
-    flat = network.transform.apply(x).reshape(len(x), -1)
-    drive = np.rint(flat * np.float32(network.coding.levels)).astype(np.float64)
-    numbers: dict[str, Array] = {} if network.coding.analog else {first.name: drive}
+    flat = network.inputs[0].transform.apply(x).reshape(len(x), -1)
+    drive = np.rint(flat * np.float32(network.inputs[0].coding.levels)).astype(np.float64)
+    numbers: dict[str, Array] = {} if network.inputs[0].coding.analog else {first.name: drive}
     for p in others:
         node = graph.by_name.get(p.name)
         if node is not None and isinstance(node.layer, MaxPool):
@@ -92,7 +92,7 @@ def quantised_ann(made: Conversion, x: Array, rounding: bool) -> dict[str, Array
         total = np.zeros((len(x), p.size)) if p.bias is None else np.tile(p.bias.astype(np.float64), (len(x), 1))
         for c in network.incoming[p.name]:
             if network.is_analog(c):
-                total += np.floor(c.apply(drive) / network.coding.levels + 0.5)
+                total += np.floor(c.apply(drive) / network.inputs[0].coding.levels + 0.5)
             else:
                 total += c.apply(numbers[c.source])
         if p.neuron.threshold:
@@ -126,7 +126,7 @@ def test_a_time_to_first_spike_neuron_fires_at_most_once(name: str, encoder: str
 
 def logits_of(graph: Graph, x: Array) -> Array:
     lowered = fit_readout(lower(graph, LoweringOptions()), "current")
-    return dict(lowered.forward(x))[lowered.outputs[0]].reshape(len(x), -1)
+    return dict(lowered.forward(x))[lowered.ends[0]].reshape(len(x), -1)
 
 
 def score_error(name: str, encoder: str, converter: Staged, steps: int) -> float:
@@ -175,7 +175,7 @@ def own_error(a: Array, scale: float, levels: int, rounding: bool) -> float:
 
 def relu_graph(channels: int) -> Graph:
     nodes = (Node("input", Input((channels,)), ()), Node("relu", ReLU(), ("input",), "relu (ReLU)"))
-    return Graph("relu", nodes, ("relu",))
+    return Graph("relu", nodes, (Output("relu", "relu"),))
 
 
 @given(

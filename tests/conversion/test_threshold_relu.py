@@ -64,7 +64,7 @@ def test_rates_are_the_capped_activation_rounded_to_one_in_t(name: str, steps: i
     p = network.spiking[0]
     counts = ReferenceSimulator(network).run(drive, 0).spike_counts[p.name]
     graph = with_caps(build(name), cap)
-    x = drive / np.float32(network.coding.levels)
+    x = drive / np.float32(network.inputs[0].coding.levels)
     first = next(n.name for n in graph.nodes if isinstance(n.layer, ReLU))
     activation = dict(graph.forward(x.reshape(-1, *network.input_shape)))[first].reshape(len(x), -1)
     # a shift of half a threshold makes the rate round to the nearest

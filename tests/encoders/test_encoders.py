@@ -16,15 +16,14 @@ from kgenn.encoders.integrate_fire import IntegrateFire
 from kgenn.encoders.poisson import Poisson, PoissonSigned
 from kgenn.encoders.spike import Spike
 from kgenn.ir.graph import Array
-from kgenn.ir.network import InputTransform, Network
+from networks import lone
 
 
 def spikes_of(encoder: Encoder, x: Array, steps: int, first_sample: int = 0) -> Array:
     """Return the spikes of each input, shape (N, steps, inputs)."""
     coding = encoder.coding(x, 16)
     population = encoder.population("input", x.shape[1:], 16)
-    transform = InputTransform((0,), np.ones(()), np.zeros(()))
-    network = Network("n", (population,), (), x.shape[1:], transform, coding, "current", steps, seed=5)
+    network = lone(population, coding, steps, seed=5)
     run = PopulationRun(network, population, network.drive(x), first_sample)
     return np.stack([run.step(run.constant, t) for t in range(steps)], axis=1)
 

@@ -13,8 +13,8 @@ from kgenn.diagnostics import KgennError
 from kgenn.encoders.base import Encoder
 from kgenn.encoders.stage import FewSpikeInput, FewSpikeSignedInput, TtfsInput
 from kgenn.ir.graph import Array
-from kgenn.ir.network import InputTransform, Network
 from kgenn.ir.spike_code import CodeName
+from networks import lone
 
 ENCODERS: tuple[tuple[Encoder, CodeName], ...] = (
     (FewSpikeInput(), "binary"),
@@ -28,9 +28,7 @@ VALUES = arrays(np.float32, (3, 8), elements=st.floats(0, 1, width=32))
 def spikes_of(encoder: Encoder, code: CodeName, x: Array, steps: int) -> Array:
     """Return the spikes of each input, shape (N, steps, inputs)."""
     population = encoder.population("input", x.shape[1:], steps)
-    transform = InputTransform((0,), np.ones(()), np.zeros(()))
-    coding = encoder.coding(x, steps)
-    network = Network("n", (population,), (), x.shape[1:], transform, coding, "current", steps, code_name=code)
+    network = lone(population, encoder.coding(x, steps), steps, code)
     run = PopulationRun(network, population, network.drive(x), 0)
     return np.stack([run.step(None, t) for t in range(steps)], axis=1).astype(np.int64)
 

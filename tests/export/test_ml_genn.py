@@ -75,7 +75,9 @@ def assert_same_scores(
     x: Array | None = None,
 ) -> None:
     x = inputs_of(network, 3) if x is None else x
-    expected = ReferenceSimulator(network).run(network.coding.drive(x.reshape(len(x), -1)), 0).scores[:, -1]
+    expected = (
+        ReferenceSimulator(network).run(network.inputs[0].coding.drive(x.reshape(len(x), -1)), 0).scores[:, -1]
+    )
     found = on_ml_genn(network, x, directory, monkeypatch, in_memory)
     rounded = any(network.has_double_currents(p) for p in network.populations)
     np.testing.assert_allclose(found, expected, rtol=1e-3 if rounded else 0)
@@ -110,7 +112,7 @@ def test_the_usage_at_the_top_of_the_program_gives_the_models_outputs(
     x = inputs_of(network, 2)
     names = {**module, "x": x}
     exec(textwrap.dedent(usage), names)
-    scores = ReferenceSimulator(network).run(network.coding.drive(x), 0).scores[:, -1]
+    scores = ReferenceSimulator(network).run(network.inputs[0].coding.drive(x), 0).scores[:, -1]
     np.testing.assert_allclose(names["values"], module["outputs"](scores))
 
 
@@ -143,7 +145,7 @@ def test_the_program_and_its_weights_build_the_network(tmp_path: Path) -> None:
 def test_poisson_inputs_fire_at_the_same_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = converted("dense", "poisson", readout="current", num_timesteps=400)
     x = inputs_of(network, 2)
-    expected = ReferenceSimulator(network).run(network.coding.drive(x), 0).scores[:, -1]
+    expected = ReferenceSimulator(network).run(network.inputs[0].coding.drive(x), 0).scores[:, -1]
     found = on_ml_genn(network, x, tmp_path, monkeypatch)
     np.testing.assert_allclose(found, expected, atol=0.1 * np.abs(expected).max())
 

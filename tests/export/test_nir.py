@@ -82,11 +82,13 @@ def by_kgenn(network: Network, seed: int = 5) -> tuple[Array, Recording]:
     first = network.populations[0]
     # with direct input zeros and ones: other values meet a grid that NIR does not have
     x = np.random.default_rng(seed).integers(0, 2, (1, first.size)).astype(np.float32)
-    if not network.coding.analog:
+    if not network.inputs[0].coding.analog:
         x *= np.random.default_rng(seed + 1).uniform(0, 1, x.shape).astype(np.float32)
-    recording = ReferenceSimulator(network).run(network.coding.drive(x), 0, EVERYTHING)
+    recording = ReferenceSimulator(network).run(network.inputs[0].coding.drive(x), 0, EVERYTHING)
     assert recording.raster is not None
-    steps = x.repeat(network.num_timesteps, 0) if network.coding.analog else recording.raster[first.name][0]
+    steps = (
+        x.repeat(network.num_timesteps, 0) if network.inputs[0].coding.analog else recording.raster[first.name][0]
+    )
     return channels_first(steps, first.shape), recording
 
 

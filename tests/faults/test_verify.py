@@ -259,9 +259,9 @@ def test_one_spike_or_score_that_is_not_the_reference_s_is_told(kind: str, what:
 def test_random_inputs_are_legal_and_make_a_test_that_the_pipeline_passes(name: str, encoder: str) -> None:
     network = converted(name, encoder)
     test = self_test(network)
-    levels = network.coding.levels
-    assert test.drive.min() >= np.rint(network.coding.low * levels)
-    assert test.drive.max() <= np.rint(network.coding.high * levels)
+    levels = network.inputs[0].coding.levels
+    assert test.drive.min() >= np.rint(network.inputs[0].coding.low * levels)
+    assert test.drive.max() <= np.rint(network.inputs[0].coding.high * levels)
     assert list(departures(network, PipelineSimulator(network), test)) == []
 
 
@@ -288,8 +288,8 @@ def test_a_test_of_the_first_steps_is_passed_by_a_network_of_more(
 def test_binary_inputs_are_of_both_kinds() -> None:
     network = converted("conv_same", "spike")
     assert set(np.unique(random_drive(network, 2))) == {
-        network.coding.low,
-        network.coding.high * network.coding.levels,
+        network.inputs[0].coding.low,
+        network.inputs[0].coding.high * network.inputs[0].coding.levels,
     }
 
 

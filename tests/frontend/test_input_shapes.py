@@ -9,7 +9,7 @@ import pytest
 import kgenn
 from kgenn.diagnostics import KgennError
 from kgenn.frontend import load, read
-from kgenn.frontend.input_shape import InputShape, Samples
+from kgenn.frontend.input_shape import InputShape, SampleShapes
 from kgenn.ir.graph import Input
 from model_files import INPUT, edit, functional, layer, write
 
@@ -106,7 +106,7 @@ def test_a_graph_takes_no_other_shape_than_its_own():
     assert error_of(lambda: kgenn.check(graph, input_shape=(9, 9, 3)), "(9, 9, 3)").code == "KG112"
 
 
-def test_two_inputs_of_open_size_are_one_diagnostic_that_names_them(tmp_path):
+def test_inputs_of_open_size_are_given_by_their_names(tmp_path):
     other = layer("InputLayer", "z", [], batch_shape=[None, None])
     y = layer("Add", "y", [[["x", 0, 0, {}], ["z", 0, 0, {}]]])
     path = functional(tmp_path / "m.h5", other, y)
@@ -115,8 +115,14 @@ def test_two_inputs_of_open_size_are_one_diagnostic_that_names_them(tmp_path):
         config["config"]["input_layers"] = [["x", 0, 0], ["z", 0, 0]]
 
     edit(path, two_inputs)
-    for given in (None, (4,)):
-        assert error_of(lambda given=given: load(path, input_shape=given), "inputs x, z").code == "KG112"
+    graph = load(path, input_shape={"z": (4,)})
+    assert graph.input_shapes == {"x": (4,), "z": (4,)}
+    assert [note.partition(":")[0] for note in graph.notes] == ["z"]
+    assert error_of(lambda: load(path, input_shape=(4,)), "inputs x, z", "x=4").code == "KG112"
+    assert error_of(lambda: load(path, input_shape={"w": (4,)}), "'w'").code == "KG112"
+    assert error_of(lambda: load(path), "z (InputLayer)").code == "KG109"
+    samples = SampleShapes("x.npz", lambda names: dict.fromkeys(names, (4,)))
+    assert read(path, InputShape(samples=samples)).input_shapes == {"x": (4,), "z": (4,)}
 
 
 @pytest.mark.parametrize("given", ["8,8,3", (), (8, 0, 3), (8, -1, 3), (None, 8, 8, 3), (8.0, 8, 3), 8, [1] * 9])
@@ -175,7 +181,7 @@ def test_a_model_of_its_own_size_is_not_blamed_on_an_input_shape(tmp_path):
 )
 def test_samples_decide_the_open_sizes(axes, samples, taken, tmp_path):
     path = write(tmp_path / "m.h5", layer("InputLayer", "x", batch_shape=[None, *axes]), layer("ReLU", "y"))
-    graph = read(path, InputShape(samples=Samples("x.npz", lambda: samples)))
+    graph = read(path, InputShape(samples=SampleShapes("x.npz", lambda names: dict.fromkeys(names, samples))))
     assert graph.input_shape == taken
     (note,) = graph.notes
     assert "as in x.npz" in note
@@ -186,25 +192,25 @@ def test_samples_of_another_shape_are_refused(samples, tmp_path):
     path = write(
         tmp_path / "m.h5", layer("InputLayer", "x", batch_shape=[None, None, None, 3]), layer("ReLU", "y")
     )
-    shape = InputShape(samples=Samples("x.npz", lambda: samples))
+    shape = InputShape(samples=SampleShapes("x.npz", lambda names: dict.fromkeys(names, samples)))
     assert error_of(lambda: read(path, shape), "x.npz", str(samples), "(None, None, 3)").code == "KG602"
 
 
 def test_samples_are_not_looked_at_where_nothing_is_open(tmp_path):
-    def untouched():
+    def untouched(names):
         raise AssertionError
 
     path = write(tmp_path / "m.h5", INPUT, layer("ReLU", "y"))
-    assert read(path, InputShape(samples=Samples("x.npz", untouched))).input_shape == (4,)
+    assert read(path, InputShape(samples=SampleShapes("x.npz", untouched))).input_shape == (4,)
     path = write(tmp_path / "n.h5", layer("InputLayer", "x", batch_shape=[None, None]), layer("ReLU", "y"))
-    assert read(path, InputShape.of((4,), Samples("x.npz", untouched))).input_shape == (4,)
+    assert read(path, InputShape.of((4,), SampleShapes("x.npz", untouched))).input_shape == (4,)
 
 
 def test_a_conversion_takes_the_size_of_its_calibration_data():
     x = np.random.default_rng(0).random((40, 8, 8, 3), np.float32)
     network = kgenn.convert(images(), calibration=x, timesteps=8, allow="all")
     assert network.input_shape == (8, 8, 3)
-    assert network.origin["input_shape"] == [8, 8, 3]
+    assert network.origin["input_shapes"] == {"input": [8, 8, 3]}
     assert any("as in calibration data" in note for note in network.origin["notes"])
 
 

@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as arrays_of
 from kgenn.data import check_labels, class_indices, load_data, parse_scale, prepare
 from kgenn.diagnostics import KgennError
 from kgenn.ir.archive import Damaged, parse
-from kgenn.ir.network import InputCoding
+from kgenn.ir.network_input import InputCoding
 
 X = np.zeros((4, 3, 2), np.float32)
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from kgenn.diagnostics import KgennError
-from kgenn.ir.graph import Graph, Input, Node
-from kgenn.ir.network import InputCoding, Network
+from kgenn.ir.graph import Graph, Input, Node, Output
+from kgenn.ir.network import Network
+from kgenn.ir.network_input import InputCoding
 from kgenn.ir.serialise import from_plain, to_plain
 from kgenn.ir.text import graph_text, network_text
 from kgenn.layers.dense import Dense
@@ -77,9 +78,9 @@ def test_connections_cannot_run_backwards() -> None:
 def test_two_nodes_of_one_name_and_odd_orders_are_refused() -> None:
     source = Node("a", Input((3,)))
     with pytest.raises(AssertionError, match="two nodes"):
-        Graph("g", (source, source), ("a",))
+        Graph("g", (source, source), (Output("a", "a"),))
     with pytest.raises(AssertionError, match="before they are computed"):
-        Graph("g", (Node("b", Dense(np.ones((3, 2)), None), ("a",)), source), ("b",))
+        Graph("g", (Node("b", Dense(np.ones((3, 2)), None), ("a",)), source), (Output("b", "b"),))
 
 
 @each_network

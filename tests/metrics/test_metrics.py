@@ -208,7 +208,7 @@ def exact_network() -> Network:
         base,
         populations=(base.populations[0], population, base.populations[2]),
         connections=(connection, base.connections[1]),
-        coding=replace(base.coding, levels=1, low=0.0, high=1.0),
+        inputs=(replace(base.inputs[0], coding=replace(base.inputs[0].coding, levels=1, low=0.0, high=1.0)),),
         num_timesteps=8,
         levels=8,
     )
@@ -314,7 +314,7 @@ def test_corrections_without_a_cap_are_never_saturated() -> None:
 def test_ideal_rates_are_what_long_runs_approach(name: str) -> None:
     network = converted(name, "direct", kgenn.DataNorm(percentile=100), num_timesteps=200)
     drive = drive_of(network, "direct", 3)
-    ideal = ideal_rates(network, drive.astype(np.float64) / network.coding.levels)
+    ideal = ideal_rates(network, drive)
     counts = ReferenceSimulator(network).run(drive, 0).spike_counts
     for p in network.spiking:
         assert np.abs(counts[p.name] / 200 - np.minimum(ideal[p.name], 1)).mean() < 0.03
@@ -346,8 +346,8 @@ def test_ideal_rates_of_a_capped_network_are_the_capped_models() -> None:
     graph = build("relu_cap")
     network = converted("relu_cap", "direct")
     drive = drive_of(network, "direct")
-    x = drive / network.coding.levels
+    x = drive / network.inputs[0].coding.levels
     readout = network.populations[-1]
-    found = ideal_rates(network, x)[readout.name] * readout.scale
+    found = ideal_rates(network, drive)[readout.name] * readout.scale
     expected = graph.predict(x.reshape(-1, *network.input_shape))
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)

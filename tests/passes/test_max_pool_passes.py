@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import kgenn
 from kgenn.conversion import CONVERTERS
-from kgenn.ir.graph import Array, Graph, Input, Node
+from kgenn.ir.graph import Array, Graph, Input, Node, Output
 from kgenn.ir.text import graph_text
 from kgenn.ir.windows import Padding
 from kgenn.layers.activation import ReLU
@@ -38,7 +38,7 @@ def pools(graph: Graph) -> list[Node]:
 
 
 def output(graph: Graph, x: Array) -> Array:
-    return dict(graph.forward(x))[graph.outputs[0]]
+    return dict(graph.forward(x))[graph.ends[0]]
 
 
 def test_a_relu_after_a_max_pooling_moves_before_it() -> None:
@@ -155,7 +155,7 @@ def test_every_pool_of_a_lowered_graph_reads_a_population(name: str) -> None:
 
 def pool_graph(layer: MaxPool, shape: tuple[int, ...]) -> Graph:
     nodes = (Node("input", Input(shape), ()), Node("pool", layer, ("input",), "pool (MaxPooling2D)"))
-    return Graph("pool", nodes, ("pool",))
+    return Graph("pool", nodes, (Output("pool", "pool"),))
 
 
 def assert_split(layer: MaxPool, shape: tuple[int, ...], most: int) -> Graph:
@@ -168,7 +168,7 @@ def assert_split(layer: MaxPool, shape: tuple[int, ...], most: int) -> Graph:
         assert node.origin == "pool (MaxPooling2D)"
     # all negative, so that a window beside padding must not see zeros
     x = np.random.default_rng(sum(shape)).uniform(-2, -1, (3, *shape)).astype(np.float32)
-    assert split.shapes[split.outputs[0]] == graph.shapes["pool"]
+    assert split.shapes[split.ends[0]] == graph.shapes["pool"]
     np.testing.assert_array_equal(output(split, x), output(graph, x))
     assert graph_text(split_max_pools(split, most)) == graph_text(split)
     return split
@@ -215,7 +215,7 @@ def test_a_padded_window_too_long_for_one_axis_is_split_too() -> None:
 
 def test_the_last_part_of_a_split_has_the_name_of_the_whole() -> None:
     split = assert_split(MaxPool((5, 6), (5, 6), "valid"), (5, 6, 5), 24)
-    assert split.outputs == ("pool",)
+    assert split.ends == ("pool",)
     assert [node.name for node in pools(split)] == ["pool/0", "pool"]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from kgenn.ir.graph import Graph, Input, Layer
+from kgenn.ir.graph import Graph, Input, Layer, Output
 from kgenn.ir.text import graph_text
 from kgenn.layers.activation import Activation, Identity, ReLU, Softmax
 from kgenn.layers.affine import Affine
@@ -90,7 +90,7 @@ def test_identities_are_dropped() -> None:
 
 def test_a_final_softmax_is_left_to_the_host_with_a_note() -> None:
     graph = leave_output_activations_to_host(build("softmax"), DEFAULT)
-    assert (graph.outputs, [type(layer) for layer in graph.postprocessing]) == (("dense_4",), [Softmax])
+    assert (graph.ends, [type(layer) for layer in graph.outputs[0].postprocessing]) == (("dense_4",), [Softmax])
     assert graph.notes == ("softmax_5: runs on the host, after the readout",)
 
 
@@ -99,7 +99,7 @@ def test_a_chain_of_activations_leaves_in_its_order_through_a_transposition() ->
     x = b.add(Permute((1, 0, 2)), b.add(Activation("tanh"), b.conv("input", 3)))
     graph = b.graph(b.add(Softmax(-2), b.add(Activation("sigmoid"), b.add(ReLU(2.0, 0.1), x))))
     left = leave_output_activations_to_host(graph, DEFAULT)
-    kinds = [getattr(layer, "function", type(layer).__name__) for layer in left.postprocessing]
+    kinds = [getattr(layer, "function", type(layer).__name__) for layer in left.outputs[0].postprocessing]
     assert kinds == ["tanh", "ReLU", "sigmoid", "Softmax"]
     x_in = samples(graph, 3, -1.0, 1.0)
     np.testing.assert_allclose(left.predict(x_in), graph.predict(x_in), rtol=1e-6)
@@ -111,7 +111,7 @@ def test_an_activation_that_others_read_is_kept_without_a_note(layer: Layer) -> 
     inner = b.add(layer, b.dense("input", 4))
     b.dense(inner, 2)
     graph = leave_output_activations_to_host(b.graph(inner), DEFAULT)
-    assert graph.outputs == (inner,)
+    assert graph.ends == (inner,)
     assert graph.notes == ()
 
 
@@ -169,9 +169,9 @@ def test_a_batch_normalisation_of_an_output_is_not_folded() -> None:
     b = Build("tapped", (5, 5, 2))
     x = b.conv("input", 3)
     y = b.batch_norm(x)
-    graph = Graph("tapped", tuple(b.nodes), (x, y))
+    graph = Graph("tapped", tuple(b.nodes), (Output("x", x), Output("y", y)))
     after = fold_batch_norm(graph, DEFAULT)
-    assert after.outputs == (x, y)
+    assert after.ends == (x, y)
     assert "which is an output" in after.notes[0]
 
 

@@ -48,7 +48,7 @@ class Twin:
 
     def model(self) -> keras.Model:
         """Return the model with its weights."""
-        model = keras.Model(self.tensors[self.graph.inputs[0]], self.tensors[self.graph.outputs[0]])
+        model = keras.Model(self.tensors[self.graph.inputs[0]], self.tensors[self.graph.ends[0]])
         for layer, values in self.weights:
             layer.set_weights(values)
         return model

@@ -82,10 +82,10 @@ def test_spikes_stand_for_the_anns_activations_within_their_rounding(
     network, lowered = conversion.network, conversion.lowered
     activations = dict(lowered.forward(x))
     of_node = {population_name(lowered, name): value for name, value in activations.items()}
-    (output,) = lowered.outputs
+    (output,) = lowered.ends
     found = decoded(network, x)
     first, *rest = network.populations
-    errors = {first.name: 0.5 / network.coding.levels}
+    errors = {first.name: 0.5 / network.inputs[0].coding.levels}
     for p in rest:
         errors[p.name] = bound(network, p, errors)
         value = of_node.get(p.name, activations[output]).reshape(len(x), *p.shape) / p.scale

@@ -1,0 +1,142 @@
+"""The inputs of a network: what happens to samples before they drive a population."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from kgenn.diagnostics import fail
+from kgenn.ir.graph import Array, Shape
+from kgenn.ir.input_statistics import InputStatistics
+
+
+@dataclass(frozen=True)
+class InputCoding:
+    """How a real input becomes the integers that drive the input population: rint(x · levels).
+
+    Attributes:
+        encoder: the encoder's name.
+        levels: what an input of 1 becomes.
+        low, high: the range of legal inputs, both included.
+        analog: no spikes; each connection's current is computed once for each sample.
+        binary: only `low` and `high` are legal, nothing in between.
+        binarise: if given, an input above it counts as 1, any other as 0.
+    """
+
+    encoder: str
+    levels: int
+    low: float
+    high: float
+    analog: bool = False
+    binary: bool = False
+    binarise: float | None = None
+
+    def drive(self, x: Array, unit: str = "") -> Array:
+        """Return the drive of every input neuron, integers in float32, shape (N, num_inputs).
+
+        Args:
+            unit: what is said behind the values of x in messages.
+
+        Raises:
+            KgennError: KG603 where x is outside the range, or not finite.
+        """
+        x = np.asarray(x, np.float32).reshape(len(x), prod(x.shape[1:]))
+        if self.binarise is not None:
+            x = np.where(np.isfinite(x), x > self.binarise, x).astype(np.float32)
+        # with a NaN among the data, both the smallest and the largest are NaN, and no comparison holds
+        legal = x.size == 0 or (x.min() >= self.low and x.max() <= self.high)
+        if self.binary:
+            legal = ((x == self.low) | (x == self.high)).all()
+        if not legal:
+            allowed = f"{self.low:g} or {self.high:g}" if self.binary else f"{self.low:g} to {self.high:g}"
+            found = f"values from {x.min():g} to {x.max():g}{unit}"
+            raise fail(
+                "KG603", f"encoder {self.encoder}", f"takes {allowed}, but the data have {found}", self._advice(x)
+            )
+        drive = x * np.float32(self.levels)
+        return np.rint(drive, out=drive)
+
+    def _advice(self, x: Array) -> str:
+        """Return what to do about data that the encoder does not take, shape (N, num_inputs)."""
+        finite = np.isfinite(x).all(axis=1)
+        if not finite.all():
+            return f"leave samples that are not finite out, such as {int(np.argmin(finite))}, or repair them"
+        if self.binary:
+            return "pass --binarise THRESHOLD"
+        if self.low == 0 and x.min() < 0:
+            return "compile with an encoder that takes negative values: direct, or a signed one"
+        return (
+            "scale the data as the calibration data were scaled, for example --scale 1/255; or calibrate with "
+            "samples that reach as far"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class InputTransform:
+    """What the model does to its input before the first weights: transpose it, then x · scale + shift.
+
+    It runs on the host, before the input is encoded.
+
+    Attributes:
+        axes: axis i of the result is axis `axes[i]` of the input, counted without the batch axis.
+        scale, shift: float64 arrays that broadcast over the transposed input.
+    """
+
+    axes: tuple[int, ...]
+    scale: Array
+    shift: Array
+
+    @property
+    def transposes(self) -> bool:
+        """Tell whether the axes of the input change places."""
+        return self.axes != tuple(range(len(self.axes)))
+
+    @property
+    def rescales(self) -> bool:
+        """Tell whether any value of the input changes."""
+        return bool(np.any(self.scale != 1) or np.any(self.shift))
+
+    def apply(self, x: Array) -> Array:
+        """Transform a batch of shape (N, *input shape); the result is float32."""
+        moved = x.transpose(0, *(axis + 1 for axis in self.axes))
+        if not self.rescales:
+            return moved.astype(np.float32, copy=False)
+        scaled = np.multiply(moved, self.scale, dtype=np.float64)
+        return np.add(scaled, self.shift, out=scaled).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkInput:
+    """An input of a network: the samples that it takes, and how they drive its population.
+
+    Attributes:
+        name: that of the model's input, and of the population.
+        shape: of one sample as the user gives it.
+        transform: what happens to a sample before `coding`.
+        coding: how a value drives a neuron.
+        calibrated_on: statistics of the calibration data; None where they are not known.
+    """
+
+    name: str
+    shape: Shape
+    transform: InputTransform
+    coding: InputCoding
+    calibrated_on: InputStatistics | None = None
+
+    @property
+    def size(self) -> int:
+        """Return the number of values of a sample, and of input neurons."""
+        return prod(self.shape)
+
+    def drive(self, x: Array) -> Array:
+        """Return the drive of each input neuron for a batch x of shape (N, *shape), integers in float32.
+
+        Raises:
+            KgennError: KG602 for another shape, KG603 for values that the encoder does not take.
+        """
+        if x.shape[1:] != self.shape:
+            raise fail("KG602", self.name, f"takes samples of shape {self.shape}, got {x.shape[1:]}")
+        unit = " once the network has scaled them" if self.transform.rescales else ""
+        return self.coding.drive(self.transform.apply(x), unit)

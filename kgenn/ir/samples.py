@@ -1,0 +1,97 @@
+"""Samples: for each input of a model an array with a row for each sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kgenn.diagnostics import fail
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Samples of a model or a network.
+
+    Attributes:
+        arrays: by the names of the inputs, in their order, each of shape (N, ...).
+    """
+
+    arrays: Mapping[str, Array]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.arrays.values()), ()))
+
+    def __getitem__(self, rows: slice | Array) -> Samples:
+        return Samples({name: np.asarray(array[rows]) for name, array in self.arrays.items()})
+
+    def single(self) -> Samples:
+        """Return the samples in float32."""
+        return Samples({name: np.asarray(array, np.float32) for name, array in self.arrays.items()})
+
+
+# What users give: the array of the only input, arrays in the order of the inputs, or by their names.
+SamplesLike = Samples | Array | Sequence[Array] | Mapping[str, Array]
+
+
+def samples_of(x: SamplesLike, shapes: Mapping[str, Shape], where: str) -> Samples:
+    """Return arrays as samples of some inputs, as `keras.Model.predict` takes them.
+
+    Args:
+        x: of one input the array, or a list of its samples; of several a list or tuple of arrays, or a mapping.
+        shapes: of one sample, by the names of the inputs, in order.
+        where: the model, for messages.
+
+    Raises:
+        KgennError: KG602 where the arrays are not those of the inputs, or differ in their number of samples.
+    """
+    given = x.arrays if isinstance(x, Samples) else x if isinstance(x, Mapping) else _by_name(x, shapes)
+    if given is None or given.keys() != shapes.keys():
+        found = f"the array{'s' * (len(given) != 1)} {', '.join(given)}" if given is not None else _in_words(x)
+        what = f"takes the input{'s' * (len(shapes) != 1)} {', '.join(shapes)}, got {found}"
+        raise fail("KG602", where, what, "give an array for each input: in this order, or by these names")
+    arrays = {name: _array(given[name]) for name in shapes}
+    counts = {name: len(array) for name, array in arrays.items()}
+    if len(set(counts.values())) > 1:
+        found = ", ".join(f"{count:,} of {name}" for name, count in counts.items())
+        raise fail(
+            "KG602", where, f"takes as many samples of each input, got {found}", "give arrays of one length"
+        )
+    return Samples(arrays)
+
+
+def shapes_in(x: SamplesLike, names: Sequence[str], where: str) -> dict[str, Shape]:
+    """Return the shape of one sample of each of some inputs, whose sizes are not known yet.
+
+    Raises:
+        KgennError: KG602 as `samples_of`.
+    """
+    unknown: dict[str, Shape] = dict.fromkeys(names, ())
+    return {name: np.shape(array)[1:] for name, array in samples_of(x, unknown, where).arrays.items()}
+
+
+def _by_name(x: Any, shapes: Mapping[str, Shape]) -> Mapping[str, Any] | None:
+    """Return arrays in the order of the inputs by their names; None where their number differs."""
+    if isinstance(x, list | tuple) and len(x) == len(shapes):
+        batches = (np.ndim(array) == len(shape) + 1 for array, shape in zip(x, shapes.values(), strict=True))
+        if len(shapes) > 1 or all(batches):
+            return dict(zip(shapes, x, strict=True))
+    return dict.fromkeys(shapes, x) if len(shapes) == 1 else None
+
+
+def _array(x: Any) -> Any:
+    """Return what is given for an input; what is as good as an array stays what it is."""
+    array = x if hasattr(x, "shape") and hasattr(x, "__getitem__") else np.asarray(x)
+    return array if len(array.shape) else array.reshape(1)
+
+
+def _in_words(x: Any) -> str:
+    if isinstance(x, list | tuple):
+        return f"{len(x)} array{'s' * (len(x) != 1)}"
+    return f"one array of shape {np.shape(x)}"
