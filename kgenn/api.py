@@ -27,7 +27,7 @@ from kgenn.diagnostics import Diagnostic, announce, fail
 from kgenn.frontend import GivenShape, InputShape, SampleShapes, read
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network, ReadoutKind
-from kgenn.ir.samples import SamplesLike, samples_of, shapes_in
+from kgenn.ir.samples import Samples, SamplesLike, samples_of, shapes_in
 from kgenn.passes import LoweringOptions
 from kgenn.plausibility import doubts_of_scale
 from kgenn.search import Search
@@ -88,11 +88,10 @@ def convert(
             if not given; with "auto" the fewest that lose little on the calibration set, see `kgenn.search`.
         loss: what "auto" may lose, in percentage points of accuracy.
         most_timesteps: what "auto" tries at most; by the method's code if not given.
-        labels: of the calibration samples, for "auto": class indices of shape (N,), or one-hot; of several
-            outputs a list or a mapping; without them agreement with the model's predictions counts.
+        labels: of the calibration samples, for "auto", as for `CompiledNetwork.evaluate`; without them agreement
+            with the model's predictions counts.
         converter: an object with its options, or a name; `DataNorm()` if not given.
-        encoder: likewise, for all inputs, or a mapping from the names of some; the converter's default if not
-            given, `Direct()` for all of kgenn's own.
+        encoder: likewise, for all inputs, or a mapping from the names of some; `Direct()` if not given.
         allow: features beyond the strict profile, such as "bias" or "batch-norm".
         residual: for an Add without a ReLU after it, connect consumers to both branches, or add a spiking
             identity population.
@@ -104,8 +103,8 @@ def convert(
         seed: of the encoder's random numbers.
         check: keep up to 64 calibration samples apart and compare the network with its model on them; `agreement`
             of the network tells how well they agree. It takes some seconds.
-        input_shape: of one sample, where the model leaves a size open; that of the calibration if not given. Of
-            several inputs, a mapping from their names.
+        input_shape: of one sample, or a mapping from the names of inputs, where the model leaves a size open; that
+            of the calibration if not given.
 
     Raises:
         KgennError: with every violation, or the first error of a later stage.
@@ -117,12 +116,18 @@ def convert(
     steps = _steps(recipe, timesteps, Search(loss, most_timesteps))
     shapes = SampleShapes("calibration data", lambda names: shapes_in(calibration, names, "calibration data"))
     graph = as_graph(model, input_shape, shapes)
-    samples = samples_of(calibration, graph.input_shapes, "calibration data")
-    for array in samples.arrays.values():
-        refuse_integers(array, "calibration data", AS_FLOATS)
-    network = convert_model(graph, recipe, Data(samples, labels), steps, simulate, check=check).network()
+    data = Data(_calibration(calibration, graph), labels)
+    network = convert_model(graph, recipe, data, steps, simulate, check=check).network()
     announce(network.warnings)
     return network
+
+
+def _calibration(x: SamplesLike, graph: Graph) -> Samples:
+    """Return calibration data as samples of a model; raise KG604 for integers."""
+    samples = samples_of(x, graph.input_shapes, "calibration data")
+    for array in samples.arrays.values():
+        refuse_integers(array, "calibration data", AS_FLOATS)
+    return samples
 
 
 def _steps(recipe: Recipe, timesteps: Any, search: Search) -> int | Search:

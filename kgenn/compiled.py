@@ -15,7 +15,7 @@ from kgenn.credits import credits_of
 from kgenn.data import LabelsLike, labels_of, refuse_integers
 from kgenn.diagnostics import announce, fail
 from kgenn.ir.graph import Array
-from kgenn.ir.input_statistics import StatisticsTally
+from kgenn.ir.input_statistics import statistics_of
 from kgenn.ir.network import Network
 from kgenn.ir.recording import SCORES, Recording, Wanted, batch_size_for
 from kgenn.ir.samples import Samples, SamplesLike
@@ -100,15 +100,12 @@ class CompiledNetwork:
         if wanted.trace:
             batch_size = batch_size_for(self.network, batch_size)
         self.prepare(len(samples), batch_size, wanted.trace)
-        seen = {name: StatisticsTally() for name in samples.arrays}
         wall, cpu = 0.0, 0.0
         for start, drive in self._batches(samples, batch_size, progress):
             wall_before, cpu_before = time.perf_counter(), self._cpu_seconds()
             recording = self._simulator.run(drive, start, wanted)
             wall += time.perf_counter() - wall_before
             cpu += self._cpu_seconds() - cpu_before
-            for name, array in samples[start : start + len(drive)].arrays.items():
-                seen[name].add(array)
             right = _part(labels, start, len(drive))
             tally.add(recording, right)
             if exits is not None:
@@ -117,8 +114,8 @@ class CompiledNetwork:
                 observe(start, drive, recording)
         exited = None if exits is None else exits.result(bool(labels))
         result = tally.result(labels.keys(), wall, cpu, self._simulator.kernel_seconds, exited)
-        found = {name: statistics.statistics() for name, statistics in seen.items()}
-        result = replace(result, warnings=doubts_of_run(self.network, found))
+        seen = {name: statistics_of(array) for name, array in samples.arrays.items()}
+        result = replace(result, warnings=doubts_of_run(self.network, seen))
         announce(result.warnings)
         return result
 

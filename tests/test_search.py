@@ -192,5 +192,5 @@ def test_odd_labels_are_kg607(labels: Array) -> None:
 
 def test_a_model_with_one_output_has_no_classes_to_search_by() -> None:
     graph = build("one_class")
-    with pytest.raises(KgennError, match=r"KG401.*one output"):
+    with pytest.raises(KgennError, match=r"KG401.*one value that is no sigmoid"):
         kgenn.convert(graph, calibration=samples(graph, 4), timesteps="auto")

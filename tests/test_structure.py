@@ -69,8 +69,8 @@ ALLOWED: dict[str, set[str]] = {
     "kgenn": FOUNDATION | MIDDLE | {"api", "compiled", "export", "verification"},
     "cli": FOUNDATION
     | MIDDLE
-    | {"agreement", "data", "artifact", "self_test", "verification", "trace", "report", "api", "export", "search"}
-    | {"convert_model", "credits", "compiled", "methods", "bench", "kgenn"},
+    | {"agreement", "plausibility", "data", "artifact", "self_test", "verification", "trace", "report", "api"}
+    | {"export", "search", "convert_model", "credits", "compiled", "methods", "bench", "kgenn"},
     "__main__": {"cli"},
 }
 

@@ -23,6 +23,7 @@ class ConnectionContext:
 
     Attributes:
         name: in GeNN, and of its arrays.
+        source: the name of its source in the network.
         target: the name of its target in GeNN.
         label: a comment.
         direct: the host computes its current, once for each sample.
@@ -33,6 +34,7 @@ class ConnectionContext:
     """
 
     name: str
+    source: str
     target: str
     label: str
     direct: bool
@@ -65,6 +67,7 @@ def connection_context(
         lines, uses = added(network, connection, name, matrix), listed(connection, matrix)
     return ConnectionContext(
         name=name,
+        source=connection.source,
         target=population_names(network)[connection.target],
         label=f"{label(connection.source)} to {label(connection.target)}: {kind(connection)}",
         direct=direct,

@@ -18,8 +18,8 @@ from kgenn.backends.render import label, render
 from kgenn.backends.weights_file import values
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network, Population
+from kgenn.ir.network_input import NetworkInput
 from kgenn.ir.neuron_code import Dialect, NeuronModel
-from kgenn.ir.scores import heads_of
 from kgenn.ir.serialise import npz_bytes
 from kgenn.ir.spike_code import CodeName
 from kgenn.ir.timing import Timing
@@ -70,9 +70,8 @@ def network_context(network: Network, device: Device, arrays: dict[str, Array]) 
     populations = [
         population_context(network, p, models[p.neuron.name], connections, arrays) for p in running(network)
     ]
-    coding, timing = network.inputs[0].coding, Timing(network)
-    if network.inputs[0].transform.rescales:
-        arrays |= zip(("input.scale", "input.shift"), scale_and_shift(network.inputs[0]).T, strict=True)
+    timing = Timing(network)
+    inputs = [genn_input(given, number, arrays) for number, given in enumerate(network.inputs)]
     worth, before = WORTH[network.code_name]
     direct = [c for c in connections if c.direct]
     kept = [name for c in direct for name in c.arrays]
@@ -84,21 +83,15 @@ def network_context(network: Network, device: Device, arrays: dict[str, Array]) 
         "precision": precision,
         "batched": device == "cuda",
         "batch_size": BATCH_SIZES[device],
-        "inputs": input_context(network.inputs[0]),
-        "input_size": network.populations[0].size,
+        "inputs": inputs,
+        "input_size": network.num_inputs,
         "num_timesteps": network.num_timesteps,
         "staged": network.code.staged,
         "steady": network.code.steady,
         "worth": worth,
         "before_worth": before,
         "num_steps": timing.num_steps,
-        "readout_start": timing.start(network.populations[-1].name),
         "seed": network.seed & 0xFFFFFFFF,
-        "levels": coding.levels,
-        "low": coding.low,
-        "high": coding.high,
-        "binary": coding.binary,
-        "binarise": coding.binarise,
         "models": list(models.values()),
         "populations": populations,
         "connections": connections,
@@ -112,20 +105,43 @@ def network_context(network: Network, device: Device, arrays: dict[str, Array]) 
         "uses_values": any(network.by_name[c.source].neuron.valued for c in network.connections),
         "valued_ids": [names[p.name] for p in network.spiking if models[p.neuron.name].valued],
         "spiking_ids": [names[p.name] for p in network.spiking],
-        "outputs": python_outputs(heads_of(network)[0]),
+        "outputs": python_outputs(network),
         "starts": {names[p.name]: timing.start(p.name) for p in network.spiking},
-        **readout_context(network, populations[-1]),
+        "readouts": [readout_context(network, p, models[p.neuron.name]) for p in network.readouts],
+        "num_scores": network.num_scores,
     }
 
 
-def readout_context(network: Network, readout: Mapping[str, Any]) -> dict[str, Any]:
-    """Return where the template finds the scores."""
+def genn_input(given: NetworkInput, number: int, arrays: dict[str, Array]) -> dict[str, Any]:
+    """Return an input, adding what its preprocessing needs to `arrays`."""
+    prefix, coding = f"input{number}" if number else "input", given.coding
+    names = {"scale": f"{prefix}.scale", "shift": f"{prefix}.shift"}
+    if given.transform.rescales:
+        arrays |= zip(names.values(), scale_and_shift(given).T, strict=True)
+    codes = ("encoder", "levels", "low", "high", "binarise")
+    own = {"name": ascii(given.name), "label": label(given.name), "size": given.size}
+    return {**input_context(given), **own, **names, **{code: getattr(coding, code) for code in codes}}
+
+
+def readout_context(network: Network, readout: Population, model: ModelContext) -> dict[str, Any]:
+    """Return where the template finds the scores of a readout."""
     counts = network.readout == "spike-count"
     return {
-        "readout_id": readout["id"],
-        "readout_variable": "num_spikes" if counts else "v",
-        "readout_real": "scalar" if counts else readout["model"].real,
+        "id": population_names(network)[readout.name],
+        "variable": "num_spikes" if counts else "v",
+        "real": "scalar" if counts else model.real,
+        "start": Timing(network).start(readout.name),
+        "first": network.score_columns[readout.name].start,
+        "size": readout.size,
     }
+
+
+def columns_of(network: Network, name: str) -> str:
+    """Return what takes an input's drive out of that of all, in Python; nothing where it is the only input."""
+    if len(network.inputs) == 1 or name not in network.drive_columns:
+        return ""
+    own = network.drive_columns[name]
+    return f"[:, {own.start}:{own.stop}]"
 
 
 def _model(neuron: NeuronModel, reals: Mapping[str, str], precision: Precision) -> ModelContext:
@@ -161,8 +177,19 @@ def population_context(
         "model": model,
         "start": Timing(network).start(population.name),
         "variables": f', constant=weights["{identifier}.bias"]' if is_biased(population, model) else "",
-        "direct": [c for c in connections if c.direct and c.target == identifier],
+        "direct": [
+            {
+                "label": c.label,
+                "lines": c.lines,
+                "columns": columns_of(network, c.source),
+                "levels": network.input_of[c.source].coding.levels,
+            }
+            for c in connections
+            if c.direct and c.target == identifier
+        ],
         "has_bias": population.bias is not None,
+        "columns": columns_of(network, population.name),
+        "drive_first": network.drive_columns.get(population.name, slice(0, 0)).start,
     }
 
 

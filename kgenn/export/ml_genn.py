@@ -38,7 +38,6 @@ from kgenn.ir.network import Network, Population
 from kgenn.ir.network_input import InputCoding
 from kgenn.ir.neuron_code import Dialect, NeuronModel, expression_of, render_statements
 from kgenn.ir.neuron_code import render as render_code
-from kgenn.ir.scores import heads_of
 from kgenn.ir.serialise import npz_bytes
 
 INSTALL = "install mlGeNN from source: https://ml-genn.readthedocs.io"
@@ -127,7 +126,7 @@ def program(network: Network, weights: str) -> tuple[bytes, dict[str, Array]]:
         ],
         "connections": connections(network, names, expressions),
         **parts_of(expressions),
-        "outputs": python_outputs(heads_of(network)[0]),
+        "outputs": python_outputs(network),
         "rounded": ", ".join(label(p.name) for p in network.populations if network.has_double_currents(p)),
     }
     return render("ml_genn/model.py.j2", context), arrays

@@ -210,7 +210,7 @@ def test_a_conversion_takes_the_size_of_its_calibration_data():
     x = np.random.default_rng(0).random((40, 8, 8, 3), np.float32)
     network = kgenn.convert(images(), calibration=x, timesteps=8, allow="all")
     assert network.input_shape == (8, 8, 3)
-    assert network.origin["input_shapes"] == {"input": [8, 8, 3]}
+    assert network.origin["input_shapes"] == {"pixels": [8, 8, 3]}
     assert any("as in calibration data" in note for note in network.origin["notes"])
 
 

@@ -54,8 +54,8 @@ def truncated(network: Network, x: Array) -> list[Result]:
     for steps in range(1, network.num_timesteps + 1):
         short = cut(network, steps)
         tally = Tally(short)
-        tally.add(ReferenceSimulator(short).run(short.drive(x), 0, EVERYTHING), None)
-        results.append(tally.result(False, 0.0, 0.0))
+        tally.add(ReferenceSimulator(short).run(short.drive(x), 0, EVERYTHING), {})
+        results.append(tally.result((), 0.0, 0.0))
     return results
 
 

@@ -36,9 +36,11 @@ def result_of(
     for size in parts:
         part = slice(start, start + size)
         counts = {name: c[part] for name, c in recording.spike_counts.items()}
-        tally.add(Recording(recording.scores[part], counts), None if labels is None else labels[part])
+        tally.add(
+            Recording(recording.scores[part], counts), of_output(network, None if labels is None else labels[part])
+        )
         start += size
-    return tally.result(labels is not None, 1.5, 2.5)
+    return tally.result(of_output(network, labels), 1.5, 2.5)
 
 
 def synapses_by_hand(connection: Connection) -> Array:
@@ -126,7 +128,7 @@ def test_without_labels_there_is_no_accuracy() -> None:
 
 
 def test_no_samples_give_zeros() -> None:
-    result = Tally(converted("dense")).result(False, 0.0, 0.0)
+    result = Tally(converted("dense")).result((), 0.0, 0.0)
     assert (result.num_samples, result.synaptic_operations, result.scores.shape) == (0, 0, (0, 4))
 
 
@@ -160,7 +162,8 @@ def errors_of(network: Network, encoder: str, parts: tuple[int, ...] = (6,)) -> 
     tally, start = ErrorTally(network), 0
     for size in parts:
         part = slice(start, start + size)
-        tally.add(drive[part], {n: c[part] for n, c in recording.spike_counts.items()}, LABELS[part])
+        counts = {n: c[part] for n, c in recording.spike_counts.items()}
+        tally.add(drive[part], counts, of_output(network, LABELS[part]))
         start += size
     return tally.errors()
 
@@ -189,10 +192,15 @@ def test_a_layer_whose_rates_are_exact_has_no_error() -> None:
     network = exact_network()
     drive = np.random.default_rng(1).integers(0, 2, (6, 7)).astype(np.float32)
     tally = ErrorTally(network)
-    tally.add(drive, ReferenceSimulator(network).run(drive, 0).spike_counts, None)
+    tally.add(drive, ReferenceSimulator(network).run(drive, 0).spike_counts, {})
     (error,) = tally.errors()
     assert error.error == error.own == error.relative == error.saturated == 0
     assert error.rate == error.activation > 0
+
+
+def of_output(network: Network, labels: Array | None) -> dict[str, Array]:
+    """Return labels by the name of the only output."""
+    return {} if labels is None else {network.outputs[0].name: labels}
 
 
 def exact_network() -> Network:
@@ -221,8 +229,8 @@ def test_errors_are_made_where_rates_are_lost_and_only_passed_on_after() -> None
     first, second = (p.name for p in network.spiking[:2])
     counts[first] //= 2
     tally, honest = ErrorTally(network), ErrorTally(network)
-    tally.add(drive, counts, None)
-    honest.add(drive, recording.spike_counts, None)
+    tally.add(drive, counts, {})
+    honest.add(drive, recording.spike_counts, {})
     broken, whole = ({e.population: e for e in t.errors()} for t in (tally, honest))
     assert broken[first].own > 10 * whole[first].own
     # the second layer's rates are as before, only its sources changed
@@ -253,7 +261,7 @@ def test_fine_numbers_leave_no_layer_an_error(name: str, method: str, encoder: s
     worths = ReferenceSimulator(network).run(drive, 0, EVERYTHING).worths
     assert worths is not None
     tally = ErrorTally(network)
-    tally.add(drive, worths, None)
+    tally.add(drive, worths, {})
     assert len(tally.errors()) == len(network.hidden) > 0
     for error in tally.errors():
         assert error.relative < 3e-3
@@ -267,7 +275,7 @@ def test_a_max_pool_adds_no_error_of_its_own(method: str) -> None:
     drive, recording = run(network, "direct")
     assert recording.worths is not None
     tally = ErrorTally(network)
-    tally.add(drive, recording.worths, None)
+    tally.add(drive, recording.worths, {})
     own = {error.population: error.own for error in tally.errors()}
     pools = [p.name for p in network.populations if p.maximum]
     assert [own.pop(pool) for pool in pools] == [0.0] * len(pools) != []
@@ -282,7 +290,7 @@ def test_rounding_errs_by_a_quarter_of_a_level_and_truncating_by_half_of_one() -
         drive, recording = run(network, "few-spike", 6)
         assert recording.worths is not None
         tally = ErrorTally(network)
-        tally.add(drive, recording.worths, None)
+        tally.add(drive, recording.worths, {})
         errors[rounding] = tally.errors()[0].own * 15
     # of those that are not zero: a few are, and are exact
     assert 0.15 < errors[True] <= 0.27

@@ -48,14 +48,16 @@ class Twin:
 
     def model(self) -> keras.Model:
         """Return the model with its weights."""
-        model = keras.Model(self.tensors[self.graph.inputs[0]], self.tensors[self.graph.ends[0]])
+        given = [self.tensors[name] for name in self.graph.inputs]
+        found = [self.tensors[output.node] for output in self.graph.outputs]
+        model = keras.Model(*(tensors if len(tensors) > 1 else tensors[0] for tensors in (given, found)))
         for layer, values in self.weights:
             layer.set_weights(values)
         return model
 
     def add(self, node: Node) -> None:
         if not node.inputs:
-            self.tensors[node.name] = keras.Input(self.graph.input_shape)
+            self.tensors[node.name] = keras.Input(self.graph.input_shapes[node.name])
             return
         sources = [self.tensors[name] for name in node.inputs]
         if self.is_done(node):
