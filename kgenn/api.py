@@ -101,8 +101,7 @@ def convert(
             (t + 1)²; "current" weights all steps alike; "spike-count" counts spikes of readout neurons. The
             converter's default if not given.
         seed: of the encoder's random numbers.
-        check: keep up to 64 calibration samples apart and compare the network with its model on them; `agreement`
-            of the network tells how well they agree. It takes some seconds.
+        check: compare the network with its model on up to 64 calibration samples kept apart; `Network.agreement`.
         input_shape: of one sample, or a mapping from the names of inputs, where the model leaves a size open; that
             of the calibration if not given.
 

@@ -74,8 +74,7 @@ class CompiledNetwork:
                 or a mapping from their names; no integers, see `kgenn.samples`.
             y: class indices of shape (N,), or one-hot; of several outputs a list in their order, None for one
                 without labels, or a mapping from the names of some.
-            batch_size: samples simulated at once, fewer where every spike is wanted and would fill the memory; the
-                result does not depend on it.
+            batch_size: samples simulated at once, fewer to trace them; the result does not depend on it.
             progress: called with the number of samples finished after each batch.
             observe: called with the recording of each batch.
             wanted: what else those recordings shall hold.
