@@ -56,7 +56,7 @@ def doubts_of(found: Agreement, network: Network) -> tuple[Diagnostic, ...]:
     if found.error <= margin and found.agreement + chance >= LEAST_AGREEMENT and not lost:
         return ()
     what = (
-        f"gives the model's class for {found.agreement:.0%} of {found.num_samples} calibration samples, "
+        f"gives {model_class(network)} for {found.agreement:.0%} of {found.num_samples} calibration samples, "
         f"with outputs off by {found.error:.2g} of their spread"
     )
     if lost:
@@ -79,6 +79,11 @@ def _own_quantities(network: Network) -> tuple[int, ...]:
             found += range(first, first + head.readout.size)
         first += head.readout.size
     return tuple(found)
+
+
+def model_class(network: Network) -> str:
+    """Return in words what a network that agrees with its model gives."""
+    return "the model's class" if len(network.outputs) == 1 else "the model's classes of all outputs"
 
 
 def not_compared(network: Network) -> Diagnostic:

@@ -162,7 +162,8 @@ def _found(
     wanted = [" and ".join(stored + ending for stored in way.values()) for way in ways if way]
     what = f"has no array {', and no '.join(wanted)}; it has {', '.join(names) or 'none'}"
     example = ", ".join(f"{stored}=..." for stored in next(iter(ways)).values())
-    raise fail("KG601", str(path), what, f"save it with numpy.savez(path, {example}, y=...)")
+    labels = ", y=..." if len(next(iter(ways))) == 1 else ""
+    raise fail("KG601", str(path), what, f"save it with numpy.savez(path, {example}{labels})")
 
 
 def class_indices(y: Array, num_samples: int, where: str) -> Array:

@@ -12,6 +12,7 @@ from typing import Any, get_args
 import click
 
 from kgenn.agreement import SAMPLES as APART
+from kgenn.agreement import model_class
 from kgenn.api import as_graph, model_record
 from kgenn.artifact import COMPILED, Artifact, write_artifact
 from kgenn.backends import TARGETS
@@ -238,7 +239,7 @@ def _print_summary(made: Converted, target: str, output: Path, seconds: float) -
     print_table(columns, rows)
     print_notes(conversion.lowered.notes)
     if made.agreement is not None:
-        print_line(_agreement_line(made.agreement))
+        print_line(_agreement_line(made.agreement, model_class(conversion.network)))
     if made.found is not None:
         print_line(_search_line(made.found))
     neurons = sum(p.neurons for p in contents.populations)
@@ -248,12 +249,12 @@ def _print_summary(made: Converted, target: str, output: Path, seconds: float) -
     print_diagnostics(made.warnings)
 
 
-def _agreement_line(found: Agreement) -> str:
+def _agreement_line(found: Agreement, same: str) -> str:
     """Return in words how well the network agrees with its model."""
     kind = "calibration samples kept apart" if found.apart else "calibration samples, too few to keep any apart"
     layer = f", most of it from {found.layer}" if found.layer and found.error > 0 else ""
-    same = f"gives the model's class for {found.agreement:.1%} of {found.num_samples} {kind}"
-    return f"agreement: {same}; outputs off by {found.error:.3f} of their spread{layer}"
+    share = f"{found.agreement:.1%} of {found.num_samples} {kind}"
+    return f"agreement: gives {same} for {share}; outputs off by {found.error:.3f} of their spread{layer}"
 
 
 def _rounding(worst: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,9 @@ from kgenn.conversion.compose import compose
 from kgenn.conversion.paths import Path, constant_of, paths_into
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Connection
+
+# What the name of a node has for a call of its layer after the first.
+CALL = re.compile(r":\d+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +91,8 @@ def _connection(
 def population_name(graph: Graph, node: str) -> str:
     """Return the name of a node's population: that of the Keras layer, where its ReLU was part of one.
 
-    A layer that is itself called "relu" in a nested model, or has such a name, keeps it.
+    Further calls of a shared layer have a number, as in "layer:1". A layer that is itself called "relu" in a
+    nested model, or has such a name, keeps it.
     """
-    layer = graph.by_name[node].origin.rpartition(" (")[0]
-    return layer if node == f"{layer}/relu" else node
+    layer, call = graph.by_name[node].origin.rpartition(" (")[0], node.removesuffix("/relu")
+    return call if call != node and layer in (call, CALL.sub("", call)) else node

@@ -45,10 +45,10 @@ def refuse(code: str, advice: str, obstacles: Iterable[tuple[str, str]]) -> None
 
 def several(network: Network, tool: str) -> Iterator[tuple[str, str]]:
     """Yield where and what of several inputs or outputs, for a format that kgenn writes with one of each."""
-    for kind, names in (("inputs", network.inputs), ("outputs", network.outputs)):
-        if len(names) > 1:
-            found = f"has the {kind} {', '.join(item.name for item in names)}"
-            yield network.name, f"{found}; kgenn writes {tool} with one input and one output"
+    kinds = (("inputs", network.inputs), ("outputs", network.outputs))
+    found = [f"the {kind} {', '.join(item.name for item in items)}" for kind, items in kinds if len(items) > 1]
+    if found:
+        yield network.name, f"has {' and '.join(found)}; kgenn writes {tool} with one input and one output"
 
 
 def route(connection: Connection) -> str:

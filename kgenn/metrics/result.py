@@ -138,7 +138,7 @@ class Result:
         ratio = self.synaptic_operations / self.ann_macs if self.ann_macs else float("nan")
         return [
             *self._accuracies(),
-            *(() if self.ann is None else [("ANN on integer grid", self._ann_in_words(self.ann))]),
+            *(() if self.ann is None else [(self._ann_title(), self._ann_in_words(self.ann))]),
             ("samples", f"{self.num_samples:,}"),
             ("timesteps", f"{self.num_timesteps:,}"),
             ("latency", f"{self.latency_steps:,} steps (pipeline of {self.num_stages} stages)"),
@@ -156,6 +156,10 @@ class Result:
         if len(self.outputs) > 1:
             return [(f"accuracy of {name}", _in_percent(o.accuracy)) for name, o in self.outputs.items()]
         return [("accuracy", _in_percent(self.accuracy))]
+
+    def _ann_title(self) -> str:
+        first = next(iter(self.outputs), "")
+        return f"ANN on integer grid, {first}" if len(self.outputs) > 1 else "ANN on integer grid"
 
     def _ann_in_words(self, found: AnnAccuracy) -> str:
         if found.num_samples == self.num_samples:

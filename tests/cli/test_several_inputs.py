@@ -1,0 +1,140 @@
+"""Models with several inputs and outputs on the command line: options and data of each by its name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from commands import Kgenn
+from ported_models import arrays, labels_of, two_inputs
+
+OPTIONS = ("--timesteps", 16, "--target", "reference", "--no-check")
+
+
+@pytest.fixture(scope="module")
+def model() -> keras.Model:
+    return two_inputs()
+
+
+@pytest.fixture(scope="module")
+def path(model: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("models") / "ported.keras"
+    model.save(file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def named(model: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return data with the names of inputs and outputs, and an array that is neither."""
+    file = tmp_path_factory.mktemp("data") / "named.npz"
+    np.savez(file, **arrays(), **labels_of(model), ids=np.arange(3))
+    return file
+
+
+@pytest.fixture(scope="module")
+def numbered(model: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the same data with numbers, in the layout of keras.datasets."""
+    x = {f"x_{i}": array for i, array in enumerate(arrays().values())}
+    y = {f"y_{i}": array for i, array in enumerate(labels_of(model).values())}
+    both = {f"{name}_{split}": array for split in ("train", "test") for name, array in {**x, **y}.items()}
+    file = tmp_path_factory.mktemp("data") / "numbered.npz"
+    np.savez(file, **both)
+    return file
+
+
+@pytest.fixture
+def compiled(kgenn: Kgenn, path: Path, named: Path, tmp_path: Path) -> Path:
+    options = ("--calibration", named, "--encoder", "image=poisson", *OPTIONS)
+    done = kgenn("compile", path, *options, "-o", tmp_path / "out")
+    assert (done.code, done.err) == (0, "")
+    return tmp_path / "out"
+
+
+def test_named_and_numbered_arrays_are_the_same_data(
+    kgenn: Kgenn, compiled: Path, named: Path, numbered: Path
+) -> None:
+    runs = [kgenn("run", compiled, "--data", data, "--json").json for data in (named, numbered)]
+    one, two = ({**run, "wall_seconds": 0, "cpu_seconds": 0} for run in runs)
+    assert one == two
+    assert one["outputs"].keys() == {"digit", "aux", "yes"}
+    assert all(output["accuracy"] > 0.5 for output in one["outputs"].values())
+
+
+def test_an_encoder_is_named_with_its_input(kgenn: Kgenn, compiled: Path, path: Path, named: Path) -> None:
+    manifest = json.loads((compiled / "manifest.json").read_text())
+    assert (manifest["encoder"]["name"], manifest["encoders"]["image"]["name"]) == ("direct", "poisson")
+    assert kgenn("inspect", compiled, "--json").json["encoder"] == "image=poisson, meta=direct"
+    arguments = ("compile", path, "--calibration", named, *OPTIONS, "-o", compiled)
+    options = ("--encoder", "if", "--encoder", "meta=spike", "--binarise", 0.4, "--input-potential", 0.25)
+    assert kgenn(*arguments, *options).err == ""
+    found = json.loads((compiled / "manifest.json").read_text())
+    assert found["encoder"] == {"name": "if", "options": {"input_potential": 0.25}}
+    assert found["encoders"] == {"meta": {"name": "spike", "options": {"binarise": 0.4}}}
+    assert kgenn(*arguments, "--encoder", "image=if", "--binarise", 0.4).codes == ["KG401"]
+    assert kgenn(*arguments, "--encoder", "if", "--encoder", "spike").codes == ["KG401"]
+    assert kgenn(*arguments, "--encoder", "picture=if").codes == ["KG401"]
+
+
+def test_a_scale_is_named_with_its_input_and_holds_for_later_runs(
+    kgenn: Kgenn, path: Path, tmp_path: Path
+) -> None:
+    given = arrays()
+    pixels = np.rint(255 * given["image"]).astype(np.uint8)
+    np.savez(tmp_path / "bytes.npz", image=pixels, meta=given["meta"])
+    np.savez(tmp_path / "reals.npz", image=(pixels / 255).astype(np.float32), meta=given["meta"])
+    arguments = ("compile", path, *OPTIONS, "-o", tmp_path / "out", "--calibration", tmp_path / "bytes.npz")
+    assert kgenn(*arguments).codes == ["KG604"]
+    assert kgenn(*arguments, "--scale", "image=1/255").code == 0
+    assert json.loads((tmp_path / "out/manifest.json").read_text())["scale"] == {"image": "1/255"}
+    data = [tmp_path / "bytes.npz", tmp_path / "reals.npz"]
+    one, two = (kgenn("run", tmp_path / "out", "--data", file, "--json").json for file in data)
+    assert one["spikes"] == two["spikes"]
+    for wrong in (("picture=1/255",), ("1/255", "--scale", "image=1"), ("image=one",)):
+        assert kgenn(*arguments, "--scale", *wrong).codes == ["KG401"]
+
+
+def test_missing_arrays_are_named(kgenn: Kgenn, compiled: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "half.npz", image=arrays()["image"])
+    done = kgenn("run", compiled, "--data", tmp_path / "half.npz")
+    assert done.codes == ["KG601"]
+    assert "no array image_test and meta_test, and no x_0_test and x_1_test; it has image" in done.err
+    np.savez(tmp_path / "alone.npz", x=arrays()["image"], y=np.zeros(3))
+    assert kgenn("run", compiled, "--data", tmp_path / "alone.npz").codes == ["KG601"]
+
+
+def test_predictions_are_written_for_each_output(
+    kgenn: Kgenn, compiled: Path, named: Path, tmp_path: Path
+) -> None:
+    assert kgenn("run", compiled, "--data", named, "--predictions", tmp_path / "p.npz", "--limit", 5).code == 0
+    with np.load(tmp_path / "p.npz") as found:
+        shapes = {name: found[name].shape for name in found}
+    assert shapes["digit/scores"] == (5, 3)
+    assert shapes["yes/predictions"] == (5,)
+    assert len(shapes) == 6
+
+
+def test_curves_and_comparisons_are_told_for_each_output(kgenn: Kgenn, compiled: Path, named: Path) -> None:
+    done = kgenn("run", compiled, "--data", named, "--curve")
+    assert all(f"accuracy of {name}" in done.out for name in ("digit", "aux", "yes"))
+    lines = kgenn("compare", compiled, "--data", named).out.splitlines()
+    assert [line for line in lines if line.startswith("output ")] == ["output digit", "output aux", "output yes"]
+
+
+def test_a_directory_of_several_inputs_verifies(kgenn: Kgenn, compiled: Path) -> None:
+    assert kgenn("verify", compiled).code == 0
+
+
+def test_what_a_format_cannot_hold_is_one_diagnostic(kgenn: Kgenn, compiled: Path, tmp_path: Path) -> None:
+    assert kgenn("export", compiled, "--to", "nir", "-o", tmp_path / "n.nir").codes == ["KG410"]
+    assert "KG411" in kgenn("export", compiled, "--to", "ml-genn", "-o", tmp_path / "n.py").codes
+
+
+def test_a_check_tells_what_each_input_becomes(kgenn: Kgenn, path: Path) -> None:
+    done = kgenn("check", path, "--encoder", "image=poisson", "--json").json
+    becomes = {layer["layer"]: layer["becomes"] for layer in done["layers"]}
+    assert becomes["image (InputLayer)"] == becomes["meta (InputLayer)"] == "input population"
+    assert kgenn("check", path, "--encoder", "picture=poisson").codes == ["KG401"]
