@@ -114,7 +114,8 @@ def outcome(
     data = Data(x[:calibration], None)
     network = convert_model(graph, recipe, data, steps, simulate, recall, check=False).network()
     converted = cpu_seconds()
-    compiled = kgenn.compile(replace(network, output_activations=()))
+    plain = tuple(replace(output, activations=()) for output in network.outputs)
+    compiled = kgenn.compile(replace(network, outputs=plain))
     built = cpu_seconds()
     scores = np.asarray(compiled.evaluate(x[calibration:]).scores).reshape(len(own), -1)
     return Outcome(
