@@ -63,6 +63,21 @@ def test_forward_equals_keras(name, form, built, tmp_path):
     assert_equal_outputs(read(model, form, tmp_path), inputs, expected)
 
 
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("name", MODELS)
+def test_inputs_and_outputs_have_keras_names_and_order(name, form, built, tmp_path):
+    model, inputs, expected = built(name)
+    graph = read(model, form, tmp_path)
+    if not isinstance(model, keras.Sequential):
+        assert list(graph.inputs) == model.input_names
+        assert [output.name for output in graph.outputs] == model.output_names
+    for given in (list(inputs), tuple(inputs)):
+        found = graph.predict(given)
+        found, wanted = (each if isinstance(each, (list, tuple)) else [each] for each in (found, expected))
+        for ours, theirs in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(ours, np.asarray(theirs), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", CHANNELS_FIRST)
 def test_channels_first_equals_channels_last(name, tmp_path):
     first, last = (randomise(m) for m in twin_of_channels_first(*CHANNELS_FIRST[name], IMAGE))
