@@ -100,11 +100,13 @@ def load_data(
             raise fail("KG601", str(path), "is a single array", "save it with numpy.savez(path, x=..., y=...)")
         with arrays(path) as archive:
             names = list(archive)
-            families = (chosen_arrays("x", inputs), chosen_arrays("y", outputs))
-            suffix, found = _found(path, names, split, families[0])
+            suffix, found = _found(path, names, split, ways_to_name("x", inputs))
             x = {name: archive[stored] for name, stored in found.items()}
-            labels = next(_named(names, suffix, families[1], some=True), {})
+            labels = next(_named(names, suffix, ways_to_name("y", outputs), some=True), {})
             y = {name: archive[stored] for name, stored in labels.items()}
+            if not y and f"y{suffix}" in names:
+                what = f"has labels y{suffix} of one output; the model has the outputs {', '.join(outputs)}"
+                raise fail("KG607", str(path), what, "name the labels as the outputs, or y_0, y_1 and so on")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise fail("KG601", str(path), f"cannot be read: {reason}", "give an .npz file with x and y") from error
@@ -119,8 +121,8 @@ def load_data(
     return Data(samples, classes if len(outputs) > 1 else next(iter(classes.values())))
 
 
-def chosen_arrays(letter: str, names: Sequence[str]) -> tuple[dict[str, str], ...]:
-    """Return the ways to name the arrays of some inputs or outputs, by theirs; the first that a file has holds.
+def ways_to_name(letter: str, names: Sequence[str]) -> tuple[dict[str, str], ...]:
+    """Return the ways to name the arrays of inputs or outputs, each a mapping from theirs; the first found holds.
 
     Args:
         letter: x or y, which is the array of a single one whose name may not be known.

@@ -102,6 +102,8 @@ def test_missing_arrays_are_named(kgenn: Kgenn, compiled: Path, tmp_path: Path) 
     done = kgenn("run", compiled, "--data", tmp_path / "half.npz")
     assert done.codes == ["KG601"]
     assert "no array image_test and meta_test, and no x_0_test and x_1_test; it has image" in done.err
+    np.savez(tmp_path / "labels.npz", **arrays(), y=np.zeros(64))
+    assert kgenn("run", compiled, "--data", tmp_path / "labels.npz").codes == ["KG607"]
     np.savez(tmp_path / "alone.npz", x=arrays()["image"], y=np.zeros(3))
     assert kgenn("run", compiled, "--data", tmp_path / "alone.npz").codes == ["KG601"]
 
