@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -213,6 +215,18 @@ def test_a_directory_keeps_inputs_and_outputs(target: str, tmp_path: Path) -> No
     for name in one.outputs:
         assert np.array_equal(one.outputs[name].scores, two.outputs[name].scores)
     assert kgenn.verify(tmp_path / "out").sound
+
+
+@pytest.mark.parametrize("target", ["cpu", "cuda", "genn-cpu"])
+def test_names_of_inputs_and_outputs_cannot_leave_comments_and_texts(target: str) -> None:
+    hostile = '*/ x"""\nimport os\n#\\'
+    net = network()
+    renamed = tuple(replace(output, name=f"{output.name}{hostile}") for output in net.outputs)
+    files = (TARGETS.get(target)().emit(n).files for n in (net, replace(net, outputs=renamed)))
+    for (name, one), (_, two) in zip(*(f.items() for f in files), strict=True):
+        assert one.count(b"\n") == two.count(b"\n") or name.endswith((".bin", ".npz"))
+        if name.endswith(".py"):
+            assert [type(n) for n in ast.walk(ast.parse(one))] == [type(n) for n in ast.walk(ast.parse(two))]
 
 
 def test_a_graph_of_which_an_output_is_a_hidden_layer_or_an_input_converts() -> None:

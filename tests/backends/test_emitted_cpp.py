@@ -258,7 +258,11 @@ def renamed(graph: Graph) -> Graph:
         replace(n, name=names[n.name], origin=names[n.name], inputs=tuple(names[s] for s in n.inputs))
         for n in graph.nodes
     )
-    return Graph("*/ \\\n#error hostile", nodes, tuple(replace(o, node=names[o.node]) for o in graph.outputs))
+    return Graph(
+        "*/ \\\n#error hostile",
+        nodes,
+        tuple(replace(o, name=names[o.node], node=names[o.node]) for o in graph.outputs),
+    )
 
 
 @pytest.mark.slow

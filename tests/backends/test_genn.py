@@ -175,9 +175,9 @@ def test_names_from_a_model_file_cannot_leave_comments_and_docstrings() -> None:
     connections = tuple(
         replace(c, target=hostile) if c.target == network.populations[-1].name else c for c in network.connections
     )
-    renamed = replace(
-        network, name=hostile, populations=(*network.populations[:-1], last), connections=connections
-    )
+    populations = (*network.populations[:-1], last)
+    outputs = (replace(network.outputs[0], name=hostile, population=hostile),)
+    renamed = replace(network, name=hostile, populations=populations, connections=connections, outputs=outputs)
     plain, changed = ast.parse(source(network)), ast.parse(source(renamed))
     assert len(plain.body) == len(changed.body)
     assert [type(node) for node in ast.walk(plain)] == [type(node) for node in ast.walk(changed)]

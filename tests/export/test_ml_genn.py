@@ -243,7 +243,8 @@ def renamed(network: Network, name: str) -> Network:
     populations = tuple(replace(p, name=name) if p.name == old else p for p in network.populations)
     ends = {p.name: p.name for p in network.populations} | {old: name}
     connections = tuple(replace(c, source=ends[c.source], target=ends[c.target]) for c in network.connections)
-    return replace(network, populations=populations, connections=connections)
+    outputs = tuple(replace(output, population=ends[output.population]) for output in network.outputs)
+    return replace(network, populations=populations, connections=connections, outputs=outputs)
 
 
 def test_names_of_layers_cannot_leave_their_comment() -> None:
