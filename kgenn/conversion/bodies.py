@@ -77,7 +77,7 @@ def _then_mixed(body: Body, layer: pointwise.Pointwise, most: int) -> Body:
     groups, before, after = layer.kernel.shape
     target = layer.output_shape(body.shape)
     if isinstance(old, Convolution):
-        if old.out_shape[2] != body.shape[-1] or prod(body.shape) != old.num_targets:
+        if not _has_channels(body):
             raise Unstructured
         kernel = layer.kernel.transpose(1, 0, 2).reshape(1, 1, before, groups * after)
         mixing = conv.Conv(kernel, None, (1, 1), "valid", (1, 1), groups)
@@ -107,7 +107,7 @@ def _repeated(body: Body, layer: shape.Broadcast, most: int) -> Body:
 def _slotted(body: Body, layer: shape.Slot) -> Body:
     """Put what weights give among the channels of a concatenation, which get no weights."""
     old = body.connectivity
-    if isinstance(old, Convolution) and not (_is_image(body) and old.groups == 1):
+    if isinstance(old, Convolution) and not (_has_channels(body) and old.groups == 1):
         raise Unstructured
     if isinstance(old, Dense) and len(body.shape) != 1:
         raise Unstructured
@@ -125,6 +125,12 @@ def _averaging(layer: pooling.AveragePool, body: Body) -> conv.Conv:
         raise Unstructured
     kernel = np.full((*layer.size, 1, body.shape[-1]), 1 / prod(layer.size))
     return conv.Conv(kernel, None, layer.strides, layer.padding, layer.ones, body.shape[-1])
+
+
+def _has_channels(body: Body) -> bool:
+    """Tell whether the last axis of what a chain gives is that of a convolution's channels."""
+    old = body.connectivity
+    return isinstance(old, Convolution) and old.out_shape[2] == body.shape[-1]
 
 
 def _is_image(body: Body) -> bool:

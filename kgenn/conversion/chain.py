@@ -95,6 +95,11 @@ class Head:
         scale = self.scale * (common / prod(multiples))
         return replace(self, pool=pool.simplest(), scale=scale, divisors=None)
 
+    def check_sums(self) -> None:
+        """Raise Unstructured where the rows and columns of the sums so far are no longer those of the tensor."""
+        if self.pool is not None and self.pool.out_shape[:2] != planar(self.shape)[:2]:
+            raise Unstructured
+
     @property
     def stage(self) -> SpikeSums:
         """Return the sums so far, those of single values where there are none."""

@@ -154,12 +154,40 @@ def _mixed(head: Head, layer: pointwise.Pointwise) -> Body:
     """Meet weights that mix channels: a convolution of single pixels, or of the only one."""
     groups, before, after = layer.kernel.shape
     kernel = layer.kernel.astype(np.float64).transpose(1, 0, 2).reshape(before, groups * after)
-    # more axes than an image's, or fewer, are positions in a row
-    image = head.shape if len(head.shape) in (2, 3) else (prod(head.shape[:-1]), head.shape[-1])
-    shaped = replace(head, shape=image)
-    ones = (1,) * (len(image) - 1)
-    body = _convolved(shaped, conv.Conv(kernel.reshape(*ones, *kernel.shape), None, ones, "valid", ones, groups))
-    return body if len(head.shape) > 1 else replace(body, shape=layer.output_shape(head.shape))
+    target = layer.output_shape(shape.ZeroPad(head.pads).output_shape(head.shape) if head.pads else head.shape)
+    image = _image_of(head)
+    ones = (1,) * (len(image.shape) - 1)
+    body = _convolved(image, conv.Conv(kernel.reshape(*ones, *kernel.shape), None, ones, "valid", ones, groups))
+    return replace(body, shape=target)
+
+
+def _image_of(head: Head) -> Head:
+    """Return a chain with the spatial axes of an image or a sequence, as layers of single pixels need them.
+
+    Where there are sums and no zeros, the axes are those of the sums. Else axes become one where no zeros lie
+    between their positions: an axis with zeros around it takes in those behind it that have none.
+
+    Raises:
+        Unstructured: where that leaves more than two.
+    """
+    *sizes, channels = head.shape
+    if head.pool is not None and not head.pads:
+        return replace(head, shape=(*head.pool.out_shape[:2], channels))
+    if len(sizes) in (1, 2):
+        return head
+    image, pads = [1], [(0, 0)]
+    for size, (before, after) in zip(sizes, head.pads or ((0, 0),) * len(sizes), strict=True):
+        if before or after:
+            image.append(size)
+            pads.append((before, after))
+        else:
+            image[-1] *= size
+            pads[-1] = (pads[-1][0] * size, pads[-1][1] * size)
+    if len(image) > 1 and image[0] == 1:
+        image, pads = image[1:], pads[1:]
+    if len(image) > 2:
+        raise Unstructured
+    return replace(head, shape=(*image, channels), pads=tuple(pads) if head.pads else ())
 
 
 def _closed(head: Head) -> Body:
@@ -171,6 +199,7 @@ def _closed(head: Head) -> Body:
 def _convolved(head: Head, layer: conv.Conv) -> Body:
     if len(layer.size) > 2:
         raise Unstructured
+    head.check_sums()
     head = head.shared()
     channels, total = head.channels, head.shape[-1]
     width = len(channels)

@@ -45,6 +45,7 @@ def along_axes(head: Head, lines: tuple[Line, ...], full: Shape) -> Head:
     """
     head = head.shared()
     channels, by_channel, before = head.channels, head.by_channel, head.stage
+    head.check_sums()
     if len(lines) > 2:
         raise Unstructured
     if len(lines) == 1:
