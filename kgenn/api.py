@@ -206,7 +206,7 @@ def samples(x: Array, shape: tuple[int, ...], scale: str | Fraction | None = Non
     Warns:
         KgennWarning: KG651 where the data do not look as if they needed the scale.
     """
-    fraction = parse_scale(scale) if isinstance(scale, str) else scale
+    fraction = None if scale is None else parse_scale(scale, "scale")
     given = np.asarray(x)
     ready = prepare(given, shape, fraction, "data")
     announce(doubts_of_scale(given, fraction, "data"))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from numbers import Rational
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ from kgenn.plausibility import Scales, doubts_of_scale, scale_of
 ARRAY_MAGIC = b"\x93NUMPY"
 # Class indices lie below; not-a-number and infinity do not.
 LABELS = 1 << 31
+# Digits of a scale's numerator and denominator: both are finite in float64.
+DIGITS = 300
 # Digits with a point, a fraction or a small exponent: Python's Fraction would compute any power of ten.
-NUMBER = r"(?:\d{1,20}(?:\.\d{0,20})?(?:e[+-]?\d{1,2})?|\.\d{1,20})"
+NUMBER = rf"(?:\d{{1,{DIGITS}}}(?:\.\d{{0,20}})?(?:e[+-]?\d{{1,2}})?|\.\d{{1,20}})"
 SCALE = re.compile(rf"({NUMBER})(?:/({NUMBER}))?", re.IGNORECASE)
 
 
@@ -228,17 +231,27 @@ def labels_of(y: LabelsLike | None, num_samples: int, num_classes: Mapping[str, 
     return {name: check_labels(given, num_samples, num_classes[name]) for name, given in found.items()}
 
 
-def parse_scale(text: str) -> Fraction:
-    """Return a scale such as "1/255", "1/127.5" or "0.5".
+def parse_scale(given: str | int | Rational, where: str = "--scale") -> Fraction:
+    """Return a scale from a text such as "1/255", "1/127.5" or "0.5", or from a fraction.
+
+    The text of the result is read as the same scale again.
+
+    Args:
+        where: the option, for messages.
 
     Raises:
         KgennError: KG401 where it is no positive number.
     """
-    found = SCALE.fullmatch(text.strip())
-    above, below = (Fraction(part or 1) for part in found.groups()) if found else (Fraction(0), Fraction(1))
-    scale = above / below if below else Fraction(0)
-    if scale <= 0:
-        raise fail("KG401", "--scale", f"is {text!r}", "give a positive number or fraction, such as 1/255")
+    scale = Fraction(0)
+    if isinstance(given, str):
+        found = SCALE.fullmatch(given.strip())
+        above, below = (Fraction(part or 1) for part in found.groups()) if found else (scale, scale)
+        scale = above / below if below else scale
+    elif isinstance(given, int | Rational) and not isinstance(given, bool):
+        scale = Fraction(int(given.numerator), int(given.denominator))
+    if scale <= 0 or max(scale.as_integer_ratio()) >= 10**DIGITS:
+        text = ', or in Python the text "1/255"' if not isinstance(given, str) else ""
+        raise fail("KG401", where, f"is {given!r}", f"give a positive number or fraction, such as 1/255{text}")
     return scale
 
 
@@ -268,7 +281,9 @@ def prepare(x: Array, shape: Shape, scale: Fraction | None, where: str) -> Array
     if scale is None:
         refuse_integers(x, where, "pass --scale 1/255, or --scale 1 where the model takes them as they are")
         return _single(x)
-    return _single(x.astype(np.float64) * scale.numerator / scale.denominator)
+    with np.errstate(over="ignore"):
+        scaled = x.astype(np.float64) * float(scale.numerator) / float(scale.denominator)
+    return _single(scaled)
 
 
 def refuse_integers(x: Array, where: str, help: str) -> None:

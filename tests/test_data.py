@@ -6,14 +6,16 @@ import io
 import zipfile
 from contextlib import suppress
 from fractions import Fraction
+from numbers import Rational
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kgenn.data import Data, check_labels, load_data, parse_scale, prepare
+from kgenn.data import SCALE, Data, check_labels, load_data, parse_scale, prepare
 from kgenn.diagnostics import KgennError
 
 X, Y = np.arange(24.0).reshape(4, 3, 2), np.array([2, 0, 1, 2])
@@ -210,13 +212,48 @@ def test_values_that_are_no_real_numbers_are_refused(x: np.ndarray) -> None:
         ("1", Fraction(1)),
         ("2e-3", Fraction(1, 500)),
         ("1/127.5", Fraction(2, 255)),
+        (" 1.5/3 ", Fraction(1, 2)),
     ],
 )
 def test_scales_are_fractions_or_decimals(text: str, value: Fraction) -> None:
     assert parse_scale(text) == value
 
 
-@pytest.mark.parametrize("text", ["", "0", "-1", "1/0", "nan", "inf", "a", "1/255/2", "1/0.0", "/2"])
-def test_other_scales_are_refused(text: str) -> None:
+@pytest.mark.parametrize("value", [1, np.int64(3), Fraction(1, 255)])
+def test_fractions_and_whole_numbers_are_scales(value: Rational) -> None:
+    assert parse_scale(value) == value
+
+
+ODD_SCALES = [
+    "",
+    "0",
+    "-1",
+    "1/0",
+    "nan",
+    "inf",
+    "a",
+    "1/255/2",
+    "1/0.0",
+    "/2",
+    f"1{'0' * 300}",
+    f"1{'0' * 299}e9",
+]
+
+
+@pytest.mark.parametrize("given", [*ODD_SCALES, 0, -1, True, 1 / 255, None, b"1", Fraction(-1, 255), np.ones(2)])
+def test_other_scales_are_refused(given: Any) -> None:
     with refused("KG401"):
-        parse_scale(text)
+        parse_scale(given)
+
+
+@given(st.from_regex(SCALE, fullmatch=True))
+@settings(deadline=None, derandomize=True)
+def test_the_text_of_a_scale_is_read_as_the_same_scale(text: str) -> None:
+    try:
+        scale = parse_scale(text)
+    except KgennError:  # zero, or too large
+        return
+    assert parse_scale(str(scale)) == scale
+    with np.errstate(over="ignore"):
+        expected = np.float32(scale.numerator / scale.denominator)
+    assert prepare(np.ones((1, 1), np.uint8), (1,), scale, "d")[0, 0] == expected

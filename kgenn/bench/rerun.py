@@ -7,7 +7,6 @@ import json
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 from kgenn import __version__
@@ -16,6 +15,7 @@ from kgenn.bench.experiment import Cell, Experiment, Setup
 from kgenn.bench.files import Files, Library
 from kgenn.bench.json_object import SCHEMA
 from kgenn.config import options_of, values_of
+from kgenn.data import parse_scale
 from kgenn.search import Search
 
 KEY_DIGITS = 16
@@ -122,7 +122,7 @@ def _input_shape(setup: Setup) -> dict[str, Any]:
 
 
 def _test_data(setup: Setup) -> dict[str, Any]:
-    scale = None if setup.data.scale is None else str(Fraction(setup.data.scale))
+    scale = None if setup.data.scale is None else str(parse_scale(setup.data.scale))
     return {"split": setup.data.split, "limit": setup.data.limit, "scale": scale}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import lru_cache
 
 from kgenn.api import as_graph
@@ -11,7 +10,7 @@ from kgenn.bench.files import File
 from kgenn.checksums import sha256_of
 from kgenn.conversion.memory import Memory
 from kgenn.conversion.outputs import classes_of
-from kgenn.data import Data, labels_of, load_data
+from kgenn.data import Data, labels_of, load_data, parse_scale
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Graph, Shape
 from kgenn.search import Yardstick
@@ -52,7 +51,7 @@ def samples_of(file: File, split: str, limit: int | None, scale: str | None, por
     data = load_data(unchanged(file).path, split, tuple(shapes), ports.outputs).limited(limit)
     if not len(data.x):
         raise fail("KG601", str(file.path), "holds no samples", "save it with numpy.savez(path, x=..., y=...)")
-    fraction = None if scale is None else Fraction(scale)
+    fraction = None if scale is None else parse_scale(scale)
     return data.prepared(shapes, fraction, str(file.path))
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from kgenn.backends.base import RunOptions
 from kgenn.bench.config import read_configs
 from kgenn.bench.files import Library, Shelf
 from kgenn.bench.rerun import Task, tasks_of
+from kgenn.bench.shared import Ports, samples_of
 from kgenn.diagnostics import KgennError
+from kgenn.ir.samples import Samples
 from sweeps import CALIBRATION, IMAGES, MODEL, written
 
 NAMED = 'title = "a"\nmodels = "net"\ndata = "images"\nscale = "1/255"\ncalibration = { data = "few" }\n'
@@ -72,6 +75,17 @@ def test_what_changes_no_result_changes_no_key(shelf: Path) -> None:
     assert key(shelf, NAMED.replace("1/255", "2/510") + SWEEPS[0] + '\nrounding = true\nnote = "b"') == first
     (shelf / "net.h5").rename(shelf / "other.h5")
     assert key(shelf, NAMED.replace("net", "other") + SWEEPS[0]) == first
+
+
+def test_a_scale_is_one_number_however_it_is_written(shelf: Path) -> None:
+    one, other = (tasks(shelf, NAMED.replace("1/255", scale) + SWEEPS[0])[0] for scale in ("1/127.5", "2/255"))
+    assert one.key == other.key
+    assert [task.cell.setup.data.scale for task in (one, other)] == ["1/127.5", "2/255"]
+    ports = Ports((("x", (28, 28, 1)),), ("y",))
+    found = (samples_of(t.files.data, "test", 3, t.cell.setup.data.scale, ports) for t in (one, other))
+    pixels = [data.x.arrays["x"] for data in found if isinstance(data.x, Samples)]
+    assert np.array_equal(*pixels)
+    assert pixels[0].max() == 2
 
 
 def test_the_contents_of_files_are_in_the_key(shelf: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from commands import CALIBRATION, MODEL, Kgenn, compile_arguments
+from commands import CALIBRATION, IMAGES, MODEL, Kgenn, compile_arguments
 from kgenn.api import as_graph
 from kgenn.artifact import read_directory
 from kgenn.backends import TARGETS
@@ -155,6 +155,16 @@ def test_odd_options_are_told(
 def test_pixels_without_a_scale_are_kg604(kgenn: Kgenn, tmp_path: Path) -> None:
     done = kgenn("compile", MODEL, "--calibration", CALIBRATION, "-o", tmp_path / "out")
     assert (done.code, done.codes) == (1, ["KG604"])
+
+
+def test_a_scale_with_a_decimal_point_in_a_fraction_is_recorded_and_holds_for_runs(
+    kgenn: Kgenn, tmp_path: Path
+) -> None:
+    arguments = [*compile_arguments(tmp_path / "snn"), "--target", "reference", "--no-check"]
+    assert kgenn(*("1/127.5" if argument == "1/255" else argument for argument in arguments)).code == 0
+    assert json.loads((tmp_path / "snn/manifest.json").read_text())["scale"] == "2/255"
+    run = ("run", tmp_path / "snn", "--data", IMAGES, "--limit", 8, "--json")
+    assert kgenn(*run).json["accuracy"] == kgenn(*run, "--scale", "1/127.5").json["accuracy"]
 
 
 def saved(path: Path, **arrays: np.ndarray) -> Path:
