@@ -117,14 +117,12 @@ def named(data: Any, names: Sequence[str]) -> Any:
     name but that of its arrays.
     """
     layers = _layer_list(data.get("config")) if isinstance(data, Mapping) else []
-    if data.get("class_name") != "Sequential" or len(layers) != len(names):
+    if not layers or data.get("class_name") != "Sequential" or len(layers) != len(names):
         return data
     nameless = (isinstance(item, Mapping) and isinstance(item.get("config"), list) for item in layers)
     renamed = [{"name": n, **i} if bare else i for i, n, bare in zip(layers, names, nameless, strict=True)]
-    return {
-        **data,
-        "config": {**data["config"], "layers": renamed} if isinstance(data["config"], dict) else renamed,
-    }
+    config = {**data["config"], "layers": renamed} if isinstance(data["config"], Mapping) else renamed
+    return {**data, "config": config}
 
 
 def _model(class_name: str, config: Any, source: str, default_name: str) -> ModelEntry:
@@ -138,7 +136,8 @@ def _model(class_name: str, config: Any, source: str, default_name: str) -> Mode
         raise fail("KG108", where, f"has two layers named {duplicate!r}", "give every layer a name of its own")
     if class_name == "Sequential":
         return _sequential(name, layers, config)
-    inputs, outputs = (references(config.get(key)) for key in ("input_layers", "output_layers"))
+    ends = config if isinstance(config, Mapping) else {}
+    inputs, outputs = (references(ends.get(key)) for key in ("input_layers", "output_layers"))
     if not inputs or not outputs:
         raise fail("KG108", where, "lacks input_layers or output_layers", "save the model again")
     keras_3 = any(call.keras_3 for entry in layers for call in entry.calls)

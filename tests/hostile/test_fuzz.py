@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
+import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.fuzz import check
@@ -109,6 +113,48 @@ def test_any_value_in_a_config_is_a_diagnostic_or_a_graph(
     except KgennError as error:
         codes = [diagnostic.code for diagnostic in error.diagnostics]
     assert set(codes) <= {"KG105", "KG106", "KG107", "KG108", "KG109", "KG110"}
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the path of every value in a config, that of the whole first."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, item in items for place in places(item, (*path, key)))]
+
+
+def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    """Return a config with another value in a place."""
+    if not path:
+        return new
+    changed = copy.copy(value)
+    changed[path[0]] = replaced(value[path[0]], path[1:], new)
+    return changed
+
+
+FIXTURES = sorted((ROOT / "tests/fixtures/keras2").glob("*-2.2.4.h5"))
+
+
+@settings(max_examples=60, derandomize=True, deadline=None)
+@example(path=FIXTURES[0], form="h5", data=None, new=[])
+@example(path=FIXTURES[0], form="json", data=None, new={"class_name": "Sequential"})
+@example(
+    path=FIXTURES[0], form="json", data=None, new={"class_name": "Model", "config": [{"class_name": "Dense"}]}
+)
+@given(path=st.sampled_from(FIXTURES), form=st.sampled_from(["h5", "json"]), data=st.data(), new=JSON)
+def test_any_value_anywhere_in_a_config_is_a_diagnostic_or_a_graph(
+    tmp_path_factory: pytest.TempPathFactory, path: Path, form: str, data: Any, new: Any
+) -> None:
+    with h5py.File(path) as file:
+        config = json.loads(file.attrs["model_config"])
+    place = data.draw(st.sampled_from(places(config))) if data is not None else ()
+    text = json.dumps(replaced(config, place, new))
+    folder = tmp_path_factory.mktemp("config")
+    (folder / "m.json").write_text(text)
+    shutil.copy(path, folder / "m.h5")
+    if form == "h5":
+        with h5py.File(folder / "m.h5", "r+") as file:
+            file.attrs["model_config"] = text
+    with suppress(KgennError):
+        assert load(folder / f"m.{form}").nodes
 
 
 @given(st.integers(0, 10**6))
