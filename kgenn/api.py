@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from collections.abc import Collection
 from fractions import Fraction
@@ -17,7 +16,7 @@ from kgenn.backends.base import RunOptions
 from kgenn.backends.simulate import simulate
 from kgenn.checksums import sha256_of
 from kgenn.compiled import AS_FLOATS, CompiledNetwork
-from kgenn.conversion.base import Converter
+from kgenn.conversion.base import Converter, checked_timesteps
 from kgenn.conversion.constraints import known_features
 from kgenn.conversion.legality import legalise
 from kgenn.conversion.recipe import EncoderLike, Recipe, recipe_of
@@ -25,12 +24,16 @@ from kgenn.convert_model import convert_model
 from kgenn.data import Data, LabelsLike, parse_scale, prepare, refuse_integers
 from kgenn.diagnostics import Diagnostic, announce, fail
 from kgenn.frontend import GivenShape, InputShape, SampleShapes, read
+from kgenn.ir.given import given_array
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network, ReadoutKind
 from kgenn.ir.samples import Samples, SamplesLike, samples_of, shapes_in
 from kgenn.passes import LoweringOptions
 from kgenn.plausibility import doubts_of_scale
 from kgenn.search import Search
+
+# What data for a conversion are called in messages.
+CALIBRATION = "calibration data"
 
 
 def check(
@@ -113,7 +116,7 @@ def convert(
     """
     recipe = recipe_of(converter, encoder, allow, LoweringOptions(residual, pooling, pieces), readout, seed)
     steps = _steps(recipe, timesteps, Search(loss, most_timesteps))
-    shapes = SampleShapes("calibration data", lambda names: shapes_in(calibration, names, "calibration data"))
+    shapes = SampleShapes(CALIBRATION, lambda names: shapes_in(calibration, names, CALIBRATION, "KG402"))
     graph = as_graph(model, input_shape, shapes)
     data = Data(_calibration(calibration, graph), labels)
     network = convert_model(graph, recipe, data, steps, simulate, check=check).network()
@@ -123,9 +126,9 @@ def convert(
 
 def _calibration(x: SamplesLike, graph: Graph) -> Samples:
     """Return calibration data as samples of a model; raise KG604 for integers."""
-    samples = samples_of(x, graph.input_shapes, "calibration data")
+    samples = samples_of(x, graph.input_shapes, CALIBRATION, "KG402")
     for array in samples.arrays.values():
-        refuse_integers(array, "calibration data", AS_FLOATS)
+        refuse_integers(array, CALIBRATION, AS_FLOATS)
     return samples
 
 
@@ -133,15 +136,10 @@ def _steps(recipe: Recipe, timesteps: Any, search: Search) -> int | Search:
     """Return a number of timesteps, or the search for it."""
     if isinstance(timesteps, str) and timesteps == "auto":
         return search
-    return recipe.converter.default_timesteps if timesteps is None else _whole(timesteps)
-
-
-def _whole(timesteps: Any) -> int:
-    """Return a number of timesteps, of any type of whole numbers."""
-    try:
-        return operator.index(timesteps)
-    except TypeError as error:
-        raise fail("KG401", "timesteps", f"is {timesteps!r}", 'give a whole number, or "auto"') from error
+    if isinstance(timesteps, str):
+        raise fail("KG401", "timesteps", f"is {timesteps!r}", 'give a whole number, or "auto"')
+    converter = recipe.converter
+    return checked_timesteps(converter, converter.default_timesteps if timesteps is None else timesteps)
 
 
 def compile(
@@ -158,6 +156,9 @@ def compile(
     Raises:
         KgennError: KG5xx of the toolchain.
     """
+    given: object = network
+    if not isinstance(given, Network):
+        raise fail("KG401", "network", f"is a {type(given).__name__}", "give what kgenn.convert returns")
     simulator = TARGETS.get(target)().load(network, None, RunOptions(threads, genn_python))
     return CompiledNetwork(Artifact(network, target), simulator)
 
@@ -207,7 +208,7 @@ def samples(x: Array, shape: tuple[int, ...], scale: str | Fraction | None = Non
         KgennWarning: KG651 where the data do not look as if they needed the scale.
     """
     fraction = None if scale is None else parse_scale(scale, "scale")
-    given = np.asarray(x)
+    given = np.asarray(given_array(x, "data", "KG602"))
     ready = prepare(given, shape, fraction, "data")
     announce(doubts_of_scale(given, fraction, "data"))
     return ready

@@ -11,9 +11,10 @@ from pathlib import Path
 from kgenn.artifact import Artifact, write_artifact
 from kgenn.backends import TARGETS
 from kgenn.backends.base import Simulator, Work
+from kgenn.config import whole
 from kgenn.credits import credits_of
 from kgenn.data import LabelsLike, labels_of, refuse_integers
-from kgenn.diagnostics import announce, fail
+from kgenn.diagnostics import announce
 from kgenn.ir.graph import Array
 from kgenn.ir.input_statistics import statistics_of
 from kgenn.ir.network import Network
@@ -34,6 +35,8 @@ AS_FLOATS = (
 )
 # Samples simulated at once: enough for any number of threads, few enough for the scores of long runs.
 BATCH_SIZE = 64
+# Samples are counted in 32 bits.
+MOST_SAMPLES = 2**31 - 1
 # Multiply-accumulates of an ANN in NumPy that take a few seconds.
 ANN_MACS = 1e10
 Progress = Callable[[int], None]
@@ -88,7 +91,7 @@ class CompiledNetwork:
         Warns:
             KgennWarning: what leaves the figures in doubt; `Result.warnings` keeps it.
         """
-        samples = self.network.samples(x)
+        samples, batch_size = self.network.samples(x), whole("batch_size", batch_size, 1, MOST_SAMPLES)
         labels = self._labels(y, len(samples))
         tally = Tally(self.network)
         exits = None if early_exit is None else ExitTally(self.network, early_exit)
@@ -139,7 +142,8 @@ class CompiledNetwork:
 
     def trace(self, x: SamplesLike, batch_size: int = BATCH_SIZE) -> Iterator[Recording]:
         """Yield the recording of each batch with every spike in it."""
-        for start, drive in self._batches(self.network.samples(x), batch_size, None):
+        size = whole("batch_size", batch_size, 1, MOST_SAMPLES)
+        for start, drive in self._batches(self.network.samples(x), size, None):
             yield self._simulator.run(drive, start, Wanted(trace=True))
 
     def compare(
@@ -214,8 +218,6 @@ class CompiledNetwork:
         return labels_of(y, count, {head.name: head.num_classes for head in heads_of(self.network)})
 
     def _batches(self, x: Samples, size: int, progress: Progress | None) -> Iterator[tuple[int, Array]]:
-        if size < 1:
-            raise fail("KG401", "batch_size", f"is {size}; at least 1 is needed")
         for name, array in x.arrays.items():
             refuse_integers(array, "data" if len(x.arrays) == 1 else f"data, {name}", AS_FLOATS)
         for start in range(0, len(x), size):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 import types
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
+from numbers import Real
 from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from kgenn.diagnostics import fail, known_names
@@ -23,6 +25,7 @@ class Option:
         choices: the legal values of a Literal, else empty.
         default: the field's default.
         help: one line.
+        optional: None is legal too.
     """
 
     name: str
@@ -30,6 +33,7 @@ class Option:
     choices: tuple[str, ...]
     default: Any
     help: str
+    optional: bool = False
 
     @property
     def flag(self) -> str:
@@ -45,11 +49,12 @@ def options_of(cls: type) -> tuple[Option, ...]:
         if "help" not in f.metadata:
             continue
         hint = hints[f.name]
-        if get_origin(hint) in (Union, types.UnionType):
+        optional = get_origin(hint) in (Union, types.UnionType)
+        if optional:
             (hint,) = (part for part in get_args(hint) if part is not type(None))
         choices = get_args(hint) if get_origin(hint) is Literal else ()
         default = None if f.default is MISSING else f.default
-        found.append(Option(f.name, str if choices else hint, choices, default, f.metadata["help"]))
+        found.append(Option(f.name, str if choices else hint, choices, default, f.metadata["help"], optional))
     return tuple(found)
 
 
@@ -60,6 +65,61 @@ def values_of(options: object) -> dict[str, Any]:
 
 # What an option may be, besides a Literal of texts.
 KINDS = (bool, int, float, str)
+WORDS: Mapping[type, str] = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
+
+
+def whole(where: str, given: Any, least: int, most: int) -> int:
+    """Return a whole number of any type as an int of Python.
+
+    Args:
+        where: the option, for messages.
+
+    Raises:
+        KgennError: KG401 where it is none, or out of range.
+    """
+    if not _is_of(int, given):
+        raise fail("KG401", where, f"is {given!r}", f"give a whole number from {least} to {most}")
+    number = operator.index(given)
+    if number < least:
+        raise fail("KG401", where, f"is {number}; at least {least} is needed")
+    if number > most:
+        raise fail("KG401", where, f"is {number}; at most {most} is allowed")
+    return number
+
+
+def check_types(options: object, where: str = "") -> None:
+    """Check that each option of an options object is of its field's type.
+
+    Args:
+        where: what has the options, for messages; an option speaks for itself if not given.
+
+    Raises:
+        KgennError: KG401 with the first that is not.
+    """
+    for option in options_of(type(options)):
+        value = getattr(options, option.name)
+        if option.optional and value is None:
+            continue
+        if _is_of(option.kind, value) and (not option.choices or value in option.choices):
+            continue
+        words = known_names(str(value), option.choices) if option.choices else f"give {WORDS[option.kind]}"
+        what = f"{option.name} is {value!r}" if where else f"is {value!r}"
+        raise fail("KG401", where or option.name, what, words)
+
+
+def _is_of(kind: type, value: Any) -> bool:
+    """Tell whether a value is of the kind of an option; numbers of NumPy are numbers."""
+    if kind not in (int, float):
+        return isinstance(value, kind) or (kind is bool and type(value).__name__ == "bool")
+    if isinstance(value, bool):
+        return False
+    if kind is float:
+        return isinstance(value, Real)
+    try:
+        operator.index(value)
+    except TypeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import numpy as np
 
 from kgenn.diagnostics import Diagnostic, fail, known_names
 from kgenn.ir.archive import arrays
+from kgenn.ir.given import given_array
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.samples import Samples, samples_of
 from kgenn.plausibility import Scales, doubts_of_scale, scale_of
@@ -177,7 +178,7 @@ def class_indices(y: Array, num_samples: int, where: str) -> Array:
     Raises:
         KgennError: KG607 where they are something else, or not one for each sample.
     """
-    given = y = np.asarray(y)
+    given = y = np.asarray(given_array(y, where, "KG607"))
     whole = y.dtype.kind in "biuf" and bool(((y == np.floor(y)) & (y > -LABELS) & (y < LABELS)).all())
     if whole and y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]  # a column, as keras.datasets.cifar10 has it
@@ -195,6 +196,10 @@ def check_labels(y: Array, num_samples: int, num_classes: int) -> Array:
     Raises:
         KgennError: KG607 where they are not.
     """
+    y = given_array(y, "labels", "KG607")
+    if y.dtype.kind == "b" and y.ndim == 1 and num_classes > 2:
+        what = f"are True or False; the network has the classes 0 to {num_classes - 1}"
+        raise fail("KG607", "labels", what, "give the class index of each sample")
     y = class_indices(y, num_samples, "labels")
     if num_samples and not (y.min() >= 0 and y.max() < num_classes):
         what = f"run from {y.min()} to {y.max()}; the network has the classes 0 to {num_classes - 1}"

@@ -98,7 +98,8 @@ class Registry(Generic[T]):
             KgennError: of the registry's code for an unknown name, with a list of what is known; KG420 for an
                 entry of another package that cannot be imported, or is not what its group says.
         """
-        if name not in self.entries:
+        if not isinstance(name, str) or name not in self.entries:
+            name = str(name)
             raise fail(self.code, name, f"unknown {self.kind}", known_names(name, self.entries))
         if name in self.table:
             return self._import(name)

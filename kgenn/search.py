@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from kgenn.conversion.base import Converter, Simulate
+from kgenn.config import check_types, whole
+from kgenn.conversion.base import Converter, Simulate, checked_timesteps
 from kgenn.conversion.convert import Conversion
 from kgenn.conversion.outputs import classes_of, is_binary
 from kgenn.diagnostics import KgennError, fail
@@ -23,7 +24,7 @@ from kgenn.ir.network import Network
 from kgenn.ir.recording import Wanted
 from kgenn.ir.samples import Samples
 from kgenn.ir.scores import classes, heads_of
-from kgenn.ir.spike_code import MOST_BINARY_STEPS, CodeName
+from kgenn.ir.spike_code import MOST_BINARY_STEPS, MOST_STEPS, CodeName
 
 # The most timesteps where the user gives none.
 MOST_TIMESTEPS: Mapping[CodeName, int] = {
@@ -65,10 +66,11 @@ class Search:
     )
 
     def __post_init__(self) -> None:
+        check_types(self)
         if not 0 <= self.loss <= 100:
             raise fail("KG401", "loss", f"is {self.loss:g}; it lies in 0 to 100 percentage points")
-        if self.most_timesteps is not None and self.most_timesteps < 1:
-            raise fail("KG401", "most_timesteps", f"is {self.most_timesteps}; at least 1 is needed")
+        if self.most_timesteps is not None:
+            whole("most_timesteps", self.most_timesteps, 1, MOST_STEPS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,7 +216,7 @@ def fewest_timesteps(
         what = f"auto compares classes, and the output {name} has one value that is no sigmoid"
         raise fail("KG401", "timesteps", what, "pass a number of timesteps")
     most = search.most_timesteps or MOST_TIMESTEPS[converter.code]
-    converter.check(most)
+    checked_timesteps(converter, most, "most_timesteps")
     trials = Trials(convert, converter, against, simulate, report, most)
     found = trials.bisected(search.loss) if converter.depends_on_timesteps else trials.cut(search.loss)
     if found is None:

@@ -10,10 +10,17 @@ import pytest
 
 import kgenn
 from kgenn.api import model_record, samples
+from kgenn.backends.base import RunOptions
+from kgenn.config import Option, options_of
+from kgenn.conversion import CONVERTERS
+from kgenn.data import check_labels
 from kgenn.diagnostics import KgennError
+from kgenn.encoders import ENCODERS
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Wanted
 from kgenn.ir.text import network_text
+from kgenn.passes import LoweringOptions
+from kgenn.search import Search
 from networks import build
 from networks import samples as random_samples
 
@@ -193,6 +200,26 @@ def test_any_whole_number_is_a_number_of_timesteps() -> None:
         ({"encoder": 3}, "KG401.*encoder: is 3"),
         ({"residual": "identiy"}, "KG401.*residual: is 'identiy'"),
         ({"pooling": "popluation"}, "KG401.*pooling: is 'popluation'"),
+        ({"timesteps": True}, "KG401.*timesteps: is True"),
+        ({"timesteps": 2**31}, "KG401.*timesteps: is 2147483648; at most 8388608"),
+        ({"timesteps": "auto", "most_timesteps": 2**31}, "KG401.*most_timesteps: is 2147483648; at most"),
+        ({"timesteps": "auto", "most_timesteps": 2.5}, "KG401.*most_timesteps: is 2.5"),
+        ({"timesteps": "auto", "loss": "1"}, "KG401.*loss: is '1'"),
+        ({"seed": 1.5}, "KG401.*seed: is 1.5"),
+        ({"seed": None}, "KG401.*seed: is None"),
+        ({"seed": 2**32}, "KG401.*seed: is 4294967296; at most 4294967295"),
+        ({"pieces": 2.5}, "KG401.*pieces: is 2.5"),
+        ({"pieces": True}, "KG401.*pieces: is True"),
+        ({"allow": None}, "KG401.*allow: is None"),
+        ({"allow": [3]}, r"KG401.*allow: is \[3\]"),
+        ({"calibration": (x for x in X)}, r"KG402.*is a generator\n.*numpy.stack"),
+        ({"calibration": None}, "KG402.*is None"),
+        ({"calibration": 3.0}, "KG402.*is 3.0"),
+        ({"calibration": "cal.npz"}, r"KG402.*is the text 'cal.npz'\n.*numpy.load"),
+        ({"calibration": {"y": X}}, "KG402.*got the array y"),
+        ({"calibration": (X, Y)}, r"KG402.*is a tuple that NumPy(.|\n)*labels are an argument of their own"),
+        ({"calibration": [X[0], X[1][:2]]}, r"KG402.*is a list that NumPy(.|\n)*samples of one shape"),
+        ({"calibration": X.astype(complex)}, "KG402.*type complex128"),
         ({"calibration": X.astype(object)}, "KG402.*type object"),
         (
             {"calibration": np.where(np.arange(30) == 17, np.nan, X.T).T},
@@ -209,7 +236,57 @@ def test_odd_options_are_refused(options: dict[str, Any], told: str) -> None:
         kgenn.convert(GRAPH, **{"calibration": X, "timesteps": 4, **options})
 
 
-@pytest.mark.parametrize("batch_size", [0, -1])
+OF_KIND: dict[type, Any] = {bool: "yes", int: 2.5, float: "99", str: 3}
+OPTIONS = [
+    pytest.param(cls, option, id=f"{cls.__name__}-{option.name}")
+    for cls in (*CONVERTERS.usable().values(), *ENCODERS.usable().values(), LoweringOptions, Search, RunOptions)
+    for option in options_of(cls)
+]
+
+
+@pytest.mark.parametrize(("cls", "option"), OPTIONS)
+def test_an_option_of_another_type_is_named(cls: type, option: Option) -> None:
+    value = "no such choice" if option.choices else OF_KIND[option.kind]
+    with pytest.raises(KgennError, match=f"KG401.*{option.name}.* is {value!r}"):
+        cls(**{option.name: value})
+
+
+@pytest.mark.parametrize("x", [(x for x in X), None, 3.0, "x.npz", [X[0], X[1][:2]], X * 1j, X.astype(object)])
+def test_data_that_are_no_array_of_numbers_are_refused_wherever_they_are_taken(x: Any) -> None:
+    compiled = kgenn.compile(network(), "reference")
+    result = compiled.evaluate(X[:2])
+    takers = [
+        compiled.evaluate,
+        compiled.compare,
+        lambda x: next(compiled.trace(x)),
+        lambda x: compiled.ann_accuracy(x, Y, result),
+        lambda x: samples(x, GRAPH.input_shape),
+    ]
+    for take in takers:
+        with pytest.raises(KgennError, match="KG602"):
+            take(x)
+
+
+@pytest.mark.parametrize("y", [[[1], [2, 3]], None, "y.npz"])
+def test_labels_that_are_no_array_are_refused(y: Any) -> None:
+    with pytest.raises(KgennError, match="KG607"):
+        check_labels(y, 2, 4)
+
+
+def test_truth_values_are_labels_of_two_classes_alone() -> None:
+    truth = np.array([True, False])
+    assert np.array_equal(check_labels(truth, 2, 2), [1, 0])
+    assert np.array_equal(check_labels(np.eye(5)[:2] > 0, 2, 5), [0, 1])
+    with pytest.raises(KgennError, match=r"KG607.*True or False"):
+        check_labels(truth, 2, 5)
+
+
+def test_only_a_network_is_compiled() -> None:
+    with pytest.raises(KgennError, match=r"KG401.*network: is a Graph\n.*kgenn.convert"):
+        kgenn.compile(GRAPH)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 2.5, True, None, "8"])
 def test_a_batch_holds_at_least_one_sample(batch_size: int) -> None:
     with pytest.raises(KgennError, match="KG401"):
         kgenn.compile(network(), "reference").evaluate(X, batch_size=batch_size)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from kgenn.citations import Citation
+from kgenn.config import check_types
 from kgenn.diagnostics import fail
 from kgenn.ir.connectivity import Sparse
 from kgenn.ir.graph import Array
@@ -80,6 +81,7 @@ class RunOptions:
     )
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.threads < 0:
             raise fail("KG401", "--threads", f"is {self.threads}", "give 0 for one on each core, or a number")
 

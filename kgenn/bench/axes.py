@@ -19,7 +19,6 @@ from kgenn.search import Search
 AUTO = "auto"
 # Who has the options of `kgenn.search.Search`.
 SEARCHED = "timesteps auto"
-SEED_LIMIT = 2**32
 WORDS: Mapping[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}
 
 

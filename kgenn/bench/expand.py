@@ -8,17 +8,19 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from kgenn.bench.axes import AUTO, SEARCHED, SEED_LIMIT, Axis, axes
+from kgenn.bench.axes import AUTO, SEARCHED, Axis, axes
 from kgenn.bench.experiment import CalibrationData, Cell, RunData, Setup, Source
 from kgenn.bench.scope import Found, Scope
 from kgenn.bench.toml_file import Place
 from kgenn.config import make, options_of
 from kgenn.conversion import CONVERTERS
+from kgenn.conversion.base import checked_timesteps
 from kgenn.conversion.constraints import ALL, FEATURES, admitted
 from kgenn.conversion.recipe import Recipe
 from kgenn.diagnostics import KgennError
 from kgenn.encoders import ENCODERS
 from kgenn.ir.graph import Shape
+from kgenn.ir.random import LARGEST_SEED
 from kgenn.passes import LoweringOptions
 from kgenn.search import Search
 
@@ -92,8 +94,8 @@ def _values(scope: Scope, axis: Axis) -> list[Any]:
         value = axis.read(entry.value, entry.place)
         if axis.name == "timesteps" and value != AUTO and value < 1:
             raise entry.place.fail(f"timesteps is {value}", "give at least 1, or 'auto'")
-        if axis.name == "seed" and not 0 <= value < SEED_LIMIT:
-            raise entry.place.fail(f"seed is {value}", f"it lies in 0 to {SEED_LIMIT - 1}")
+        if axis.name == "seed" and not 0 <= value <= LARGEST_SEED:
+            raise entry.place.fail(f"seed is {value}", f"it lies in 0 to {LARGEST_SEED}")
         values.append(value)
     return list(dict.fromkeys(values))
 
@@ -119,7 +121,7 @@ def _cell(scope: Scope, common: Common, model: Source, allow: tuple[str, ...], v
             seed=values.get("seed", 0),
         )
         if timesteps != AUTO:
-            converter.check(timesteps)
+            checked_timesteps(converter, timesteps)
         setup = Setup(
             model=model,
             data=common.data,

@@ -21,6 +21,7 @@ from kgenn.checksums import sha256_of
 from kgenn.cli.console import print_diagnostics, print_line, print_notes, print_table, stage
 from kgenn.cli.headings import HeadedCommand
 from kgenn.cli.options import (
+    AUTO,
     PATH,
     READOUT,
     allow_flag,
@@ -43,7 +44,7 @@ from kgenn.cli.options import (
     split_flag,
     timesteps_of,
 )
-from kgenn.conversion.base import Status
+from kgenn.conversion.base import Status, checked_timesteps
 from kgenn.conversion.constraints import admitted
 from kgenn.conversion.legality import accepted
 from kgenn.conversion.memory import Memory
@@ -54,6 +55,7 @@ from kgenn.frontend import SampleShapes
 from kgenn.ir.agreement import Agreement
 from kgenn.ir.graph import Shape
 from kgenn.ir.network import ReadoutKind
+from kgenn.ir.random import LARGEST_SEED
 from kgenn.ir.samples import shapes_in
 from kgenn.ir.words import times
 from kgenn.methods import converter_of, encoders_of
@@ -117,7 +119,7 @@ TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto: the fewest.  [defau
     help=READOUT,
 )
 @click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, metavar="N", help="Of the encoder's random numbers."
+    "--seed", type=click.IntRange(0, LARGEST_SEED), default=0, metavar="N", help="Of the encoder's random numbers."
 )
 @allow_flag
 @shape_flag
@@ -174,6 +176,8 @@ def request_of(converter: str, encoder: Sequence[str], values: Mapping[str, Any]
         seed=values["seed"],
     )
     given = method.default_timesteps if values["timesteps"] is None else values["timesteps"]
+    if given != AUTO:
+        checked_timesteps(method, given)
     files = {name: values[name] for name in ("model", "calibration", "samples", "scale", "check", "input_shape")}
     return Request(**files, split=values["split"] or "train", recipe=recipe, timesteps=search_of(values) or given)
 

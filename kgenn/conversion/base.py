@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from kgenn.citations import Citation
+from kgenn.config import check_types, whole
 from kgenn.diagnostics import Diagnostic
 from kgenn.ir.graph import Array, Graph, Node
 from kgenn.ir.network import DEFAULT_READOUT, Network, ReadoutKind
 from kgenn.ir.neuron_code import NeuronModel
 from kgenn.ir.recording import Recording, Wanted
 from kgenn.ir.samples import Samples, SamplesLike
-from kgenn.ir.spike_code import CodeName
+from kgenn.ir.spike_code import MOST_STEPS, CodeName
 
 # Return the value of a key: what an earlier conversion of the same model computed on the same samples, or what the
 # function given computes.
@@ -134,6 +135,9 @@ class Converter(ABC):
     default_timesteps: ClassVar[int] = 64
     depends_on_timesteps: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        check_types(self, self.name)
+
     @abstractmethod
     def settings(self, calibration: Calibration) -> Settings:
         """Return λ of each ReLU of a lowered graph: the activation that a spike train of full scale stands for."""
@@ -167,3 +171,17 @@ class Converter(ABC):
 
     def check(self, num_timesteps: int) -> None:  # noqa: B027 (most take any number)
         """Raise KG401 where the method has no such T; at least 1 is checked before."""
+
+
+def checked_timesteps(converter: Converter, timesteps: Any, where: str = "timesteps") -> int:
+    """Return a number of timesteps of any type of whole numbers, as an int of Python.
+
+    Args:
+        where: the option, for messages.
+
+    Raises:
+        KgennError: KG401 where it is not one from 1 to `MOST_STEPS`, or the method has no such T.
+    """
+    number = whole(where, timesteps, 1, MOST_STEPS)
+    converter.check(number)
+    return number

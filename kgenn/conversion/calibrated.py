@@ -62,6 +62,7 @@ class Calibrated(Converter):
     correction: bool = field(default=False, metadata={"help": "shift biases by the mean error of each layer"})
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.quanta < 1:
             raise fail("KG401", self.name, f"quanta is {self.quanta}; at least 1 is needed")
         if not 1 <= self.members <= MOST_MEMBERS:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kgenn.conversion.assembly import assembler_of
-from kgenn.conversion.base import Calibration, Recall, Settings, Simulate, Status, anew, silent
+from kgenn.conversion.base import Calibration, Recall, Settings, Simulate, Status, anew, checked_timesteps, silent
 from kgenn.conversion.input_ranges import input_ranges, with_input_ranges
 from kgenn.conversion.legality import accepted, spikes_before_data
 from kgenn.conversion.max_pool import most_sources
@@ -66,9 +66,7 @@ def convert_graph(
     """
     converter, readout = recipe.converter, recipe.readout
     exact = accepted(graph, recipe, recall)
-    if num_timesteps < 1:
-        raise fail("KG401", "timesteps", f"is {num_timesteps}; at least 1 is needed")
-    converter.check(num_timesteps)
+    checked_timesteps(converter, num_timesteps)
     samples = _checked(exact.samples(calibration), exact)
     encoders, spikes = recipe.encoders_for(exact.inputs), spikes_before_data(recipe, exact)
     # what the graph depends on that values are of

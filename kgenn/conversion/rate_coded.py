@@ -25,6 +25,7 @@ class RateCoded(Converter):
     initial_potential: float = field(default=0.5, metadata={"help": "initial potential in thresholds, 0 to 1"})
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.initial_potential < 1:
             raise fail("KG401", self.name, f"initial_potential is {self.initial_potential}; it lies in [0, 1)")
 

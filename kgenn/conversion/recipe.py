@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from kgenn.config import values_of
+from kgenn.config import values_of, whole
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.base import Converter
 from kgenn.conversion.constraints import admitted
@@ -15,6 +15,7 @@ from kgenn.diagnostics import fail, known_names
 from kgenn.encoders import ENCODERS, encoders_of
 from kgenn.encoders.base import Encoder
 from kgenn.ir.network import ReadoutKind
+from kgenn.ir.random import LARGEST_SEED
 from kgenn.passes import LoweringOptions
 from kgenn.registry import Registry
 
@@ -108,13 +109,15 @@ def recipe_of(
     method = _named(converter or DataNorm(), lambda given: isinstance(given, Converter), CONVERTERS)
     named = {**(encoder if isinstance(encoder, Mapping) else {}), **(encoders or {})}
     common = method.default_encoder if encoder is None or isinstance(encoder, Mapping) else encoder
+    if not isinstance(allow, Collection) or not all(isinstance(feature, str) for feature in allow):
+        raise fail("KG401", "allow", f"is {allow!r}", 'give names of features, such as ["bias"]')
     return Recipe(
         converter=method,
         encoder=_encoder(common),
         allow=admitted((allow,) if isinstance(allow, str) else allow),
         lowering=lowering or LoweringOptions(),
         readout=readout or method.readouts[0],
-        seed=seed,
+        seed=whole("seed", seed, 0, LARGEST_SEED),
         encoders=tuple((name, _encoder(given)) for name, given in sorted(named.items())),
     )
 

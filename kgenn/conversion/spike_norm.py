@@ -18,6 +18,7 @@ from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.recording import Wanted
 from kgenn.ir.samples import Samples
+from kgenn.ir.spike_code import MOST_STEPS
 
 # Products of synapses and timesteps in all simulations of a conversion: one or two minutes on two cores.
 BUDGET = 2e12
@@ -63,8 +64,9 @@ class SpikeNorm(SingleSpikes):
         super().__post_init__()
         if not 0 < self.norm_percentile <= 100:
             raise fail("KG401", self.name, f"norm_percentile is {self.norm_percentile}; it lies in (0, 100]")
-        if self.norm_samples < 0 or self.norm_timesteps < 0:
-            raise fail("KG401", self.name, "norm_samples and norm_timesteps are at least 0")
+        if self.norm_samples < 0 or not 0 <= self.norm_timesteps <= MOST_STEPS:
+            what = f"norm_samples is at least 0, and norm_timesteps lies in 0 to {MOST_STEPS}"
+            raise fail("KG401", self.name, what)
 
     def settings(self, calibration: Calibration) -> Settings:
         graph = calibration.graph

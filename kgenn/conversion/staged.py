@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from kgenn.conversion.correction import corrected
 from kgenn.conversion.few_samples import doubts_of_samples, trusted
 from kgenn.conversion.quantisation import least_squares_scales, quantised
 from kgenn.conversion.scales import SCALE_FACTOR, audible, capped
-from kgenn.diagnostics import fail, known_names
+from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array
 
 Rule = Literal["least-squares", "percentile", "maximum"]
@@ -54,9 +54,7 @@ class Staged(Converter):
     correction: bool = field(default=True, metadata={"help": "shift biases by the mean error of each layer"})
 
     def __post_init__(self) -> None:
-        if self.scale_rule not in get_args(Rule):
-            advice = known_names(self.scale_rule, get_args(Rule))
-            raise fail("KG401", self.name, f"scale_rule is {self.scale_rule!r}", advice)
+        super().__post_init__()
         if self.percentile is not None and self.scale_rule != "percentile":
             advice = "pass --scale-rule percentile"
             raise fail("KG401", self.name, f"the rule {self.scale_rule} takes no percentile", advice)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kgenn.citations import Citation
+from kgenn.config import check_types
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import Population
 from kgenn.ir.network_input import InputCoding
@@ -29,6 +30,9 @@ class Encoder(ABC):
     citations: ClassVar[tuple[Citation, ...]] = ()
     neuron: ClassVar[NeuronModel]
     code: ClassVar[CodeName | None] = "rate"
+
+    def __post_init__(self) -> None:
+        check_types(self, f"encoder {self.name}")
 
     @abstractmethod
     def coding(self, calibration: Array, num_timesteps: int) -> InputCoding:

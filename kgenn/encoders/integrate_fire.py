@@ -41,6 +41,7 @@ class IntegrateFire(Encoder):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.input_potential < 1:
             raise fail("KG401", "encoder if", f"input_potential is {self.input_potential}; it lies in [0, 1)")
 

@@ -13,6 +13,8 @@ from kgenn.ir.graph import Array
 
 # Separates the hash of timesteps from those of samples and neurons; any odd constant does (2**32 / golden ratio).
 TIME_SALT = 0x9E3779B9
+# Seeds are hashed as 32-bit integers.
+LARGEST_SEED = 2**32 - 1
 
 
 def mix(x: Array) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgenn.diagnostics import fail
+from kgenn.ir.given import given_array
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -40,58 +41,59 @@ class Samples:
 SamplesLike = Samples | Array | Sequence[Array] | Mapping[str, Array]
 
 
-def samples_of(x: SamplesLike, shapes: Mapping[str, Shape], where: str) -> Samples:
+def samples_of(x: SamplesLike, shapes: Mapping[str, Shape], where: str, code: str = "KG602") -> Samples:
     """Return arrays as samples of some inputs, as `keras.Model.predict` takes them.
 
     Args:
         x: of one input the array, or a list of its samples; of several a list or tuple of arrays, or a mapping.
         shapes: of one sample, by the names of the inputs, in order.
         where: the model, for messages.
+        code: of the diagnostics.
 
     Raises:
-        KgennError: KG602 where the arrays are not those of the inputs, or differ in their number of samples.
+        KgennError: where the arrays are none, are not those of the inputs, or differ in their number of samples.
     """
     given = x.arrays if isinstance(x, Samples) else x if isinstance(x, Mapping) else _by_name(x, shapes)
     if given is None or given.keys() != shapes.keys():
         found = f"the array{'s' * (len(given) != 1)} {', '.join(given)}" if given is not None else _in_words(x)
         what = f"takes the input{'s' * (len(shapes) != 1)} {', '.join(shapes)}, got {found}"
-        raise fail("KG602", where, what, "give an array for each input: in this order, or by these names")
-    arrays = {name: _array(given[name]) for name in shapes}
+        raise fail(code, where, what, "give an array for each input: in this order, or by these names")
+    arrays = {name: given_array(given[name], where, code) for name in shapes}
     counts = {name: len(array) for name, array in arrays.items()}
     if len(set(counts.values())) > 1:
         found = ", ".join(f"{count:,} of {name}" for name, count in counts.items())
-        raise fail(
-            "KG602", where, f"takes as many samples of each input, got {found}", "give arrays of one length"
-        )
+        raise fail(code, where, f"takes as many samples of each input, got {found}", "give arrays of one length")
     return Samples(arrays)
 
 
-def shapes_in(x: SamplesLike, names: Sequence[str], where: str) -> dict[str, Shape]:
+def shapes_in(x: SamplesLike, names: Sequence[str], where: str, code: str = "KG602") -> dict[str, Shape]:
     """Return the shape of one sample of each of some inputs, whose sizes are not known yet.
 
     Raises:
-        KgennError: KG602 as `samples_of`.
+        KgennError: as `samples_of`.
     """
     unknown: dict[str, Shape] = dict.fromkeys(names, ())
-    return {name: np.shape(array)[1:] for name, array in samples_of(x, unknown, where).arrays.items()}
+    return {name: np.shape(array)[1:] for name, array in samples_of(x, unknown, where, code).arrays.items()}
 
 
 def _by_name(x: Any, shapes: Mapping[str, Shape]) -> Mapping[str, Any] | None:
     """Return arrays in the order of the inputs by their names; None where their number differs."""
     if isinstance(x, list | tuple) and len(x) == len(shapes):
-        batches = (np.ndim(array) == len(shape) + 1 for array, shape in zip(x, shapes.values(), strict=True))
+        batches = (_rank(array) == len(shape) + 1 for array, shape in zip(x, shapes.values(), strict=True))
         if len(shapes) > 1 or all(batches):
             return dict(zip(shapes, x, strict=True))
     return dict.fromkeys(shapes, x) if len(shapes) == 1 else None
 
 
-def _array(x: Any) -> Any:
-    """Return what is given for an input; what is as good as an array stays what it is."""
-    array = x if hasattr(x, "shape") and hasattr(x, "__getitem__") else np.asarray(x)
-    return array if len(array.shape) else array.reshape(1)
+def _rank(x: Any) -> int:
+    """Return the number of axes of what may be an array; −1 of what NumPy makes none of."""
+    try:
+        return np.ndim(x)
+    except ValueError:
+        return -1
 
 
 def _in_words(x: Any) -> str:
     if isinstance(x, list | tuple):
         return f"{len(x)} array{'s' * (len(x) != 1)}"
-    return f"one array of shape {np.shape(x)}"
+    return f"one array of shape {x.shape}" if hasattr(x, "shape") else f"one {type(x).__name__}"

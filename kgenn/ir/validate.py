@@ -21,6 +21,7 @@ from kgenn.ir.network import Connection, Network, Population
 from kgenn.ir.network_input import NetworkInput
 from kgenn.ir.output_activation import FORMULAS, OVER_AXIS, OutputActivation
 from kgenn.ir.resampling import MOST_AMOUNT, Resampling
+from kgenn.ir.spike_code import MOST_STEPS
 from kgenn.ir.windows import window_counts
 
 # Neurons of a population: what an index of 32 bits holds.
@@ -86,6 +87,8 @@ def _problems(network: Network) -> Iterator[str]:
     if not network.populations or network.num_timesteps < 1 or network.levels < 1:
         yield "the network has no population or no timestep"
         return
+    if network.num_timesteps > MOST_STEPS:
+        yield f"the network has {network.num_timesteps} timesteps, more than {MOST_STEPS}"
     for population in network.populations:
         yield from (f"population {population.name!r} {what}" for what in _population(population))
     if not network.inputs or not network.outputs:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal
 
-from kgenn.diagnostics import fail, known_names
+from kgenn.config import check_types
+from kgenn.diagnostics import fail
 
 Residual = Literal["direct", "identity"]
 # Neurons for each value of an activation.
@@ -31,11 +32,6 @@ class LoweringOptions:
     pieces: int = field(default=8, metadata={"help": "straight pieces of a smooth activation inside the network"})
 
     def __post_init__(self) -> None:
-        for name, value, known in (
-            ("residual", self.residual, get_args(Residual)),
-            ("pooling", self.pooling, get_args(Pooling)),
-        ):
-            if value not in known:
-                raise fail("KG401", name, f"is {value!r}", known_names(str(value), known))
+        check_types(self)
         if not 1 <= self.pieces <= MOST_PIECES:
             raise fail("KG401", "pieces", f"is {self.pieces}; it lies in 1 to {MOST_PIECES}")

@@ -134,6 +134,7 @@ def test_violations_are_told_before_the_data_are_read(kgenn: Kgenn, tmp_path: Pa
         (["--encoder", "if", "--input-potential", "-1"], 1, "KG401", "[0, 1)"),
         (["--readout", "loudest"], 1, "KG401", "known: current"),
         (["--timesteps", "0"], 1, "KG401", "at least 1"),
+        (["--timesteps", "2147483648"], 1, "KG401", "at most 8388608"),
         (["--scale", "0"], 1, "KG401", "1/255"),
         (["--scale", "1/0"], 1, "KG401", "1/255"),
         (["--allow", "everything"], 1, "KG401", "known: activation, all, batch-norm"),

@@ -1,0 +1,62 @@
+"""Turn what users pass as data into arrays, or say what to pass instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kgenn.diagnostics import fail
+
+Array = NDArray[Any]
+# Booleans, whole numbers and floating-point numbers of NumPy.
+REAL = "biuf"
+
+
+def given_array(x: Any, where: str, code: str) -> Array:
+    """Return data as an array of real numbers with a row for each sample.
+
+    What has a NumPy type and can be cut into batches, such as a dataset of h5py, stays what it is.
+
+    Args:
+        where: what the data are, for messages.
+        code: of the diagnostic.
+
+    Raises:
+        KgennError: for what is no array of real numbers, with what to give instead.
+    """
+    if isinstance(x, str | bytes | PathLike):
+        advice = "read the file, and give its array: numpy.load(path)['x']"
+        raise fail(code, where, f"is the text {str(x)!r}", advice)
+    if isinstance(x, Iterator | set | frozenset):
+        raise fail(code, where, f"is a {type(x).__name__}", "give an array: numpy.stack(list(...))")
+    if x is None or isinstance(x, Mapping):
+        found = "is None" if x is None else f"is a {type(x).__name__} of {len(x)} entries"
+        raise fail(code, where, found, "give an array with a row for each sample")
+    array = x
+    if not (isinstance(getattr(x, "dtype", None), np.dtype) and hasattr(x, "shape") and hasattr(x, "__getitem__")):
+        array = _stacked(x, where, code)
+    if len(array.shape) == 0:
+        raise fail(code, where, f"is {x!r}", "give an array with a row for each sample")
+    if array.dtype.kind not in REAL:
+        advice = "give real numbers"
+        if array.dtype.kind == "O":
+            advice += '; where all values are such, pass what astype("float32") returns'
+        raise fail(code, where, f"has values of type {array.dtype}", advice)
+    found_array: Array = array
+    return found_array
+
+
+def _stacked(x: Any, where: str, code: str) -> Array:
+    """Return a list, a frame or a tensor as an array."""
+    try:
+        return np.asarray(x)
+    except (TypeError, ValueError) as error:
+        what = f"is a {type(x).__name__} that NumPy makes no array of: {error}"
+        advice = "give samples of one shape"
+        if isinstance(x, tuple):
+            advice = "give x alone, with samples of one shape; labels are an argument of their own"
+        raise fail(code, where, what, advice) from error
