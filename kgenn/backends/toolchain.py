@@ -188,7 +188,8 @@ def _cached(sources: Mapping[str, bytes], units: Units, toolchain: Toolchain, pr
                 library = build_cache.keep(key, _make(toolchain, compiler, sources, units, place))
     except OSError as error:
         what = f"cannot be written: {error.strerror or error}"
-        advice = "make room there, or set KGENN_CACHE to a directory that can be written"
+        room = "make room there, or " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        advice = f"{room}set KGENN_CACHE to a directory that can be written"
         raise fail("KG606", str(cache_directory()), what, advice) from error
     return library
 

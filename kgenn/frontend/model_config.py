@@ -217,6 +217,8 @@ def _is_operation(item: Mapping[str, Any], class_name: str) -> bool:
     config = item.get("config")
     if not isinstance(config, Mapping) or "trainable" in config or class_name in (*MODEL_CLASSES, "Pipeline"):
         return False
+    if class_name in LAYERS and class_name not in OPERATIONS:  # in a config that was written by hand
+        return False
     return "dtype" not in config or (class_name in OPERATIONS and class_name not in LAYERS)
 
 

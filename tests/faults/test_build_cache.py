@@ -149,3 +149,12 @@ def test_a_damaged_file_in_a_cache_that_cannot_be_written_is_passed_over(
     monkeypatch.setattr(Path, "unlink", unlink)
     assert build_cache.find(library.stem.rpartition("-")[0], ".so") is None
     assert library.name in names(cache)
+
+
+def test_a_cache_that_is_a_file_is_no_matter_of_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = converted("dense", "if")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("KGENN_CACHE", str(tmp_path / "file"))
+    with pytest.raises(KgennError, match="KG606") as caught:
+        kgenn.compile(network, "cpu")
+    assert caught.value.diagnostics[0].help == "set KGENN_CACHE to a directory that can be written"

@@ -18,6 +18,7 @@ from kgenn.api import check, convert
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.diagnostics import KgennError
 from kgenn.frontend import bounds, load
+from kgenn.layers import OPERATIONS
 from model_seeds import archive, changed_config, hdf5, heap_objects, heaps, refused, written
 
 ALLOW = ("bias", "batch-norm", "max-pool", "relu-cap", "zero-padding")
@@ -396,3 +397,13 @@ def test_weights_that_overflow_are_a_diagnostic_of_the_conversion(tmp_path: Path
     graph = load(hdf5(tmp_path, change))
     with pytest.raises(KgennError, match=r"KG402.*conv.*not finite"):
         convert(graph, converter=DataNorm(), calibration=np.ones((2, 4, 4, 2)), timesteps=2, allow=ALLOW)
+
+
+def test_a_layer_without_the_entry_trainable_is_a_layer(tmp_path: Path) -> None:
+    config = config_of(layers())
+    for entry in config["config"]["layers"]:
+        del entry["module"], entry["config"]["trainable"], entry["config"]["dtype"]
+        if entry["class_name"] in OPERATIONS:  # the name of an operation too
+            entry["config"]["trainable"] = True
+    path = hdf5(tmp_path, lambda file: file.attrs.__setitem__("model_config", json.dumps(config)))
+    assert load(path).by_name.keys() >= {"scale", "conv", "turn"}
