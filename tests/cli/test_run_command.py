@@ -11,6 +11,7 @@ import pytest
 from commands import IMAGES, Kgenn, compile_arguments
 from kgenn import open_directory
 from kgenn.api import samples
+from kgenn.backends.reference import ReferenceSimulator
 
 FIELDS = {
     "accuracy",
@@ -191,9 +192,15 @@ def test_outputs_that_cannot_be_written_are_kg606_before_anything_runs(
         assert kgenn("run", compiled, "--data", IMAGES, "--predictions", path).codes == ["KG606"]
 
 
-def test_more_steps_than_memory_are_kg608(kgenn: Kgenn, tmp_path: Path) -> None:
+def test_more_memory_than_there_is_is_kg608(kgenn: Kgenn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     output = tmp_path / "out"
-    assert kgenn(*compile_arguments(output, "--target", "reference", "--timesteps", 10**15)).code == 0
+    assert kgenn(*compile_arguments(output, "--target", "reference", "--timesteps", 10**15)).codes == ["KG401"]
+    assert kgenn(*compile_arguments(output, "--target", "reference")).code == 0
+
+    def run(*_: object) -> None:
+        np.empty(1 << 60)  # what NumPy raises where nothing is left
+
+    monkeypatch.setattr(ReferenceSimulator, "run", run)
     done = kgenn("run", output, "--data", IMAGES, "--limit", 1)
     assert (done.code, done.codes) == (3, ["KG608"])
 
