@@ -198,7 +198,7 @@ def test_more_memory_than_there_is_is_kg608(kgenn: Kgenn, tmp_path: Path, monkey
     assert kgenn(*compile_arguments(output, "--target", "reference")).code == 0
 
     def run(*_: object) -> None:
-        np.empty(1 << 60)  # what NumPy raises where nothing is left
+        np.empty(1 << 58)  # what NumPy raises where nothing is left
 
     monkeypatch.setattr(ReferenceSimulator, "run", run)
     done = kgenn("run", output, "--data", IMAGES, "--limit", 1)
