@@ -125,15 +125,21 @@ def shapes_of(
     context: click.Context, parameter: click.Parameter, texts: Sequence[str]
 ) -> Shape | dict[str, Shape] | None:
     """Return a shape, or those of some inputs by their names; a callback of click."""
+    named = one_or_named(texts)
+    if named is None:
+        raise click.BadParameter("give one shape, or one for each input by its name")
     found: dict[str, Shape] = {}
-    for given in texts:
-        name, _, text = given.rpartition("=")
+    for name, text in named.items():
         if not SHAPE.fullmatch(text.strip()):
             raise click.BadParameter(f"{text!r} is no shape such as 64,64,3")
-        if name in found or (found and "" in (name, *found)):
-            raise click.BadParameter("give one shape, or one for each input by its name")
         found[name] = tuple(map(int, re.findall(r"\d+", text)))
     return found.get("", found) if found else None
+
+
+def one_or_named(texts: Sequence[str]) -> dict[str, str] | None:
+    """Return the values of `[NAME=]VALUE` by name, "" for all inputs; None unless one holds for each input."""
+    named = {name: text for name, _, text in (text.rpartition("=") for text in texts)}
+    return None if len(named) < len(texts) or ("" in named and len(named) > 1) else named
 
 
 def named_encoders(texts: Sequence[str]) -> dict[str, str]:
@@ -254,8 +260,8 @@ def scales_of(texts: Sequence[str], inputs: Sequence[str]) -> Fraction | dict[st
     Raises:
         KgennError: KG401 for what is no scale, for an unknown input, and for both kinds at once.
     """
-    named = {name: text for name, _, text in (text.rpartition("=") for text in texts)}
-    if len(named) < len(texts) or ("" in named and len(named) > 1):
+    named = one_or_named(texts)
+    if named is None:
         raise fail("KG401", "--scale", f"is given as {', '.join(texts)}", "give one, or one for each input")
     for name in named:
         if name and name not in inputs:

@@ -8,7 +8,7 @@ import numpy as np
 
 from kgenn.conversion.base import Recall, anew
 from kgenn.diagnostics import fail
-from kgenn.ir.graph import Array, Graph
+from kgenn.ir.graph import Array, Graph, Node
 from kgenn.ir.samples import Samples
 from kgenn.layers.activation import ReLU
 
@@ -16,24 +16,25 @@ from kgenn.layers.activation import ReLU
 BATCH = 64
 
 
-def known_scales(graph: Graph, channelwise: bool) -> dict[str, Array]:
-    """Return the scales that ask for no data: a piece of an activation is full at its cap, on one sample or other.
+def known_scale(node: Node) -> float | None:
+    """Return λ of a ReLU where it asks for no data, or None.
 
-    Returns:
-        For each population of pieces an array of shape () or (channels,), float64.
+    A piece of an activation is full at its cap, on some sample or other.
     """
-    found = {}
-    for node in graph.nodes:
-        if node.purpose == "pieces" and isinstance(node.layer, ReLU):
-            shape = graph.shapes[node.name][-1:] if channelwise else ()
-            found[node.name] = np.full(shape, node.layer.max_value, np.float64)
-    return found
+    return node.layer.max_value if isinstance(node.layer, ReLU) and node.purpose == "pieces" else None
+
+
+def known_scales(graph: Graph, channelwise: bool) -> dict[str, Array]:
+    """Return λ of the ReLUs that ask for no data, each of shape () or (channels,), float64."""
+    found = {node.name: known_scale(node) for node in graph.nodes}
+    shapes = {name: graph.shapes[name][-1:] if channelwise else () for name in found}
+    return {name: np.full(shapes[name], scale, np.float64) for name, scale in found.items() if scale is not None}
 
 
 def measured_relus(graph: Graph) -> tuple[str, ...]:
     """Return the ReLUs whose scales the data decide, in topological order."""
-    known = known_scales(graph, channelwise=False)
-    return tuple(node.name for node in graph.nodes if isinstance(node.layer, ReLU) and node.name not in known)
+    relus = (node for node in graph.nodes if isinstance(node.layer, ReLU))
+    return tuple(node.name for node in relus if known_scale(node) is None)
 
 
 def relu_activations(graph: Graph, calibration: Samples) -> Iterator[tuple[str, Array]]:
@@ -47,9 +48,9 @@ def values_of(graph: Graph, wanted: Container[str], samples: Samples) -> Iterato
     Raises:
         KgennError: KG402 where one is not finite.
     """
-    size = graph.batch_size(BATCH)
-    for start in range(0, len(samples), size):
-        for name, value in graph.forward(graph.samples(samples[start : start + size]).single()):
+    size, given = graph.batch_size(BATCH), graph.samples(samples)
+    for start in range(0, len(given), size):
+        for name, value in graph.forward(given[start : start + size].single()):
             if name in wanted:
                 check_finite(name, value)
                 yield name, value

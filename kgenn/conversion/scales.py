@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from kgenn.conversion.activations import known_scale
 from kgenn.conversion.channel_units import of_layer, units_for
 from kgenn.diagnostics import Diagnostic, KgennError
 from kgenn.ir.graph import Array, Graph, Node
@@ -49,10 +50,12 @@ def cap_of(node: Node) -> float | None:
 def capped(graph: Graph, scales: Mapping[str, Array]) -> dict[str, Array]:
     """Return scales that are at most the cap of their ReLU, so that a full spike train stands for no more.
 
-    Pieces of an activation have the cap itself: each of them is full on one side of it, on some sample or other.
+    What asks for no data has its own scale again, whatever was done to those of the others.
     """
     result = {}
     for name, scale in scales.items():
-        cap, pieces = cap_of(graph.by_name[name]), graph.by_name[name].purpose == "pieces"
-        result[name] = scale if cap is None else np.full_like(scale, cap) if pieces else np.minimum(scale, cap)
+        node = graph.by_name[name]
+        cap, known = cap_of(node), known_scale(node)
+        bounded = scale if cap is None else np.minimum(scale, cap)
+        result[name] = bounded if known is None else np.full_like(scale, known)
     return result
