@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import keras
 
-from benchmarks.zoo import architectures, architectures_residual, architectures_smooth
+from benchmarks.zoo import architectures, architectures_pooled, architectures_residual, architectures_smooth
 from benchmarks.zoo.style import Style
 
 
@@ -51,6 +51,10 @@ class Recipe:
 
 
 MNIST = Recipe(epochs=30, weight_decay=1e-2, warmup=0.5, label_smoothing=0.0, max_shift=2, mirror=False)
+# For few epochs, without augmentation.
+BRIEF = Recipe(
+    epochs=6, learning_rate=3e-3, weight_decay=0.0, warmup=0.5, label_smoothing=0.0, max_shift=0, mirror=False
+)
 # For small networks and few epochs.
 SHORT = Recipe(learning_rate=4e-3, weight_decay=0.02, warmup=1.0, label_smoothing=0.0, max_shift=2)
 
@@ -65,8 +69,7 @@ class Architecture:
         recipe: how it is trained by default.
         allow: what `--allow` must name for it, in the order of `kgenn list features`.
         bias: whether its linear layers have biases.
-        smooth: whether it normalises by itself and has no ReLU: its name takes no suffix, and its first weights
-            are not scaled.
+        plain: whether it is built in one way only: its name takes no suffix, and its first weights are not scaled.
     """
 
     build: Callable[[Style], keras.Model]
@@ -74,12 +77,12 @@ class Architecture:
     recipe: Recipe = field(default_factory=Recipe)
     allow: tuple[str, ...] = ()
     bias: bool = False
-    smooth: bool = False
+    plain: bool = False
 
     @property
     def suffixes(self) -> tuple[str, ...]:
         """Return what may follow its name."""
-        return ("",) if self.smooth else ("", "-capped", "-bn", "-bn-capped")
+        return ("",) if self.plain else ("", "-capped", "-bn", "-bn-capped")
 
     @property
     def image(self) -> tuple[int, ...]:
@@ -92,6 +95,12 @@ ARCHITECTURES: dict[str, Architecture] = {
     "ttfs-mnist": Architecture(
         architectures.ttfs_mnist, "mnist", replace(MNIST, dropout=0.5), ("bias", "max-pool"), bias=True
     ),
+    "global-pool": Architecture(
+        architectures_pooled.global_pool, "mnist", BRIEF, ("bias",), bias=True, plain=True
+    ),
+    "causal": Architecture(
+        architectures_pooled.causal, "mnist", BRIEF, ("bias", "max-pool", "zero-padding"), bias=True, plain=True
+    ),
     "vgg13": Architecture(architectures.vgg13),
     "vgg16": Architecture(architectures.vgg16),
     "alexnet": Architecture(architectures.alexnet),
@@ -103,14 +112,14 @@ ARCHITECTURES: dict[str, Architecture] = {
         architectures_smooth.swish_se,
         recipe=replace(SHORT, epochs=20),
         allow=("activation", "batch-norm", "bias", "product"),
-        smooth=True,
+        plain=True,
     ),
     "convnext": Architecture(
         architectures_smooth.convnext,
         "mnist",
         replace(SHORT, epochs=12, weight_decay=MNIST.weight_decay, mirror=False),
         ("activation", "bias", "product"),
-        smooth=True,
+        plain=True,
     ),
 }
 

@@ -64,7 +64,7 @@ class Start:
         images = scale(data.x_train[:NUM_CALIBRATION])
         if self.init:
             model.set_weights(keras.models.load_model(self.init, compile=False).get_weights())
-        elif not (self.variant.batch_norm or self.variant.architecture.smooth):
+        elif not (self.variant.batch_norm or self.variant.architecture.plain):
             scale_to_unit_variance(model, images)
         if not self.variant.capped:
             return model
