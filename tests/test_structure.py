@@ -27,7 +27,7 @@ FOUNDATION = {
     *("checksums", "citations", "codes", "config", "diagnostics", "durable", "output", "registry", "scratch"),
     "strict_json",
 }
-MIDDLE = {"ir", "layers", "frontend", "passes", "encoders", "conversion", "backends", "metrics"}
+MIDDLE = {"ir", "layers", "tasks", "frontend", "passes", "encoders", "conversion", "backends", "metrics"}
 ALLOWED: dict[str, set[str]] = {
     "checksums": set(),
     "codes": set(),
@@ -41,6 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "citations": {"codes", "diagnostics"},
     "ir": FOUNDATION,
     "layers": FOUNDATION | {"ir"},
+    "tasks": FOUNDATION | {"ir"},
     "frontend": FOUNDATION | {"ir", "layers"},
     "passes": FOUNDATION | {"ir", "layers"},
     "encoders": FOUNDATION | {"ir", "layers"},

@@ -1,0 +1,131 @@
+"""What an output is for: its predictions, its labels, and the metrics that speak of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from kgenn.diagnostics import fail
+from kgenn.ir.graph import Array
+from kgenn.ir.output_end import OutputEnd
+from kgenn.tasks.metric import Metric
+
+
+@dataclass(frozen=True)
+class Task(ABC):
+    """What an output of a model is for.
+
+    Attributes:
+        end: of the model.
+        threshold: above it a value says yes; None where the task has none.
+        name: as `--task` takes it.
+        thresholded: it has a threshold.
+        by_order: its predictions depend on the order of the values alone.
+        agreed: what a network gives that agrees with its model, in words; empty where values only differ more or
+            less.
+    """
+
+    end: OutputEnd
+    threshold: float | None = None
+    name: ClassVar[str]
+    thresholded: ClassVar[bool] = False
+    by_order: ClassVar[bool] = False
+    agreed: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        self.check()
+
+    def check(self) -> None:  # noqa: B027
+        """Refuse a threshold that the output cannot have, or its lack.
+
+        Raises:
+            KgennError: KG401.
+        """
+
+    @classmethod
+    def misfit(cls, end: OutputEnd) -> str:
+        """Return why an output cannot have the task, in words; empty where it can."""
+        return ""
+
+    @classmethod
+    @abstractmethod
+    def metrics_of(cls, end: OutputEnd) -> tuple[Metric, ...]:
+        """Return the metrics of an output with the task, the one that it is measured by first."""
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Return its metrics, the one that it is measured by first."""
+        return self.metrics_of(self.end)
+
+    @abstractmethod
+    def predictions(self, values: Array) -> Array:
+        """Return what values of an output, (..., size), say: shape (..., *label shape)."""
+
+    @abstractmethod
+    def labels(self, y: Any, count: int, where: str) -> Array:
+        """Return labels as `predictions` has them, shape (count, *label shape).
+
+        Args:
+            where: what has the labels, for messages.
+
+        Raises:
+            KgennError: KG607 where they are no labels of the task.
+        """
+
+    def points(self, predictions: Array, labels: Array, everything: Array) -> Array:
+        """Return how good each prediction is, in points: 100 of one without a fault; shape (B, S).
+
+        Args:
+            predictions: shape (B, S, *label shape).
+            labels: shape (B, *label shape).
+            everything: the labels of all samples.
+        """
+        right = predictions == labels[:, None]
+        found: Array = 100 * right.reshape(*right.shape[:2], -1).mean(axis=-1)
+        return found
+
+    def same(self, one: Array, other: Array) -> Array | None:
+        """Return the share of equal predictions of each sample, shape (N,).
+
+        None where values only differ more or less.
+
+        Args:
+            one, other: predictions, shape (N, *label shape).
+        """
+        shares: Array = (one == other).reshape(len(one), -1).mean(axis=1)
+        return shares
+
+    def confidence(self, linear: Array) -> Array | None:
+        """Return how sure values are of their class, in (0, 1], shape (...).
+
+        None where there is no class to be sure of.
+
+        Args:
+            linear: what the model's last weights give, shape (..., size).
+        """
+        return None
+
+
+class Thresholded(Task):
+    """A task whose values say yes above a threshold: 0.5 of a sigmoid; of anything else the user knows it."""
+
+    thresholded = True
+
+    def check(self) -> None:
+        if self.threshold is None and self.end.last not in ("sigmoid", "hard_sigmoid", "sparse_sigmoid"):
+            what = f"the task {self.name} needs a threshold, since the output ends in no sigmoid"
+            advice = "pass --threshold 0 for logits, or what the model was trained for"
+            raise fail("KG401", "threshold", what, advice)
+
+    @property
+    def above(self) -> float:
+        """Return the threshold."""
+        return 0.5 if self.threshold is None else self.threshold
+
+    def yes(self, values: Array) -> Array:
+        """Return 1 for each value above the threshold, and else 0."""
+        found: Array = (values > self.above).astype(np.int64)
+        return found

@@ -1,0 +1,102 @@
+"""A metric: a figure of how good predictions are, added up sample by sample.
+
+A metric is a function of sums over the samples, so that it can be added up batch by batch, after every timestep at
+once. Sums of integers are exact; those of floats are added one sample after the other. So a figure does not depend
+on the batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from kgenn.ir.graph import Array
+
+Unit = Literal["percent", "plain", "decibel"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of how good predictions are.
+
+    Attributes:
+        name: as `--metric` takes it.
+        unit: how its values are written; those in percent lie in 0 to 1.
+        larger_is_better: else it is an error.
+        terms: of predictions (B, S, *shape) and labels (B, *shape), the terms of each sample, (B, S, k).
+        value: of the sums of the terms over all samples, (S, k), and all labels, (N, *shape), the figures, (S,).
+    """
+
+    name: str
+    unit: Unit
+    larger_is_better: bool
+    terms: Callable[[Array, Array], Array]
+    value: Callable[[Array, Array], Array]
+
+    @property
+    def title(self) -> str:
+        """Return the name in words."""
+        return title(self.name)
+
+
+def title(name: str) -> str:
+    """Return the name of a metric in words."""
+    return ACRONYMS.get(name, name.replace("-", " "))
+
+
+ACRONYMS = {"mse": "MSE", "mae": "MAE", "r2": "R²", "psnr": "PSNR", "f1": "F1", "mean-iou": "mean IoU"}
+# How the values of metrics are written; others are in percent.
+UNITS: dict[str, Unit] = {"mse": "plain", "mae": "plain", "r2": "plain", "psnr": "decibel"}
+ERRORS = frozenset({"mse", "mae"})
+
+
+def written(name: str, value: float | None) -> str:
+    """Return the value of a metric with its unit."""
+    if value is None:
+        return "no labels"
+    unit = UNITS.get(name, "percent")
+    if unit == "percent":
+        return f"{100 * value:.2f} %"
+    return f"{value:.2f} dB" if unit == "decibel" else f"{value:.4g}"
+
+
+def difference(name: str, better: float, worse: float) -> str:
+    """Return by how much the second value of a metric is worse, with its unit."""
+    lost = worse - better if name in ERRORS else better - worse
+    if UNITS.get(name, "percent") == "percent":
+        return f"{100 * lost:.2f} points"
+    return written(name, lost)
+
+
+class MetricTally:
+    """Add up a metric batch by batch."""
+
+    def __init__(self, metric: Metric) -> None:
+        self.metric = metric
+        self._sums: Array | None = None
+
+    def add(self, predictions: Array, labels: Array) -> None:
+        """Add one batch: predictions of shape (B, S, *shape), labels of shape (B, *shape)."""
+        terms = self.metric.terms(predictions, labels)
+        sums = np.zeros(terms.shape[1:], terms.dtype) if self._sums is None else self._sums
+        if terms.dtype.kind in "iu":
+            sums = sums + terms.sum(axis=0)
+        else:
+            for row in terms:
+                sums = sums + row
+        self._sums = sums
+
+    def values(self, labels: Array) -> Array | None:
+        """Return the figure after every step that was added, shape (S,), float64; None where nothing was added.
+
+        Args:
+            labels: of all samples.
+        """
+        if self._sums is None or not len(labels):
+            return None
+        with np.errstate(all="ignore"):
+            found: Array = np.asarray(self.metric.value(self._sums, labels), np.float64)
+        return found
