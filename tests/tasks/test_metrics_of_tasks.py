@@ -102,7 +102,9 @@ CASES: list[tuple[str, tuple[int, ...], str, Oracle]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "shape", "metric", "oracle"), CASES, ids=lambda v: str(v) if v else "")
+@pytest.mark.parametrize(
+    ("name", "shape", "metric", "oracle"), CASES, ids=[f"{case[0]}-{case[1]}-{case[2]}" for case in CASES]
+)
 def test_a_metric_is_that_of_keras_after_every_step_and_whatever_the_batches(
     name: str, shape: tuple[int, ...], metric: str, oracle: Oracle
 ) -> None:
