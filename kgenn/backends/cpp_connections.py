@@ -136,11 +136,11 @@ def direct_call(c: Connection, number: int, pointers: list[str], axes: str, firs
         axes: the maps of both axes, where the connection resamples.
         first: the input's first value in a sample.
     """
-    drive = f"drive.data() + {first}" if first else "drive.data()"
+    drive = f"ws.drive.data() + {first}" if first else "ws.drive.data()"
     if c.pool is not None:
         images = ", ".join(f"Extent{{{', '.join(map(str, s))}}}" for s in (c.pool.in_shape, c.pool.out_shape))
         name, how = ("direct_resampling", [axes]) if axes else ("direct_pool", window_of(c.pool))
-        drive = f"{name}({drive}, {images}, {', '.join(how)}).data()"
+        drive = f"{name}({drive}, {images}, {', '.join(how)}, ws.pooled)"
     kind, arrays = c.connectivity, ", ".join(f"net.{p}" for p in pointers)
     match kind:
         case Convolution():

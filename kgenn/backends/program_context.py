@@ -16,7 +16,7 @@ from kgenn.backends.neuron_models import ModelContext, model_context
 from kgenn.backends.output_context import cpp_outputs
 from kgenn.backends.render import label, render, without_comments
 from kgenn.backends.weights_file import Words, values
-from kgenn.ir.network import Network, Population
+from kgenn.ir.network import Network, Population, ReadoutKind
 from kgenn.ir.network_input import NetworkInput
 from kgenn.ir.neuron_code import Dialect
 from kgenn.ir.scores import heads_of
@@ -30,6 +30,10 @@ WORTH_NOTES: Mapping[CodeName, str] = {
     "latency": "T - t each",
     "differential": "1 each",
 }
+
+# How what stands for 1 grows with the steps, as `Head.full_score` has it: late currents, and steady ones.
+GROWTH: Mapping[ReadoutKind, str] = {"late-current": " * steps * (steps + 1) * (2 * steps + 1) / 6"}
+STEADY = " * steps"
 
 # Where a population's drive, or its scores, start that has none.
 NOWHERE = slice(0, 0)
@@ -119,13 +123,20 @@ def input_words(network: Network, given: NetworkInput, words: Words) -> Context:
 
 
 def output_words(network: Network, words: Words) -> list[Context]:
-    """Return the outputs, and where the words have the factors that turn scores into the model's units."""
+    """Return the outputs, and where the words have what turns scores into the model's units.
+
+    Returns:
+        factors_offset: of the readout's scales, and behind them of what stands for 1 after the first step.
+        growth: by how much more than that stands for 1 after so many `steps`, as code behind an expression.
+    """
     found: list[Context] = []
     first = 0
     for head in heads_of(network):
-        factors = head.factors(network.num_timesteps)
+        scales = np.atleast_1d(np.asarray(head.readout.scale, np.float64))
+        numbers = np.append(scales, head.full_score(1))
         places = {"first": first, "size": head.readout.size, "first_score": head.columns.start}
-        context = {"num_factors": len(factors), "factors_offset": words.add(factors.view(np.int32))}
+        growth = GROWTH.get(network.readout, STEADY if network.code.steady else "")
+        context = {"num_factors": len(scales), "factors_offset": words.add(numbers), "growth": growth}
         found.append({"label": label(head.name), **places, **context, **cpp_outputs(head)})
         first += head.readout.size
     return found

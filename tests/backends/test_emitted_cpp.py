@@ -149,7 +149,18 @@ def test_the_program_refuses_what_it_cannot_run(tmp_path: Path) -> None:
         return done.returncode, done.stderr
 
     assert run()[0] == 2
-    assert run("samples.f32", "samples.f32") == (1, "samples.f32: not the weights of this network\n")
+    size = "the file is not of the size of this network's weights"
+    assert run("samples.f32", "samples.f32") == (1, f"samples.f32: {size}\n")
+    assert run("nowhere", "samples.f32") == (1, "nowhere: cannot be opened: No such file or directory\n")
+    words = bytearray((directory / WEIGHTS).read_bytes())
+    words[-4] ^= 1
+    (directory / "changed").write_bytes(words)
+    changed = "the weights were changed: their checksum does not hold"
+    assert run("changed", "samples.f32") == (1, f"changed: {changed}\n")
+    words[4] ^= 1
+    (directory / "other").write_bytes(words)
+    other = "these weights belong to another network: build the sources that were written with them"
+    assert run("other", "samples.f32") == (1, f"other: {other}\n")
     assert run("weights.bin", "missing") == (1, "missing: cannot be read\n")
     assert run("weights.bin", "samples.f32") == (1, "sample 0 has values outside the encoder's range\n")
 
