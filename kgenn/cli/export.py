@@ -7,33 +7,53 @@ from pathlib import Path
 
 import click
 
-from kgenn.artifact import read_directory
+from kgenn.artifact import is_output, read_directory
+from kgenn.checksums import SUMS, sums
 from kgenn.cli.console import print_line, stage
 from kgenn.cli.options import PATH, check_output
 from kgenn.diagnostics import fail
 from kgenn.export import EXPORTERS
-from kgenn.output import write_files
+from kgenn.export.prefix import DEFAULT
+from kgenn.output import OutputKind, refuse_directory, write_directory, write_files
 
 
 @click.command()
 @click.argument("directory", type=PATH)
 @click.option("--to", "target", required=True, metavar=f"[{'|'.join(EXPORTERS.names())}]", help="The format.")
-@click.option("-o", "--output", type=PATH, required=True, metavar="FILE", help="The file to write.")
-def export(directory: Path, target: str, output: Path) -> None:
+@click.option("-o", "--output", type=PATH, required=True, metavar="PATH", help="The file or folder to write.")
+@click.option("--prefix", metavar="NAME", help=f"What the names in C and C++ begin with.  [default: {DEFAULT}]")
+def export(directory: Path, target: str, output: Path, prefix: str | None) -> None:
     """Write a compiled network in the format of another tool.
 
     DIRECTORY is an output of kgenn compile. nir writes a graph that nir.read reads; ml-genn writes a Python
-    program that builds an ml_genn Network, and beside it an .npz file with the weights.
+    program that builds an ml_genn Network, and beside it an .npz file with the weights. cpp writes a folder of
+    sources whose symbols, header and CMake targets begin with --prefix, so that one program can hold several
+    networks.
     """
     exporter = EXPORTERS.get(target)()
-    check_output(output)
+    if prefix is not None and not exporter.folder:
+        raise fail("KG401", "--prefix", f"is not for {target}", "leave it out, or export sources: --to cpp")
+    check = (lambda path: refuse_directory(path, EXPORTED)) if exporter.folder else check_output
+    check(output)
     network = read_directory(directory).network
+    name = output.name if not exporter.folder else DEFAULT if prefix is None else prefix
     with stage("exporting"):
-        program = exporter.emit(network, output.name)
-    refuse_others(output, program.files)
-    write_files(output, program.files)
-    for name, content in program.files.items():
-        print_line(f"{output.parent / name}: {len(content):,} bytes")
+        files = exporter.emit(network, name).files
+    if exporter.folder:
+        write_directory(output, {**files, SUMS: sums(files)}, EXPORTED)
+    else:
+        refuse_others(output, files)
+        write_files(output, files)
+    for name, content in files.items():
+        print_line(f"{(output if exporter.folder else output.parent) / name}: {len(content):,} bytes")
+
+
+def is_export(directory: Path) -> bool:
+    """Tell whether a folder was written by kgenn export."""
+    return (directory / SUMS).is_file() and not is_output(directory)
+
+
+EXPORTED = OutputKind("kgenn export", is_export)
 
 
 def refuse_others(output: Path, names: Iterable[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 
 from kgenn.backends.base import Program
 from kgenn.diagnostics import Diagnostic, KgennError, fail
@@ -13,11 +13,20 @@ from kgenn.ir.network import Connection, Network
 
 
 class Exporter(ABC):
-    """A format of `kgenn export`."""
+    """A format of `kgenn export`.
+
+    Attributes:
+        folder: it is sources in a folder of their own, whose names begin with a prefix.
+    """
+
+    folder: ClassVar[bool] = False
 
     @abstractmethod
     def emit(self, network: Network, name: str) -> Program:
         """Return the files; the first has the name the user gave, any other one derived from it.
+
+        Args:
+            name: of the file, or the prefix of all names where the format is a folder.
 
         Raises:
             KgennError: KG41x with everything that the format cannot hold.
