@@ -13,8 +13,8 @@ from kgenn.ir.resampling import Resampling
 
 # weights.bin holds words of these types.
 GETTERS = {"start": "ints", "target": "ints", "weights": "floats"}
-# Classes whose sums can be set where there are no currents yet.
-CAN_SET = ("Convolution", "Dense")
+# Classes that compute products, whose sums can be set where there are no currents yet.
+PRODUCTS = ("Convolution", "Dense")
 
 
 class Links:
@@ -83,11 +83,12 @@ class Links:
             "number": place,
             "label": f"from {label(c.source)}: {type(c.connectivity).__name__}",
             "type": f"{kind_of(c.connectivity)}<{value_type(image)}, {self.real}>",
+            "value_type": value_type(image),
+            "has_product": kind_of(c.connectivity) in PRODUCTS,
             "arguments": ", ".join(arguments(c, number, pointers, extent, self._most(image))),
             "source": values,
             "geometry": f"kConvolution{number}",
             "method": self._method(c),
-            "can_set": kind_of(c.connectivity) in CAN_SET,
         }
 
     def _most(self, image: Image) -> str:

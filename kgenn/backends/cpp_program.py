@@ -34,9 +34,16 @@ def emit_cpp(network: Network) -> Program:
     context |= {
         "function": "inline",
         "geometries": [g for p in context["populations"] for g in p["geometries"]],
+        "products": products_of(context["populations"]),
         "largest": {real: most for real in ("float", "double") if (most := largest_site(context, real))},
     }
     return write_program(context, network, words, {name: f"cpp/{name}.j2" for name in FILES})
+
+
+def products_of(populations: list[Context]) -> list[tuple[str, str]]:
+    """Return the types of values and of currents that the products of a network need."""
+    events = [(c, p) for p in populations for c in p["events"]]
+    return sorted({(c["value_type"], p["real"]) for c, p in events if c["has_product"]})
 
 
 def largest_site(context: Context, real: str) -> int:
@@ -54,7 +61,7 @@ def describe(layout: Layout, population: Population, shared: Context, words: Wor
     alone = shared["has_constant"] if network.code.steady else staged and shared["spiking"]
     needs_current = bool(links.events) or not alone
     # the first products are the currents, where no constant is
-    fresh = bool(links.events) and links.events[0]["can_set"] and (staged or not shared["has_constant"])
+    fresh = bool(links.events) and links.events[0]["has_product"] and (staged or not shared["has_constant"])
     current = "current + lane * site.size" if needs_current else "p.constant(s, site.first)"
     spikes = "p.values.at(site.y, lane, site.x)" if model.threshold else "nullptr"
     # what sends whole trains computes them in one go

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import subprocess
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import pytest
 from kgenn.backends.cpp_program import FILES
 from kgenn.backends.program_context import WEIGHTS
 from kgenn.backends.reference import ReferenceSimulator
+from kgenn.backends.render import render
 from kgenn.ir.network import Network
 from processors import PROCESSORS, refusal
 from programs import PLAIN, WARNINGS, emit
@@ -68,22 +69,15 @@ def assert_driver_gives_the_reference(
     assert (directory / "out").read_bytes() == NUM_RUNS * run
 
 
-@cache
-def product(processor: str, folder: Path) -> Path:
-    """Compile the products for a processor under the sanitizers, once for all networks."""
-    source = emit(converted("dense"), folder / processor)
+def product(processor: str, directory: Path) -> Path:
+    """Compile the products of a program for a processor under the sanitizers."""
     flags = (*WARNINGS, *ADDRESS, *PROCESSORS[processor][0])
-    return compile_unit(source / "product.cpp", source / "product.o", *flags)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("products")
+    return compile_unit(directory / "product.cpp", directory / f"product-{processor}.o", *flags)
 
 
 @pytest.mark.parametrize(("name", "method", "encoder"), NETWORKS)
 def test_no_way_and_no_processor_reads_or_computes_what_it_must_not(
-    tmp_path: Path, folder: Path, name: str, method: str, encoder: str
+    tmp_path: Path, name: str, method: str, encoder: str
 ) -> None:
     network = network_of(name, method, encoder)
     directory = emit(network, tmp_path)
@@ -94,7 +88,7 @@ def test_no_way_and_no_processor_reads_or_computes_what_it_must_not(
     ]
     for processor in MACHINES:
         program = directory / f"run-{processor}"
-        linked = [*map(str, units), str(product(processor, folder))]
+        linked = [*map(str, units), str(product(processor, directory))]
         subprocess.run(["g++", "-pthread", *ADDRESS, "-o", str(program), *linked], check=True)
         # enough to fill the 32 lanes that run together, which are samples of a staged network, else timesteps
         assert_driver_gives_the_reference(program, network, directory, encoder, 33 if network.code.staged else 3)
@@ -134,7 +128,10 @@ def test_no_method_compiles_with_a_warning(tmp_path: Path, method: str, compiler
 def test_products_for_no_processor_compile_with_a_warning(tmp_path: Path, processor: str, compiler: str) -> None:
     if shutil.which(compiler) is None:
         pytest.skip(f"needs {compiler}")
-    directory = emit(converted("dense"), tmp_path)
+    emit(converted("dense"), tmp_path)
+    unit, made = tmp_path / "product.cpp", tmp_path / "product.o"
+    # of every kind, which no single network has
+    kinds = itertools.product(("Spike", "int8_t", "int16_t", "int32_t"), ("float", "double"))
+    unit.write_bytes(render("cpp/product.cpp.j2", {"products": list(kinds)}))
     flags = ("-std=c++17", "-O3", *WARNINGS, *PROCESSORS[processor][0])
-    unit, made = directory / "product.cpp", directory / "product.o"
     subprocess.run([compiler, *flags, "-c", "-o", str(made), str(unit)], check=True)

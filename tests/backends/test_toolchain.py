@@ -16,6 +16,7 @@ from kgenn.backends.build_cache import cache_directory
 from kgenn.backends.cpp import Cpp
 from kgenn.backends.program_context import WEIGHTS
 from kgenn.conversion.data_norm import DataNorm
+from kgenn.conversion.few_spike import FewSpike
 from kgenn.diagnostics import KgennError
 from kgenn.ir.network import Network
 from recordings import converted
@@ -86,6 +87,8 @@ def test_a_program_is_compiled_once_and_only_for_a_new_structure(compiler: Count
     assert compiler.runs == 1
     kgenn.compile(converted("conv_same", "poisson"))
     assert (compiler.runs, compiler.shared_runs) == (2, 1)
+    kgenn.compile(converted("conv_same", "few-spike", FewSpike(), num_timesteps=8))  # values of another kind
+    assert (compiler.runs, compiler.shared_runs) == (3, 2)
 
 
 def test_a_network_that_runs_once_is_built_fast_with_the_products_of_every_other(
