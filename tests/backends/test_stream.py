@@ -100,7 +100,11 @@ COUNTING = r"""
 #include "kgenn_network.h"
 
 static long taken = 0;
-void* operator new(std::size_t size) { ++taken; if (void* p = std::malloc(size)) return p; throw std::bad_alloc(); }
+void* operator new(std::size_t size) {
+    ++taken;
+    if (void* p = std::malloc(size)) return p;
+    throw std::bad_alloc();
+}
 void* operator new(std::size_t size, std::align_val_t line) {
     ++taken;
     if (void* p = std::aligned_alloc(static_cast<std::size_t>(line), (size + 63) / 64 * 64)) return p;

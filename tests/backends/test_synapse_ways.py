@@ -10,15 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import kgenn
 from kgenn.backends import TARGETS
 from kgenn.backends.base import RunOptions, SynapseWay
 from kgenn.backends.cpp_library import LANES, CppSimulator
 from kgenn.backends.program_context import WEIGHTS
 from kgenn.backends.reference import ReferenceSimulator
+from kgenn.conversion.burst import Burst
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.grid import LARGEST_WEIGHT
+from kgenn.conversion.neurons import in_double
 from kgenn.ir.network import Network
+from networks import Build
 from processors import PROCESSORS, refusal, shared_library
 from programs import emit
 from recordings import EVERYTHING, METHODS, assert_same, converted, drive_of
@@ -111,6 +115,23 @@ def test_sums_that_32_bits_do_not_hold_are_moved_in_time(way: SynapseWay) -> Non
     base = converted("wide_33", "few-spike", FewSpike(), num_timesteps=12)
     network = with_random_signs(base, 32639.0)
     agree(network, simulator(network, way), "few-spike")
+
+
+@each_way
+def test_limbs_of_a_weight_need_not_be_computed_alike(way: SynapseWay) -> None:
+    b = Build("pooled", (10, 10, 2))
+    graph = b.graph(b.dense(b.global_pool(b.conv_relu("input", 32)), 10))
+    x = np.random.default_rng(1).random((32, 10, 10, 2), dtype=np.float32)
+    base = kgenn.convert(graph, calibration=x, converter=Burst(), timesteps=16, check=False)
+    # 32 bits hold few sums of the low limb, and many of the high one
+    signed = with_random_signs(base, 32768.0 + 16384.0)
+    network = replace(
+        signed,
+        populations=tuple(replace(p, neuron=in_double(p.neuron)) for p in signed.populations),
+    )
+    drive = network.drive(x[:5])
+    expected = ReferenceSimulator(network).run(drive, 3, EVERYTHING)
+    assert_same(expected, simulator(network, way).run(drive, 3, EVERYTHING))
 
 
 @each_way
