@@ -46,6 +46,7 @@ CODES: dict[str, str] = {
     # export
     "KG410": "The network has something that a NIR graph cannot hold.",
     "KG411": "The network has something that mlGeNN cannot hold.",
+    "KG412": "The network has something that integer C cannot hold.",
     # backend and toolchain
     "KG501": "No C++ compiler was found. Install g++ or clang++, or set CXX to one.",
     "KG502": "The compiler failed on the generated sources.",

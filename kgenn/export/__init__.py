@@ -10,6 +10,7 @@ EXPORTERS: Registry[type[Exporter]] = Registry(
     group="kgenn.exporters",
     base="kgenn.export.base:Exporter",
     table={
+        "c": "kgenn.export.c:CSources",
         "cpp": "kgenn.export.cpp:CppSources",
         "ml-genn": "kgenn.export.ml_genn:MlGenn",
         "nir": "kgenn.export.nir:Nir",
