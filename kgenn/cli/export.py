@@ -28,7 +28,7 @@ def export(directory: Path, target: str, output: Path, prefix: str | None) -> No
     DIRECTORY is an output of kgenn compile. nir writes a graph that nir.read reads; ml-genn writes a Python
     program that builds an ml_genn Network, and beside it an .npz file with the weights. cpp writes a folder of
     sources whose symbols, header and CMake targets begin with --prefix, so that one program can hold several
-    networks.
+    networks; c writes integer C for microcontrollers, likewise.
     """
     exporter = EXPORTERS.get(target)()
     if prefix is not None and not exporter.folder:
