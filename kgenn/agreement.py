@@ -2,17 +2,18 @@
 
 A conversion can go wrong in ways that no rule foresees, but not agree with its model on new samples and be wrong.
 So every conversion ends with a run on calibration samples kept apart: how often the network gives the model's
-class, how far its outputs are from the model's, and in which layer most of that arises.
+class or labels, how far its outputs are from the model's, and in which layer most of that arises.
 
 The error of an output is ‖s − z‖/‖z − mean(z)‖ over the samples, with z what the model's last weights give and s
 what the readout says. 0 is equality, 1 is as far off as the mean output of the calibration set. Where the samples
 have one output all, of a single sample for one, ‖z‖ takes the place of the spread. The values of several outputs
-of a model count together, and a sample agrees where all of them say the model's class.
+of a model count together, and a sample agrees as far as the output does that agrees least; outputs that are values
+have no class to agree on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -26,8 +27,11 @@ from kgenn.ir.network import Network
 from kgenn.ir.output_activation import FORMULAS
 from kgenn.ir.recording import Recording, Wanted
 from kgenn.ir.samples import Samples
-from kgenn.ir.scores import Head, classes, heads_of
+from kgenn.ir.scores import Head, heads_of
 from kgenn.metrics.layer_error import ErrorTally
+from kgenn.tasks.base import Task
+from kgenn.tasks.goal import Goal, goal
+from kgenn.tasks.predict import of_linear
 
 # Samples that are kept apart, at most: an eighth of a small calibration set, or none where that is below `LEAST`.
 SAMPLES = 64
@@ -45,20 +49,24 @@ LEAST_AGREEMENT = 0.9
 OF_ONE = 1.5
 
 
-def doubts_of(found: Agreement, network: Network) -> tuple[Diagnostic, ...]:
+def doubts_of(
+    found: Agreement, network: Network, goals: Mapping[str, Goal] | None = None
+) -> tuple[Diagnostic, ...]:
     """Return the warning that the loss is out of line for the network's code and length, or nothing; see KG453."""
     levels = network.num_timesteps if network.code.steady else network.levels
-    chance = 2 * np.sqrt(found.agreement * (1 - found.agreement) / found.num_samples)
+    share = 1.0 if found.agreement is None else found.agreement
+    chance = 2 * np.sqrt(share * (1 - share) / found.num_samples)
     margin = MARGIN + 1 / np.sqrt(levels)
     own = _own_quantities(network) if len(found.errors) > 1 else ()
     worst = max(own, key=lambda i: found.errors[i], default=0)
     lost = bool(own) and found.errors[worst] > OF_ONE * margin
-    if found.error <= margin and found.agreement + chance >= LEAST_AGREEMENT and not lost:
+    if found.error <= margin and share + chance >= LEAST_AGREEMENT and not lost:
         return ()
-    what = (
-        f"gives {model_class(network)} for {found.agreement:.0%} of {found.num_samples} calibration samples, "
-        f"with outputs off by {found.error:.2g} of their spread"
-    )
+    what = f"gives outputs off by {found.error:.2g} of their spread on {found.num_samples} calibration samples"
+    if found.agreement is not None:
+        said = agreed_in_words(_goals(network, goals))
+        what = f"gives {said} for {found.agreement:.0%} of {found.num_samples} calibration samples, "
+        what += f"with outputs off by {found.error:.2g} of their spread"
     if lost:
         what += f", output {worst} by {found.errors[worst]:.2g} of its own"
     if found.layer:
@@ -81,9 +89,17 @@ def _own_quantities(network: Network) -> tuple[int, ...]:
     return tuple(found)
 
 
-def model_class(network: Network) -> str:
-    """Return in words what a network that agrees with its model gives."""
-    return "the model's class" if len(network.outputs) == 1 else "the model's classes of all outputs"
+def agreed_in_words(goals: Mapping[str, Goal]) -> str:
+    """Return in words what a network that agrees with its model gives, of outputs that have classes or labels."""
+    agreed = list(dict.fromkeys(goal.task.agreed for goal in goals.values() if goal.task.agreed))
+    if len(goals) == 1:
+        return agreed[0]
+    return "the model's classes of all outputs" if len(agreed) == 1 else "the model's classes and labels"
+
+
+def _goals(network: Network, goals: Mapping[str, Goal] | None) -> dict[str, Goal]:
+    """Return the goals of the outputs, guessed where nobody says them."""
+    return {head.name: (goals or {}).get(head.name) or goal(head.end) for head in heads_of(network)}
 
 
 def not_compared(network: Network) -> Diagnostic:
@@ -106,7 +122,12 @@ def kept_apart(count: int, most: int) -> tuple[Array, Array]:
 
 
 def agreement_of(
-    network: Network, exact: Graph, samples: Samples, apart: bool, simulate: Simulate
+    network: Network,
+    exact: Graph,
+    samples: Samples,
+    apart: bool,
+    simulate: Simulate,
+    goals: Mapping[str, Goal] | None = None,
 ) -> Agreement | None:
     """Run a network on samples and compare it with its model.
 
@@ -115,6 +136,7 @@ def agreement_of(
         samples: fewer are run where they would take long.
         apart: they set no scale.
         simulate: runs networks fast; where it cannot, for want of a compiler, the NumPy reference runs fewer.
+        goals: of the outputs by their names; guessed if not given.
 
     Returns:
         None where no sample can be run: none is in the encoder's range, or one takes too long.
@@ -143,11 +165,17 @@ def agreement_of(
     model = [
         np.asarray(v, np.float64).reshape(start, -1) for v in (found if isinstance(found, tuple) else [found])
     ]
-    return _compared(heads_of(network), said, model, tally, apart)
+    tasks = [found.task for found in _goals(network, goals).values()]
+    return _compared(heads_of(network), tasks, said, model, tally, apart)
 
 
 def _compared(
-    heads: Sequence[Head], scores: Array, models: Sequence[Array], tally: ErrorTally, apart: bool
+    heads: Sequence[Head],
+    tasks: Sequence[Task],
+    scores: Array,
+    models: Sequence[Array],
+    tally: ErrorTally,
+    apart: bool,
 ) -> Agreement:
     """Return the agreement of all outputs, before the model's last activations.
 
@@ -163,25 +191,20 @@ def _compared(
     total = float(np.linalg.norm(norms))
     layers = tally.errors()
     worst = max(layers, key=lambda layer: layer.own, default=None)
-    parts = zip(heads, values, models, strict=True)
-    same = np.logical_and.reduce([_same_class(head, one, other) for head, one, other in parts])
+    parts = zip(tasks, heads, values, models, strict=True)
+    same = [
+        task.same(of_linear(task, head, one), of_linear(task, head, other)) for task, head, one, other in parts
+    ]
+    shares = [share for share in same if share is not None]
     return Agreement(
         num_samples=len(model),
         apart=apart,
-        agreement=float(same.mean()),
+        agreement=float(np.min(shares, axis=0).mean()) if shares else None,
         error=float(np.linalg.norm(off)) / total if total else 0.0,
         errors=tuple(np.round(errors, 6).tolist()) if errors.size <= MOST_OUTPUTS else (),
         layer="" if worst is None else worst.population,
         layer_error=0.0 if worst is None else float(worst.own),
     )
-
-
-def _same_class(head: Head, said: Array, model: Array) -> Array:
-    """Return for which samples an output says the model's class, shape (N,)."""
-    # a single value of two classes is compared with its sigmoid's threshold, 0 before it
-    shift = 0.5 if head.is_binary else 0.0
-    same: Array = classes(said + shift, head.is_binary) == classes(model + shift, head.is_binary)
-    return same
 
 
 def _recordings(network: Network, samples: Samples, cost: int, simulate: Simulate) -> list[Recording]:

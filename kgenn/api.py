@@ -27,10 +27,11 @@ from kgenn.frontend import GivenShape, InputShape, SampleShapes, read
 from kgenn.ir.given import given_array
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network, ReadoutKind
-from kgenn.ir.samples import Samples, SamplesLike, samples_of, shapes_in
+from kgenn.ir.samples import SamplesLike, samples_of, shapes_in
 from kgenn.passes import LoweringOptions
 from kgenn.plausibility import doubts_of_scale
 from kgenn.search import Search
+from kgenn.tasks.goal import Names, Numbers, choices
 
 # What data for a conversion are called in messages.
 CALIBRATION = "calibration data"
@@ -80,6 +81,8 @@ def convert(
     seed: int = 0,
     check: bool = True,
     input_shape: GivenShape = None,
+    task: Names = None,
+    threshold: Numbers = None,
 ) -> Network:
     """Convert a trained model to a spiking network.
 
@@ -89,10 +92,9 @@ def convert(
             inputs a list of arrays or a mapping, as for `Graph.predict`; no integers, see `kgenn.samples`.
         timesteps: T, at least 1: the K of few-spike, the t_max of time-to-first-spike; the converter's default
             if not given; with "auto" the fewest that lose little on the calibration set, see `kgenn.search`.
-        loss: what "auto" may lose, in percentage points of accuracy.
+        loss: what "auto" may lose, in percentage points of accuracy, or of R² of values.
         most_timesteps: what "auto" tries at most; by the method's code if not given.
-        labels: of the calibration samples, for "auto", as for `CompiledNetwork.evaluate`; without them agreement
-            with the model's predictions counts.
+        labels: of the calibration samples, for "auto"; without them agreement with the model counts.
         converter: an object with its options, or a name; `DataNorm()` if not given.
         encoder: likewise, for all inputs, or a mapping from the names of some; `Direct()` if not given.
         allow: features beyond the strict profile, such as "bias" or "batch-norm".
@@ -105,8 +107,8 @@ def convert(
             converter's default if not given.
         seed: of the encoder's random numbers.
         check: compare the network with its model on up to 64 calibration samples kept apart; `Network.agreement`.
-        input_shape: of one sample, or a mapping from the names of inputs, where the model leaves a size open; that
-            of the calibration if not given.
+        input_shape: of one sample, or a mapping from inputs, where the model leaves sizes open.
+        task, threshold: what outputs are for, as for `CompiledNetwork.evaluate`; runs use it too.
 
     Raises:
         KgennError: with every violation, or the first error of a later stage.
@@ -116,20 +118,21 @@ def convert(
     """
     recipe = recipe_of(converter, encoder, allow, LoweringOptions(residual, pooling, pieces), readout, seed)
     steps = _steps(recipe, timesteps, Search(loss, most_timesteps))
-    shapes = SampleShapes(CALIBRATION, lambda names: shapes_in(calibration, names, CALIBRATION, "KG402"))
-    graph = as_graph(model, input_shape, shapes)
-    data = Data(_calibration(calibration, graph), labels)
-    network = convert_model(graph, recipe, data, steps, simulate, check=check).network()
+    graph, data = _given(model, calibration, labels, input_shape)
+    chosen = choices(tuple(output.name for output in graph.outputs), task, threshold=threshold)
+    network = convert_model(graph, recipe, data, steps, simulate, check=check, chosen=chosen).network()
     announce(network.warnings)
     return network
 
 
-def _calibration(x: SamplesLike, graph: Graph) -> Samples:
-    """Return calibration data as samples of a model; raise KG604 for integers."""
+def _given(model: Any, x: SamplesLike, labels: LabelsLike | None, input_shape: GivenShape) -> tuple[Graph, Data]:
+    """Return a model and its calibration data; raise KG604 for integers."""
+    shapes = SampleShapes(CALIBRATION, lambda names: shapes_in(x, names, CALIBRATION, "KG402"))
+    graph = as_graph(model, input_shape, shapes)
     samples = samples_of(x, graph.input_shapes, CALIBRATION, "KG402")
     for array in samples.arrays.values():
         refuse_integers(array, CALIBRATION, AS_FLOATS)
-    return samples
+    return graph, Data(samples, labels)
 
 
 def _steps(recipe: Recipe, timesteps: Any, search: Search) -> int | Search:

@@ -13,7 +13,7 @@ from kgenn.backends import TARGETS
 from kgenn.backends.base import Simulator, Work
 from kgenn.config import whole
 from kgenn.credits import credits_of
-from kgenn.data import LabelsLike, labels_of, refuse_integers
+from kgenn.data import LabelsLike, labels_by_output, refuse_integers
 from kgenn.diagnostics import announce
 from kgenn.ir.graph import Array
 from kgenn.ir.input_statistics import statistics_of
@@ -23,10 +23,15 @@ from kgenn.ir.samples import Samples, SamplesLike
 from kgenn.ir.scores import heads_of
 from kgenn.metrics.comparison import Comparison
 from kgenn.metrics.early_exit import ExitTally
-from kgenn.metrics.layer_error import ErrorTally, ann_classes, ideal_rates
-from kgenn.metrics.result import AnnAccuracy, Result, Tally
+from kgenn.metrics.layer_error import ErrorTally, ann_predictions, ideal_rates
+from kgenn.metrics.output_result import AnnValue, OutputResult
+from kgenn.metrics.result import Result, Tally
 from kgenn.plausibility import doubts_of_run
 from kgenn.self_test import self_test
+from kgenn.tasks.aims import Aims, aims_of, over, stored
+from kgenn.tasks.goal import Choice, Names, Numbers, choices
+from kgenn.tasks.metric import MetricTally
+from kgenn.tasks.reconstruction import Reconstruction
 
 # How to pass integers.
 AS_FLOATS = (
@@ -69,32 +74,58 @@ class CompiledNetwork:
         observe: Observer | None = None,
         wanted: Wanted = SCORES,
         early_exit: float | None = None,
+        *,
+        task: Names = None,
+        metric: Names = None,
+        threshold: Numbers = None,
     ) -> Result:
         """Run samples and count what happens.
 
         Args:
             x: shape (N, *input shape), as the model takes them; of several inputs a list of arrays in their order,
                 or a mapping from their names; no integers, see `kgenn.samples`.
-            y: class indices of shape (N,), or one-hot; of several outputs a list in their order, None for one
-                without labels, or a mapping from the names of some.
+            y: labels as the task of the output has them, such as class indices of shape (N,), or one-hot; of
+                several outputs a list in their order, None for one without labels, or a mapping from the names of
+                some.
             batch_size: samples simulated at once, fewer to trace them; the result does not depend on it.
             progress: called with the number of samples finished after each batch.
             observe: called with the recording of each batch.
             wanted: what else those recordings shall hold.
             early_exit: also report the result of stopping each sample at the first step where one class reaches
-                this softmax probability, in (0, 1]; see `kgenn.metrics.early_exit`. The run records every spike.
+                this probability, in (0, 1]; see `kgenn.metrics.early_exit`. The run records every spike.
+            task, metric, threshold: of all outputs, or of some by their names; what is not given is as at the
+                conversion, and else guessed from how the model ends and what the labels are; see `kgenn.tasks`.
 
         Raises:
-            KgennError: KG401 where the network knows no early exit, KG602 to KG604 for inputs that it does not
-                take, KG607 for odd labels.
+            KgennError: KG401 for a task that an output cannot have, and where the network knows no early exit,
+                KG602 to KG604 for inputs that it does not take, KG607 for odd labels.
 
         Warns:
             KgennWarning: what leaves the figures in doubt; `Result.warnings` keeps it.
         """
-        samples, batch_size = self.network.samples(x), whole("batch_size", batch_size, 1, MOST_SAMPLES)
-        labels = self._labels(y, len(samples))
-        tally = Tally(self.network)
-        exits = None if early_exit is None else ExitTally(self.network, early_exit)
+        samples, size = self.network.samples(x), whole("batch_size", batch_size, 1, MOST_SAMPLES)
+        aims = self._aims(samples, y, choices(self._outputs, task, metric, threshold))
+        return self._judged(self._run(samples, aims, size, progress, observe, wanted, early_exit), samples)
+
+    def _judged(self, result: Result, samples: Samples) -> Result:
+        """Return a result with what leaves it in doubt."""
+        seen = {name: statistics_of(array) for name, array in samples.arrays.items()}
+        result = replace(result, warnings=doubts_of_run(self.network, seen))
+        announce(result.warnings)
+        return result
+
+    def _run(
+        self,
+        samples: Samples,
+        aims: Aims,
+        batch_size: int,
+        progress: Progress | None,
+        observe: Observer | None,
+        wanted: Wanted,
+        early_exit: float | None,
+    ) -> Result:
+        tally = Tally(self.network, aims.goals)
+        exits = None if early_exit is None else ExitTally(self.network, early_exit, aims.goals)
         if exits is not None:
             wanted = replace(wanted, trace=True, curve=True)
         elif observe is None:
@@ -108,18 +139,14 @@ class CompiledNetwork:
             recording = self._simulator.run(drive, start, wanted)
             wall += time.perf_counter() - wall_before
             cpu += self._cpu_seconds() - cpu_before
-            right = _part(labels, start, len(drive))
-            tally.add(recording, right)
+            labels = aims.part(start, len(drive))
+            tally.add(recording, labels)
             if exits is not None:
-                exits.add(recording, next(iter(right.values()), None))
+                exits.add(recording, next(iter(labels.values()), None))
             if observe is not None:
                 observe(start, drive, recording)
-        exited = None if exits is None else exits.result(bool(labels))
-        result = tally.result(labels.keys(), wall, cpu, self._simulator.kernel_seconds, exited)
-        seen = {name: statistics_of(array) for name, array in samples.arrays.items()}
-        result = replace(result, warnings=doubts_of_run(self.network, seen))
-        announce(result.warnings)
-        return result
+        exited = None if exits is None else exits.result(bool(aims.labels))
+        return tally.result(aims.labels, wall, cpu, self._simulator.kernel_seconds, exited)
 
     def prepare(self, count: int, batch_size: int = BATCH_SIZE, trace: bool = False) -> None:
         """Do ahead of a run what the target can do once for all batches; `evaluate` does it too.
@@ -152,50 +179,63 @@ class CompiledNetwork:
         y: LabelsLike | None = None,
         batch_size: int = BATCH_SIZE,
         progress: Progress | None = None,
+        *,
+        task: Names = None,
+        metric: Names = None,
+        threshold: Numbers = None,
     ) -> Comparison:
-        """Compare each layer's firing rates with the ANN's activations, and the accuracies.
+        """Compare each layer's firing rates with the ANN's activations, and the metrics.
 
         The ANN here is the network's own, with weights on its integer grid. Arguments as for `evaluate`.
         """
         samples = self.network.samples(x)
-        labels = self._labels(y, len(samples))
-        tally = ErrorTally(self.network)
+        aims = self._aims(samples, y, choices(self._outputs, task, metric, threshold))
+        tally = ErrorTally(self.network, aims.goals)
 
         def observe(start: int, drive: Array, recording: Recording) -> None:
             assert recording.worths is not None
-            tally.add(drive, recording.worths, _part(labels, start, len(drive)))
+            tally.add(drive, recording.worths, aims.part(start, len(drive)))
 
-        result = self.evaluate(samples, labels, batch_size, progress, observe, Wanted(worths=True))
-        accuracies = {name: tally.ann_correct[name] / max(len(samples), 1) for name in labels}
-        return Comparison(tally.errors(), accuracies.get(self.network.outputs[0].name), result, accuracies)
+        size = whole("batch_size", batch_size, 1, MOST_SAMPLES)
+        result = self._run(samples, aims, size, progress, observe, Wanted(worths=True), None)
+        return Comparison(tally.errors(), tally.ann_values(aims.labels), self._judged(result, samples))
 
-    def ann_accuracy(
-        self, x: SamplesLike, y: LabelsLike, result: Result, most_macs: float = ANN_MACS
-    ) -> AnnAccuracy | None:
-        """Return the accuracy of the network's weights as an ANN, of the first output and the first samples.
+    def with_ann(
+        self,
+        x: SamplesLike,
+        y: LabelsLike | None,
+        result: Result,
+        most_macs: float = ANN_MACS,
+        *,
+        task: Names = None,
+        metric: Names = None,
+        threshold: Numbers = None,
+    ) -> Result:
+        """Return a result with the metric of the network's weights as an ANN, on the first samples.
 
         Args:
-            x, y: as for `evaluate`.
+            x, y, task, metric, threshold: as for `evaluate`.
             result: of `evaluate` on these.
             most_macs: multiply-accumulates that it may take; so many samples are computed as they allow.
 
         Returns:
-            None where they allow no sample, or the output has no labels.
+            The result as it is where they allow no sample, or no output has labels.
         """
-        network, (head, *_) = self.network, heads_of(self.network)
-        samples = network.samples(x)
-        labels = self._labels(y, len(samples)).get(head.name)
-        count = min(
-            len(samples), int(most_macs / max(1, sum(c.connectivity.num_synapses for c in network.connections)))
-        )
-        if labels is None or count == 0:
-            return None
-        right = 0
+        network, samples = self.network, self.network.samples(x)
+        aims = self._aims(samples, y, choices(self._outputs, task, metric, threshold))
+        macs = max(1, sum(c.connectivity.num_synapses for c in network.connections))
+        count = min(len(samples), int(most_macs / macs))
+        if not aims.labels or count == 0:
+            return result
+        tallies = {name: MetricTally(aims.goals[name].metric) for name in aims.labels}
+        heads = {head.name: head for head in heads_of(network) if head.name in aims.labels}
         for start, drive in self._batches(samples[:count], BATCH_SIZE, None):
-            found = ann_classes(head, ideal_rates(network, drive))
-            right += int((found == labels[start : start + len(drive)]).sum())
-        own = float((result.predictions[:count] == labels[:count]).mean())
-        return AnnAccuracy(count, right / count, own)
+            ideal, labels = ideal_rates(network, drive), aims.part(start, len(drive))
+            for name, head in heads.items():
+                found = ann_predictions(head, aims.goals[name].task, ideal)
+                tallies[name].add(found[:, None], labels[name])
+        few = aims.part(0, count)
+        return result.with_ann({n: _beside(tally, result.outputs[n], few[n]) for n, tally in tallies.items()})
 
     def save(self, directory: str | os.PathLike[str], overwrite: bool = False) -> None:
         """Write the output directory: manifest, network, sources; see `kgenn run`.
@@ -213,9 +253,22 @@ class CompiledNetwork:
         """Return the CPU time so far of this process and of the simulator's own."""
         return time.process_time() + self._simulator.child_cpu_seconds
 
-    def _labels(self, y: LabelsLike | None, count: int) -> dict[str, Array]:
-        """Return the class indices of each output that has labels."""
-        return labels_of(y, count, {head.name: head.num_classes for head in heads_of(self.network)})
+    @property
+    def _outputs(self) -> tuple[str, ...]:
+        return tuple(output.name for output in self.network.outputs)
+
+    def _aims(self, samples: Samples, y: LabelsLike | None, chosen: Mapping[str, Choice]) -> Aims:
+        """Return the goal of each output, and the labels of those that have any.
+
+        A reconstruction that the user asks for without labels is one of the input.
+        """
+        ends = {head.name: head.end for head in heads_of(self.network)}
+        chosen, given = over(chosen, stored(self.network.origin)), labels_by_output(y, self._outputs)
+        for name, end in ends.items():
+            alike = [array for array in samples.arrays.values() if array.shape[1:] == end.shape]
+            if name not in given and chosen[name].task == Reconstruction.name and len(alike) == 1:
+                given[name] = alike[0]
+        return aims_of(ends, chosen, given, len(samples))
 
     def _batches(self, x: Samples, size: int, progress: Progress | None) -> Iterator[tuple[int, Array]]:
         for name, array in x.arrays.items():
@@ -227,6 +280,11 @@ class CompiledNetwork:
                 progress(len(drive))
 
 
-def _part(labels: Mapping[str, Array], start: int, count: int) -> dict[str, Array]:
-    """Return the labels of some samples."""
-    return {name: own[start : start + count] for name, own in labels.items()}
+def _beside(ann: MetricTally, own: OutputResult, labels: Array) -> AnnValue:
+    """Return a metric of the weights as an ANN beside the network's own, on the samples of some labels."""
+    tally = MetricTally(ann.metric)
+    tally.add(own.predictions[: len(labels), None], labels)
+    found = [tally.values(labels) for tally in (ann, tally)]
+    assert found[0] is not None
+    assert found[1] is not None
+    return AnnValue(len(labels), float(found[0][0]), float(found[1][0]))

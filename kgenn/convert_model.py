@@ -13,16 +13,19 @@ from kgenn.conversion.base import Recall, Simulate, Status, silent
 from kgenn.conversion.constraints import features_of
 from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.conversion.memory import Memory
-from kgenn.conversion.outputs import classes_of
+from kgenn.conversion.outputs import ends_of
 from kgenn.conversion.recipe import Recipe
-from kgenn.data import Data, labels_of
+from kgenn.data import Data, labels_by_output
 from kgenn.diagnostics import Diagnostic
 from kgenn.ir.agreement import Agreement
 from kgenn.ir.graph import Graph
 from kgenn.ir.input_statistics import InputStatistics, statistics_of
 from kgenn.ir.network import Network
 from kgenn.plausibility import doubts_of_calibration
-from kgenn.search import Found, Search, Yardstick, fewest_timesteps
+from kgenn.search import Found, Search, fewest_timesteps
+from kgenn.tasks.aims import aims_of, record
+from kgenn.tasks.goal import Choice, Goal
+from kgenn.yardstick import Yardstick
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +39,8 @@ class Converted:
         warnings: what leaves the network in doubt.
         found: the outcome of the search for the fewest timesteps, where there was one.
         agreement: how well the network agrees with its model, where that was checked.
+        goals: what its outputs are for.
+        chosen: what of that the user chose.
     """
 
     recipe: Recipe
@@ -46,6 +51,8 @@ class Converted:
     warnings: tuple[Diagnostic, ...] = ()
     found: Found | None = None
     agreement: Agreement | None = None
+    goals: Mapping[str, Goal] = field(default_factory=dict)
+    chosen: Mapping[str, Choice] = field(default_factory=dict)
 
     def network(self, **files: Any) -> Network:
         """Return the network with its origin: every option, what the model has, rounding, notes.
@@ -65,6 +72,7 @@ class Converted:
             "rounding": dict(self.conversion.rounding),
             "agreement": None if self.agreement is None else self.agreement.to_dict(),
             "notes": list(lowered.notes),
+            **record(self.chosen),
             "warnings": [diagnostic.to_dict() for diagnostic in self.warnings],
             **files,
         }
@@ -82,6 +90,7 @@ def convert_model(
     status: Status = silent,
     most_samples: int | None = None,
     check: bool = True,
+    chosen: Mapping[str, Choice] | None = None,
 ) -> Converted:
     """Convert a model, and compare the network with it on calibration samples that set none of its scales.
 
@@ -93,6 +102,7 @@ def convert_model(
         status: told what is being computed: each number of timesteps that a search tries, and what takes long.
         most_samples: that set scales; those beyond are for the comparison.
         check: compare; else all samples set scales.
+        chosen: what the user chose for outputs, by their names; their tasks are guessed if not given.
 
     Raises:
         KgennError: KG2xx to KG4xx; KG607 for odd labels.
@@ -101,6 +111,9 @@ def convert_model(
     recall = recall or Memory().recall
     samples = graph.samples(calibration.x)
     count = len(samples)
+    ends = ends_of(graph)
+    given = labels_by_output(calibration.y, tuple(ends))
+    aims = aims_of(ends, chosen or {}, given, count, labelled=not isinstance(timesteps, int))
     fitting, apart = kept_apart(count, most_samples or count) if check else (np.arange(count), np.arange(0))
     used = samples[fitting] if len(fitting) < count else samples
 
@@ -110,8 +123,7 @@ def convert_model(
     if isinstance(timesteps, int):
         conversion, found = at(timesteps), None
     else:
-        labels = labels_of(calibration.y, count, classes_of(graph))
-        against = Yardstick(graph, samples, labels)
+        against = Yardstick(graph, samples, aims)
         found = fewest_timesteps(at, recipe.converter, against, timesteps, simulate, lambda t: status(f"T = {t}"))
         conversion = found.conversion
     features = features_of(graph, recipe.converter)
@@ -121,7 +133,10 @@ def convert_model(
     if check:
         others = samples[apart if len(apart) else fitting[:SAMPLES]]
         network, exact = conversion.network, conversion.exact
-        agreement = agreement_of(network, exact, others, len(apart) > 0, simulate)
-        doubts = (*doubts, *([not_compared(network)] if agreement is None else doubts_of(agreement, network)))
+        agreement = agreement_of(network, exact, others, len(apart) > 0, simulate, aims.goals)
+        found_doubts = [not_compared(network)] if agreement is None else doubts_of(agreement, network, aims.goals)
+        doubts = (*doubts, *found_doubts)
     warnings = (*calibration.warnings, *conversion.settings.warnings, *doubts)
-    return Converted(recipe, conversion, features, len(used), seen, warnings, found, agreement)
+    return Converted(
+        recipe, conversion, features, len(used), seen, warnings, found, agreement, aims.goals, chosen or {}
+    )

@@ -21,8 +21,6 @@ from kgenn.plausibility import Scales, doubts_of_scale, scale_of
 
 # How an .npy file, of a single array, begins.
 ARRAY_MAGIC = b"\x93NUMPY"
-# Class indices lie below; not-a-number and infinity do not.
-LABELS = 1 << 31
 # Digits of a scale's numerator and denominator: both are finite in float64.
 DIGITS = 300
 # Digits with a point, a fraction or a small exponent: Python's Fraction would compute any power of ten.
@@ -40,7 +38,7 @@ class Data:
 
     Attributes:
         x: N samples: of the only input, or of all.
-        y: class indices of the only output, shape (N,), or of some outputs by their names; or None.
+        y: labels of the only output, N of them, or of some outputs by their names; or None.
         scale: what the user had `x` multiplied by, or None.
         warnings: what leaves that scale in doubt.
     """
@@ -95,7 +93,8 @@ def load_data(
         inputs, outputs: names, where they are known; else there is one of each.
 
     Raises:
-        KgennError: KG601 where the file cannot be read or lacks the arrays, KG607 for odd labels.
+        KgennError: KG601 where the file cannot be read or lacks the arrays, KG607 for labels that are no numbers,
+            or not one for each sample.
     """
     try:
         with path.open("rb") as file:
@@ -119,10 +118,10 @@ def load_data(
             raise fail("KG601", str(path), f"has a single number as {found[name]}", "give an array of samples")
     count = len(next(iter(x.values())))
     samples = Samples(x) if len(inputs) > 1 else next(iter(x.values()))
-    classes = {name: class_indices(array, count, str(path)) for name, array in y.items()}
-    if not classes:
+    found_labels = {name: _stored_labels(array, count, str(path)) for name, array in y.items()}
+    if not found_labels:
         return Data(samples, None)
-    return Data(samples, classes if len(outputs) > 1 else next(iter(classes.values())))
+    return Data(samples, found_labels if len(outputs) > 1 else next(iter(found_labels.values())))
 
 
 def ways_to_name(letter: str, names: Sequence[str]) -> tuple[dict[str, str], ...]:
@@ -172,68 +171,45 @@ def _found(
     raise fail("KG601", str(path), what, f"save it with numpy.savez(path, {example}{labels})")
 
 
-def class_indices(y: Array, num_samples: int, where: str) -> Array:
-    """Return labels as class indices, int64, from whole numbers or one-hot rows.
+def _stored_labels(y: Array, num_samples: int, where: str) -> Array:
+    """Return labels as stored, of real numbers with a row for each sample.
 
     Raises:
-        KgennError: KG607 where they are something else, or not one for each sample.
+        KgennError: KG607.
     """
-    given = y = np.asarray(given_array(y, where, "KG607"))
-    whole = y.dtype.kind in "biuf" and bool(((y == np.floor(y)) & (y > -LABELS) & (y < LABELS)).all())
-    if whole and y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]  # a column, as keras.datasets.cifar10 has it
-    elif whole and y.ndim == 2 and ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all() and y.size:
-        y = y.argmax(axis=1)
-    if not whole or y.shape != (num_samples,):
-        what = f"has labels of shape {given.shape} and type {given.dtype} for {num_samples} samples"
-        raise fail("KG607", where, what, "give one class index for each sample, or one-hot rows")
-    return y.astype(np.int64)
+    found = np.asarray(given_array(y, where, "KG607"))
+    if len(found) != num_samples:
+        what = f"has labels of shape {found.shape} and type {found.dtype} for {num_samples} samples"
+        raise fail("KG607", where, what, "give a label for each sample")
+    return found
 
 
-def check_labels(y: Array, num_samples: int, num_classes: int) -> Array:
-    """Return labels as int64 after checking that they are classes of the network.
-
-    Raises:
-        KgennError: KG607 where they are not.
-    """
-    y = given_array(y, "labels", "KG607")
-    if y.dtype.kind == "b" and y.ndim == 1 and num_classes > 2:
-        what = f"are True or False; the network has the classes 0 to {num_classes - 1}"
-        raise fail("KG607", "labels", what, "give the class index of each sample")
-    y = class_indices(y, num_samples, "labels")
-    if num_samples and not (y.min() >= 0 and y.max() < num_classes):
-        what = f"run from {y.min()} to {y.max()}; the network has the classes 0 to {num_classes - 1}"
-        raise fail("KG607", "labels", what, "give the data set the model was trained on")
-    return y
-
-
-def labels_of(y: LabelsLike | None, num_samples: int, num_classes: Mapping[str, int]) -> dict[str, Array]:
-    """Return the class indices of each output that has labels, shape (N,) each.
+def labels_by_output(y: LabelsLike | None, outputs: Sequence[str]) -> dict[str, Any]:
+    """Return the labels of each output that has any, as the user gave them.
 
     Args:
         y: of the only output an array; of several a list in their order, None for one without labels, or a
             mapping from the names of some.
-        num_classes: of the outputs, by their names, in order.
+        outputs: their names, in order.
 
     Raises:
-        KgennError: KG607 where they are not classes of the outputs.
+        KgennError: KG607 where they are not of these outputs.
     """
     if y is None:
         return {}
     if isinstance(y, Mapping):
         named: Mapping[str, Any] = y
-    elif len(num_classes) == 1:
-        named = dict.fromkeys(num_classes, y)
-    elif isinstance(y, list | tuple) and len(y) == len(num_classes):
-        named = dict(zip(num_classes, y, strict=True))
+    elif len(outputs) == 1:
+        named = dict.fromkeys(outputs, y)
+    elif isinstance(y, list | tuple) and len(y) == len(outputs):
+        named = dict(zip(outputs, y, strict=True))
     else:
-        what = f"are of one output; the model has the outputs {', '.join(num_classes)}"
+        what = f"are of one output; the model has the outputs {', '.join(outputs)}"
         raise fail("KG607", "labels", what, "give labels for each: in this order, or by these names")
     for name in named:
-        if name not in num_classes:
-            raise fail("KG607", "labels", f"name the output {name!r}", known_names(name, num_classes))
-    found = {name: named[name] for name in num_classes if named.get(name) is not None}
-    return {name: check_labels(given, num_samples, num_classes[name]) for name, given in found.items()}
+        if name not in outputs:
+            raise fail("KG607", "labels", f"name the output {name!r}", known_names(name, outputs))
+    return {name: named[name] for name in outputs if named.get(name) is not None}
 
 
 def parse_scale(given: str | int | Rational, where: str = "--scale") -> Fraction:

@@ -7,6 +7,7 @@ from typing import Any
 
 from kgenn.diagnostics import Diagnostic
 from kgenn.ir.agreement import Agreement
+from kgenn.tasks.aims import stored
 
 # What commands read of a record, where it is there: types, and of an object those of its entries.
 KINDS: Mapping[str, Any] = {
@@ -28,6 +29,7 @@ def check_record(manifest: Mapping[str, Any]) -> None:
         Diagnostic.from_dict(entry)
     if manifest.get("agreement") is not None:
         Agreement.from_dict(manifest["agreement"])
+    stored(manifest)
 
 
 def _problems(values: Mapping[str, Any], kinds: Mapping[str, Any], place: str) -> Iterator[str]:

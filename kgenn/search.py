@@ -1,15 +1,9 @@
-"""Find the fewest timesteps with which a network loses little of its model's accuracy on the calibration set.
-
-What a few hundred samples say of a loss is uncertain, and the smallest of many losses is too small by chance. So T
-is taken where the loss is within the limit by `ERRORS` standard errors: with dᵢ 1, 0 or −1 as sample i is lost,
-the same, or gained, mean(d) + 2·std(d)/√N.
-"""
+"""Find the fewest timesteps with which a network loses little against its model on the calibration set."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,14 +11,9 @@ import numpy as np
 from kgenn.config import check_types, whole
 from kgenn.conversion.base import Converter, Simulate, checked_timesteps
 from kgenn.conversion.convert import Conversion
-from kgenn.conversion.outputs import classes_of, is_binary
 from kgenn.diagnostics import KgennError, fail
-from kgenn.ir.graph import Array, Graph
-from kgenn.ir.network import Network
-from kgenn.ir.recording import Wanted
-from kgenn.ir.samples import Samples
-from kgenn.ir.scores import classes, heads_of
 from kgenn.ir.spike_code import MOST_BINARY_STEPS, MOST_STEPS, CodeName
+from kgenn.yardstick import Yardstick
 
 # The most timesteps where the user gives none.
 MOST_TIMESTEPS: Mapping[CodeName, int] = {
@@ -43,8 +32,6 @@ def _most_in_words() -> str:
     return ", ".join(f"{most} ({', '.join(names)})" for most, names in codes.items())
 
 
-# Standard errors by which a loss is within the limit: 1 of 40 such losses is larger.
-ERRORS = 2.0
 # Called before each simulation with its number of timesteps.
 Report = Callable[[int], None]
 # What a conversion may fail with at few timesteps alone: a layer that no spike has reached yet.
@@ -56,11 +43,11 @@ class Search:
     """What the network may lose, and how long it may take.
 
     Attributes:
-        loss: in percentage points of accuracy, 0 to 100.
+        loss: in percentage points of accuracy, or of what the task of an output is measured by, 0 to 100.
         most_timesteps: T at most; by the method's code if not given, see `MOST_TIMESTEPS`.
     """
 
-    loss: float = field(default=0.5, metadata={"help": "points of accuracy it may lose"})
+    loss: float = field(default=0.5, metadata={"help": "points of accuracy, or of R², that it may lose"})
     most_timesteps: int | None = field(
         default=None, metadata={"help": f"T at most; by default of the method's code: {_most_in_words()}"}
     )
@@ -74,88 +61,6 @@ class Search:
 
 
 @dataclass(frozen=True, eq=False)
-class Losses:
-    """What a network loses after each of some steps, in points.
-
-    Attributes:
-        lost: the mean over the samples.
-        error: its standard error.
-    """
-
-    lost: Array
-    error: Array
-
-    def worst(self) -> Losses:
-        """Return for losses of several outputs, shape (outputs, steps), that of the worst after each step."""
-        row = np.argmax(self.lost + ERRORS * self.error, axis=0), np.arange(self.lost.shape[1])
-        return Losses(self.lost[row], self.error[row])
-
-    def within(self, limit: float) -> Array:
-        """Tell where the loss is surely within a limit."""
-        within: Array = self.lost + ERRORS * self.error <= limit
-        return within
-
-
-@dataclass(frozen=True, eq=False)
-class Yardstick:
-    """What a network is compared with on the calibration set.
-
-    Attributes:
-        graph: the model.
-        samples: as the model takes them.
-        labels: class indices of outputs by their names, shape (N,); of an output without, what the model predicts
-            is right.
-    """
-
-    graph: Graph
-    samples: Samples
-    labels: Mapping[str, Array]
-
-    @cached_property
-    def predictions(self) -> dict[str, Array]:
-        """Return the model's class of each sample, of each output by its name, shape (N,) each."""
-        given = self.graph.predict(self.samples)
-        values = given if isinstance(given, tuple) else (given,)
-        pairs = zip(self.graph.outputs, values, strict=True)
-        return {o.name: classes(v.reshape(len(v), -1), is_binary(self.graph, o)) for o, v in pairs}
-
-    @cached_property
-    def classes(self) -> dict[str, Array]:
-        """Return the right class of each sample, of each output by its name, shape (N,) each."""
-        return {**self.predictions, **self.labels}
-
-    @cached_property
-    def right(self) -> dict[str, Array]:
-        """Return for which samples the model is right, of each output by its name, shape (N,) each."""
-        return {name: found == self.classes[name] for name, found in self.predictions.items()}
-
-    @property
-    def accuracy(self) -> float:
-        """Return the model's accuracy, 0 to 1, of its first output."""
-        return float(next(iter(self.right.values())).mean())
-
-    def losses(self, network: Network, simulate: Simulate, curve: bool) -> Losses:
-        """Return the points lost after each step by the worst output, shape (T,), or (1,) after the last alone.
-
-        That is the output whose loss is the least sure to be within a limit.
-        """
-        heads, steps, start = heads_of(network), network.num_timesteps if curve else 1, 0
-        correct, changed = np.zeros((2, len(heads), steps), np.int64)
-        for recording in simulate(network, self.samples, Wanted(curve=curve)):
-            scores = recording.scores if curve else recording.scores[:, -1:]
-            part = slice(start, start + len(scores))
-            for i, head in enumerate(heads):
-                right = head.predictions(scores) == self.classes[head.name][part, None]
-                correct[i] += right.sum(axis=0)
-                changed[i] += (right != self.right[head.name][part, None]).sum(axis=0)
-            start += len(scores)
-        accuracies = np.array([self.right[head.name].mean() for head in heads])
-        lost = accuracies[:, None] - correct / len(self.samples)
-        variance = np.maximum(changed / len(self.samples) - lost**2, 0)
-        return Losses(100 * lost, 100 * np.sqrt(variance / len(self.samples))).worst()
-
-
-@dataclass(frozen=True, eq=False)
 class Found:
     """The network of the fewest timesteps.
 
@@ -163,7 +68,7 @@ class Found:
         conversion: with that network.
         loss: what it loses, in points; below zero where it does better than the model.
         limit: what it may lose, in points.
-        labelled: the loss is one of accuracy; else of agreement with the model's predictions.
+        measured: what the loss is of, such as "accuracy"; without labels "agreement" with the model.
         num_samples: that it was measured on.
         most_timesteps: up to which T was searched.
     """
@@ -171,7 +76,7 @@ class Found:
     conversion: Conversion
     loss: float
     limit: float
-    labelled: bool
+    measured: str
     num_samples: int
     most_timesteps: int
 
@@ -185,7 +90,7 @@ class Found:
         return {
             "limit": self.limit,
             "loss": round(self.loss, 6),
-            "measured": "accuracy" if self.labelled else "agreement",
+            "measured": self.measured,
             "most_timesteps": self.most_timesteps,
         }
 
@@ -210,11 +115,6 @@ def fewest_timesteps(
     Raises:
         KgennError: KG405 where no T reaches the limit, KG401 where the method has no such T as the most.
     """
-    for name, count in classes_of(against.graph).items():
-        if count > 1:
-            continue
-        what = f"auto compares classes, and the output {name} has one value that is no sigmoid"
-        raise fail("KG401", "timesteps", what, "pass a number of timesteps")
     most = search.most_timesteps or MOST_TIMESTEPS[converter.code]
     checked_timesteps(converter, most, "most_timesteps")
     trials = Trials(convert, converter, against, simulate, report, most)
@@ -222,7 +122,7 @@ def fewest_timesteps(
     if found is None:
         raise _missed(trials, search.loss)
     lost = trials.losses[found.network.num_timesteps]
-    return Found(found, lost, search.loss, bool(against.labels), len(against.samples), most)
+    return Found(found, lost, search.loss, against.measured, len(against.samples), most)
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,8 +23,16 @@ from kgenn.conversion.time_to_first_spike import TimeToFirstSpike
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network, ReadoutKind
 from kgenn.ir.recording import Recording, Wanted
+from kgenn.ir.scores import heads_of
 from kgenn.passes import LoweringOptions
+from kgenn.tasks.goal import Goal, goal
 from networks import ALLOW, ENCODERS, STAGED_ENCODERS, build, samples, with_caps
+
+
+def goals_of(network: Network) -> dict[str, Goal]:
+    """Return what the outputs of a network are for, guessed from how they end."""
+    return {head.name: goal(head.end) for head in heads_of(network)}
+
 
 NUM_SAMPLES = 4
 # part of a block of the generated program, which runs 32 timesteps at once

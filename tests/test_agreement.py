@@ -156,17 +156,17 @@ def test_a_run_can_say_what_the_weights_give_as_an_ann() -> None:
     y = np.random.default_rng(0).integers(0, 4, len(x))
     snn = kgenn.compile(kgenn.convert(graph, calibration=x, timesteps=4, check=False), "reference")
     result = snn.evaluate(x, y)
-    found = snn.ann_accuracy(x, y, result)
+    found = snn.with_ann(x, y, result).ann
     assert found is not None
     assert found.num_samples == 40
-    assert found.ann == snn.compare(x, y).ann_accuracy == np.mean(np.asarray(graph.predict(x)).argmax(1) == y)
+    assert found.ann == snn.compare(x, y).ann_value == np.mean(np.asarray(graph.predict(x)).argmax(1) == y)
     assert found.network == result.accuracy
     macs = sum(c.connectivity.num_synapses for c in snn.network.connections)
-    few = snn.ann_accuracy(x, y, result, most_macs=7.5 * macs)
+    few = snn.with_ann(x, y, result, most_macs=7.5 * macs).ann
     assert few is not None
     assert few.num_samples == 7
     assert few.network == np.mean(result.predictions[:7] == y[:7])
-    assert snn.ann_accuracy(x, y, result, most_macs=0.5 * macs) is None
+    assert snn.with_ann(x, y, result, most_macs=0.5 * macs).ann is None
 
 
 def test_what_the_weights_give_as_an_ann_has_no_bias_correction() -> None:

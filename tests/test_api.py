@@ -13,7 +13,6 @@ from kgenn.api import model_record, samples
 from kgenn.backends.base import RunOptions
 from kgenn.config import Option, options_of
 from kgenn.conversion import CONVERTERS
-from kgenn.data import check_labels
 from kgenn.diagnostics import KgennError
 from kgenn.encoders import ENCODERS
 from kgenn.ir.network import Network
@@ -21,6 +20,7 @@ from kgenn.ir.recording import Wanted
 from kgenn.ir.text import network_text
 from kgenn.passes import LoweringOptions
 from kgenn.search import Search
+from kgenn.tasks.classes import check_labels
 from networks import build
 from networks import samples as random_samples
 
@@ -259,7 +259,7 @@ def test_data_that_are_no_array_of_numbers_are_refused_wherever_they_are_taken(x
         compiled.evaluate,
         compiled.compare,
         lambda x: next(compiled.trace(x)),
-        lambda x: compiled.ann_accuracy(x, Y, result),
+        lambda x: compiled.with_ann(x, Y, result),
         lambda x: samples(x, GRAPH.input_shape),
     ]
     for take in takers:

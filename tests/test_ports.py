@@ -21,8 +21,8 @@ from kgenn.diagnostics import KgennError
 from kgenn.ir.graph import Graph, Output
 from kgenn.ir.network import Network
 from kgenn.ir.text import network_text
-from kgenn.search import Yardstick
 from kgenn.self_test import self_test
+from kgenn.yardstick import Yardstick
 from networks import Build, build, samples
 from ported_models import arrays, labels_of, two_inputs
 from recordings import EVERYTHING, converted, on_reference
@@ -152,8 +152,10 @@ def test_the_first_output_is_the_result_s_own() -> None:
     result = kgenn.compile(network(), "reference").evaluate(arrays(), labels_of(model()))
     first = result.outputs["digit"]
     assert (result.accuracy, result.predictions is first.predictions) == (first.accuracy, True)
-    assert [row[0] for row in result.rows()[:3]] == ["accuracy of digit", "accuracy of aux", "accuracy of yes"]
-    assert set(result.to_dict(curve=True)["outputs"]["yes"]) == {"accuracy", "curve"}
+    named = ["accuracy of digit", "task of digit", "accuracy of aux", "task of aux", "accuracy of yes"]
+    assert [row[0] for row in result.rows()[:5]] == named
+    yes = result.to_dict(curve=True)["outputs"]["yes"]
+    assert set(yes) == {"task", "metric", "value", "metrics", "accuracy", "curve"}
 
 
 def test_labels_are_of_all_outputs_in_order_or_of_some_by_name() -> None:
@@ -174,7 +176,7 @@ def test_labels_are_of_all_outputs_in_order_or_of_some_by_name() -> None:
 def test_a_comparison_has_the_accuracies_of_each_output() -> None:
     comparison = kgenn.compile(network(), "reference").compare(arrays(), labels_of(model()))
     assert comparison.to_dict()["outputs"].keys() == {"digit", "aux", "yes"}
-    assert min(comparison.ann_accuracies.values()) > 0.9
+    assert min(comparison.ann_values.values()) > 0.9
 
 
 def test_agreement_is_over_all_outputs() -> None:
@@ -186,7 +188,7 @@ def test_agreement_is_over_all_outputs() -> None:
 
 def test_a_search_measures_the_output_that_loses_most() -> None:
     graph = kgenn.load(model())
-    against = Yardstick(graph, graph.samples(arrays()), {})
+    against = Yardstick.of(graph, graph.samples(arrays()))
     losses = against.losses(network(), on_reference, curve=True)
     result = kgenn.compile(network(), "reference").evaluate(arrays(), against.predictions)
     lost = [100 * (1 - output.curve[-1]) for output in result.outputs.values() if output.curve is not None]

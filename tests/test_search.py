@@ -25,7 +25,8 @@ from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Recording, Wanted
 from kgenn.ir.text import network_text
-from kgenn.search import Found, Search, Yardstick, doubling, fewest_timesteps
+from kgenn.search import Found, Search, doubling, fewest_timesteps
+from kgenn.yardstick import Yardstick
 from networks import build, samples, with_caps
 from recordings import conversion, converted
 
@@ -107,7 +108,7 @@ def stand_in(lost: list[int], silent: int = 0) -> tuple[list[int], Found | Kgenn
     """
     whole = conversion("dense", "direct", FewSpike(), num_timesteps=4)
     graph, tried = build("dense"), []
-    against = Yardstick(graph, graph.samples(samples(graph, 100)), {})
+    against = Yardstick.of(graph, graph.samples(samples(graph, 100)))
 
     def convert(timesteps: int) -> Conversion:
         tried.append(timesteps)
@@ -190,7 +191,20 @@ def test_odd_labels_are_kg607(labels: Array) -> None:
         kgenn.convert(GRAPH, calibration=X, timesteps="auto", labels=labels)
 
 
-def test_a_model_with_one_output_has_no_classes_to_search_by() -> None:
-    graph = build("one_class")
-    with pytest.raises(KgennError, match=r"KG401.*one value that is no sigmoid"):
-        kgenn.convert(graph, calibration=samples(graph, 4), timesteps="auto")
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_search_of_values_is_in_points_of_r2(labelled: bool) -> None:
+    graph, x = build("one_class"), samples(build("one_class"), 64)
+    y = np.asarray(graph.predict(x)).ravel()
+    labels = y + np.random.default_rng(1).normal(0, 0.1 * y.std(), len(y)) if labelled else None
+    network = kgenn.convert(graph, calibration=x, labels=labels, timesteps="auto", loss=2.0, check=False)
+    search = network.origin["search"]
+    assert search["measured"] == ("R²" if labelled else "agreement")
+
+    def r2(values: Array) -> float:
+        against = y if labels is None else labels
+        return float(1 - ((values - against) ** 2).sum() / ((against - against.mean()) ** 2).sum())
+
+    said = kgenn.compile(network, "reference").evaluate(x).scores.ravel()
+    assert search["loss"] == pytest.approx(100 * (r2(y) - r2(said)), abs=0.01)
+    assert network.num_timesteps > 1
+    assert search["loss"] <= 2

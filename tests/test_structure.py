@@ -46,27 +46,32 @@ ALLOWED: dict[str, set[str]] = {
     "passes": FOUNDATION | {"ir", "layers"},
     "encoders": FOUNDATION | {"ir", "layers"},
     "conversion": FOUNDATION | {"ir", "layers", "passes", "encoders"},
-    "backends": FOUNDATION | {"ir", "layers"},
-    "metrics": FOUNDATION | {"ir", "layers"},
-    "agreement": FOUNDATION | {"ir", "conversion", "backends", "metrics"},
+    "backends": FOUNDATION | {"ir", "layers", "tasks"},
+    "metrics": FOUNDATION | {"ir", "layers", "tasks"},
+    "agreement": FOUNDATION | {"ir", "tasks", "conversion", "backends", "metrics"},
     "plausibility": FOUNDATION | {"ir", "layers"},
     "data": FOUNDATION | {"ir", "plausibility"},
     "trace": FOUNDATION | {"ir"},
-    "record": FOUNDATION | {"ir"},
+    "record": FOUNDATION | {"ir", "tasks"},
     "self_test": FOUNDATION | {"ir", "backends"},
-    "artifact": FOUNDATION | {"ir", "backends", "record", "self_test"},
+    "artifact": FOUNDATION | {"ir", "tasks", "backends", "record", "self_test"},
     "verification": FOUNDATION | {"ir", "backends", "artifact", "self_test"},
     "export": FOUNDATION | {"ir", "backends"},
-    "report": FOUNDATION | {"ir", "layers", "backends", "metrics", "bench"},
-    "search": FOUNDATION | {"ir", "conversion"},
+    "report": FOUNDATION | {"ir", "layers", "tasks", "backends", "metrics", "bench"},
+    "yardstick": FOUNDATION | {"ir", "tasks", "conversion"},
+    "search": FOUNDATION | {"ir", "conversion", "yardstick"},
     "methods": FOUNDATION | {"conversion", "encoders", "passes", "search"},
-    "convert_model": FOUNDATION | {"ir", "conversion", "agreement", "plausibility", "data", "search"},
+    "convert_model": FOUNDATION
+    | {"ir", "tasks", "conversion", "agreement", "plausibility", "data", "search"}
+    | {"yardstick"},
     "credits": FOUNDATION | {"ir", "conversion", "encoders", "backends", "artifact"},
     "compiled": FOUNDATION | MIDDLE | {"plausibility", "data", "artifact", "self_test", "credits"},
     "api": FOUNDATION
     | MIDDLE
     | {"agreement", "plausibility", "data", "artifact", "search", "convert_model", "compiled"},
-    "bench": FOUNDATION | MIDDLE | {"data", "artifact", "search", "methods", "convert_model", "compiled", "api"},
+    "bench": FOUNDATION
+    | MIDDLE
+    | {"data", "artifact", "search", "yardstick", "methods", "convert_model", "compiled", "api"},
     "kgenn": FOUNDATION | MIDDLE | {"api", "compiled", "export", "verification"},
     "cli": FOUNDATION
     | MIDDLE

@@ -21,11 +21,12 @@ from kgenn.backends.base import RunOptions
 from kgenn.backends.cpp_program import emit_cpp
 from kgenn.backends.reference import Reference
 from kgenn.bench.config import read_configs
-from kgenn.data import check_labels, load_data, prepare
+from kgenn.data import load_data, prepare
 from kgenn.diagnostics import KgennError
 from kgenn.ir.graph import Graph
 from kgenn.report.contents import model_contents, network_contents
 from kgenn.report.sweep.results import read_results
+from kgenn.tasks.classes import check_labels
 
 ALLOW = ("bias", "batch-norm", "max-pool", "relu-cap", "zero-padding")
 # Weights beyond this can overflow float32 in a few layers; the result is then infinite in Keras too.

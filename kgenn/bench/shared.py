@@ -9,11 +9,12 @@ from kgenn.api import as_graph
 from kgenn.bench.files import File
 from kgenn.checksums import sha256_of
 from kgenn.conversion.memory import Memory
-from kgenn.conversion.outputs import classes_of
-from kgenn.data import Data, labels_of, load_data, parse_scale
+from kgenn.conversion.outputs import ends_of
+from kgenn.data import Data, labels_by_output, load_data, parse_scale
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Graph, Shape
-from kgenn.search import Yardstick
+from kgenn.tasks.aims import aims_of
+from kgenn.yardstick import Yardstick
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,12 @@ def memory_of(
 def accuracy_of(
     model: File, input_shape: Shape | None, data: File, split: str, limit: int | None, scale: str | None
 ) -> float | None:
-    """Return a model's accuracy, 0 to 1, as NumPy computes it; None without labels."""
+    """Return the metric of a model's first output, as NumPy computes it; None without labels."""
     graph = model_of(model, input_shape)
     test = samples_of(data, split, limit, scale, Ports.of(graph))
-    labels = labels_of(test.y, len(test.x), classes_of(graph))
-    return None if not labels else Yardstick(graph, graph.samples(test.x), labels).accuracy
+    ends = ends_of(graph)
+    aims = aims_of(ends, {}, labels_by_output(test.y, tuple(ends)), len(test.x))
+    return Yardstick(graph, graph.samples(test.x), aims).values().get(next(iter(ends)))
 
 
 def unchanged(file: File) -> File:

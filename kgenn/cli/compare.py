@@ -1,4 +1,4 @@
-"""`kgenn compare`: which layer loses accuracy."""
+"""`kgenn compare`: which layer loses what."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import click
 from kgenn.api import open_directory
 from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table, progress, stage
 from kgenn.cli.options import PATH, data_flags, json_flag, run_options_of, samples_for
+from kgenn.cli.task_options import task_flags, tasks_given
 from kgenn.metrics.comparison import Comparison
+from kgenn.tasks.metric import difference, title, written
 
 COLUMNS = (
     "population",
@@ -28,6 +30,7 @@ COLUMNS = (
 @click.command()
 @click.argument("directory", type=PATH)
 @data_flags
+@task_flags
 @json_flag
 def compare(
     directory: Path,
@@ -48,7 +51,7 @@ def compare(
         network = open_directory(directory, run_options_of(options))
     samples = samples_for(network.network, data, split, limit, scale)
     with progress("comparing", len(samples)) as advance:
-        comparison = network.compare(samples.x, samples.y, progress=advance)
+        comparison = network.compare(samples.x, samples.y, progress=advance, **tasks_given(options))
     warnings = (*samples.warnings, *comparison.result.warnings)
     comparison = replace(comparison, result=replace(comparison.result, warnings=warnings))
     if as_json:
@@ -74,13 +77,12 @@ def _print(comparison: Comparison) -> None:
     ]
     print_table(COLUMNS, rows, comparison.worst)
     result = comparison.result
-    for name, ann in comparison.ann_accuracies.items():
-        if len(result.outputs) > 1:
-            print_line(f"output {name}")
-        accuracy = result.outputs[name].accuracy
-        assert accuracy is not None, "an output with labels has an accuracy"
-        print_line(f"ANN on integer grid       {100 * ann:.2f} %")
-        print_line(f"SNN, T = {result.num_timesteps:,}".ljust(26) + f"{100 * accuracy:.2f} %")
-        print_line(
-            f"lost                      {100 * (ann - accuracy):.2f} points, on {result.num_samples:,} samples"
-        )
+    for name, ann in comparison.ann_values.items():
+        own = result.outputs[name]
+        of_output = f" of output {name}" * (len(result.outputs) > 1)
+        print_line(f"{title(own.metric)}{of_output}; task {own.task}")
+        assert own.value is not None, "an output with labels has a value"
+        print_line(f"ANN on integer grid       {written(own.metric, ann)}")
+        print_line(f"SNN, T = {result.num_timesteps:,}".ljust(26) + written(own.metric, own.value))
+        lost = difference(own.metric, ann, own.value)
+        print_line(f"lost                      {lost}, on {result.num_samples:,} samples")

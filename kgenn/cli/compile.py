@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args
@@ -12,7 +12,7 @@ from typing import Any, get_args
 import click
 
 from kgenn.agreement import SAMPLES as APART
-from kgenn.agreement import model_class
+from kgenn.agreement import agreed_in_words
 from kgenn.api import as_graph, model_record
 from kgenn.artifact import COMPILED, Artifact, write_artifact
 from kgenn.backends import TARGETS
@@ -44,6 +44,7 @@ from kgenn.cli.options import (
     split_flag,
     timesteps_of,
 )
+from kgenn.cli.task_options import task_flags, tasks_given
 from kgenn.conversion.base import Status, checked_timesteps
 from kgenn.conversion.constraints import admitted
 from kgenn.conversion.legality import accepted
@@ -65,6 +66,7 @@ from kgenn.report.contents import network_contents
 from kgenn.report.words import size_of
 from kgenn.search import Found, Search
 from kgenn.self_test import SAMPLES, self_test
+from kgenn.tasks.goal import Goal, choices
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class Request:
         check: compare the network with its model.
         input_shape: of one sample, or of those of some inputs, where the model leaves a size open; that of the
             calibration data if not given.
+        kinds: task, metric and threshold of outputs, where they are given.
     """
 
     model: Path
@@ -89,6 +92,7 @@ class Request:
     timesteps: int | Search
     check: bool
     input_shape: Shape | dict[str, Shape] | None
+    kinds: Mapping[str, Any] = field(default_factory=dict)
 
 
 TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto: the fewest.  [default: the converter's]"
@@ -124,6 +128,7 @@ TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto: the fewest.  [defau
 @allow_flag
 @shape_flag
 @lowering_flags
+@task_flags
 @click.option(
     "--check/--no-check",
     default=True,
@@ -179,7 +184,8 @@ def request_of(converter: str, encoder: Sequence[str], values: Mapping[str, Any]
     if given != AUTO:
         checked_timesteps(method, given)
     files = {name: values[name] for name in ("model", "calibration", "samples", "scale", "check", "input_shape")}
-    return Request(**files, split=values["split"] or "train", recipe=recipe, timesteps=search_of(values) or given)
+    steps, kinds = search_of(values) or given, tasks_given(values)
+    return Request(**files, split=values["split"] or "train", recipe=recipe, timesteps=steps, kinds=kinds)
 
 
 def convert(request: Request, status: Status) -> tuple[Converted, Data]:
@@ -203,12 +209,11 @@ def convert(request: Request, status: Status) -> tuple[Converted, Data]:
     shapes = SampleShapes(name, lambda names: shapes_in(raw(tuple(names)).x, names, name))
     graph = as_graph(request.model, request.input_shape, shapes)
     accepted(graph, recipe, recall)
-    found = raw(graph.inputs, tuple(output.name for output in graph.outputs))
+    outputs = tuple(output.name for output in graph.outputs)
+    found, chosen = raw(graph.inputs, outputs), choices(outputs, **request.kinds)
     data = scaled(found, graph.input_shapes, request.scale, None, request.calibration)
-    most, check = request.samples, request.check
-    made = convert_model(
-        graph, recipe, data, request.timesteps, simulate, recall, status=status, most_samples=most, check=check
-    )
+    most, check, steps = request.samples, request.check, request.timesteps
+    made = convert_model(graph, recipe, data, steps, simulate, recall, status, most, check, chosen)
     return made, data
 
 
@@ -243,7 +248,7 @@ def _print_summary(made: Converted, target: str, output: Path, seconds: float) -
     print_table(columns, rows)
     print_notes(conversion.lowered.notes)
     if made.agreement is not None:
-        print_line(_agreement_line(made.agreement, model_class(conversion.network)))
+        print_line(_agreement_line(made.agreement, made.goals))
     if made.found is not None:
         print_line(_search_line(made.found))
     neurons = sum(p.neurons for p in contents.populations)
@@ -253,12 +258,15 @@ def _print_summary(made: Converted, target: str, output: Path, seconds: float) -
     print_diagnostics(made.warnings)
 
 
-def _agreement_line(found: Agreement, same: str) -> str:
+def _agreement_line(found: Agreement, goals: Mapping[str, Goal]) -> str:
     """Return in words how well the network agrees with its model."""
     kind = "calibration samples kept apart" if found.apart else "calibration samples, too few to keep any apart"
     layer = f", most of it from {found.layer}" if found.layer and found.error > 0 else ""
+    error = f"outputs off by {found.error:.3f} of their spread{layer}"
+    if found.agreement is None:
+        return f"agreement: {error}, on {found.num_samples} {kind}"
     share = f"{found.agreement:.1%} of {found.num_samples} {kind}"
-    return f"agreement: gives {same} for {share}; outputs off by {found.error:.3f} of their spread{layer}"
+    return f"agreement: gives {agreed_in_words(goals)} for {share}; {error}"
 
 
 def _rounding(worst: float | None) -> str:
@@ -267,6 +275,6 @@ def _rounding(worst: float | None) -> str:
 
 
 def _search_line(found: Found) -> str:
-    measured = "accuracy" if found.labelled else "agreement with the model"
+    measured = "agreement with the model" if found.measured == "agreement" else found.measured
     steps = f"{found.timesteps} timestep{'s' if found.timesteps > 1 else ''}"
     return f"{steps}: {found.loss:.2f} points of {measured} lost on {found.num_samples:,} calibration samples"

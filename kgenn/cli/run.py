@@ -14,6 +14,7 @@ from kgenn.api import open_directory
 from kgenn.backends.base import Work
 from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table, progress, stage
 from kgenn.cli.options import PATH, check_output, data_flags, json_flag, run_options_of, samples_for
+from kgenn.cli.task_options import task_flags, tasks_given
 from kgenn.compiled import BATCH_SIZE, CompiledNetwork, Observer
 from kgenn.data import Data
 from kgenn.ir.graph import Array
@@ -21,6 +22,7 @@ from kgenn.ir.recording import Recording, Wanted
 from kgenn.ir.serialise import npz_bytes
 from kgenn.metrics.result import Result
 from kgenn.output import write_file
+from kgenn.tasks.metric import title, written
 from kgenn.trace import TraceWriter
 
 # What --predictions keeps of an output.
@@ -37,9 +39,10 @@ WAYS = {
 @click.command()
 @click.argument("directory", type=PATH)
 @data_flags
+@task_flags
 @click.option("--batch-size", type=click.IntRange(min=1), metavar="B", help="Samples simulated at once.")
 @click.option("--target", metavar="NAME", help="Run on this target instead of the one it was compiled for.")
-@click.option("--curve", is_flag=True, help="Give the accuracy after each step too.")
+@click.option("--curve", is_flag=True, help="Give the metric after each step too.")
 @click.option("--explain", is_flag=True, help="Tell how each connection was computed, and how sparse it was.")
 @click.option("--early-exit", type=float, metavar="CONFIDENCE", help="Also stop each sample at this probability.")
 @click.option("--trace", type=PATH, metavar="OUT.npz", help="Write every spike.")
@@ -69,7 +72,11 @@ def run(
     --scale says otherwise. For a model with several inputs or outputs, the file holds an array of samples named as
     each input, or x_0, x_1 and so on, and labels named as the outputs, or y_0 and so on.
 
-    ANN on integer grid is the accuracy of the network's weights as an ANN: the model's weights, rounded to the
+    The task of an output decides its metric: accuracy of classes, mean squared error of values, and so on. It is
+    guessed from how the model ends and what the labels are, and printed. --task, --metric and --threshold set it,
+    for a model with several outputs as OUTPUT=NAME.
+
+    ANN on integer grid is the metric of the network's weights as an ANN: the model's weights, rounded to the
     network's grid, with any bias corrections.
 
     --trace writes for each spiking population NAME the arrays NAME/sample, NAME/timestep, NAME/neuron and
@@ -84,9 +91,10 @@ def run(
     with stage("loading"):
         network = open_directory(directory, run_options_of(options), target)
     samples = samples_for(network.network, data, split, limit, scale)
-    result = evaluate(network, samples, batch_size, Wanted(trace is not None, curve=curve), trace, early_exit)
-    ann = None if samples.y is None else network.ann_accuracy(samples.x, samples.y, result)
-    result = replace(result, ann=ann, warnings=(*samples.warnings, *result.warnings))
+    kinds, wanted = tasks_given(options), Wanted(trace is not None, curve=curve)
+    result = evaluate(network, samples, batch_size, wanted, trace, early_exit, kinds)
+    result = network.with_ann(samples.x, samples.y, result, **kinds)
+    result = replace(result, warnings=(*samples.warnings, *result.warnings))
     if predictions is not None:
         write_file(predictions, npz_bytes(_arrays(result)))
     if as_json:
@@ -111,6 +119,7 @@ def evaluate(
     wanted: Wanted,
     trace: Path | None,
     early_exit: float | None,
+    kinds: Mapping[str, Any],
 ) -> Result:
     """Run all samples once, writing the trace on the way."""
     with ExitStack() as stack:
@@ -123,7 +132,7 @@ def evaluate(
 
         advance = stack.enter_context(progress("running", len(data)))
         size = batch_size or BATCH_SIZE
-        return network.evaluate(data.x, data.y, size, advance, observe, wanted, early_exit)
+        return network.evaluate(data.x, data.y, size, advance, observe, wanted, early_exit, **kinds)
 
 
 def _arrays(result: Result) -> dict[str, Array]:
@@ -140,14 +149,15 @@ def _arrays(result: Result) -> dict[str, Array]:
 def _print_curve(result: Result) -> None:
     curves = {name: own.curve for name, own in result.outputs.items() if own.curve is not None}
     if not curves:
-        labelled = any(own.accuracy is not None for own in result.outputs.values())
+        labelled = any(own.value is not None for own in result.outputs.values())
         why = "the network decides after its last stage" if labelled else "the data have no labels"
         print_line(f"no curve: {why}")
         return
     last = result.num_timesteps
     steps = [1 << k for k in range(last.bit_length()) if 1 << k < last] + [last]
-    columns = [">accuracy"] if len(result.outputs) == 1 else [f">accuracy of {name}" for name in curves]
-    rows = [(f"{t:,}", *(f"{100 * curve[t - 1]:.2f} %" for curve in curves.values())) for t in steps]
+    metrics = {name: result.outputs[name].metric for name in curves}
+    columns = [f">{title(metric)}" + f" of {name}" * (len(result.outputs) > 1) for name, metric in metrics.items()]
+    rows = [(f"{t:,}", *(written(metrics[n], float(c[t - 1])) for n, c in curves.items())) for t in steps]
     print_table((">steps", *columns), rows)
 
 

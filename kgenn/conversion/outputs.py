@@ -1,12 +1,11 @@
-"""What a model's outputs are: activations that the host computes, and classes."""
+"""What a model's outputs are: activations that the host computes, and how each ends."""
 
 from __future__ import annotations
 
-from math import prod
-
 from kgenn.ir.graph import Graph, Output
 from kgenn.ir.output_activation import OutputActivation
-from kgenn.layers.activation import Activation, OutputLayer
+from kgenn.ir.output_end import OutputEnd, end_of
+from kgenn.layers.activation import OutputLayer
 from kgenn.passes.activation import output_activations
 
 
@@ -17,14 +16,12 @@ def host_activations(output: Output) -> tuple[OutputActivation, ...]:
     return tuple(layer.on_host() for layer in layers)
 
 
-def is_binary(graph: Graph, output: Output) -> bool:
-    """Tell whether an output of a graph, as read, is one sigmoid, which says which of two classes it is."""
-    last = [node.layer for node in output_activations(graph, output.node)[:1]]
-    is_sigmoid = any(isinstance(layer, Activation) and layer.function == "sigmoid" for layer in last)
-    return is_sigmoid and prod(graph.shapes[output.node]) == 1
+def ends_of(graph: Graph) -> dict[str, OutputEnd]:
+    """Return how each output of a graph, as read, ends, by its name."""
+    inputs = tuple(graph.input_shapes.values())
+    return {o.name: end_of(graph.shapes[o.node], _last_activations(graph, o), inputs) for o in graph.outputs}
 
 
-def classes_of(graph: Graph) -> dict[str, int]:
-    """Return how many classes each output of a graph, as read, says, by its name: two of a single sigmoid."""
-    outputs = graph.outputs
-    return {o.name: 2 if is_binary(graph, o) else prod(graph.shapes[o.node]) for o in outputs}
+def _last_activations(graph: Graph, output: Output) -> tuple[OutputActivation, ...]:
+    layers = [node.layer for node in output_activations(graph, output.node)[::-1]]
+    return tuple(layer.on_host() for layer in layers if isinstance(layer, OutputLayer))

@@ -17,7 +17,8 @@ class Agreement:
     Attributes:
         num_samples: that were run.
         apart: they set no scale; else the calibration set was too small to keep any apart.
-        agreement: the share for which the network gives the model's class, of every output, 0 to 1.
+        agreement: the share for which the network gives the model's class, of every output, 0 to 1; of maps and
+            labels the mean share of a sample; None where all outputs are values.
         error: of all outputs together.
         errors: of each output, where there are at most `MOST_OUTPUTS`.
         layer: the population in which most of the error arises; empty where there is none.
@@ -26,7 +27,7 @@ class Agreement:
 
     num_samples: int
     apart: bool
-    agreement: float
+    agreement: float | None
     error: float
     errors: tuple[float, ...]
     layer: str

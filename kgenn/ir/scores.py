@@ -1,4 +1,4 @@
-"""From what readouts integrated to the model's outputs and predictions."""
+"""From what readouts integrated to the model's outputs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import Network, NetworkOutput, Population
+from kgenn.ir.output_end import OutputEnd, end_of
 
 # Above it a single sigmoid says class 1, as Keras' binary accuracy has it.
 THRESHOLD = 0.5
@@ -53,10 +54,10 @@ class Head:
         names = [activation.name for activation in self.output.activations]
         return self.readout.size == 1 and names[-1:] == ["sigmoid"]
 
-    @property
-    def num_classes(self) -> int:
-        """Return how many classes there are: two of a single sigmoid, else one for each value."""
-        return 2 if self.is_binary else self.readout.size
+    @cached_property
+    def end(self) -> OutputEnd:
+        """Return how the model ends there."""
+        return end_of(self.shape, self.output.activations, tuple(self.network.input_shapes.values()))
 
     def full_score(self, steps: int) -> float:
         """Return what stands for λ after so many steps: a constant current of 1, or a spike at every step."""
@@ -86,32 +87,7 @@ class Head:
         """Return scores after so many steps as the model's output, shape (..., size), float64."""
         return self.activated(self.in_model_units(scores, steps))
 
-    def predictions(self, scores: Array) -> Array:
-        """Return the class of each sample after each step, shape (N, S).
-
-        Where the model's activation keeps the order of its values, scores are compared as they are.
-
-        Args:
-            scores: of `Recording`, shape (N, S, num_scores): after every step, or after the last alone.
-        """
-        if not self.is_binary and all(a.keeps_order(self.shape) for a in self.output.activations):
-            return classes(scores[..., self.columns], binary=False)
-        count, last = scores.shape[1], self.network.num_timesteps
-        steps = range(last - count + 1, last + 1)
-        found = [classes(self.values(scores[:, i], t), self.is_binary) for i, t in enumerate(steps)]
-        return np.stack(found, axis=1)
-
 
 def heads_of(network: Network) -> tuple[Head, ...]:
     """Return a network's outputs, in order."""
     return tuple(Head(network, output) for output in network.outputs)
-
-
-def classes(values: Array, binary: bool) -> Array:
-    """Return the class that values of an output say: the largest, or of a single sigmoid whether it is above 0.5.
-
-    Args:
-        values: shape (..., size).
-    """
-    found: Array = (values[..., 0] > THRESHOLD).astype(np.int64) if binary else values.argmax(axis=-1)
-    return found

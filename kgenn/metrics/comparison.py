@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from kgenn.metrics.layer_error import LayerError
+from kgenn.metrics.output_result import finite
 from kgenn.metrics.result import Result
 
 
@@ -16,16 +17,14 @@ class Comparison:
 
     Attributes:
         layers: the error of each hidden population, in order.
-        ann_accuracy: of the model with its weights on the network's integer grid; None without labels. Of several
-            outputs, that of the first.
+        ann_values: of each output that has labels, by its name, the metric of the model with its weights on the
+            network's integer grid.
         result: of the network.
-        ann_accuracies: the same of each output that has labels, by its name.
     """
 
     layers: tuple[LayerError, ...]
-    ann_accuracy: float | None
+    ann_values: Mapping[str, float]
     result: Result
-    ann_accuracies: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def worst(self) -> int | None:
@@ -33,22 +32,28 @@ class Comparison:
         indices = range(len(self.layers))
         return max(indices, key=lambda i: self.layers[i].own, default=None)
 
+    @property
+    def ann_value(self) -> float | None:
+        """Return the metric of the model's first output; None without labels."""
+        return self.ann_values.get(next(iter(self.result.outputs)))
+
+    def _figures(self, name: str) -> dict[str, Any]:
+        """Return the figures of an output as JSON-able data."""
+        own, ann = self.result.outputs[name], finite(self.ann_values.get(name))
+        of_classes = {"ann_accuracy": ann if own.metric == "accuracy" else None, "accuracy": own.accuracy}
+        return {"task": own.task, "metric": own.metric, "ann_value": ann, "value": finite(own.value), **of_classes}
+
     def _outputs(self) -> dict[str, Any]:
-        """Return the accuracies of each output, where there are several."""
-        found = self.result.outputs
-        if len(found) == 1:
-            return {}
-        ann = self.ann_accuracies
-        pairs = {name: {"ann_accuracy": ann.get(name), "accuracy": o.accuracy} for name, o in found.items()}
-        return {"outputs": pairs}
+        """Return the figures of each output, where there are several."""
+        names = tuple(self.result.outputs)
+        return {} if len(names) == 1 else {"outputs": {name: self._figures(name) for name in names}}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON-able data."""
         return {
             "layers": [asdict(layer) for layer in self.layers],
             "worst_layer": None if self.worst is None else self.layers[self.worst].population,
-            "ann_accuracy": self.ann_accuracy,
-            "accuracy": self.result.accuracy,
+            **self._figures(next(iter(self.result.outputs))),
             **self._outputs(),
             "num_samples": self.result.num_samples,
             "num_timesteps": self.result.num_timesteps,

@@ -1,13 +1,15 @@
 """End each sample when its scores are clear: what that saves, and what it costs in accuracy.
 
 After t steps the scores so far stand for the model's outputs: the readout divided by what a constant current of 1
-would have scored in t steps. The sample ends at the first step at which the largest probability of their softmax
-reaches the confidence asked for, at the latest after T. All simulators give the same scores, so that the decision
+would have scored in t steps. The sample ends at the first step at which the largest probability of their softmax,
+or that of a single sigmoid's answer, reaches the confidence asked for, at the latest after T. An output that says
+no class has nothing to be sure of. All simulators give the same scores, so that the decision
 is the same everywhere. Spikes count in the first t steps of every population.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,10 +18,12 @@ import numpy as np
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
-from kgenn.ir.output_activation import softmax
 from kgenn.ir.recording import Recording
 from kgenn.ir.scores import Head, heads_of
 from kgenn.metrics.counts import spike_counts, spikes_per_neuron, synaptic_operations
+from kgenn.tasks.base import Task
+from kgenn.tasks.goal import Goal
+from kgenn.tasks.predict import predictions
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +68,7 @@ class EarlyExit:
         ]
 
 
-def exit_steps(head: Head, scores: Array, confidence: float) -> Array:
+def exit_steps(head: Head, task: Task, scores: Array, confidence: float) -> Array:
     """Return the steps that each sample needs, 1 to T, shape (N,).
 
     Args:
@@ -73,8 +77,9 @@ def exit_steps(head: Head, scores: Array, confidence: float) -> Array:
     last = head.network.num_timesteps
     needed = np.full(len(scores), last)
     for t in range(last, 0, -1):
-        sure = softmax(head.in_model_units(scores[:, t - 1], t)).max(axis=-1) >= confidence
-        needed[sure] = t
+        found = task.confidence(head.in_model_units(scores[:, t - 1], t))
+        assert found is not None, "the task has no classes to be sure of"
+        needed[found >= confidence] = t
     return needed
 
 
@@ -85,7 +90,7 @@ class ExitTally:
         KgennError: KG401 for a confidence out of range, or a network that decides once, at its end.
     """
 
-    def __init__(self, network: Network, confidence: float) -> None:
+    def __init__(self, network: Network, confidence: float, goals: Mapping[str, Goal]) -> None:
         if not 0 < confidence <= 1:
             raise fail("KG401", "early exit", f"the confidence is {confidence:g}; it lies in (0, 1]")
         if network.code.staged:
@@ -96,20 +101,21 @@ class ExitTally:
             names = ", ".join(output.name for output in network.outputs)
             what = f"the network has the outputs {names}; a sample ends once one output is sure"
             raise fail("KG401", "early exit", what, "run it without --early-exit")
-        if head.readout.size == 1:
-            what = "the network has one output, and so no classes to be sure of"
+        task = goals[head.name].task
+        if task.confidence(np.zeros((1, head.readout.size))) is None:
+            what = f"the task of the output is {task.name}, which has no classes to be sure of"
             raise fail("KG401", "early exit", what, "run it without --early-exit")
-        self.network, self.head, self.confidence = network, head, confidence
+        self.network, self.head, self.task, self.confidence = network, head, task, confidence
         self.timesteps: list[Array] = []
         self.predictions: list[Array] = []
         self.correct = 0
         self.counts = {p.name: np.zeros(p.size, np.int64) for p in network.spiking}
 
     def add(self, recording: Recording, labels: Array | None) -> None:
-        """Add one batch with its scores after every step and all its spikes; `labels` has shape (batch,)."""
+        """Add one batch with its scores after every step and all its spikes; `labels` are classes, (batch,)."""
         assert recording.raster is not None, "the recording has no spikes"
-        needed = exit_steps(self.head, recording.scores, self.confidence)
-        classes = self.head.predictions(recording.scores)[np.arange(len(needed)), needed - 1]
+        needed = exit_steps(self.head, self.task, recording.scores, self.confidence)
+        classes = predictions(self.task, self.head, recording.scores)[np.arange(len(needed)), needed - 1]
         self.timesteps.append(needed)
         self.predictions.append(classes)
         if labels is not None:

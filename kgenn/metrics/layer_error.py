@@ -15,7 +15,11 @@ import numpy as np
 
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network, Population
-from kgenn.ir.scores import Head, classes, heads_of
+from kgenn.ir.scores import Head, heads_of
+from kgenn.tasks.base import Task
+from kgenn.tasks.goal import Goal
+from kgenn.tasks.metric import MetricTally
+from kgenn.tasks.predict import of_linear
 
 
 @dataclass(frozen=True)
@@ -83,10 +87,10 @@ def ideal_rates(network: Network, drive: Array, measured: Mapping[str, Array] | 
     return ideal
 
 
-def ann_classes(head: Head, ideal: Mapping[str, Array]) -> Array:
-    """Return the class that the network's weights give as an ANN, shape (N,), for the rates of `ideal_rates`."""
+def ann_predictions(head: Head, task: Task, ideal: Mapping[str, Array]) -> Array:
+    """Return what the network's weights say as an ANN, shape (N, *label shape), for the rates of `ideal_rates`."""
     values = ideal[head.readout.name].reshape(-1, *head.shape) * head.readout.scale
-    return classes(head.activated(values.reshape(len(values), -1)), head.is_binary)
+    return of_linear(task, head, values.reshape(len(values), -1))
 
 
 def largest_rate(network: Network, population: Population) -> float:
@@ -100,16 +104,21 @@ def largest_rate(network: Network, population: Population) -> float:
 class ErrorTally:
     """Add up errors batch by batch."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, goals: Mapping[str, Goal] | None = None) -> None:
         self.network = network
         self.num_samples = 0
         self.heads = heads_of(network)
-        self.ann_correct = {head.name: 0 for head in self.heads}
+        self.goals = goals or {}
+        self.ann = {name: MetricTally(goal.metric) for name, goal in self.goals.items()}
         self.largest = {p.name: largest_rate(network, p) for p in network.hidden}
         self.sums: dict[str, Array] = {}
 
     def add(self, drive: Array, worths: Mapping[str, Array], labels: Mapping[str, Array]) -> None:
-        """Add one batch of drives and the worths of the spikes that they caused, with labels of some outputs."""
+        """Add one batch of drives and the worths of the spikes that they caused, with labels of some outputs.
+
+        Args:
+            labels: of outputs that have a goal.
+        """
         network = self.network
         rates = {name: worth / network.levels for name, worth in worths.items()}
         ideal = ideal_rates(network, drive)
@@ -122,7 +131,13 @@ class ErrorTally:
         self.num_samples += len(drive)
         for head in self.heads:
             if head.name in labels:
-                self.ann_correct[head.name] += int((ann_classes(head, ideal) == labels[head.name]).sum())
+                found = ann_predictions(head, self.goals[head.name].task, ideal)
+                self.ann[head.name].add(found[:, None], labels[head.name])
+
+    def ann_values(self, labels: Mapping[str, Array]) -> dict[str, float]:
+        """Return the metric of the network's weights as an ANN, of each output that has labels, of all samples."""
+        found = {name: self.ann[name].values(own) for name, own in labels.items()}
+        return {name: float(values[0]) for name, values in found.items() if values is not None}
 
     def errors(self) -> tuple[LayerError, ...]:
         """Return the errors of each hidden population, in order."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,54 +12,33 @@ from kgenn.diagnostics import Diagnostic
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Recording
-from kgenn.ir.scores import Head, heads_of
+from kgenn.ir.scores import heads_of
 from kgenn.ir.timing import Timing
 from kgenn.metrics.counts import spikes_per_neuron, synaptic_operations
 from kgenn.metrics.early_exit import EarlyExit
 from kgenn.metrics.energy import BREAK_EVEN_SPIKES, Energy, estimate
-
-
-@dataclass(frozen=True)
-class AnnAccuracy:
-    """The accuracy of the network's weights as an ANN, beside the network's own, on the first samples of a run.
-
-    The weights are the model's, on the network's grid; a method that corrects biases has moved those.
-
-    Attributes:
-        num_samples: the first so many of the run.
-        ann, network: accuracies on these, 0 to 1.
-    """
-
-    num_samples: int
-    ann: float
-    network: float
-
-
-@dataclass(frozen=True, eq=False)
-class OutputResult:
-    """The outcome of running a network on a data set, of one of its outputs; see `Result` for the fields."""
-
-    accuracy: float | None
-    curve: Array | None
-    predictions: Array = field(repr=False)
-    scores: Array = field(repr=False)
+from kgenn.metrics.output_result import AnnValue, OutputResult, OutputTally
+from kgenn.tasks.goal import Goal
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
     """The outcome of running a network on a data set.
 
-    `accuracy`, `curve`, `predictions`, `scores` and what compares with the model are those of the first output;
+    `accuracy`, `metric`, `value`, `curve`, `predictions`, `scores` and `ann` are those of the first output;
     `outputs` has them of each.
 
     Attributes:
-        accuracy: the share of samples whose prediction is their label, 0 to 1; None without labels.
+        accuracy: the share of samples whose class is their label, 0 to 1; None without labels, and where the
+            output says no class.
+        metric: the name of the metric of the output's task, such as "accuracy" or "mse"; see `kgenn.tasks`.
+        value: that metric; None without labels.
         num_samples, num_timesteps: N and T, the steps in which a population works.
         latency_steps: steps from a sample's start until the readout has worked, where every connection takes one,
             as in hardware and GeNN: depth + T, or depth · (T + 1) + T of a staged network, whose populations
             listen for T steps before they send; see `kgenn.ir.timing`.
         num_stages: of that pipeline, one for each depth.
-        curve: the accuracy after each step, shape (T,); None without labels, where it was not wanted, and for a
+        curve: the metric after each step, shape (T,); None without labels, where it was not wanted, and for a
             staged network, which decides once, after its last stage.
         spikes_per_neuron: mean spikes of a neuron in one inference; the encoder's do not count.
         spikes: mean spikes of each spiking population in one inference.
@@ -69,8 +48,7 @@ class Result:
         energy: arithmetic energy of one inference.
         wall_seconds, cpu_seconds: of the simulation.
         kernel_seconds: of each kind of kernel, where it was asked for and the backend measures it.
-        predictions: shape (N,), the class of each sample: its largest score, or, where the model ends in a single
-            sigmoid, whether that is above 0.5.
+        predictions: what the output says of each sample, shape (N, ...): a class, yes or no, a map, values.
         scores: shape (N, num_outputs), float32, what stands for the model's outputs after the last step: the
             readout in the model's units, after the model's final activation.
         ann: what the network's weights give as an ANN; None unless it was asked for.
@@ -80,6 +58,8 @@ class Result:
     """
 
     accuracy: float | None
+    metric: str
+    value: float | None
     num_samples: int
     num_timesteps: int
     latency_steps: int
@@ -97,14 +77,15 @@ class Result:
     predictions: Array = field(repr=False)
     scores: Array = field(repr=False)
     early_exit: EarlyExit | None = None
-    ann: AnnAccuracy | None = None
+    ann: AnnValue | None = None
     warnings: tuple[Diagnostic, ...] = ()
     outputs: Mapping[str, OutputResult] = field(default_factory=dict, repr=False)
 
     def to_dict(self, curve: bool = False) -> dict[str, Any]:
         """Return the figures as JSON-able data, without the arrays; the curve on request."""
+        first = next(iter(self.outputs.values()))
         plain: dict[str, Any] = {
-            "accuracy": self.accuracy,
+            **first.to_dict(curve),
             "num_samples": self.num_samples,
             "num_timesteps": self.num_timesteps,
             "latency_steps": self.latency_steps,
@@ -125,11 +106,8 @@ class Result:
             plain["ann"] = asdict(self.ann)
         if self.early_exit is not None:
             plain["early_exit"] = self.early_exit.to_dict()
-        if curve:
-            plain["curve"] = _rounded(self.curve)
         if len(self.outputs) > 1:
-            curves = {name: {"curve": _rounded(o.curve)} if curve else {} for name, o in self.outputs.items()}
-            plain["outputs"] = {name: {"accuracy": o.accuracy, **curves[name]} for name, o in self.outputs.items()}
+            plain["outputs"] = {name: own.to_dict(curve) for name, own in self.outputs.items()}
         return plain
 
     def rows(self) -> list[tuple[str, str]]:
@@ -137,8 +115,7 @@ class Result:
         side = "below" if self.spikes_per_neuron < BREAK_EVEN_SPIKES else "above"
         ratio = self.synaptic_operations / self.ann_macs if self.ann_macs else float("nan")
         return [
-            *self._accuracies(),
-            *(() if self.ann is None else [(self._ann_title(), self._ann_in_words(self.ann))]),
+            *self._of_outputs(),
             ("samples", f"{self.num_samples:,}"),
             ("timesteps", f"{self.num_timesteps:,}"),
             ("latency", f"{self.latency_steps:,} steps (pipeline of {self.num_stages} stages)"),
@@ -152,85 +129,31 @@ class Result:
             *(() if self.early_exit is None else self.early_exit.rows()),
         ]
 
-    def _accuracies(self) -> list[tuple[str, str]]:
-        if len(self.outputs) > 1:
-            return [(f"accuracy of {name}", _in_percent(o.accuracy)) for name, o in self.outputs.items()]
-        return [("accuracy", _in_percent(self.accuracy))]
+    def _of_outputs(self) -> list[tuple[str, str]]:
+        several = len(self.outputs) > 1
+        return [row for name, own in self.outputs.items() for row in own.rows(f" of {name}" * several)]
 
-    def _ann_title(self) -> str:
-        first = next(iter(self.outputs), "")
-        return f"ANN on integer grid, {first}" if len(self.outputs) > 1 else "ANN on integer grid"
-
-    def _ann_in_words(self, found: AnnAccuracy) -> str:
-        if found.num_samples == self.num_samples:
-            return f"{100 * found.ann:.2f} %"
-        return f"{100 * found.ann:.2f} % of the first {found.num_samples:,}, spiking {100 * found.network:.2f} %"
+    def with_ann(self, values: Mapping[str, AnnValue]) -> Result:
+        """Return the result with what the network's weights give as an ANN, by the names of outputs."""
+        outputs = {name: replace(own, ann=values.get(name)) for name, own in self.outputs.items()}
+        return replace(self, outputs=outputs, ann=next(iter(outputs.values())).ann)
 
     def __str__(self) -> str:
         rows = (f"{name:20} {value}" for name, value in self.rows())
         return "\n".join([*rows, *map(str, self.warnings)])
 
 
-def final_scores(head: Head, raw: Array) -> Array:
-    """Return the scores after the last step as the model's output, float32, shape (N, size)."""
-    with np.errstate(over="ignore"):  # infinite, as it is in Keras
-        return head.values(raw, head.network.num_timesteps).astype(np.float32)
-
-
-def _in_percent(accuracy: float | None) -> str:
-    return "no labels" if accuracy is None else f"{100 * accuracy:.2f} %"
-
-
-def _rounded(curve: Array | None) -> list[float] | None:
-    return None if curve is None else [round(float(a), 6) for a in curve]
-
-
-class OutputTally:
-    """Add up an output's predictions and scores batch by batch."""
-
-    def __init__(self, head: Head) -> None:
-        self.head = head
-        self.predictions: list[Array] = []
-        self.correct: Array | None = None
-
-    def add(self, scores: Array, labels: Array | None) -> None:
-        """Add the scores of one batch, shape (batch, S, num_scores); `labels` has shape (batch,)."""
-        classes = self.head.predictions(scores)
-        self.predictions.append(classes[:, -1])
-        if labels is not None:
-            right = (classes == labels[:, None]).sum(axis=0)
-            self.correct = right if self.correct is None else self.correct + right
-
-    def result(self, labelled: bool, raw: Array) -> OutputResult:
-        """Return the result over all batches.
-
-        Args:
-            raw: the scores of all samples after the last step.
-        """
-        network = self.head.network
-        correct = np.zeros(network.num_timesteps) if self.correct is None else self.correct
-        accuracies = correct / max(len(raw), 1) if labelled else None
-        # without scores after every step there is no curve
-        no_curve = network.code.staged or len(correct) != network.num_timesteps
-        return OutputResult(
-            accuracy=None if accuracies is None else float(accuracies[-1]),
-            curve=None if no_curve else accuracies,
-            predictions=np.concatenate([np.zeros(0, np.int64), *self.predictions]),
-            scores=final_scores(self.head, raw),
-        )
-
-
 class Tally:
     """Add up recordings batch by batch."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, goals: Mapping[str, Goal]) -> None:
         self.network = network
-        self.outputs = {head.name: OutputTally(head) for head in heads_of(network)}
+        self.outputs = {head.name: OutputTally(head, goals[head.name]) for head in heads_of(network)}
         self.final_scores: list[Array] = []
         self.counts = {p.name: np.zeros(p.size, np.int64) for p in network.spiking}
 
     def add(self, recording: Recording, labels: Mapping[str, Array]) -> None:
-        """Add one batch; `labels` are those of some outputs, by their names, shape (batch,) each."""
+        """Add one batch; `labels` are those of some outputs, by their names."""
         self.final_scores.append(recording.scores[:, -1])
         for name, output in self.outputs.items():
             output.add(recording.scores, labels.get(name))
@@ -239,13 +162,13 @@ class Tally:
 
     def result(
         self,
-        labelled: Collection[str],
+        labels: Mapping[str, Array],
         wall_seconds: float,
         cpu_seconds: float,
         kernel_seconds: Mapping[str, float] | None = None,
         early_exit: EarlyExit | None = None,
     ) -> Result:
-        """Return the result over all batches; `labelled` names the outputs that have labels."""
+        """Return the result over all batches; `labels` are of all samples, for some outputs by their names."""
         network = self.network
         raw = np.concatenate([np.zeros((0, network.num_scores), np.float32), *self.final_scores])
         num_samples = len(raw)
@@ -253,10 +176,12 @@ class Tally:
         operations = synaptic_operations(network, self.counts, max(num_samples, 1))
         analog = (i.name for i in network.inputs if i.coding.analog)
         direct_macs = sum(int(network.fan_out[name].sum()) for name in analog)
-        outputs = {name: output.result(name in labelled, raw) for name, output in self.outputs.items()}
+        outputs = {name: output.result(labels.get(name), raw) for name, output in self.outputs.items()}
         first = next(iter(outputs.values()))
         return Result(
             accuracy=first.accuracy,
+            metric=first.metric,
+            value=first.value,
             num_samples=num_samples,
             num_timesteps=network.num_timesteps,
             latency_steps=Timing(network).num_steps,

@@ -13,6 +13,9 @@ from kgenn.ir.graph import Array
 from kgenn.ir.output_end import OutputEnd
 from kgenn.tasks.metric import Metric
 
+# Activations from 0 to 1 that say yes above 0.5.
+SIGMOIDS = ("sigmoid", "hard_sigmoid", "sparse_sigmoid")
+
 
 @dataclass(frozen=True)
 class Task(ABC):
@@ -26,6 +29,7 @@ class Task(ABC):
         by_order: its predictions depend on the order of the values alone.
         agreed: what a network gives that agrees with its model, in words; empty where values only differ more or
             less.
+        pointed: what points are of, such as "accuracy".
     """
 
     end: OutputEnd
@@ -34,6 +38,7 @@ class Task(ABC):
     thresholded: ClassVar[bool] = False
     by_order: ClassVar[bool] = False
     agreed: ClassVar[str] = ""
+    pointed: ClassVar[str] = "accuracy"
 
     def __post_init__(self) -> None:
         self.check()
@@ -115,7 +120,7 @@ class Thresholded(Task):
     thresholded = True
 
     def check(self) -> None:
-        if self.threshold is None and self.end.last not in ("sigmoid", "hard_sigmoid", "sparse_sigmoid"):
+        if self.threshold is None and self.end.last not in SIGMOIDS:
             what = f"the task {self.name} needs a threshold, since the output ends in no sigmoid"
             advice = "pass --threshold 0 for logits, or what the model was trained for"
             raise fail("KG401", "threshold", what, advice)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 from kgenn.diagnostics import fail, known_names
@@ -31,6 +31,23 @@ class Choice:
     task: str | None = None
     metric: str | None = None
     threshold: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what was chosen as JSON-able data."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @staticmethod
+    def from_dict(values: Any) -> Choice:
+        """Return what `to_dict` gave.
+
+        Raises:
+            ValueError: where the data were not written by it.
+        """
+        kinds: dict[str, Any] = {"task": str, "metric": str, "threshold": (int, float)}
+        known = isinstance(values, Mapping) and values.keys() <= kinds.keys()
+        if not known or not all(isinstance(value, kinds[name]) for name, value in values.items()):
+            raise ValueError("the task of an output is of another type than kgenn writes")
+        return Choice(**values)
 
     def over(self, other: Choice) -> Choice:
         """Return the choice, with another one's where it leaves something open.

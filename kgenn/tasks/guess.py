@@ -11,6 +11,7 @@ from kgenn.ir.given import given_array
 from kgenn.ir.graph import Array
 from kgenn.ir.output_activation import OVER_AXIS
 from kgenn.ir.output_end import OutputEnd
+from kgenn.tasks.base import SIGMOIDS
 from kgenn.tasks.binary import Binary
 from kgenn.tasks.classes import Classes, is_one_hot, is_whole
 from kgenn.tasks.multi_label import MultiLabel
@@ -32,7 +33,7 @@ def guess(end: OutputEnd, labels: Any = None) -> tuple[str, str]:
             return Classes.name, ends
         if end.activations[-1].axis == -1:
             return Segmentation.name, f"{ends} over the last axis of a map"
-    if "sigmoid" in end.last and (y is None or _is_truth(y) or is_whole(y)):
+    if end.last in SIGMOIDS and (y is None or _is_truth(y) or is_whole(y)):
         return _of_sigmoid(end, y), ends
     return _of_values(end, y, ends)
 

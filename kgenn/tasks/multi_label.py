@@ -16,6 +16,7 @@ class MultiLabel(Thresholded):
     """Several values, each above a threshold or not."""
 
     name = "multi-label"
+    pointed = "label accuracy"
     agreed = "the model's labels"
 
     @classmethod

@@ -17,6 +17,8 @@ from kgenn.tasks.metric import Metric
 class Values(Task):
     """A task whose predictions are the values themselves."""
 
+    pointed = "R²"
+
     def predictions(self, values: Array) -> Array:
         return values.reshape(*values.shape[:-1], *self.end.shape)
 

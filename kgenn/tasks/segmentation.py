@@ -21,6 +21,7 @@ class Segmentation(Thresholded):
     """A class for each position: the largest value of the last axis, or of one value, above a threshold or not."""
 
     name = "segmentation"
+    pointed = "pixel accuracy"
     agreed = "the model's class"
 
     @classmethod

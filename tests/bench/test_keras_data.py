@@ -46,7 +46,7 @@ def test_a_data_set_is_fetched_once_in_the_layout_of_keras_datasets(keras: Path)
     train, test = load_data(path, "train"), load_data(path, "test")
     assert (train.x.shape, test.x.shape) == ((2, 2, 2, 3), (1, 2, 2, 3))
     assert train.y is not None
-    assert train.y.tolist() == [1, 2]
+    assert train.y.tolist() == [[1], [2]]
 
 
 def test_a_data_set_that_keras_cannot_fetch_is_kg621_and_leaves_nothing(keras: Path) -> None:

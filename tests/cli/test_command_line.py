@@ -53,7 +53,7 @@ def test_a_wrong_usage_ends_with_2_and_says_how(kgenn: Kgenn, arguments: list[st
 def test_an_interrupt_ends_with_130_and_one_line(
     kgenn: Kgenn, compiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(CompiledNetwork, "evaluate", interrupt)

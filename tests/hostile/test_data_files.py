@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
-from kgenn.data import check_labels, class_indices, load_data, parse_scale, prepare
+from kgenn.data import load_data, parse_scale, prepare
 from kgenn.diagnostics import KgennError
 from kgenn.ir.archive import Damaged, parse
 from kgenn.ir.network_input import InputCoding
+from kgenn.tasks.classes import check_labels, class_indices
 
 X = np.zeros((4, 3, 2), np.float32)
 

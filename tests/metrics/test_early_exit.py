@@ -18,7 +18,7 @@ from kgenn.ir.network import Network
 from kgenn.metrics.early_exit import EarlyExit, ExitTally
 from kgenn.metrics.result import Result, Tally
 from networks import ENCODERS
-from recordings import EVERYTHING, converted
+from recordings import EVERYTHING, converted, goals_of
 
 NUM_SAMPLES = 6
 LABELS = np.array([0, 3, 1, 2, 0, 3])
@@ -53,9 +53,9 @@ def truncated(network: Network, x: Array) -> list[Result]:
     results = []
     for steps in range(1, network.num_timesteps + 1):
         short = cut(network, steps)
-        tally = Tally(short)
+        tally = Tally(short, goals_of(short))
         tally.add(ReferenceSimulator(short).run(short.drive(x), 0, EVERYTHING), {})
-        results.append(tally.result((), 0.0, 0.0))
+        results.append(tally.result({}, 0.0, 0.0))
     return results
 
 
@@ -165,11 +165,12 @@ def test_a_run_without_it_has_none() -> None:
 
 @pytest.mark.parametrize("confidence", [0.0, -0.1, 1.1, float("nan")])
 def test_a_confidence_out_of_range_is_kg401(confidence: float) -> None:
+    network = network_of(*NETWORKS[0])
     with pytest.raises(KgennError, match="KG401"):
-        ExitTally(network_of(*NETWORKS[0]), confidence)
+        ExitTally(network, confidence, goals_of(network))
 
 
 def test_a_network_that_works_in_stages_is_kg401_and_told_why() -> None:
     network = converted("dense", "direct", FewSpike(), num_timesteps=4)
     with pytest.raises(KgennError, match=r"KG401.*works in stages"):
-        ExitTally(network, 0.9)
+        ExitTally(network, 0.9, goals_of(network))

@@ -19,7 +19,7 @@ from kgenn.metrics.energy import ADDITION, MULTIPLY_ACCUMULATE, estimate
 from kgenn.metrics.layer_error import ErrorTally, LayerError, ideal_rates
 from kgenn.metrics.result import Result, Tally
 from networks import ENCODERS, RECIPES, build, samples
-from recordings import ALL_ENCODERS, EVERYTHING, METHODS, converted, drive_of
+from recordings import ALL_ENCODERS, EVERYTHING, METHODS, converted, drive_of, goals_of
 
 LABELS = np.array([0, 3, 1, 2, 0, 3])
 
@@ -32,7 +32,7 @@ def run(network: Network, encoder: str, count: int = 6) -> tuple[Array, Recordin
 def result_of(
     network: Network, recording: Recording, labels: Array | None, parts: tuple[int, ...] = (6,)
 ) -> Result:
-    tally, start = Tally(network), 0
+    tally, start = Tally(network, goals_of(network)), 0
     for size in parts:
         part = slice(start, start + size)
         counts = {name: c[part] for name, c in recording.spike_counts.items()}
@@ -128,7 +128,8 @@ def test_without_labels_there_is_no_accuracy() -> None:
 
 
 def test_no_samples_give_zeros() -> None:
-    result = Tally(converted("dense")).result((), 0.0, 0.0)
+    network = converted("dense")
+    result = Tally(network, goals_of(network)).result({}, 0.0, 0.0)
     assert (result.num_samples, result.synaptic_operations, result.scores.shape) == (0, 0, (0, 4))
 
 
@@ -159,7 +160,7 @@ def test_a_table_shows_every_figure_with_its_unit() -> None:
 
 def errors_of(network: Network, encoder: str, parts: tuple[int, ...] = (6,)) -> tuple[LayerError, ...]:
     drive, recording = run(network, encoder)
-    tally, start = ErrorTally(network), 0
+    tally, start = ErrorTally(network, goals_of(network)), 0
     for size in parts:
         part = slice(start, start + size)
         counts = {n: c[part] for n, c in recording.spike_counts.items()}
@@ -191,7 +192,7 @@ def test_a_layer_whose_rates_are_exact_has_no_error() -> None:
     # weights are eighths and inputs 0 or 1: after 8 steps v is back at 0, and no spike is missing
     network = exact_network()
     drive = np.random.default_rng(1).integers(0, 2, (6, 7)).astype(np.float32)
-    tally = ErrorTally(network)
+    tally = ErrorTally(network, goals_of(network))
     tally.add(drive, ReferenceSimulator(network).run(drive, 0).spike_counts, {})
     (error,) = tally.errors()
     assert error.error == error.own == error.relative == error.saturated == 0
@@ -228,7 +229,7 @@ def test_errors_are_made_where_rates_are_lost_and_only_passed_on_after() -> None
     counts = {name: c.copy() for name, c in recording.spike_counts.items()}
     first, second = (p.name for p in network.spiking[:2])
     counts[first] //= 2
-    tally, honest = ErrorTally(network), ErrorTally(network)
+    tally, honest = ErrorTally(network, goals_of(network)), ErrorTally(network, goals_of(network))
     tally.add(drive, counts, {})
     honest.add(drive, recording.spike_counts, {})
     broken, whole = ({e.population: e for e in t.errors()} for t in (tally, honest))
@@ -260,7 +261,7 @@ def test_fine_numbers_leave_no_layer_an_error(name: str, method: str, encoder: s
     drive = network.drive(samples(build(name), 16, low, high))
     worths = ReferenceSimulator(network).run(drive, 0, EVERYTHING).worths
     assert worths is not None
-    tally = ErrorTally(network)
+    tally = ErrorTally(network, goals_of(network))
     tally.add(drive, worths, {})
     assert len(tally.errors()) == len(network.hidden) > 0
     for error in tally.errors():
@@ -274,7 +275,7 @@ def test_a_max_pool_adds_no_error_of_its_own(method: str) -> None:
     network = converted("max_pool_conv", "direct", converter, num_timesteps=steps)
     drive, recording = run(network, "direct")
     assert recording.worths is not None
-    tally = ErrorTally(network)
+    tally = ErrorTally(network, goals_of(network))
     tally.add(drive, recording.worths, {})
     own = {error.population: error.own for error in tally.errors()}
     pools = [p.name for p in network.populations if p.maximum]
@@ -289,7 +290,7 @@ def test_rounding_errs_by_a_quarter_of_a_level_and_truncating_by_half_of_one() -
         network = converted("conv_same", "few-spike", converter, num_timesteps=4)
         drive, recording = run(network, "few-spike", 6)
         assert recording.worths is not None
-        tally = ErrorTally(network)
+        tally = ErrorTally(network, goals_of(network))
         tally.add(drive, recording.worths, {})
         errors[rounding] = tally.errors()[0].own * 15
     # of those that are not zero: a few are, and are exact
@@ -347,7 +348,7 @@ def test_a_network_without_hidden_neurons_compares_too() -> None:
     comparison = kgenn.compile(network, "reference").compare(x, LABELS)
     assert comparison.layers == ()
     assert comparison.worst is None
-    assert comparison.ann_accuracy == comparison.result.accuracy
+    assert comparison.ann_value == comparison.result.accuracy
 
 
 def test_ideal_rates_of_a_capped_network_are_the_capped_models() -> None:

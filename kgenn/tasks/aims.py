@@ -1,0 +1,81 @@
+"""What is asked of the outputs of a model on a data set: the goal of each, and its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kgenn.ir.graph import Array
+from kgenn.ir.output_end import OutputEnd
+from kgenn.tasks.goal import Choice, Goal, goal
+
+# The entry of a network's origin with what the user chose.
+TASKS_ENTRY = "tasks"
+
+
+@dataclass(frozen=True, eq=False)
+class Aims:
+    """The goals of all outputs, and the labels of those that have any.
+
+    Attributes:
+        goals: by the names of the outputs, in order.
+        labels: by the names of some, as their tasks have them, shape (N, *label shape) each.
+    """
+
+    goals: Mapping[str, Goal]
+    labels: Mapping[str, Array]
+
+    def part(self, start: int, count: int) -> dict[str, Array]:
+        """Return the labels of some samples."""
+        return {name: own[start : start + count] for name, own in self.labels.items()}
+
+
+def aims_of(
+    ends: Mapping[str, OutputEnd],
+    chosen: Mapping[str, Choice],
+    given: Mapping[str, Any],
+    count: int,
+    labelled: bool = True,
+) -> Aims:
+    """Return the aims of a model's outputs.
+
+    Args:
+        ends: of the outputs by their names, in order.
+        chosen: what the user chose, for some.
+        given: labels as the user gave them, of some.
+        count: of the samples.
+        labelled: the labels are needed; else they only help to guess the tasks.
+
+    Raises:
+        KgennError: KG401 for what an output cannot have, KG607 for labels that are none of its task.
+    """
+    goals = {name: goal(end, chosen.get(name), given.get(name), f"output {name}") for name, end in ends.items()}
+    if not labelled:
+        return Aims(goals, {})
+    where = "labels of {}" if len(ends) > 1 else "labels"
+    return Aims(goals, {n: goals[n].task.labels(y, count, where.format(n)) for n, y in given.items()})
+
+
+def stored(origin: Mapping[str, Any]) -> dict[str, Choice]:
+    """Return what the origin of a network records that the user chose for its outputs.
+
+    Raises:
+        ValueError: where it is not what `record` returned.
+    """
+    entries = origin.get(TASKS_ENTRY, {})
+    if not isinstance(entries, Mapping):
+        raise ValueError("tasks is of another type than kgenn writes")
+    return {name: Choice.from_dict(entry) for name, entry in entries.items()}
+
+
+def record(chosen: Mapping[str, Choice]) -> dict[str, Any]:
+    """Return what a network's origin keeps of the user's choices: an entry for tasks, or nothing."""
+    made = {name: own.to_dict() for name, own in chosen.items() if own != Choice()}
+    return {TASKS_ENTRY: made} if made else {}
+
+
+def over(chosen: Mapping[str, Choice], before: Mapping[str, Choice]) -> dict[str, Choice]:
+    """Return choices, with earlier ones where they leave something open."""
+    names = {**before, **chosen}
+    return {name: chosen.get(name, Choice()).over(before.get(name, Choice())) for name in names}
