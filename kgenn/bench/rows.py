@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from kgenn.bench.json_object import Axis, Object, Place, as_axes, as_number, as_text
+from kgenn.tasks.metric import ERRORS
 
 Kind = Literal["table", "curve", "pareto"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -190,13 +191,25 @@ class Raster:
         return cls(o.text("population"), o.whole("neurons"), spikes, size, more)
 
 
+def measured(result: Mapping[str, Any]) -> tuple[str, Any, Any]:
+    """Return the metric of a result of a cell, and its value for the network and for its model.
+
+    A result of an earlier version has accuracies alone.
+    """
+    if "metric" not in result:
+        return "accuracy", result.get("accuracy"), result.get("ann_accuracy")
+    return result["metric"], result.get("value"), result.get("ann_value")
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a cell gave; see `kgenn.metrics.result.Result`.
 
     Attributes:
         accuracy, ann_accuracy: of the network and of its model on the same samples, 0 to 1.
-        curve: the accuracy after each step.
+        metric: of the task of the model's first output, such as "accuracy" or "mse".
+        value, ann_value: that metric of the network and of its model.
+        curve: the metric after each step.
         timesteps_found: T, where it was searched for.
         layers: the hidden populations, in order.
         raster: of the first sample.
@@ -215,11 +228,15 @@ class Outcome:
     layers: tuple[Layer, ...] = ()
     raster: Raster | None = None
     others: Mapping[str, Any] = field(default_factory=dict)
+    metric: str = "accuracy"
+    value: float | None = None
+    ann_value: float | None = None
 
     @property
     def share(self) -> float | None:
-        """Return the accuracy as a share of the model's."""
-        return self.accuracy / self.ann_accuracy if self.accuracy is not None and self.ann_accuracy else None
+        """Return the metric as a share of the model's; None of an error."""
+        known = self.value is not None and self.ann_value and self.metric not in ERRORS
+        return self.value / self.ann_value if known else None  # type: ignore[operator]
 
     @classmethod
     def from_json(cls, value: Any, place: Place) -> Outcome:
@@ -227,6 +244,7 @@ class Outcome:
         o = Object.of(value, place)
         known = [name for name in cls.__dataclass_fields__ if name != "others"]
         raster = o.values.get("raster")
+        earlier = "metric" not in o.values
         return cls(
             accuracy=o.optional_number("accuracy"),
             num_samples=o.whole("num_samples"),
@@ -240,6 +258,9 @@ class Outcome:
             layers=o.list("layers", Layer.from_json),
             raster=None if raster is None else Raster.from_json(raster, place / "raster"),
             others=o.others(*known),
+            metric="accuracy" if earlier else o.text("metric"),
+            value=o.optional_number("accuracy" if earlier else "value"),
+            ann_value=o.optional_number("ann_accuracy" if earlier else "ann_value"),
         )
 
 

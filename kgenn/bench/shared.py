@@ -1,4 +1,4 @@
-"""What the cells of a process share: models, samples, statistics of activations, the models' accuracies."""
+"""What the cells of a process share: models, samples, statistics of activations, the models' metrics."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def memory_of(
 
 
 @lru_cache(maxsize=8)
-def accuracy_of(
+def value_of(
     model: File, input_shape: Shape | None, data: File, split: str, limit: int | None, scale: str | None
 ) -> float | None:
     """Return the metric of a model's first output, as NumPy computes it; None without labels."""

@@ -72,7 +72,7 @@ class Sweep:
         queue: what has not started.
         suspects: what ran when a process died; each runs again, alone.
         running: what runs, and whether alone.
-        accuracies: of models on test samples, as far as known.
+        values: of models on test samples, as far as known.
     """
 
     plan: Plan
@@ -82,7 +82,7 @@ class Sweep:
     queue: deque[Task] = field(default_factory=deque)
     suspects: deque[Task] = field(default_factory=deque)
     running: dict[Future[Outcome], tuple[Task, bool]] = field(default_factory=dict)
-    accuracies: dict[tuple[Any, ...], float] = field(default_factory=dict)
+    values: dict[tuple[Any, ...], float] = field(default_factory=dict)
 
     def run(self, tasks: Iterable[Task]) -> None:
         """Run tasks to the end, and write the results.
@@ -112,7 +112,7 @@ class Sweep:
             self._start(self.queue.popleft(), alone=False)
 
     def _start(self, task: Task, alone: bool) -> None:
-        future = self.workers.submit(task, self.accuracies.get(_test_of(task)))
+        future = self.workers.submit(task, self.values.get(_test_of(task)))
         self.running[future] = (task, alone)
         self.watcher.started(task)
 
@@ -131,8 +131,8 @@ class Sweep:
 
     def _learn(self, task: Task, line: Line) -> None:
         result = line["result"]
-        if result is not None and result["ann_accuracy"] is not None:
-            self.accuracies[_test_of(task)] = result["ann_accuracy"]
+        if result is not None and result.get("ann_value") is not None:
+            self.values[_test_of(task)] = result["ann_value"]
 
 
 def _entry(experiment: Experiment, tasks: Sequence[Task]) -> Entry:

@@ -14,12 +14,13 @@ from kgenn.bench.host import host
 from kgenn.bench.raster import raster_of
 from kgenn.bench.rerun import Task
 from kgenn.bench.settings import SETTINGS
-from kgenn.bench.shared import Ports, accuracy_of, memory_of, model_of, samples_of
+from kgenn.bench.shared import Ports, memory_of, model_of, samples_of, value_of
 from kgenn.compiled import CompiledNetwork
 from kgenn.convert_model import Converted, convert_model
 from kgenn.data import Data
 from kgenn.diagnostics import Diagnostic, KgennError, fail
 from kgenn.ir.graph import Graph
+from kgenn.metrics.output_result import finite
 from kgenn.metrics.result import Result
 
 # Of a run's figures, those that differ from run to run.
@@ -43,11 +44,11 @@ class Outcome:
     cost: dict[str, float]
 
 
-def run_cell(task: Task, ann_accuracy: float | None = None) -> Outcome:
+def run_cell(task: Task, ann_value: float | None = None) -> Outcome:
     """Convert, build and run one cell, on one thread of NumPy.
 
     Args:
-        ann_accuracy: of the model on the same samples, where it is known.
+        ann_value: the metric of the model on the same samples, where it is known.
     """
     start = time.perf_counter()
     result: dict[str, Any] | None = None
@@ -55,7 +56,7 @@ def run_cell(task: Task, ann_accuracy: float | None = None) -> Outcome:
     cost: dict[str, float] = {}
     with SETTINGS.held():
         try:
-            result, cost = _run(task, ann_accuracy)
+            result, cost = _run(task, ann_value)
         except KgennError as error:
             errors = error.diagnostics
         except MemoryError:
@@ -64,7 +65,7 @@ def run_cell(task: Task, ann_accuracy: float | None = None) -> Outcome:
     return Outcome(result, errors, host(task.cell.setup.target), cost)
 
 
-def _run(task: Task, ann_accuracy: float | None) -> tuple[dict[str, Any], dict[str, float]]:
+def _run(task: Task, ann_value: float | None) -> tuple[dict[str, Any], dict[str, float]]:
     setup, files = task.cell.setup, task.files
     clock = Clock()
     graph = model_of(files.model, setup.input_shape)
@@ -77,13 +78,14 @@ def _run(task: Task, ann_accuracy: float | None) -> tuple[dict[str, Any], dict[s
     compiled.prepare(len(test.x))
     clock.stop("build_seconds")
     result = compiled.evaluate(test.x, test.y)
-    if ann_accuracy is None:
-        ann_accuracy = accuracy_of(
+    if ann_value is None:
+        ann_value = value_of(
             files.model, setup.input_shape, files.data, setup.data.split, setup.data.limit, setup.data.scale
         )
     figures = {
         **{name: value for name, value in result.to_dict(curve=True).items() if name not in COSTS},
-        "ann_accuracy": ann_accuracy,
+        "ann_accuracy": ann_value if result.metric == "accuracy" else None,
+        "ann_value": finite(ann_value),
         "warnings": [d.to_dict() for d in (*network.warnings, *test.warnings, *result.warnings)],
         "neurons": sum(p.size for p in network.hidden),
         "layers": _layers(compiled, result, test.limited(setup.layer_samples)),

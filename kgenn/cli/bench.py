@@ -13,7 +13,7 @@ from kgenn.bench.config import read_configs
 from kgenn.bench.experiment import Cell, Experiment
 from kgenn.bench.files import Library, Shelf
 from kgenn.bench.rerun import tasks_of
-from kgenn.bench.rows import FAILED
+from kgenn.bench.rows import FAILED, measured
 from kgenn.bench.store import Line, opened, read_lines
 from kgenn.bench.sweep import Plan, Sweep
 from kgenn.bench.workers import Workers, cluster, num_cores, processes
@@ -21,6 +21,7 @@ from kgenn.cli.bench_display import display
 from kgenn.cli.console import print_diagnostics, print_line, print_table
 from kgenn.cli.options import PATH
 from kgenn.diagnostics import Diagnostic, KgennError
+from kgenn.tasks.metric import ERRORS, title, written
 
 
 @click.command()
@@ -126,7 +127,9 @@ def _print_results(lines: Sequence[Line], output: Path) -> None:
         click.exceptions.Exit: where a cell failed.
     """
     names = list(dict.fromkeys(name for line in lines for name in line["axes"]))
-    columns = [*names, ">accuracy", ">of the model", ">spikes per neuron"]
+    metrics = {measured(line["result"])[0] for line in lines if line["result"] is not None}
+    one = title(next(iter(metrics))) if len(metrics) == 1 else "metric"
+    columns = [*names, f">{one}", ">of the model", ">spikes per neuron"]
     rows = [(*(_text(line["axes"].get(name)) for name in names), *_figures(line)) for line in lines]
     print_table(columns, rows)
     failed = [line for line in lines if line["status"] == FAILED]
@@ -148,6 +151,12 @@ def _figures(line: Line) -> tuple[str, str, str]:
     result = line["result"]
     if result is None:
         return "failed", "", ""
-    accuracy, own = result["accuracy"], result["ann_accuracy"]
-    share = f"{100 * accuracy / own:.2f} %" if accuracy is not None and own else "–"
-    return "–" if accuracy is None else f"{100 * accuracy:.2f} %", share, f"{result['spikes_per_neuron']:.3f}"
+    metric, value, own = measured(result)
+    known = value is not None and own and metric not in ERRORS  # the share of an error says nothing
+    share = f"{100 * value / own:.2f} %" if known else _in_words(metric, own)
+    return _in_words(metric, value), share, f"{result['spikes_per_neuron']:.3f}"
+
+
+def _in_words(metric: str, value: float | None) -> str:
+    """Return the value of a metric; a dash where there is none."""
+    return "–" if value is None else written(metric, value)

@@ -22,10 +22,11 @@ from rich.progress import (
 from rich.text import Text
 
 from kgenn.bench.rerun import Task
-from kgenn.bench.rows import FAILED
+from kgenn.bench.rows import FAILED, measured
 from kgenn.bench.store import Line
 from kgenn.bench.sweep import Watcher
 from kgenn.cli.console import clean
+from kgenn.tasks.metric import written
 
 # Cells under way that are shown one by one.
 MOST_SHOWN = 16
@@ -103,5 +104,5 @@ def outcome(line: Line) -> str:
     """Return what a cell gave, in a few words."""
     if line["result"] is None:
         return f"failed, {', '.join(entry['code'] for entry in line['error'])}"
-    accuracy = line["result"]["accuracy"]
-    return "no labels" if accuracy is None else f"{100 * accuracy:.2f} %"
+    metric, value, _ = measured(line["result"])
+    return written(metric, value)

@@ -68,7 +68,7 @@ class Stub(Workers):
     def slots(self) -> int:
         return 3
 
-    def submit(self, task: Task, ann_accuracy: float | None) -> Future[Outcome]:
+    def submit(self, task: Task, ann_value: float | None) -> Future[Outcome]:
         future: Future[Outcome] = Future()
         steps = task.cell.axes["timesteps"]
         self.runs.append(steps)

@@ -231,6 +231,32 @@ def test_a_sweep_with_little_in_it_has_a_page(tmp_path: Path, kind: str) -> None
         assert "A note." in page.text
 
 
+def test_a_sweep_of_values_speaks_in_its_metric(tmp_path: Path) -> None:
+    figures = {
+        "accuracy": None,
+        "ann_accuracy": None,
+        "metric": "mse",
+        "ann_value": 0.011,
+        "curve": [0.5, 0.1, 0.04, 0.02],
+    }
+    cells = [
+        cell(i, {"model": "a", "converter": name}, outcome(**figures, value=value))
+        for i, (name, value) in enumerate({"data-norm": 0.02, "burst": 0.0142}.items())
+    ]
+    files = files_of(tmp_path, cells)
+    text = Page(files["index.html"]).text
+    assert "Experiment one: MSE" in text
+    assert "MSE over timesteps" in text
+    assert "Down and to the left is better" in text
+    assert "0.0142" in text
+    assert "accuracy" not in text.lower().replace("published accuracy", "").replace("network’s accuracy", "")
+    rows = list(csv.DictReader(io.StringIO(files["cells.csv"].decode())))
+    assert [(row["metric"], row["value"], row["ann_value"]) for row in rows] == [
+        ("mse", "0.02", "0.011"),
+        ("mse", "0.0142", "0.011"),
+    ]
+
+
 def test_a_sweep_without_experiments_and_one_with_unfinished_cells_say_so(tmp_path: Path) -> None:
     assert "no experiment" in Page(report_files(read_results(write(tmp_path / "0", [], [])))["index.html"]).text
     cells = grid(["a"], ["b"])

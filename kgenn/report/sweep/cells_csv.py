@@ -17,6 +17,9 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 FIGURES: dict[str, Callable[[Outcome], Any]] = {
     "accuracy": lambda r: r.accuracy,
     "ann_accuracy": lambda r: r.ann_accuracy,
+    "metric": lambda r: r.metric,
+    "value": lambda r: r.value,
+    "ann_value": lambda r: r.ann_value,
     "share_of_ann_accuracy": lambda r: r.share,
     "num_samples": lambda r: r.num_samples,
     "num_timesteps": lambda r: r.num_timesteps,

@@ -22,12 +22,14 @@ from kgenn.report.sweep.axes import (
 )
 from kgenn.report.sweep.canvas import Plot
 from kgenn.report.sweep.cells_csv import commands_of
+from kgenn.report.sweep.measure import in_words, metric_of
 from kgenn.report.sweep.results import Results
 from kgenn.report.sweep.series import done, seconds
 from kgenn.report.sweep.table import Table, table
 from kgenn.report.sweep.text import amount, duration, percent, slug, unique
 from kgenn.report.sweep.theme import SeriesStyle, styles
 from kgenn.report.sweep.verdicts import Verdict, judge
+from kgenn.tasks.metric import title as metric_title
 
 # Of one model, of the first so many methods; a raster is most of the page's bytes.
 MOST_RASTERS = 4
@@ -63,7 +65,7 @@ class CellLine:
 
     Attributes:
         axes: its values on the axes that vary.
-        figures: accuracy, ANN, share, spikes per neuron, operations, time per image.
+        figures: the metric, ANN, share, spikes per neuron, operations, time per image.
         commands: that give it again.
     """
 
@@ -81,6 +83,7 @@ class View:
 
     Attributes:
         anchor: its id in the page.
+        metric: of its results, in words.
         same: the axes that have one value in all cells, in words.
         unfinished: cells that the sweep has and that are not there yet.
         axes: the names of the axes that vary.
@@ -90,6 +93,7 @@ class View:
 
     anchor: str
     experiment: Experiment
+    metric: str
     table: Table
     same: str
     unfinished: int
@@ -115,6 +119,7 @@ def view(results: Results, experiment: Experiment, taken: set[str]) -> View:
     return View(
         anchor=anchor,
         experiment=experiment,
+        metric=metric_title(metric_of(r for _, r in done(rows))),
         table=table(experiment, rows),
         same=", ".join(f"{name} {shown(value)}" for name, value in constant(rows)),
         unfinished=len(experiment.cells) - len(rows),
@@ -168,8 +173,8 @@ def _line(row: Row, axes: Sequence[str]) -> CellLine:
     if r is not None:
         figures = (
             f"{steps_of(r):,}",
-            percent(r.accuracy),
-            percent(r.ann_accuracy),
+            in_words(r.metric, r.value),
+            in_words(r.metric, r.ann_value),
             percent(r.share, 1),
             f"{r.spikes_per_neuron:.3f}",
             amount(r.synaptic_operations),

@@ -1,4 +1,4 @@
-"""Plot accuracy against what it costs: the Pareto picture."""
+"""Plot the metric against what it costs: the Pareto picture."""
 
 from __future__ import annotations
 
@@ -8,33 +8,42 @@ from kgenn.bench.rows import Outcome
 from kgenn.metrics.energy import BREAK_EVEN_SPIKES
 from kgenn.report.sweep.axes import Group
 from kgenn.report.sweep.canvas import Canvas, Plot
-from kgenn.report.sweep.series import HEIGHT, Styles, accuracy_axis, done, points_of
+from kgenn.report.sweep.measure import heading, is_error, metric_of
+from kgenn.report.sweep.series import HEIGHT, Styles, done, metric_axis, points_of
 from kgenn.report.sweep.theme import LIGHT
 
 
 def against_spikes(name: str, series: Sequence[Group], styles: Styles) -> Plot | None:
-    """Plot accuracy against spikes per neuron, with the break-even of Davidson & Furber 2021."""
+    """Plot the metric against spikes per neuron, with the break-even of Davidson & Furber 2021."""
     limit = (BREAK_EVEN_SPIKES, f"break-even {BREAK_EVEN_SPIKES}")
     canvas = _pareto(series, styles, lambda r: r.spikes_per_neuron, "spikes per neuron", limit)
+    best, measured = _words(series)
     words = (
-        f"Up and to the left is better. Left of the dashed line, {BREAK_EVEN_SPIKES} spikes per neuron and "
+        f"{best} Left of the dashed line, {BREAK_EVEN_SPIKES} spikes per neuron and "
         "inference, a spiking network can take less energy than the ANN (Davidson & Furber 2021). "
-        "Grey: the best accuracy at that cost or less."
+        "Grey: the best at that cost or less."
     )
-    return None if canvas is None else canvas.finish(name, "Accuracy against spikes", words)
+    return None if canvas is None else canvas.finish(name, f"{measured} against spikes", words)
 
 
 def against_operations(name: str, series: Sequence[Group], styles: Styles) -> Plot | None:
-    """Plot accuracy against synaptic operations, with the multiply-accumulates of the model."""
+    """Plot the metric against synaptic operations, with the multiply-accumulates of the model."""
     macs = {r.ann_macs for group in series for _, r in done(group.rows) if r.ann_macs}
     limit = (macs.pop(), "ANN MACs") if len(macs) == 1 else None
     label = "synaptic operations per image"
     canvas = _pareto(series, styles, lambda r: r.synaptic_operations, label, limit)
+    best, measured = _words(series)
     words = (
-        "Up and to the left is better. Operations are additions, one for each spike and synapse it crosses. "
-        "Dashed: the multiply-accumulates of the ANN. Grey: the best accuracy at that cost or less."
+        f"{best} Operations are additions, one for each spike and synapse it crosses. "
+        "Dashed: the multiply-accumulates of the ANN. Grey: the best at that cost or less."
     )
-    return None if canvas is None else canvas.finish(name, "Accuracy against synaptic operations", words)
+    return None if canvas is None else canvas.finish(name, f"{measured} against synaptic operations", words)
+
+
+def _words(series: Sequence[Group]) -> tuple[str, str]:
+    """Return in words where better results lie, and the metric."""
+    metric = metric_of(r for group in series for _, r in done(group.rows))
+    return f"{'Down' if is_error(metric) else 'Up'} and to the left is better.", heading(metric)
 
 
 def _pareto(
@@ -44,15 +53,16 @@ def _pareto(
     label: str,
     limit: tuple[float, str] | None,
 ) -> Canvas | None:
-    """Draw accuracy against a cost, with the front behind, and a line at a limit with its name."""
+    """Draw the metric against a cost, with the front behind, and a line at a limit with its name."""
     canvas, every = Canvas(HEIGHT), [(g, points_of(g, x_of)) for g in series]
-    marks = sorted((x, -y) for _, points in every for x, y, _ in points)
+    sign = 1 if is_error(metric_of(r for group in series for _, r in done(group.rows))) else -1
+    marks = sorted((x, sign * y) for _, points in every for x, y, _ in points)
     if not marks:
         return None
     front: list[tuple[float, float]] = []
     for x, y in marks:
-        if not front or -y > front[-1][1]:
-            front.append((x, -y))
+        if not front or y < sign * front[-1][1]:
+            front.append((x, sign * y))
     x_front = [*(x for x, _ in front), marks[-1][0]]
     y_front = [*(y for _, y in front), front[-1][1]]
     canvas.axes.plot(x_front, y_front, color=LIGHT["front"], linewidth=5, drawstyle="steps-post", zorder=1)
@@ -61,7 +71,7 @@ def _pareto(
         canvas.line([x for x, _, _ in points], [y for _, y, _ in points], style, group.label, 1.0)
         for x, y, tip in points:
             canvas.mark(x, y, style, tip)
-    accuracy_axis(canvas, series)
+    metric_axis(canvas, series)
     if limit is not None:
         canvas.reference(*limit, vertical=True)
     canvas.logarithmic(label, [x for x, _ in marks] + ([] if limit is None else [limit[0]]))

@@ -1,4 +1,4 @@
-"""The plots of a sweep: accuracy over time and over an option, the error of each layer, time per image."""
+"""The plots of a sweep: the metric over time and over an option, the error of each layer, time per image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 from kgenn.bench.rows import Row
 from kgenn.report.sweep.axes import Group, grouped, mean, steps_of
 from kgenn.report.sweep.canvas import Canvas, Plot
-from kgenn.report.sweep.series import HEIGHT, Styles, accuracy_axis, done, points_of, seconds, thinned
+from kgenn.report.sweep.measure import heading, in_words, metric_of, on_axis
+from kgenn.report.sweep.series import HEIGHT, Styles, done, metric_axis, points_of, seconds, thinned
 from kgenn.report.sweep.text import duration, percent, shortened
 from kgenn.report.sweep.theme import SeriesStyle
 
@@ -20,20 +21,20 @@ LONGEST_NAME, LONGEST_LAYER = 34, 16
 
 
 def over_time(name: str, series: Sequence[Group], styles: Styles) -> Plot | None:
-    """Plot the accuracy after each timestep.
+    """Plot the metric after each timestep.
 
-    A line is the curve of the longest run of a series, marks are the accuracies of runs of T steps. A staged
+    A line is the curve of the longest run of a series, marks are the values of runs of T steps. A staged
     network decides once, at its end: its marks are joined. None where there is one point in time only.
     """
     canvas, reached = Canvas(HEIGHT), []
     for group in series:
         style = styles[group.label]
         points = points_of(group, lambda r: float(steps_of(r)))
-        curves = [(r.num_timesteps, r.curve) for _, r in done(group.rows) if r.curve]
+        curves = [(r.num_timesteps, r.curve, r.metric) for _, r in done(group.rows) if r.curve]
         if curves:
-            longest = max(curves, key=lambda pair: pair[0])[1]
+            _, longest, metric = max(curves, key=lambda curve: curve[0])
             steps = thinned(len(longest))
-            canvas.line(steps, [100 * longest[t - 1] for t in steps], style, group.label)
+            canvas.line(steps, [on_axis(metric, longest[t - 1]) for t in steps], style, group.label)
             reached += steps
         elif points:
             canvas.line([x for x, _, _ in points], [y for _, y, _ in points], style, group.label)
@@ -42,20 +43,21 @@ def over_time(name: str, series: Sequence[Group], styles: Styles) -> Plot | None
         reached += [int(x) for x, _, _ in points]
     if len(set(reached)) < 2:
         return None
-    accuracy_axis(canvas, series)
+    measured = heading(metric_axis(canvas, series))
     canvas.logarithmic("timesteps", reached, 2)
-    words = "Accuracy after each timestep. Marks: networks made for that many steps."
-    return canvas.finish(name, "Accuracy over timesteps", words)
+    words = f"{measured} after each timestep. Marks: networks made for that many steps."
+    return canvas.finish(name, f"{measured} over timesteps", words)
 
 
 def over_option(name: str, rows: Sequence[Row], axis: str, style: SeriesStyle) -> Plot | None:
-    """Plot the accuracy over an option that is a number, the only one that varies but for the seed."""
+    """Plot the metric over an option that is a number, the only one that varies but for the seed."""
     canvas, points = Canvas(HEIGHT), []
     for group in grouped(rows, [axis]):
-        accuracy = mean(r.accuracy for _, r in done(group.rows))
+        results = [r for _, r in done(group.rows)]
+        found, metric = mean(r.value for r in results), metric_of(results)
         value = dict(group.point).get(axis)
-        if accuracy is not None and isinstance(value, int | float):
-            points.append((value, 100 * accuracy, f"{group.label}: {percent(accuracy)}"))
+        if found is not None and isinstance(value, int | float):
+            points.append((value, on_axis(metric, found), f"{group.label}: {in_words(metric, found)}"))
     if len(points) < 2:
         return None
     points.sort()
@@ -64,8 +66,8 @@ def over_option(name: str, rows: Sequence[Row], axis: str, style: SeriesStyle) -
         canvas.mark(x, y, style, tip)
     canvas.legend.clear()
     canvas.axes.set_xlabel(axis)
-    accuracy_axis(canvas, [Group((), tuple(rows))])
-    return canvas.finish(name, f"Accuracy over {axis}", "All else is the same.")
+    measured = metric_axis(canvas, [Group((), tuple(rows))])
+    return canvas.finish(name, f"{heading(measured)} over {axis}", "All else is the same.")
 
 
 def layer_errors(name: str, series: Sequence[Group], styles: Styles) -> Plot | None:

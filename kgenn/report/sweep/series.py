@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from kgenn.bench.rows import Outcome, Row
 from kgenn.report.sweep.axes import Group, grouped, mean, steps_of
 from kgenn.report.sweep.canvas import Canvas
-from kgenn.report.sweep.text import amount, figure, percent
+from kgenn.report.sweep.measure import PERCENT, axis_label, in_words, metric_of, on_axis
+from kgenn.report.sweep.text import amount, figure
 from kgenn.report.sweep.theme import SeriesStyle
+from kgenn.tasks.metric import UNITS
 
 # Points of a curve; a longer one is thinned evenly on a logarithmic axis.
 MOST_POINTS = 160
@@ -25,27 +27,32 @@ def done(rows: Sequence[Row]) -> list[Done]:
 
 
 def points_of(group: Group, x_of: Callable[[Outcome], float]) -> list[tuple[float, float, str]]:
-    """Return (x, accuracy in %, tip) of each run of a series, over seeds the mean, by T."""
+    """Return (x, metric, tip) of each run of a series, over seeds the mean, by T."""
     found = []
     for runs in grouped(group.rows, [name for name in group.rows[0].axes if name != "seed"]):
         results = [r for _, r in done(runs.rows)]
-        x, accuracy = mean(x_of(r) for r in results), mean(r.accuracy for r in results)
-        if x and accuracy is not None:
+        x, value = mean(x_of(r) for r in results), mean(r.value for r in results)
+        if x and value is not None:
+            metric = metric_of(results)
             steps, spikes = steps_of(results[0]), mean(r.spikes_per_neuron for r in results)
             operations = mean(r.synaptic_operations for r in results) or 0
-            tip = f"{group.label}, T = {steps}: {percent(accuracy)}\n{figure(spikes)} spikes per neuron, "
-            found.append((steps, x, 100 * accuracy, f"{tip}{amount(operations)} operations"))
+            tip = f"{group.label}, T = {steps}: {in_words(metric, value)}\n{figure(spikes)} spikes per neuron, "
+            found.append((steps, x, on_axis(metric, value), f"{tip}{amount(operations)} operations"))
     return [(x, y, tip) for _, x, y, tip in sorted(found)]
 
 
-def accuracy_axis(canvas: Canvas, series: Sequence[Group]) -> None:
-    """Name the y axis, and draw the accuracy of the model where all have one."""
-    canvas.axes.set_ylabel("accuracy, %")
-    low, high = canvas.axes.get_ylim()
-    canvas.axes.set_ylim(low, min(high, 100 + 0.04 * (100 - low)))
-    ann = {r.ann_accuracy for group in series for _, r in done(group.rows) if r.ann_accuracy is not None}
+def metric_axis(canvas: Canvas, series: Sequence[Group]) -> str:
+    """Name the y axis, draw the metric of the model where all have one, and return the metric."""
+    results = [r for group in series for _, r in done(group.rows)]
+    metric = metric_of(results)
+    canvas.axes.set_ylabel(axis_label(metric))
+    if UNITS.get(metric, PERCENT) == PERCENT:
+        low, high = canvas.axes.get_ylim()
+        canvas.axes.set_ylim(low, min(high, 100 + 0.04 * (100 - low)))
+    ann = {r.ann_value for r in results if r.ann_value is not None}
     if len(ann) == 1:
-        canvas.reference(100 * ann.pop(), "ANN")
+        canvas.reference(on_axis(metric, ann.pop()), "ANN")
+    return metric
 
 
 def seconds(row: Row, result: Outcome) -> float | None:

@@ -21,6 +21,7 @@ from kgenn.report.sweep.axes import (
     varying,
     words,
 )
+from kgenn.report.sweep.measure import in_words, metric_of, on_axis
 from kgenn.report.sweep.text import amount, percent
 from kgenn.report.sweep.verdicts import judge, published_words
 
@@ -39,15 +40,15 @@ class Entry:
 
     Attributes:
         label: what tells it from the others in the same cell.
-        accuracy: the mean over seeds, with the spread where there are several.
-        share: of the ANN's accuracy.
+        value: the mean over seeds, with the spread where there are several.
+        share: of the ANN's.
         costs: spikes per neuron, synaptic operations, and T where it was searched for.
         problem: the codes of a failure.
         key: of the first row.
     """
 
     label: str
-    accuracy: str
+    value: str
     share: str
     costs: tuple[str, ...]
     problem: str
@@ -152,13 +153,14 @@ def _row_headings(texts: Sequence[Sequence[str]]) -> list[tuple[Heading | None, 
 
 
 def _ann(experiment: Experiment, rows: Sequence[Row], row_axes: Sequence[str]) -> tuple[str, str]:
-    """Return the model's accuracy, ours and the published, where a row of the table has one model."""
-    ours = {row.result.ann_accuracy for row in rows if row.result and row.result.ann_accuracy is not None}
+    """Return the model's metric, ours and the published, where a row of the table has one model."""
+    ours = {row.result.ann_value for row in rows if row.result and row.result.ann_value is not None}
+    metric = metric_of(row.result for row in rows if row.result)
     published = {p.ann for p in experiment.published if p.ann is not None and any(p.matches(r.axes) for r in rows)}
     if len({row.axes.get(MODEL) for row in rows}) > 1 or len(ours) > 1:
         return "", ""
     theirs = f"{published.pop():g}" if len(published) == 1 else ""
-    return percent(ours.pop()) if ours else "–", theirs
+    return in_words(metric, ours.pop()) if ours else "–", theirs
 
 
 def _cell(experiment: Experiment, rows: Sequence[Row], apart: Sequence[str]) -> TableCell:
@@ -175,15 +177,15 @@ def _entry(rows: Sequence[Row], label: str) -> Entry:
     problem = " ".join(["failed", *codes]) if len(results) < len(rows) else ""
     if not results:
         return Entry(label, "", "", (), problem, rows[0].key)
-    known = [r.accuracy for r in results if r.accuracy is not None]
-    accuracy = percent(mean(known))
+    known, metric = [r.value for r in results if r.value is not None], metric_of(results)
+    value = in_words(metric, mean(known))
     if len(known) > 1:
-        accuracy += f" ± {50 * (max(known) - min(known)):.2f}"
+        value += f" ± {on_axis(metric, (max(known) - min(known)) / 2):{'.2f' if value.endswith('%') else '.2g'}}"
     found = next((steps_of(r) for r in results if r.timesteps_found), None)
     costs = [f"{mean(r.spikes_per_neuron for r in results):.3g} spikes"]
     costs.append(f"{amount(mean(r.synaptic_operations for r in results) or 0)} ops")
     costs += [f"T = {found}"] if found else []
-    return Entry(label, accuracy, percent(mean(r.share for r in results), 1), tuple(costs), problem, rows[0].key)
+    return Entry(label, value, percent(mean(r.share for r in results), 1), tuple(costs), problem, rows[0].key)
 
 
 def _published(experiment: Experiment, published: Published, rows: Sequence[Row]) -> PublishedCell:

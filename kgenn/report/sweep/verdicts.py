@@ -114,7 +114,7 @@ def _ours(rows: Sequence[Row], figure: str) -> tuple[float | None, str]:
 def figure_of(outcome: Outcome, figure: str) -> float | None:
     """Return one figure of an outcome."""
     return {
-        SHARE: outcome.share,
+        SHARE: outcome.share if outcome.metric == "accuracy" else None,
         ACCURACY: outcome.accuracy,
         SPIKES: outcome.spikes_per_neuron,
         OPERATIONS: outcome.synaptic_operations,
