@@ -21,6 +21,7 @@ from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.grid import LARGEST_WEIGHT
 from kgenn.conversion.neurons import in_double
+from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from networks import Build
 from processors import PROCESSORS, refusal, shared_library
@@ -132,6 +133,24 @@ def test_limbs_of_a_weight_need_not_be_computed_alike(way: SynapseWay) -> None:
     drive = network.drive(x[:5])
     expected = ReferenceSimulator(network).run(drive, 3, EVERYTHING)
     assert_same(expected, simulator(network, way).run(drive, 3, EVERYTHING))
+
+
+@each_way
+def test_groups_of_a_convolution_need_not_be_computed_alike(way: SynapseWay) -> None:
+    base = converted("conv_groups", "few-spike", FewSpike(), num_timesteps=8)
+    connections = tuple(
+        replace(c, connectivity=c.connectivity.with_weights(_growing(c.connectivity.weights.shape)))
+        for c in base.connections
+    )
+    network = replace(base, connections=connections)
+    agree(network, simulator(network, way), "few-spike")
+
+
+def _growing(shape: tuple[int, ...]) -> Array:
+    """Return weights that grow from channel to channel, through all sizes that products tell apart."""
+    sizes = np.array([60.0, 127.0, 32700.0, 32767.0, 40000.0, 2.0**20])
+    signs = np.random.default_rng(5).choice([-1.0, 1.0], shape)
+    return signs * sizes[np.arange(shape[-1]) * len(sizes) // shape[-1]]
 
 
 @each_way
