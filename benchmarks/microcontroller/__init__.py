@@ -1,1 +1,1 @@
-"""What the integer C of a network takes on a bare Cortex-M7: code, constants, state, instructions of a timestep."""
+"""What the integer C of a network takes on a Cortex-M7: code, constants, state, instructions of a timestep."""
