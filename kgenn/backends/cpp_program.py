@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import prod
+
 from kgenn.backends.base import Program
-from kgenn.backends.cpp_connections import Links, value_type
-from kgenn.backends.cpp_layout import Layout
+from kgenn.backends.cpp_tables import (
+    CppDirect,
+    CppLink,
+    CppPopulation,
+    CppStage,
+    Tables,
+    products_of,
+)
 from kgenn.backends.neuron_models import ModelContext
-from kgenn.backends.program_context import Context, network_context, write_program
-from kgenn.backends.weights_file import Words
-from kgenn.ir.network import Network, Population
+from kgenn.backends.program_context import parts_of, program_of, write_program
+from kgenn.backends.program_model import EmittedProgram, Geometry
+from kgenn.ir.network import Network
 from kgenn.ir.neuron_code import Dialect
 
 CPP = Dialect(
@@ -22,82 +31,81 @@ CPP = Dialect(
     random="random24(keys[i], key_of_time)",
 )
 PRODUCT = ("product.hpp", "product.cpp", "simd.hpp", "tiles.hpp")
-RUNTIME = (*PRODUCT, "values.hpp", "connections.hpp", "neurons.hpp", "population.hpp", "direct.hpp")
+LAYERS = ("rows.hpp", "stages.hpp", "connections.hpp", "neurons.hpp", "population.hpp")
+RUNTIME = (*PRODUCT, "values.hpp", *LAYERS, "stepped.hpp", "staged.hpp", "direct.hpp")
 FILES = ("network.cpp", "kgenn_network.h", *RUNTIME, "main.cpp", "CMakeLists.txt")
 SOURCES = tuple(name for name in FILES if name not in ("main.cpp", "CMakeLists.txt"))
 
 
+@dataclass(frozen=True)
+class CppModel:
+    """A neuron model in C++.
+
+    Attributes:
+        code: its statements.
+        value: the type of what it sends.
+        heard: the number of the state variable that a stage's sum of currents is the value of; 0 without stages.
+    """
+
+    code: ModelContext
+    value: str
+    heard: int
+
+
+@dataclass(frozen=True)
+class CppProgram:
+    """A C++ program: the tables that it walks, and what every target needs.
+
+    Attributes:
+        function: how functions of headers are declared.
+        neurons: models that run step by step.
+        senders: models that send whole spike trains.
+        products: the types of values and currents that products are compiled for.
+        largest_site: the neurons that update together, at most.
+        largest_sum: the values of a drive's sums, at most.
+    """
+
+    emitted: EmittedProgram
+    function: str
+    neurons: tuple[CppModel, ...]
+    senders: tuple[CppModel, ...]
+    shapes: tuple[Geometry, ...]
+    populations: tuple[CppPopulation, ...]
+    stages: tuple[CppStage, ...]
+    links: tuple[CppLink, ...]
+    directs: tuple[CppDirect, ...]
+    products: tuple[tuple[str, str], ...]
+    largest_site: int
+    largest_sum: int
+
+
 def emit_cpp(network: Network) -> Program:
     """Return the program."""
-    words = Words()
-    context = network_context(network, words, CPP, describe)
-    context |= {
-        "function": "inline",
-        "geometries": [g for p in context["populations"] for g in p["geometries"]],
-        "products": products_of(context["populations"]),
-        "largest": {real: most for real in ("float", "double") if (most := largest_site(context, real))},
-    }
-    return write_program(context, network, words, {name: f"cpp/{name}.j2" for name in FILES})
+    parts = parts_of(network, CPP)
+    tables = Tables(parts)
+    emitted = program_of(parts)
+    models = [cpp_model(model, emitted) for model in emitted.models]
+    sends = [emitted.staged and bool(model.code.threshold) for model in models]
+    program = CppProgram(
+        emitted=emitted,
+        function="inline",
+        neurons=tuple(model for model, send in zip(models, sends, strict=True) if not send),
+        senders=tuple(model for model, send in zip(models, sends, strict=True) if send),
+        shapes=tuple(tables.shapes),
+        populations=tuple(tables.populations),
+        stages=tuple(tables.stages),
+        links=tuple(tables.links),
+        directs=tuple(tables.directs),
+        products=products_of(tables.links),
+        largest_site=max((p.site for p in tables.populations), default=1),
+        largest_sum=max((prod(c.summed) for c in tables.directs), default=0),
+    )
+    templates = {name: f"cpp/{name}.j2" for name in FILES}
+    return write_program(vars(emitted) | vars(program), network, parts.words, templates)
 
 
-def products_of(populations: list[Context]) -> list[tuple[str, str]]:
-    """Return the types of values and of currents that the products of a network need."""
-    events = [(c, p) for p in populations for c in p["events"]]
-    return sorted({(c["value_type"], p["real"]) for c, p in events if c["has_product"]})
-
-
-def largest_site(context: Context, real: str) -> int:
-    """Return the neurons that update together, at most, of the populations with currents of a type; 0 for none."""
-    return max((p["site"] for p in context["populations"] if p["real"] == real), default=0)
-
-
-def describe(layout: Layout, population: Population, shared: Context, words: Words) -> Context:
-    """Return what the C++ templates need besides of one population and the connections into it."""
-    network, image, model = layout.network, shared["image"], shared["model"]
-    links = Links(layout, population, words)
-    flags = ", ".join(str(flag).lower() for flag in (model.valued, model.graded))
-    # a steady current alone is read where it is; what a stage sends has heard what came before
-    staged = network.code.staged
-    alone = shared["has_constant"] if network.code.steady else staged and shared["spiking"]
-    needs_current = bool(links.events) or not alone
-    # the first products are the currents, where no constant is
-    fresh = bool(links.events) and links.events[0]["has_product"] and (staged or not shared["has_constant"])
-    current = "current + lane * site.size" if needs_current else "p.constant(s, site.first)"
-    spikes = "p.values.at(site.y, lane, site.x)" if model.threshold else "nullptr"
-    # what sends whole trains computes them in one go
-    num_states = 0 if staged and model.threshold else len(model.state)
-    places = shared["params_offset"], shared["drive_first"]
-    return {
-        "type": f"Population<{value_type(image)}, {model.real}, {num_states}, {flags}>",
-        "extent": f"kExtent{shared['id'].removeprefix('p')}",
-        "layout": image.numbers,
-        "pixels": image.pixels,
-        "site": image.pixels * image.shape[2],
-        "direct": links.direct,
-        "events": links.events,
-        "stages": links.stages,
-        "geometries": links.geometries,
-        "needs_current": needs_current,
-        "fresh": fresh,
-        "update_call": update_call(model, *places, current, spikes),
-        "staged_update": update_call(model, *places, "heard", "nullptr"),
-    }
-
-
-def update_call(model: ModelContext, params: int, first: int, current: str, spikes: str) -> str:
-    """Return the call that updates the neurons of a site in one lane.
-
-    Args:
-        params: where the words have the parameters.
-        first: an input's first value in a sample.
-    """
-    arguments = ["site.size", f"net.floats({params})"]
-    arguments += [f"p.state({i}, s, site.first)" for i in range(len(model.state))]
-    if model.uses_random:
-        arguments += ["p.keys(s, site.first)", "time_key(static_cast<uint32_t>(t))"]
-    if model.uses_external:
-        place = f"{first} + site.first" if first else "site.first"
-        arguments += [f"g.drive + static_cast<size_t>(s) * KGENN_NUM_INPUTS + {place}"]
-    if model.uses_timestep:
-        arguments += ["t"]
-    return f"update_{model.function}({', '.join([*arguments, current, spikes])});"
+def cpp_model(model: ModelContext, program: EmittedProgram) -> CppModel:
+    """Return a neuron model in C++."""
+    value = program.value_type if program.staged or model.valued else "Spike"
+    heard = model.state.index("v") if program.staged and "v" in model.state else 0
+    return CppModel(model, value, heard)

@@ -1,18 +1,91 @@
-"""What a generated CUDA program says of the connections into a population."""
+"""What a generated CUDA program holds of the connections into a population."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import prod
-from typing import Any
 
-from kgenn.backends.cpp_connections import GETTERS, axis_maps, geometry, sums_in_words, window_of
-from kgenn.backends.cpp_layout import Image, Layout
+from kgenn.backends.program_context import Parts, connection_label
+from kgenn.backends.program_model import EmittedPopulation, Geometry, geometry_of, sums_in_words, sums_of
 from kgenn.backends.render import label
-from kgenn.backends.weights_file import Words
-from kgenn.ir.connectivity import Convolution, Dense, OneToOne, Sparse, SpikeSums
+from kgenn.ir.connectivity import Convolution, Dense, OneToOne, Sparse, SpikeSums, SumPool
 from kgenn.ir.graph import Shape
-from kgenn.ir.network import Connection, Population
+from kgenn.ir.network import Connection
+
+# weights.bin holds words of these types.
+GETTERS = {"start": "ints", "target": "ints", "weights": "floats"}
+
+
+@dataclass(frozen=True)
+class CudaStage:
+    """Sums of what a population sends, before weights: an array of the workspace, and the call that fills it."""
+
+    id: str
+    type: str
+    size: int
+    label: str
+    call: str
+
+
+@dataclass(frozen=True)
+class CudaEvent:
+    """A connection that carries spikes.
+
+    Attributes:
+        number: among those that carry spikes.
+        type, arguments: what constructs it.
+        source, source_type, sources: what it reads: an expression, the type of the values, and how many there are.
+        counter: the number of the counter of what it reads that is not zero.
+        geometry: the name of its constant.
+        updates: whether it can update its target too.
+    """
+
+    id: str
+    number: int
+    label: str
+    type: str
+    arguments: str
+    source: str
+    source_type: str
+    sources: int
+    counter: int
+    geometry: str
+    updates: bool
+
+
+@dataclass(frozen=True)
+class CudaDirect:
+    """A connection that carries a constant current.
+
+    Attributes:
+        take, sum, add: calls that bring the drive of its input, sum it, and add the currents; empty for none.
+        pooled: how many sums there are.
+        coding_offset: where the words have its input's coding.
+    """
+
+    take: str
+    sum: str
+    add: str
+    pooled: int
+    coding_offset: int
+
+
+@dataclass(frozen=True)
+class CudaGeometry:
+    """A constant of the program: the shape of a convolution."""
+
+    name: str
+    value: Geometry
+
+
+@dataclass(frozen=True)
+class CudaLinks:
+    """The connections into a population."""
+
+    events: tuple[CudaEvent, ...]
+    stages: tuple[CudaStage, ...]
+    directs: tuple[CudaDirect, ...]
 
 
 @dataclass
@@ -20,126 +93,115 @@ class Links:
     """The connections into all populations, in the order in which they are added.
 
     Attributes:
-        layout: of the network.
-        words: which get the weights.
+        parts: the network.
         counters: the counters of values that are not zero so far, one for each population and each pool.
-        geometries: of convolutions, constants of the program.
+        geometries: of convolutions.
     """
 
-    layout: Layout
-    words: Words
+    parts: Parts
     counters: int = 0
-    geometries: list[dict[str, str]] = field(default_factory=list)
+    geometries: list[CudaGeometry] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        network = self.layout.network
-        self.counters = len(network.populations)
-        self.spiking = [c for c in network.connections if not network.is_analog(c)]
-        self.numbers = {p.name: i for i, p in enumerate(network.populations)}
+        self.counters = len(self.parts.populations)
+        self.places = {p.name: i for i, p in enumerate(self.parts.populations)}
+        self.names = {c: f"kConvolution{i}" for i, c in enumerate(self.parts.network.connections)}
 
-    def into(self, population: Population) -> dict[str, Any]:
+    def into(self, population: EmittedPopulation) -> CudaLinks:
         """Return the events, pools and direct currents of a population."""
-        network = self.layout.network
-        found: dict[str, list[dict[str, Any]]] = {"events": [], "stages": [], "direct": []}
-        for c in network.incoming[population.name]:
-            offsets = self.words.add_synapses(c.connectivity)
-            if isinstance(c.connectivity, Convolution | Dense):
-                self.geometries.append({"name": self.geometry(c), "value": geometry(as_convolution(c))})
-            if network.is_analog(c):
-                found["direct"].append(self._direct(c, offsets))
-            else:
-                self._event(c, offsets, found)
-        return found
+        events, stages = [], []
+        for c in self.parts.into(population, analog=False):
+            self._add_geometry(c)
+            event, own = self._event(c)
+            events.append(event)
+            stages += own
+        analog = self.parts.into(population, analog=True)
+        for c in analog:
+            self._add_geometry(c)
+        return CudaLinks(tuple(events), tuple(stages), tuple(map(self._direct, analog)))
 
-    def geometry(self, c: Connection) -> str:
-        """Return the name of a convolution's constant."""
-        return f"kConvolution{self.layout.network.connections.index(c)}"
+    def _add_geometry(self, c: Connection) -> None:
+        if isinstance(c.connectivity, Convolution | Dense):
+            self.geometries.append(CudaGeometry(self.names[c], geometry_of(c.connectivity)))
 
-    def _event(self, c: Connection, offsets: dict[str, int], found: dict[str, list[dict[str, Any]]]) -> None:
-        source = self.numbers[c.source]
-        image, values, counter = self.layout.images[c.source], f"ws.p{source}.data()", source
-        number = self.layout.network.connections.index(c)
-        for stage in self.layout.stages[c]:
+    def _event(self, c: Connection) -> tuple[CudaEvent, list[CudaStage]]:
+        counter = self.places[c.source]
+        image, values = self.parts.layout.images[c.source], f"ws.p{counter}.data()"
+        number = self.names[c].removeprefix("kConvolution")
+        stages: list[CudaStage] = []
+        # another shape is the same values here, where images have no borders
+        for stage in self.parts.layout.stages[c]:
             if stage.pool is not None:
                 name, counter = f"pooled{number}", self.counters
                 self.counters += 1
                 types, places = (image.type, stage.image.type), (values, f"ws.{name}.data()")
-                call = self.sums(stage.pool, types, places, "g.lanes()", counter)
-                found["stages"].append(
-                    {
-                        "id": name,
-                        "type": stage.image.type,
-                        "size": prod(stage.image.shape),
-                        "label": f"from {label(c.source)}: {sums_in_words(stage.pool)}",
-                        "call": call,
-                    }
-                )
-                values = f"ws.{name}.data()"
-            # another shape is the same values here, where images have no borders
-            image = replace(stage.image, borders=image.borders)
+                call = self._sum(stage.pool, types, places, "g.lanes()", counter)
+                what = f"from {label(c.source)}: {sums_in_words(stage.pool)}"
+                stages.append(CudaStage(name, stage.image.type, prod(stage.image.shape), what, call))
+                values = places[1]
+            image = stage.image
         kind = "Convolution" if isinstance(c.connectivity, Dense) else type(c.connectivity).__name__
-        found["events"].append(
-            {
-                "id": f"c{number}",
-                "number": self.spiking.index(c),
-                "label": f"from {label(c.source)}: {type(c.connectivity).__name__}",
-                "type": f"{kind}<{image.type}, Current>",
-                "arguments": self._arguments(c, offsets, image),
-                "source": values,
-                "source_type": image.type,
-                "sources": prod(image.shape),
-                "counter": counter,
-                "geometry": self.geometry(c),
-                "updates": kind == "Convolution",
-            }
+        event = CudaEvent(
+            id=f"c{number}",
+            number=self.parts.numbers[c],
+            label=connection_label(c),
+            type=f"{kind}<{image.type}, Current>",
+            arguments=self._arguments(c, image.most),
+            source=values,
+            source_type=image.type,
+            sources=prod(image.shape),
+            counter=counter,
+            geometry=self.names[c],
+            updates=kind == "Convolution",
         )
+        return event, stages
 
-    def _arguments(self, c: Connection, offsets: dict[str, int], image: Image) -> str:
+    def _arguments(self, c: Connection, most: int) -> str:
         """Return what constructs a connection."""
-        pointers = [f"{GETTERS[key]}({offset})" for key, offset in offsets.items()]
+        offsets = self.parts.offsets[c]
+        pointers = list(pointers_of(offsets))
         match c.connectivity:
             case Convolution() | Dense():
                 host = f"on_host(host, {offsets['weights']})"
-                return ", ".join([host, *pointers, self.geometry(c), f"{image.most}.0", "tensor_cores"])
+                return ", ".join([host, *pointers, self.names[c], f"{most}.0", "tensor_cores"])
             case OneToOne() as one:
                 return ", ".join([*pointers, str(one.num_sources)])
             case Sparse() as sparse:
                 return ", ".join([*pointers, str(sparse.num_sources), str(sparse.num_targets)])
         raise AssertionError(f"no CUDA for {type(c.connectivity).__name__}")
 
-    def _direct(self, c: Connection, offsets: dict[str, int]) -> dict[str, Any]:
+    def _direct(self, c: Connection) -> CudaDirect:
         """Return the calls that add the constant current of a connection to `ws.total`."""
-        pointers = ", ".join(f"net.{GETTERS[key]}({offset})" for key, offset in offsets.items())
-        drive, take = self._drive(c)
+        pointers = ", ".join(f"net.{pointer}" for pointer in pointers_of(self.parts.offsets[c]))
+        given = next(i for i in self.parts.inputs if i.name == c.source)
+        drive, take = self._drive(given.first, given.size)
         real, pool, pooled = "float", "", 0
         if c.pool is not None:
             places = (drive, "ws.pooled.data()")
             # the counter of the input, which no connection reads where it is analog
-            pool = self.sums(c.pool, ("float", "double"), places, "g.samples", self.numbers[c.source])
+            pool = self._sum(c.pool, ("float", "double"), places, "g.samples", self.places[c.source])
             drive, real, pooled = places[1], "double", prod(c.pool.out_shape)
         kind, kernel, threads, numbers = c.connectivity, "add_sparse", c.connectivity.num_sources, ""
         match kind:
             case Convolution() | Dense():
-                kernel, threads, numbers = "convolve", kind.num_targets, self.geometry(c)
+                kernel, threads, numbers = "convolve", kind.num_targets, self.names[c]
             case OneToOne():
                 kernel, numbers = "add_one_to_one", str(threads)
             case _:
                 numbers = f"{threads}, {kind.num_targets}"
         arguments = f"{drive}, {pointers}, {numbers}, ws.total.data()"
         call = f"launch_for(g.samples, {threads}, {kernel}<{real}, double>, {arguments});"
-        return {"call": call, "take_call": take, "pool_call": pool, "pooled": pooled, "input": c.source}
+        return CudaDirect(take, pool, call, pooled, given.coding_offset)
 
-    def _drive(self, c: Connection) -> tuple[str, str]:
-        """Return where the drive of a connection's input is, and the call that brings it there, or nothing."""
-        network = self.layout.network
-        if len(network.inputs) == 1:
+    def _drive(self, first: int, size: int) -> tuple[str, str]:
+        """Return where the drive of an input is, and the call that brings it there, or nothing."""
+        if len(self.parts.inputs) == 1:
             return "ws.drive.data()", ""
-        first, size = network.drive_columns[c.source].start, network.input_of[c.source].size
         numbers = f"KGENN_NUM_INPUTS, {first}, {size}"
         take = f"launch_for(g.samples, {size}, take_input, ws.drive.data(), {numbers}, ws.own_drive.data());"
         return "ws.own_drive.data()", take
 
-    def sums(
+    def _sum(
         self, pool: SpikeSums, types: tuple[str, str], places: tuple[str, str], lanes: str, counter: int
     ) -> str:
         """Return the call that sums values.
@@ -149,23 +211,31 @@ class Links:
             lanes: how many.
             counter: the number of the counter of sums that are not zero.
         """
-        axes = axis_maps(pool, self.words)
-        name, how = ("resample", axes) if axes else ("add_windows", ", ".join(window_of(pool)))
+        sums = sums_of(pool, self.parts.words)
+        name, how = "add_windows", f"Window{{{numbers_of(sums.window)}}}"
+        if not isinstance(pool, SumPool):
+            name, how = "resample", ", ".join(map(axis_map, (sums.rows, sums.columns)))
         shapes = ", ".join([extent(pool.in_shape), extent(pool.out_shape), how])
         arguments = f"{places[0]}, {shapes}, {lanes}, {places[1]}, ws.active.data() + {counter}"
         return f"{name}<{', '.join(types)}>({arguments});"
 
 
-def as_convolution(c: Connection) -> Convolution:
-    """Return a connection's synapses as a convolution: all to all is one from a single pixel to another."""
-    kind = c.connectivity
-    if isinstance(kind, Convolution):
-        return kind
-    source, target = (1, 1, kind.num_sources), (1, 1, kind.num_targets)
-    taps = kind.weights.reshape(1, 1, *kind.weights.shape)
-    return Convolution(taps, source, target, (1, 1), ((0, 0), (0, 0)), (1, 1), 1)
+def pointers_of(offsets: Mapping[str, int]) -> tuple[str, ...]:
+    """Return expressions of a connection's arrays."""
+    return tuple(f"{GETTERS[key]}({offset})" for key, offset in offsets.items())
+
+
+def axis_map(place: tuple[int, ...]) -> str:
+    """Return an AxisMap from the offsets of its starts and taps, and its width."""
+    start, taps, width = place
+    return f"AxisMap{{net.ints({start}), net.ints({taps}), {width}}}"
 
 
 def extent(shape: Shape) -> str:
     """Return a CUDA Extent."""
-    return f"Extent{{{', '.join(map(str, shape))}}}"
+    return f"Extent{{{numbers_of(shape)}}}"
+
+
+def numbers_of(numbers: tuple[int, ...]) -> str:
+    """Return numbers as members of a structure."""
+    return ", ".join(map(str, numbers))

@@ -5,35 +5,40 @@ A program takes samples as the model takes them, and does what `InputTransform.a
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import numpy as np
 
-from kgenn.ir.graph import Array
+from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network_input import NetworkInput
 
 
-def input_context(given: NetworkInput) -> dict[str, Any]:
-    """Return how samples become what the first weights take.
+@dataclass(frozen=True)
+class InputCode:
+    """How samples become what the first weights take.
 
-    Returns:
+    Attributes:
         shape: of a sample as the model takes it.
         axes: the order of a batch's axes after the transposition; empty where there is none.
         places: size and stride of each transposed axis, the last axis first: where it lies in a sample; empty
             where there is no transposition.
         rescales: whether each value becomes x · scale + shift, see `scale_and_shift`.
     """
+
+    shape: Shape
+    axes: tuple[int, ...]
+    places: tuple[tuple[int, int], ...]
+    rescales: bool
+
+
+def input_code(given: NetworkInput) -> InputCode:
+    """Return how samples of an input become what the first weights take."""
     shape, transform = given.shape, given.transform
     axes = transform.axes if transform.transposes else ()
     strides = [prod(shape[axis + 1 :]) for axis in axes]
     places = [(shape[axis], stride) for axis, stride in zip(axes, strides, strict=True)]
-    return {
-        "shape": shape,
-        "axes": [axis + 1 for axis in axes],
-        "places": places[::-1],
-        "rescales": transform.rescales,
-    }
+    return InputCode(shape, tuple(axis + 1 for axis in axes), tuple(places[::-1]), transform.rescales)
 
 
 def scale_and_shift(given: NetworkInput) -> Array:

@@ -2,25 +2,55 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 from kgenn.backends.render import label
+from kgenn.ir.graph import Shape
 from kgenn.ir.network import Network
 from kgenn.ir.output_activation import CPP, PYTHON, Spelling
 from kgenn.ir.scores import THRESHOLD, Head, heads_of
 
 
-def output_context(head: Head, spelling: Spelling) -> dict[str, Any]:
-    """Return how scores become outputs.
+@dataclass(frozen=True)
+class OverAxis:
+    """An activation over an axis: its axis counted from the end, and how its values lie.
 
-    Returns:
+    Attributes:
+        groups: of values; each has `length` of them.
+        beside: how many groups lie between each other.
+    """
+
+    name: str
+    axis: int
+    groups: int
+    length: int
+    beside: int
+
+
+@dataclass(frozen=True)
+class OutputCode:
+    """How scores become outputs.
+
+    Attributes:
         before, after: expressions in `x`, one after the other, of the element-wise activations before and after
             the one over an axis; all are before where there is none.
-        over_axis: None, or its name, its axis counted from the end, and how many groups, values of a group and
-            values beside each other there are.
-        binary: whether a single sigmoid says the class.
+        names: of all activations, for comments.
+        binary: whether a single sigmoid says the class: above the threshold.
     """
+
+    before: tuple[str, ...]
+    over_axis: OverAxis | None
+    after: tuple[str, ...]
+    names: str
+    binary: bool
+    threshold: float
+    shape: Shape
+
+
+def output_code(head: Head, spelling: Spelling = CPP) -> OutputCode:
+    """Return how the scores of an output become its values."""
     shape, chain = head.shape, head.output.activations
     axes = [activation.axis for activation in chain]
     place = next((i for i, axis in enumerate(axes) if axis is not None), len(chain))
@@ -29,31 +59,21 @@ def output_context(head: Head, spelling: Spelling) -> dict[str, Any]:
         axis = axes[place]
         assert axis is not None
         index = axis + len(shape)
-        over_axis = {
-            "name": chain[place].name,
-            "axis": axis,
-            "groups": prod(shape[:index]),
-            "length": shape[index],
-            "beside": prod(shape[index + 1 :]),
-        }
-    return {
-        "before": [activation.code(spelling) for activation in chain[:place]],
-        "over_axis": over_axis,
-        "after": [activation.code(spelling) for activation in chain[place + 1 :]],
-        "names": ", ".join(activation.name for activation in chain),
-        "binary": head.is_binary,
-        "threshold": THRESHOLD,
-        "shape": shape,
-    }
-
-
-def cpp_outputs(head: Head) -> dict[str, Any]:
-    """Return `output_context` in C++."""
-    return output_context(head, CPP)
+        sizes = prod(shape[:index]), shape[index], prod(shape[index + 1 :])
+        over_axis = OverAxis(chain[place].name, axis, *sizes)
+    return OutputCode(
+        before=tuple(activation.code(spelling) for activation in chain[:place]),
+        over_axis=over_axis,
+        after=tuple(activation.code(spelling) for activation in chain[place + 1 :]),
+        names=", ".join(activation.name for activation in chain),
+        binary=head.is_binary,
+        threshold=THRESHOLD,
+        shape=shape,
+    )
 
 
 def python_outputs(network: Network) -> list[dict[str, Any]]:
-    """Return `output_context` of each output in Python with NumPy, and what `python/outputs.py.j2` needs besides.
+    """Return `OutputCode` of each output in Python with NumPy, and what `python/outputs.py.j2` needs besides.
 
     Returns:
         factors: an expression of what turns scores after the last step into the model's units.
@@ -75,9 +95,9 @@ def python_outputs(network: Network) -> list[dict[str, Any]]:
 
 
 def _python_output(head: Head) -> dict[str, Any]:
-    context, found = output_context(head, PYTHON), head.factors(head.network.num_timesteps)
+    code, found = output_code(head, PYTHON), head.factors(head.network.num_timesteps)
     num = head.readout.size
     numbers = repr(found.tolist()[0]) if len(found) == 1 else f"np.tile({found.tolist()}, {num // len(found)})"
-    uses_math = any("math." in line for line in (*context["before"], *context["after"]))
+    uses_math = any("math." in line for line in (*code.before, *code.after))
     places = {"first": head.columns.start, "num": num, "num_scores": head.network.num_scores}
-    return context | {"factors": numbers, "uses_math": uses_math, **places}
+    return vars(code) | {"factors": numbers, "uses_math": uses_math, **places}

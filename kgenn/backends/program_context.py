@@ -1,9 +1,10 @@
-"""What the templates of generated C++ and CUDA programs say alike, and how such a program is written."""
+"""What generated C++ and CUDA programs have alike, and how such a program is written."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,19 @@ import numpy as np
 from kgenn import __version__
 from kgenn.backends.base import Program
 from kgenn.backends.cpp_layout import Layout
-from kgenn.backends.input_context import input_context, scale_and_shift
+from kgenn.backends.input_context import input_code, scale_and_shift
 from kgenn.backends.neuron_models import ModelContext, model_context
-from kgenn.backends.output_context import cpp_outputs
+from kgenn.backends.output_context import output_code
+from kgenn.backends.program_model import (
+    EmittedConnection,
+    EmittedInput,
+    EmittedOutput,
+    EmittedPopulation,
+    EmittedProgram,
+)
 from kgenn.backends.render import label, render, without_comments
 from kgenn.backends.weights_file import Words, values
-from kgenn.ir.network import Network, Population, ReadoutKind
+from kgenn.ir.network import Connection, Network, ReadoutKind
 from kgenn.ir.network_input import NetworkInput
 from kgenn.ir.neuron_code import Dialect
 from kgenn.ir.scores import heads_of
@@ -38,13 +46,10 @@ STEADY = " * steps"
 # Where a population's drive, or its scores, start that has none.
 NOWHERE = slice(0, 0)
 
-Context = dict[str, Any]
-# Returns what a target adds to the context of a population: at least its `events` and `direct`, the connections
-# into it that carry spikes and those that carry a constant current.
-Describe = Callable[[Layout, Population, Context, Words], Context]
 
-
-def write_program(context: Context, network: Network, words: Words, templates: Mapping[str, str]) -> Program:
+def write_program(
+    context: Mapping[str, Any], network: Network, words: Words, templates: Mapping[str, str]
+) -> Program:
     """Render a program's files: sources that depend on the network's structure alone, and its words.
 
     Args:
@@ -57,115 +62,157 @@ def write_program(context: Context, network: Network, words: Words, templates: M
     return Program({**files, WEIGHTS: words.finish(network, structure)})
 
 
-def network_context(network: Network, words: Words, dialect: Dialect, describe: Describe) -> Context:
-    """Return everything the templates need, adding the network's arrays to `words` on the way."""
-    inputs = [input_words(network, given, words) for given in network.inputs]
-    codings = {i.name: context["coding_offset"] for i, context in zip(network.inputs, inputs, strict=True)}
-    models = {p.neuron.name: model_context(p.neuron, dialect) for p in network.populations}
-    staged, layout = network.code.staged, Layout(network)
-    first = 0
-    populations = []
-    for number, population in enumerate(network.populations):
-        context = population_context(network, layout, number, models[population.neuron.name], words)
-        context |= {"first": first, "last": first + population.size - 1}
-        context |= describe(layout, population, context, words)
-        for c in context["direct"]:
-            c["coding_offset"] = codings[c["input"]]
-        first += population.size if context["spiking"] else 0
-        populations.append(context)
-    running = [p for p in populations if not p["silent"]]
-    used = {p["model"].name for p in running if not p["maximum"]}
-    events = [c for p in running for c in p["events"]]
-    outputs = output_words(network, words)
-    return {
-        "version": __version__,
-        "title": label(network.name),
-        "num_inputs": network.num_inputs,
-        "num_classes": network.num_scores,
-        "num_neurons": first,
-        "num_connections": max(1, len(events)),
-        "connections": events,
-        "staged": staged,
-        "steady": network.code.steady,
-        "code": network.code_name,
-        "steps": network.num_timesteps if staged else 0,
-        "worths": network.code.worth(network.num_timesteps).tolist() if staged else [],
-        "value_type": layout.images[network.populations[0].name].type,
-        "worth_note": WORTH_NOTES[network.code_name],
-        "inputs": inputs,
-        "outputs": outputs,
-        "num_outputs": sum(output["size"] for output in outputs),
-        "counts_readout": network.readout == "spike-count",
-        "num_words": words.size,
-        "tables": words.tables,
-        "axes": words.axes,
-        "models": [m for m in models.values() if m.name in used],
-        "uses_doubles": any(p["reals"] == "doubles" and p["bias_offset"] is not None for p in running),
-        "any_direct": any(p["direct"] for p in running),
-        "populations": running,
-    }
+@dataclass(frozen=True)
+class Parts:
+    """A network on its way into a program.
 
-
-def input_words(network: Network, given: NetworkInput, words: Words) -> Context:
-    """Return an input, and where the words have its coding and what the model's preprocessing does to it."""
-    context = {
-        "label": label(given.name),
-        "encoder": given.coding.encoder,
-        "first": network.drive_columns[given.name].start,
-        "size": given.size,
-        "coding_offset": words.add_coding(given.coding),
-        **input_context(given),
-    }
-    if not given.transform.rescales:
-        return context
-    rows = scale_and_shift(given)
-    return context | {"num_scales": len(rows), "scales_offset": words.add(rows)}
-
-
-def output_words(network: Network, words: Words) -> list[Context]:
-    """Return the outputs, and where the words have what turns scores into the model's units.
-
-    Returns:
-        factors_offset: of the readout's scales, and behind them of what stands for 1 after the first step.
-        growth: by how much more than that stands for 1 after so many `steps`, as code behind an expression.
+    Attributes:
+        words: which get the network's arrays.
+        models: how neurons of each model run, by name.
+        populations: all of them, in topological order.
+        offsets: where the words have each connection's arrays.
+        numbers: of the connections that carry spikes.
     """
-    found: list[Context] = []
+
+    network: Network
+    layout: Layout
+    words: Words
+    inputs: tuple[EmittedInput, ...]
+    models: Mapping[str, ModelContext]
+    populations: tuple[EmittedPopulation, ...]
+    offsets: Mapping[Connection, Mapping[str, int]]
+    numbers: Mapping[Connection, int]
+
+    @property
+    def running(self) -> tuple[EmittedPopulation, ...]:
+        """Return the populations that run, which leaves out inputs that inject a current."""
+        return tuple(p for p in self.populations if not p.silent)
+
+    def into(self, population: EmittedPopulation, analog: bool) -> tuple[Connection, ...]:
+        """Return the connections into a population that carry constant currents, or else spikes."""
+        return tuple(c for c in self.network.incoming[population.name] if self.network.is_analog(c) == analog)
+
+
+def parts_of(network: Network, dialect: Dialect) -> Parts:
+    """Return what every target needs, with the arrays of the network in words."""
+    words, layout = Words(), Layout(network)
+    inputs = tuple(_input(network, given, words) for given in network.inputs)
+    models = {p.neuron.name: model_context(p.neuron, dialect) for p in network.populations}
+    populations: list[EmittedPopulation] = []
+    first = 0
+    for number, population in enumerate(network.populations):
+        populations.append(_population(layout, number, models[population.neuron.name], words, first))
+        first += population.size if populations[-1].spiking else 0
+    offsets = {c: words.add_synapses(c.connectivity) for c in network.connections}
+    spiking = (c for c in network.connections if not network.is_analog(c))
+    numbers = {c: number for number, c in enumerate(spiking)}
+    return Parts(network, layout, words, inputs, models, tuple(populations), offsets, numbers)
+
+
+def program_of(parts: Parts) -> EmittedProgram:
+    """Return the program, once the words have all that a target adds to them."""
+    network, words = parts.network, parts.words
+    code, staged, steps = network.code, network.code.staged, network.num_timesteps
+    used = {p.model.name for p in parts.running if not p.maximum}
+    connections = tuple(
+        EmittedConnection(parts.numbers[c], connection_label(c))
+        for p in parts.running
+        for c in parts.into(p, analog=False)
+    )
+    outputs = _outputs(network, words)
+    return EmittedProgram(
+        version=__version__,
+        title=label(network.name),
+        num_inputs=network.num_inputs,
+        num_outputs=sum(output.size for output in outputs),
+        num_classes=network.num_scores,
+        num_neurons=sum(p.size for p in parts.running if p.spiking),
+        num_connections=max(1, len(connections)),
+        connections=connections,
+        staged=staged,
+        steady=code.steady,
+        code=network.code_name,
+        steps=steps if staged else 0,
+        worths=tuple(code.worth(steps).tolist()) if staged else (),
+        value_type=parts.layout.images[network.populations[0].name].type,
+        worth_note=WORTH_NOTES[network.code_name],
+        inputs=parts.inputs,
+        outputs=outputs,
+        counts_readout=network.readout == "spike-count",
+        num_words=words.size,
+        tables=tuple(words.tables),
+        axes=tuple(words.axes),
+        models=tuple(m for m in parts.models.values() if m.name in used),
+        spiking=tuple(p for p in parts.running if p.spiking),
+    )
+
+
+def connection_label(c: Connection) -> str:
+    """Return a connection as comments have it."""
+    return f"from {label(c.source)}: {type(c.connectivity).__name__}"
+
+
+def _input(network: Network, given: NetworkInput, words: Words) -> EmittedInput:
+    columns, coding = network.drive_columns[given.name], words.add_coding(given.coding)
+    rows = scale_and_shift(given) if given.transform.rescales else np.empty((0, 2))
+    return EmittedInput(
+        name=given.name,
+        label=label(given.name),
+        encoder=given.coding.encoder,
+        first=columns.start,
+        size=given.size,
+        coding_offset=coding,
+        code=input_code(given),
+        num_scales=len(rows),
+        scales_offset=words.add(rows) if len(rows) else 0,
+    )
+
+
+def _outputs(network: Network, words: Words) -> tuple[EmittedOutput, ...]:
+    found: list[EmittedOutput] = []
     first = 0
     for head in heads_of(network):
         scales = np.atleast_1d(np.asarray(head.readout.scale, np.float64))
-        numbers = np.append(scales, head.full_score(1))
-        places = {"first": first, "size": head.readout.size, "first_score": head.columns.start}
-        growth = GROWTH.get(network.readout, STEADY if network.code.steady else "")
-        context = {"num_factors": len(scales), "factors_offset": words.add(numbers), "growth": growth}
-        found.append({"label": label(head.name), **places, **context, **cpp_outputs(head)})
+        found.append(
+            EmittedOutput(
+                label=label(head.name),
+                first=first,
+                size=head.readout.size,
+                first_score=head.columns.start,
+                num_factors=len(scales),
+                factors_offset=words.add(np.append(scales, head.full_score(1))),
+                growth=GROWTH.get(network.readout, STEADY if network.code.steady else ""),
+                code=output_code(head),
+            )
+        )
         first += head.readout.size
-    return found
+    return tuple(found)
 
 
-def population_context(
-    network: Network, layout: Layout, number: int, model: ModelContext, words: Words
-) -> Context:
-    """Return what the templates of every target need of one population."""
+def _population(layout: Layout, number: int, model: ModelContext, words: Words, first: int) -> EmittedPopulation:
+    network = layout.network
     population = network.populations[number]
-    bias = population.bias
-    into = network.incoming[population.name]
-    return {
-        "id": f"p{number}",
-        "image": layout.images[population.name],
-        "label": label(population.name),
-        "shape": " x ".join(map(str, population.shape)),
-        "size": population.size,
-        "model": model,
-        "spiking": bool(model.threshold),
-        "silent": population.name in network.input_of and network.input_of[population.name].coding.analog,
-        "maximum": network.code.staged and population.maximum,
-        "params_offset": words.add(values(population, model.params, initial=False)),
-        "initial_offset": words.add(values(population, model.state, initial=True)),
-        "real": layout.real_of(population),
-        "reals": "doubles" if model.real == "double" else "floats",
-        "bias_offset": None if bias is None else words.add(bias.astype(population.neuron.real)),
-        "has_constant": bias is not None or any(map(network.is_analog, into)),
-        "readout": network.readout if population.name in network.score_columns else "",
-        "score_first": network.score_columns.get(population.name, NOWHERE).start,
-        "drive_first": network.drive_columns.get(population.name, NOWHERE).start,
-    }
+    name, bias = population.name, population.bias
+    return EmittedPopulation(
+        id=f"p{number}",
+        name=name,
+        label=label(name),
+        shape=" x ".join(map(str, population.shape)),
+        size=population.size,
+        image=layout.images[name],
+        model=model,
+        spiking=bool(model.threshold),
+        silent=name in network.input_of and network.input_of[name].coding.analog,
+        maximum=network.code.staged and population.maximum,
+        real=layout.real_of(population),
+        reals="doubles" if model.real == "double" else "floats",
+        params_offset=words.add(values(population, model.params, initial=False)),
+        initial_offset=words.add(values(population, model.state, initial=True)),
+        bias_offset=None if bias is None else words.add(bias.astype(population.neuron.real)),
+        has_constant=bias is not None or any(map(network.is_analog, network.incoming[name])),
+        readout=network.readout if name in network.score_columns else None,
+        first_score=network.score_columns.get(name, NOWHERE).start,
+        first_drive=network.drive_columns.get(name, NOWHERE).start,
+        first=first,
+        last=first + population.size - 1,
+    )
