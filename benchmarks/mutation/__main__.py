@@ -14,9 +14,9 @@ from pathlib import Path
 
 from benchmarks.mutation.judges import ROOT, PytestJudge, judge_cpp
 from benchmarks.mutation.mutants import Mutant, mutants, sampled
+from kgenn.backends.cpp_program import SOURCES
 
-HEADERS = ("connections", "direct", "neurons", "population", "product", "simd", "tiles", "values")
-CPP = ("network.cpp", "product.cpp", *(f"{name}.hpp" for name in HEADERS))
+CPP = tuple(name for name in SOURCES if name.endswith((".cpp", ".hpp")))
 PYTHON = ("kgenn/backends/reference.py", "kgenn/conversion/grid.py")
 GENN = ("templates/pygenn/model.py.j2",)
 CUDA = tuple(f"templates/cuda/{path.name}" for path in sorted((ROOT / "templates" / "cuda").glob("*.cu*.j2")))
