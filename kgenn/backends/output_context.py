@@ -11,6 +11,11 @@ from kgenn.ir.graph import Shape
 from kgenn.ir.network import Network
 from kgenn.ir.output_activation import CPP, PYTHON, Spelling
 from kgenn.ir.scores import THRESHOLD, Head, heads_of
+from kgenn.tasks.aims import stored
+from kgenn.tasks.base import Thresholded
+from kgenn.tasks.binary import Binary
+from kgenn.tasks.classes import Classes
+from kgenn.tasks.goal import goal
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,10 @@ class OutputCode:
         before, after: expressions in `x`, one after the other, of the element-wise activations before and after
             the one over an axis; all are before where there is none.
         names: of all activations, for comments.
-        binary: whether a single sigmoid says the class: above the threshold.
+        binary: whether a single value says the class: above the threshold.
+        task: what the output is for, as the user chose or as its end tells.
+        says_class: a class of each sample is what the output is for.
+        maybe_values: it ends linearly, so that labels that are values make it a regression.
     """
 
     before: tuple[str, ...]
@@ -47,6 +55,9 @@ class OutputCode:
     binary: bool
     threshold: float
     shape: Shape
+    task: str
+    says_class: bool
+    maybe_values: bool
 
 
 def output_code(head: Head, spelling: Spelling = CPP) -> OutputCode:
@@ -61,14 +72,19 @@ def output_code(head: Head, spelling: Spelling = CPP) -> OutputCode:
         index = axis + len(shape)
         sizes = prod(shape[:index]), shape[index], prod(shape[index + 1 :])
         over_axis = OverAxis(chain[place].name, axis, *sizes)
+    choice = stored(head.network.origin).get(head.name)
+    task = goal(head.end, choice).task
     return OutputCode(
         before=tuple(activation.code(spelling) for activation in chain[:place]),
         over_axis=over_axis,
         after=tuple(activation.code(spelling) for activation in chain[place + 1 :]),
         names=", ".join(activation.name for activation in chain),
-        binary=head.is_binary,
-        threshold=THRESHOLD,
+        binary=head.is_binary or task.name == Binary.name,
+        threshold=float(task.above) if isinstance(task, Thresholded) else THRESHOLD,
         shape=shape,
+        task=task.name,
+        says_class=task.name in (Classes.name, Binary.name),
+        maybe_values=task.name == Classes.name and not head.end.last and choice is None,
     )
 
 

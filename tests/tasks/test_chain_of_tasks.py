@@ -13,12 +13,14 @@ import pytest
 import kgenn
 from kgenn.agreement import doubts_of
 from kgenn.artifact import read_directory
+from kgenn.backends import TARGETS
 from kgenn.diagnostics import KgennError
 from kgenn.ir.agreement import Agreement
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Wanted
 from kgenn.metrics.result import Result
+from programs import build_executable, emit, printed
 
 L = keras.layers
 COUNT = 96
@@ -188,3 +190,28 @@ def test_what_the_user_chose_at_the_conversion_holds_for_runs(tmp_path: Path) ->
         again.evaluate(x, y, task="segmentation")
     with pytest.raises(KgennError, match="KG401"):
         again.evaluate(x, y, task={"no such output": "regression"})
+
+
+@each_end
+def test_the_program_for_genn_prints_the_metric_of_the_result(name: str) -> None:
+    files = TARGETS.get("genn-cpu")().emit(network_of(name)).files
+    (text,) = (content.decode() for file, content in files.items() if file.endswith(".py"))
+    result, (_, y) = result_of(name), data_of(name)
+    found: dict[str, Any] = {"np": np}
+    exec(text[text.index("def measured") : text.index("MEASURES =")], found)
+    metric, value = found["measured"](result.scores, y).split()
+    assert metric == result.metric
+    assert float(value) == pytest.approx(result.value, abs=6e-5)
+    assert ("classes = [predictions(" in text) == (ENDS[name][0] in ("classes", "binary") or name == "regression")
+
+
+@pytest.mark.parametrize("name", ["classes", "signal"])
+def test_the_generated_program_prints_a_class_where_there_is_one(name: str, tmp_path: Path) -> None:
+    network, (x, _) = network_of(name), data_of(name)
+    lines = printed(build_executable(emit(network, tmp_path)), tmp_path, x[:2])
+    rows = [[float(value) for value in line.split()] for line in lines]
+    result = result_of(name)
+    expected = result.scores[:2]
+    if name == "classes":
+        expected = np.concatenate([result.predictions[:2, None], expected], axis=1)
+    np.testing.assert_allclose(rows, expected, rtol=1e-5)
