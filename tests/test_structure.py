@@ -52,12 +52,13 @@ ALLOWED: dict[str, set[str]] = {
     "plausibility": FOUNDATION | {"ir", "layers"},
     "data": FOUNDATION | {"ir", "plausibility"},
     "trace": FOUNDATION | {"ir"},
+    "trace_file": FOUNDATION | {"ir"},
     "record": FOUNDATION | {"ir", "tasks"},
     "self_test": FOUNDATION | {"ir", "backends"},
     "artifact": FOUNDATION | {"ir", "tasks", "backends", "record", "self_test"},
     "verification": FOUNDATION | {"ir", "backends", "artifact", "self_test"},
     "export": FOUNDATION | {"ir", "backends"},
-    "report": FOUNDATION | {"ir", "layers", "tasks", "backends", "metrics", "bench"},
+    "report": FOUNDATION | {"ir", "layers", "tasks", "backends", "metrics", "bench", "trace_file"},
     "yardstick": FOUNDATION | {"ir", "tasks", "conversion"},
     "search": FOUNDATION | {"ir", "conversion", "yardstick"},
     "methods": FOUNDATION | {"conversion", "encoders", "passes", "search"},
@@ -75,7 +76,18 @@ ALLOWED: dict[str, set[str]] = {
     "kgenn": FOUNDATION | MIDDLE | {"api", "compiled", "export", "verification"},
     "cli": FOUNDATION
     | MIDDLE
-    | {"agreement", "plausibility", "data", "artifact", "self_test", "verification", "trace", "report", "api"}
+    | {
+        "agreement",
+        "plausibility",
+        "data",
+        "artifact",
+        "self_test",
+        "verification",
+        "trace",
+        "trace_file",
+        "report",
+        "api",
+    }
     | {"export", "search", "convert_model", "credits", "compiled", "methods", "bench", "kgenn"},
     "__main__": {"cli"},
 }

@@ -12,6 +12,8 @@ from kgenn.api import as_graph
 from kgenn.artifact import Artifact, is_output, read_directory
 from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table
 from kgenn.cli.options import PATH, check_output, json_flag, shape_flag
+from kgenn.cli.pictures import Kind, kind_of
+from kgenn.diagnostics import fail
 from kgenn.ir.graph import Graph, Shape
 from kgenn.ir.network import Network
 from kgenn.ir.timing import Timing
@@ -20,33 +22,67 @@ from kgenn.output import write_file
 from kgenn.report.contents import NetworkContents, arrays_of, model_contents, network_contents
 from kgenn.report.picture import model_picture, network_picture
 from kgenn.report.words import size_of
+from kgenn.trace_file import read_trace
 
 
 @click.command()
 @click.argument("path", metavar="DIRECTORY|MODEL", type=PATH)
-@click.option("--picture", type=PATH, metavar="OUT.svg", help="Draw the graph.")
+@click.option("--picture", type=PATH, metavar="OUT.svg|OUT.png", help="Draw the graph, or with --raster spikes.")
+@click.option("--raster", type=PATH, metavar="TRACE.npz", help="Draw the spikes of a trace of kgenn run.")
+@click.option("--sample", type=click.IntRange(min=0), default=0, metavar="N", help="Of the trace, from 0.")
 @shape_flag
 @json_flag
-def inspect(path: Path, picture: Path | None, input_shape: Shape | dict[str, Shape] | None, as_json: bool) -> None:
+def inspect(
+    path: Path,
+    picture: Path | None,
+    raster: Path | None,
+    sample: int,
+    input_shape: Shape | dict[str, Shape] | None,
+    as_json: bool,
+) -> None:
     """Show what a compiled network or a model consists of.
 
     DIRECTORY is an output of kgenn compile, MODEL an .h5 or .keras file, which needs
     --input-shape where it leaves a size of its input open.
+
+    --raster draws the spikes of one sample over time, population by population, from what kgenn run --trace wrote.
     """
-    check_output(picture, path)
+    check_output(picture, path, raster)
+    if raster is not None and picture is None:
+        raise click.UsageError("--raster draws a picture: pass --picture OUT.png")
+    kind = "svg" if picture is None else kind_of(picture, always=raster is not None)
     saved_model = (path / "saved_model.pb").exists()
     if is_output(path) or (path.is_dir() and not saved_model):
         if input_shape is not None:
             raise click.UsageError("--input-shape is for model files; a compiled network has its input shape")
         artifact = read_directory(path)
-        drawing = network_picture(artifact.network) if picture else b""
+        drawing = _drawn(artifact.network, raster, sample, kind) if picture else b""
         print_json(_network_json(artifact)) if as_json else _print_network(artifact)
     else:
         graph = as_graph(path, input_shape)
-        drawing = model_picture(graph) if picture else b""
+        if raster is not None:
+            raise click.UsageError("--raster is for compiled networks; a model has no spikes")
+        drawing = model_picture(graph, kind) if picture else b""
         print_json(_model_json(graph)) if as_json else _print_model(graph)
     if picture is not None:
         write_file(picture, drawing)
+
+
+def _drawn(network: Network, raster: Path | None, sample: int, kind: Kind) -> bytes:
+    """Return the picture of a network, or of the spikes of a sample."""
+    if raster is None:
+        return network_picture(network, kind)
+    from kgenn.report.trace_raster import raster_picture
+
+    trace = read_trace(raster)
+    names = {p.name: p.size for p in network.spiking}
+    if names != {name: spikes.size for name, spikes in trace.populations.items()}:
+        advice = "give a file that kgenn run --trace wrote of this network"
+        raise fail("KG601", str(raster), "is a trace of other populations", advice)
+    if sample >= trace.num_samples:
+        raise fail("KG401", "--sample", f"is {sample}; the trace has {trace.num_samples:,} samples, from 0")
+    title = f"Spikes of {network.name}, sample {sample}"
+    return raster_picture(trace, sample, kind, title)
 
 
 def _print_network(artifact: Artifact) -> None:

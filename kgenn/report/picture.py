@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
+from typing import Any
 
 from kgenn.backends.render import render
 from kgenn.ir.graph import Graph
@@ -39,8 +40,8 @@ class Arrow:
     dashed: bool = False
 
 
-def network_picture(network: Network) -> bytes:
-    """Return a picture of a network's populations and connections."""
+def network_picture(network: Network, kind: str = "svg") -> bytes:
+    """Return a picture of a network's populations and connections, as an SVG or a PNG."""
     contents = network_contents(network)
     position = {p.name: i for i, p in enumerate(contents.populations)}
     last = len(position) - 1
@@ -53,11 +54,11 @@ def network_picture(network: Network) -> bytes:
         label = f"{c.kind} · {_count(c.synapses, 'synapse')}"
         arrows.append(Arrow(position[c.source], position[c.target], label, c.constant))
     constant = "; dashed: a constant current" if any(a.dashed for a in arrows) else ""
-    return draw(network.name, f"spiking network, {network.num_timesteps} timesteps{constant}", boxes, arrows)
+    return draw(network.name, f"spiking network, {network.num_timesteps} timesteps{constant}", boxes, arrows, kind)
 
 
-def model_picture(graph: Graph) -> bytes:
-    """Return a picture of a model's layers."""
+def model_picture(graph: Graph, kind: str = "svg") -> bytes:
+    """Return a picture of a model's layers, as an SVG or a PNG."""
     layers = model_contents(graph)
     position = {layer.node: i for i, layer in enumerate(layers)}
     boxes = []
@@ -66,11 +67,21 @@ def model_picture(graph: Graph) -> bytes:
         role = _role(not layer.inputs, layer.node in graph.ends)
         boxes.append(Box(layer.origin, (layer.contents, times(layer.shape), *weights), role))
     arrows = [Arrow(position[s], position[layer.node]) for layer in layers for s in layer.inputs]
-    return draw(graph.name, f"model, {graph.macs:,} multiply-accumulates", boxes, arrows)
+    return draw(graph.name, f"model, {graph.macs:,} multiply-accumulates", boxes, arrows, kind)
 
 
-def draw(title: str, subtitle: str, boxes: list[Box], arrows: list[Arrow]) -> bytes:
-    """Return boxes and arrows as an SVG; boxes are in topological order."""
+def draw(title: str, subtitle: str, boxes: list[Box], arrows: list[Arrow], kind: str = "svg") -> bytes:
+    """Return boxes and arrows as an SVG or, with matplotlib, a PNG; boxes are in topological order."""
+    scene = _scene(title, subtitle, boxes, arrows)
+    if kind == "svg":
+        return render("report/graph.svg.j2", scene)
+    from kgenn.report.graph_png import painted
+
+    return painted(scene)
+
+
+def _scene(title: str, subtitle: str, boxes: list[Box], arrows: list[Arrow]) -> dict[str, Any]:
+    """Return what is drawn and where."""
     sizes = [_box_size(box) for box in boxes]
     labels = [_label_size(a.label) for a in arrows]
     placed = place(sizes, [(a.source, a.target) for a in arrows], labels)
@@ -78,7 +89,7 @@ def draw(title: str, subtitle: str, boxes: list[Box], arrows: list[Arrow]) -> by
     ends = [(placed.boxes[i], size) for i, size in enumerate(sizes)]
     wide = max(placed.size.width, _width(_shown(title), 1.2 * BOLD_ADVANCE), _width(subtitle, PLAIN_ADVANCE))
     shift = MARGIN + (wide - placed.size.width) / 2
-    context = {
+    return {
         "title": _shown(title),
         "subtitle": subtitle,
         "width": wide + 2 * MARGIN,
@@ -92,7 +103,6 @@ def draw(title: str, subtitle: str, boxes: list[Box], arrows: list[Arrow]) -> by
             for a, lane, label, size in zip(arrows, placed.arrows, placed.labels, labels, strict=True)
         ],
     }
-    return render("report/graph.svg.j2", context)
 
 
 End = tuple[tuple[float, float], Size]

@@ -7,12 +7,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from commands import MODEL, Kgenn, compile_arguments
+from commands import IMAGES, MODEL, Kgenn, compile_arguments
 from kgenn.artifact import read_directory
 from kgenn.codes import CODES
 from kgenn.conversion import CONVERTERS
 from kgenn.layers import LAYERS
 
+PNG = b"\x89PNG\r\n"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -71,6 +72,28 @@ def test_a_picture_is_the_same_every_time(kgenn: Kgenn, compiled: Path, tmp_path
     for name in ("a.svg", "b.svg"):
         assert kgenn("inspect", compiled, "--picture", tmp_path / name).code == 0
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+
+
+@pytest.mark.parametrize("of_model", [True, False])
+def test_a_picture_can_be_a_png(kgenn: Kgenn, compiled: Path, tmp_path: Path, of_model: bool) -> None:
+    path = tmp_path / "picture.png"
+    assert kgenn("inspect", MODEL if of_model else compiled, "--picture", path).code == 0
+    assert path.read_bytes().startswith(PNG)
+    assert kgenn("inspect", compiled, "--picture", tmp_path / "picture.jpg").codes == ["KG401"]
+
+
+def test_the_spikes_of_a_trace_are_drawn(kgenn: Kgenn, compiled: Path, tmp_path: Path) -> None:
+    trace, png, svg = (tmp_path / name for name in ("trace.npz", "raster.png", "raster.svg"))
+    assert kgenn("run", compiled, "--data", IMAGES, "--limit", 2, "--trace", trace).code == 0
+    assert kgenn("inspect", compiled, "--raster", trace, "--sample", 1, "--picture", png).code == 0
+    assert kgenn("inspect", compiled, "--raster", trace, "--picture", svg).code == 0
+    assert png.read_bytes().startswith(PNG)
+    assert all(name in svg.read_text() for name in ("conv1:", "conv2:", "dense1: 64 neurons"))
+    assert kgenn("inspect", compiled, "--raster", trace, "--sample", 2, "--picture", png).codes == ["KG401"]
+    assert kgenn("inspect", compiled, "--raster", IMAGES, "--picture", png).codes == ["KG601"]
+    assert kgenn("inspect", compiled, "--raster", trace, "--picture", trace).codes == ["KG606"]
+    assert kgenn("inspect", compiled, "--raster", trace).code == 2
+    assert kgenn("inspect", MODEL, "--raster", trace, "--picture", png).code == 2
 
 
 def test_what_is_neither_directory_nor_model_is_told(kgenn: Kgenn, tmp_path: Path) -> None:
