@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kgenn.encoders.poisson import Poisson, PoissonSigned
     from kgenn.encoders.spike import Spike
     from kgenn.encoders.stage import FewSpikeInput, FewSpikeSignedInput, TtfsInput
+    from kgenn.events.binning import bin_events
     from kgenn.export.ml_genn import to_ml_genn
     from kgenn.export.nir import to_nir
     from kgenn.frontend import load
@@ -62,6 +63,7 @@ _HOMES = {
     "TimeToFirstSpike": "kgenn.conversion.time_to_first_spike",
     "TtfsInput": "kgenn.encoders.stage",
     "Unscaled": "kgenn.conversion.unscaled",
+    "bin_events": "kgenn.events.binning",
     "check": "kgenn.api",
     "compile": "kgenn.api",
     "convert": "kgenn.api",
@@ -97,6 +99,7 @@ __all__ = [
     "TimeToFirstSpike",
     "TtfsInput",
     "Unscaled",
+    "bin_events",
     "check",
     "compile",
     "convert",

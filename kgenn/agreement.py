@@ -128,12 +128,14 @@ def agreement_of(
     apart: bool,
     simulate: Simulate,
     goals: Mapping[str, Goal] | None = None,
+    shown: Samples | None = None,
 ) -> Agreement | None:
     """Run a network on samples and compare it with its model.
 
     Args:
         exact: the lowered model.
         samples: fewer are run where they would take long.
+        shown: the same as the network takes them, where its inputs change with time.
         apart: they set no scale.
         simulate: runs networks fast; where it cannot, for want of a compiler, the NumPy reference runs fewer.
         goals: of the outputs by their names; guessed if not given.
@@ -141,20 +143,22 @@ def agreement_of(
     Returns:
         None where no sample can be run: none is in the encoder's range, or one takes too long.
     """
-    samples = samples[_legal(network, samples)]
+    shown = samples if shown is None else shown
+    legal = _legal(network, shown)
+    samples, shown = samples[legal], shown[legal]
     if not len(samples):
         return None
     cost = sum(int(synapses.sum()) for synapses in network.fan_out.values()) * network.num_timesteps
-    samples = samples[: max(int(PROGRAM_BUDGET / max(cost, 1)), int(cost <= MOST_OF_ONE))]
-    if not len(samples):
+    shown = shown[: max(int(PROGRAM_BUDGET / max(cost, 1)), int(cost <= MOST_OF_ONE))]
+    if not len(shown):
         return None
     scores: list[Array] = []
     tally = ErrorTally(network)
     start = 0
-    for recording in _recordings(network, samples, cost, simulate):
+    for recording in _recordings(network, shown, cost, simulate):
         count = len(recording.scores)
         assert recording.worths is not None
-        tally.add(network.drive(samples[start : start + count]), recording.worths, {})
+        tally.add(network.drive(shown[start : start + count]), recording.worths, {})
         scores.append(recording.scores[:, -1])
         start += count
     if not scores:

@@ -20,10 +20,12 @@ from kgenn.conversion.base import Converter, checked_timesteps
 from kgenn.conversion.constraints import known_features
 from kgenn.conversion.legality import legalise
 from kgenn.conversion.recipe import EncoderLike, Recipe, recipe_of
+from kgenn.conversion.timed import timesteps_for
 from kgenn.convert_model import convert_model
 from kgenn.data import Data, LabelsLike, parse_scale, prepare, refuse_integers
 from kgenn.diagnostics import Diagnostic, announce, fail
 from kgenn.frontend import GivenShape, InputShape, SampleShapes, read
+from kgenn.ir.frames import frames_of
 from kgenn.ir.given import given_array
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network, ReadoutKind
@@ -83,6 +85,7 @@ def convert(
     input_shape: GivenShape = None,
     task: Names = None,
     threshold: Numbers = None,
+    frames: bool = False,
 ) -> Network:
     """Convert a trained model to a spiking network.
 
@@ -98,17 +101,16 @@ def convert(
         converter: an object with its options, or a name; `DataNorm()` if not given.
         encoder: likewise, for all inputs, or a mapping from the names of some; `Direct()` if not given.
         allow: features beyond the strict profile, such as "bias" or "batch-norm".
-        residual: for an Add without a ReLU after it, connect consumers to both branches, or add a spiking
-            identity population.
+        residual: connect what reads an Add without a ReLU to both branches, or add an identity population.
         pooling: fold average pooling into the next connection, give it neurons, or decide by size.
         pieces: straight pieces of a curved function inside the network: neurons for each of its values.
-        readout: the score of a class: "late-current" is the current it has integrated, step t weighted by
-            (t + 1)²; "current" weights all steps alike; "spike-count" counts spikes of readout neurons. The
-            converter's default if not given.
+        readout: the score of a class: "late-current", the current integrated, step t weighted by (t + 1)²;
+            "current", all steps alike; "spike-count", spikes of readout neurons. By default the converter's.
         seed: of the encoder's random numbers.
         check: compare the network with its model on up to 64 calibration samples kept apart; `Network.agreement`.
         input_shape: of one sample, or a mapping from inputs, where the model leaves sizes open.
         task, threshold: what outputs are for, as for `CompiledNetwork.evaluate`; runs use it too.
+        frames: inputs change with time, (N, T, *input shape); activations are calibrated on their mean.
 
     Raises:
         KgennError: with every violation, or the first error of a later stage.
@@ -117,26 +119,31 @@ def convert(
         KgennWarning: what leaves the network in doubt; `Network.warnings` keeps it.
     """
     recipe = recipe_of(converter, encoder, allow, LoweringOptions(residual, pooling, pieces), readout, seed)
-    steps = _steps(recipe, timesteps, Search(loss, most_timesteps))
-    graph, data = _given(model, calibration, labels, input_shape)
+    graph, data = _given(model, calibration, labels, input_shape, frames)
+    steps = timesteps_for(data.frames, recipe, _steps(recipe, timesteps, Search(loss, most_timesteps), frames))
     chosen = choices(tuple(output.name for output in graph.outputs), task, threshold=threshold)
     network = convert_model(graph, recipe, data, steps, simulate, check=check, chosen=chosen).network()
     announce(network.warnings)
     return network
 
 
-def _given(model: Any, x: SamplesLike, labels: LabelsLike | None, input_shape: GivenShape) -> tuple[Graph, Data]:
+def _given(
+    model: Any, x: SamplesLike, labels: LabelsLike | None, input_shape: GivenShape, frames: bool
+) -> tuple[Graph, Data]:
     """Return a model and its calibration data; raise KG604 for integers."""
-    shapes = SampleShapes(CALIBRATION, lambda names: shapes_in(x, names, CALIBRATION, "KG402"))
+    shapes = SampleShapes(CALIBRATION, lambda names: shapes_in(x, names, CALIBRATION, "KG402", frames))
     graph = as_graph(model, input_shape, shapes)
     samples = samples_of(x, graph.input_shapes, CALIBRATION, "KG402")
     for array in samples.arrays.values():
         refuse_integers(array, CALIBRATION, AS_FLOATS)
-    return graph, Data(samples, labels)
+    data = Data(samples, labels)
+    return graph, data.timed(frames_of(samples, graph.input_shapes, CALIBRATION)) if frames else data
 
 
-def _steps(recipe: Recipe, timesteps: Any, search: Search) -> int | Search:
-    """Return a number of timesteps, or the search for it."""
+def _steps(recipe: Recipe, timesteps: Any, search: Search, frames: bool) -> int | Search | None:
+    """Return a number of timesteps, or the search for it; None where frames are to say it."""
+    if frames and timesteps is None:
+        return None
     if isinstance(timesteps, str) and timesteps == "auto":
         return search
     if isinstance(timesteps, str):

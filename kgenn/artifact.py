@@ -24,9 +24,9 @@ from kgenn.strict_json import loads
 MANIFEST = "manifest.json"
 NETWORK = "network.npz"
 # Raised when a directory written before can no longer be read, or its program no longer be run.
-SCHEMA = 4
-# Schemas that are read: 3 had networks of one input and one output.
-READ = (3, SCHEMA)
+SCHEMA = 5
+# Schemas that are read: 3 had networks of one input and one output, 4 inputs that hold for a whole sample.
+READ = (3, 4, SCHEMA)
 # What reading a file that was cut off or changed can raise.
 DAMAGE = (
     OSError,
@@ -154,7 +154,7 @@ def read_directory(directory: Path) -> Artifact:
         with arrays(directory / NETWORK) as archive:
             stored = dict(archive)
         if manifest["schema"] not in READ:
-            what = f"has schema {manifest['schema']}, this kgenn reads {' and '.join(map(str, READ))}"
+            what = f"has schema {manifest['schema']}, this kgenn reads {', '.join(map(str, READ))}"
             raise fail("KG605", str(directory), what, "compile the model again")
         network = check_network(from_plain(manifest["network"], stored))
         origin = {k: v for k, v in manifest.items() if k not in ("schema", "kgenn", "target", "network")}

@@ -67,6 +67,7 @@ CODES: dict[str, str] = {
     "KG608": "The program ran out of memory. Use fewer threads or a smaller batch.",
     "KG609": "The system refused what kgenn needs to work: room for temporary files, a process, an open file.",
     "KG610": "The CUDA device failed while it ran the program; what the driver says of it is shown.",
+    "KG611": "Events cannot be binned: a field is missing, times run backwards, or one is outside of the frame.",
     "KG607": "Labels are missing, of the wrong number, or none of the task of their output; see --task.",
     "KG650": "The data of a run are on another scale than the calibration data, or move other input channels.",
     "KG651": "A scale enlarges data that exceed 1, or shrinks data that do not. Pass the scale of the training.",

@@ -130,8 +130,7 @@ class CompiledNetwork:
             wanted = replace(wanted, trace=True, curve=True)
         elif observe is None:
             wanted = replace(wanted, per_sample=False)
-        if wanted.trace:
-            batch_size = batch_size_for(self.network, batch_size)
+        batch_size = batch_size_for(self.network, batch_size, wanted.trace)
         self.prepare(len(samples), batch_size, wanted.trace)
         wall, cpu = 0.0, 0.0
         for start, drive in self._batches(samples, batch_size, progress):

@@ -15,6 +15,7 @@ from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.conversion.memory import Memory
 from kgenn.conversion.outputs import ends_of
 from kgenn.conversion.recipe import Recipe
+from kgenn.conversion.timed import with_frames
 from kgenn.data import Data, labels_by_output
 from kgenn.diagnostics import Diagnostic
 from kgenn.ir.agreement import Agreement
@@ -23,7 +24,7 @@ from kgenn.ir.input_statistics import InputStatistics, statistics_of
 from kgenn.ir.network import Network
 from kgenn.plausibility import doubts_of_calibration
 from kgenn.search import Found, Search, fewest_timesteps
-from kgenn.tasks.aims import aims_of, record
+from kgenn.tasks.aims import Aims, aims_of, record
 from kgenn.tasks.goal import Choice, Goal
 from kgenn.yardstick import Yardstick
 
@@ -68,6 +69,7 @@ class Converted:
             "features": list(self.features),
             "inserted": sorted({node.purpose for node in lowered.nodes if node.purpose is not None}),
             "timesteps": network.num_timesteps,
+            "changing": [given.name for given in network.inputs if given.changing],
             "search": None if self.found is None else self.found.record(),
             "rounding": dict(self.conversion.rounding),
             "agreement": None if self.agreement is None else self.agreement.to_dict(),
@@ -107,18 +109,17 @@ def convert_model(
     Raises:
         KgennError: KG2xx to KG4xx; KG607 for odd labels.
     """
-
     recall = recall or Memory().recall
     samples = graph.samples(calibration.x)
     count = len(samples)
-    ends = ends_of(graph)
-    given = labels_by_output(calibration.y, tuple(ends))
-    aims = aims_of(ends, chosen or {}, given, count, labelled=not isinstance(timesteps, int))
+    aims = _aims(graph, calibration, chosen or {}, count, labelled=not isinstance(timesteps, int))
     fitting, apart = kept_apart(count, most_samples or count) if check else (np.arange(count), np.arange(0))
-    used = samples[fitting] if len(fitting) < count else samples
+    used, frames = samples[fitting] if len(fitting) < count else samples, calibration.frames
+    extremes = None if frames is None else frames[fitting].extremes()
 
     def at(steps: int) -> Conversion:
-        return convert_graph(graph, recipe, used, steps, simulate, recall, status)
+        made = convert_graph(graph, recipe, used, steps, simulate, recall, status, extremes)
+        return with_frames(made, frames)
 
     if isinstance(timesteps, int):
         conversion, found = at(timesteps), None
@@ -127,16 +128,23 @@ def convert_model(
         found = fewest_timesteps(at, recipe.converter, against, timesteps, simulate, lambda t: status(f"T = {t}"))
         conversion = found.conversion
     features = features_of(graph, recipe.converter)
-    seen = {name: statistics_of(array) for name, array in used.arrays.items()}
-    doubts = tuple(doubts_of_calibration(graph, used, seen, calibration.scale))
+    raw = used if frames is None else frames.samples[fitting]
+    seen = {name: statistics_of(array) for name, array in raw.arrays.items()}
+    doubts = tuple(doubts_of_calibration(graph, raw, seen, calibration.scale))
     agreement = None
     if check:
-        others = samples[apart if len(apart) else fitting[:SAMPLES]]
+        rows = apart if len(apart) else fitting[:SAMPLES]
+        shown = None if frames is None else frames.samples[rows]
         network, exact = conversion.network, conversion.exact
-        agreement = agreement_of(network, exact, others, len(apart) > 0, simulate, aims.goals)
-        found_doubts = [not_compared(network)] if agreement is None else doubts_of(agreement, network, aims.goals)
-        doubts = (*doubts, *found_doubts)
+        agreement = agreement_of(network, exact, samples[rows], len(apart) > 0, simulate, aims.goals, shown)
+        doubts += (not_compared(network),) if agreement is None else doubts_of(agreement, network, aims.goals)
     warnings = (*calibration.warnings, *conversion.settings.warnings, *doubts)
     return Converted(
         recipe, conversion, features, len(used), seen, warnings, found, agreement, aims.goals, chosen or {}
     )
+
+
+def _aims(graph: Graph, calibration: Data, chosen: Mapping[str, Choice], count: int, *, labelled: bool) -> Aims:
+    """Return what each output is for, with the labels of the calibration data."""
+    ends = ends_of(graph)
+    return aims_of(ends, chosen, labels_by_output(calibration.y, tuple(ends)), count, labelled=labelled)

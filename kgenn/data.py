@@ -14,6 +14,7 @@ import numpy as np
 
 from kgenn.diagnostics import Diagnostic, fail, known_names
 from kgenn.ir.archive import arrays
+from kgenn.ir.frames import Frames
 from kgenn.ir.given import given_array
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.samples import Samples, samples_of
@@ -41,15 +42,21 @@ class Data:
         y: labels of the only output, N of them, or of some outputs by their names; or None.
         scale: what the user had `x` multiplied by, or None.
         warnings: what leaves that scale in doubt.
+        frames: of which `x` is the mean, where inputs change with time.
     """
 
     x: Array | Samples
     y: LabelsLike | None
     scale: Scales = None
     warnings: tuple[Diagnostic, ...] = ()
+    frames: Frames | None = None
 
     def __len__(self) -> int:
         return len(self.x)
+
+    def timed(self, frames: Frames) -> Data:
+        """Return the mean of frames in place of the samples."""
+        return replace(self, x=frames.mean(), frames=frames)
 
     def limited(self, limit: int | None) -> Data:
         """Return the first `limit` samples."""

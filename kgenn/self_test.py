@@ -36,7 +36,7 @@ class SelfTest:
     """Samples with what they shall give in the first S timesteps, P being the number of spiking populations.
 
     Attributes:
-        drive: of all input neurons, shape (N, num_inputs), integers in float32.
+        drive: of `Network.drive`: shape (N, num_inputs), or (N, T, num_inputs); integers in float32.
         scores: after each of these steps, shape (N, S, num_scores), float32.
         spikes: how many each population fires in each sample, shape (P, N), int64.
         digests: the SHA-256 of the spike counts of each population's neurons, shape (P, 32), uint8.
@@ -67,7 +67,7 @@ def read_self_test(path: Path, network: Network) -> SelfTest:
         test = SelfTest(**{field.name: archive[field.name] for field in fields(SelfTest)})
     num_samples, number = len(test.drive), len(network.spiking)
     shapes = {
-        "drive": (num_samples, network.num_inputs),
+        "drive": (num_samples, *([network.num_timesteps] if network.changing else []), network.num_inputs),
         "scores": (num_samples, test.num_timesteps, network.num_scores),
         "spikes": (number, num_samples),
         "digests": (number, 32),
@@ -88,7 +88,7 @@ def self_test(network: Network, x: SamplesLike | None = None) -> SelfTest:
     some = None if x is None else network.samples(x)[:num_samples]
     drive = random_drive(network, num_samples) if some is None else network.drive(some)
     shortened = replace(network, num_timesteps=steps)
-    recording = ReferenceSimulator(shortened).run(drive, 0)
+    recording = ReferenceSimulator(shortened).run(drive[:, :steps] if network.changing else drive, 0)
     counts = [recording.spike_counts[p.name] for p in network.spiking]
     return SelfTest(drive, recording.scores, _totals(counts, len(drive)), _digests(counts))
 
@@ -101,10 +101,19 @@ def extent(network: Network) -> tuple[int, int]:
 
 
 def random_drive(network: Network, num_samples: int) -> Array:
-    """Return inputs all over the legal ranges, shape (N, num_inputs), integers in float32; always the same."""
+    """Return inputs all over the legal ranges, of the shape of `Network.drive`; always the same."""
     keys = neuron_keys(0, np.arange(num_samples), network.num_inputs)
-    uniform = random24(keys, 0) / np.float64(1 << 24)
-    drives = [_drive(i.coding, uniform[:, network.drive_columns[i.name]]) for i in network.inputs]
+    if not network.changing:
+        return _frame(network, keys, 0)
+    return np.stack([_frame(network, keys, t) for t in range(network.num_timesteps)], axis=1)
+
+
+def _frame(network: Network, keys: Array, timestep: int) -> Array:
+    """Return the drive of all inputs at a timestep, shape (N, num_inputs)."""
+    drives = []
+    for given in network.inputs:
+        uniform = random24(keys, timestep if given.changing else 0) / np.float64(1 << 24)
+        drives.append(_drive(given.coding, uniform[:, network.drive_columns[given.name]]))
     return np.concatenate(drives, axis=1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -99,6 +100,20 @@ def inputs_of(network: Network, encoder: str, count: int = NUM_SAMPLES) -> Array
 def drive_of(network: Network, encoder: str, count: int = NUM_SAMPLES) -> Array:
     """Return the drive of `inputs_of`."""
     return network.drive(inputs_of(network, encoder, count))
+
+
+def changing(network: Network) -> Network:
+    """Return the network with inputs that change with time."""
+    return replace(network, inputs=tuple(replace(i, changing=True) for i in network.inputs))
+
+
+def frames(network: Network, encoder: str, count: int) -> Array:
+    """Return random samples of frames, most of them sparse."""
+    _, low, high = ENCODERS[encoder]
+    shape = (count, *network.input_shape)
+    rng = np.random.default_rng(5)
+    x = rng.uniform(0.9 * low, 0.9 * high, shape) * (rng.uniform(size=shape) < 0.5)
+    return (np.rint(x / 0.9) if encoder == "spike" else x).astype(np.float32)
 
 
 def compiled(network: Network, num_threads: int = 1) -> Simulator:

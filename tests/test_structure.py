@@ -51,6 +51,7 @@ ALLOWED: dict[str, set[str]] = {
     "agreement": FOUNDATION | {"ir", "tasks", "conversion", "backends", "metrics"},
     "plausibility": FOUNDATION | {"ir", "layers"},
     "data": FOUNDATION | {"ir", "plausibility"},
+    "events": FOUNDATION | {"ir"},
     "trace": FOUNDATION | {"ir"},
     "trace_file": FOUNDATION | {"ir"},
     "record": FOUNDATION | {"ir", "tasks"},
@@ -73,7 +74,7 @@ ALLOWED: dict[str, set[str]] = {
     "bench": FOUNDATION
     | MIDDLE
     | {"data", "artifact", "search", "yardstick", "methods", "convert_model", "compiled", "api"},
-    "kgenn": FOUNDATION | MIDDLE | {"api", "compiled", "export", "verification"},
+    "kgenn": FOUNDATION | MIDDLE | {"api", "compiled", "events", "export", "verification"},
     "cli": FOUNDATION
     | MIDDLE
     | {
@@ -88,7 +89,7 @@ ALLOWED: dict[str, set[str]] = {
         "report",
         "api",
     }
-    | {"export", "search", "convert_model", "credits", "compiled", "methods", "bench", "kgenn"},
+    | {"export", "events", "search", "convert_model", "credits", "compiled", "methods", "bench", "kgenn"},
     "__main__": {"cli"},
 }
 

@@ -117,7 +117,8 @@ class Simulator(ABC):
         """Run a batch.
 
         Args:
-            drive: of `Network.drive`, shape (N, num_inputs), integers in float32.
+            drive: of `Network.drive`: shape (N, num_inputs), or (N, T, num_inputs) where an input changes with
+                time; integers in float32.
             first_sample: the index of the batch's first sample in the data set; it keys the random numbers,
                 so that they do not depend on how the data are split into batches.
             wanted: what to record besides spike counts and scores.

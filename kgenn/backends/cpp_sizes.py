@@ -15,6 +15,7 @@ from kgenn.ir.network import Network
 
 HEADER = "kgenn_network.h"
 SIZE = re.compile(rb"#define KGENN_NUM_(INPUTS|CLASSES|NEURONS) (\d+)\b")
+CHANGES = b"#define KGENN_INPUT_CHANGES 1"
 # The byte of the header of the words at which the number of timesteps stands; see `Words.finish`.
 TIMESTEPS = 16
 ORDER: Literal["little"] = "little"
@@ -34,7 +35,8 @@ def check_sizes(network: Network, files: Mapping[str, bytes], words: str) -> Non
         "NEURONS": sum(p.size for p in network.spiking),
     }
     steps = int.from_bytes(files[words][TIMESTEPS : TIMESTEPS + 4], ORDER)
-    where, what = (HEADER, "sizes") if stated != wanted else (words, "timesteps")
-    if stated != wanted or steps != network.num_timesteps:
+    same = stated == wanted and (CHANGES in files[HEADER]) == network.changing
+    where, what = (words, "timesteps") if same else (HEADER, "sizes")
+    if not same or steps != network.num_timesteps:
         advice = "compile the model again into a new directory"
         raise fail("KG504", where, f"has the {what} of another network than manifest.json", advice)

@@ -116,6 +116,7 @@ class CppPopulation:
         type: the C++ class.
         site: the neurons that update together, at most.
         links, stages: rows of the tables, which are those of no other population.
+        changing: its constant current changes with time.
     """
 
     emitted: EmittedPopulation
@@ -127,6 +128,7 @@ class CppPopulation:
     first_stage: int
     needs_current: bool
     fresh: bool
+    changing: bool
 
     @property
     def members(self) -> tuple[int | str, ...]:
@@ -134,7 +136,7 @@ class CppPopulation:
         p = self.emitted
         places = (p.first, p.first_drive, p.first_score, p.params_offset, p.initial_offset, p.bias_offset or 0)
         rows = (self.first_link, len(self.links), self.first_stage, len(self.stages))
-        flags = (p.has_constant, self.needs_current, self.fresh)
+        flags = (p.has_constant, self.needs_current, self.fresh, self.changing)
         return (
             p.image.pixels,
             *places,
@@ -170,8 +172,8 @@ class Tables:
         first_link, first_stage = len(self.links), len(self.stages)
         for c in self.parts.into(population, analog=False):
             self.links.append(self._link(c, population))
-        for c in self.parts.into(population, analog=True):
-            self.directs.append(self._direct(c))
+        analog = self.parts.into(population, analog=True)
+        self.directs += map(self._direct, analog)
         links, code = self.links[first_link:], self.parts.network.code
         # a steady current alone is read where it is; what a stage sends has heard what came before
         alone = population.has_constant if code.steady else code.staged and population.spiking
@@ -187,6 +189,7 @@ class Tables:
             first_stage=first_stage,
             needs_current=bool(links) or not alone,
             fresh=fresh,
+            changing=any(self.parts.network.input_of[c.source].changing for c in analog),
         )
         self.populations.append(row)
 

@@ -179,7 +179,7 @@ class Links:
         if c.pool is not None:
             places = (drive, "ws.pooled.data()")
             # the counter of the input, which no connection reads where it is analog
-            pool = self._sum(c.pool, ("float", "double"), places, "g.samples", self.places[c.source])
+            pool = self._sum(c.pool, ("float", "double"), places, "g.rows()", self.places[c.source])
             drive, real, pooled = places[1], "double", prod(c.pool.out_shape)
         kind, kernel, threads, numbers = c.connectivity, "add_sparse", c.connectivity.num_sources, ""
         match kind:
@@ -190,7 +190,7 @@ class Links:
             case _:
                 numbers = f"{threads}, {kind.num_targets}"
         arguments = f"{drive}, {pointers}, {numbers}, ws.total.data()"
-        call = f"launch_for(g.samples, {threads}, {kernel}<{real}, double>, {arguments});"
+        call = f"launch_for(g.rows(), {threads}, {kernel}<{real}, double>, {arguments});"
         return CudaDirect(take, pool, call, pooled, given.coding_offset)
 
     def _drive(self, first: int, size: int) -> tuple[str, str]:
@@ -198,7 +198,7 @@ class Links:
         if len(self.parts.inputs) == 1:
             return "ws.drive.data()", ""
         numbers = f"KGENN_NUM_INPUTS, {first}, {size}"
-        take = f"launch_for(g.samples, {size}, take_input, ws.drive.data(), {numbers}, ws.own_drive.data());"
+        take = f"launch_for(g.rows(), {size}, take_input, ws.drive.data(), {numbers}, ws.own_drive.data());"
         return "ws.own_drive.data()", take
 
     def _sum(

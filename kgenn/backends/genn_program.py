@@ -86,6 +86,7 @@ def network_context(network: Network, device: Device, arrays: dict[str, Array]) 
         "inputs": inputs,
         "input_size": network.num_inputs,
         "num_timesteps": network.num_timesteps,
+        "changes": network.changing,
         "staged": network.code.staged,
         "steady": network.code.steady,
         "worth": worth,
@@ -119,7 +120,7 @@ def genn_input(given: NetworkInput, number: int, arrays: dict[str, Array]) -> di
     if given.transform.rescales:
         arrays |= zip(names.values(), scale_and_shift(given).T, strict=True)
     codes = ("encoder", "levels", "low", "high", "binarise")
-    own = {"name": ascii(given.name), "label": label(given.name), "size": given.size}
+    own = {"name": ascii(given.name), "label": label(given.name), "size": given.size, "changing": given.changing}
     return {**vars(input_code(given)), **own, **names, **{code: getattr(coding, code) for code in codes}}
 
 

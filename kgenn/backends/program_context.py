@@ -131,6 +131,7 @@ def program_of(parts: Parts) -> EmittedProgram:
         connections=connections,
         staged=staged,
         steady=code.steady,
+        drive_changes=network.changing,
         code=network.code_name,
         steps=steps if staged else 0,
         worths=tuple(code.worth(steps).tolist()) if staged else (),
@@ -163,6 +164,7 @@ def _input(network: Network, given: NetworkInput, words: Words) -> EmittedInput:
         size=given.size,
         coding_offset=coding,
         code=input_code(given),
+        changing=given.changing,
         num_scales=len(rows),
         scales_offset=words.add(rows) if len(rows) else 0,
     )

@@ -25,6 +25,7 @@ class EmittedInput:
         name, label: its name, as it is and as it may stand in comments.
         first, size: which of a sample's values are its own.
         coding_offset: where the words have its coding.
+        changing: a sample has a frame for each timestep.
         num_scales, scales_offset: how many rows of scales and shifts the words have, and where; 0 for none.
     """
 
@@ -35,6 +36,7 @@ class EmittedInput:
     size: int
     coding_offset: int
     code: InputCode
+    changing: bool
     num_scales: int = 0
     scales_offset: int = 0
 
@@ -143,6 +145,7 @@ class EmittedProgram:
         num_connections: that carry spikes; 1 for none, for arrays.
         connections: in the order of their targets.
         steps, worths: of a stage, and what a spike at each step counts; 0 and nothing without stages.
+        drive_changes: a drive has a frame for each timestep.
         value_type: the type of the numbers that populations send.
         worth_note: what a neuron's spikes count together, for the header.
         tables, axes: what in the words must be checked before it is used.
@@ -160,6 +163,7 @@ class EmittedProgram:
     connections: tuple[EmittedConnection, ...]
     staged: bool
     steady: bool
+    drive_changes: bool
     code: CodeName
     steps: int
     worths: tuple[int, ...]

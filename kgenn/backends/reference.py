@@ -23,26 +23,32 @@ class PopulationRun:
         population: which.
         state: every state variable by name, shape (N, size), of the model's precision.
         constant: bias and direct input, shape (N, size), of the model's precision.
+        drive: of its inputs at the last step, shape (N, size).
     """
 
     def __init__(self, network: Network, population: Population, drive: Array, first_sample: int) -> None:
-        self.population = population
+        self.network, self.population = network, population
         self.steady = network.code.steady
         self.real = population.neuron.real
-        columns = network.drive_columns.get(population.name)
-        self.drive = np.float32(0) if columns is None else drive[:, columns]
+        self.columns = columns = network.drive_columns.get(population.name)
         num_samples = len(drive)
         self.shape = (num_samples, population.size)
         self.state: dict[str, Array] = {}
-        self.constant = np.zeros(self.shape, self.real)
-        if population.bias is not None:
-            self.constant += population.bias.astype(self.real)
-        for connection in network.incoming[population.name]:
-            if network.is_analog(connection):
-                self.constant += network.direct_current(connection, drive)
+        self.frames = drive if network.changing else None
+        self.set_input(drive[:, 0] if network.changing else drive)
         samples, first = first_sample + np.arange(num_samples), 0 if columns is None else columns.start
         self.keys = neuron_keys(network.seed, samples, population.size, first)
         self.reset_state()
+
+    def set_input(self, drive: Array) -> None:
+        """Let an input flow, shape (N, num_inputs)."""
+        self.drive = np.float32(0) if self.columns is None else drive[:, self.columns]
+        self.constant = np.zeros(self.shape, self.real)
+        if self.population.bias is not None:
+            self.constant += self.population.bias.astype(self.real)
+        for connection in self.network.incoming[self.population.name]:
+            if self.network.is_analog(connection):
+                self.constant += self.network.direct_current(connection, drive)
 
     def reset_state(self) -> None:
         """Set every state variable to its value at the start of a sample."""
@@ -77,6 +83,8 @@ class PopulationRun:
             timestep: t, counted from 0 in this population's own window.
         """
         model = self.population.neuron
+        if self.frames is not None:
+            self.set_input(self.frames[:, timestep])
         i_syn = self.constant.copy() if self.steady or timestep == 0 else np.zeros_like(self.constant)
         if synaptic is not None:
             i_syn += synaptic

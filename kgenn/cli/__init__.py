@@ -21,6 +21,7 @@ from kgenn.diagnostics import EXIT_TOOLCHAIN, EXIT_USAGE, KgennError, KgennWarni
 COMMANDS = {
     "check": ("kgenn.cli.check:check", "Show what each layer of a model becomes, or what is wrong with it."),
     "compile": ("kgenn.cli.compile:compile", "Convert a trained model to a spiking network and build it."),
+    "frames": ("kgenn.cli.frames:frames", "Bin events to a frame for each timestep."),
     "run": ("kgenn.cli.run:run", "Run a compiled network on a data set."),
     "verify": (
         "kgenn.cli.verify:verify",

@@ -50,14 +50,16 @@ from kgenn.conversion.constraints import admitted
 from kgenn.conversion.legality import accepted
 from kgenn.conversion.memory import Memory
 from kgenn.conversion.recipe import Recipe, recipe_of
+from kgenn.conversion.timed import timesteps_for
 from kgenn.convert_model import Converted, convert_model
 from kgenn.data import Data
 from kgenn.frontend import SampleShapes
 from kgenn.ir.agreement import Agreement
+from kgenn.ir.frames import frames_of, timed_shapes
 from kgenn.ir.graph import Shape
 from kgenn.ir.network import ReadoutKind
 from kgenn.ir.random import LARGEST_SEED
-from kgenn.ir.samples import shapes_in
+from kgenn.ir.samples import samples_of, shapes_in
 from kgenn.ir.words import times
 from kgenn.methods import converter_of, encoders_of
 from kgenn.output import refuse_directory
@@ -81,6 +83,7 @@ class Request:
         input_shape: of one sample, or of those of some inputs, where the model leaves a size open; that of the
             calibration data if not given.
         kinds: task, metric and threshold of outputs, where they are given.
+        frames: inputs change with time, and the calibration data have a frame for each timestep.
     """
 
     model: Path
@@ -89,9 +92,10 @@ class Request:
     samples: int
     scale: tuple[str, ...]
     recipe: Recipe
-    timesteps: int | Search
+    timesteps: int | Search | None
     check: bool
     input_shape: Shape | dict[str, Shape] | None
+    frames: bool = False
     kinds: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -134,6 +138,7 @@ TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto: the fewest.  [defau
     default=True,
     help="Compare the network with its model on calibration samples kept apart.",
 )
+@click.option("--frames", is_flag=True, help="Inputs change with time: samples have a frame for each timestep.")
 @click.option("--target", default="cpu", metavar="NAME", help="See kgenn list targets.")
 @click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="The directory to write.")
 @overwrite_flag
@@ -147,6 +152,9 @@ def compile(
     unless --input-shape says them. The directory holds all that `kgenn run` needs, and for `kgenn
     verify` checksums and at most eight calibration samples. An older output in DIR is replaced. Where DIR holds a
     file that kgenn did not write, or that was changed since, nothing is written.
+
+    With --frames an input changes with time: its array has the shape (N, T, …), and T is the number of timesteps.
+    Activations are calibrated on the mean of the frames. kgenn frames makes such arrays of events.
     """
     backend = TARGETS.get(target)()
     request = request_of(converter, encoder, values)
@@ -180,10 +188,13 @@ def request_of(converter: str, encoder: Sequence[str], values: Mapping[str, Any]
         readout=values["readout"],
         seed=values["seed"],
     )
-    given = method.default_timesteps if values["timesteps"] is None else values["timesteps"]
-    if given != AUTO:
+    given = values["timesteps"]
+    if given is None and not values["frames"]:
+        given = method.default_timesteps
+    if given not in (None, AUTO):
         checked_timesteps(method, given)
-    files = {name: values[name] for name in ("model", "calibration", "samples", "scale", "check", "input_shape")}
+    names = ("model", "calibration", "samples", "scale", "check", "input_shape", "frames")
+    files = {name: values[name] for name in names}
     steps, kinds = search_of(values) or given, tasks_given(values)
     return Request(**files, split=values["split"] or "train", recipe=recipe, timesteps=steps, kinds=kinds)
 
@@ -206,14 +217,21 @@ def convert(request: Request, status: Status) -> tuple[Converted, Data]:
     def raw(inputs: tuple[str, ...], outputs: tuple[str, ...] = ()) -> Data:
         return read_samples(request.calibration, request.split, request.samples + more, inputs, outputs)
 
-    shapes = SampleShapes(name, lambda names: shapes_in(raw(tuple(names)).x, names, name))
+    timed = request.frames
+    shapes = SampleShapes(name, lambda names: shapes_in(raw(tuple(names)).x, names, name, frames=timed))
     graph = as_graph(request.model, request.input_shape, shapes)
     accepted(graph, recipe, recall)
     outputs = tuple(output.name for output in graph.outputs)
     found, chosen = raw(graph.inputs, outputs), choices(outputs, **request.kinds)
-    data = scaled(found, graph.input_shapes, request.scale, None, request.calibration)
-    most, check, steps = request.samples, request.check, request.timesteps
-    made = convert_model(graph, recipe, data, steps, simulate, recall, status, most, check, chosen)
+    inputs: Mapping[str, Shape] = graph.input_shapes
+    if timed:
+        inputs = timed_shapes(samples_of(found.x, inputs, name), inputs, name)
+    data = scaled(found, inputs, request.scale, None, request.calibration)
+    used = data
+    if timed:
+        used = data.timed(frames_of(samples_of(data.x, inputs, name), graph.input_shapes, name))
+    most, check, steps = request.samples, request.check, timesteps_for(used.frames, recipe, request.timesteps)
+    made = convert_model(graph, recipe, used, steps, simulate, recall, status, most, check, chosen)
     return made, data
 
 

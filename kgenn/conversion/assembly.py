@@ -303,7 +303,11 @@ def assembler_of(
     num_timesteps: int,
     seed: int,
 ) -> Assembler:
-    """Return the assembler of a lowered graph, for an encoder of each input."""
+    """Return the assembler of a lowered graph, for an encoder of each input.
+
+    Args:
+        calibration: samples with the ranges of the inputs.
+    """
     inputs = []
     for name, layer in graph.input_layers.items():
         transform = input_transform(layer)

@@ -51,6 +51,7 @@ def convert_graph(
     simulate: Simulate,
     recall: Recall = anew,
     status: Status = silent,
+    extremes: Samples | None = None,
 ) -> Conversion:
     """Convert a graph as read from a file.
 
@@ -60,6 +61,7 @@ def convert_graph(
         simulate: runs networks for the methods that calibrate by simulation.
         recall: keeps what conversions of this graph with this calibration share; see `kgenn.conversion.base`.
         status: told what is being computed where that takes long.
+        extremes: samples with the ranges of the inputs, where those of the calibration are others.
 
     Raises:
         KgennError: KG2xx to KG4xx.
@@ -77,7 +79,8 @@ def convert_graph(
     codes = tuple(encoder.code for encoder in encoders.values())
     ranges: dict[str, Array] = recall((*key, codes, "ranges"), lambda: input_ranges(lowered, samples, encoders))
     lowered = with_input_ranges(lowered, ranges)
-    assembler = assembler_of(lowered, converter, encoders, samples, num_timesteps, recipe.seed)
+    ranged = samples if extremes is None else extremes
+    assembler = assembler_of(lowered, converter, encoders, ranged, num_timesteps, recipe.seed)
     fan_in = most_sources(assembler.spike_range)
     assembler = replace(assembler, graph=split_max_pools(lowered, fan_in), recall=recall)
 

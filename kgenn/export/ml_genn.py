@@ -136,6 +136,8 @@ def obstacles(network: Network) -> Iterator[tuple[str, str]]:
     """Yield where and what mlGeNN cannot hold."""
     yield from several(network, "mlGeNN")
     for given in network.inputs:
+        if given.changing:
+            yield given.name, "changes with time; kgenn writes mlGeNN with an input that holds for a sample"
         if given.coding.analog:
             what = "is a constant current; mlGeNN's inputs are spikes: compile with --encoder if, poisson or spike"
             yield given.name, what

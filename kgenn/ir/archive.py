@@ -166,8 +166,8 @@ def _information(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
 class Arrays(Mapping[str, Array]):
     """The arrays of an open .npz archive by name; each is read when it is asked for."""
 
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self._archive = archive
+    def __init__(self, archive: zipfile.ZipFile, structured: bool = False) -> None:
+        self._archive, self._structured = archive, structured
         self._members = {name.removesuffix(".npy"): name for name in archive.namelist() if name.endswith(".npy")}
         self._left = MOST_BYTES
 
@@ -180,22 +180,28 @@ class Arrays(Mapping[str, Array]):
     def __getitem__(self, name: str) -> Array:
         content = unpack(self._archive, self._members[name], self._left)
         self._left -= len(content)
-        return parse(content, name)
+        return parse(content, name, self._structured)
 
 
 @contextmanager
-def arrays(path: Path) -> Iterator[Arrays]:
+def arrays(path: Path, structured: bool = False) -> Iterator[Arrays]:
     """Open an .npz file.
+
+    Args:
+        structured: arrays of several fields are read too.
 
     Raises:
         OSError: where it cannot be opened; Damaged, a ValueError, where it cannot be read.
     """
     with opened(path) as archive:
-        yield Arrays(archive)
+        yield Arrays(archive, structured)
 
 
-def parse(content: bytes, name: str) -> Array:
+def parse(content: bytes, name: str, structured: bool = False) -> Array:
     """Return the array in the bytes of an .npy file, of one of the `KINDS`, read-only.
+
+    Args:
+        structured: it may have several fields, each of one of the `KINDS`.
 
     Raises:
         Damaged: where they are no such array, or other bytes than its shape and type need.
@@ -208,7 +214,9 @@ def parse(content: bytes, name: str) -> Array:
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
         shape, fortran, dtype = header(file)
-        valid = dtype.kind in KINDS and all(type(n) is int and n >= 0 for n in shape)
+        kinds = [kind.kind for kind, *_ in (dtype.fields or {}).values()] if structured else []
+        valid = all(kind in KINDS for kind in kinds or [dtype.kind])
+        valid = valid and all(type(n) is int and n >= 0 for n in shape)
     # the header is a Python literal, which a parser can find too deep, or a tokenizer (Python 3.12 and later)
     except (ValueError, TypeError, KeyError, SyntaxError, TokenError, MemoryError, RecursionError) as error:
         raise Damaged(f"{name!r} has a header that cannot be read") from error

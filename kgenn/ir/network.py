@@ -179,12 +179,17 @@ class Network:
     def input_shape(self) -> Shape:
         """Return the shape of one sample as the user gives it, of a network with one input."""
         (only,) = self.inputs
-        return only.shape
+        return only.sample_shape(self.num_timesteps)
 
     @cached_property
     def input_shapes(self) -> dict[str, Shape]:
         """Return the shape of one sample of each input, in order."""
-        return {i.name: i.shape for i in self.inputs}
+        return {i.name: i.sample_shape(self.num_timesteps) for i in self.inputs}
+
+    @property
+    def changing(self) -> bool:
+        """Tell whether an input changes with time, so that a drive has a frame for each timestep."""
+        return any(i.changing for i in self.inputs)
 
     @cached_property
     def input_of(self) -> dict[str, NetworkInput]:
@@ -226,14 +231,20 @@ class Network:
         return samples_of(x, self.input_shapes, self.name)
 
     def drive(self, x: SamplesLike) -> Array:
-        """Return the drive of all input neurons for a batch, integers in float32, shape (N, num_inputs).
+        """Return the drive of all input neurons for a batch, integers in float32.
+
+        Returns:
+            Shape (N, num_inputs); (N, T, num_inputs) where an input changes with time.
 
         Raises:
             KgennError: KG602 or KG603 for samples that an input does not take.
         """
-        arrays = self.samples(x).arrays
-        drives = [i.drive(np.asarray(arrays[i.name])) for i in self.inputs]
-        return drives[0] if len(drives) == 1 else np.concatenate(drives, axis=1)
+        arrays = {name: np.asarray(array) for name, array in self.samples(x).arrays.items()}
+        if self.changing:
+            drives = [i.frames(arrays[i.name], self.num_timesteps) for i in self.inputs]
+        else:
+            drives = [i.drive(arrays[i.name]) for i in self.inputs]
+        return drives[0] if len(drives) == 1 else np.concatenate(drives, axis=-1)
 
     @cached_property
     def incoming(self) -> dict[str, tuple[Connection, ...]]:
@@ -253,7 +264,7 @@ class Network:
         return depths
 
     def is_analog(self, connection: Connection) -> bool:
-        """Tell whether the connection carries a constant current instead of spikes."""
+        """Tell whether the connection carries a current instead of spikes, which holds while its input does."""
         return connection.source in self.input_of and self.input_of[connection.source].coding.analog
 
     @cached_property
@@ -298,7 +309,7 @@ class Network:
         float64 holds it exactly in any order.
 
         Args:
-            drive: of all inputs, shape (N, num_inputs).
+            drive: of all inputs at a timestep, shape (N, num_inputs).
 
         Returns:
             Shape (N, target size), of the target's precision.

@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from kgenn.diagnostics import fail
+from kgenn.diagnostics import KgennError, fail
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.input_statistics import InputStatistics
 
@@ -113,10 +113,11 @@ class NetworkInput:
 
     Attributes:
         name: that of the model's input, and of the population.
-        shape: of one sample as the user gives it.
+        shape: of one sample as the user gives it, or of a frame of one.
         transform: what happens to a sample before `coding`.
         coding: how a value drives a neuron.
         calibrated_on: statistics of the calibration data; None where they are not known.
+        changing: a sample is a frame for each timestep, of this shape each, and not one that holds for all.
     """
 
     name: str
@@ -124,11 +125,34 @@ class NetworkInput:
     transform: InputTransform
     coding: InputCoding
     calibrated_on: InputStatistics | None = None
+    changing: bool = False
 
     @property
     def size(self) -> int:
-        """Return the number of values of a sample, and of input neurons."""
+        """Return the number of values of a frame, and of input neurons."""
         return prod(self.shape)
+
+    def sample_shape(self, num_timesteps: int) -> Shape:
+        """Return the shape of one sample as the user gives it."""
+        return (num_timesteps, *self.shape) if self.changing else self.shape
+
+    def frames(self, x: Array, num_timesteps: int) -> Array:
+        """Return the drive of a batch at every timestep, shape (N, T, num_inputs); see `drive`.
+
+        Args:
+            x: shape (N, T, *shape), or (N, *shape) of an input that holds.
+        """
+        if not self.changing:
+            return np.repeat(self.drive(x)[:, None], num_timesteps, axis=1)
+        if x.shape[1:] != (num_timesteps, *self.shape):
+            raise self.misshapen(x, (num_timesteps, *self.shape))
+        return self.drive(x.reshape(-1, *self.shape)).reshape(len(x), num_timesteps, self.size)
+
+    def misshapen(self, x: Array, wanted: Shape) -> KgennError:
+        """Return the error for a batch of another shape than that of its samples."""
+        what = f"takes samples of shape {wanted}, got {x.shape[1:]}"
+        help = f"give a frame for each of the {wanted[0]} timesteps" if self.changing else ""
+        return fail("KG602", self.name, what, help)
 
     def drive(self, x: Array) -> Array:
         """Return the drive of each input neuron for a batch x of shape (N, *shape), integers in float32.
@@ -137,6 +161,6 @@ class NetworkInput:
             KgennError: KG602 for another shape, KG603 for values that the encoder does not take.
         """
         if x.shape[1:] != self.shape:
-            raise fail("KG602", self.name, f"takes samples of shape {self.shape}, got {x.shape[1:]}")
+            raise self.misshapen(x, self.shape)
         unit = " once the network has scaled them" if self.transform.rescales else ""
         return self.coding.drive(self.transform.apply(x), unit)

@@ -8,14 +8,19 @@ from dataclasses import dataclass
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 
-# Bytes of a batch's raster, of one byte for each sample, timestep and neuron.
+# Bytes of a batch's raster, of one byte for each sample, timestep and neuron, and of a batch's frames.
 RASTER_BYTES = 1 << 28
 
 
-def batch_size_for(network: Network, largest: int) -> int:
-    """Return how many samples can be traced at once, at most `largest`."""
-    per_sample = network.num_timesteps * sum(p.size for p in network.spiking)
-    return min(largest, max(1, RASTER_BYTES // max(per_sample, 1)))
+def batch_size_for(network: Network, largest: int, trace: bool = True) -> int:
+    """Return how many samples can run at once, at most `largest`.
+
+    Args:
+        trace: every spike is recorded.
+    """
+    frame = 4 * network.num_inputs if network.changing else 0
+    per_step = frame + (sum(p.size for p in network.spiking) if trace else 0)
+    return min(largest, max(1, RASTER_BYTES // max(per_step * network.num_timesteps, 1)))
 
 
 @dataclass(frozen=True)

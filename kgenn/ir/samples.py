@@ -66,14 +66,20 @@ def samples_of(x: SamplesLike, shapes: Mapping[str, Shape], where: str, code: st
     return Samples(arrays)
 
 
-def shapes_in(x: SamplesLike, names: Sequence[str], where: str, code: str = "KG602") -> dict[str, Shape]:
+def shapes_in(
+    x: SamplesLike, names: Sequence[str], where: str, code: str = "KG602", frames: bool = False
+) -> dict[str, Shape]:
     """Return the shape of one sample of each of some inputs, whose sizes are not known yet.
+
+    Args:
+        frames: a sample has a frame for each timestep; return the shape of one.
 
     Raises:
         KgennError: as `samples_of`.
     """
     unknown: dict[str, Shape] = dict.fromkeys(names, ())
-    return {name: np.shape(array)[1:] for name, array in samples_of(x, unknown, where, code).arrays.items()}
+    first = 2 if frames else 1
+    return {name: np.shape(array)[first:] for name, array in samples_of(x, unknown, where, code).arrays.items()}
 
 
 def _by_name(x: Any, shapes: Mapping[str, Shape]) -> Mapping[str, Any] | None:

@@ -100,6 +100,8 @@ def _problems(network: Network) -> Iterator[str]:
         return
     for given in network.inputs:
         yield from (f"input {given.name!r} {what}" for what in _input(given, network.by_name[given.name]))
+    if network.changing and not network.code.steady:
+        yield f"an input changes with time, which the code {network.code_name} does not know"
     for output in network.outputs:
         for activation in output.activations:
             yield from _activation(activation, len(network.by_name[output.population].shape))

@@ -46,16 +46,20 @@ class LayerError:
 
 
 def input_rates(network: Network, drive: Array) -> dict[str, Array]:
-    """Return the rates of the inputs, what they drive in real units: each of shape (N, size), float64."""
+    """Return the rates of the inputs, what they drive in real units: each of shape (N, size), float64.
+
+    The rate of an input that changes with time is its mean.
+    """
     columns = network.drive_columns
-    return {i.name: drive[:, columns[i.name]].astype(np.float64) / i.coding.levels for i in network.inputs}
+    mean = drive.astype(np.float64).mean(axis=1) if network.changing else drive.astype(np.float64)
+    return {i.name: mean[:, columns[i.name]] / i.coding.levels for i in network.inputs}
 
 
 def ideal_rates(network: Network, drive: Array, measured: Mapping[str, Array] | None = None) -> dict[str, Array]:
     """Return the rate that each population should have, shape (N, size), float64, with no upper limit.
 
     Args:
-        drive: of `Network.drive`, shape (N, num_inputs).
+        drive: of `Network.drive`.
         measured: if given, each population is computed from these rates of its sources instead of the ideal
             ones, so that the difference is its own error; biases then are the network's, with what corrects
             the errors of earlier layers.

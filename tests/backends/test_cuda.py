@@ -27,7 +27,7 @@ from kgenn.ir.network import Network
 from kgenn.ir.recording import Wanted
 from networks import RECIPES
 from programs import WARNINGS, classify, emit
-from recordings import EVERYTHING, METHODS, assert_same, converted, drive_of, inputs_of
+from recordings import EVERYTHING, METHODS, assert_same, changing, converted, drive_of, frames, inputs_of
 from wide_pools import images, wide
 
 needs_gcc = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
@@ -280,3 +280,17 @@ def test_its_sources_depend_on_the_structure_alone() -> None:
         replace(c, connectivity=c.connectivity.with_weights(c.connectivity.weights + 1)) for c in base.connections
     )
     assert sources(replace(base, connections=weights, num_timesteps=99, seed=8)) == sources(base)
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder"), [("residual_shortcut", "poisson"), ("pool_input", "direct"), ("bias_conv", "direct")]
+)
+def test_inputs_that_change_with_time_give_the_spikes_of_the_reference(
+    tmp_path: Path, name: str, encoder: str
+) -> None:
+    network = changing(converted(name, encoder, num_timesteps=40))
+    drive = network.drive(frames(network, encoder, 5))
+    expected = ReferenceSimulator(network).run(drive, 3, EVERYTHING)
+    for way in ("auto", "events", "dense"):
+        simulator = HostDevice(network, tmp_path / way).simulator(way)
+        assert_same(expected, simulator.run(drive, 3, EVERYTHING))

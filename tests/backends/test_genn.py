@@ -30,7 +30,18 @@ from kgenn.ir.network import Network
 from kgenn.ir.recording import Wanted
 from kgenn.passes import LoweringOptions
 from networks import ENCODERS, RECIPES
-from recordings import EVERYTHING, METHODS, NUM_TIMESTEPS, assert_same, compiled, converted, drive_of, inputs_of
+from recordings import (
+    EVERYTHING,
+    METHODS,
+    NUM_TIMESTEPS,
+    assert_same,
+    changing,
+    compiled,
+    converted,
+    drive_of,
+    frames,
+    inputs_of,
+)
 from wide_pools import images, wide
 
 NAMES = sorted(RECIPES)
@@ -296,3 +307,12 @@ def test_other_weights_and_thresholds_are_not_compiled_again(tmp_path: Path) -> 
     for name, counts in expected.spike_counts.items():
         assert np.array_equal(second.spike_counts[name], counts)
     assert any(not np.array_equal(first.spike_counts[n], second.spike_counts[n]) for n in first.spike_counts)
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder"), [("skip_to_readout", "poisson"), ("pool_input", "direct"), ("bias_conv", "direct")]
+)
+def test_genn_takes_a_frame_for_each_timestep(name: str, encoder: str) -> None:
+    network = changing(converted(name, encoder))
+    drive = network.drive(frames(network, encoder, 3))
+    assert_same(compiled(network).run(drive, 2, EVERYTHING), on_genn(network).run(drive, 2, EVERYTHING))

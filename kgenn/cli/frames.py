@@ -1,0 +1,63 @@
+"""`kgenn frames`: events, binned to a frame for each timestep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+from kgenn.cli.console import print_line, stage
+from kgenn.cli.options import PATH, check_output, shapes_of
+from kgenn.diagnostics import fail
+from kgenn.events.binning import bin_events
+from kgenn.events.file import read_events
+from kgenn.ir.graph import Shape
+from kgenn.ir.serialise import npz_bytes
+from kgenn.ir.words import times
+from kgenn.output import write_file
+
+
+@click.command()
+@click.argument("events", type=PATH)
+@click.option(
+    "--shape", multiple=True, required=True, callback=shapes_of, metavar="SIZE,…", help="Of a frame, as 34,34,2."
+)
+@click.option("--window", type=float, metavar="TIME", help="Of a timestep, in the unit of the events' times.")
+@click.option(
+    "--timesteps", type=int, metavar="T", help="Frames of a sample.  [default: of the longest recording]"
+)
+@click.option(
+    "--counts", is_flag=True, help="Count the events of a timestep, in place of saying that there is one."
+)
+@click.option("-o", "--output", type=PATH, required=True, metavar="OUT.npz", help="The file to write.")
+def frames(
+    events: Path,
+    shape: Shape | dict[str, Shape],
+    window: float | None,
+    timesteps: int | None,
+    counts: bool,
+    output: Path,
+) -> None:
+    """Bin events to frames, one for each timestep.
+
+    EVENTS is an .npz file with the arrays t, x, y and p (times, columns, rows and polarities) of the events of all
+    recordings one after the other, or one structured array `events` with these fields, as tonic's datasets give
+    them; with starts, the index of the first event of each recording; and perhaps with labels. For sensors of one
+    dimension leave y out.
+
+    The file that is written has x of shape (N, T, …) and y, for kgenn compile --frames and for kgenn run.
+    """
+    check_output(output, events)
+    if isinstance(shape, dict):
+        raise fail("KG401", "--shape", "names an input", "give one shape, such as 34,34,2")
+    with stage("binning"):
+        recordings, labels = read_events(events)
+        made = bin_events(recordings, shape, window=window, timesteps=timesteps, counts=counts)
+        arrays = {"x": made.x} if labels is None else {"x": made.x, "y": labels}
+        write_file(output, npz_bytes(arrays))
+    share = float(np.count_nonzero(made.x)) / made.x.size
+    size = f"{made.x.shape[0]:,} samples of {made.x.shape[1]:,} frames of {times(shape)}"
+    print_line(f"{output}: {size}, {made.window:g} each; {100 * share:.2f} % of the values have events")
+    if made.num_cut:
+        print_line(f"{made.num_cut:,} of {made.num_events:,} events come later and are left out")

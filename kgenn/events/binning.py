@@ -1,0 +1,120 @@
+"""Bin events to frames: each timestep gets the events of a window of time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from kgenn.diagnostics import fail
+from kgenn.events.recording import EventFields, fields_of
+from kgenn.ir.graph import Array, Shape
+from kgenn.ir.spike_code import MOST_STEPS
+
+# Bytes of frames that are made at once (8 GiB).
+MOST_BYTES = 1 << 33
+MOST_COUNT = 65535
+
+
+@dataclass(frozen=True, eq=False)
+class Binned:
+    """Frames of events.
+
+    Attributes:
+        x: shape (N, T, *shape): bool, whether there was an event; or uint16, how many there were.
+        window: of a timestep, in the unit of the events' times.
+        num_events: of all recordings.
+        num_cut: those after the last timestep.
+    """
+
+    x: Array
+    window: float
+    num_events: int
+    num_cut: int
+
+
+def bin_events(
+    recordings: Sequence[Any],
+    shape: Shape,
+    *,
+    window: float | None = None,
+    timesteps: int | None = None,
+    counts: bool = False,
+) -> Binned:
+    """Return recordings as frames, one for each timestep, which begin at the first event of each recording.
+
+    Args:
+        recordings: for each sample a structured array with the fields t, x, y and p, as tonic's datasets give it;
+            see `kgenn.events.fields_of` for other names.
+        shape: of a frame: (addresses,), (height, width) or (height, width, channels), with the polarity in two
+            channels.
+        window: of a timestep, in the unit of the times; by default the longest recording in `timesteps`.
+        timesteps: T; by default what the longest recording needs. Later events are cut off.
+        counts: count the events of a timestep; else say whether there was one.
+
+    Raises:
+        KgennError: KG401 for odd options, KG611 for recordings that cannot be binned.
+    """
+    _check_options(shape, window, timesteps)
+    found = [fields_of(events, shape, f"recording {i}") for i, events in enumerate(recordings)]
+    longest = max((_duration(events) for events in found), default=0.0)
+    if not any(len(events.time) for events in found):
+        raise fail("KG611", "recordings", "have no events", "give at least one recording with events")
+    steps, width = _grid(longest, window, timesteps)
+    size = len(found) * steps * prod(shape) * (2 if counts else 1)
+    if steps > MOST_STEPS or size > MOST_BYTES:
+        what = f"become {len(found):,} samples of {steps:,} frames of shape {shape}, {size:,} bytes"
+        raise fail("KG611", "recordings", what, "give a longer window, or fewer recordings at once")
+    total: Array = np.zeros((len(found), steps * prod(shape)), np.uint16 if counts else np.bool_)
+    cut = sum(_fill(total[i], e, shape, width, window is None, counts) for i, e in enumerate(found))
+    num_events = sum(len(events.time) for events in found)
+    return Binned(total.reshape(len(found), steps, *shape), width, num_events, cut)
+
+
+def _fill(row: Array, events: EventFields, shape: Shape, width: float, whole: bool, counts: bool) -> int:
+    """Fill in a recording's frames, flattened; return how many events come after them.
+
+    Args:
+        whole: the frames last as long as the longest recording, whose last event ends the last of them.
+    """
+    steps = len(row) // prod(shape)
+    if not len(events.time):
+        return 0
+    step = np.floor((events.time - events.time[0]) / width).astype(np.int64)
+    step = np.minimum(step, steps - 1) if whole else step
+    kept = step < steps
+    places = step[kept] * prod(shape) + events.place[kept]
+    if counts:
+        found, number = np.unique(places, return_counts=True)
+        row[found] = np.minimum(number, MOST_COUNT)
+    else:
+        row[places] = True
+    return int((~kept).sum())
+
+
+def _duration(events: EventFields) -> float:
+    return float(events.time[-1] - events.time[0]) if len(events.time) else 0.0
+
+
+def _grid(longest: float, window: float | None, timesteps: int | None) -> tuple[int, float]:
+    """Return T and the window of a timestep; the last event lies in the last window."""
+    if window is None:
+        assert timesteps is not None
+        return timesteps, longest / timesteps or 1.0
+    needed = int(longest / window) + 1 if longest / window < MOST_STEPS else MOST_STEPS + 1
+    return timesteps or needed, window
+
+
+def _check_options(shape: Shape, window: float | None, timesteps: int | None) -> None:
+    if not 1 <= len(shape) <= 3 or any(n < 1 for n in shape) or (len(shape) == 3 and shape[2] > 2):
+        advice = "give addresses, height,width or height,width,channels with one channel or two"
+        raise fail("KG401", "--shape", f"is {shape}", advice)
+    if window is None and timesteps is None:
+        raise fail("KG401", "--window", "is missing", "give the time of a timestep, or --timesteps")
+    if window is not None and not 0 < window < np.inf:
+        raise fail("KG401", "--window", f"is {window:g}", "give a time above zero, in the unit of the events")
+    if timesteps is not None and not 1 <= timesteps <= MOST_STEPS:
+        raise fail("KG401", "--timesteps", f"is {timesteps}", f"give a number from 1 to {MOST_STEPS:,}")

@@ -1,0 +1,148 @@
+"""Events become frames: every event in the timestep of its time, at its address."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kgenn.cli import invoke
+from kgenn.diagnostics import KgennError
+from kgenn.events import bin_events
+from kgenn.ir.graph import Array
+
+TONIC = [("x", "<i2"), ("y", "<i2"), ("t", "<i8"), ("p", "?")]
+
+
+def events(rows: list[tuple[Any, ...]], dtype: Any = TONIC) -> Array:
+    return np.array(rows, dtype)
+
+
+SOME = events([(1, 0, 100, True), (2, 1, 109, False), (2, 1, 109, False), (0, 0, 110, True), (1, 1, 131, False)])
+
+
+def test_each_event_is_in_the_frame_of_its_window() -> None:
+    made = bin_events([SOME], (2, 3, 2), window=10)
+    assert made.x.shape == (1, 4, 2, 3, 2)
+    assert sorted(map(tuple, np.argwhere(made.x[0]).tolist())) == [
+        (0, 0, 1, 1),
+        (0, 1, 2, 0),
+        (1, 0, 0, 1),
+        (3, 1, 1, 0),
+    ]
+    assert (made.num_events, made.num_cut) == (5, 0)
+
+
+def test_counts_count_events_of_one_timestep() -> None:
+    made = bin_events([SOME], (2, 3, 2), window=10, counts=True)
+    assert made.x.dtype == np.uint16
+    assert made.x[0, 0, 1, 2, 0] == 2
+    assert made.x.sum() == 5
+
+
+def test_polarity_is_ignored_where_there_is_one_channel_or_none() -> None:
+    one, none = (bin_events([SOME], shape, window=10).x for shape in ((2, 3, 1), (2, 3)))
+    assert np.array_equal(one[..., 0], none)
+    assert none[0, 0].tolist() == [[False, True, False], [False, False, True]]
+
+
+def test_addresses_of_one_dimension_need_no_rows() -> None:
+    spikes = events([(5, 0.0), (3, 0.25), (5, 0.5)], [("x", "<u2"), ("t", "<f4")])
+    made = bin_events([spikes], (6,), timesteps=2)
+    assert np.argwhere(made.x[0]).tolist() == [[0, 3], [0, 5], [1, 5]] or made.x[0, 0, 5]
+    assert made.x.shape == (1, 2, 6)
+    assert made.num_cut == 0
+
+
+def test_later_events_are_cut_off_and_shorter_recordings_end_in_silence() -> None:
+    made = bin_events([SOME, SOME[:3]], (2, 3, 2), window=10, timesteps=2)
+    assert made.x.shape[:2] == (2, 2)
+    assert made.num_cut == 1
+    assert not made.x[1, 1].any()
+
+
+def test_polarities_may_be_signs() -> None:
+    signed = events([(0, 0, 0, -1), (0, 0, 1, 1)], [("x", "i2"), ("y", "i2"), ("t", "i8"), ("p", "i1")])
+    assert np.argwhere(bin_events([signed], (1, 1, 2), window=1).x[0]).tolist() == [[0, 0, 0, 0], [1, 0, 0, 1]]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(0, 1000), st.booleans()), min_size=1),
+    st.integers(1, 40),
+)
+def test_counts_add_up_to_all_events(rows: list[tuple[int, int, int, bool]], steps: int) -> None:
+    given_events = events(sorted(rows, key=lambda row: row[2]))
+    made = bin_events([given_events], (3, 4, 2), timesteps=steps, counts=True)
+    assert int(made.x.sum()) == len(rows)
+    assert made.x.shape[1] == steps
+    assert made.num_cut == 0
+
+
+@pytest.mark.parametrize(
+    ("given_events", "word"),
+    [
+        (SOME[::-1], "backwards at event 1"),
+        (events([(3, 0, 0, True)]), "event 0 at 3, outside"),
+        (events([(0, -1, 0, True)]), "event 0 at -1, outside"),
+        (events([(0, 0, 0, 2)], [("x", "i2"), ("y", "i2"), ("t", "i8"), ("p", "i2")]), "polarity 2"),
+        (events([(0, 0, 0)], [("x", "i2"), ("y", "i2"), ("when", "i8")]), "none of numbers called t or time"),
+        (events([(0, 0, np.nan, 0)], [("x", "i2"), ("y", "i2"), ("t", "f8"), ("p", "i1")]), "backwards"),
+        (np.zeros((4, 4)), "without named fields"),
+        (SOME[:0], "have no events"),
+    ],
+)
+def test_recordings_that_cannot_be_binned_say_where_and_what_to_do(given_events: Array, word: str) -> None:
+    with pytest.raises(KgennError) as error:
+        bin_events([given_events], (2, 3, 2), window=10)
+    assert error.value.diagnostics[0].code == "KG611"
+    assert word in error.value.diagnostics[0].what
+    assert error.value.diagnostics[0].help
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"window": 0.0}, {"window": float("nan")}, {"timesteps": 0}, {"timesteps": 1 << 24}]
+)
+def test_odd_options_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(KgennError, match="KG401"):
+        bin_events([SOME], (2, 3, 2), **options)
+
+
+def test_the_command_reads_flat_and_structured_files_alike(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = np.concatenate([SOME, SOME[:3]])
+    starts, labels = np.array([0, 5]), np.array([3, 1])
+    np.savez(tmp_path / "a.npz", events=both, starts=starts, labels=labels)
+    np.savez(tmp_path / "b.npz", **{name: both[name] for name in "xytp"}, starts=starts, labels=labels)
+    for name in "ab":
+        command = ["frames", str(tmp_path / f"{name}.npz"), "--shape", "2,3,2", "--window", "10"]
+        assert invoke([*command, "-o", str(tmp_path / f"{name}_frames.npz")]) == 0
+    assert "2 samples of 4 frames of 2×3×2, 10 each" in capsys.readouterr().out
+    assert (tmp_path / "a_frames.npz").read_bytes() == (tmp_path / "b_frames.npz").read_bytes()
+    with np.load(tmp_path / "a_frames.npz") as found:
+        assert np.array_equal(found["x"], bin_events([SOME, SOME[:3]], (2, 3, 2), window=10).x)
+        assert np.array_equal(found["y"], labels)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "code"),
+    [
+        ({"t": np.arange(3), "x": np.arange(2)}, "KG611"),
+        ({"events": SOME, "starts": np.array([1, 2])}, "KG611"),
+        ({"events": SOME, "starts": np.array([0, 9])}, "KG611"),
+        ({"events": SOME, "starts": np.array([0, 2]), "labels": np.array([1])}, "KG607"),
+        ({"events": np.array([object()])}, "KG601"),
+    ],
+)
+def test_files_that_hold_no_recordings_are_refused(
+    tmp_path: Path, arrays: dict[str, Any], code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(tmp_path / "a.npz", **arrays)
+    command = ["frames", str(tmp_path / "a.npz"), "--shape", "2,3,2", "--window", "10"]
+    assert invoke([*command, "-o", str(tmp_path / "out.npz")]) == 1
+    assert code in capsys.readouterr().err
+    assert not (tmp_path / "out.npz").exists()
