@@ -130,4 +130,7 @@ def test_compile_run_compare_and_verify_take_frames(tmp_path: Path, capsys: pyte
     np.savez(tmp_path / "short.npz", x=x[:, :10], y=y)
     capsys.readouterr()
     assert invoke(["run", directory, "--data", str(tmp_path / "short.npz")]) == 1
-    assert "KG602" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "KG602" in told
+    assert "samples of 10 frames; the network takes 30" in told
+    assert "--timesteps 30" in told

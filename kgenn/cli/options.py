@@ -292,7 +292,18 @@ def samples_for(network: Network, path: Path, split: str | None, limit: int | No
     """Return the samples of a data file as a compiled network takes them."""
     inputs, outputs = network.input_shapes, tuple(output.name for output in network.outputs)
     data = read_samples(path, split or "test", limit, tuple(inputs), outputs)
+    for name, array in samples_of(data.x, inputs, str(path)).arrays.items():
+        if network.input_of[name].changing:
+            _check_frames(array.shape[1:], inputs[name], path)
     return scaled(data, inputs, scale, network.origin.get("scale"), path)
+
+
+def _check_frames(found: Shape, wanted: Shape, path: Path) -> None:
+    """Raise KG602 for samples of another number of frames than a network takes."""
+    if len(found) in (len(wanted), len(wanted) - 1) and found[:1] != wanted[:1]:
+        what = f"has samples of {found[0]:,} frames; the network takes {wanted[0]:,}"
+        advice = f"bin the events with --timesteps {wanted[0]}, or compile the network for {found[0]} frames"
+        raise fail("KG602", str(path), what, advice)
 
 
 def recorded(scale: Any) -> Any:

@@ -23,7 +23,7 @@ from kgenn.export.c import CSources
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network, ReadoutKind
 from programs import WARNINGS
-from recordings import converted, drive_of
+from recordings import changing, converted, drive_of, frames
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 
@@ -104,6 +104,18 @@ def test_it_gives_the_scores_of_the_reference_after_every_step(
             assert np.array_equal(machine.scores, expected.scores[sample, step])
         assert machine.call("class", 0) == expected.scores[sample, -1].argmax()
         assert machine.step(values) == 1
+
+
+def test_a_stream_of_frames_gives_the_scores_of_the_reference(tmp_path: Path) -> None:
+    network = changing(converted("skip_to_readout", "spike", num_timesteps=100))
+    x = frames(network, "spike", 1)
+    expected = ReferenceSimulator(network).run(network.drive(x), 0)
+    machine = Machine(network, tmp_path)
+    machine.call("reset", 0)
+    dtype = np.uint8 if "typedef uint8_t tiny_value" in (tmp_path / "tiny_network.h").read_text() else np.int32
+    for step, frame in enumerate(network.drive(x)[0].astype(dtype)):
+        assert machine.step(np.ascontiguousarray(frame)) == 0
+        assert np.array_equal(machine.scores, expected.scores[0, step])
 
 
 def test_it_needs_nothing_that_a_bare_machine_lacks(tmp_path: Path) -> None:
