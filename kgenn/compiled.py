@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from kgenn.artifact import Artifact, write_artifact
 from kgenn.backends import TARGETS
 from kgenn.backends.base import Simulator, Work
@@ -21,6 +23,7 @@ from kgenn.ir.network import Network
 from kgenn.ir.recording import SCORES, Recording, Wanted, batch_size_for
 from kgenn.ir.samples import Samples, SamplesLike
 from kgenn.ir.scores import heads_of
+from kgenn.metrics.beside import Beside
 from kgenn.metrics.comparison import Comparison
 from kgenn.metrics.early_exit import ExitTally
 from kgenn.metrics.layer_error import ErrorTally, ann_predictions, ideal_rates
@@ -235,6 +238,36 @@ class CompiledNetwork:
                 tallies[name].add(found[:, None], labels[name])
         few = aims.part(0, count)
         return result.with_ann({n: _beside(tally, result.outputs[n], few[n]) for n, tally in tallies.items()})
+
+    def beside(
+        self,
+        x: SamplesLike,
+        y: LabelsLike | None,
+        result: Result,
+        count: int,
+        *,
+        task: Names = None,
+        metric: Names = None,
+        threshold: Numbers = None,
+    ) -> dict[str, Beside]:
+        """Return what each output says of the first samples beside what its weights say as an ANN, by its name.
+
+        Args:
+            x, y, task, metric, threshold: as for `evaluate`.
+            result: of `evaluate` on these.
+            count: of the samples.
+        """
+        samples = self.network.samples(x)
+        aims = self._aims(samples, y, choices(self._outputs, task, metric, threshold))
+        drives = [drive for _, drive in self._batches(samples[:count], BATCH_SIZE, None)]
+        ideals = [ideal_rates(self.network, drive) for drive in drives]
+        found = {}
+        for head in heads_of(self.network):
+            own, labels = aims.goals[head.name].task, aims.labels.get(head.name)
+            model = np.concatenate([ann_predictions(head, own, ideal) for ideal in ideals])
+            says = result.outputs[head.name].predictions[:count]
+            found[head.name] = Beside(own, model, says, None if labels is None else labels[:count])
+        return found
 
     def save(self, directory: str | os.PathLike[str], overwrite: bool = False) -> None:
         """Write the output directory: manifest, network, sources; see `kgenn run`.

@@ -2,13 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import click
+
+from kgenn.cli.options import PATH, check_output
+from kgenn.compiled import CompiledNetwork
+from kgenn.data import Data
 from kgenn.diagnostics import fail
 from kgenn.export.base import optional
+from kgenn.metrics.result import Result
+from kgenn.output import write_file
 
 Kind = Literal["svg", "png"]
+
+
+# Samples that a picture of outputs is made of; maps and signals are drawn of the first few.
+SAMPLES = 200
+
+outputs_flag = click.option(
+    "--picture", type=PATH, metavar="OUT.svg|OUT.png", help="Draw maps, signals and values beside the model's."
+)
+
+
+def check_picture(path: Path | None, *others: Path | None) -> None:
+    """Try ahead of all work whether a picture can be drawn and written; see `check_output`.
+
+    Raises:
+        KgennError: KG606, and as `kind_of`.
+    """
+    check_output(path, *others)
+    if path is not None:
+        kind_of(path, always=True)
+
+
+def draw_outputs(
+    path: Path, network: CompiledNetwork, data: Data, result: Result, kinds: Mapping[str, Any]
+) -> None:
+    """Draw what outputs say beside the model's.
+
+    Raises:
+        KgennError: KG401 where no output is a map, a signal or a value, and as `kind_of`.
+    """
+    kind = kind_of(path, always=True)
+    from kgenn.report.outputs_picture import form_of, outputs_picture
+
+    count = min(SAMPLES, len(data))
+    every = network.beside(data.x, data.y, result, count, **kinds)
+    found = {name: beside for name, beside in every.items() if form_of(beside) is not None}
+    if not found:
+        tasks = ", ".join(f"{name} ({beside.task.name})" for name, beside in every.items())
+        raise fail("KG401", "--picture", f"no output is a map, a signal or a value: {tasks}", "leave it out")
+    inputs = network.network.samples(data.x)[:count].arrays
+    write_file(path, outputs_picture(found, inputs, kind, f"{network.network.name}, T = {result.num_timesteps}"))
 
 
 def kind_of(path: Path, always: bool = False) -> Kind:

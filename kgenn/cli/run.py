@@ -14,6 +14,7 @@ from kgenn.api import open_directory
 from kgenn.backends.base import Work
 from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table, progress, stage
 from kgenn.cli.options import PATH, check_output, data_flags, json_flag, run_options_of, samples_for
+from kgenn.cli.pictures import check_picture, draw_outputs, outputs_flag
 from kgenn.cli.task_options import task_flags, tasks_given
 from kgenn.compiled import BATCH_SIZE, CompiledNetwork, Observer
 from kgenn.data import Data
@@ -46,6 +47,7 @@ WAYS = {
 @click.option("--explain", is_flag=True, help="Tell how each connection was computed, and how sparse it was.")
 @click.option("--early-exit", type=float, metavar="CONFIDENCE", help="Also stop each sample at this probability.")
 @click.option("--trace", type=PATH, metavar="OUT.npz", help="Write every spike.")
+@outputs_flag
 @click.option("--predictions", type=PATH, metavar="OUT.npz", help="Write the predictions and scores.")
 @json_flag
 def run(
@@ -61,6 +63,7 @@ def run(
     early_exit: float | None,
     trace: Path | None,
     predictions: Path | None,
+    picture: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -85,9 +88,12 @@ def run(
 
     --early-exit also reports the result of stopping each sample at the first step where one class reaches this
     softmax probability. With it, --predictions adds exit_predictions and exit_timesteps.
+
+    --picture draws outputs that are maps, signals or values beside what the weights give as an ANN.
     """
     check_output(trace, data)
     check_output(predictions, data, trace)
+    check_picture(picture, data, trace, predictions)
     with stage("loading"):
         network = open_directory(directory, run_options_of(options), target)
     samples = samples_for(network.network, data, split, limit, scale)
@@ -97,6 +103,8 @@ def run(
     result = replace(result, warnings=(*samples.warnings, *result.warnings))
     if predictions is not None:
         write_file(predictions, npz_bytes(_arrays(result)))
+    if picture is not None:
+        draw_outputs(picture, network, samples, result, kinds)
     if as_json:
         print_json({**result.to_dict(curve), **({"work": [asdict(w) for w in network.work]} if explain else {})})
     else:

@@ -1,0 +1,123 @@
+"""Draw what outputs say beside the model's: maps as images, signals as lines, values as points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import SubFigure
+
+from kgenn.ir.graph import Array
+from kgenn.metrics.beside import Beside
+from kgenn.report.figures import Kind, figure_of, written_as
+from kgenn.report.sweep.canvas import look
+from kgenn.report.sweep.text import printable
+from kgenn.report.sweep.theme import LIGHT
+from kgenn.tasks.segmentation import Segmentation
+
+# Samples that are drawn, pixels of a panel and of a heading.
+SAMPLES = 4
+PANEL, HEADING, SCATTER = 150.0, 46.0, 330.0
+# Values drawn as points; of more, those of the first samples.
+MOST_POINTS = 5000
+
+
+def form_of(beside: Beside) -> str | None:
+    """Return how an output is drawn: "map", "signal", "points"; None of one that is classes or labels."""
+    if isinstance(beside.task, Segmentation):
+        return {2: "map", 1: "signal"}.get(beside.model.ndim - 1)
+    if beside.model.dtype.kind != "f":
+        return None
+    shape = beside.task.end.shape
+    if len(shape) == 3 and min(shape[:2]) > 1:
+        return "map"
+    return "signal" if len(shape) == 2 and shape[0] > 1 else "points"
+
+
+def outputs_picture(found: Mapping[str, Beside], inputs: Mapping[str, Array], kind: Kind, title: str) -> bytes:
+    """Return a picture of some outputs, one below the other.
+
+    Args:
+        found: outputs that have a form, by their names.
+        inputs: samples by the names of the inputs, of which the first that is an image is drawn beside maps.
+    """
+    forms = {name: form_of(beside) for name, beside in found.items()}
+    heights = [SCATTER if form == "points" else HEADING + PANEL * _rows(found[n]) for n, form in forms.items()]
+    with look():
+        figure = figure_of(PANEL * 4.4, sum(heights) + HEADING)
+        parts = figure.subfigures(len(found), 1, height_ratios=heights, squeeze=False)[:, 0]
+        draw = {"map": _maps, "signal": _signals, "points": _points}
+        for part, (name, beside) in zip(parts, found.items(), strict=True):
+            part.suptitle(printable(f"{name}: {beside.task.name}"), fontsize=11)
+            image = next((x for x in inputs.values() if x.ndim == 4 and x.shape[-1] in (1, 3)), None)
+            draw[forms[name] or "points"](part, beside, image)
+        figure.suptitle(printable(title), fontsize=12)
+        return written_as(figure, kind)
+
+
+def _rows(beside: Beside) -> int:
+    return min(SAMPLES, len(beside.model))
+
+
+def _columns(beside: Beside) -> dict[str, Array]:
+    labels = {} if beside.labels is None else {"label": beside.labels}
+    return {**labels, "model": beside.model, "spiking": beside.network}
+
+
+def _maps(part: SubFigure, beside: Beside, image: Array | None) -> None:
+    columns = _columns(beside)
+    if image is not None:
+        columns = {"input": image, **columns}
+    panels = part.subplots(_rows(beside), len(columns), squeeze=False)
+    segmented = isinstance(beside.task, Segmentation)
+    most = beside.task.num_classes - 1 if isinstance(beside.task, Segmentation) else 1
+    for row, axes in enumerate(panels):
+        for place, (name, values) in zip(axes, columns.items(), strict=True):
+            shown = values[row]
+            place.set_axis_off()
+            if row == 0:
+                place.set_title(name, fontsize=10)
+            if segmented and name != "input":
+                place.imshow(shown, cmap="viridis", vmin=0, vmax=most, interpolation="nearest")
+            else:
+                _image(place, shown, beside.model[row] if name != "input" else shown)
+
+
+def _image(axes: Axes, values: Array, reference: Array) -> None:
+    """Draw values of shape (H, W, C) in the range of the model's: in colour where there are three channels."""
+    low, high = float(reference.min()), float(reference.max())
+    scaled = np.clip((values - low) / max(high - low, 1e-12), 0, 1)
+    if scaled.ndim == 3 and scaled.shape[-1] == 3:
+        axes.imshow(scaled, interpolation="nearest")
+    else:
+        plane = scaled if scaled.ndim == 2 else scaled[..., 0]
+        axes.imshow(plane, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+
+
+def _signals(part: SubFigure, beside: Beside, image: Array | None) -> None:
+    panels = part.subplots(_rows(beside), 1, squeeze=False, sharex=True)[:, 0]
+    looks = {"label": ("muted", ":"), "model": ("s0", "--"), "spiking": ("s1", "-")}
+    for row, axes in enumerate(panels):
+        for name, values in _columns(beside).items():
+            colour, line = looks[name]
+            channels = values[row].reshape(len(values[row]), -1)
+            for channel in range(channels.shape[1]):
+                label = name if channel == 0 else None
+                axes.plot(channels[:, channel], color=LIGHT[colour], linestyle=line, linewidth=1.2, label=label)
+        if row == 0:
+            axes.legend(loc="upper right", ncols=3, fontsize=9)
+
+
+def _points(part: SubFigure, beside: Beside, image: Array | None) -> None:
+    """Draw every value of the spiking network over the model's."""
+    axes = part.subplots()
+    model, network = (values.reshape(len(values), -1) for values in (beside.model, beside.network))
+    count = max(1, MOST_POINTS // model.shape[1])
+    x, y = model[:count], network[:count]
+    low, high = min(x.min(), y.min()), max(x.max(), y.max())
+    axes.plot([low, high], [low, high], color=LIGHT["muted"], linewidth=1, linestyle=(0, (4, 3)))
+    for value in range(x.shape[1]):
+        axes.plot(x[:, value], y[:, value], ".", color=LIGHT[f"s{value % 8}"], markersize=4)
+    axes.set_xlabel("model")
+    axes.set_ylabel("spiking")
