@@ -210,7 +210,7 @@ def _convolved(head: Head, layer: conv.Conv) -> Body:
     pads = windows.added(zeros, layer.pads(padded))
     target = layer.output_shape((*padded, head.shape[-1]))
     groups = layer.groups if whole else 1
-    kernel = layer.kernel.astype(np.float64).reshape(*pair(layer.size), *layer.kernel.shape[-2:])
+    kernel = layer.kernel.astype(np.float64, copy=False).reshape(*pair(layer.size), *layer.kernel.shape[-2:])
     if groups > 1:
         flat = np.repeat(kernel, width // total, axis=2)
     else:

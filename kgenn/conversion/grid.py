@@ -238,7 +238,9 @@ def _magnitude(connections: Sequence[Connection], bias: Array | None, sources: S
 def _rounded(connection: Connection, unit: int, multiple: int = 1) -> Connection:
     """Return a connection with weights w·u, rounded to whole multiples that float32 holds."""
     old = connection.connectivity
-    weights = np.rint(old.weights * (unit / multiple)) * multiple
+    weights = old.weights * (unit / multiple)
+    np.rint(weights, out=weights)
+    weights *= multiple
     if np.abs(weights).max(initial=0.0) >= EXACT:
         weights = weights.astype(np.float32).astype(np.float64)
     return replace(connection, connectivity=old.with_weights(weights))
@@ -252,5 +254,6 @@ def _as_float32(connections: Sequence[Connection]) -> tuple[Connection, ...]:
 def _error(exact: Connection, rounded: Connection, unit: int) -> float:
     weights = exact.connectivity.weights
     largest = float(np.abs(weights).max(initial=0.0))
-    worst = float(np.abs(rounded.connectivity.weights / unit - weights).max(initial=0.0))
+    errors = rounded.connectivity.weights / unit - weights
+    worst = float(np.abs(errors, out=errors).max(initial=0.0))
     return worst / largest if largest else 0.0

@@ -52,8 +52,12 @@ def quantised(a: Array, scale: Array, levels: int, rounding: bool, limit: float 
         limit: the largest n; `levels` if not given.
     """
     step, most = scale / levels, levels if limit is None else limit
-    result: Array = np.clip(np.floor(a / step + (0.5 if rounding else 0.0)), 0, most) * step
-    return result
+    n: Array = np.asarray(a / step)
+    if rounding:
+        n += 0.5
+    np.clip(np.floor(n, out=n), 0, most, out=n)  # in place: arrays may be as large as all activations of a layer
+    n *= step
+    return n
 
 
 def largest(graph: Graph, samples: Samples) -> dict[str, Array]:
@@ -74,8 +78,10 @@ def histograms(graph: Graph, samples: Samples, tops: Mapping[str, Array]) -> dic
     counts = {name: np.zeros((len(top), BINS), np.uint32) for name, top in tops.items()}
     for name, value in relu_activations(graph, samples):
         channels = value.shape[-1]
-        share = value.reshape(-1, channels) / np.where(tops[name] > 0, tops[name], 1.0)
-        bins = np.minimum((share * BINS).astype(np.int64), BINS - 1) + BINS * np.arange(channels)
+        width = np.where(tops[name] > 0, tops[name], 1.0) / BINS
+        bins = (value.reshape(-1, channels) / width).astype(np.intp)
+        np.minimum(bins, BINS - 1, out=bins)
+        bins += BINS * np.arange(channels)
         found = np.bincount(bins.ravel(), minlength=channels * BINS)
         counts[name] += found.reshape(channels, BINS).astype(np.uint32)
     return counts

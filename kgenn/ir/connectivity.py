@@ -132,7 +132,9 @@ class Dense(Connectivity):
         return total
 
     def scaled(self, source: Array, target: Array) -> Self:
-        return self.with_weights(self.weights * source[:, None] * target)
+        weights = np.multiply(self.weights, source[:, None], dtype=np.result_type(self.weights, source, target))
+        weights *= target
+        return self.with_weights(weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,8 +252,9 @@ class Convolution(Connectivity):
     def scaled(self, source: Array, target: Array) -> Self:
         by_channel = source.reshape(-1, self.groups, self.weights.shape[2])[0]
         inputs = np.repeat(by_channel, self.out_shape[2] // self.groups, axis=0).T
-        outputs = target.reshape(-1, self.out_shape[2])[0]
-        return self.with_weights(self.weights * inputs * outputs)
+        weights = np.multiply(self.weights, inputs, dtype=np.result_type(self.weights, inputs, target))
+        weights *= target.reshape(-1, self.out_shape[2])[0]  # in place: the weights of a layer may be many
+        return self.with_weights(weights)
 
 
 @dataclass(frozen=True, eq=False)

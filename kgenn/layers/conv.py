@@ -81,18 +81,21 @@ class Conv(Layer):
         counts = view.shape[1 : -1 - len(self.size)]
         y = np.empty((len(x), *counts, self.kernel.shape[-1]), x.dtype)
         samples = max(1, PATCH_BYTES * self.groups // max(1, prod(view.shape[1:]) * x.itemsize))
+        kernel = self.kernel.astype(x.dtype, copy=False)
         for start in range(0, len(x), samples):
             part = slice(start, start + samples)
-            self._convolve(view[part], y[part])
-        return y if self.bias is None else y + self.bias.astype(x.dtype)
+            self._convolve(view[part], kernel, y[part])
+        if self.bias is not None:
+            y += self.bias.astype(x.dtype)
+        return y
 
-    def _convolve(self, view: Array, y: Array) -> None:
+    def _convolve(self, view: Array, kernel: Array, y: Array) -> None:
         """Write the products of some patches, shape (N, *counts, *size, C_in), with the kernel into y."""
-        per_group, out = self.kernel.shape[-2], self.kernel.shape[-1] // self.groups
+        per_group, out = kernel.shape[-2], kernel.shape[-1] // self.groups
         for group in range(self.groups):
-            kernel = self.kernel[..., group * out : (group + 1) * out].reshape(-1, out).astype(y.dtype)
-            patches = view[..., group * per_group : (group + 1) * per_group].reshape(-1, len(kernel))
-            y[..., group * out : (group + 1) * out] = (patches @ kernel).reshape(*y.shape[:-1], out)
+            own = kernel[..., group * out : (group + 1) * out].reshape(-1, out)
+            patches = view[..., group * per_group : (group + 1) * per_group].reshape(-1, len(own))
+            y[..., group * out : (group + 1) * out] = (patches @ own).reshape(*y.shape[:-1], out)
 
     def reach(self, shape: Shape, positions: Array) -> Reach:
         size, per_group = self.size, self.kernel.shape[-2]

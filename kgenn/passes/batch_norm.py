@@ -31,7 +31,7 @@ def fold_affine(kernel: Array, bias: Array | None, scale: Array, shift: Array) -
 
     Source: Rueckauer et al. 2017, doi:10.3389/fnins.2017.00682.
     """
-    folded = kernel.astype(np.float64) * scale
+    folded = np.multiply(kernel, scale, dtype=np.float64)
     if bias is None and not shift.any():
         return folded, None
     old = np.zeros(kernel.shape[-1]) if bias is None else bias.astype(np.float64)
