@@ -12,6 +12,7 @@ import numpy as np
 
 from kgenn.backends.base import RunOptions, Simulator, SynapseWay, Work
 from kgenn.backends.build_cache import cache_directory
+from kgenn.backends.interface_schema import LANES, OPTIONS, RECORDING, USAGE, fields_of
 from kgenn.backends.interruptible import interruptible
 from kgenn.backends.program_context import WEIGHTS
 from kgenn.diagnostics import KgennError, fail
@@ -60,10 +61,6 @@ def open_library(path: Path, symbols: Sequence[str] = SYMBOLS) -> ctypes.CDLL:
 WAYS: tuple[SynapseWay, ...] = get_args(SynapseWay)
 
 
-# The ways that the program counts: events, dense products in vectors or in the matrix unit, what has but one way.
-LANES = ("events", "dense", "tiles", "other")
-
-
 # Updates of neurons that take less than half a second, which Ctrl-C may wait.
 QUICK = 100_000_000
 
@@ -71,21 +68,19 @@ QUICK = 100_000_000
 class Options(ctypes.Structure):
     """`kgenn_options` of the generated header."""
 
-    _fields_ = (("num_threads", ctypes.c_int32), ("every_step", ctypes.c_int32), ("path", ctypes.c_int32))
+    _fields_ = fields_of(OPTIONS)
 
 
 class Usage(ctypes.Structure):
     """`kgenn_usage` of the generated header."""
 
-    _fields_ = (*((name, ctypes.c_int64) for name in LANES), ("density_sum", ctypes.c_double))
+    _fields_ = fields_of(USAGE)
 
 
 class Outputs(ctypes.Structure):
     """`kgenn_recording` of the generated header."""
 
-    _fields_ = tuple(
-        (name, ctypes.c_void_p) for name in ("scores", "counts", "worths", "raster", "usage", "totals")
-    )
+    _fields_ = fields_of(RECORDING)
 
 
 class CppSimulator(Simulator):

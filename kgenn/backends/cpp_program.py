@@ -14,6 +14,7 @@ from kgenn.backends.cpp_tables import (
     Tables,
     products_of,
 )
+from kgenn.backends.interface_schema import CPP_STATUSES, Interface
 from kgenn.backends.neuron_models import ModelContext
 from kgenn.backends.program_context import parts_of, program_of, write_program
 from kgenn.backends.program_model import EmittedProgram, Geometry
@@ -57,6 +58,7 @@ class CppProgram:
     """A C++ program: the tables that it walks, and what every target needs.
 
     Attributes:
+        interface: the schema that it shares with Python.
         function: how functions of headers are declared.
         neurons: models that run step by step.
         senders: models that send whole spike trains.
@@ -66,6 +68,7 @@ class CppProgram:
     """
 
     emitted: EmittedProgram
+    interface: Interface
     function: str
     neurons: tuple[CppModel, ...]
     senders: tuple[CppModel, ...]
@@ -88,6 +91,7 @@ def emit_cpp(network: Network) -> Program:
     sends = [emitted.staged and bool(model.code.threshold) for model in models]
     program = CppProgram(
         emitted=emitted,
+        interface=Interface(CPP_STATUSES),
         function="inline",
         neurons=tuple(model for model, send in zip(models, sends, strict=True) if not send),
         senders=tuple(model for model, send in zip(models, sends, strict=True) if send),

@@ -10,14 +10,14 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
+from kgenn.backends.interface_schema import header_byte
 from kgenn.diagnostics import fail
 from kgenn.ir.network import Network
 
 HEADER = "kgenn_network.h"
 SIZE = re.compile(rb"#define KGENN_NUM_(INPUTS|CLASSES|NEURONS) (\d+)\b")
 CHANGES = b"#define KGENN_INPUT_CHANGES 1"
-# The byte of the header of the words at which the number of timesteps stands; see `Words.finish`.
-TIMESTEPS = 16
+TIMESTEPS = header_byte("num_timesteps")
 ORDER: Literal["little"] = "little"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kgenn.backends.cpp_layout import Image
+from kgenn.backends.interface_schema import READOUTS
 from kgenn.backends.program_context import Parts, connection_label
 from kgenn.backends.program_model import EmittedPopulation, Geometry, Sums, geometry_of, sums_in_words, sums_of
 from kgenn.backends.render import label
@@ -30,7 +31,6 @@ DIRECT: dict[type[Connectivity], str] = {
     OneToOne: "direct_one_to_one",
     Sparse: "direct_sparse",
 }
-READOUTS = {None: "kNone", "spike-count": "kSpikeCount", "current": "kState", "late-current": "kState"}
 
 
 @dataclass(frozen=True)

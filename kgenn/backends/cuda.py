@@ -15,6 +15,7 @@ from kgenn.backends.bounded_process import run_bounded
 from kgenn.backends.cpp_library import SYMBOLS, CppSimulator, open_library, read_program
 from kgenn.backends.cpp_sizes import check_sizes
 from kgenn.backends.cuda_program import SOURCES, emit_cuda
+from kgenn.backends.interface_schema import NO_DEVICE, NO_MEMORY
 from kgenn.backends.left_library import LEAVES, damaged
 from kgenn.backends.program_context import WEIGHTS
 from kgenn.backends.toolchain import Toolchain, Units, build
@@ -28,8 +29,6 @@ LINK_FLAGS = ("-Xlinker=--no-undefined",)
 # The architectures that a program is compiled for where no device says which: Turing, Ampere, Hopper. Devices
 # between them run the code of the one before, and later ones compile the intermediate code of the last.
 ARCHITECTURES = ("75", "80", "90")
-# As the generated header numbers them; each CUDA error has a status of its own above the last.
-NO_MEMORY, NO_DEVICE = 1, 2
 # After which the driver's tool is taken to hang.
 QUERY_SECONDS = 20.0
 

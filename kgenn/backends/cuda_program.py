@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from kgenn.backends.base import Program
 from kgenn.backends.cpp_program import CPP
 from kgenn.backends.cuda_connections import CudaDirect, CudaEvent, CudaGeometry, CudaStage, Links
+from kgenn.backends.interface_schema import CUDA_STATUSES, READOUTS, Interface
 from kgenn.backends.program_context import Parts, parts_of, program_of, write_program
 from kgenn.backends.program_model import EmittedPopulation, EmittedProgram
 from kgenn.ir.connectivity import Sparse
@@ -24,8 +25,6 @@ TEMPLATES = {
     "CMakeLists.txt": "cuda/CMakeLists.txt.j2",
 }
 SOURCES = tuple(name for name in TEMPLATES if name not in ("main.cpp", "CMakeLists.txt"))
-# How a program accounts for the readout of each kind.
-READOUTS = {None: "", "spike-count": "kSpikeCount", "current": "kState", "late-current": "kState"}
 
 
 @dataclass(frozen=True)
@@ -57,6 +56,7 @@ class CudaProgram:
     """A CUDA program: its populations and connections, and what every target needs.
 
     Attributes:
+        interface: the schema that it shares with Python.
         function: how functions of headers are declared.
         current: the type of currents, which hold all sums exactly.
         block: timesteps that a population runs at once, at most.
@@ -67,6 +67,7 @@ class CudaProgram:
     """
 
     emitted: EmittedProgram
+    interface: Interface
     function: str
     current: str
     block: int
@@ -94,6 +95,7 @@ def emit_cuda(network: Network) -> Program:
     running = parts.running
     program = CudaProgram(
         emitted=emitted,
+        interface=Interface(CUDA_STATUSES),
         function="__device__ inline",
         # a single grid's sums of a step fit into 32 bits in any order; those of a stage, or on a double grid, into
         # a double
@@ -131,5 +133,5 @@ def cuda_population(parts: Parts, links: Links, population: EmittedPopulation) -
         fused=fused,
         updated=bool(events) and events[-1].updates and not staged,
         state_size=0 if staged else len(population.model.state) * population.size,
-        readout=READOUTS[population.readout],
+        readout=READOUTS[population.readout] if population.readout else "",
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from kgenn.backends.interface_schema import CODING_FLAGS, CODING_REALS, HEADER, MAGIC
 from kgenn.ir.axis_map import AxisMap
 from kgenn.ir.connectivity import Connectivity, Sparse
 from kgenn.ir.graph import Array
@@ -13,8 +14,7 @@ from kgenn.ir.network import Network, Population
 from kgenn.ir.network_input import InputCoding
 from kgenn.ir.resampling import Resampling
 
-MAGIC = 0x6E6E676B
-HEADER_WORDS = 6
+HEADER_WORDS = len(HEADER)
 # Rows start on a cache line.
 ALIGNMENT = 16
 
@@ -80,8 +80,10 @@ class Words:
 
     def add_coding(self, coding: InputCoding) -> int:
         """Append how an input's values drive its neurons; return where it starts."""
-        reals = np.array([coding.levels, coding.low, coding.high, coding.binarise or 0.0], np.float32)
-        flags = np.array([coding.binary, coding.binarise is not None], np.int32)
+        own = {"levels": coding.levels, "low": coding.low, "high": coding.high, "binary": coding.binary}
+        own |= {"binarise": coding.binarise or 0.0, "has_binarise": coding.binarise is not None}
+        reals = np.array([own[name] for name in CODING_REALS], np.float32)
+        flags = np.array([own[name] for name in CODING_FLAGS], np.int32)
         return self.add(np.concatenate([reals.view(np.int32), flags]))
 
     def add_synapses(self, connectivity: Connectivity) -> dict[str, int]:
@@ -108,8 +110,15 @@ class Words:
     def finish(self, network: Network, structure: int) -> bytes:
         """Fill in the header and return all words, little-endian."""
         words = np.concatenate(self.parts)
-        head = [MAGIC, structure, self.size, checksum(words), network.num_timesteps, network.seed & 0xFFFFFFFF]
-        words[:HEADER_WORDS] = head
+        head = {
+            "magic": MAGIC,
+            "structure": structure,
+            "num_words": self.size,
+            "checksum": checksum(words),
+            "num_timesteps": network.num_timesteps,
+            "seed": network.seed & 0xFFFFFFFF,
+        }
+        words[:HEADER_WORDS] = [head[name] for name in HEADER]
         return words.astype("<u4").tobytes()
 
 
