@@ -47,7 +47,7 @@ def check(
     encoder: EncoderLike = None,
     residual: Literal["direct", "identity"] = "direct",
     pooling: Literal["auto", "fold", "population"] = "auto",
-    pieces: int = LoweringOptions.pieces,
+    pieces: int | None = None,
     readout: ReadoutKind | None = None,
     input_shape: GivenShape = None,
 ) -> list[Diagnostic]:
@@ -78,7 +78,7 @@ def convert(
     allow: Collection[str] = (),
     residual: Literal["direct", "identity"] = "direct",
     pooling: Literal["auto", "fold", "population"] = "auto",
-    pieces: int = LoweringOptions.pieces,
+    pieces: int | None = None,
     readout: ReadoutKind | None = None,
     seed: int = 0,
     check: bool = True,
@@ -103,7 +103,7 @@ def convert(
         allow: features beyond the strict profile, such as "bias" or "batch-norm".
         residual: connect what reads an Add without a ReLU to both branches, or add an identity population.
         pooling: fold average pooling into the next connection, give it neurons, or decide by size.
-        pieces: straight pieces of a curved function inside the network: neurons for each of its values.
+        pieces: straight pieces of a curved function inside the network: neurons for each value. Default: by code.
         readout: the score of a class: "late-current", the current integrated, step t weighted by (t + 1)²;
             "current", all steps alike; "spike-count", spikes of readout neurons. By default the converter's.
         seed: of the encoder's random numbers.

@@ -72,10 +72,9 @@ def convert_graph(
     samples = _checked(exact.samples(calibration), exact)
     encoders, spikes = recipe.encoders_for(exact.inputs), spikes_before_data(recipe, exact)
     # what the graph depends on that values are of
-    key = (recipe.lowering, readout, spikes.key)
-    lowered: Graph = recall(
-        (*key, "rewritten"), lambda: rewritten(exact, recipe.lowering, spikes.pooled_inputs, samples)
-    )
+    pieces = recipe.pieces(num_timesteps)
+    key = (recipe.lowering, pieces, readout, spikes.key)
+    lowered: Graph = recall((*key, "rewritten"), lambda: rewritten(exact, pieces, spikes.pooled_inputs, samples))
     codes = tuple(encoder.code for encoder in encoders.values())
     ranges: dict[str, Array] = recall((*key, codes, "ranges"), lambda: input_ranges(lowered, samples, encoders))
     lowered = with_input_ranges(lowered, ranges)

@@ -30,6 +30,7 @@ from kgenn.layers.populations import is_population
 from kgenn.passes import lower
 from kgenn.passes.max_pool import split_max_pools
 from kgenn.passes.offsets import PooledInput, PooledInputs
+from kgenn.passes.options import FEWEST_FITTED
 from kgenn.passes.readout import fit_readout
 
 
@@ -108,11 +109,12 @@ def legalise(graph: Graph, recipe: Recipe, recall: Recall = anew) -> Legality:
         return Legality(graph, graph, tuple(found))
     try:
         exact = fit_readout(lower(graph, recipe.lowering), recipe.readout)
-        exact = relayed(exact, recipe.lowering.pieces)
+        exact = relayed(exact, recipe.lowering.pieces or FEWEST_FITTED)
     except KgennError as error:
         return Legality(graph, graph, (*found, *error.diagnostics))
     spikes = spikes_before_data(recipe, exact)
-    written = rewritten(exact, recipe.lowering, spikes.pooled_inputs)
+    pieces = recipe.pieces(recipe.converter.default_timesteps)
+    written = rewritten(exact, pieces, spikes.pooled_inputs)
     named = {problem.where for problem in found}
     refused = refusals(written, recipe.converter, spikes, recall)
     return Legality(exact, written, (*found, *(problem for problem in refused if problem.where not in named)))

@@ -69,6 +69,10 @@ class Recipe:
                 raise fail("KG401", f"encoder {name}={encoder.name}", "no such input", known_names(name, inputs))
         return dict.fromkeys(inputs, self.encoder) | dict(self.encoders)
 
+    def pieces(self, num_timesteps: int) -> int:
+        """Return how many straight pieces an activation gets in a network of so many timesteps."""
+        return self.lowering.pieces_for(self.converter.levels(num_timesteps))
+
     def record(self) -> dict[str, Any]:
         """Return every option, JSON-able, as the manifest of a compiled network keeps it."""
         return {

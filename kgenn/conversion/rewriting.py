@@ -14,7 +14,6 @@ from kgenn.conversion.activations import values_of
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.samples import Samples
 from kgenn.passes.offsets import PooledInputs, shift_signed, signed_pools
-from kgenn.passes.options import LoweringOptions
 from kgenn.passes.pieces import curves, in_pieces
 from kgenn.passes.products import factors, squared
 from kgenn.passes.values import Values, assumed
@@ -24,12 +23,11 @@ MOST_SAMPLES = 512
 MOST_VALUES = 200_000
 
 
-def rewritten(
-    graph: Graph, options: LoweringOptions, pooled_inputs: PooledInputs, calibration: Samples | None = None
-) -> Graph:
+def rewritten(graph: Graph, pieces: int, pooled_inputs: PooledInputs, calibration: Samples | None = None) -> Graph:
     """Return a lowered graph with everything inside it written as ReLUs, maxima and linear layers.
 
     Args:
+        pieces: of one activation.
         pooled_inputs: where neurons can pool each input itself.
         calibration: samples; without them only the structure is right.
 
@@ -40,7 +38,7 @@ def rewritten(
     curved = [graph.by_name[name].inputs[0] for name in curves(graph)]
     wanted = frozenset((*curved, *signed_pools(graph, pooled_inputs)))
     values = _values(graph, wanted, calibration)
-    return shift_signed(in_pieces(graph, values, options.pieces), values, pooled_inputs)
+    return shift_signed(in_pieces(graph, values, pieces), values, pooled_inputs)
 
 
 def _values(graph: Graph, wanted: frozenset[str], calibration: Samples | None) -> Mapping[str, Values]:

@@ -17,10 +17,11 @@ from kgenn.layers.activation import Activation, ReLU
 from kgenn.layers.merge import Add
 from kgenn.layers.relay import Relay
 from kgenn.passes import LoweringOptions, lower
+from kgenn.passes.options import FEWEST_FITTED
 from networks import RECIPES, Build, build, samples
 from recordings import compiled, on_reference
 
-PIECES = LoweringOptions().pieces
+PIECES = FEWEST_FITTED
 
 
 def linear_block() -> Graph:

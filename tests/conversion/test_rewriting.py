@@ -141,13 +141,13 @@ def test_what_needs_no_pieces_is_exact_in_the_limit(name: str) -> None:
 def test_structure_does_not_depend_on_the_data(name: str) -> None:
     graph = built(name)
     lowered = legalise(graph, recipe_of(None, None, FEATURES)).accepted()
-    assumed, known = (rewritten(lowered, LoweringOptions(), "never", x) for x in (None, inputs(graph)))
+    assumed, known = (rewritten(lowered, 8, "never", x) for x in (None, inputs(graph)))
     assert [(n.name, n.inputs, type(n.layer)) for n in assumed.nodes] == [
         (n.name, n.inputs, type(n.layer)) for n in known.nodes
     ]
     assert assumed.shapes == known.shapes
     assert kgenn.check(graph, allow=tuple(FEATURES)) == []
-    again = rewritten(known, LoweringOptions(), "never", inputs(graph))
+    again = rewritten(known, 8, "never", inputs(graph))
     assert graph_text(again) == graph_text(known)
 
 
@@ -171,7 +171,7 @@ def test_a_gain_above_zero_and_an_increasing_activation_wait_for_the_pool() -> N
     assert kinds[0] is ReLU
     (tanh,) = (n for n in after.nodes if isinstance(n.layer, Activation))
     assert isinstance(after.by_name[tanh.inputs[0]].layer, MaxPool)
-    rewritten_too = rewritten(after, LoweringOptions(), "always")
+    rewritten_too = rewritten(after, 8, "always")
     assert (
         sum(isinstance(n.layer, ReLU) for n in rewritten_too.nodes)
         == sum(isinstance(n.layer, ReLU) for n in after.nodes) + 2

@@ -53,6 +53,24 @@ def test_knots_gather_where_inputs_are_and_the_function_bends() -> None:
     assert (np.abs(pieces.starts) < 3).sum() >= 10
 
 
+@pytest.mark.parametrize(
+    ("levels", "pieces"), [(1, 8), (63, 8), (64, 8), (127, 12), (255, 16), (1023, 32), (4095, 32)]
+)
+def test_a_finer_code_has_more_pieces(levels: int, pieces: int) -> None:
+    assert LoweringOptions().pieces_for(levels) == pieces
+    assert LoweringOptions(pieces=5).pieces_for(levels) == 5
+
+
+@pytest.mark.parametrize("name", ["silu", "gelu", "softplus", "sigmoid", "tanh"])
+@pytest.mark.parametrize("bits", [6, 8, 10])
+def test_pieces_are_about_as_fine_as_the_levels_of_the_code(name: str, bits: int) -> None:
+    levels = 2**bits - 1
+    pieces = fitted(lambda v: elementwise(name, v), values(NORMAL), LoweringOptions().pieces_for(levels))
+    y = elementwise(name, NORMAL)
+    off = np.sqrt(np.mean((pieces(NORMAL[:, None])[:, 0] - y) ** 2))
+    assert off < 1.5 * np.ptp(y) / levels
+
+
 @pytest.mark.parametrize("pieces", [0, -1, 1000])
 def test_an_odd_number_of_pieces_is_kg401(pieces: int) -> None:
     with pytest.raises(KgennError, match=r"KG401.*pieces"):
