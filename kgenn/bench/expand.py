@@ -23,21 +23,24 @@ from kgenn.ir.graph import Shape
 from kgenn.ir.random import LARGEST_SEED
 from kgenn.passes import LoweringOptions
 from kgenn.search import Search
+from kgenn.tasks import TASKS
+from kgenn.tasks.goal import NO_CHOICE, Choice
 
 LOWERING = options_of(LoweringOptions)
 MODEL_SUFFIXES = (".h5", ".keras")
 # What a sweep may say beside its axes.
-OTHER_KEYS = ("models", "allow", "input-shape")
+OTHER_KEYS = ("models", "allow", "input-shape", "task", "metric", "threshold")
 
 
 @dataclass(frozen=True)
 class Common:
-    """What all cells of an experiment share, and the input shape, which those of a sweep share; see `Setup`."""
+    """What all cells of an experiment share; input shape and choice are those of a sweep; see `Setup`."""
 
     data: RunData
     calibration: CalibrationData
     layer_samples: int
     input_shape: Shape | None = None
+    choice: Choice = NO_CHOICE
 
 
 def expand(scope: Scope, common: Common) -> list[Cell]:
@@ -52,7 +55,7 @@ def expand(scope: Scope, common: Common) -> list[Cell]:
     scope.need("converter", 'say which: converter = "few-spike", or a list')
     models = [source_of(f, MODEL_SUFFIXES) for f in scope.need("models", 'name some: models = ["vgg13"]').items()]
     allow = features_of(scope)
-    common = replace(common, input_shape=input_shape_of(scope))
+    common = replace(common, input_shape=input_shape_of(scope), choice=choice_of(scope))
     names = [name for name in scope.keys() if name in axes()]  # noqa: SIM118 (a scope is no mapping)
     choices = [_values(scope, axes()[name]) for name in names]
     cells = []
@@ -83,6 +86,20 @@ def input_shape_of(scope: Scope) -> Shape | None:
     """Return the input shape of a sweep's models, where they leave a size of it open."""
     found = scope.get("input-shape")
     return None if found is None else tuple(size.whole(1) for size in found.items())
+
+
+def choice_of(scope: Scope) -> Choice:
+    """Return what a sweep says of the first output of its models."""
+    task, metric, threshold = (scope.get(name) for name in ("task", "metric", "threshold"))
+    if threshold is not None and (
+        isinstance(threshold.value, bool) or not isinstance(threshold.value, int | float)
+    ):
+        raise threshold.place.fail(f"threshold is {threshold.value!r}", "give a number")
+    return Choice(
+        None if task is None else task.one_of(tuple(TASKS)),
+        None if metric is None else metric.text(),
+        None if threshold is None else float(threshold.value),
+    )
 
 
 def _values(scope: Scope, axis: Axis) -> list[Any]:
@@ -131,6 +148,7 @@ def _cell(scope: Scope, common: Common, model: Source, allow: tuple[str, ...], v
             target=values.get("target", "cpu"),
             layer_samples=common.layer_samples,
             input_shape=common.input_shape,
+            choice=common.choice,
         )
     except KgennError as error:
         raise _blamed(scope, values, error) from error

@@ -11,6 +11,7 @@ from kgenn.bench.rows import Kind, Published
 from kgenn.conversion.recipe import Recipe
 from kgenn.ir.graph import Shape
 from kgenn.search import Search
+from kgenn.tasks.goal import NO_CHOICE, Choice
 
 SPLITS = ("train", "test")
 
@@ -62,6 +63,7 @@ class Setup:
         timesteps: T, or a search for the fewest.
         layer_samples: of the test data, the first so many give the error of each layer.
         input_shape: of one sample, where the model leaves a size open.
+        choice: what the model's first output is for, as far as the user says it.
     """
 
     model: Source
@@ -72,6 +74,7 @@ class Setup:
     target: str
     layer_samples: int
     input_shape: Shape | None = None
+    choice: Choice = NO_CHOICE
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,7 @@ def options(setup: Setup) -> dict[str, Any]:
         "seed": recipe.seed,
         "target": setup.target,
         "layer_samples": setup.layer_samples,
+        **setup.choice.to_dict(),
     }
 
 
@@ -105,6 +106,7 @@ def commands(setup: Setup, files: Files) -> list[str]:
     make += ["--timesteps", setup.timesteps] if search is None else ["--timesteps", "auto", *_flags(search)]
     make += ["--readout", recipe.readout, "--seed", recipe.seed]
     make += [word for feature in recipe.allow for word in ("--allow", feature)]
+    make += [word for name, value in setup.choice.to_dict().items() for word in (f"--{name}", value)]
     make += [*_flags(recipe.lowering), "--target", setup.target, "--no-check", "-o", "cell"]
     run: list[object] = ["kgenn", "run", "cell", "--data", files.data.path.name, "--split", data.split]
     run += [] if data.limit is None else ["--limit", data.limit]

@@ -14,6 +14,7 @@ from kgenn.data import Data, labels_by_output, load_data, parse_scale
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Graph, Shape
 from kgenn.tasks.aims import aims_of
+from kgenn.tasks.goal import NO_CHOICE, Choice
 from kgenn.yardstick import Yardstick
 
 
@@ -66,13 +67,19 @@ def memory_of(
 
 @lru_cache(maxsize=8)
 def value_of(
-    model: File, input_shape: Shape | None, data: File, split: str, limit: int | None, scale: str | None
+    model: File,
+    input_shape: Shape | None,
+    data: File,
+    split: str,
+    limit: int | None,
+    scale: str | None,
+    choice: Choice = NO_CHOICE,
 ) -> float | None:
     """Return the metric of a model's first output, as NumPy computes it; None without labels."""
     graph = model_of(model, input_shape)
     test = samples_of(data, split, limit, scale, Ports.of(graph))
     ends = ends_of(graph)
-    aims = aims_of(ends, {}, labels_by_output(test.y, tuple(ends)), len(test.x))
+    aims = aims_of(ends, {next(iter(ends)): choice}, labels_by_output(test.y, tuple(ends)), len(test.x))
     return Yardstick(graph, graph.samples(test.x), aims).values().get(next(iter(ends)))
 
 

@@ -168,7 +168,7 @@ def _body(task: Task, outcome: Outcome) -> Line:
 
 def _test_of(task: Task) -> tuple[Any, ...]:
     setup = task.cell.setup
-    return task.files.model.sha256, setup.input_shape, task.files.data.sha256, setup.data
+    return task.files.model.sha256, setup.input_shape, task.files.data.sha256, setup.data, setup.choice
 
 
 def _fault(task: Task, error: BaseException) -> tuple[Diagnostic, ...]:

@@ -80,7 +80,13 @@ def _run(task: Task, ann_value: float | None) -> tuple[dict[str, Any], dict[str,
     result = compiled.evaluate(test.x, test.y)
     if ann_value is None:
         ann_value = value_of(
-            files.model, setup.input_shape, files.data, setup.data.split, setup.data.limit, setup.data.scale
+            files.model,
+            setup.input_shape,
+            files.data,
+            setup.data.split,
+            setup.data.limit,
+            setup.data.scale,
+            setup.choice,
         )
     figures = {
         **{name: value for name, value in result.to_dict(curve=True).items() if name not in COSTS},
@@ -115,8 +121,11 @@ def _converted(task: Task, graph: Graph) -> Converted:
     data = samples_of(file, calibration.split, calibration.samples, scale, Ports.of(graph))
     memory = memory_of(task.files.model, setup.input_shape, file, calibration.split, calibration.samples, scale)
     own_simulate = partial(simulate, threads=task.run.threads)
+    chosen = {graph.outputs[0].name: setup.choice}
     # a cell is measured on test data, and its layers too
-    return convert_model(graph, setup.recipe, data, setup.timesteps, own_simulate, memory.recall, check=False)
+    return convert_model(
+        graph, setup.recipe, data, setup.timesteps, own_simulate, memory.recall, check=False, chosen=chosen
+    )
 
 
 def _layers(compiled: CompiledNetwork, result: Result, few: Data) -> list[dict[str, Any]]:

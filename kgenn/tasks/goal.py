@@ -60,6 +60,10 @@ class Choice:
         return Choice(self.task or other.task, self.metric or other.metric, threshold)
 
 
+# All is left to kgenn.
+NO_CHOICE = Choice()
+
+
 @dataclass(frozen=True)
 class Goal:
     """The task of an output, and the metric that speaks of it.
@@ -109,7 +113,7 @@ def goal(end: OutputEnd, choice: Choice | None = None, labels: Any = None, where
     Raises:
         KgennError: KG401 for a task, metric or threshold that the output cannot have.
     """
-    choice = choice or Choice()
+    choice = choice or NO_CHOICE
     name, guessed = (choice.task, "") if choice.task is not None else _guess(end, choice, labels)
     if name not in TASKS:
         raise fail("KG401", "task", f"is {name!r}", known_names(name, TASKS))

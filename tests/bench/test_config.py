@@ -14,6 +14,7 @@ from kgenn.conversion.few_spike import FewSpike
 from kgenn.diagnostics import KgennError
 from kgenn.passes import LoweringOptions
 from kgenn.search import Search
+from kgenn.tasks.goal import Choice
 from sweeps import HEAD, ROOT, written
 
 CONFIGS = sorted((ROOT / "configs").glob("*.toml"))
@@ -81,6 +82,16 @@ def test_every_option_of_the_lowering_reaches_the_cells(tmp_path: Path) -> None:
     text = 'converter = "few-spike"\nresidual = "identity"\npooling = "fold"\npieces = [4, 16]\n'
     found = [cell.setup.recipe.lowering for cell in read(tmp_path, START + text).cells]
     assert found == [LoweringOptions("identity", "fold", 4), LoweringOptions("identity", "fold", 16)]
+
+
+def test_a_task_holds_for_the_models_of_its_table(tmp_path: Path) -> None:
+    sweeps = '[[sweep]]\nconverter = "few-spike"\ntask = "binary"\nmetric = "f1"\nthreshold = 0\n'
+    found = [cell.setup.choice for cell in read(tmp_path, START + sweeps).cells]
+    assert found[-1] == Choice("binary", "f1", 0.0)
+    with pytest.raises(KgennError, match="KG620"):
+        read(tmp_path, START + sweeps.replace('"binary"', '"class"'))
+    with pytest.raises(KgennError, match="KG620"):
+        read(tmp_path, START + sweeps.replace("= 0", "= true"))
 
 
 def test_an_input_shape_holds_for_the_models_of_its_table(tmp_path: Path) -> None:
