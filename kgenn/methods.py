@@ -21,6 +21,7 @@ T = TypeVar("T")
 OWN = frozenset(
     {
         *("allow", "as_json", "calibration", "calibration_samples", "check", "converter", "data", "encoder"),
+        *("frames", "metric", "task", "threshold"),
         *("help", "input_shape", "json", "limit", "model", "models", "output", "overwrite", "readout", "samples"),
         *("scale", "seed", "split", "target", "timesteps", "title", "version"),
     }
