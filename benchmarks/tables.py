@@ -31,6 +31,7 @@ from kgenn.ir.graph import Graph
 from kgenn.layers import LAYERS
 from kgenn.layers.weights import StoredArray
 from kgenn.passes import LoweringOptions, lower
+from kgenn.passes.options import FEWEST_FITTED
 from kgenn.registry import summary
 
 CONV = {"filters": 4, "kernel_size": [3, 3], "use_bias": False, "activation": "relu"}
@@ -159,7 +160,7 @@ def layer_rows() -> Iterator[tuple[str, str, str, str]]:
         graph = sample_graph(label.split("(")[0], shape, options)
         needed = [by_code.get(d.code, "") for d in violations(graph, DataNorm(), ())]
         flags = ", ".join(f"`--allow {name}`" for name in dict.fromkeys(needed) if name) or "strict"
-        fates = plan(graph, rewritten(lower(graph, LoweringOptions()), LoweringOptions(), "never"))
+        fates = plan(graph, rewritten(lower(graph, LoweringOptions()), FEWEST_FITTED, "never"))
         becomes = next(fate.becomes for fate in fates if fate.layer.startswith("layer "))
         names = sorted(CONVERTERS.table)
         cannot = [name for name in names if violations(graph, CONVERTERS.get(name)(), tuple(FEATURES))]

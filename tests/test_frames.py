@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 import kgenn
+from kgenn.backends.cpp import Cpp
+from kgenn.backends.cpp_sizes import check_sizes
+from kgenn.backends.program_context import WEIGHTS
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.cli import invoke
 from kgenn.conversion.base import Converter
@@ -18,7 +21,7 @@ from kgenn.conversion.spike_norm import SpikeNorm
 from kgenn.diagnostics import KgennError
 from kgenn.ir.graph import Array, Graph
 from networks import build
-from recordings import EVERYTHING, assert_same, compiled
+from recordings import EVERYTHING, assert_same, changing, compiled, converted
 
 ROOT = Path(__file__).parents[1]
 STEPS = 60
@@ -126,6 +129,8 @@ def test_compile_run_compare_and_verify_take_frames(tmp_path: Path, capsys: pyte
     assert found["num_timesteps"] == 30
     assert found["accuracy"] > 0.9
     assert invoke(["verify", directory]) == 0
+    assert invoke(["inspect", directory]) == 0
+    assert "30 timesteps, a frame of the input in each" in capsys.readouterr().out
     assert invoke(["compare", directory, "--data", data]) == 0
     np.savez(tmp_path / "short.npz", x=x[:, :10], y=y)
     capsys.readouterr()
@@ -134,3 +139,22 @@ def test_compile_run_compare_and_verify_take_frames(tmp_path: Path, capsys: pyte
     assert "KG602" in told
     assert "samples of 10 frames; the network takes 30" in told
     assert "--timesteps 30" in told
+
+
+def test_a_program_for_inputs_that_hold_is_not_run_on_frames() -> None:
+    network = converted("dense", "spike")
+    program = Cpp().emit(network)
+    for one, other in ((network, changing(network)), (changing(network), network)):
+        files = Cpp().emit(one).files
+        check_sizes(one, files, WEIGHTS)
+        with pytest.raises(KgennError, match="KG504"):
+            check_sizes(other, files, WEIGHTS)
+    assert b"KGENN_INPUT_CHANGES" not in program.files["kgenn_network.h"]
+
+
+def test_a_direct_input_costs_its_products_in_each_frame() -> None:
+    still = converted("dense", "direct")
+    network = changing(still)
+    x = np.zeros((1, *network.input_shape), np.float32)
+    results = [kgenn.compile(n, "reference").evaluate(x[:, 0] if n is still else x) for n in (still, network)]
+    assert results[1].direct_macs == network.num_timesteps * results[0].direct_macs > 0

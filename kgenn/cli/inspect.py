@@ -104,7 +104,8 @@ def _print_network(artifact: Artifact) -> None:
     ]
     print_table(columns, rows)
     _print_connections(contents)
-    steps = f"{network.num_timesteps:,} timesteps, latency {Timing(network).num_steps:,}"
+    frames = ", a frame of the input in each" if network.changing else ""
+    steps = f"{network.num_timesteps:,} timesteps{frames}, latency {Timing(network).num_steps:,}"
     coding = f"{network.code_name} code, encoder {_encoders(network)}, readout {network.readout}"
     print_line(f"{network.name} for {artifact.target}: {steps}; {coding}")
     weights, state = size_of(contents.weight_bytes), size_of(contents.state_bytes)

@@ -39,7 +39,7 @@ def estimate(synaptic_operations: float, direct_macs: float, ann_macs: float) ->
 
     Args:
         synaptic_operations: additions, one for each spike and synapse it crosses.
-        direct_macs: multiply-accumulates of the first layer under a direct encoder, once for each sample.
+        direct_macs: multiply-accumulates of the first layer under a direct encoder, for a whole sample.
         ann_macs: multiply-accumulates of the source model.
     """
     snn = synaptic_operations * ADDITION + direct_macs * MULTIPLY_ACCUMULATE

@@ -43,7 +43,7 @@ class Result:
         spikes_per_neuron: mean spikes of a neuron in one inference; the encoder's do not count.
         spikes: mean spikes of each spiking population in one inference.
         synaptic_operations: mean additions in one inference, each spike times the synapses it crosses.
-        direct_macs: multiply-accumulates of a direct input in one inference.
+        direct_macs: multiply-accumulates of a direct input in one inference, of all frames where it changes.
         ann_macs: multiply-accumulates of the source model.
         energy: arithmetic energy of one inference.
         wall_seconds, cpu_seconds: of the simulation.
@@ -174,8 +174,8 @@ class Tally:
         num_samples = len(raw)
         share = 1 / max(num_samples, 1)
         operations = synaptic_operations(network, self.counts, max(num_samples, 1))
-        analog = (i.name for i in network.inputs if i.coding.analog)
-        direct_macs = sum(int(network.fan_out[name].sum()) for name in analog)
+        analog = {i.name: network.num_timesteps if i.changing else 1 for i in network.inputs if i.coding.analog}
+        direct_macs = sum(times * int(network.fan_out[name].sum()) for name, times in analog.items())
         outputs = {name: output.result(labels.get(name), raw) for name, output in self.outputs.items()}
         first = next(iter(outputs.values()))
         return Result(
