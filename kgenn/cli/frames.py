@@ -39,7 +39,7 @@ def frames(
     counts: bool,
     output: Path,
 ) -> None:
-    """Bin events to frames, one for each timestep.
+    """Bin events to a frame for each timestep.
 
     EVENTS is an .npz file with the arrays t, x, y and p (times, columns, rows and polarities) of the events of all
     recordings one after the other, or one structured array `events` with these fields, as tonic's datasets give

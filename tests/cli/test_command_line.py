@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -31,10 +30,17 @@ def test_help_names_every_command_in_its_own_words(kgenn: Kgenn) -> None:
             assert name in done.out
 
 
-def test_help_takes_less_than_half_a_second() -> None:
-    start = time.perf_counter()
-    subprocess.run([*KGENN, "--help"], cwd=ROOT, check=True, capture_output=True)
-    assert time.perf_counter() - start < 0.5
+def test_help_loads_neither_numpy_nor_the_compiler() -> None:
+    """What makes the help slow is what it imports; the time itself depends on the machine."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "kgenn", "--help"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert not loaded & {"numpy", "h5py", "jinja2", "kgenn.conversion", "kgenn.backends", "tensorflow"}
 
 
 def test_the_version_is_the_package_s(kgenn: Kgenn) -> None:
