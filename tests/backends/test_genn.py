@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ast
 import stat
 import sys
@@ -194,6 +195,11 @@ def test_names_from_a_model_file_cannot_leave_comments_and_docstrings() -> None:
     assert [type(node) for node in ast.walk(plain)] == [type(node) for node in ast.walk(changed)]
 
 
+def rounded(text: str) -> str:
+    """Return a text whose numbers have six digits: the last ones depend on the processor's sums."""
+    return re.sub(r"\d+\.\d{7,}(e-?\d+)?", lambda found: f"{float(found[0]):.6g}", text)
+
+
 @pytest.mark.golden
 @pytest.mark.parametrize(
     ("name", "encoder", "device"),
@@ -214,7 +220,7 @@ def test_emitted_text_is_as_reviewed(
     text = source(converted(name, encoder, converter, num_timesteps=8 if converter else NUM_TIMESTEPS), device)
     if update:
         path.write_text(text, encoding="utf-8")
-    assert text == path.read_text(encoding="utf-8"), (
+    assert rounded(text) == rounded(path.read_text(encoding="utf-8")), (
         "review the change, then run: pytest -m golden --update-golden"
     )
 

@@ -49,6 +49,7 @@ def answer(library: Path) -> int:
 def spoil(path: Path, damage: str) -> None:
     whole = path.read_bytes()
     at = len(whole) // 2
+    path.unlink()  # this process may have the file mapped: a new one takes its place
     path.write_bytes(
         {"empty": b"", "cut off": whole[:at], "changed": whole[:at] + b"\xa5" + whole[at + 1 :]}[damage]
     )
