@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import ast
+import re
 import stat
 import sys
 from dataclasses import replace
