@@ -114,7 +114,7 @@ class CompiledNetwork:
         """Return a result with what leaves it in doubt."""
         seen = {name: statistics_of(array) for name, array in samples.arrays.items()}
         result = replace(result, warnings=doubts_of_run(self.network, seen))
-        announce(result.warnings)
+        announce(result.warnings, stacklevel=4)
         return result
 
     def _run(
