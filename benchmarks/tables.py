@@ -22,6 +22,7 @@ from kgenn.conversion import CONVERTERS
 from kgenn.conversion.constraints import FEATURES, violations
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.plan import plan
+from kgenn.conversion.recipe import recipe_of
 from kgenn.conversion.rewriting import rewritten
 from kgenn.encoders import ENCODERS, encoders_of
 from kgenn.frontend.input_shape import InputShape
@@ -30,8 +31,7 @@ from kgenn.frontend.topology import Plans, build_graph
 from kgenn.ir.graph import Graph
 from kgenn.layers import LAYERS
 from kgenn.layers.weights import StoredArray
-from kgenn.passes import LoweringOptions, lower
-from kgenn.passes.options import FEWEST_FITTED
+from kgenn.passes import lower
 from kgenn.registry import summary
 
 CONV = {"filters": 4, "kernel_size": [3, 3], "use_bias": False, "activation": "relu"}
@@ -156,11 +156,13 @@ def sample_graph(class_name: str, shape: list[int], options: Mapping[str, Any]) 
 def layer_rows() -> Iterator[tuple[str, str, str, str]]:
     """Yield (layer, what it becomes, the flags it needs, the converters that take it)."""
     by_code = {feature.code: feature.name for feature in FEATURES.values()}
+    recipe = recipe_of()
+    pieces = recipe.pieces(recipe.converter.default_timesteps)
     for label, shape, options in SAMPLES:
         graph = sample_graph(label.split("(")[0], shape, options)
         needed = [by_code.get(d.code, "") for d in violations(graph, DataNorm(), ())]
         flags = ", ".join(f"`--allow {name}`" for name in dict.fromkeys(needed) if name) or "strict"
-        fates = plan(graph, rewritten(lower(graph, LoweringOptions()), FEWEST_FITTED, "never"))
+        fates = plan(graph, rewritten(lower(graph, recipe.lowering), pieces, "never"))
         becomes = next(fate.becomes for fate in fates if fate.layer.startswith("layer "))
         names = sorted(CONVERTERS.table)
         cannot = [name for name in names if violations(graph, CONVERTERS.get(name)(), tuple(FEATURES))]

@@ -214,8 +214,7 @@ def _input(network: Network, number: int, levels: list[list[int]] | None) -> Con
 
 def _output(head: Head) -> Context:
     chain = head.output.activations
-    ordered = all(a.keeps_order(head.shape) for a in chain)
-    kind = "none" if not ordered else "largest"
+    kind = "largest" if head.end.keeps_order else "none"
     if head.is_binary:
         kind = "binary" if len(chain) == 1 else "none"
     return {

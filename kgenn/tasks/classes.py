@@ -12,6 +12,7 @@ from kgenn.ir.graph import Array
 from kgenn.ir.output_activation import softmax
 from kgenn.ir.output_end import OutputEnd
 from kgenn.tasks.base import Task
+from kgenn.tasks.label_arrays import is_truth
 from kgenn.tasks.metric import Metric
 from kgenn.tasks.shares import share
 
@@ -71,7 +72,7 @@ def is_whole(y: Array) -> bool:
 
 def is_one_hot(y: Array) -> bool:
     """Tell whether labels are rows with a single 1."""
-    return bool(y.ndim == 2 and y.size and ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all())
+    return bool(y.ndim == 2 and y.size and is_truth(y) and (y.sum(axis=1) == 1).all())
 
 
 def check_labels(y: Any, num_samples: int, num_classes: int, where: str = "labels") -> Array:

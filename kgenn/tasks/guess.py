@@ -14,6 +14,7 @@ from kgenn.ir.output_end import OutputEnd
 from kgenn.tasks.base import SIGMOIDS
 from kgenn.tasks.binary import Binary
 from kgenn.tasks.classes import Classes, is_one_hot, is_whole
+from kgenn.tasks.label_arrays import is_truth
 from kgenn.tasks.multi_label import MultiLabel
 from kgenn.tasks.reconstruction import Reconstruction
 from kgenn.tasks.regression import Regression
@@ -33,7 +34,7 @@ def guess(end: OutputEnd, labels: Any = None) -> tuple[str, str]:
             return Classes.name, ends
         if end.activations[-1].axis == -1:
             return Segmentation.name, f"{ends} over the last axis of a map"
-    if end.last in SIGMOIDS and (y is None or _is_truth(y) or is_whole(y)):
+    if end.last in SIGMOIDS and (y is None or is_truth(y) or is_whole(y)):
         return _of_sigmoid(end, y), ends
     return _of_values(end, y, ends)
 
@@ -71,7 +72,3 @@ def _array(labels: Any) -> Array | None:
         return np.asarray(given_array(labels, "labels", "KG607"))
     except KgennError:
         return None
-
-
-def _is_truth(y: Array) -> bool:
-    return bool(((y == 0) | (y == 1)).all())

@@ -45,11 +45,16 @@ def truth(y: Array, where: str) -> Array:
     Raises:
         KgennError: KG607 for others.
     """
-    if not ((y == 0) | (y == 1)).all():
+    if not is_truth(y):
         low, high = y.min(), y.max()
         what = f"has labels of type {y.dtype} from {low:g} to {high:g}; they are 0 or 1"
         raise fail("KG607", where, what, "give 0 or 1, or another --task")
     return y.astype(np.int64)
+
+
+def is_truth(y: Array) -> bool:
+    """Tell whether labels are all 0 or 1, of any type."""
+    return bool(((y == 0) | (y == 1)).all())
 
 
 def finite(y: Array, where: str) -> Array:
