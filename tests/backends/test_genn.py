@@ -165,7 +165,9 @@ def test_batches_on_genn_follow_one_another_without_stale_spikes() -> None:
 @pytest.mark.parametrize("encoder", ENCODERS)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_emitted_program_is_python(name: str, encoder: str, device: Device) -> None:
-    tree = ast.parse(source(converted(name, encoder), device))
+    text = source(converted(name, encoder), device)
+    assert all(line == line.rstrip() for line in text.splitlines())
+    tree = ast.parse(text)
     imported = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
     imported |= {alias.name for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names}
     assert imported == {"argparse", "os", "subprocess", "pathlib", "numpy", "pygenn"}

@@ -131,21 +131,6 @@ def test_a_backend_that_pygenn_lacks_is_named(tmp_path: Path) -> None:
     assert "built without abacus; it has" in message(ran(directory))
 
 
-def examples() -> list[str]:
-    """Return the Python examples of the page on GeNN, with the names of the layers here."""
-    page = (Path(__file__).parents[2] / "docs/howto/genn.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    return [block.replace("conv1_relu", "relu_2").replace("conv2_relu", "relu_4") for block in blocks]
-
-
-@pytest.mark.parametrize("number", [0, 1])
-def test_the_examples_of_the_page_run(number: int, tmp_path: Path) -> None:
-    command = [genn_python(), "-c", examples()[number]]
-    done = subprocess.run(command, cwd=written(tmp_path), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "relu_2" in done.stdout
-
-
 def test_an_edited_neuron_model_is_compiled_and_fires_otherwise(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs/howto/genn.md").read_text(encoding="utf-8")
     before, after = re.findall(r"```c\n(.*?)\n```", page, re.DOTALL)
