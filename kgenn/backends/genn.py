@@ -13,7 +13,7 @@ from kgenn.backends.build_cache import cache_directory
 from kgenn.backends.genn_connectivity import Device, storage
 from kgenn.backends.genn_names import population_names
 from kgenn.backends.genn_process import GennProcess, interpreter, scratch_directory
-from kgenn.backends.genn_program import BACKENDS, BATCH_SIZES, MODEL, emit_genn
+from kgenn.backends.genn_program import BACKENDS, BATCH_SIZES, LARGEST_BATCHES, MODEL, emit_genn
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.recording import SCORES, Recording, Wanted
@@ -109,8 +109,8 @@ class GennSimulator(Simulator):
         return Recording(arrays["scores"], of("counts"), raster, worths)
 
     def process(self, record: bool, batch_size: int) -> GennProcess:
-        """Return the process that records spikes, or the one that does not; the CPU takes one sample."""
-        key = record, batch_size if self.device == "cuda" else 1
+        """Return the process that records spikes, or the one that does not; a larger batch runs in parts."""
+        key = record, min(batch_size, LARGEST_BATCHES[self.device])
         if key not in self.processes:
             options = {
                 "backend": BACKENDS[self.device],

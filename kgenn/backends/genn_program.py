@@ -43,8 +43,9 @@ WORTH: Mapping[CodeName, tuple[str, str]] = {
     "differential": ("{0}", ""),
 }
 BACKENDS: Mapping[Device, str] = {"cpu": "single_threaded_cpu", "cuda": "cuda"}
-# GeNN's CPU backend simulates one sample at a time.
+# GeNN's CPU backend simulates one sample at a time, and its CUDA backend ends the process from 1,024 samples on.
 BATCH_SIZES: Mapping[Device, int] = {"cpu": 1, "cuda": 64}
+LARGEST_BATCHES: Mapping[Device, int] = {"cpu": 1, "cuda": 1023}
 # What `check_arithmetic` starts from, and finds a square inexact and a sum rounded: a = 1 + 2^-12, or 1 + 2^-27.
 CHECK_VALUES: Mapping[Precision, str] = {
     "float": '{"a": 1 + 2**-12, "square": 1 + 2**-11, "large": 2**24, "fused": 1.0, "moved": 0.0}',
@@ -83,6 +84,7 @@ def network_context(network: Network, device: Device, arrays: dict[str, Array]) 
         "precision": precision,
         "batched": device == "cuda",
         "batch_size": BATCH_SIZES[device],
+        "largest_batch": LARGEST_BATCHES[device],
         "inputs": inputs,
         "input_size": network.num_inputs,
         "num_timesteps": network.num_timesteps,

@@ -16,6 +16,7 @@ from kgenn.tasks.base import Thresholded
 from kgenn.tasks.binary import Binary
 from kgenn.tasks.classes import Classes
 from kgenn.tasks.goal import goal
+from kgenn.tasks.segmentation import Segmentation
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ def python_outputs(network: Network) -> list[dict[str, Any]]:
         factors: an expression of what turns scores after the last step into the model's units.
         first, num: which of the scores of a sample are the output's, and how many there are of all outputs:
             `num_scores`.
+        label_sizes: how many numbers the labels of a sample may be.
         suffix, title: of the functions' names, and what they give.
         uses_math: whether an expression uses the module `math`.
     """
@@ -116,4 +118,15 @@ def _python_output(head: Head) -> dict[str, Any]:
     numbers = repr(found.tolist()[0]) if len(found) == 1 else f"np.tile({found.tolist()}, {num // len(found)})"
     uses_math = any("math." in line for line in (*code.before, *code.after))
     places = {"first": head.columns.start, "num": num, "num_scores": head.network.num_scores}
-    return vars(code) | {"factors": numbers, "uses_math": uses_math, **places}
+    sizes = label_sizes(code.task, head.shape)
+    return vars(code) | {"factors": numbers, "uses_math": uses_math, "label_sizes": sizes, **places}
+
+
+def label_sizes(task: str, shape: Shape) -> tuple[int, ...]:
+    """Return how many numbers the labels of a sample may be: one number for each class, or one-hot."""
+    size = prod(shape)
+    if task in (Classes.name, Binary.name):
+        return tuple(sorted({1, size}))
+    if task == Segmentation.name:
+        return tuple(sorted({size // shape[-1], size})) if shape[-1] > 1 else (size,)
+    return (size,)

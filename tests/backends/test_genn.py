@@ -170,7 +170,7 @@ def test_every_emitted_program_is_python(name: str, encoder: str, device: Device
     tree = ast.parse(text)
     imported = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
     imported |= {alias.name for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names}
-    assert imported == {"argparse", "os", "subprocess", "pathlib", "numpy", "pygenn"}
+    assert imported == {"argparse", "os", "subprocess", "zipfile", "pathlib", "numpy", "pygenn"}
 
 
 def test_the_same_network_gives_the_same_bytes_and_other_weights_the_same_program() -> None:
@@ -258,6 +258,15 @@ def test_the_batch_size_of_a_run_is_that_of_genn_on_cuda(tmp_path: Path, target:
     compiled_network = CompiledNetwork(Artifact(network, target), simulator)
     with pytest.raises(KgennError) as caught:
         compiled_network.evaluate(inputs_of(network, "direct"), batch_size=3)
+    assert f'"batch_size": {expected},' in caught.value.diagnostics[0].what
+
+
+@pytest.mark.parametrize(("target", "expected"), [("genn-cpu", 1), ("genn-cuda", 1023)])
+def test_a_batch_that_genn_does_not_take_runs_in_parts(tmp_path: Path, target: str, expected: int) -> None:
+    python = fake_python(tmp_path, 'echo "$4" >&2; exit 1')
+    simulator = TARGETS.get(target)().load(converted("dense", "direct"), None, RunOptions(genn_python=python))
+    with pytest.raises(KgennError) as caught:
+        simulator.prepare(False, 5000)
     assert f'"batch_size": {expected},' in caught.value.diagnostics[0].what
 
 

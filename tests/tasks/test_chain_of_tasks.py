@@ -202,6 +202,8 @@ def test_the_program_for_genn_prints_the_metric_of_the_result(name: str) -> None
     metric, value = found["measured"](result.scores, y).split()
     assert metric == result.metric
     assert float(value) == pytest.approx(result.value, abs=6e-5)
+    if name in ("classes", "segmentation"):
+        assert found["measured"](result.scores, np.eye(model_of(name).output_shape[-1])[y]) == f"{metric} {value}"
     assert ("classes = [predictions(" in text) == (ENDS[name][0] in ("classes", "binary") or name == "regression")
 
 
