@@ -77,6 +77,20 @@ def test_on_cuda_only_large_populations_are_added_to_by_many_threads(name: str, 
             assert network.by_name[c.target].size > genn_connectivity.MOST_THREADS
 
 
+def test_over_toeplitz_matrices_on_cuda_no_pair_of_neurons_is_connected_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(genn_connectivity, "MOST_THREADS", 0)
+    found = 0
+    for name in NAMES:
+        network = converted(name, "poisson")
+        for c, held in zip(network.connections, storage(network, "cuda"), strict=True):
+            if held.matrix == "TOEPLITZ":
+                assert np.array_equal(distinct_targets(c), c.fan_out()), (name, c.source)
+                found += 1
+    assert found > 20
+
+
 def test_convolutions_store_their_kernel_alone_on_the_cpu_also_behind_a_pool() -> None:
     for name in ("conv_same", "conv_strided", "conv_dilated", "conv_groups", "pool_conv", "pool_dense"):
         network = converted(name, "poisson")
