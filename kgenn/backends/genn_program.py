@@ -107,7 +107,6 @@ def network_context(network: Network, device: Device, arrays: dict[str, Array]) 
         "uses_toeplitz": any(c.matrix == "TOEPLITZ" for c in connections),
         "uses_values": any(network.by_name[c.source].neuron.valued for c in network.connections),
         "valued_ids": [names[p.name] for p in network.spiking if models[p.neuron.name].valued],
-        "spiking_ids": [names[p.name] for p in network.spiking],
         "outputs": python_outputs(network),
         "starts": {names[p.name]: timing.start(p.name) for p in network.spiking},
         "readouts": [readout_context(network, p, models[p.neuron.name]) for p in network.readouts],
