@@ -19,6 +19,7 @@ from dataclasses import replace
 import numpy as np
 
 from kgenn.backends.reference import ReferenceSimulator
+from kgenn.conversion.activations import check_finite
 from kgenn.conversion.base import Simulate
 from kgenn.diagnostics import Diagnostic, KgennError
 from kgenn.ir.agreement import MOST_OUTPUTS, Agreement
@@ -28,6 +29,7 @@ from kgenn.ir.output_activation import FORMULAS
 from kgenn.ir.recording import Recording, Wanted
 from kgenn.ir.samples import Samples
 from kgenn.ir.scores import Head, heads_of
+from kgenn.ir.words import counted
 from kgenn.metrics.layer_error import ErrorTally
 from kgenn.tasks.base import Task
 from kgenn.tasks.goal import Goal, goal
@@ -62,10 +64,11 @@ def doubts_of(
     lost = bool(own) and found.errors[worst] > OF_ONE * margin
     if found.error <= margin and share + chance >= LEAST_AGREEMENT and not lost:
         return ()
-    what = f"gives outputs off by {found.error:.2g} of their spread on {found.num_samples} calibration samples"
+    samples = counted(found.num_samples, "calibration sample")
+    what = f"gives outputs off by {found.error:.2g} of their spread on {samples}"
     if found.agreement is not None:
         said = agreed_in_words(_goals(network, goals))
-        what = f"gives {said} for {found.agreement:.0%} of {found.num_samples} calibration samples, "
+        what = f"gives {said} for {found.agreement:.0%} of {samples}, "
         what += f"with outputs off by {found.error:.2g} of their spread"
     if lost:
         what += f", output {worst} by {found.errors[worst]:.2g} of its own"
@@ -142,6 +145,9 @@ def agreement_of(
 
     Returns:
         None where no sample can be run: none is in the encoder's range, or one takes too long.
+
+    Raises:
+        KgennError: KG402 where an output of the model is not finite.
     """
     shown = samples if shown is None else shown
     legal = _legal(network, shown)
@@ -166,9 +172,10 @@ def agreement_of(
     said = np.concatenate(scores)
     plain = replace(exact, outputs=tuple(replace(output, postprocessing=()) for output in exact.outputs))
     found = plain.predict(samples[:start])
-    model = [
-        np.asarray(v, np.float64).reshape(start, -1) for v in (found if isinstance(found, tuple) else [found])
-    ]
+    values = found if isinstance(found, tuple) else (found,)
+    for output, value in zip(plain.outputs, values, strict=True):
+        check_finite(output.name, value)
+    model = [np.asarray(value, np.float64).reshape(start, -1) for value in values]
     tasks = [found.task for found in _goals(network, goals).values()]
     return _compared(heads_of(network), tasks, said, model, tally, apart)
 

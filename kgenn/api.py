@@ -12,10 +12,11 @@ import numpy as np
 
 from kgenn.artifact import Artifact, read_directory, refuse_changes
 from kgenn.backends import TARGETS
-from kgenn.backends.base import RunOptions
+from kgenn.backends.base import RunOptions, given_network, run_options
 from kgenn.backends.simulate import simulate
 from kgenn.checksums import sha256_of
 from kgenn.compiled import AS_FLOATS, CompiledNetwork
+from kgenn.config import flag
 from kgenn.conversion.base import Converter, checked_timesteps
 from kgenn.conversion.constraints import known_features
 from kgenn.conversion.legality import legalise
@@ -25,8 +26,9 @@ from kgenn.convert_model import convert_model
 from kgenn.data import Data, LabelsLike, parse_scale, prepare, refuse_integers
 from kgenn.diagnostics import Diagnostic, announce, fail
 from kgenn.frontend import GivenShape, InputShape, SampleShapes, read
+from kgenn.frontend.input_shape import checked_shape
 from kgenn.ir.frames import frames_of
-from kgenn.ir.given import given_array
+from kgenn.ir.given import given_array, given_path
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network, ReadoutKind
 from kgenn.ir.samples import SamplesLike, samples_of, shapes_in
@@ -119,7 +121,7 @@ def convert(
         KgennWarning: what leaves the network in doubt; `Network.warnings` keeps it.
     """
     recipe = recipe_of(converter, encoder, allow, LoweringOptions(residual, pooling, pieces), readout, seed)
-    graph, data = _given(model, calibration, labels, input_shape, frames)
+    graph, data = _given(model, calibration, labels, input_shape, flag("frames", frames))
     steps = timesteps_for(data.frames, recipe, _steps(recipe, timesteps, Search(loss, most_timesteps), frames))
     chosen = choices(tuple(output.name for output in graph.outputs), task, threshold=threshold)
     network = convert_model(graph, recipe, data, steps, simulate, check=check, chosen=chosen).network()
@@ -166,9 +168,7 @@ def compile(
     Raises:
         KgennError: KG5xx of the toolchain.
     """
-    given: object = network
-    if not isinstance(given, Network):
-        raise fail("KG401", "network", f"is a {type(given).__name__}", "give what kgenn.convert returns")
+    network = given_network(network)
     simulator = TARGETS.get(target)().load(network, None, RunOptions(threads, genn_python))
     return CompiledNetwork(Artifact(network, target), simulator)
 
@@ -188,12 +188,12 @@ def open_directory(
     Raises:
         KgennError: KG605 where it is none, KG640 where a file of it was changed, KG5xx of the toolchain.
     """
-    options = options or RunOptions()
+    place, options = given_path(directory, "directory", "KG605"), run_options(options)
     if not options.edited:
-        refuse_changes(Path(directory))
-    artifact = read_directory(Path(directory))
+        refuse_changes(place)
+    artifact = read_directory(place)
     chosen = artifact.target if target is None else target
-    built = Path(directory) if chosen == artifact.target else None
+    built = place if chosen == artifact.target else None
     simulator = TARGETS.get(chosen)().load(artifact.network, built, options)
     return CompiledNetwork(Artifact(artifact.network, chosen), simulator)
 
@@ -219,7 +219,7 @@ def samples(x: Array, shape: tuple[int, ...], scale: str | Fraction | None = Non
     """
     fraction = None if scale is None else parse_scale(scale, "scale")
     given = np.asarray(given_array(x, "data", "KG602"))
-    ready = prepare(given, shape, fraction, "data")
+    ready = prepare(given, checked_shape(shape), fraction, "data")
     announce(doubts_of_scale(given, fraction, "data"))
     return ready
 

@@ -70,7 +70,7 @@ class Artifact:
             **self.network.origin,
             "network": plain,
         }
-        text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=True) + "\n"
+        text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n"
         files = {MANIFEST: text.encode(), NETWORK: npz_bytes(arrays), **program.files}
         if test is not None:
             files[SELF_TEST] = test.to_bytes()

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from kgenn.config import whole
 from kgenn.credits import credits_of
 from kgenn.data import LabelsLike, labels_by_output, refuse_integers
 from kgenn.diagnostics import announce
+from kgenn.ir.given import given_path
 from kgenn.ir.graph import Array
 from kgenn.ir.input_statistics import statistics_of
 from kgenn.ir.network import Network
@@ -278,8 +278,9 @@ class CompiledNetwork:
         Raises:
             KgennError: KG606 where it cannot be written, or holds something else.
         """
+        place = given_path(directory, "directory", "KG606")
         program = TARGETS.get(self.artifact.target)().emit(self.network)
-        write_artifact(Path(directory), self.artifact.files(program, self_test(self.network)), overwrite)
+        write_artifact(place, self.artifact.files(program, self_test(self.network)), overwrite)
 
     def _cpu_seconds(self) -> float:
         """Return the CPU time so far of this process and of the simulator's own."""

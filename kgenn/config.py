@@ -87,6 +87,27 @@ def whole(where: str, given: Any, least: int, most: int) -> int:
     return number
 
 
+def number(where: str, given: Any) -> float:
+    """Return a number of any type.
+
+    Args:
+        where: the option, for messages.
+
+    Raises:
+        KgennError: KG401 where it is none.
+    """
+    if not _is_of(float, given):
+        raise fail("KG401", where, f"is {given!r}", "give a number")
+    return float(given)
+
+
+def flag(where: str, given: Any) -> bool:
+    """Return a truth value; arguments are as for `number`."""
+    if not _is_of(bool, given):
+        raise fail("KG401", where, f"is {given!r}", "give True or False")
+    return bool(given)
+
+
 def check_types(options: object, where: str = "") -> None:
     """Check that each option of an options object is of its field's type.
 

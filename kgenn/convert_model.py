@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kgenn.agreement import SAMPLES, agreement_of, doubts_of, kept_apart, not_compared
+from kgenn.config import flag
 from kgenn.conversion.base import Recall, Simulate, Status, silent
 from kgenn.conversion.constraints import features_of
 from kgenn.conversion.convert import Conversion, convert_graph
@@ -109,7 +110,7 @@ def convert_model(
     Raises:
         KgennError: KG2xx to KG4xx; KG607 for odd labels.
     """
-    recall = recall or Memory().recall
+    recall, check = recall or Memory().recall, flag("check", check)
     samples = graph.samples(calibration.x)
     count = len(samples)
     aims = _aims(graph, calibration, chosen or {}, count, labelled=not isinstance(timesteps, int))

@@ -11,9 +11,10 @@ from typing import Any
 
 from kgenn.artifact import DAMAGE, MANIFEST, NETWORK, read_directory, written_sums
 from kgenn.backends import TARGETS
-from kgenn.backends.base import Backend, RunOptions
+from kgenn.backends.base import Backend, RunOptions, run_options
 from kgenn.checksums import differences
 from kgenn.diagnostics import Diagnostic, KgennError, fail
+from kgenn.ir.given import given_path
 from kgenn.ir.network import Network
 from kgenn.scratch import SUFFIX
 from kgenn.self_test import SELF_TEST, SelfTest, departures, read_self_test
@@ -70,7 +71,7 @@ def verify(directory: str | os.PathLike[str], options: RunOptions | None = None)
     Raises:
         KgennError: KG605 where the directory is none of kgenn's, KG641 where it has no checksums or no samples.
     """
-    place, options = Path(directory), options or RunOptions()
+    place, options = given_path(directory, "directory", "KG605"), run_options(options)
     try:
         expected = _expected(place)
     except KgennError as error:

@@ -13,9 +13,11 @@ import kgenn
 from kgenn.agreement import LEAST, MARGIN, SAMPLES, agreement_of, doubts_of, kept_apart
 from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.recipe import recipe_of
+from kgenn.diagnostics import KgennError
 from kgenn.ir.agreement import Agreement
 from kgenn.ir.network import Network
 from kgenn.ir.output_activation import OutputActivation
+from kgenn.layers.dense import Dense
 from kgenn.metrics.layer_error import ideal_rates
 from networks import ALLOW, build, samples
 from recordings import on_reference
@@ -82,6 +84,21 @@ def test_a_network_that_is_wrong_is_a_warning() -> None:
         found = agreement_of(network, conversion.lowered, x[100:], True, on_reference)
         assert found is not None
         assert [d.code for d in doubts_of(found, network)] == codes
+
+
+@pytest.mark.parametrize("factor", [2.0**70, -(2.0**70)])
+def test_a_model_whose_outputs_overflow_is_refused(factor: float) -> None:
+    graph = build("dense_deep")
+    x = samples(graph, 128)
+    nodes = tuple(
+        replace(n, layer=replace(n.layer, kernel=np.abs(n.layer.kernel) * np.float32(factor)))
+        if isinstance(n.layer, Dense) and n.name == graph.outputs[0].node
+        else n
+        for n in graph.nodes
+    )
+    large = (x * np.float32(2.0**60)).astype(np.float32)
+    with pytest.raises(KgennError, match=r"KG402.*not finite"):
+        kgenn.convert(replace(graph, nodes=nodes), calibration=large, timesteps=4, allow="all")
 
 
 def test_one_output_of_several_that_is_lost_is_a_warning() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from kgenn.encoders import ENCODERS
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Wanted
 from kgenn.ir.text import network_text
+from kgenn.metrics.early_exit import ExitTally
 from kgenn.passes import LoweringOptions
 from kgenn.search import Search
 from kgenn.tasks.classes import check_labels
@@ -210,6 +212,12 @@ def test_any_whole_number_is_a_number_of_timesteps() -> None:
         ({"seed": 2**32}, "KG401.*seed: is 4294967296; at most 4294967295"),
         ({"pieces": 2.5}, "KG401.*pieces: is 2.5"),
         ({"pieces": True}, "KG401.*pieces: is True"),
+        ({"converter": []}, r"KG401.*converter: is \[\]"),
+        ({"readout": 3}, "KG401.*readout: .*no readout 3"),
+        ({"check": "no"}, "KG401.*check: is 'no'"),
+        ({"frames": 1}, "KG401.*frames: is 1"),
+        ({"threshold": math.nan}, "KG401.*threshold: is nan"),
+        ({"calibration": np.array(3.0)}, r"KG402.*a single value, 3.0"),
         ({"allow": None}, "KG401.*allow: is None"),
         ({"allow": [3]}, r"KG401.*allow: is \[3\]"),
         ({"calibration": (x for x in X)}, r"KG402.*is a generator\n.*numpy.stack"),
@@ -251,6 +259,43 @@ def test_an_option_of_another_type_is_named(cls: type, option: Option) -> None:
         cls(**{option.name: value})
 
 
+@pytest.mark.parametrize("path", [None, 3, "a\0b"])
+def test_what_is_no_path_is_refused(path: Any) -> None:
+    compiled = kgenn.compile(network(), "reference")
+    for take, code in (
+        (kgenn.load, "KG10[12]"),
+        (kgenn.open_directory, "KG605"),
+        (kgenn.verify, "KG605"),
+        (compiled.save, "KG606"),
+    ):
+        with pytest.raises(KgennError, match=code):
+            take(path)
+
+
+def test_only_options_of_a_run_are_options_of_a_run(tmp_path: Path) -> None:
+    for take in (kgenn.open_directory, kgenn.verify):
+        with pytest.raises(KgennError, match=r"KG401.*options: is 3\n.*RunOptions"):
+            take(tmp_path, 3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (6, 1)])
+def test_a_model_predicts_samples_of_its_own_shape(shape: tuple[int, ...]) -> None:
+    with pytest.raises(KgennError, match=r"KG602.*takes samples of shape .* as input, got \("):
+        GRAPH.predict(np.zeros((4, *shape), np.float32))
+
+
+@pytest.mark.parametrize("shape", [None, 6, "6", (6.0,), ()])
+def test_the_shape_of_raw_samples_is_one(shape: Any) -> None:
+    with pytest.raises(KgennError, match=r"KG401.*input shape: is"):
+        kgenn.samples(X, shape)
+
+
+@pytest.mark.parametrize("confidence", ["0.9", None, [0.9], math.nan, 0, 2])
+def test_the_confidence_of_early_exit_is_a_share(confidence: Any) -> None:
+    with pytest.raises(KgennError, match=r"KG401.*early exit"):
+        ExitTally(network(), confidence, {})
+
+
 @pytest.mark.parametrize("x", [(x for x in X), None, 3.0, "x.npz", [X[0], X[1][:2]], X * 1j, X.astype(object)])
 def test_data_that_are_no_array_of_numbers_are_refused_wherever_they_are_taken(x: Any) -> None:
     compiled = kgenn.compile(network(), "reference")
@@ -284,6 +329,9 @@ def test_truth_values_are_labels_of_two_classes_alone() -> None:
 def test_only_a_network_is_compiled() -> None:
     with pytest.raises(KgennError, match=r"KG401.*network: is a Graph\n.*kgenn.convert"):
         kgenn.compile(GRAPH)  # type: ignore[arg-type]
+    for export in (kgenn.to_nir, kgenn.to_ml_genn):
+        with pytest.raises(KgennError, match=r"KG401.*network: is a CompiledNetwork\n.*attribute network"):
+            export(kgenn.compile(network(), "reference"))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("batch_size", [0, -1, 2.5, True, None, "8"])

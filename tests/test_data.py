@@ -86,6 +86,16 @@ def test_labels_outside_the_classes_are_refused(y: np.ndarray) -> None:
         check_labels(y, 4, 3)
 
 
+def test_one_hot_rows_have_the_networks_classes() -> None:
+    with pytest.raises(KgennError, match=r"KG607.*one-hot rows of 4 classes; the network has 3"):
+        check_labels(np.eye(4)[Y], 4, 3)
+
+
+def test_a_label_that_is_no_class_index_is_shown() -> None:
+    with pytest.raises(KgennError, match=r"KG607.*of which 0.5 is no class index"):
+        check_labels(np.array([0, 1, 0.5, 2]), 4, 3)
+
+
 def npz_with(**arrays: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)

@@ -86,6 +86,31 @@ class RunOptions:
             raise fail("KG401", "--threads", f"is {self.threads}", "give 0 for one on each core, or a number")
 
 
+def run_options(given: object) -> RunOptions:
+    """Return what a user passes as the options of a run; the defaults for None.
+
+    Raises:
+        KgennError: KG401 for anything else.
+    """
+    if given is None:
+        return RunOptions()
+    if not isinstance(given, RunOptions):
+        raise fail("KG401", "options", f"is {given!r}", "give kgenn.backends.RunOptions(...)")
+    return given
+
+
+def given_network(given: object) -> Network:
+    """Return what a user passes as a network.
+
+    Raises:
+        KgennError: KG401 for anything else.
+    """
+    if not isinstance(given, Network):
+        advice = "give what kgenn.convert returns, or the attribute network of what kgenn.compile returns"
+        raise fail("KG401", "network", f"is a {type(given).__name__}", advice)
+    return given
+
+
 class Simulator(ABC):
     """A network made ready to run by a backend."""
 

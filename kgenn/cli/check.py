@@ -31,7 +31,7 @@ from kgenn.conversion.recipe import Recipe, recipe_of
 from kgenn.diagnostics import EXIT_USER, Diagnostic, KgennError
 from kgenn.ir.graph import Graph, Shape
 from kgenn.ir.network import ReadoutKind
-from kgenn.ir.words import times
+from kgenn.ir.words import counted, times
 from kgenn.layers.populations import is_population
 from kgenn.methods import converter_of, encoders_of
 
@@ -124,6 +124,7 @@ def _summary(graph: Graph, lowered: Graph, fates: tuple[Fate, ...], converter: s
     hidden = [lowered.shapes[n.name] for n in lowered.nodes if is_population(n) and n.name not in lowered.inputs]
     count = sum(map(prod, hidden))
     return (
-        f"{graph.name} converts with {converter}: {len(fates)} layers become {len(hidden)} spiking populations "
-        f"of {count:,} neurons; {graph.macs:,} multiply-accumulates in the model"
+        f"{graph.name} converts with {converter}: {counted(len(fates), 'layer')} become "
+        f"{counted(len(hidden), 'spiking population')} of {counted(count, 'neuron')}; "
+        f"{graph.macs:,} multiply-accumulates in the model"
     )

@@ -60,7 +60,7 @@ from kgenn.ir.graph import Shape
 from kgenn.ir.network import ReadoutKind
 from kgenn.ir.random import LARGEST_SEED
 from kgenn.ir.samples import samples_of, shapes_in
-from kgenn.ir.words import times
+from kgenn.ir.words import counted, times
 from kgenn.methods import converter_of, encoders_of
 from kgenn.output import refuse_directory
 from kgenn.plausibility import Scales
@@ -278,12 +278,13 @@ def _print_summary(made: Converted, target: str, output: Path, seconds: float) -
 
 def _agreement_line(found: Agreement, goals: Mapping[str, Goal]) -> str:
     """Return in words how well the network agrees with its model."""
-    kind = "calibration samples kept apart" if found.apart else "calibration samples, too few to keep any apart"
+    samples = counted(found.num_samples, "calibration sample")
+    kind = f"{samples} kept apart" if found.apart else f"{samples}, too few to keep any apart"
     layer = f", most of it from {found.layer}" if found.layer and found.error > 0 else ""
     error = f"outputs off by {found.error:.3f} of their spread{layer}"
     if found.agreement is None:
-        return f"agreement: {error}, on {found.num_samples} {kind}"
-    share = f"{found.agreement:.1%} of {found.num_samples} {kind}"
+        return f"agreement: {error}, on {kind}"
+    share = f"{found.agreement:.1%} of {kind}"
     return f"agreement: gives {agreed_in_words(goals)} for {share}; {error}"
 
 
@@ -294,5 +295,5 @@ def _rounding(worst: float | None) -> str:
 
 def _search_line(found: Found) -> str:
     measured = "agreement with the model" if found.measured == "agreement" else found.measured
-    steps = f"{found.timesteps} timestep{'s' if found.timesteps > 1 else ''}"
-    return f"{steps}: {found.loss:.2f} points of {measured} lost on {found.num_samples:,} calibration samples"
+    steps, samples = counted(found.timesteps, "timestep"), counted(found.num_samples, "calibration sample")
+    return f"{steps}: {found.loss:.2f} points of {measured} lost on {samples}"

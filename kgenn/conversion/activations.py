@@ -58,7 +58,7 @@ def values_of(graph: Graph, wanted: Container[str], samples: Samples) -> Iterato
 
 def check_finite(name: str, value: Array) -> None:
     """Raise KG402 where a node's values are not finite."""
-    if not np.isfinite(value.max(initial=0)):
+    if not (np.isfinite(value.max(initial=0)) and np.isfinite(value.min(initial=0))):
         what = "has activations that are not finite on the calibration set"
         raise fail("KG402", name, what, "check the calibration data and the model's weights")
 

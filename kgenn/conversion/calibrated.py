@@ -23,8 +23,12 @@ from kgenn.ir.spike_code import CodeName
 
 # A spike of the largest member is stored in 8 bits.
 MOST_MEMBERS = 7
-# A potential that no neuron reaches. What v integrates is exact below 2**24, and beyond rounds alike everywhere.
-UNLIMITED = float(1 << 30)
+# More quanta than a group of neurons can send in a thousand steps.
+MOST_QUANTA = 1 << 16
+# A potential that no neuron reaches is this many λ, and at least 2**BITS. What v integrates on a single grid is
+# exact below 2**24, and beyond rounds alike everywhere.
+UNLIMITED = 32
+BITS = 30
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,8 @@ class Calibrated(Converter):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.quanta < 1:
-            raise fail("KG401", self.name, f"quanta is {self.quanta}; at least 1 is needed")
+        if not 1 <= self.quanta <= MOST_QUANTA:
+            raise fail("KG401", self.name, f"quanta is {self.quanta}; it lies in 1 to {MOST_QUANTA:,}")
         if not 1 <= self.members <= MOST_MEMBERS:
             raise fail("KG401", self.name, f"members is {self.members}; it lies in 1 to {MOST_MEMBERS}")
 
@@ -101,6 +105,7 @@ class Calibrated(Converter):
     def dynamics(self, node: Node, unit: int, num_timesteps: int) -> Dynamics:
         # λ is at most the cap; without one nothing is clipped
         capped_at = cap_of(node)
-        v_most = float(unit * self.quanta) if capped_at else UNLIMITED
+        beyond = max(BITS, (UNLIMITED * unit * self.quanta).bit_length())
+        v_most = float(unit * self.quanta if capped_at else 1 << beyond)
         params = {"v_thresh": float(unit), "v_most": v_most}
         return Dynamics(differential(self.members), params, largest_rate=1.0 if capped_at else None)

@@ -58,5 +58,6 @@ def doubts_of_samples(num_samples: int, channelwise: bool, correction: bool) -> 
     estimated = [what for what, wanted in wants.items() if wanted]
     if num_samples >= FEW or not estimated:
         return ()
-    what = f"{num_samples} samples are few for {' and '.join(estimated)}; new samples may lose accuracy"
+    few = f"{num_samples} samples are few" if num_samples != 1 else "1 sample is little"
+    what = f"{few} for {' and '.join(estimated)}; new samples may lose accuracy"
     return (Diagnostic("KG452", "calibration data", what, f"give {ENOUGH} samples or more"),)

@@ -10,7 +10,7 @@ The encoder takes magnitudes up to 1 then, so that each channel has room for new
 large as those of the calibration set: among many columns, some always go beyond.
 
 A channel that is always tiny, and not only now and then above zero as the border of an image is, gets a range
-below 1.
+below 1. Where one is huge, all have ranges, since the grid has no step left for each unit.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ from kgenn.passes.inserted import unused
 FAR_APART = 16.0
 # Below this a channel has fewer than 256 steps of the grid of a direct input.
 TINY = 2.0**-12
+# Beyond this a direct input has fewer than 256 steps of its grid for each unit.
+HUGE = 2.0**20
+# Ranges and their reciprocals are normal numbers of float32.
+SMALLEST, LARGEST = 2.0**-126, 2.0**126
 # The root mean square of a channel that is busy, as a share of its largest value.
 BUSY = 1 / 8
 ROOM = 8.0
@@ -57,7 +61,8 @@ def _ranges(layer: Input, calibration: Array) -> Array:
         square += np.mean(np.square(value, dtype=np.float64), axis=0) / len(calibration)
     tiny = (largest > 0) & (largest < TINY) & (np.sqrt(square) > BUSY * largest)
     ranges: Array = np.exp2(np.ceil(np.log2(np.where(tiny, largest, np.maximum(largest, 1)))))
-    return ROOM * ranges if ranges.max() >= FAR_APART * ranges.min() or tiny.any() else np.ones(channels)
+    far = ranges.max() >= FAR_APART * ranges.min() or ranges.max() > HUGE or tiny.any()
+    return np.clip(ROOM * ranges, SMALLEST, LARGEST) if far else np.ones(channels)
 
 
 def with_input_ranges(graph: Graph, ranges: Mapping[str, Array]) -> Graph:

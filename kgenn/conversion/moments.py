@@ -44,7 +44,7 @@ def moments(graph: Graph, samples: Samples, recall: Recall = anew) -> Mapping[st
         recall: keeps them.
 
     Raises:
-        KgennError: KG402 where a value is not finite.
+        KgennError: KG402 where a value is not finite, one of an output too.
     """
     found: Mapping[str, Moments] = recall("moments", lambda: _moments(graph, samples[:MOST_SAMPLES]))
     return found
@@ -53,7 +53,7 @@ def moments(graph: Graph, samples: Samples, recall: Recall = anew) -> Mapping[st
 def _moments(graph: Graph, samples: Samples) -> dict[str, Moments]:
     populations = [node for node in graph.nodes if is_population(node)]
     rectified = {node.name: node.inputs[0] for node in populations if isinstance(node.layer, ReLU)}
-    wanted = {node.name for node in populations} | set(rectified.values())
+    wanted = {node.name for node in populations} | set(rectified.values()) | set(graph.ends)
     sums: dict[str, list[Array]] = {}
     for name, value in values_of(graph, wanted, samples):
         rows = value.reshape(-1, value.shape[-1]).astype(np.float64)

@@ -51,7 +51,7 @@ class Recipe:
         method = self.converter
         if self.readout not in method.readouts:
             what = f"the converter {method.name} has no readout {self.readout!r}"
-            raise fail("KG401", "readout", what, known_names(self.readout, method.readouts))
+            raise fail("KG401", "readout", what, known_names(str(self.readout), method.readouts))
         for encoder in (self.encoder, *(encoder for _, encoder in self.encoders)):
             if encoder.code not in (None, method.code):
                 what = f"does not work with the converter {method.name}"
@@ -110,7 +110,8 @@ def recipe_of(
     Raises:
         KgennError: as `Recipe`; KG401 for what is no converter or encoder.
     """
-    method = _named(converter or DataNorm(), lambda given: isinstance(given, Converter), CONVERTERS)
+    chosen = DataNorm() if converter is None else converter
+    method = _named(chosen, lambda given: isinstance(given, Converter), CONVERTERS)
     named = {**(encoder if isinstance(encoder, Mapping) else {}), **(encoders or {})}
     common = method.default_encoder if encoder is None or isinstance(encoder, Mapping) else encoder
     if not isinstance(allow, Collection) or not all(isinstance(feature, str) for feature in allow):
@@ -120,7 +121,7 @@ def recipe_of(
         encoder=_encoder(common),
         allow=admitted((allow,) if isinstance(allow, str) else allow),
         lowering=lowering or LoweringOptions(),
-        readout=readout or method.readouts[0],
+        readout=method.readouts[0] if readout is None else readout,
         seed=whole("seed", seed, 0, LARGEST_SEED),
         encoders=tuple((name, _encoder(given)) for name, given in sorted(named.items())),
     )

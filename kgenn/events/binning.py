@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from kgenn.config import number, whole
 from kgenn.diagnostics import fail
 from kgenn.events.recording import EventFields, fields_of
+from kgenn.ir.given import given_sizes
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.spike_code import MOST_STEPS
 
@@ -58,7 +60,7 @@ def bin_events(
     Raises:
         KgennError: KG401 for odd options, KG611 for recordings that cannot be binned.
     """
-    _check_options(shape, window, timesteps)
+    shape, window, timesteps = _checked_options(shape, window, timesteps)
     found = [fields_of(events, shape, f"recording {i}") for i, events in enumerate(recordings)]
     longest = max((_duration(events) for events in found), default=0.0)
     if not any(len(events.time) for events in found):
@@ -108,13 +110,16 @@ def _grid(longest: float, window: float | None, timesteps: int | None) -> tuple[
     return timesteps or needed, window
 
 
-def _check_options(shape: Shape, window: float | None, timesteps: int | None) -> None:
-    if not 1 <= len(shape) <= 3 or any(n < 1 for n in shape) or (len(shape) == 3 and shape[2] > 2):
+def _checked_options(shape: Any, window: Any, timesteps: Any) -> tuple[Shape, float | None, int | None]:
+    """Return the options of `bin_events`, or raise KG401."""
+    sizes = given_sizes(shape)
+    if not 1 <= len(sizes) <= 3 or any(n < 1 for n in sizes) or (len(sizes) == 3 and sizes[2] > 2):
         advice = "give addresses, height,width or height,width,channels with one channel or two"
         raise fail("KG401", "--shape", f"is {shape}", advice)
     if window is None and timesteps is None:
         raise fail("KG401", "--window", "is missing", "give the time of a timestep, or --timesteps")
-    if window is not None and not 0 < window < np.inf:
+    if window is not None and not 0 < number("--window", window) < np.inf:
         raise fail("KG401", "--window", f"is {window:g}", "give a time above zero, in the unit of the events")
-    if timesteps is not None and not 1 <= timesteps <= MOST_STEPS:
-        raise fail("KG401", "--timesteps", f"is {timesteps}", f"give a number from 1 to {MOST_STEPS:,}")
+    if timesteps is not None:
+        timesteps = whole("--timesteps", timesteps, 1, MOST_STEPS)
+    return sizes, window, timesteps

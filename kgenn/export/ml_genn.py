@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from kgenn import __version__
-from kgenn.backends.base import Program
+from kgenn.backends.base import Program, given_network
 from kgenn.backends.genn_names import connection_names, population_names
 from kgenn.backends.genn_program import GENN
 from kgenn.backends.output_context import python_outputs
@@ -88,7 +88,7 @@ def to_ml_genn(network: Network) -> tuple[Any, Any, Any]:
     Raises:
         KgennError: KG411 with everything that mlGeNN cannot hold, KG508 where `ml_genn` is not installed.
     """
-    source, arrays = program(network, "weights.npz")
+    source, arrays = program(given_network(network), "weights.npz")
     optional("ml_genn", INSTALL)
     module = ModuleType("kgenn_ml_genn")
     exec(compile(source, "<kgenn.to_ml_genn>", "exec"), module.__dict__)

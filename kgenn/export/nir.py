@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from kgenn import __version__
-from kgenn.backends.base import Program
+from kgenn.backends.base import Program, given_network
 from kgenn.export.base import Exporter, optional, refuse, route, several
 from kgenn.export.channels_first import moved
 from kgenn.export.nir_layers import chain, holds_bias, refusal
@@ -53,7 +53,7 @@ def to_nir(network: Network) -> Any:
     Raises:
         KgennError: KG410 with everything that NIR cannot hold, KG508 where `nir` is not installed.
     """
-    refuse("KG410", ADVICE, obstacles(network))
+    refuse("KG410", ADVICE, obstacles(given_network(network)))
     nir = optional("nir", "pip install nir")
     names = node_names(network)
     by_name = {p.name: p for p in network.populations}

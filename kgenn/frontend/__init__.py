@@ -10,6 +10,7 @@ from kgenn.diagnostics import fail
 from kgenn.frontend import hdf5, hdf5_texts, json_model, keras_archive
 from kgenn.frontend.input_shape import GivenShape, InputShape, SampleShapes, agreeing
 from kgenn.frontend.live_model import KerasModel, load_model
+from kgenn.ir.given import given_path
 from kgenn.ir.graph import Graph
 
 __all__ = ["GivenShape", "InputShape", "KerasModel", "SampleShapes", "load", "read"]
@@ -42,7 +43,7 @@ def read(source: str | os.PathLike[str] | KerasModel | Graph, shape: InputShape)
     if isinstance(found, Graph):
         return agreeing(found, shape)
     if isinstance(found, (str, os.PathLike)):
-        return _load_file(Path(found), shape)
+        return _load_file(given_path(found, "model", "KG101"), shape)
     if isinstance(found, KerasModel):
         return load_model(found, shape)
     what = "is neither a path nor a Keras model"

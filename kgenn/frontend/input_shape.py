@@ -5,13 +5,13 @@ Only the inputs of the outermost model have sizes of their own: those of a neste
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from kgenn.diagnostics import KgennError, fail, known_names
 from kgenn.frontend.model_config import LayerEntry, ModelEntry
+from kgenn.ir.given import given_sizes
 from kgenn.ir.graph import Graph, Shape
 from kgenn.ir.words import times
 from kgenn.layers.config import LARGEST_INTEGER, MOST_AXES
@@ -61,8 +61,8 @@ class InputShape:
             KgennError: KG401 where one is no shape.
         """
         if isinstance(given, Mapping):
-            return cls({name: _checked(shape) for name, shape in given.items()}, samples)
-        return cls(None if given is None else _checked(given), samples)
+            return cls({name: checked_shape(shape) for name, shape in given.items()}, samples)
+        return cls(None if given is None else checked_shape(given), samples)
 
     def given_for(self, names: Sequence[str], where: str) -> Mapping[str, Shape]:
         """Return the shapes that were given, by the names of inputs.
@@ -202,11 +202,13 @@ def _with(model: ModelEntry, entry: LayerEntry, sizes: Shape) -> ModelEntry:
     return replace(model, layers=tuple(layers))
 
 
-def _checked(given: Any) -> Shape:
-    try:
-        sizes = tuple(operator.index(size) for size in given)
-    except TypeError:
-        sizes = ()
+def checked_shape(given: Any) -> Shape:
+    """Return the shape of a sample as a tuple.
+
+    Raises:
+        KgennError: KG401 where it is none.
+    """
+    sizes = given_sizes(given)
     if not 1 <= len(sizes) <= MOST_AXES or not all(1 <= size <= LARGEST_INTEGER for size in sizes):
         remedy = "give the size of every axis but the batch, such as 64,64,3, in Python (64, 64, 3)"
         raise fail("KG401", "input shape", f"is {given!r}", remedy)

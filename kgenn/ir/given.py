@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import operator
+import os
 from collections.abc import Iterator, Mapping
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,7 +43,8 @@ def given_array(x: Any, where: str, code: str) -> Array:
     if not (isinstance(getattr(x, "dtype", None), np.dtype) and hasattr(x, "shape") and hasattr(x, "__getitem__")):
         array = _stacked(x, where, code)
     if len(array.shape) == 0:
-        raise fail(code, where, f"is {x!r}", "give an array with a row for each sample")
+        found = f"is a single value, {array[()]}" if array is x else f"is {x!r}"
+        raise fail(code, where, found, "give an array with a row for each sample")
     if array.dtype.kind not in REAL:
         advice = "give real numbers"
         if array.dtype.kind == "O":
@@ -48,6 +52,25 @@ def given_array(x: Any, where: str, code: str) -> Array:
         raise fail(code, where, f"has values of type {array.dtype}", advice)
     found_array: Array = array
     return found_array
+
+
+def given_path(path: Any, where: str, code: str) -> Path:
+    """Return what a user passes as a path.
+
+    Raises:
+        KgennError: where it is none.
+    """
+    if not isinstance(path, str | bytes | PathLike) or "\0" in os.fsdecode(path):
+        raise fail(code, where, f"is {path!r}", "give a path")
+    return Path(os.fsdecode(path))
+
+
+def given_sizes(shape: Any) -> tuple[int, ...]:
+    """Return what a user passes as the sizes of some axes; nothing where they are no whole numbers."""
+    try:
+        return tuple(operator.index(size) for size in shape)
+    except TypeError:
+        return ()
 
 
 def _stacked(x: Any, where: str, code: str) -> Array:

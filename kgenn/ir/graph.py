@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from kgenn.diagnostics import fail
 from kgenn.ir.samples import Array as Array
 from kgenn.ir.samples import Samples, SamplesLike, samples_of
 from kgenn.ir.samples import Shape as Shape
@@ -318,9 +319,13 @@ class Graph:
             The output of shape (N, *output shape), float32, or a tuple of them for several outputs.
 
         Raises:
-            KgennError: KG602 where the arrays are not those of the inputs.
+            KgennError: KG602 where the arrays are not those of the inputs, or of other shapes.
         """
         samples = self.samples(x)
+        for name, shape in self.input_shapes.items():
+            if samples.arrays[name].shape[1:] != shape:
+                what = f"takes samples of shape {shape} as {name}, got {samples.arrays[name].shape[1:]}"
+                raise fail("KG602", self.name, what, "give an array with a row of that shape for each sample")
         batches: dict[str, list[Array]] = {name: [] for name in self.ends}
         batch_size = self.batch_size(batch_size)
         for start in range(0, max(len(samples), 1), batch_size):

@@ -151,7 +151,9 @@ class NetworkInput:
     def misshapen(self, x: Array, wanted: Shape) -> KgennError:
         """Return the error for a batch of another shape than that of its samples."""
         what = f"takes samples of shape {wanted}, got {x.shape[1:]}"
-        help = f"give a frame for each of the {wanted[0]} timesteps" if self.changing else ""
+        help = "give an array with a row of that shape for each sample"
+        if self.changing:
+            help = f"give a frame for each of the {wanted[0]} timesteps"
         return fail("KG602", self.name, what, help)
 
     def drive(self, x: Array) -> Array:

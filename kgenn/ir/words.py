@@ -10,6 +10,11 @@ def times(shape: tuple[int, ...]) -> str:
     return "×".join(map(str, shape)) or "1"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, as 1 sample or 2,000 samples."""
+    return f"{number:,} {noun}" + "s" * (number != 1)
+
+
 def padding_words(padding: Padding | Pads) -> str:
     """Return a padding by its name, or as the zeros before and after each axis."""
     if isinstance(padding, str):

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from kgenn.config import number
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
@@ -91,6 +92,7 @@ class ExitTally:
     """
 
     def __init__(self, network: Network, confidence: float, goals: Mapping[str, Goal]) -> None:
+        confidence = number("early exit", confidence)
         if not 0 < confidence <= 1:
             raise fail("KG401", "early exit", f"the confidence is {confidence:g}; it lies in (0, 1]")
         if network.code.staged:

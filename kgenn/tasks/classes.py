@@ -61,13 +61,26 @@ def class_indices(y: Array, num_samples: int, where: str) -> Array:
         y = y.argmax(axis=1)
     if not whole or y.shape != (num_samples,):
         what = f"has labels of shape {given.shape} and type {given.dtype} for {num_samples} samples"
+        if not whole:
+            what += f", of which {_first_odd(given):g} is no class index"
         raise fail("KG607", where, what, "give one class index for each sample, or one-hot rows")
     return np.asarray(y, np.int64)
 
 
+def _first_odd(y: Array) -> float:
+    """Return the first label that is no class index."""
+    return float(y[~_are_indices(y)][0])
+
+
+def _are_indices(y: Array) -> Array:
+    """Tell of each label whether it is a whole number that may be a class."""
+    found: Array = (y == np.floor(y)) & (y > -LABELS) & (y < LABELS)
+    return found
+
+
 def is_whole(y: Array) -> bool:
     """Tell whether labels are whole numbers, of any type."""
-    return y.dtype.kind in "biuf" and bool(((y == np.floor(y)) & (y > -LABELS) & (y < LABELS)).all())
+    return y.dtype.kind in "biuf" and bool(_are_indices(y).all())
 
 
 def is_one_hot(y: Array) -> bool:
@@ -85,6 +98,9 @@ def check_labels(y: Any, num_samples: int, num_classes: int, where: str = "label
     if found.dtype.kind == "b" and found.ndim == 1 and num_classes > 2:
         what = f"are True or False; the network has the classes 0 to {num_classes - 1}"
         raise fail("KG607", where, what, "give the class index of each sample")
+    if is_one_hot(found) and found.shape[1] not in (1, num_classes):
+        what = f"are one-hot rows of {found.shape[1]} classes; the network has {num_classes}"
+        raise fail("KG607", where, what, "give the data set the model was trained on")
     found = class_indices(found, num_samples, where)
     if num_samples and not (found.min() >= 0 and found.max() < num_classes):
         what = f"run from {found.min()} to {found.max()}; the network has the classes 0 to {num_classes - 1}"

@@ -160,7 +160,7 @@ def _named(option: str, given: Any, outputs: Sequence[str], kind: Any) -> dict[s
     for name, value in named.items():
         if name not in outputs:
             raise fail("KG401", f"{option} of {name}", "no such output", known_names(name, outputs))
-        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+        if value is not None and (not isinstance(value, kind) or isinstance(value, bool) or value != value):
             words = "a name" if kind is str else "a number"
             raise fail("KG401", option, f"is {value!r}", f"give {words}, or a mapping from outputs")
     return dict(named)

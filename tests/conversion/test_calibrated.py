@@ -8,9 +8,10 @@ import pytest
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion.calibrated import Calibrated
 from kgenn.diagnostics import KgennError
-from kgenn.ir.graph import Array
+from kgenn.ir.graph import Array, Node
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Recording
+from kgenn.layers.activation import ReLU
 from networks import build
 from recordings import EVERYTHING, converted, drive_of
 
@@ -101,7 +102,16 @@ def test_more_quanta_come_closer_to_the_model() -> None:
     assert errors[0] > errors[1] > errors[2]
 
 
-@pytest.mark.parametrize("options", [{"quanta": 0}, {"members": 0}, {"members": 8}])
+@pytest.mark.parametrize("unit", [16, 1 << 18, 1 << 24, 1 << 40])
+@pytest.mark.parametrize("quanta", [1, 127, 1 << 16])
+def test_without_a_cap_nothing_is_clipped_on_any_grid(unit: int, quanta: int) -> None:
+    node = Node("relu", ReLU(), ("input",), "relu (ReLU)")
+    params = Calibrated(quanta=quanta).dynamics(node, unit, 8).params
+    assert params["v_most"] >= 8 * quanta * unit
+    assert params["v_most"] == np.float32(params["v_most"])
+
+
+@pytest.mark.parametrize("options", [{"quanta": 0}, {"quanta": 1 << 20}, {"members": 0}, {"members": 8}])
 def test_options_out_of_range_are_refused(options: dict[str, int]) -> None:
     with pytest.raises(KgennError, match="KG401"):
         Calibrated(**options)  # type: ignore[arg-type]

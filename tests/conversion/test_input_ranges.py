@@ -33,6 +33,9 @@ SIZES = {
     "one huge": [1, 1, 1, 1, 2.0**30, 1],
     "one tiny": [1, 2.0**-20, 1, 1, 1, 1],
     "all tiny": [2.0**-20] * 6,
+    "all large": [2.0**21] * 6,
+    "all huge": [2.0**40] * 6,
+    "as float32 ends": [2.0**100] * 5 + [2.0**120],
     "all": [2.0**-15, 2.0**20, 1, 2.0**4, 2.0**-22, 2.0**9],
 }
 METHODS: list[tuple[Converter, int]] = [(DataNorm(), 64), (FewSpike(), 8), (Calibrated(), 8)]

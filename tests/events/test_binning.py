@@ -104,11 +104,27 @@ def test_recordings_that_cannot_be_binned_say_where_and_what_to_do(given_events:
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"window": 0.0}, {"window": float("nan")}, {"timesteps": 0}, {"timesteps": 1 << 24}]
+    "options",
+    [
+        {},
+        {"window": 0.0},
+        {"window": float("nan")},
+        {"window": "10"},
+        {"timesteps": 0},
+        {"timesteps": 1 << 24},
+        {"timesteps": 2.5},
+        {"timesteps": "3"},
+    ],
 )
 def test_odd_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(KgennError, match="KG401"):
         bin_events([SOME], (2, 3, 2), **options)
+
+
+@pytest.mark.parametrize("shape", [None, 3, "34", (3.0,), (), (2, 2, 2, 2), (0, 3)])
+def test_odd_shapes_of_frames_are_refused(shape: Any) -> None:
+    with pytest.raises(KgennError, match=r"KG401.*--shape"):
+        bin_events([SOME], shape, window=10)
 
 
 def test_the_command_reads_flat_and_structured_files_alike(
