@@ -39,11 +39,14 @@ def missing(backend: str) -> dict[str, str]:
     version = getattr(pygenn, "__version__", "0")
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
         return {"missing": f"pygenn is {version}; at least {'.'.join(map(str, OLDEST))} is needed"}
+    # without a driver pygenn cannot load its CUDA backend, and hides it
+    reason = no_device() if backend == "cuda" else ""
+    if reason:
+        return {"no_device": reason}
     known = list(pygenn.genn_model.backend_modules)
     if backend not in known:
         return {"missing": f"pygenn {version} was built without {backend}; it has {', '.join(known)}"}
-    reason = no_device() if backend == "cuda" else ""
-    return {"no_device": reason} if reason else {}
+    return {}
 
 
 def no_device() -> str:

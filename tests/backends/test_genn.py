@@ -7,14 +7,17 @@ import re
 import stat
 import sys
 from dataclasses import replace
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from genn_python import genn_python
 from kgenn.artifact import Artifact
-from kgenn.backends import TARGETS, RunOptions, genn_connectivity
+from kgenn.backends import TARGETS, RunOptions, genn_connectivity, genn_worker
 from kgenn.backends.base import Program
 from kgenn.backends.genn import GennSimulator
 from kgenn.backends.genn_connectivity import Device
@@ -292,6 +295,25 @@ def test_no_cuda_device_is_a_diagnostic(tmp_path: Path) -> None:
     answer = '{"no_device": "the CUDA driver finds no device"}'
     (diagnostic,) = failing_run(fake_python(tmp_path, f"echo '{answer}'"), "genn-cuda").diagnostics
     assert diagnostic.code == "KG507"
+
+
+@pytest.mark.parametrize(
+    ("why", "expected"),
+    [
+        ("no driver", {"no_device": "no driver"}),
+        ("", {"missing": "pygenn 5.4.0 was built without cuda; it has single_threaded_cpu"}),
+    ],
+)
+def test_a_cuda_backend_that_finds_no_driver_is_not_said_to_be_missing(
+    why: str, expected: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pygenn: Any = ModuleType("pygenn")
+    pygenn.__spec__ = ModuleSpec("pygenn", None)
+    pygenn.__version__ = "5.4.0"
+    pygenn.genn_model = SimpleNamespace(backend_modules={"single_threaded_cpu": None})
+    monkeypatch.setitem(sys.modules, "pygenn", pygenn)
+    monkeypatch.setattr(genn_worker, "no_device", lambda: why)
+    assert genn_worker.missing("cuda") == expected
 
 
 def test_probing_for_a_device_does_not_raise() -> None:

@@ -140,6 +140,11 @@ def test_an_edited_neuron_model_is_compiled_and_fires_otherwise(tmp_path: Path) 
     assert plain.stdout != leaky.stdout
 
 
+def test_code_that_genn_does_not_take_is_one_line(tmp_path: Path) -> None:
+    edited = written(tmp_path, {"v = (v + i_syn);": "v = (v + nowhere);"})
+    assert message(ran(edited)).startswith("error: GeNN did not build the network: ")
+
+
 def test_a_model_of_single_precision_computes_with_steps_of_its_own_type() -> None:
     # this network holds sums of currents in double, and GeNN's time with them
     text = emit_genn(converted("pool_same_twice", "poisson"), "cpu").files["model.py"].decode()
