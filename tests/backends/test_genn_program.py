@@ -142,7 +142,9 @@ def test_an_edited_neuron_model_is_compiled_and_fires_otherwise(tmp_path: Path) 
 
 def test_code_that_genn_does_not_take_is_one_line(tmp_path: Path) -> None:
     edited = written(tmp_path, {"v = (v + i_syn);": "v = (v + nowhere);"})
-    assert message(ran(edited)).startswith("error: GeNN did not build the network: ")
+    done = ran(edited)
+    assert message(done) == "error: GeNN did not build the network: its messages are above"
+    assert "'nowhere': Undefined identifier" in done.stdout  # where GeNN logs
 
 
 def test_a_model_of_single_precision_computes_with_steps_of_its_own_type() -> None:
