@@ -14,7 +14,7 @@ from kgenn.events.binning import bin_events
 from kgenn.events.file import read_events
 from kgenn.ir.graph import Shape
 from kgenn.ir.serialise import npz_bytes
-from kgenn.ir.words import times
+from kgenn.ir.words import counted, times
 from kgenn.output import write_file
 
 
@@ -57,7 +57,7 @@ def frames(
         arrays = {"x": made.x} if labels is None else {"x": made.x, "y": labels}
         write_file(output, npz_bytes(arrays))
     share = float(np.count_nonzero(made.x)) / made.x.size
-    size = f"{made.x.shape[0]:,} samples of {made.x.shape[1]:,} frames of {times(shape)}"
+    size = f"{counted(len(made.x), 'sample')} of {counted(made.x.shape[1], 'frame')} of {times(shape)}"
     print_line(f"{output}: {size}, {made.window:g} each; {100 * share:.2f} % of the values have events")
     if made.num_cut:
         print_line(f"{made.num_cut:,} of {made.num_events:,} events come later and are left out")

@@ -52,12 +52,15 @@ def _ascend(starts: Array, ends: Array, count: int) -> bool:
 def _events(found: dict[str, Array], where: str) -> Array:
     """Return the arrays of a file as one structured array."""
     if "events" in found:
+        others = ", ".join(sorted(found.keys() - {"events"}))
+        if others:
+            what = f"has {others} beside events, {STARTS} and {LABELS}"
+            raise fail("KG611", where, what, f"leave it out, or call it {LABELS} where it is that")
         return found["events"]
-    flat = {name: array for name, array in found.items() if array.ndim == 1}
-    if not flat or len({len(array) for array in flat.values()}) > 1:
+    if not found or any(array.ndim != 1 for array in found.values()) or len(set(map(len, found.values()))) > 1:
         sizes = ", ".join(f"{name} of shape {array.shape}" for name, array in found.items()) or "none"
         raise fail("KG611", where, f"has no events: its arrays are {sizes}", ADVICE)
-    events = np.empty(len(next(iter(flat.values()))), [(name, array.dtype) for name, array in flat.items()])
-    for name, array in flat.items():
+    events = np.empty(len(next(iter(found.values()))), [(name, array.dtype) for name, array in found.items()])
+    for name, array in found.items():
         events[name] = array
     return events

@@ -49,9 +49,9 @@ def fields_of(events: Any, shape: Shape, where: str) -> EventFields:
         raise fail("KG611", where, what, "give a structured array with the fields t, x, y and p, as tonic does")
     time = _field(events, names, TIME, where)
     time = time.astype(np.float64)
-    backwards = np.flatnonzero(~(np.diff(time) >= 0))
-    if len(backwards) or not np.isfinite(time).all():
-        first = int(backwards[0]) + 1 if len(backwards) else int(np.argmin(np.isfinite(time)))
+    backwards = np.flatnonzero(np.diff(time) < 0)
+    if len(backwards):
+        first = int(backwards[0]) + 1
         what = f"has times that run backwards at event {first:,}, from {time[first - 1]:g} to {time[first]:g}"
         raise fail("KG611", where, what, "sort the events: events[numpy.argsort(events['t'], kind='stable')]")
     return EventFields(time, _place(events, names, shape, where))
@@ -59,6 +59,9 @@ def fields_of(events: Any, shape: Shape, where: str) -> EventFields:
 
 def _place(events: Array, names: tuple[str, ...], shape: Shape, where: str) -> Array:
     """Return the index of each event's value in a flattened frame."""
+    if len(shape) == 1 and _names_rows(names):
+        what = f"has rows, and frames of shape {shape} have none"
+        raise fail("KG611", where, what, "give the sensor's size as --shape, such as 34,34")
     column = _inside(
         _field(events, names, COLUMN, where), shape[1] if _has_rows(names, shape) else None, shape, where
     )
@@ -74,7 +77,11 @@ def _place(events: Array, names: tuple[str, ...], shape: Shape, where: str) -> A
 
 def _has_rows(names: tuple[str, ...], shape: Shape) -> bool:
     """Tell whether an address is a column and a row."""
-    return len(shape) > 1 and any(name in names for name in ROW)
+    return len(shape) > 1 and _names_rows(names)
+
+
+def _names_rows(names: tuple[str, ...]) -> bool:
+    return any(name in names for name in ROW)
 
 
 def _inside(values: Array, size: int | None, shape: Shape, where: str) -> Array:
@@ -104,4 +111,8 @@ def _field(events: Array, names: tuple[str, ...], known: tuple[str, ...], where:
         what = f"has the fields {', '.join(names)}, and none of numbers called {' or '.join(known)}"
         raise fail("KG611", where, what, "rename the fields to t, x, y and p, as tonic calls them")
     field: Array = events[name]
+    odd = np.flatnonzero(~np.isfinite(field))
+    if len(odd):
+        what = f"has {field[odd[0]]} as {name} of event {int(odd[0]):,}"
+        raise fail("KG611", where, what, "leave such events out")
     return field

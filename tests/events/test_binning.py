@@ -90,7 +90,8 @@ def test_counts_add_up_to_all_events(rows: list[tuple[int, int, int, bool]], ste
         (events([(0, -1, 0, True)]), "event 0 at -1, outside"),
         (events([(0, 0, 0, 2)], [("x", "i2"), ("y", "i2"), ("t", "i8"), ("p", "i2")]), "polarity 2"),
         (events([(0, 0, 0)], [("x", "i2"), ("y", "i2"), ("when", "i8")]), "none of numbers called t or time"),
-        (events([(0, 0, np.nan, 0)], [("x", "i2"), ("y", "i2"), ("t", "f8"), ("p", "i1")]), "backwards"),
+        (events([(0, 0, np.nan, 0)], [("x", "i2"), ("y", "i2"), ("t", "f8"), ("p", "i1")]), "nan as t of event 0"),
+        (events([(np.inf, 0, 0, 0)], [("x", "f4"), ("y", "i2"), ("t", "f8"), ("p", "i1")]), "inf as x of event 0"),
         (np.zeros((4, 4)), "without named fields"),
         (SOME[:0], "have no events"),
     ],
@@ -101,6 +102,11 @@ def test_recordings_that_cannot_be_binned_say_where_and_what_to_do(given_events:
     assert error.value.diagnostics[0].code == "KG611"
     assert word in error.value.diagnostics[0].what
     assert error.value.diagnostics[0].help
+
+
+def test_rows_are_not_left_out_in_silence() -> None:
+    with pytest.raises(KgennError, match=r"KG611.*has rows, and frames of shape \(6,\) have none"):
+        bin_events([SOME], (6,), window=10)
 
 
 @pytest.mark.parametrize(
@@ -152,6 +158,8 @@ def test_the_command_reads_flat_and_structured_files_alike(
         ({"events": SOME, "starts": np.array([0, 9])}, "KG611"),
         ({"events": SOME, "starts": np.array([0, 2]), "labels": np.array([1])}, "KG607"),
         ({"events": np.array([object()])}, "KG601"),
+        ({"events": SOME, "starts": np.array([0, 2]), "y": np.array([1, 2])}, "KG611"),
+        ({"t": np.arange(2), "x": np.arange(2), "images": np.zeros((2, 3))}, "KG611"),
     ],
 )
 def test_files_that_hold_no_recordings_are_refused(
