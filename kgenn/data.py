@@ -263,7 +263,10 @@ def prepare(x: Array, shape: Shape, scale: Fraction | None, where: str) -> Array
         if squeezed == tuple(n for n in shape if n != 1):
             x = x.reshape(len(x), *shape)
     if x.shape[1:] != shape:
-        raise fail("KG602", where, f"has samples of {x.shape[1:]}; the model takes {shape}", "reshape the data")
+        advice = "reshape the data"
+        if shape in (x.shape[2:], (*x.shape[2:], 1)):
+            advice = "compile with --frames where the samples change with time, or take the mean of their frames"
+        raise fail("KG602", where, f"has samples of {x.shape[1:]}; the model takes {shape}", advice)
     if x.dtype.kind not in "biuf":
         raise fail("KG602", where, f"has values of type {x.dtype}", "give real numbers")
     if scale is None:

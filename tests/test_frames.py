@@ -111,6 +111,15 @@ def test_odd_frames_of_a_run_are_refused(change: object, code: str) -> None:
     assert error.value.diagnostics[0].code == code
 
 
+def test_the_sample_of_an_odd_frame_is_named() -> None:
+    graph = build("dense")
+    network = kgenn.convert(graph, calibration=spikes(graph, 40), frames=True, check=False)
+    x = spikes(graph, 4)
+    x[2, STEPS - 1, 0] = np.nan
+    with pytest.raises(KgennError, match=r"KG603(.|\n)*such as 2,"):
+        kgenn.compile(network, "reference").evaluate(x)
+
+
 def test_compile_run_compare_and_verify_take_frames(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with np.load(ROOT / "benchmarks" / "data" / "mnist_1000.npz") as images:
         rates, y = images["x"][:96, None] / 255, images["y"][:96]
@@ -139,6 +148,11 @@ def test_compile_run_compare_and_verify_take_frames(tmp_path: Path, capsys: pyte
     assert "KG602" in told
     assert "samples of 10 frames; the network takes 30" in told
     assert "--timesteps 30" in told
+    np.savez(tmp_path / "still.npz", x=x.mean(axis=1), y=y)
+    assert invoke(["run", directory, "--data", str(tmp_path / "still.npz")]) == 1
+    assert "samples of shape (28, 28); the network takes 30 frames of that shape" in capsys.readouterr().err
+    assert invoke(["compile", model, "--calibration", data, "-o", str(tmp_path / "other")]) == 1
+    assert "compile with --frames" in capsys.readouterr().err
 
 
 def test_a_program_for_inputs_that_hold_is_not_run_on_frames() -> None:

@@ -20,6 +20,7 @@ from kgenn.diagnostics import fail, known_names
 from kgenn.ir.graph import Shape
 from kgenn.ir.network import Network
 from kgenn.ir.samples import samples_of
+from kgenn.ir.words import counted
 from kgenn.methods import converters, encoders
 from kgenn.output import refuse_file, unwritable
 from kgenn.passes import LoweringOptions
@@ -300,9 +301,13 @@ def samples_for(network: Network, path: Path, split: str | None, limit: int | No
 
 def _check_frames(found: Shape, wanted: Shape, path: Path) -> None:
     """Raise KG602 for samples of another number of frames than a network takes."""
+    if wanted[1:] in (found, (*found, 1)):
+        what = f"has samples of shape {found}; the network takes {counted(wanted[0], 'frame')} of that shape"
+        raise fail("KG602", str(path), what, "give the frames of each sample, or compile without --frames")
     if len(found) in (len(wanted), len(wanted) - 1) and found[:1] != wanted[:1]:
-        what = f"has samples of {found[0]:,} frames; the network takes {wanted[0]:,}"
-        advice = f"bin the events with --timesteps {wanted[0]}, or compile the network for {found[0]} frames"
+        own = counted(found[0], "frame")
+        what = f"has samples of {own}; the network takes {wanted[0]:,}"
+        advice = f"bin the events with --timesteps {wanted[0]}, or compile the network for {own}"
         raise fail("KG602", str(path), what, advice)
 
 

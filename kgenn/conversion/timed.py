@@ -10,6 +10,7 @@ from kgenn.conversion.recipe import Recipe
 from kgenn.diagnostics import fail
 from kgenn.ir.frames import Frames
 from kgenn.ir.spike_code import SPIKE_CODES
+from kgenn.ir.words import counted
 
 Search = TypeVar("Search")
 
@@ -32,7 +33,7 @@ def timesteps_for(frames: Frames | None, recipe: Recipe, timesteps: int | Search
         raise fail("KG401", "frames", what, "use data-norm, spike-norm, threshold-relu or burst")
     if timesteps not in (None, steps):
         given = timesteps if isinstance(timesteps, int) else "auto"
-        what = f"is {given}, and the calibration data have {steps:,} frames a sample"
+        what = f"is {given}, and the calibration data have {counted(steps, 'frame')} a sample"
         raise fail("KG401", "timesteps", what, "leave it out: T is the number of frames")
     return steps
 
@@ -43,8 +44,8 @@ def with_frames(made: Conversion, frames: Frames | None) -> Conversion:
         return made
     inputs = tuple(replace(i, changing=i.name in frames.changing) for i in made.network.inputs)
     notes = (
-        f"{name}: changes with time, {frames.num_timesteps:,} frames a sample; activations were calibrated, "
-        "and the model is compared, on the mean of the frames"
+        f"{name}: changes with time, {counted(frames.num_timesteps, 'frame')} a sample; activations were "
+        "calibrated, and the model is compared, on the mean of the frames"
         for name in sorted(frames.changing)
     )
     return replace(made, network=replace(made.network, inputs=inputs), lowered=made.lowered.noted(*notes))

@@ -33,11 +33,12 @@ class InputCoding:
     binary: bool = False
     binarise: float | None = None
 
-    def drive(self, x: Array, unit: str = "") -> Array:
+    def drive(self, x: Array, unit: str = "", frames: int = 1) -> Array:
         """Return the drive of every input neuron, integers in float32, shape (N, num_inputs).
 
         Args:
             unit: what is said behind the values of x in messages.
+            frames: rows of x that are one sample.
 
         Raises:
             KgennError: KG603 where x is outside the range, or not finite.
@@ -52,17 +53,17 @@ class InputCoding:
         if not legal:
             allowed = f"{self.low:g} or {self.high:g}" if self.binary else f"{self.low:g} to {self.high:g}"
             found = f"values from {x.min():g} to {x.max():g}{unit}"
-            raise fail(
-                "KG603", f"encoder {self.encoder}", f"takes {allowed}, but the data have {found}", self._advice(x)
-            )
+            what = f"takes {allowed}, but the data have {found}"
+            raise fail("KG603", f"encoder {self.encoder}", what, self._advice(x, frames))
         drive = x * np.float32(self.levels)
         return np.rint(drive, out=drive)
 
-    def _advice(self, x: Array) -> str:
+    def _advice(self, x: Array, frames: int) -> str:
         """Return what to do about data that the encoder does not take, shape (N, num_inputs)."""
         finite = np.isfinite(x).all(axis=1)
         if not finite.all():
-            return f"leave samples that are not finite out, such as {int(np.argmin(finite))}, or repair them"
+            first = int(np.argmin(finite)) // frames
+            return f"leave samples that are not finite out, such as {first}, or repair them"
         if self.binary:
             return "pass --binarise THRESHOLD"
         if self.low == 0 and x.min() < 0:
@@ -146,7 +147,7 @@ class NetworkInput:
             return np.repeat(self.drive(x)[:, None], num_timesteps, axis=1)
         if x.shape[1:] != (num_timesteps, *self.shape):
             raise self.misshapen(x, (num_timesteps, *self.shape))
-        return self.drive(x.reshape(-1, *self.shape)).reshape(len(x), num_timesteps, self.size)
+        return self.drive(x.reshape(-1, *self.shape), num_timesteps).reshape(len(x), num_timesteps, self.size)
 
     def misshapen(self, x: Array, wanted: Shape) -> KgennError:
         """Return the error for a batch of another shape than that of its samples."""
@@ -156,8 +157,11 @@ class NetworkInput:
             help = f"give a frame for each of the {wanted[0]} timesteps"
         return fail("KG602", self.name, what, help)
 
-    def drive(self, x: Array) -> Array:
+    def drive(self, x: Array, frames: int = 1) -> Array:
         """Return the drive of each input neuron for a batch x of shape (N, *shape), integers in float32.
+
+        Args:
+            frames: rows of x that are one sample, for messages.
 
         Raises:
             KgennError: KG602 for another shape, KG603 for values that the encoder does not take.
@@ -165,4 +169,4 @@ class NetworkInput:
         if x.shape[1:] != self.shape:
             raise self.misshapen(x, self.shape)
         unit = " once the network has scaled them" if self.transform.rescales else ""
-        return self.coding.drive(self.transform.apply(x), unit)
+        return self.coding.drive(self.transform.apply(x), unit, frames)
