@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from kgenn.diagnostics import Diagnostic, fail, known_names
-from kgenn.ir.archive import arrays
+from kgenn.ir.archive import arrays, open_file
 from kgenn.ir.frames import Frames
 from kgenn.ir.given import given_array
 from kgenn.ir.graph import Array, Shape
@@ -104,7 +104,7 @@ def load_data(
             or not one for each sample.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             single = file.read(len(ARRAY_MAGIC)) == ARRAY_MAGIC
         if single:
             raise fail("KG601", str(path), "is a single array", "save it with numpy.savez(path, x=..., y=...)")

@@ -150,7 +150,7 @@ def write_files(path: Path, files: Mapping[str, bytes]) -> None:
 
 
 def refuse_file(path: Path) -> None:
-    """Refuse a path that is there already and is no file: a directory, a device, a pipe.
+    """Refuse a path that is there already and is no file, but a directory, a device or a pipe, or is read-only.
 
     Raises:
         KgennError: KG606.
@@ -158,6 +158,8 @@ def refuse_file(path: Path) -> None:
     if path.exists() and not path.is_file():
         what = "is a directory" if path.is_dir() else "is no regular file"
         raise fail("KG606", str(path), what, "give the name of a file")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise fail("KG606", str(path), "is read-only", "give another name, or make it writable")
 
 
 def unwritable(path: Path, error: OSError) -> KgennError:

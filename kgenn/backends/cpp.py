@@ -48,8 +48,10 @@ def toolchain(quick: bool = False) -> Toolchain:
     """
     install = "install g++ or clang++ (Debian: apt install g++), or set CXX to one"
     needed = "GCC 9 or later, or Clang 10 or later"
-    compilers = ("c++", "g++", "clang++")
-    flags = (*FLAGS, *added_flags())
+    compilers, added = ("c++", "g++", "clang++"), added_flags()
+    if added:
+        needed += f", or KGENN_CXXFLAGS to flags that it takes instead of {shlex.join(added)}"
+    flags = (*FLAGS, *added)
     link, machine, more = no_undefined(), processor(), QUICK_FLAGS if quick else ()
     return Toolchain("C++", "CXX", compilers, flags, link, machine, "KG501", install, needed, more)
 

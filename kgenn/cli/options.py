@@ -30,7 +30,8 @@ from kgenn.search import Search
 C = TypeVar("C", bound=Callable[..., Any])
 T = TypeVar("T")
 Decorator = Callable[[C], C]
-PATH = click.Path(path_type=Path)
+# What cannot be read or written is a diagnostic, and no error of usage.
+PATH = click.Path(path_type=Path, readable=False)
 AUTO = "auto"
 # 64,64,3 or, as Keras and kgenn print it, (64, 64, 3) or 64×64×3.
 SHAPE = re.compile(r"\(?\s*\d{1,10}(\s*[,x×]\s*\d{1,10})*\s*,?\s*\)?")

@@ -6,6 +6,7 @@ member can be read as a file, without being in memory.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import struct
@@ -43,6 +44,17 @@ class Damaged(ValueError):
     """An archive that is cut off, changed, or larger than kgenn reads."""
 
 
+def open_file(path: Path) -> IO[bytes]:
+    """Open a file to read, which is one: a pipe would be waited for.
+
+    Raises:
+        OSError: where it cannot be opened, or is a pipe or a device.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return path.open("rb")
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """Open an archive; what reading it raises, which depends on where the damage is, becomes `Damaged`.
@@ -50,7 +62,7 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
     Raises:
         OSError: where the file itself cannot be opened.
     """
-    with path.open("rb") as file:
+    with open_file(path) as file:
         try:
             with zipfile.ZipFile(file) as archive:
                 yield archive
@@ -96,7 +108,7 @@ def unpacked(path: Path, name: str, most: int) -> Iterator[FilePart]:
         KgennError: KG609 where the temporary file cannot be written.
     """
     with ExitStack() as stack:
-        file = stack.enter_context(path.open("rb"))
+        file = stack.enter_context(open_file(path))
         with opened(path) as archive:
             info = _information(archive, name)
             if info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & ENCRYPTED:

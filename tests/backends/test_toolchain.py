@@ -114,6 +114,9 @@ def test_flags_of_the_user_come_last_and_make_another_program(
     monkeypatch.setenv("KGENN_CXXFLAGS", "-DNAME='")
     with pytest.raises(KgennError, match="no closing quotation"):
         kgenn.compile(network)
+    monkeypatch.setenv("KGENN_CXXFLAGS", "-no-such-flag")
+    with pytest.raises(KgennError, match=r"KG502(.|\n)*KGENN_CXXFLAGS to flags that it takes instead of -no-such"):
+        kgenn.compile(network)
 
 
 def test_a_directory_that_was_built_runs_without_a_compiler(

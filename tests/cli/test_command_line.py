@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import kgenn as package
-from commands import IMAGES, ROOT, Kgenn
+from commands import IMAGES, MODEL, ROOT, Kgenn
 from kgenn.cli import COMMANDS, Commands, group
 from kgenn.cli.console import clean
 from kgenn.compiled import CompiledNetwork
@@ -99,3 +99,15 @@ def test_a_narrow_terminal_gets_every_word_whole(kgenn: Kgenn, monkeypatch: pyte
     assert "…" not in out.replace("4 …", "")
     for word in ("time", "threshold-relu", "poisson-signed", "lopezrandulfe2022"):
         assert word in out
+
+
+def test_what_cannot_be_read_or_written_is_a_diagnostic_and_no_error_of_usage(
+    kgenn: Kgenn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "net.svg").touch()
+    monkeypatch.setattr(os, "access", lambda *arguments, **options: False)
+    assert kgenn("check", MODEL).code == 0
+    done = kgenn("inspect", MODEL, "--picture", tmp_path / "net.svg")
+    assert (done.code, done.codes) == (1, ["KG606"])
+    assert "is read-only" in done.err
+    assert (tmp_path / "net.svg").read_bytes() == b""

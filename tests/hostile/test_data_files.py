@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from hypothesis.extra import numpy as arrays_of
 
 from kgenn.data import load_data, parse_scale, prepare
 from kgenn.diagnostics import KgennError
+from kgenn.events.file import read_events
 from kgenn.ir.archive import Damaged, parse
 from kgenn.ir.network_input import InputCoding
 from kgenn.tasks.classes import check_labels, class_indices
@@ -215,3 +218,13 @@ def test_arrays_come_back_as_they_were_saved(array: Any) -> None:
     for layout in (array, np.asfortranarray(array)):
         read = parse(npy(layout), "x")
         assert (read.dtype, read.shape, read.tobytes()) == (array.dtype, layout.shape, array.tobytes())
+
+
+@pytest.mark.parametrize("read", [load_data, read_events], ids=["data", "events"])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    os.mkfifo(tmp_path / "d.npz")
+    pipe = os.open(tmp_path / "d.npz", os.O_RDWR)
+    os.write(pipe, bytes(64))
+    with pytest.raises(KgennError, match=r"KG601.*cannot be read: it is no regular file"):
+        read(tmp_path / "d.npz")
+    os.close(pipe)
