@@ -22,6 +22,9 @@ Severity = Literal["error", "warning"]
 
 # Places of one kind of diagnostic that are named beside the first.
 MOST_NAMED = 4
+# Known names that a message lists in full, and the nearest ones that it lists of more.
+MOST_KNOWN = 24
+NEAREST = 6
 EXIT_USER = 1
 EXIT_USAGE = 2
 EXIT_TOOLCHAIN = 3
@@ -163,9 +166,17 @@ def _as_one(kind: list[Diagnostic]) -> Diagnostic:
     return replace(first, what=f"{first.what}; likewise {named}{more}")
 
 
-def known_names(name: str, known: Iterable[str]) -> str:
-    """List what is known, the nearest name first where there is one."""
+def known_names(name: str, known: Iterable[str], listing: str = "") -> str:
+    """List what is known, the nearest name first where there is one; of many names only the nearest.
+
+    Args:
+        listing: a command that lists them all.
+    """
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{hint}known: {', '.join(names)}"
+    if len(names) <= MOST_KNOWN:
+        return f"{hint}known: {', '.join(names)}"
+    nearest = difflib.get_close_matches(name, names, n=NEAREST, cutoff=0.0)
+    more = f"{len(names) - len(nearest)} more"
+    return f"{hint}known: {', '.join(nearest)} and {more}" + (f", which {listing} lists" if listing else "")

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,8 @@ def main(names: tuple[str, ...], methods: tuple[str, ...], calibration: int, ima
     done = stored(results)
     for name in names or [n for n in FAMILIES if n not in done]:
         # a process for each: the peak of its memory is the model's
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            row = pool.apply(measured, (name, wanted, calibration, images))
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            row = pool.submit(measured, name, wanted, calibration, images).result()
         keep(results, Path(name).stem, row)
         click.echo(f"{Path(name).stem} {json.dumps(row)}")
 

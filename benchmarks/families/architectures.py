@@ -8,13 +8,13 @@ drawn images, and the last weights are scaled until the scores of images differ.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kgenn.ir.graph import Array
+from kgenn.ir.graph import Array, Shape
 
 # Class, height and width of images, further arguments.
 FAMILIES: Mapping[str, tuple[str, int, Mapping[str, Any]]] = {
@@ -38,6 +38,8 @@ CLASSES = 10
 SETTLING = 24
 # The standard deviation of the scores over images, once settled.
 SPREAD = 2.0
+# What an input that takes any size is measured at.
+OPEN = 32
 # How a model's configuration writes that it takes pixels from 0 to 255.
 PIXELS = re.compile(r"[\s:\[](127\.5|255(\.0)?|0\.0039\d+|0\.0078\d+)\b")
 
@@ -54,17 +56,27 @@ def model_of(name: str) -> Any:
     return make(weights=None, input_shape=(size, size, 3), classes=CLASSES, **arguments)
 
 
-def drawn_inputs(model: Any, count: int, seed: int) -> Array:
-    """Return inputs, shape (count, *input shape), in [0, 1] or pixels; images are noise, coarse and fine."""
-    shape, rng = tuple(model.input_shape[1:]), np.random.default_rng(seed)
+def input_shapes(model: Any) -> list[Shape]:
+    """Return the shape of one sample of each input; an open size is `OPEN`."""
+    return [tuple(size or OPEN for size in tensor.shape[1:]) for tensor in model.inputs]
+
+
+def drawn_inputs(model: Any, count: int, seed: int) -> list[Array]:
+    """Return samples of each input, shape (count, *input shape), in [0, 1] or pixels."""
+    rng, pixels = np.random.default_rng(seed), PIXELS.search(model.to_json())
+    drawn = [_drawn(shape, count, rng) for shape in input_shapes(model)]
+    return [np.round(x * 255).astype(np.float32) if pixels else x for x in drawn]
+
+
+def _drawn(shape: Shape, count: int, rng: np.random.Generator) -> Array:
+    """Return values in [0, 1]; images are noise, coarse and fine."""
     x = rng.random((count, *shape)).astype(np.float32)
     if len(shape) == 3 and min(shape[:2]) >= 16:
         height, width, channels = shape
         coarse = rng.random((count, -(-height // 8), -(-width // 8), channels)).astype(np.float32)
         smooth = np.repeat(np.repeat(coarse, 8, axis=1), 8, axis=2)[:, :height, :width]
-        x = np.clip(0.6 * smooth + 0.8 * x * coarse.mean(axis=(1, 2, 3), keepdims=True), 0, 1)
-    pixels = PIXELS.search(model.to_json())
-    return np.round(x * 255).astype(np.float32) if pixels else x.astype(np.float32)
+        x = np.clip(0.6 * smooth + 0.8 * x * coarse.mean(axis=(1, 2, 3), keepdims=True), 0, 1).astype(np.float32)
+    return x
 
 
 def settle(model: Any) -> None:
@@ -81,29 +93,50 @@ def settle(model: Any) -> None:
         if layer.center:
             layer.beta.assign(rng.normal(0, 0.2, layer.beta.shape))
     if norms:
-        model(x, training=True)
+        model(given(x), training=True)
     last = model.layers[-1]
-    if isinstance(last, keras.layers.Dense) and last.units > 1:
-        scores = logits(model, x)
+    if isinstance(last, keras.layers.Dense) and last.units > 1 and len(model.outputs) == 1:
+        (scores,) = logits(model, x)
         factor = SPREAD / max(float(scores.std(axis=0).mean()), 1e-12)
         last.kernel.assign(last.kernel * factor)
         if last.use_bias:
             last.bias.assign((last.bias - scores.mean(axis=0)) * factor)
 
 
-def logits(model: Any, x: Array) -> Array:
-    """Return a model's outputs, those of a last dense layer before its activation; shape (N, …)."""
+def given(x: Sequence[Array]) -> Any:
+    """Return samples as a model takes them."""
+    return x[0] if len(x) == 1 else list(x)
+
+
+def outputs_of(found: Any) -> list[Array]:
+    """Return what a model gave, as a list."""
+    return [np.asarray(each) for each in (found if isinstance(found, list | tuple) else [found])]
+
+
+def logits(model: Any, x: Sequence[Array]) -> list[Array]:
+    """Return each of a model's outputs before the activation that it ends in; shape (N, ...)."""
     import keras
 
-    last, parts = model.layers[-1], [x[start : start + 16] for start in range(0, len(x), 16)]
-    activation = getattr(last, "activation", None)
-    if activation is not None:
-        last.activation = keras.activations.linear
+    before, changed = [], {}
+    for tensor in model.outputs:
+        layer = tensor._keras_history.operation
+        if isinstance(layer, keras.layers.Activation | keras.layers.Softmax):
+            tensor = layer.input
+        elif getattr(layer, "activation", None) is not None:
+            changed[layer] = layer.activation
+        before.append(tensor)
+    cut = keras.Model(model.inputs, before)
+    for layer in changed:
+        layer.activation = keras.activations.linear
     try:
-        return np.concatenate([np.asarray(model(part, training=False)) for part in parts])
+        parts = [
+            outputs_of(cut(given([a[start : start + 16] for a in x]), training=False))
+            for start in range(0, len(x[0]), 16)
+        ]
     finally:
-        if activation is not None:
-            last.activation = activation
+        for layer, activation in changed.items():
+            layer.activation = activation
+    return [np.concatenate([part[i] for part in parts]) for i in range(len(before))]
 
 
 def settled_file(name: str, folder: Path) -> tuple[Path, Any]:

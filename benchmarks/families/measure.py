@@ -13,7 +13,15 @@ from typing import Any
 import numpy as np
 
 import kgenn
-from benchmarks.families.architectures import drawn_inputs, logits, settled_file
+from benchmarks.families.architectures import (
+    FAMILIES,
+    drawn_inputs,
+    given,
+    input_shapes,
+    logits,
+    outputs_of,
+    settled_file,
+)
 from kgenn.backends.simulate import simulate
 from kgenn.conversion.base import Recall
 from kgenn.conversion.memory import Memory
@@ -21,9 +29,11 @@ from kgenn.conversion.recipe import recipe_of
 from kgenn.convert_model import convert_model
 from kgenn.data import Data
 from kgenn.diagnostics import Diagnostic
-from kgenn.ir.graph import Array
+from kgenn.ir.graph import Array, Shape
 from kgenn.passes import LoweringOptions
 
+# The diagnostic of a layer that is code, which Keras does not load either.
+FOREIGN = "KG105"
 CONVERTERS: Mapping[str, Callable[[], kgenn.Converter]] = {
     "few-spike": kgenn.FewSpike,
     "data-norm": kgenn.DataNorm,
@@ -37,7 +47,8 @@ class Outcome:
     """What a conversion gave.
 
     Attributes:
-        correlation: of scores and the model's, each less its mean over images, on images that did not calibrate.
+        correlation: of scores and the model's, each less its mean over images, on images that did not calibrate;
+            of several outputs the least.
         neurons: of the network, its input included.
         convert, build: CPU seconds of the conversion, and of the compiler.
     """
@@ -62,26 +73,30 @@ def measured(name: str, methods: Sequence[tuple[str, int]], calibration: int, im
         methods: converters with their timesteps.
         calibration, images: how many images calibrate, and how many others are scored.
     """
+    foreign = [] if name in FAMILIES else [p for p in read(Path(name), None)[1] if p.code == FOREIGN]
+    if foreign:
+        return {"shapes": [], "refused": said(foreign)}
     with tempfile.TemporaryDirectory() as folder:
         path, model = settled_file(name, Path(folder))
         x = drawn_inputs(model, calibration + images, 5)
-        own, expected = logits(model, x[calibration:]), np.asarray(model(x[calibration : calibration + 4]))
+        own = logits(model, rows(x, slice(calibration, None)))
+        some = rows(x, slice(calibration, calibration + 4))
+        expected = outputs_of(model(given(some)))
         started = cpu_seconds()
-        graph, problems = read(path)
+        graph, problems = read(path, input_shapes(model))
         checked = cpu_seconds() - started
     row: dict[str, Any] = {
-        "shape": list(x.shape[1:]),
+        "shapes": [list(shape) for shape in input_shapes(model)],
         "parameters": int(model.count_params()),
         "check": checked,
-        "refused": [f"{problem.code} {problem.where}: {problem.what}" for problem in problems],
+        "refused": said(problems),
     }
     if graph is None or problems:
         return row
-    found = np.asarray(graph.predict(x[calibration : calibration + 4]))
     recall = Memory().recall
     return {
         **row,
-        "read": float(np.abs(found.reshape(expected.shape) - expected).max() / np.abs(expected).max()),
+        "read": max(map(error_of, outputs_of(graph.predict(some)), expected)),
         "activations": sum(prod(graph.shapes[n.name]) for n in graph.nodes if n.inputs and not n.layer.linear),
         "methods": {
             f"{method} {steps}": vars(outcome(graph, method, steps, x, own, calibration, recall))
@@ -91,35 +106,63 @@ def measured(name: str, methods: Sequence[tuple[str, int]], calibration: int, im
     }
 
 
-def read(path: Path) -> tuple[kgenn.Graph | None, list[Diagnostic]]:
-    """Return a model, or None where it cannot be read, and why it does not convert."""
+def rows(x: Sequence[Array], some: slice) -> list[Array]:
+    """Return some samples of each input."""
+    return [array[some] for array in x]
+
+
+def error_of(found: Array, expected: Array) -> float:
+    """Return the largest error beside the largest value."""
+    return float(np.abs(found.reshape(expected.shape) - expected).max() / np.abs(expected).max())
+
+
+def said(problems: Sequence[Diagnostic]) -> list[str]:
+    """Return diagnostics in one line each."""
+    return [f"{problem.code} {problem.where}: {problem.what}" for problem in problems]
+
+
+def read(path: Path, shapes: Sequence[Shape] | None) -> tuple[kgenn.Graph | None, list[Diagnostic]]:
+    """Return a model, or None where it cannot be read, and why it does not convert.
+
+    Args:
+        shapes: of its inputs, in their order, or None.
+    """
+    shape = shapes[0] if shapes is not None and len(shapes) == 1 else None
     try:
-        graph = kgenn.load(path)
+        graph = kgenn.load(path, input_shape=shape)
     except kgenn.KgennError as error:
         return None, list(error.diagnostics)
     return graph, kgenn.check(graph, allow="all")
 
 
 def outcome(
-    graph: kgenn.Graph, method: str, steps: int, x: Array, own: Array, calibration: int, recall: Recall
+    graph: kgenn.Graph,
+    method: str,
+    steps: int,
+    x: Sequence[Array],
+    own: Sequence[Array],
+    calibration: int,
+    recall: Recall,
 ) -> Outcome:
     """Convert, compile and run a model.
 
     Args:
-        x, own: inputs, of which the first `calibration` calibrate, and the model's scores of the others.
+        x, own: samples of each input, of which the first `calibration` calibrate, and the model's scores of the
+            others, of each output.
         recall: keeps what the methods share, which counts for the first one.
     """
     started = cpu_seconds()
     recipe = recipe_of(CONVERTERS[method](), None, "all", LoweringOptions())
-    data = Data(x[:calibration], None)
+    data = Data(graph.samples(rows(x, slice(calibration))), None)
     network = convert_model(graph, recipe, data, steps, simulate, recall, check=False).network()
     converted = cpu_seconds()
     plain = tuple(replace(output, activations=()) for output in network.outputs)
     compiled = kgenn.compile(replace(network, outputs=plain))
     built = cpu_seconds()
-    scores = np.asarray(compiled.evaluate(x[calibration:]).scores).reshape(len(own), -1)
+    result = compiled.evaluate(rows(x, slice(calibration, None)))
+    scores = [np.asarray(output.scores) for output in result.outputs.values()]
     return Outcome(
-        correlation_of(scores, own.reshape(len(own), -1)),
+        min(map(correlation_of, scores, own)),
         sum(p.size for p in network.populations),
         converted - started,
         built - converted,
@@ -127,5 +170,6 @@ def outcome(
 
 
 def correlation_of(a: Array, b: Array) -> float:
-    """Return the correlation of two arrays of shape (images, scores), each less its mean over the images."""
+    """Return the correlation of two arrays of N images' scores, each less its mean over the images."""
+    a, b = (each.reshape(len(each), -1) for each in (a, b))
     return float(np.corrcoef((a - a.mean(axis=0)).ravel(), (b - b.mean(axis=0)).ravel())[0, 1])

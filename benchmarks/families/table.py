@@ -21,7 +21,7 @@ def stored(path: Path = RESULTS) -> dict[str, Any]:
 def family_rows(rows: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     """Yield the cells of `HEAD` for each model; a method that was not measured is an empty cell."""
     for name, row in rows.items():
-        shape = " × ".join(map(str, row["shape"]))
+        shape = ", ".join(" × ".join(map(str, each)) for each in row["shapes"])
         if row["refused"]:
             yield (name, shape, "refused", row["refused"][0], *[""] * (len(HEAD) - 4))
             continue

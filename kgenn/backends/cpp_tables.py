@@ -116,7 +116,8 @@ class CppPopulation:
         type: the C++ class.
         site: the neurons that update together, at most.
         links, stages: rows of the tables, which are those of no other population.
-        changing: its constant current changes with time.
+        direct: inputs add to its constant current.
+        changing: that current changes with time.
     """
 
     emitted: EmittedPopulation
@@ -128,6 +129,7 @@ class CppPopulation:
     first_stage: int
     needs_current: bool
     fresh: bool
+    direct: bool
     changing: bool
 
     @property
@@ -136,7 +138,7 @@ class CppPopulation:
         p = self.emitted
         places = (p.first, p.first_drive, p.first_score, p.params_offset, p.initial_offset, p.bias_offset or 0)
         rows = (self.first_link, len(self.links), self.first_stage, len(self.stages))
-        flags = (p.has_constant, self.needs_current, self.fresh, self.changing)
+        flags = (p.has_constant, self.needs_current, self.fresh, self.direct, self.changing)
         return (
             p.image.pixels,
             *places,
@@ -189,6 +191,7 @@ class Tables:
             first_stage=first_stage,
             needs_current=bool(links) or not alone,
             fresh=fresh,
+            direct=bool(analog),
             changing=any(self.parts.network.input_of[c.source].changing for c in analog),
         )
         self.populations.append(row)

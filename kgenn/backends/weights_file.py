@@ -17,6 +17,8 @@ from kgenn.ir.resampling import Resampling
 HEADER_WORDS = len(HEADER)
 # Rows start on a cache line.
 ALIGNMENT = 16
+# Words of the checksum at a time: the weights of a large network are gigabytes.
+CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,8 @@ class Words:
         assert array.dtype in (np.float32, np.int32, np.float64), array.dtype
         offset = self.size
         words = np.ascontiguousarray(array).ravel().view(np.uint32)
-        padding = -words.size % ALIGNMENT
-        self.parts.append(np.pad(words, (0, padding)))
-        self.size += words.size + padding
+        self.parts.append(words)
+        self.size += words.size + -words.size % ALIGNMENT
         return offset
 
     def add_coding(self, coding: InputCoding) -> int:
@@ -109,7 +110,10 @@ class Words:
 
     def finish(self, network: Network, structure: int) -> bytes:
         """Fill in the header and return all words, little-endian."""
-        words = np.concatenate(self.parts)
+        words, offset = np.zeros(self.size, "<u4"), 0
+        for part in self.parts:
+            words[offset : offset + part.size] = part
+            offset += part.size + -part.size % ALIGNMENT
         head = {
             "magic": MAGIC,
             "structure": structure,
@@ -119,13 +123,17 @@ class Words:
             "seed": network.seed & 0xFFFFFFFF,
         }
         words[:HEADER_WORDS] = [head[name] for name in HEADER]
-        return words.astype("<u4").tobytes()
+        return words.tobytes()
 
 
 def checksum(words: Array) -> int:
     """Return the checksum of all words behind the header, which generated code compares."""
-    factors = 2 * np.arange(HEADER_WORDS, len(words), dtype=np.uint32) + 1
-    return int(np.sum(words[HEADER_WORDS:] * factors, dtype=np.uint32))
+    total = np.zeros((), np.uint32)
+    for start in range(HEADER_WORDS, len(words), CHUNK):
+        part = words[start : start + CHUNK]
+        factors = 2 * np.arange(start, start + len(part), dtype=np.uint32) + 1
+        total += np.sum(part * factors, dtype=np.uint32)
+    return int(total)
 
 
 def values(population: Population, names: tuple[str, ...], initial: bool) -> Array:

@@ -19,6 +19,11 @@ from kgenn.layers.populations import is_population
 
 # Paths into one population. The sums of a residual network have as many as blocks.
 MOST_PATHS = 4096
+# What to do about a layer that no connection can be.
+INSTEAD = (
+    "build the model with ReLUs, max poolings and linear layers that compute the same; the class of a plug-in "
+    "sets linear = True where its layer is linear"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +102,7 @@ def nonlinear(node: Node) -> Diagnostic | None:
     if is_population(node) or node.layer.linear:
         return None
     what = f"{type(node.layer).__name__} is not linear, and neither a ReLU nor a max pooling"
-    return Diagnostic("KG301", node.origin or node.name, what)
+    return Diagnostic("KG301", node.origin or node.name, what, INSTEAD)
 
 
 def constant_of(graph: Graph, name: str) -> Array:

@@ -16,6 +16,7 @@ from kgenn.layers.training import AUGMENTATIONS
 _PLACE = re.compile(r"(.+?: )(.+)( \(\w+\))")
 # Layers that a diagnostic names before it counts the others.
 MOST_NAMES = 6
+LISTS_LAYERS, LISTS_OPERATIONS = "kgenn list layers", "kgenn list operations"
 
 _RECURRENT = (
     "is recurrent, and kgenn reads feed-forward networks alone",
@@ -118,13 +119,15 @@ def _remedy(entry: LayerEntry) -> str:
     if entry.reader != entry.class_name:
         return plug_in
     own = "build the model with layers of Keras' own that compute the same, and copy the weights with set_weights"
-    return f"if the class is yours, {own}, or {plug_in}; {known_names(entry.class_name, LAYERS.names())}"
+    known = known_names(entry.class_name, LAYERS.names(), LISTS_LAYERS)
+    return f"if the class is yours, {own}, or {plug_in}; {known}"
 
 
 def _known_operations(name: str) -> str:
     """List the operations of the notation that a name is in."""
     keras_2 = name.startswith("tf.")
-    return known_names(name, (known for known in OPERATIONS.names() if known.startswith("tf.") == keras_2))
+    notation = (known for known in OPERATIONS.names() if known.startswith("tf.") == keras_2)
+    return known_names(name, notation, LISTS_OPERATIONS)
 
 
 def by_class(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:

@@ -10,6 +10,7 @@ import numpy as np
 from kgenn.ir.graph import Layer, Shape
 from kgenn.layers.affine import Rescaling
 from kgenn.layers.config import LayerConfig, only
+from kgenn.layers.pointwise import Pointwise
 from kgenn.layers.pooling import AveragePool, MaxPool, Pool
 from kgenn.layers.read_moves import axes_of
 from kgenn.layers.shape import Permute, Reshape
@@ -47,20 +48,32 @@ def _axes(config: LayerConfig, shape: Shape) -> list[int]:
 
 
 def _reduced(kind: type[Pool], config: LayerConfig, inputs: tuple[Shape, ...]) -> Chain:
-    """Return a pooling over some axes: of an image where these are its pixels, else of a sequence of positions."""
+    """Return a pooling over some axes; a mean over channels, which weights can be, is none."""
     shape = only(inputs)
     axes = _axes(config, shape)
-    kept = [axis for axis in range(len(shape)) if axis not in axes]
-    lengths = tuple(shape[axis] for axis in axes)
     keepdims: Any = config.argument(2, "keepdims", "keep_dims", default=False)
     target = tuple(1 if i in axes else n for i, n in enumerate(shape) if keepdims or i not in axes)
+    last = len(shape) - 1
+    if kind is not AveragePool or last not in axes:
+        return (*_pooled(kind, shape, axes), Reshape(target))
+    mean = Pointwise(np.full((1, shape[last], 1), 1 / shape[last]))
+    rest = [axis for axis in axes if axis != last]
+    return (mean, *(_pooled(kind, (*shape[:last], 1), rest) if rest else ()), Reshape(target))
+
+
+def _pooled(kind: type[Pool], shape: Shape, axes: list[int]) -> Chain:
+    """Return a pooling over axes: of an image where these are its pixels, else of a sequence of positions."""
+    kept = [axis for axis in range(len(shape)) if axis not in axes]
+    lengths = tuple(shape[axis] for axis in axes)
     if len(lengths) <= 2 and kept == [len(shape) - 1]:
-        return (kind(lengths, lengths, "valid"), Reshape(target))
+        return (kind(lengths, lengths, "valid"),)
+    if kept and axes == [len(shape) - 1]:  # the channels of a position lie side by side: they are a row of pixels
+        return (Reshape((prod(shape[:-1]), *lengths, 1)), kind((1, *lengths), (1, *lengths), "valid"))
     order = (*axes, *kept)
     moved = () if order == tuple(range(len(shape))) else (Permute(order),)
     size = (prod(lengths),)
     sequence = Reshape((*size, prod(shape[axis] for axis in kept)))
-    return (*moved, sequence, kind(size, size, "valid"), Reshape(target))
+    return (*moved, sequence, kind(size, size, "valid"))
 
 
 def _times(factor: float) -> Rescaling:

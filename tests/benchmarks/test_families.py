@@ -28,10 +28,10 @@ def test_a_settled_network_tells_images_apart(tmp_path: Path) -> None:
     from benchmarks.families.architectures import SPREAD, drawn_inputs, logits, settled_file
 
     path, model = settled_file(str(small(tmp_path / "small.keras")), tmp_path)
-    scores = logits(model, drawn_inputs(model, 64, 1))
+    (scores,) = logits(model, drawn_inputs(model, 64, 1))
     assert SPREAD / 2 < scores.std(axis=0).mean() < SPREAD * 2
     assert np.abs(scores.mean(axis=0)).max() < SPREAD
-    x = drawn_inputs(model, 4, 2)
+    (x,) = drawn_inputs(model, 4, 2)
     np.testing.assert_allclose(keras.models.load_model(path, compile=False)(x), model(x), atol=1e-6)
 
 
@@ -79,9 +79,9 @@ def test_pixels_are_told_from_the_models_own_scaling() -> None:
     plain = keras.Sequential([L.Input((4,)), L.Dense(2)])
     scaled = keras.Sequential([L.Input((4,)), L.Rescaling(1 / 255), L.Dense(2)])
     centred = keras.Sequential([L.Input((4,)), L.Rescaling(1 / 127.5, -1), L.Dense(2)])
-    assert drawn_inputs(plain, 20, 0).max() <= 1
+    assert drawn_inputs(plain, 20, 0)[0].max() <= 1
     for model in (scaled, centred):
-        assert 128 < drawn_inputs(model, 20, 0).max() <= 255
+        assert 128 < drawn_inputs(model, 20, 0)[0].max() <= 255
 
 
 def test_every_family_is_one_of_keras() -> None:

@@ -195,7 +195,9 @@ def test_chains_that_trained_networks_have_keep_their_structure(name: str) -> No
 def test_a_layer_that_is_not_linear_is_refused_by_name() -> None:
     b = Build("odd", (4, 4, 2))
     graph = b.graph(b.relu(b.add(Softmax(), "input")))
-    with pytest.raises(KgennError, match=r"KG301.*softmax_1 \(Softmax\).*not linear"):
+    with pytest.raises(
+        KgennError, match=r"(?s)KG301.*softmax_1 \(Softmax\).*not linear.*help: build the model with"
+    ):
         paths_into(graph, graph.by_name["relu_2"].inputs[0])
 
 

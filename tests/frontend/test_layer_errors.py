@@ -37,6 +37,18 @@ def test_a_custom_class_of_no_package_is_refused_with_what_helps(tmp_path):
         assert word in error.help
 
 
+def test_of_many_known_names_a_message_has_the_nearest_and_the_command_that_lists_them(tmp_path):
+    path = write(tmp_path / "m.h5", INPUT, layer("MaxPool2", "y"))
+    error = only_error(path, "KG105", "y (MaxPool2)")
+    assert "did you mean 'MaxPool2D'? known: MaxPool2D, " in error.help
+    assert ", MaxPooling2D, " in error.help
+    assert error.help.endswith(" more, which kgenn list layers lists")
+    operation = {**layer("Adds", "y", [[["x", 0, 0, {}]]]), "module": "keras.src.ops.numpy"}
+    help = only_error(functional(tmp_path / "o.h5", operation), "KG105", "operation").help
+    assert help.endswith(" more, which kgenn list operations lists")
+    assert max(map(len, (error.help, help))) < 500
+
+
 @pytest.mark.parametrize("code", ["<lambda>", {"class_name": "__lambda__", "config": {}}, {"value": ["4wEA"]}])
 def test_a_lambda_as_an_activation_is_refused_with_what_replaces_it(code, tmp_path):
     path = write(tmp_path / "m.h5", INPUT, layer("Dense", "y", units=2, activation=code))

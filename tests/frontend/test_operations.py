@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import keras
 import pytest
+from keras import layers, ops
 
+import kgenn
 from keras_models import randomise
 from keras_operations import OPERATIONS
+from kgenn.conversion.compose import structured
+from kgenn.conversion.paths import paths_into
+from kgenn.passes import LoweringOptions, lower
 from test_against_keras import FORMATS, assert_equal_outputs, read, samples
 
 
@@ -16,3 +22,15 @@ def test_forward_equals_keras_in_every_format(name, tmp_path):
     expected = model(inputs if len(inputs) > 1 else inputs[0])
     for form in FORMATS:
         assert_equal_outputs(read(model, form, tmp_path), inputs, expected)
+
+
+@pytest.mark.parametrize("reduce", [ops.mean, ops.sum, ops.max, ops.min])
+def test_what_reads_values_reduced_over_channels_keeps_its_structure(reduce):
+    image = layers.Input((6, 5, 3))
+    x = layers.Conv2D(4, 3, padding="same", activation="relu")(image)
+    y = layers.Concatenate()([reduce(x, axis=-1, keepdims=True), x])
+    y = layers.Conv2D(2, 3, padding="same", activation="relu", name="after")(y)
+    graph = lower(kgenn.load(keras.Model(image, layers.Flatten()(y))), LoweringOptions())
+    paths = paths_into(graph, graph.by_name["after/relu"].inputs[0])
+    assert len(paths) == 2
+    assert all(structured(path) is not None for path in paths)
