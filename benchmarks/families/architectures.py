@@ -103,8 +103,8 @@ def settle(model: Any) -> None:
             last.bias.assign((last.bias - scores.mean(axis=0)) * factor)
 
 
-def given(x: Sequence[Array]) -> Any:
-    """Return samples as a model takes them."""
+def given(x: Sequence[Any]) -> Any:
+    """Return samples, or inputs, as a model takes them."""
     return x[0] if len(x) == 1 else list(x)
 
 
@@ -125,7 +125,7 @@ def logits(model: Any, x: Sequence[Array]) -> list[Array]:
         elif getattr(layer, "activation", None) is not None:
             changed[layer] = layer.activation
         before.append(tensor)
-    cut = keras.Model(model.inputs, before)
+    cut = keras.Model(given(model.inputs), before)
     for layer in changed:
         layer.activation = keras.activations.linear
     try:

@@ -7,7 +7,8 @@ have no kernel at all, and each sum of a residual network of linear blocks doubl
 for the value in between, a relay, need the weights of both sides and no more.
 
 Activations that become K pieces count: between two of them, a bottleneck of two convolutions of single pixels has
-K² times the weights of their product, and with a relay K times the weights of both.
+K² times the weights of their product, and with a relay K times the weights of both. A single layer has K² times
+its weights too, and with a relay behind it K times. That costs a rounding of the value: only a large one gets it.
 
 What decides is the shapes of kernels and images alone, so that a check and a conversion put the same relays.
 """
@@ -33,6 +34,8 @@ from kgenn.passes.pieces import is_curve
 # Weights of one kernel for several layers: so many times theirs, or as few as this. A 3×3 convolution of each
 # channel and one of single pixels become one of up to 9 times as many.
 MOST_TIMES, FEW_WEIGHTS = 12, 1 << 18
+# The same of a kernel between two activations in pieces, beside what it and the pieces need with a relay between.
+MOST_BETWEEN, FEW_BETWEEN = 3, 3 << 20
 # Synapses of a chain without structure, at most; the weights of layers of that size are far fewer.
 MOST_SEARCHED = 4_000_000
 # Linear chains that meet in a sum: each is a connection.
@@ -101,6 +104,15 @@ class _Walk:
             for source, chain in zip(node.inputs, chains, strict=True)
             for path in self.paths[source]
         )
+        if _weights(node.layer) and any(self._wants_relay(path, node.name) for path in self.paths[node.name]):
+            self._cut(node.name)
+
+    def _wants_relay(self, path: Path, name: str) -> bool:
+        """Tell whether pieces at both ends of a path make its weights so many that a relay shall end it."""
+        copies, readers = self.copies[path.source], self.readers[name]
+        weights, channels = sum(map(_weights, path.layers)), self.graph.shapes[name][-1]
+        needed = MOST_BETWEEN * (copies * weights + readers * channels)
+        return copies * readers * weights > max(FEW_BETWEEN, needed)
 
     def _cut(self, name: str) -> None:
         self.cut[name] = None

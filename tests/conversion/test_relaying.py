@@ -121,3 +121,15 @@ def test_a_network_with_relays_gives_what_the_model_does_on_every_target(graph: 
     np.testing.assert_array_equal(reference.scores, cpp.scores)
     wanted, got = (y - y.mean(axis=0) for y in (graph.predict(x), reference.scores[:, -1]))
     assert np.corrcoef(wanted.ravel(), got.ravel())[0, 1] > 0.999
+
+
+def test_a_large_layer_between_activations_in_pieces_has_neurons_behind_it() -> None:
+    def between(channels: int, activation: Layer) -> Graph:
+        b = Build("between", (1, 1, 2))
+        x = b.add(activation, b.conv("input", channels, (1, 1)))
+        x = b.add(activation, b.conv(x, channels, (1, 1)))
+        return b.graph(b.dense(b.global_pool(x), 3))
+
+    assert relays(between(256, Activation("silu"))) == ["conv_3/relay"]
+    assert relays(between(64, Activation("silu"))) == []
+    assert relays(between(256, ReLU())) == []
