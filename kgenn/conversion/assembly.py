@@ -189,7 +189,9 @@ class Assembly:
         """Return the readout that integrates a node's value, with what goes into it."""
         graph, recall = self.assembler.graph, self.assembler.recall
         fires = is_population(graph.by_name[node])
-        name = f"{node}/readout" if fires else node
+        populations = {population_name(graph, n.name) for n in graph.nodes if is_population(n)}
+        # of a clip that the model ends in, the ReLU already has the layer's name
+        name = f"{node}/readout" if fires or node in populations else node
         # the shift of a population is in its own bias
         shift = None if fires else self.settings.shifts.get(node)
         coming = incoming(graph, self.scales, node, name, shift, recall)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 import pytest
 from keras import layers, ops
 
@@ -34,3 +35,15 @@ def test_what_reads_values_reduced_over_channels_keeps_its_structure(reduce):
     paths = paths_into(graph, graph.by_name["after/relu"].inputs[0])
     assert len(paths) == 2
     assert all(structured(path) is not None for path in paths)
+
+
+@pytest.mark.parametrize(
+    "bound", [lambda x: ops.clip(x, 0.1, 0.9), lambda x: ops.maximum(x, 0.2), lambda x: ops.minimum(x, 0.2)]
+)
+def test_a_model_may_end_in_bounds_of_its_values(bound):
+    given = layers.Input((6,))
+    model = keras.Model(given, bound(layers.Dense(3)(layers.Dense(8, activation="relu")(given))))
+    (x,) = samples(model)
+    network = kgenn.convert(model, calibration=x, converter="few-spike", timesteps=12, allow="all")
+    scores = kgenn.compile(network, target="reference").evaluate(x).scores
+    np.testing.assert_allclose(scores, model(x), atol=1e-2)
