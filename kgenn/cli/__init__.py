@@ -98,7 +98,9 @@ def invoke(arguments: Sequence[str]) -> int:
         return EXIT_BROKEN_PIPE
     except OSError as error:
         what = error.strerror or str(error)
-        return _report(fail("KG609", str(error.filename or "kgenn"), what, "make room, or try again"))
+        denied = isinstance(error, PermissionError)
+        advice = "check who may read and write it" if denied else "make room, or try again"
+        return _report(fail("KG609", str(error.filename or "kgenn"), what, advice))
 
 
 def main() -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -111,3 +112,15 @@ def test_what_cannot_be_read_or_written_is_a_diagnostic_and_no_error_of_usage(
     assert (done.code, done.codes) == (1, ["KG606"])
     assert "is read-only" in done.err
     assert (tmp_path / "net.svg").read_bytes() == b""
+
+
+def test_a_directory_that_may_not_be_read_is_said_to_be_one(
+    kgenn: Kgenn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(path: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "is_file", denied)
+    done = kgenn("verify", tmp_path)
+    assert (done.code, done.codes) == (3, ["KG609"])
+    assert "check who may read and write it" in done.err
