@@ -10,7 +10,7 @@ import click
 
 from kgenn.api import open_directory
 from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table, progress, stage
-from kgenn.cli.options import PATH, data_flags, json_flag, run_options_of, samples_for
+from kgenn.cli.options import PATH, data_flags, json_flag, of_file, run_options_of, samples_for
 from kgenn.cli.task_options import task_flags, tasks_given
 from kgenn.metrics.comparison import Comparison
 from kgenn.tasks.metric import difference, title, written
@@ -50,7 +50,7 @@ def compare(
     with stage("loading"):
         network = open_directory(directory, run_options_of(options))
     samples = samples_for(network.network, data, split, limit, scale)
-    with progress("comparing", len(samples)) as advance:
+    with of_file(data), progress("comparing", len(samples)) as advance:
         comparison = network.compare(samples.x, samples.y, progress=advance, **tasks_given(options))
     warnings = (*samples.warnings, *comparison.result.warnings)
     comparison = replace(comparison, result=replace(comparison.result, warnings=warnings))

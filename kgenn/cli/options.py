@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +18,7 @@ from kgenn.backends.base import RunOptions
 from kgenn.cli.headings import HeadedOption
 from kgenn.config import Flag, flags_of, make
 from kgenn.data import Data, load_data, parse_scale
-from kgenn.diagnostics import fail, known_names
+from kgenn.diagnostics import KgennError, fail, known_names
 from kgenn.ir.graph import Shape
 from kgenn.ir.network import Network
 from kgenn.ir.samples import samples_of
@@ -35,6 +37,8 @@ PATH = click.Path(path_type=Path, readable=False)
 AUTO = "auto"
 # 64,64,3 or, as Keras and kgenn print it, (64, 64, 3) or 64×64×3.
 SHAPE = re.compile(r"\(?\s*\d{1,10}(\s*[,x×]\s*\d{1,10})*\s*,?\s*\)?")
+# Errors about the samples and the labels of a run.
+OF_DATA = frozenset({"KG602", "KG603", "KG607"})
 READOUT = "What scores a class.  [default: the converter's]"
 METAVARS: Mapping[type, str] = {int: "N", float: "X"}
 
@@ -310,6 +314,16 @@ def _check_frames(found: Shape, wanted: Shape, path: Path) -> None:
         what = f"has samples of {own}; the network takes {wanted[0]:,}"
         advice = f"bin the events with --timesteps {wanted[0]}, or compile the network for {own}"
         raise fail("KG602", str(path), what, advice)
+
+
+@contextmanager
+def of_file(path: Path) -> Iterator[None]:
+    """Name the data file in the errors about its samples and labels, for a `with` block that runs them."""
+    try:
+        yield
+    except KgennError as error:
+        of_data = (replace(d, where=f"{path}, {d.where}") if d.code in OF_DATA else d for d in error.diagnostics)
+        raise KgennError(of_data) from error
 
 
 def recorded(scale: Any) -> Any:

@@ -13,7 +13,7 @@ import click
 from kgenn.api import open_directory
 from kgenn.backends.base import Work
 from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table, progress, stage
-from kgenn.cli.options import PATH, check_output, data_flags, json_flag, run_options_of, samples_for
+from kgenn.cli.options import PATH, check_output, data_flags, json_flag, of_file, run_options_of, samples_for
 from kgenn.cli.pictures import check_picture, draw_outputs, outputs_flag
 from kgenn.cli.task_options import task_flags, tasks_given
 from kgenn.compiled import BATCH_SIZE, CompiledNetwork, Observer
@@ -98,7 +98,8 @@ def run(
         network = open_directory(directory, run_options_of(options), target)
     samples = samples_for(network.network, data, split, limit, scale)
     kinds, wanted = tasks_given(options), Wanted(trace is not None, curve=curve)
-    result = evaluate(network, samples, batch_size, wanted, trace, early_exit, kinds)
+    with of_file(data):
+        result = evaluate(network, samples, batch_size, wanted, trace, early_exit, kinds)
     result = network.with_ann(samples.x, samples.y, result, **kinds)
     result = replace(result, warnings=(*samples.warnings, *result.warnings))
     if predictions is not None:

@@ -257,3 +257,14 @@ def test_early_exit_of_no_confidence_or_of_stages_is_kg401(kgenn: Kgenn, compile
     done = kgenn("run", output, "--data", IMAGES, "--early-exit", 0.9)
     assert (done.code, done.codes) == (1, ["KG401"])
     assert "works in stages" in done.err
+
+
+@pytest.mark.parametrize("command", ["run", "compare"])
+@pytest.mark.parametrize(("x", "y", "code"), [(2.0, 0, "KG603"), (0.5, 10, "KG607")])
+def test_errors_about_samples_and_labels_name_the_file(
+    kgenn: Kgenn, compiled: Path, tmp_path: Path, command: str, x: float, y: int, code: str
+) -> None:
+    np.savez(tmp_path / "odd.npz", x=np.full((3, 28, 28), x), y=np.full(3, y))
+    done = kgenn(command, compiled, "--data", tmp_path / "odd.npz")
+    assert (done.code, done.codes) == (1, [code])
+    assert f"{tmp_path / 'odd.npz'}, " in done.err
