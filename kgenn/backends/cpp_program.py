@@ -31,7 +31,8 @@ CPP = Dialect(
     },
     random="random24(keys[i], key_of_time)",
 )
-PRODUCT = ("product.hpp", "product.cpp", "simd.hpp", "tiles.hpp")
+VECTORS = ("packed_rows.hpp", "row_sums.hpp", "bits.hpp", "simd.hpp")
+PRODUCT = ("product.hpp", "product.cpp", "costs.hpp", *VECTORS, "tiles.hpp")
 LAYERS = ("rows.hpp", "stages.hpp", "connections.hpp", "neurons.hpp", "population.hpp")
 RUNTIME = (*PRODUCT, "values.hpp", *LAYERS, "stepped.hpp", "staged.hpp", "direct.hpp")
 FILES = ("network.cpp", "kgenn_network.h", *RUNTIME, "main.cpp", "CMakeLists.txt")
