@@ -1,4 +1,4 @@
-"""Convolutions of every shape give the spikes of the reference, by events and densely, in many lanes and in few."""
+"""Convolutions of every shape give the spikes of the reference, by events and densely, in any number of lanes."""
 
 from __future__ import annotations
 
