@@ -100,8 +100,6 @@ def run(
     kinds, wanted = tasks_given(options), Wanted(trace is not None, curve=curve)
     with of_file(data):
         result = evaluate(network, samples, batch_size, wanted, trace, early_exit, kinds)
-    result = network.with_ann(samples.x, samples.y, result, **kinds)
-    result = replace(result, warnings=(*samples.warnings, *result.warnings))
     if predictions is not None:
         write_file(predictions, npz_bytes(_arrays(result)))
     if picture is not None:
@@ -130,7 +128,7 @@ def evaluate(
     early_exit: float | None,
     kinds: Mapping[str, Any],
 ) -> Result:
-    """Run all samples once, writing the trace on the way."""
+    """Run all samples once, writing the trace on the way; add what the ANN gives, and the data's warnings."""
     with ExitStack() as stack:
         observe: Observer | None = None
         if trace is not None:
@@ -141,7 +139,9 @@ def evaluate(
 
         advance = stack.enter_context(progress("running", len(data)))
         size = batch_size or BATCH_SIZE
-        return network.evaluate(data.x, data.y, size, advance, observe, wanted, early_exit, **kinds)
+        result = network.evaluate(data.x, data.y, size, advance, observe, wanted, early_exit, **kinds)
+    result = network.with_ann(data.x, data.y, result, **kinds)
+    return replace(result, warnings=(*data.warnings, *result.warnings))
 
 
 def _arrays(result: Result) -> dict[str, Array]:
