@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.families.table import HEAD, family_rows, stored
+from benchmarks.families.architectures import FAMILIES
+from benchmarks.families.table import HEAD, families_first, family_rows, stored
 from kgenn.backends import TARGETS
 from kgenn.cli.listing import methods
 from kgenn.conversion import CONVERTERS
@@ -209,12 +210,14 @@ def tables() -> dict[str, str]:
     features = [f"`{feature}`" for feature in FEATURES]
     declared = (*features, "signed input", "code", "encoders, the default first", "default T")
     targets = [(f"`{name}`", summary(TARGETS.get(name))) for name in sorted(TARGETS.table)]
+    families, others = families_first(stored(), FAMILIES)
     return {
         "layers": markdown(("layer", "becomes", "profile", "converters"), list(layer_rows())),
         "methods": markdown(("converter", "rule", *declared), list(method_rows())),
         "encoders": markdown(("encoder", "does", "converters"), list(encoder_rows())),
         "targets": markdown(("target", "is"), targets),
-        "families": markdown(HEAD, list(family_rows(stored()))),
+        "families": markdown(HEAD, list(family_rows(families))),
+        "networks": markdown(HEAD, list(family_rows(others))),
     }
 
 

@@ -40,6 +40,8 @@ SETTLING = 24
 SPREAD = 2.0
 # What an input that takes any size is measured at.
 OPEN = 32
+# Values spread evenly so far on either side have a standard deviation of 1.
+UNIFORM = 3**0.5
 # How a model's configuration writes that it takes pixels from 0 to 255.
 PIXELS = re.compile(r"[\s:\[](127\.5|255(\.0)?|0\.0039\d+|0\.0078\d+)\b")
 
@@ -62,9 +64,15 @@ def input_shapes(model: Any) -> list[Shape]:
 
 
 def drawn_inputs(model: Any, count: int, seed: int) -> list[Array]:
-    """Return samples of each input, shape (count, *input shape), in [0, 1] or pixels."""
+    """Return samples of each input, shape (count, *input shape): in [0, 1], or as the model scales them."""
+    import keras
+
     rng, pixels = np.random.default_rng(seed), PIXELS.search(model.to_json())
     drawn = [_drawn(shape, count, rng) for shape in input_shapes(model)]
+    first = next((each for each in model.layers if not isinstance(each, keras.layers.InputLayer)), None)
+    if isinstance(first, keras.layers.Normalization) and len(drawn) == 1:
+        deviation = np.sqrt(np.asarray(first.variance))
+        return [(np.asarray(first.mean) + deviation * UNIFORM * (2 * drawn[0] - 1)).astype(np.float32)]
     return [np.round(x * 255).astype(np.float32) if pixels else x for x in drawn]
 
 

@@ -117,8 +117,8 @@ def error_of(found: Array, expected: Array) -> float:
 
 
 def said(problems: Sequence[Diagnostic]) -> list[str]:
-    """Return diagnostics in one line each."""
-    return [f"{problem.code} {problem.where}: {problem.what}" for problem in problems]
+    """Return diagnostics in one line each, without the file they are of."""
+    return [f"{problem.code} {problem.where.rpartition(': ')[2]}: {problem.what}" for problem in problems]
 
 
 def read(path: Path, shapes: Sequence[Shape] | None) -> tuple[kgenn.Graph | None, list[Diagnostic]]:

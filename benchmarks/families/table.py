@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).with_name("results.json")
 SHOWN = ("few-spike 8", "few-spike 10", "few-spike 12", "data-norm 128")
-HEAD = ("network", "input", "neurons", "per activation", *SHOWN, "convert, CPU s", "g++, CPU s", "memory, GB")
+HEAD = (
+    "network",
+    "input",
+    "read, error",
+    "neurons",
+    "per activation",
+    *SHOWN,
+    "convert, CPU s",
+    "g++, CPU s",
+    "memory, GB",
+)
 
 
 def stored(path: Path = RESULTS) -> dict[str, Any]:
@@ -18,22 +28,33 @@ def stored(path: Path = RESULTS) -> dict[str, Any]:
     return found
 
 
+def families_first(rows: Mapping[str, Any], names: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the rows of families, in the order of their names, and those of other networks, by name."""
+    families = {name: rows[name] for name in names if name in rows}
+    return families, {name: rows[name] for name in sorted(rows.keys() - families.keys())}
+
+
 def family_rows(rows: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     """Yield the cells of `HEAD` for each model; a method that was not measured is an empty cell."""
     for name, row in rows.items():
         shape = ", ".join(" × ".join(map(str, each)) for each in row["shapes"])
         if row["refused"]:
-            yield (name, shape, "refused", row["refused"][0], *[""] * (len(HEAD) - 4))
+            yield (name, shape, "", "refused", row["refused"][0], *[""] * (len(HEAD) - 5))
             continue
         methods = row["methods"]
         first = next(iter(methods.values()))
         yield (
             name,
             shape,
+            f"{row['read']:.0e}",
             f"{first['neurons']:,}",
             f"{first['neurons'] / row['activations']:.1f}",
             *(f"{methods[m]['correlation']:.4f}" if m in methods else "" for m in SHOWN),
-            f"{first['convert']:.0f}",
-            f"{first['build']:.0f}",
+            _seconds(first["convert"]),
+            _seconds(first["build"]),
             f"{row['memory'] / 1e9:.1f}",
         )
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.1f}" if value < 10 else f"{value:.0f}"

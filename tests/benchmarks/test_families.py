@@ -57,7 +57,7 @@ def test_what_does_not_convert_is_a_row_with_the_reason(tmp_path: Path) -> None:
     path = tmp_path / "recurrent.keras"
     keras.Sequential([L.Input((8, 4)), L.SimpleRNN(3), L.Dense(2)]).save(path)
     row = measured(str(path), [("few-spike", 8)], 8, 8)
-    ((_, _, verdict, reason, *_),) = family_rows({"recurrent": row})
+    ((_, _, _, verdict, reason, *_),) = family_rows({"recurrent": row})
     assert verdict == "refused"
     assert "simple_rnn" in reason.lower() or "SimpleRNN" in reason
 
@@ -82,6 +82,22 @@ def test_pixels_are_told_from_the_models_own_scaling() -> None:
     assert drawn_inputs(plain, 20, 0)[0].max() <= 1
     for model in (scaled, centred):
         assert 128 < drawn_inputs(model, 20, 0)[0].max() <= 255
+
+
+def test_inputs_that_a_model_normalises_are_drawn_as_it_expects_them() -> None:
+    from benchmarks.families.architectures import drawn_inputs
+
+    normalise = L.Normalization(mean=[20.0, -3.0], variance=[49.0, 0.25])
+    (x,) = drawn_inputs(keras.Sequential([L.Input((2,)), normalise, L.Dense(2)]), 2000, 0)
+    np.testing.assert_allclose(x.mean(axis=0), [20, -3], atol=0.5)
+    np.testing.assert_allclose(x.std(axis=0), [7, 0.5], rtol=0.05)
+
+
+def test_families_stand_before_other_networks() -> None:
+    from benchmarks.families.table import families_first
+
+    found = families_first({"b": 1, "Two": 2, "a": 3, "One": 4}, ("One", "Two", "Three"))
+    assert [list(rows) for rows in found] == [["One", "Two"], ["a", "b"]]
 
 
 def test_every_family_is_one_of_keras() -> None:
