@@ -50,6 +50,7 @@ def check(
     residual: Literal["direct", "identity"] = "direct",
     pooling: Literal["auto", "fold", "population"] = "auto",
     pieces: int | None = None,
+    weight_bits: int | Literal["auto"] | None = None,
     readout: ReadoutKind | None = None,
     input_shape: GivenShape = None,
 ) -> list[Diagnostic]:
@@ -62,7 +63,8 @@ def check(
         KgennError: KG1xx where the model cannot be read, KG401 for options that do not go together.
     """
     graph = as_graph(model, input_shape)
-    recipe = recipe_of(converter, encoder, allow, LoweringOptions(residual, pooling, pieces), readout)
+    lowering = LoweringOptions(residual, pooling, pieces, weight_bits)
+    recipe = recipe_of(converter, encoder, allow, lowering, readout)
     known_features(recipe.allow)
     return list(legalise(graph, recipe).problems)
 
@@ -81,6 +83,7 @@ def convert(
     residual: Literal["direct", "identity"] = "direct",
     pooling: Literal["auto", "fold", "population"] = "auto",
     pieces: int | None = None,
+    weight_bits: int | Literal["auto"] | None = None,
     readout: ReadoutKind | None = None,
     seed: int = 0,
     check: bool = True,
@@ -95,10 +98,8 @@ def convert(
         model: a path to .h5 or .keras, a live keras.Model, or a Graph.
         calibration: a few hundred training samples as the model takes them, shape (N, *input shape); of several
             inputs a list of arrays or a mapping, as for `Graph.predict`; no integers, see `kgenn.samples`.
-        timesteps: T, at least 1: the K of few-spike, the t_max of time-to-first-spike; the converter's default
-            if not given; with "auto" the fewest that lose little on the calibration set, see `kgenn.search`.
-        loss: what "auto" may lose, in percentage points of accuracy, or of R² of values.
-        most_timesteps: what "auto" tries at most; by the method's code if not given.
+        timesteps: T, K of few-spike, t_max of ttfs; or "auto", the fewest that lose little: `kgenn.search`.
+        loss, most_timesteps: points of accuracy, or of R², that "auto" may lose; T that it tries at most.
         labels: of the calibration samples, for "auto"; without them agreement with the model counts.
         converter: an object with its options, or a name; `DataNorm()` if not given.
         encoder: likewise, for all inputs, or a mapping from the names of some; `Direct()` if not given.
@@ -106,8 +107,8 @@ def convert(
         residual: connect what reads an Add without a ReLU to both branches, or add an identity population.
         pooling: fold average pooling into the next connection, give it neurons, or decide by size.
         pieces: straight pieces of a curved function inside the network: neurons for each value. Default: by code.
-        readout: the score of a class: "late-current", the current integrated, step t weighted by (t + 1)²;
-            "current", all steps alike; "spike-count", spikes of readout neurons. By default the converter's.
+        weight_bits: of weights that spikes cross, 4 to 16, or "auto", by layer. Default: all that the grid holds.
+        readout: the score of a class: "late-current", step t weighted by (t + 1)²; "current"; or "spike-count".
         seed: of the encoder's random numbers.
         check: compare the network with its model on up to 64 calibration samples kept apart; `Network.agreement`.
         input_shape: of one sample, or a mapping from inputs, where the model leaves sizes open.
@@ -120,7 +121,8 @@ def convert(
     Warns:
         KgennWarning: what leaves the network in doubt; `Network.warnings` keeps it.
     """
-    recipe = recipe_of(converter, encoder, allow, LoweringOptions(residual, pooling, pieces), readout, seed)
+    lowering = LoweringOptions(residual, pooling, pieces, weight_bits)
+    recipe = recipe_of(converter, encoder, allow, lowering, readout, seed)
     graph, data = _given(model, calibration, labels, input_shape, flag("frames", frames))
     steps = timesteps_for(data.frames, recipe, _steps(recipe, timesteps, Search(loss, most_timesteps), frames))
     chosen = choices(tuple(output.name for output in graph.outputs), task, threshold=threshold)

@@ -26,6 +26,7 @@ class Option:
         default: the field's default.
         help: one line.
         optional: None is legal too.
+        word: a value beside those of the kind, such as "auto".
     """
 
     name: str
@@ -34,6 +35,7 @@ class Option:
     default: Any
     help: str
     optional: bool = False
+    word: str | None = None
 
     @property
     def flag(self) -> str:
@@ -49,12 +51,16 @@ def options_of(cls: type) -> tuple[Option, ...]:
         if "help" not in f.metadata:
             continue
         hint = hints[f.name]
-        optional = get_origin(hint) in (Union, types.UnionType)
-        if optional:
-            (hint,) = (part for part in get_args(hint) if part is not type(None))
+        parts = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+        optional, word = type(None) in parts, None
+        hint, *words = (part for part in parts if part is not type(None))
+        if words:  # as int | Literal["auto"]
+            ((word,),) = map(get_args, words)
         choices = get_args(hint) if get_origin(hint) is Literal else ()
         default = None if f.default is MISSING else f.default
-        found.append(Option(f.name, str if choices else hint, choices, default, f.metadata["help"], optional))
+        found.append(
+            Option(f.name, str if choices else hint, choices, default, f.metadata["help"], optional, word)
+        )
     return tuple(found)
 
 
@@ -119,11 +125,12 @@ def check_types(options: object, where: str = "") -> None:
     """
     for option in options_of(type(options)):
         value = getattr(options, option.name)
-        if option.optional and value is None:
+        if (option.optional and value is None) or (isinstance(value, str) and value == option.word):
             continue
         if _is_of(option.kind, value) and (not option.choices or value in option.choices):
             continue
-        words = known_names(str(value), option.choices) if option.choices else f"give {WORDS[option.kind]}"
+        also = "" if option.word is None else f", or {option.word!r}"
+        words = known_names(str(value), option.choices) if option.choices else f"give {WORDS[option.kind]}{also}"
         what = f"{option.name} is {value!r}" if where else f"is {value!r}"
         raise fail("KG401", where or option.name, what, words)
 

@@ -126,7 +126,7 @@ def convert_model(
         conversion, found = at(timesteps), None
     else:
         against = Yardstick(graph, samples, aims)
-        found = fewest_timesteps(at, recipe.converter, against, timesteps, simulate, lambda t: status(f"T = {t}"))
+        found = fewest_timesteps(at, recipe, against, timesteps, simulate, lambda t: status(f"T = {t}"))
         conversion = found.conversion
     features = features_of(graph, recipe.converter)
     raw = used if frames is None else frames.samples[fitting]

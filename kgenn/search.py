@@ -11,6 +11,7 @@ import numpy as np
 from kgenn.config import check_types, whole
 from kgenn.conversion.base import Converter, Simulate, checked_timesteps
 from kgenn.conversion.convert import Conversion
+from kgenn.conversion.recipe import Recipe
 from kgenn.diagnostics import KgennError, fail
 from kgenn.ir.spike_code import MOST_BINARY_STEPS, MOST_STEPS, CodeName
 from kgenn.yardstick import Yardstick
@@ -97,7 +98,7 @@ class Found:
 
 def fewest_timesteps(
     convert: Callable[[int], Conversion],
-    converter: Converter,
+    recipe: Recipe,
     against: Yardstick,
     search: Search,
     simulate: Simulate,
@@ -115,10 +116,11 @@ def fewest_timesteps(
     Raises:
         KgennError: KG405 where no T reaches the limit, KG401 where the method has no such T as the most.
     """
+    converter = recipe.converter
     most = search.most_timesteps or MOST_TIMESTEPS[converter.code]
     checked_timesteps(converter, most, "most_timesteps")
     trials = Trials(convert, converter, against, simulate, report, most)
-    found = trials.bisected(search.loss) if converter.depends_on_timesteps else trials.cut(search.loss)
+    found = trials.bisected(search.loss) if recipe.depends_on_timesteps else trials.cut(search.loss)
     if found is None:
         raise _missed(trials, search.loss)
     lost = trials.losses[found.network.num_timesteps]

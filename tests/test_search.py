@@ -18,6 +18,7 @@ from kgenn.conversion.burst import Burst
 from kgenn.conversion.convert import Conversion
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.few_spike import FewSpike
+from kgenn.conversion.recipe import recipe_of
 from kgenn.conversion.time_to_first_spike import TimeToFirstSpike
 from kgenn.diagnostics import KgennError, fail
 from kgenn.encoders import encoders_of
@@ -124,7 +125,7 @@ def stand_in(lost: list[int], silent: int = 0) -> tuple[list[int], Found | Kgenn
 
     search = Search(loss=10.0, most_timesteps=len(lost))
     try:
-        return tried, fewest_timesteps(convert, TimeToFirstSpike(), against, search, simulate)
+        return tried, fewest_timesteps(convert, recipe_of(TimeToFirstSpike()), against, search, simulate)
     except KgennError as error:
         return tried, error
 

@@ -74,7 +74,7 @@ def axes() -> Mapping[str, Axis]:
         Axis("seed", int),
         Axis("target", str, TARGETS.names()),
     ]
-    found += [Axis(o.flag[2:], o.kind, o.choices) for o in options_of(LoweringOptions)]
+    found += [Axis(o.flag[2:], o.kind, o.choices, word=o.word) for o in options_of(LoweringOptions)]
     found += [Axis(o.flag[2:], o.kind, o.choices, frozenset({SEARCHED})) for o in options_of(Search)]
     for kind, classes in (("converter", converters().classes), ("encoder", encoders().classes)):
         found += [

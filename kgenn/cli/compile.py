@@ -42,7 +42,7 @@ from kgenn.cli.options import (
     search_of,
     shape_flag,
     split_flag,
-    timesteps_of,
+    whole_or,
 )
 from kgenn.cli.task_options import task_flags, tasks_given
 from kgenn.conversion.base import Status, checked_timesteps
@@ -119,7 +119,7 @@ TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto: the fewest.  [defau
 @converter_flags
 @encoder_flag
 @encoder_flags
-@click.option("--timesteps", callback=timesteps_of, metavar="T|auto", help=TIMESTEPS)
+@click.option("--timesteps", callback=whole_or(AUTO), metavar="T|auto", help=TIMESTEPS)
 @search_flags
 @click.option(
     "--readout",
@@ -248,10 +248,15 @@ def _files(request: Request, samples: int, scale: Scales) -> dict[str, Any]:
 def _print_summary(made: Converted, target: str, output: Path, seconds: float) -> None:
     conversion = made.conversion
     contents = network_contents(conversion.network, target)
-    synapses = {p.name: 0 for p in contents.populations}
+    synapses, bits = {p.name: 0 for p in contents.populations}, {p.name: 0 for p in contents.populations}
     for c in contents.connections:
         synapses[c.target] += c.synapses
-    columns = ("population", "shape", ">neurons", "neuron model", ">synapses", ">worst rounding")
+        # the digits of a max pooling are no weights of the model
+        digits = conversion.network.by_name[c.target].maximum
+        bits[c.target] = max(bits[c.target], 0 if c.constant or digits else c.bits)
+    columns = ["population", "shape", ">neurons", "neuron model", ">synapses", ">worst rounding"]
+    chosen = made.recipe.lowering.weight_bits is not None
+    columns += [">weight bits"] * chosen
     rows = [
         (
             p.name,
@@ -260,6 +265,7 @@ def _print_summary(made: Converted, target: str, output: Path, seconds: float) -
             p.neuron_model,
             f"{synapses[p.name]:,}" if synapses[p.name] else "–",
             _rounding(conversion.rounding.get(p.name)),
+            *([str(bits[p.name] or "–")] * chosen),
         )
         for p in contents.populations
     ]

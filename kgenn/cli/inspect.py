@@ -121,7 +121,7 @@ def _encoders(network: Network) -> str:
 
 
 def _print_connections(contents: NetworkContents) -> None:
-    columns = ("from", "to", "kind", ">synapses", ">weights", "held as", ">memory", "carries")
+    columns = ("from", "to", "kind", ">synapses", ">weights", ">bits", "held as", ">memory", "carries")
     rows = [
         (
             c.source,
@@ -129,6 +129,7 @@ def _print_connections(contents: NetworkContents) -> None:
             c.kind,
             f"{c.synapses:,}",
             f"{c.weights:,}",
+            str(c.bits),
             c.matrix,
             size_of(c.bytes),
             "constant current" if c.constant else "spikes",

@@ -69,6 +69,8 @@ def _option(flag: Flag, heading: str | None) -> Callable[[C], C]:
         metavar = f"[{'|'.join(option.choices)}]"
     words = option.help[:1].upper() + option.help[1:]
     settings: dict[str, Any] = {"type": option.kind, "metavar": metavar, "default": None}
+    if option.word is not None:
+        settings |= {"type": str, "metavar": f"{metavar}|{option.word}", "callback": whole_or(option.word)}
     settings["help"] = f"{words}.  [default: {flag.default}]" if flag.default else f"{words}."
     if heading is not None:
         plural = "s" if len(flag.owners) > 1 else ""
@@ -117,14 +119,18 @@ def search_of(values: Mapping[str, Any]) -> Search | None:
     return None
 
 
-def timesteps_of(context: click.Context, parameter: click.Parameter, text: str | None) -> int | str | None:
-    """Return a number of timesteps, or the word auto; a callback of click."""
-    if text is None or text == AUTO:
-        return text
-    try:
-        return int(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is neither a whole number nor {AUTO}") from None
+def whole_or(word: str) -> Callable[[click.Context, click.Parameter, str | None], int | str | None]:
+    """Return a callback of click that reads a whole number, or a word."""
+
+    def read(context: click.Context, parameter: click.Parameter, text: str | None) -> int | str | None:
+        if text is None or text == word:
+            return text
+        try:
+            return int(text)
+        except ValueError:
+            raise click.BadParameter(f"{text!r} is neither a whole number nor {word}") from None
+
+    return read
 
 
 def shapes_of(

@@ -17,7 +17,7 @@ import numpy as np
 
 from kgenn.conversion.base import Converter, Recall, Settings, anew
 from kgenn.conversion.compose import compose
-from kgenn.conversion.grid import LARGEST_READOUT_UNIT, LARGEST_UNIT, Gridded, Inflow, to_grid
+from kgenn.conversion.grid import LARGEST_READOUT_UNIT, LARGEST_UNIT, Gridded, Inflow
 from kgenn.conversion.incoming import Incoming, incoming, population_name
 from kgenn.conversion.legality import Spikes, pool_refusals, spikes_of
 from kgenn.conversion.max_pool import pool_dynamics, pool_kernel
@@ -27,6 +27,7 @@ from kgenn.conversion.outputs import host_activations
 from kgenn.conversion.paths import Path
 from kgenn.conversion.precision import PIXEL_LEVELS, Source
 from kgenn.conversion.scales import cap_of
+from kgenn.conversion.weight_bits import WeightBits, to_grid_of_bits
 from kgenn.diagnostics import KgennError
 from kgenn.encoders.base import Encoder
 from kgenn.ir.graph import Array, Graph, Input, Node, Shape
@@ -68,6 +69,7 @@ class Assembler:
         seed: of the encoders' random numbers.
         moments: of the values of each population's node on the calibration set.
         recall: keeps what of connections had to be searched for.
+        weight_bits: of the weights that spikes cross; see `kgenn.conversion.weight_bits`.
     """
 
     graph: Graph
@@ -78,6 +80,7 @@ class Assembler:
     seed: int
     moments: Mapping[str, Moments] = field(default_factory=dict)
     recall: Recall = anew
+    weight_bits: WeightBits = None
 
     @property
     def spike_range(self) -> tuple[int, int]:
@@ -261,10 +264,12 @@ class Assembly:
             largest_unit,
             levels if self.code.staged else 1,
             spiking,
+            self.levels if self.code.steady else 1,
         )
         # how much more than in a step sources can have sent when v is tested
         heard = 1 if self.code.steady else levels if self.code.staged else RATE_LEVELS
-        return to_grid(inflow.without_deep_biases(heard) if spiking else inflow)
+        share = min(a.num_timesteps / RATE_LEVELS, 1.0) if self.code.steady else 1.0
+        return to_grid_of_bits(inflow.without_deep_biases(heard) if spiking else inflow, a.weight_bits, share)
 
     @cached_property
     def sources(self) -> dict[str, Source]:

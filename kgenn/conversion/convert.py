@@ -82,6 +82,7 @@ def convert_graph(
     assembler = assembler_of(lowered, converter, encoders, ranged, num_timesteps, recipe.seed)
     fan_in = most_sources(assembler.spike_range)
     assembler = replace(assembler, graph=split_max_pools(lowered, fan_in), recall=recall)
+    assembler = replace(assembler, weight_bits=recipe.lowering.weight_bits)
 
     divided = tuple(map(tuple, ranges.values()))
 
@@ -90,7 +91,7 @@ def convert_graph(
 
     assembler = replace(assembler, moments=moments(assembler.graph, samples, of_graph))
     learnt_from = Calibration(assembler.graph, samples, num_timesteps, assembler.up_to, simulate, of_graph, status)
-    steps = num_timesteps if converter.depends_on_timesteps else None
+    steps = num_timesteps if recipe.depends_on_timesteps else None
     chosen = (converter, tuple(encoders.values()), steps, recipe.seed)
     settings: Settings = of_graph(chosen, lambda: settings_of(converter, learnt_from))
     draft = assembler.network(settings, readout)

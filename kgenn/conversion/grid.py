@@ -22,7 +22,7 @@ from functools import cached_property
 
 import numpy as np
 
-from kgenn.conversion.precision import FINE, TOLERABLE, Source, coarseness, code_error
+from kgenn.conversion.precision import FINE, TOLERABLE, Source, coarseness, code_error, current_error, power
 from kgenn.diagnostics import fail
 from kgenn.ir.connectivity import Convolution, Dense
 from kgenn.ir.graph import Array
@@ -54,6 +54,7 @@ class Inflow:
         largest_unit: the upper limit of u on a single grid.
         stage: how many times the current of a step a population may add up before v is read.
         spiking: it is no readout.
+        constant: how often a bias flows while the sources send what they are said to.
     """
 
     name: str
@@ -63,6 +64,12 @@ class Inflow:
     largest_unit: int
     stage: int = 1
     spiking: bool = True
+    constant: float = 1.0
+
+    def over(self, share: float) -> Inflow:
+        """Return the same for a share of the trains that the sources send."""
+        sources = tuple(source.over(share) for source in self.sources)
+        return replace(self, sources=sources, constant=self.constant * share)
 
     def without_deep_biases(self, heard: int) -> Inflow:
         """Return the same with biases no lower than what keeps a neuron silent whatever its sources send.
@@ -85,7 +92,20 @@ class Inflow:
 
     def coarseness(self, grid: Gridded) -> float:
         """Return the largest ε/ε_code over the neurons, for their weights on a grid."""
-        return coarseness(self.connections, grid.connections, grid.unit, self.sources, self.code_error)
+        error = current_error(self.connections, grid.connections, grid.unit, self.sources)
+        return coarseness(error, self.code_error)
+
+    def error(self, grid: Gridded) -> Array:
+        """Return ε² of each neuron for its weights and its bias on a grid."""
+        off: Array | float = 0.0
+        if self.bias is not None and grid.bias is not None:
+            off = self.constant * (grid.bias.astype(np.float64) / grid.unit - self.bias)
+        return current_error(self.connections, grid.connections, grid.unit, self.sources, off)
+
+    @property
+    def power(self) -> Array:
+        """Return what sources bring each neuron; see `kgenn.conversion.precision`."""
+        return power(self.connections, self.sources)
 
     def reach(self, connections: Sequence[Connection], bias: Array | None) -> float:
         """Return the largest possible |current| of a step over the neurons, for these weights."""
@@ -144,13 +164,28 @@ def _single(inflow: Inflow, reach: float) -> Gridded | None:
     unit = min(largest, int((EXACT - 1) / max(reach, 1e-30)))
     while unit >= SMALLEST_UNIT:
         unit -= unit % 2
-        rounded = tuple(_rounded(c, unit) for c in inflow.connections)
-        bias = None if inflow.bias is None else np.rint(inflow.bias * unit)
-        # one more for the rounding of each direct current
-        if inflow.reach(rounded, bias) + len(rounded) < EXACT:
-            return Gridded(unit, _as_float32(rounded), None if bias is None else bias.astype(np.float32))
+        grid = on_single(inflow, unit)
+        if grid is not None:
+            return grid
         unit = int(unit * 0.999) - 1
     return None
+
+
+def on_single(inflow: Inflow, unit: int, most: int | None = None) -> Gridded | None:
+    """Return the single grid of a unit, or None where float32 is not exact on it.
+
+    Args:
+        most: the largest |weight| that spikes cross; larger ones are clipped.
+    """
+    rounded = tuple(
+        _rounded(c, unit, most=None if source.analog else most)
+        for c, source in zip(inflow.connections, inflow.sources, strict=True)
+    )
+    bias = None if inflow.bias is None else np.rint(inflow.bias * unit)
+    # one more for the rounding of each direct current
+    if inflow.reach(rounded, bias) + len(rounded) >= EXACT:
+        return None
+    return Gridded(unit, _as_float32(rounded), None if bias is None else bias.astype(np.float32))
 
 
 def _double(inflow: Inflow, start: int) -> Gridded | None:
@@ -159,10 +194,10 @@ def _double(inflow: Inflow, start: int) -> Gridded | None:
     u is a power of two, so that thresholds are exact in float32, as parameters of neurons are.
     """
     unit, best = max(SMALLEST_UNIT, 1 << (start - 1).bit_length()), None
-    most = _most_double(inflow)
+    most = most_double(inflow)
     most_power = 1 << max(0, most.bit_length() - 1)
     while unit <= most:
-        best = _on_double(inflow, unit)
+        best = on_double(inflow, unit)
         error = inflow.coarseness(best)
         if error <= FINE:
             break
@@ -175,7 +210,7 @@ def _doublings(error: float) -> int:
     return max(1, int(np.log2(error / FINE)) - 1)
 
 
-def _most_double(inflow: Inflow) -> int:
+def most_double(inflow: Inflow) -> int:
     """Return the largest u for which what a stage adds up, with v and its threshold, is exact in float64."""
     spikes = [(c, s) for c, s in zip(inflow.connections, inflow.sources, strict=True) if not s.analog]
     heard = np.max(_magnitude([c for c, _ in spikes], None, [s for _, s in spikes]), initial=0.0)
@@ -185,8 +220,8 @@ def _most_double(inflow: Inflow) -> int:
     return min(LARGEST_DOUBLE_UNIT, int((ROOM - fan_in) / reach))
 
 
-def _on_double(inflow: Inflow, unit: int) -> Gridded:
-    """Return the double grid of a unit.
+def on_double(inflow: Inflow, unit: int, most: int | None = None) -> Gridded:
+    """Return the double grid of a unit, for weights as of `on_single`.
 
     A direct current is a sum of weights times drives, `drive_levels` of them in 1. It is exact where all weights
     are multiples of a power of two, and the sum is below 2**52 of these.
@@ -198,7 +233,7 @@ def _on_double(inflow: Inflow, unit: int) -> Gridded:
             widest = float(np.max(connection.magnitude(), initial=0.0)) * source.amplitude
             excess = widest * unit * source.drive_levels / ROOM
             multiple = 1 << max(0, int(np.ceil(np.log2(max(excess, 1.0)))))
-        rounded.append(_rounded(connection, unit, multiple))
+        rounded.append(_rounded(connection, unit, multiple, None if source.analog else most))
     bias = None if inflow.bias is None else np.rint(inflow.bias * unit)
     return Gridded(unit, _as_float32(rounded), bias, double=True)
 
@@ -235,12 +270,14 @@ def _magnitude(connections: Sequence[Connection], bias: Array | None, sources: S
     return total
 
 
-def _rounded(connection: Connection, unit: int, multiple: int = 1) -> Connection:
-    """Return a connection with weights w·u, rounded to whole multiples that float32 holds."""
+def _rounded(connection: Connection, unit: int, multiple: int = 1, most: int | None = None) -> Connection:
+    """Return a connection with weights w·u, rounded to whole multiples that float32 holds, up to the most."""
     old = connection.connectivity
     weights = old.weights * (unit / multiple)
     np.rint(weights, out=weights)
     weights *= multiple
+    if most is not None:
+        np.clip(weights, -most, most, out=weights)
     if np.abs(weights).max(initial=0.0) >= EXACT:
         weights = weights.astype(np.float32).astype(np.float64)
     return replace(connection, connectivity=old.with_weights(weights))

@@ -20,7 +20,7 @@ that is always silent has no part in either sum, whatever its weights.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,6 +53,11 @@ class Source:
     step: float = 1.0
     drive_levels: int = 1
 
+    def over(self, share: float) -> Source:
+        """Return what it sends in a share of the time."""
+        step = self.step * share if self.analog else self.step
+        return replace(self, mean=self.mean * share, rms=self.rms * share, step=step)
+
     @property
     def noise(self) -> Array:
         """Return the mean square of what the code's rounding changes of a train, in levels²."""
@@ -75,25 +80,49 @@ def code_error(connections: Sequence[Connection], sources: Sequence[Source], spi
     return total
 
 
-def coarseness(
-    exact: Sequence[Connection], rounded: Sequence[Connection], unit: int, sources: Sequence[Source], code: Array
-) -> float:
-    """Return the largest ε/ε_code over the neurons of a population.
+def current_error(
+    exact: Sequence[Connection],
+    rounded: Sequence[Connection],
+    unit: int,
+    sources: Sequence[Source],
+    constant: Array | float = 0.0,
+) -> Array:
+    """Return ε² of each neuron of a population, of shape () or (size,).
 
     Args:
         exact: connections with weights in thresholds, float64.
         rounded: the same with integer weights.
         unit: the integer that stands for one threshold.
         sources: of each connection.
-        code: ε_code² of each neuron.
+        constant: what the rounding of a constant current adds up to through a train; part of the first term.
     """
-    shared, own = np.zeros(()), np.zeros(())
+    shared, own = np.asarray(constant), np.zeros(())
     for connection, grid, source in zip(exact, rounded, sources, strict=True):
         kind = connection.connectivity
         amount = 1.0 if connection.pool is None else connection.pool.amount
         error = grid.connectivity.weights.astype(np.float64) / unit - kind.weights
         shared = shared + amount * kind.received(error, np.asarray(source.mean))
         own = own + amount**2 * kind.received(error**2, np.square(source.rms))
-    error = shared**2 + own
+    total: Array = shared**2 + own
+    return total
+
+
+def power(connections: Sequence[Connection], sources: Sequence[Source]) -> Array:
+    """Return Σ A²·w²·E[n²] of each neuron of a population, of shape () or (size,): what its sources bring it.
+
+    Args:
+        connections: with weights in thresholds, float64.
+        sources: of each connection.
+    """
+    total = np.zeros(())
+    for connection, source in zip(connections, sources, strict=True):
+        kind = connection.connectivity
+        amount = 1.0 if connection.pool is None else connection.pool.amount
+        total = total + amount**2 * kind.received(kind.weights**2, np.square(source.rms))
+    return total
+
+
+def coarseness(error: Array, code: Array) -> float:
+    """Return the largest ε/ε_code over the neurons of a population, of ε² and ε_code²."""
     ratio = np.divide(error, code, out=np.zeros_like(error), where=error > 0)
     return float(np.sqrt(np.max(ratio, initial=0.0)))

@@ -73,6 +73,11 @@ class Recipe:
         """Return how many straight pieces an activation gets in a network of so many timesteps."""
         return self.lowering.pieces_for(self.converter.levels(num_timesteps))
 
+    @property
+    def depends_on_timesteps(self) -> bool:
+        """Tell whether the network for T is not the one for another T that runs longer or shorter."""
+        return self.converter.depends_on_timesteps or self.lowering.weight_bits == "auto"
+
     def record(self) -> dict[str, Any]:
         """Return every option, JSON-able, as the manifest of a compiled network keeps it."""
         return {

@@ -1,4 +1,4 @@
-"""What the user may choose about lowering."""
+"""What the user may choose of how a network is built, whatever the method."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from math import isqrt
 from typing import Literal
 
-from kgenn.config import check_types
+from kgenn.config import check_types, whole
 from kgenn.diagnostics import fail
 
 Residual = Literal["direct", "identity"]
@@ -15,11 +15,13 @@ MOST_PIECES = 256
 # Of those that the code decides, the fewest and the most, and what their number is a multiple of.
 FEWEST_FITTED, MOST_FITTED, FITTED_STEP = 8, 32, 4
 Pooling = Literal["auto", "fold", "population"]
+# Bits of a weight with its sign: 3 and fewer leave no network, and more than 16 no product of 16-bit integers.
+FEWEST_BITS, MOST_BITS = 4, 16
 
 
 @dataclass(frozen=True)
 class LoweringOptions:
-    """Choices that change the populations of a network but not the function it approximates."""
+    """Choices that change a network's populations or the precision of its weights, not what it approximates."""
 
     residual: Residual = field(
         default="direct",
@@ -39,11 +41,20 @@ class LoweringOptions:
             " their error is about that of the code's rounding"
         },
     )
+    weight_bits: int | Literal["auto"] | None = field(
+        default=None,
+        metadata={
+            "help": f"bits of each weight that spikes cross, {FEWEST_BITS} to {MOST_BITS} with the sign, or for"
+            " each layer the fewest that round little beside the code; by default all that the exact grid holds"
+        },
+    )
 
     def __post_init__(self) -> None:
         check_types(self)
         if self.pieces is not None and not 1 <= self.pieces <= MOST_PIECES:
             raise fail("KG401", "pieces", f"is {self.pieces}; it lies in 1 to {MOST_PIECES}")
+        if self.weight_bits not in (None, "auto"):
+            whole("weight_bits", self.weight_bits, FEWEST_BITS, MOST_BITS)
 
     def pieces_for(self, levels: int) -> int:
         """Return how many straight pieces an activation gets.

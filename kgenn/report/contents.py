@@ -47,6 +47,7 @@ class ConnectionContents:
     Attributes:
         kind: in words.
         weights: distinct numbers stored.
+        bits: that the largest of them needs, with its sign.
         matrix: how the target holds it.
         bytes: of weights and indices there.
         constant: it carries a constant current instead of spikes.
@@ -57,6 +58,7 @@ class ConnectionContents:
     kind: str
     synapses: int
     weights: int
+    bits: int
     matrix: str
     bytes: int
     constant: bool
@@ -126,6 +128,7 @@ def _connection(network: Network, c: Connection, held: Storage) -> ConnectionCon
         kind=connection_kind(c),
         synapses=int(c.fan_out().sum()),
         weights=c.connectivity.weights.size,
+        bits=int(np.abs(c.connectivity.weights).max(initial=0)).bit_length() + 1,
         matrix=held.matrix.lower(),
         bytes=held.memory,
         constant=network.is_analog(c),

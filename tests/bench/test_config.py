@@ -84,6 +84,14 @@ def test_every_option_of_the_lowering_reaches_the_cells(tmp_path: Path) -> None:
     assert found == [LoweringOptions("identity", "fold", 4), LoweringOptions("identity", "fold", 16)]
 
 
+def test_weight_bits_are_numbers_or_auto(tmp_path: Path) -> None:
+    found = read(tmp_path, START + 'converter = "few-spike"\nweight-bits = [8, "auto"]\n')
+    assert [cell.setup.recipe.lowering.weight_bits for cell in found.cells] == [8, "auto"]
+    for value in ("3", "17", "8.5", '"foo"', "true"):
+        with pytest.raises(KgennError, match=r"KG620.*weight"):
+            read(tmp_path, START + f'converter = "few-spike"\nweight-bits = {value}\n')
+
+
 def test_a_task_holds_for_the_models_of_its_table(tmp_path: Path) -> None:
     sweeps = '[[sweep]]\nconverter = "few-spike"\ntask = "binary"\nmetric = "f1"\nthreshold = 0\n'
     found = [cell.setup.choice for cell in read(tmp_path, START + sweeps).cells]

@@ -31,6 +31,8 @@ SWEEPS = [
     'converter = "few-spike"\ntarget = "reference"',
     'converter = "few-spike"\nresidual = "identity"',
     'converter = "few-spike"\npieces = 4',
+    'converter = "few-spike"\nweight-bits = 8',
+    'converter = "few-spike"\nweight-bits = "auto"',
     'converter = "few-spike"\nallow = "bias"',
     'converter = "few-spike"\ninput-shape = [28, 28, 1]',
     'converter = "few-spike"\nlimit = 20',

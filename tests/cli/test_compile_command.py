@@ -53,7 +53,7 @@ def test_the_manifest_records_every_option_and_the_files(compiled: Path) -> None
     assert record["converter"]["name"] == "data-norm"
     assert set(record["converter"]["options"]) == {o.name for o in options_of(CONVERTERS.get("data-norm"))}
     assert record["encoder"] == {"name": "direct", "options": {}}
-    assert record["lowering"] == {"residual": "direct", "pooling": "auto", "pieces": None}
+    assert record["lowering"] == {"residual": "direct", "pooling": "auto", "pieces": None, "weight_bits": None}
     assert [record[key] for key in ("scale", "timesteps", "seed", "readout", "allow")] == [
         "1/255",
         8,
@@ -63,6 +63,26 @@ def test_the_manifest_records_every_option_and_the_files(compiled: Path) -> None
     ]
     assert set(record["rounding"]) == {"conv1", "conv2", "dense1", "dense2"}
     assert record["notes"]
+
+
+def test_the_bits_of_weights_are_printed_where_they_were_chosen(kgenn: Kgenn, tmp_path: Path) -> None:
+    plain = kgenn(*compile_arguments(tmp_path / "plain", "--target", "reference"))
+    few = kgenn(*compile_arguments(tmp_path / "few", "--target", "reference", "--weight-bits", 6))
+    assert "weight bits" not in plain.out
+    assert "weight bits" in few.out
+    bits = {line.split()[0]: line.split()[-1] for line in few.out.splitlines() if "×" in line or "dense" in line}
+    assert (bits["conv1"], bits["conv2"], bits["dense1"], bits["dense2"]) == ("–", "6", "6", "6")
+    shown = json.loads(kgenn("inspect", tmp_path / "few", "--json").out)
+    assert [c["bits"] for c in shown["connections"] if not c["constant"]] == [6, 6, 6]
+    assert shown["record"]["lowering"]["weight_bits"] == 6
+
+
+@pytest.mark.parametrize(("bits", "code"), [("3", 1), ("17", 1), ("foo", 2), ("8.5", 2)])
+def test_odd_weight_bits_are_refused(kgenn: Kgenn, tmp_path: Path, bits: str, code: int) -> None:
+    done = kgenn(*compile_arguments(tmp_path / "out", "--weight-bits", bits))
+    assert done.code == code
+    assert bits in done.err
+    assert not (tmp_path / "out").exists()
 
 
 def test_no_path_of_this_machine_is_recorded(compiled: Path) -> None:
