@@ -21,6 +21,9 @@ from kgenn.tasks.goal import Goal
 from kgenn.tasks.metric import MetricTally
 from kgenn.tasks.predict import of_linear
 
+# Samples whose rates are compared at once: a few arrays of float64 of all neurons are held for each.
+PART = 8
+
 
 @dataclass(frozen=True)
 class LayerError:
@@ -105,6 +108,10 @@ def largest_rate(network: Network, population: Population) -> float:
     return np.inf if population.largest_rate is None else population.largest_rate
 
 
+def _cut(arrays: Mapping[str, Array], part: slice) -> dict[str, Array]:
+    return {name: array[part] for name, array in arrays.items()}
+
+
 class ErrorTally:
     """Add up errors batch by batch."""
 
@@ -123,6 +130,11 @@ class ErrorTally:
         Args:
             labels: of outputs that have a goal.
         """
+        for start in range(0, len(drive), PART):
+            part = slice(start, start + PART)
+            self._add(drive[part], _cut(worths, part), _cut(labels, part))
+
+    def _add(self, drive: Array, worths: Mapping[str, Array], labels: Mapping[str, Array]) -> None:
         network = self.network
         rates = {name: worth / network.levels for name, worth in worths.items()}
         ideal = ideal_rates(network, drive)
