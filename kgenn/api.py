@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -20,10 +20,11 @@ from kgenn.config import flag
 from kgenn.conversion.base import Converter, checked_timesteps
 from kgenn.conversion.constraints import known_features
 from kgenn.conversion.legality import legalise
+from kgenn.conversion.outputs import ends_of
 from kgenn.conversion.recipe import EncoderLike, Recipe, recipe_of
 from kgenn.conversion.timed import timesteps_for
 from kgenn.convert_model import convert_model
-from kgenn.data import Data, LabelsLike, parse_scale, prepare, refuse_integers
+from kgenn.data import Data, LabelsLike, labels_by_output, parse_scale, prepare, refuse_integers
 from kgenn.diagnostics import Diagnostic, announce, fail
 from kgenn.frontend import GivenShape, InputShape, SampleShapes, read
 from kgenn.frontend.input_shape import checked_shape
@@ -35,7 +36,8 @@ from kgenn.ir.samples import SamplesLike, samples_of, shapes_in
 from kgenn.passes import LoweringOptions
 from kgenn.plausibility import doubts_of_scale
 from kgenn.search import Search
-from kgenn.tasks.goal import Names, Numbers, choices
+from kgenn.tasks.aims import aims_of
+from kgenn.tasks.goal import Choice, Names, Numbers, choices
 
 # What data for a conversion are called in messages.
 CALIBRATION = "calibration data"
@@ -100,7 +102,7 @@ def convert(
             inputs a list of arrays or a mapping, as for `Graph.predict`; no integers, see `kgenn.samples`.
         timesteps: T, K of few-spike, t_max of ttfs; or "auto", the fewest that lose little: `kgenn.search`.
         loss, most_timesteps: points of accuracy, or of R², that "auto" may lose; T that it tries at most.
-        labels: of the calibration samples, for "auto"; without them agreement with the model counts.
+        labels: of these samples, to guess tasks and for "auto"; without them agreement with the model counts.
         converter: an object with its options, or a name; `DataNorm()` if not given.
         encoder: likewise, for all inputs, or a mapping from the names of some; `Direct()` if not given.
         allow: features beyond the strict profile, such as "bias" or "batch-norm".
@@ -125,7 +127,7 @@ def convert(
     recipe = recipe_of(converter, encoder, allow, lowering, readout, seed)
     graph, data = _given(model, calibration, labels, input_shape, flag("frames", frames))
     steps = timesteps_for(data.frames, recipe, _steps(recipe, timesteps, Search(loss, most_timesteps), frames))
-    chosen = choices(tuple(output.name for output in graph.outputs), task, threshold=threshold)
+    chosen = _chosen(graph, data, task, threshold)
     network = convert_model(graph, recipe, data, steps, simulate, check=check, chosen=chosen).network()
     announce(network.warnings)
     return network
@@ -142,6 +144,14 @@ def _given(
         refuse_integers(array, CALIBRATION, AS_FLOATS)
     data = Data(samples, labels)
     return graph, data.timed(frames_of(samples, graph.input_shapes, CALIBRATION)) if frames else data
+
+
+def _chosen(graph: Graph, data: Data, task: Names, threshold: Numbers) -> Mapping[str, Choice]:
+    """Return what the user chose for outputs; raise KG607 for labels that are none of it."""
+    outputs = tuple(output.name for output in graph.outputs)
+    chosen = choices(outputs, task, threshold=threshold)
+    aims_of(ends_of(graph), chosen, labels_by_output(data.y, outputs), len(data))
+    return chosen
 
 
 def _steps(recipe: Recipe, timesteps: Any, search: Search, frames: bool) -> int | Search | None:

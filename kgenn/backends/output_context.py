@@ -46,6 +46,7 @@ class OutputCode:
         binary: whether a single value says the class: above the threshold.
         task: what the output is for, as the user chose or as its end tells.
         says_class: a class of each sample is what the output is for.
+        says: how many classes it says of a sample, and of how many values the largest says each.
         maybe_values: it ends linearly, so that labels that are values make it a regression.
     """
 
@@ -58,6 +59,7 @@ class OutputCode:
     shape: Shape
     task: str
     says_class: bool
+    says: tuple[int, int]
     maybe_values: bool
 
 
@@ -85,6 +87,7 @@ def output_code(head: Head, spelling: Spelling = CPP) -> OutputCode:
         shape=shape,
         task=task.name,
         says_class=task.name in (Classes.name, Binary.name),
+        says=task.says,
         maybe_values=task.name == Classes.name and not head.end.last and choice is None,
     )
 

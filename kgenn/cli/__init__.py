@@ -35,7 +35,7 @@ COMMANDS = {
     "cite": ("kgenn.cli.cite:cite", "Print the BibTeX of what a compiled network used."),
     "list": (
         "kgenn.cli.listing:list_names",
-        "List methods, encoders, targets, layers, operations, features, codes and plug-ins.",
+        "List methods, encoders, targets, tasks, layers, operations, features, codes and plug-ins.",
     ),
 }
 # As a shell reports a process that SIGINT or SIGPIPE ended: 128 and the signal's number.

@@ -65,6 +65,23 @@ def targets() -> Rows:
     return [{"name": name, "description": summary(cls)} for name, cls in sorted(TARGETS.usable().items())]
 
 
+def tasks() -> Rows:
+    """Return the tasks of outputs, each with its labels and metrics."""
+    from kgenn.ir.output_end import OutputEnd
+    from kgenn.tasks import TASKS
+
+    end = OutputEnd((1, 1))  # the names of metrics are those of any output
+    return [
+        {
+            "name": name,
+            "description": summary(task),
+            "labels": task.takes,
+            "metrics": ", ".join(metric.name for metric in task.metrics_of(end)),
+        }
+        for name, task in TASKS.items()
+    ]
+
+
 def layers() -> Rows:
     """Return the Keras layers that are read."""
     from kgenn.layers import LAYERS
@@ -114,6 +131,7 @@ TABLES: dict[str, Callable[[], Rows]] = {
     "methods": methods,
     "encoders": encoders,
     "targets": targets,
+    "tasks": tasks,
     "layers": layers,
     "operations": operations,
     "features": features,
@@ -126,7 +144,7 @@ TABLES: dict[str, Callable[[], Rows]] = {
 @click.argument("what", type=click.Choice(list(TABLES)), required=False)
 @json_flag
 def list_names(what: str | None, as_json: bool) -> None:
-    """List methods, encoders, targets, layers, operations, features, codes and plug-ins.
+    """List methods, encoders, targets, tasks, layers, operations, features, codes and plug-ins.
 
     Without a word, all of them. A plug-in that cannot be used is listed with the reason.
     """

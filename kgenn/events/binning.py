@@ -71,27 +71,34 @@ def bin_events(
         what = f"become {len(found):,} samples of {steps:,} frames of shape {shape}, {size:,} bytes"
         raise fail("KG611", "recordings", what, "give a longer window, or fewer recordings at once")
     total: Array = np.zeros((len(found), steps * prod(shape)), np.uint16 if counts else np.bool_)
-    cut = sum(_fill(total[i], e, shape, width, window is None, counts) for i, e in enumerate(found))
+    fits = window is None
+    cut = sum(_fill(total[i], e, shape, width, fits, counts, f"recording {i}") for i, e in enumerate(found))
     num_events = sum(len(events.time) for events in found)
     return Binned(total.reshape(len(found), steps, *shape), width, num_events, cut)
 
 
-def _fill(row: Array, events: EventFields, shape: Shape, width: float, whole: bool, counts: bool) -> int:
+def _fill(
+    row: Array, events: EventFields, shape: Shape, width: float, fits: bool, counts: bool, where: str
+) -> int:
     """Fill in a recording's frames, flattened; return how many events come after them.
 
     Args:
-        whole: the frames last as long as the longest recording, whose last event ends the last of them.
+        fits: the frames last as long as the longest recording, whose last event ends the last of them.
+        where: the recording, for messages.
     """
     steps = len(row) // prod(shape)
     if not len(events.time):
         return 0
     step = np.floor((events.time - events.time[0]) / width).astype(np.int64)
-    step = np.minimum(step, steps - 1) if whole else step
+    step = np.minimum(step, steps - 1) if fits else step
     kept = step < steps
     places = step[kept] * prod(shape) + events.place[kept]
     if counts:
         found, number = np.unique(places, return_counts=True)
-        row[found] = np.minimum(number, MOST_COUNT)
+        if number.max(initial=0) > MOST_COUNT:
+            what = f"has {number.max():,} events of one address in one timestep; counts end at {MOST_COUNT:,}"
+            raise fail("KG611", where, what, "give a shorter window, or leave --counts out")
+        row[found] = number
     else:
         row[places] = True
     return int((~kept).sum())

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kgenn import __version__
+from kgenn.backends.output_context import OutputCode, output_code
 from kgenn.backends.render import label
 from kgenn.export.c_arrays import Arrays, table_lines, whole_type
 from kgenn.export.c_bytes import byte_levels, meaning_of_bytes
@@ -213,18 +214,38 @@ def _input(network: Network, number: int, levels: list[list[int]] | None) -> Con
 
 
 def _output(head: Head) -> Context:
-    chain = head.output.activations
-    kind = "largest" if head.end.keeps_order else "none"
-    if head.is_binary:
-        kind = "binary" if len(chain) == 1 else "none"
+    chain, code = head.output.activations, output_code(head)
+    says = code.says if _by_scores(head, code) else (0, 0)
     return {
         "label": label(head.name),
         "shape": head.shape,
         "first": head.columns.start,
         "size": head.readout.size,
         "names": ", ".join(a.name for a in chain),
-        "kind": kind,
+        "task": code.task,
+        "says": says,
+        "statement": _statement(code, says),
     }
+
+
+def _by_scores(head: Head, code: OutputCode) -> bool:
+    """Tell whether the order of scores, or their sign, says the classes of an output."""
+    chain = head.output.activations
+    if code.says[0] > 1 and code.says[1] > 1:  # the largest at each position
+        return all(a.axis in (None, -1) and a.keeps_order(head.shape[-1:]) for a in chain)
+    if code.says[1] > 1:
+        return head.end.keeps_order
+    threshold = {0: 0.0, 1: 0.5}.get(len(chain))
+    return code.threshold == threshold and all(a.name == "sigmoid" for a in chain)
+
+
+def _statement(code: OutputCode, says: tuple[int, int]) -> str:
+    """Return in words what classes the scores of an output say."""
+    count, values = says
+    if not count:
+        return "none without its final activations" if code.says[0] else "none, it gives values"
+    what = "1 where the score is above 0, else 0" if values == 1 else f"the largest of {values} scores"
+    return f"{count}, each {what}" if count > 1 else f"1, {what}"
 
 
 def _readouts(network: Network) -> Iterator[Context]:

@@ -30,6 +30,7 @@ class Task(ABC):
         agreed: what a network gives that agrees with its model, in words; empty where values only differ more or
             less.
         pointed: what points are of, such as "accuracy".
+        takes: its labels, in words.
     """
 
     end: OutputEnd
@@ -39,6 +40,7 @@ class Task(ABC):
     by_order: ClassVar[bool] = False
     agreed: ClassVar[str] = ""
     pointed: ClassVar[str] = "accuracy"
+    takes: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         self.check()
@@ -64,6 +66,14 @@ class Task(ABC):
     def metrics(self) -> tuple[Metric, ...]:
         """Return its metrics, the one that it is measured by first."""
         return self.metrics_of(self.end)
+
+    @property
+    def says(self) -> tuple[int, int]:
+        """Return how many classes it says of a sample, and of how many values the largest says each.
+
+        One value says yes or no. A task that says no class has none.
+        """
+        return 0, 0
 
     @abstractmethod
     def predictions(self, values: Array) -> Array:

@@ -19,6 +19,7 @@ class Binary(Thresholded):
 
     name = "binary"
     agreed = "the model's class"
+    takes = "0 or 1, (N,)"
 
     @classmethod
     def misfit(cls, end: OutputEnd) -> str:
@@ -27,6 +28,10 @@ class Binary(Thresholded):
     @classmethod
     def metrics_of(cls, end: OutputEnd) -> tuple[Metric, ...]:
         return (share("accuracy"), f1())
+
+    @property
+    def says(self) -> tuple[int, int]:
+        return 1, 1
 
     def predictions(self, values: Array) -> Array:
         return self.yes(values[..., 0])

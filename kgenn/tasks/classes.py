@@ -26,6 +26,7 @@ class Classes(Task):
     name = "classes"
     by_order = True
     agreed = "the model's class"
+    takes = "class indices (N,), or one-hot rows"
 
     @classmethod
     def misfit(cls, end: OutputEnd) -> str:
@@ -34,6 +35,10 @@ class Classes(Task):
     @classmethod
     def metrics_of(cls, end: OutputEnd) -> tuple[Metric, ...]:
         return (share("accuracy"),)
+
+    @property
+    def says(self) -> tuple[int, int]:
+        return 1, self.end.size
 
     def predictions(self, values: Array) -> Array:
         found: Array = values.argmax(axis=-1)

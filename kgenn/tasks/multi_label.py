@@ -18,10 +18,15 @@ class MultiLabel(Thresholded):
     name = "multi-label"
     pointed = "label accuracy"
     agreed = "the model's labels"
+    takes = "0 or 1 for each value"
 
     @classmethod
     def metrics_of(cls, end: OutputEnd) -> tuple[Metric, ...]:
         return (share("label-accuracy", end.size), all_right("subset-accuracy"), f1())
+
+    @property
+    def says(self) -> tuple[int, int]:
+        return self.end.size, 1
 
     def predictions(self, values: Array) -> Array:
         return self.yes(values.reshape(*values.shape[:-1], *self.end.shape))

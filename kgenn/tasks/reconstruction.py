@@ -17,6 +17,7 @@ class Reconstruction(Values):
     """The values together are an image or a signal."""
 
     name = "reconstruction"
+    takes = "values of the output's shape, no integers"
 
     @classmethod
     def metrics_of(cls, end: OutputEnd) -> tuple[Metric, ...]:

@@ -43,6 +43,7 @@ class Regression(Values):
     """Each value is a quantity."""
 
     name = "regression"
+    takes = "values of the output's shape"
 
     @classmethod
     def metrics_of(cls, end: OutputEnd) -> tuple[Metric, ...]:

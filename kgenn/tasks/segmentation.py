@@ -23,6 +23,7 @@ class Segmentation(Thresholded):
     name = "segmentation"
     pointed = "pixel accuracy"
     agreed = "the model's class"
+    takes = "maps of classes, or one-hot maps"
 
     @classmethod
     def misfit(cls, end: OutputEnd) -> str:
@@ -34,6 +35,10 @@ class Segmentation(Thresholded):
         elif self.threshold is not None:
             what = f"the output has {self.channels} values for each position, and the largest says the class"
             raise fail("KG401", "threshold", what, "leave it out")
+
+    @property
+    def says(self) -> tuple[int, int]:
+        return prod(self.positions), self.channels
 
     @property
     def positions(self) -> Shape:

@@ -12,7 +12,9 @@ from kgenn.conversion.recipe import recipe_of
 from kgenn.diagnostics import KgennError
 from kgenn.encoders import ENCODERS
 from kgenn.ir.graph import Graph
+from kgenn.ir.output_end import OutputEnd
 from kgenn.layers.merge import Multiply
+from kgenn.tasks import TASKS
 from networks import RECIPES, Build, build
 
 METHODS = CONVERTERS.names()
@@ -91,3 +93,15 @@ def test_the_table_shows_the_same_words(kgenn: Kgenn) -> None:
     for method in METHODS:
         row = row_of(kgenn, method)
         assert all(word in done.out for word in (method, row["code"], row["timesteps"]))
+
+
+def test_every_task_is_listed_with_what_its_outputs_take(kgenn: Kgenn) -> None:
+    rows = kgenn("list", "tasks", "--json").json["tasks"]
+    assert [row["name"] for row in rows] == list(TASKS)
+    for row in rows:
+        assert row["labels"]
+        assert row["description"]
+        task = TASKS[row["name"]]
+        ends = (OutputEnd(shape) for shape in ((1,), (5,), (4, 4, 1), (4, 4, 3)))
+        fitting = {", ".join(m.name for m in task.metrics_of(end)) for end in ends if not task.misfit(end)}
+        assert fitting == {row["metrics"]}

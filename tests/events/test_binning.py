@@ -170,3 +170,37 @@ def test_files_that_hold_no_recordings_are_refused(
     assert invoke([*command, "-o", str(tmp_path / "out.npz")]) == 1
     assert code in capsys.readouterr().err
     assert not (tmp_path / "out.npz").exists()
+
+
+def test_counts_that_do_not_fit_are_refused_and_not_cut() -> None:
+    many = np.zeros(65_536, TONIC)
+    assert bin_events([many[1:]], (2, 3), window=10, counts=True).x.max() == 65_535
+    with pytest.raises(KgennError, match=r"KG611.*recording 1: has 65,536 events of one address in one timestep"):
+        bin_events([SOME, many], (2, 3), window=10, counts=True)
+    assert bin_events([many], (2, 3), window=10).x.sum() == 1
+
+
+# The types of events that the readers and datasets of tonic 1.7 declare.
+TONICS: dict[str, list[tuple[str, Any]]] = {
+    "tonic.io.make_structured_array": [("x", np.int16), ("y", np.int16), ("t", np.int64), ("p", bool)],
+    "NMNIST, NCALTECH101, MVSEC": [("x", int), ("y", int), ("t", int), ("p", int)],
+    "DVSGesture, DVSLip": [("x", np.int16), ("y", np.int16), ("p", bool), ("t", np.int64)],
+    "ASLDVS, DAVISDATA, POKERDVS, VPR": [("t", int), ("x", int), ("y", int), ("p", int)],
+    "CIFAR10DVS": [("t", np.uint64), ("x", np.uint16), ("y", np.uint16), ("p", bool)],
+    "NERDD": [("t", np.int32), ("x", np.int16), ("y", np.int16), ("p", bool)],
+    "TUMVIE": [("p", int), ("t", int), ("x", int), ("y", int)],
+}
+
+
+@pytest.mark.parametrize("dtype", TONICS.values(), ids=TONICS)
+def test_every_order_of_fields_that_tonic_has_gives_the_same_frames(dtype: list[tuple[str, Any]]) -> None:
+    theirs = np.empty(len(SOME), dtype)
+    for name in "xytp":
+        theirs[name] = SOME[name]
+    assert np.array_equal(bin_events([theirs], (2, 3, 2), window=10).x, bin_events([SOME], (2, 3, 2), window=10).x)
+
+
+def test_recordings_of_tonic_without_rows_are_of_one_dimension() -> None:
+    spikes = np.array([(0, 699, 1), (1500, 3, 1)], [("t", int), ("x", int), ("p", int)])  # as SHD, SSC, SMNIST
+    made = bin_events([spikes], (700,), window=1000)
+    assert np.argwhere(made.x[0]).tolist() == [[0, 699], [1, 3]]

@@ -217,3 +217,11 @@ def test_the_generated_program_prints_a_class_where_there_is_one(name: str, tmp_
     if name == "classes":
         expected = np.concatenate([result.predictions[:2, None], expected], axis=1)
     np.testing.assert_allclose(rows, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("steps", [8, "auto"])
+@pytest.mark.parametrize("wrong", [np.arange(COUNT) + 0.5, np.arange(COUNT - 1), {"nothing": np.arange(COUNT)}])
+def test_labels_that_are_none_of_the_task_are_refused_with_and_without_a_search(steps: Any, wrong: Any) -> None:
+    x, _ = data_of("classes")
+    with pytest.raises(KgennError, match="KG607"):
+        kgenn.convert(model_of("classes"), calibration=x, labels=wrong, timesteps=steps, allow="bias")
