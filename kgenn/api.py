@@ -91,6 +91,7 @@ def convert(
     check: bool = True,
     input_shape: GivenShape = None,
     task: Names = None,
+    metric: Names = None,
     threshold: Numbers = None,
     frames: bool = False,
 ) -> Network:
@@ -101,7 +102,7 @@ def convert(
         calibration: a few hundred training samples as the model takes them, shape (N, *input shape); of several
             inputs a list of arrays or a mapping, as for `Graph.predict`; no integers, see `kgenn.samples`.
         timesteps: T, K of few-spike, t_max of ttfs; or "auto", the fewest that lose little: `kgenn.search`.
-        loss, most_timesteps: points of accuracy, or of R², that "auto" may lose; T that it tries at most.
+        loss, most_timesteps: points of the metric that "auto" may lose, see `kgenn.tasks.loss`; T at most.
         labels: of these samples, to guess tasks and for "auto"; without them agreement with the model counts.
         converter: an object with its options, or a name; `DataNorm()` if not given.
         encoder: likewise, for all inputs, or a mapping from the names of some; `Direct()` if not given.
@@ -114,7 +115,7 @@ def convert(
         seed: of the encoder's random numbers.
         check: compare the network with its model on up to 64 calibration samples kept apart; `Network.agreement`.
         input_shape: of one sample, or a mapping from inputs, where the model leaves sizes open.
-        task, threshold: what outputs are for, as for `CompiledNetwork.evaluate`; runs use it too.
+        task, metric, threshold: what outputs are for, as for `CompiledNetwork.evaluate`; runs use it too.
         frames: inputs change with time, (N, T, *input shape); activations are calibrated on their mean.
 
     Raises:
@@ -125,33 +126,39 @@ def convert(
     """
     lowering = LoweringOptions(residual, pooling, pieces, weight_bits)
     recipe = recipe_of(converter, encoder, allow, lowering, readout, seed)
-    graph, data = _given(model, calibration, labels, input_shape, flag("frames", frames))
+    graph, data, chosen = _given(model, calibration, labels, input_shape, frames, task, metric, threshold)
     steps = timesteps_for(data.frames, recipe, _steps(recipe, timesteps, Search(loss, most_timesteps), frames))
-    chosen = _chosen(graph, data, task, threshold)
     network = convert_model(graph, recipe, data, steps, simulate, check=check, chosen=chosen).network()
     announce(network.warnings)
     return network
 
 
 def _given(
-    model: Any, x: SamplesLike, labels: LabelsLike | None, input_shape: GivenShape, frames: bool
-) -> tuple[Graph, Data]:
-    """Return a model and its calibration data; raise KG604 for integers."""
+    model: Any,
+    x: SamplesLike,
+    labels: LabelsLike | None,
+    input_shape: GivenShape,
+    frames: bool,
+    task: Names,
+    metric: Names,
+    threshold: Numbers,
+) -> tuple[Graph, Data, Mapping[str, Choice]]:
+    """Return a model, its calibration data and what its outputs are for.
+
+    Raises:
+        KgennError: KG604 for integers, KG607 for labels that are none of the tasks.
+    """
+    frames = flag("frames", frames)
     shapes = SampleShapes(CALIBRATION, lambda names: shapes_in(x, names, CALIBRATION, "KG402", frames))
     graph = as_graph(model, input_shape, shapes)
     samples = samples_of(x, graph.input_shapes, CALIBRATION, "KG402")
     for array in samples.arrays.values():
         refuse_integers(array, CALIBRATION, AS_FLOATS)
     data = Data(samples, labels)
-    return graph, data.timed(frames_of(samples, graph.input_shapes, CALIBRATION)) if frames else data
-
-
-def _chosen(graph: Graph, data: Data, task: Names, threshold: Numbers) -> Mapping[str, Choice]:
-    """Return what the user chose for outputs; raise KG607 for labels that are none of it."""
     outputs = tuple(output.name for output in graph.outputs)
-    chosen = choices(outputs, task, threshold=threshold)
-    aims_of(ends_of(graph), chosen, labels_by_output(data.y, outputs), len(data))
-    return chosen
+    chosen = choices(outputs, task, metric, threshold)
+    aims_of(ends_of(graph), chosen, labels_by_output(labels, outputs), len(data))
+    return graph, data.timed(frames_of(samples, graph.input_shapes, CALIBRATION)) if frames else data, chosen
 
 
 def _steps(recipe: Recipe, timesteps: Any, search: Search, frames: bool) -> int | Search | None:

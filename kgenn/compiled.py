@@ -31,10 +31,9 @@ from kgenn.metrics.output_result import AnnValue, OutputResult
 from kgenn.metrics.result import Result, Tally
 from kgenn.plausibility import doubts_of_run
 from kgenn.self_test import self_test
-from kgenn.tasks.aims import Aims, aims_of, over, stored
+from kgenn.tasks.aims import Aims, aims_of, or_input, over, stored
 from kgenn.tasks.goal import Choice, Names, Numbers, choices
 from kgenn.tasks.metric import MetricTally
-from kgenn.tasks.reconstruction import Reconstruction
 
 # How to pass integers.
 AS_FLOATS = (
@@ -94,8 +93,9 @@ class CompiledNetwork:
             progress: called with the number of samples finished after each batch.
             observe: called with the recording of each batch.
             wanted: what else those recordings shall hold.
-            early_exit: also report the result of stopping each sample at the first step where one class reaches
-                this probability, in (0, 1]; see `kgenn.metrics.early_exit`. The run records every spike.
+            early_exit: also report the result of stopping each sample at the first step where each class that
+                the outputs say has this probability, in (0, 1]; see `kgenn.metrics.early_exit`. The run records
+                every spike.
             task, metric, threshold: of all outputs, or of some by their names; what is not given is as at the
                 conversion, and else guessed from how the model ends and what the labels are; see `kgenn.tasks`.
 
@@ -144,10 +144,10 @@ class CompiledNetwork:
             labels = aims.part(start, len(drive))
             tally.add(recording, labels)
             if exits is not None:
-                exits.add(recording, next(iter(labels.values()), None))
+                exits.add(recording, labels)
             if observe is not None:
                 observe(start, drive, recording)
-        exited = None if exits is None else exits.result(bool(aims.labels))
+        exited = None if exits is None else exits.result(aims.labels)
         return tally.result(aims.labels, wall, cpu, self._simulator.kernel_seconds, exited)
 
     def prepare(self, count: int, batch_size: int = BATCH_SIZE, trace: bool = False) -> None:
@@ -291,17 +291,10 @@ class CompiledNetwork:
         return tuple(output.name for output in self.network.outputs)
 
     def _aims(self, samples: Samples, y: LabelsLike | None, chosen: Mapping[str, Choice]) -> Aims:
-        """Return the goal of each output, and the labels of those that have any.
-
-        A reconstruction that the user asks for without labels is one of the input.
-        """
+        """Return the goal of each output, and the labels of those that have any."""
         ends = {head.name: head.end for head in heads_of(self.network)}
         chosen, given = over(chosen, stored(self.network.origin)), labels_by_output(y, self._outputs)
-        for name, end in ends.items():
-            alike = [array for array in samples.arrays.values() if array.shape[1:] == end.shape]
-            if name not in given and chosen[name].task == Reconstruction.name and len(alike) == 1:
-                given[name] = alike[0]
-        return aims_of(ends, chosen, given, len(samples))
+        return aims_of(ends, chosen, or_input(given, ends, chosen, samples), len(samples))
 
     def _batches(self, x: Samples, size: int, progress: Progress | None) -> Iterator[tuple[int, Array]]:
         for name, array in x.arrays.items():

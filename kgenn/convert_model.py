@@ -23,9 +23,10 @@ from kgenn.ir.agreement import Agreement
 from kgenn.ir.graph import Graph
 from kgenn.ir.input_statistics import InputStatistics, statistics_of
 from kgenn.ir.network import Network
+from kgenn.ir.samples import Samples
 from kgenn.plausibility import doubts_of_calibration
 from kgenn.search import Found, Search, fewest_timesteps
-from kgenn.tasks.aims import Aims, aims_of, record
+from kgenn.tasks.aims import Aims, aims_of, or_input, record
 from kgenn.tasks.goal import Choice, Goal
 from kgenn.yardstick import Yardstick
 
@@ -113,7 +114,7 @@ def convert_model(
     recall, check = recall or Memory().recall, flag("check", check)
     samples = graph.samples(calibration.x)
     count = len(samples)
-    aims = _aims(graph, calibration, chosen or {}, count, labelled=not isinstance(timesteps, int))
+    aims = _aims(graph, calibration, chosen or {}, samples, labelled=not isinstance(timesteps, int))
     fitting, apart = kept_apart(count, most_samples or count) if check else (np.arange(count), np.arange(0))
     used, frames = samples[fitting] if len(fitting) < count else samples, calibration.frames
     extremes = None if frames is None else frames[fitting].extremes()
@@ -145,7 +146,10 @@ def convert_model(
     )
 
 
-def _aims(graph: Graph, calibration: Data, chosen: Mapping[str, Choice], count: int, *, labelled: bool) -> Aims:
+def _aims(
+    graph: Graph, calibration: Data, chosen: Mapping[str, Choice], samples: Samples, *, labelled: bool
+) -> Aims:
     """Return what each output is for, with the labels of the calibration data."""
     ends = ends_of(graph)
-    return aims_of(ends, chosen, labels_by_output(calibration.y, tuple(ends)), count, labelled=labelled)
+    given = or_input(labels_by_output(calibration.y, tuple(ends)), ends, chosen, samples)
+    return aims_of(ends, chosen, given, len(samples), labelled=labelled)

@@ -44,11 +44,13 @@ class Search:
     """What the network may lose, and how long it may take.
 
     Attributes:
-        loss: in percentage points of accuracy, or of what the task of an output is measured by, 0 to 100.
+        loss: in points of the metric of each output, 0 to 100; see `kgenn.tasks.loss`.
         most_timesteps: T at most; by the method's code if not given, see `MOST_TIMESTEPS`.
     """
 
-    loss: float = field(default=0.5, metadata={"help": "points of accuracy, or of R², that it may lose"})
+    loss: float = field(
+        default=0.5, metadata={"help": "points of accuracy, or of another metric, that it may lose"}
+    )
     most_timesteps: int | None = field(
         default=None, metadata={"help": f"T at most; by default of the method's code: {_most_in_words()}"}
     )
@@ -56,7 +58,7 @@ class Search:
     def __post_init__(self) -> None:
         check_types(self)
         if not 0 <= self.loss <= 100:
-            raise fail("KG401", "loss", f"is {self.loss:g}; it lies in 0 to 100 percentage points")
+            raise fail("KG401", "loss", f"is {self.loss:g}; it lies in 0 to 100 points")
         if self.most_timesteps is not None:
             whole("most_timesteps", self.most_timesteps, 1, MOST_STEPS)
 

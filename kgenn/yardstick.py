@@ -1,11 +1,9 @@
-"""Measure what a network loses of its model on a data set, in points of what the tasks of its outputs ask for.
+"""Measure what a network loses of its model on a data set, in points of the metrics of its outputs.
 
-A prediction is worth 100 points where it is right; maps and labels have the share that is right, values the R² of
-`kgenn.tasks.regression`. Without labels, what the model says is right.
+`kgenn.tasks.loss` says what a point is. Without labels, what the model says is right.
 
 What a few hundred samples say of a loss is uncertain, and the smallest of many losses is too small by chance. So a
-loss is within a limit where it is by `ERRORS` standard errors: with dᵢ the points that sample i lost, mean(d) +
-2·std(d)/√N.
+loss is within a limit where it is by `ERRORS` standard errors.
 """
 
 from __future__ import annotations
@@ -23,7 +21,8 @@ from kgenn.ir.recording import Wanted
 from kgenn.ir.samples import Samples
 from kgenn.ir.scores import heads_of
 from kgenn.tasks.aims import Aims, aims_of
-from kgenn.tasks.metric import MetricTally
+from kgenn.tasks.loss import LossTally
+from kgenn.tasks.metric import Metric, MetricTally
 from kgenn.tasks.predict import predictions
 
 # Standard errors by which a loss is within the limit: 1 of 40 such losses is larger.
@@ -74,11 +73,11 @@ class Yardstick:
 
     @property
     def measured(self) -> str:
-        """Return what a loss is of: what the tasks are measured by, or agreement with the model without labels."""
+        """Return what a loss is of: what the metrics measure, or agreement with the model without labels."""
         if not self.aims.labels:
             return "agreement"
-        found = (self.aims.goals[name].task.pointed for name in self.aims.labels)
-        return ", ".join(dict.fromkeys(found))
+        found = (self._judge(name) for name in self.aims.labels)
+        return ", ".join(dict.fromkeys(metric.pointed or metric.title for metric in found))
 
     @cached_property
     def predictions(self) -> dict[str, Array]:
@@ -93,15 +92,10 @@ class Yardstick:
         """Return what is right, of each output by its name, shape (N, *label shape) each."""
         return {**self.predictions, **self.aims.labels}
 
-    @cached_property
-    def points(self) -> dict[str, Array]:
-        """Return the points of the model for each sample, of each output by its name, shape (N,) each."""
-        every = slice(None)
-        return {name: self._points(name, said[:, None], every)[:, 0] for name, said in self.predictions.items()}
-
-    def _points(self, name: str, found: Array, part: slice) -> Array:
-        right = self.right[name]
-        return self.aims.goals[name].task.points(found, right[part], right)
+    def _judge(self, name: str) -> Metric:
+        """Return the metric that judges an output: its own, where the model has a value of it."""
+        goal = self.aims.goals[name]
+        return goal.metric if goal.metric.compares or name in self.aims.labels else goal.task.metrics[0]
 
     def values(self) -> dict[str, float]:
         """Return the metric of the model, of each output that has labels."""
@@ -120,18 +114,12 @@ class Yardstick:
         That is the output whose loss is the least sure to be within a limit.
         """
         heads, steps, start = heads_of(network), network.num_timesteps if curve else 1, 0
-        lost, squared = np.zeros((2, len(heads), steps))
+        tallies = [LossTally(self._judge(head.name), self.right[head.name], steps) for head in heads]
         for recording in simulate(network, self.samples, Wanted(curve=curve)):
             scores = recording.scores if curve else recording.scores[:, -1:]
-            part = slice(start, start + len(scores))
-            for i, head in enumerate(heads):
-                task = self.aims.goals[head.name].task
-                off = self.points[head.name][part, None] - self._points(
-                    head.name, predictions(task, head, scores), part
-                )
-                lost[i] += off.sum(axis=0)
-                squared[i] += (off**2).sum(axis=0)
+            for head, tally in zip(heads, tallies, strict=True):
+                said = predictions(self.aims.goals[head.name].task, head, scores)
+                tally.add(self.predictions[head.name][start : start + len(scores)], said, start)
             start += len(scores)
-        mean = lost / len(self.samples)
-        variance = np.maximum(squared / len(self.samples) - mean**2, 0)
-        return Losses(mean, np.sqrt(variance / len(self.samples))).worst()
+        lost, errors = np.array([tally.losses() for tally in tallies]).swapaxes(0, 1)
+        return Losses(lost, errors).worst()

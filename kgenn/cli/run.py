@@ -86,8 +86,8 @@ def run(
     NAME/value, with an entry for each spike, and NAME/shape; --predictions writes predictions and scores, of a
     model with several outputs NAME/predictions and NAME/scores of each.
 
-    --early-exit also reports the result of stopping each sample at the first step where one class reaches this
-    softmax probability. With it, --predictions adds exit_predictions and exit_timesteps.
+    --early-exit also reports the result of stopping each sample at the first step where each class that the
+    outputs say reaches this probability. With it, --predictions adds exit_predictions and exit_timesteps.
 
     --picture draws outputs that are maps, signals or values beside what the weights give as an ANN.
     """
@@ -145,14 +145,14 @@ def evaluate(
 
 
 def _arrays(result: Result) -> dict[str, Array]:
-    if len(result.outputs) > 1:
-        pairs = ((name, kind, getattr(own, kind)) for name, own in result.outputs.items() for kind in KEPT)
-        return {f"{name}/{kind}": array for name, kind, array in pairs}
-    arrays = {"predictions": result.predictions, "scores": result.scores}
-    if result.early_exit is None:
-        return arrays
-    exits = result.early_exit
-    return {**arrays, "exit_predictions": exits.predictions, "exit_timesteps": exits.timesteps}
+    several, exits = len(result.outputs) > 1, result.early_exit
+    arrays: dict[str, Array] = {} if exits is None else {"exit_timesteps": exits.timesteps}
+    for name, own in result.outputs.items():
+        prefix = f"{name}/" if several else ""
+        arrays |= {f"{prefix}{kind}": getattr(own, kind) for kind in KEPT}
+        if exits is not None:
+            arrays[f"{prefix}exit_predictions"] = exits.outputs[name].predictions
+    return arrays
 
 
 def _print_curve(result: Result) -> None:

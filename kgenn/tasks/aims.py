@@ -8,7 +8,9 @@ from typing import Any
 
 from kgenn.ir.graph import Array
 from kgenn.ir.output_end import OutputEnd
+from kgenn.ir.samples import Samples
 from kgenn.tasks.goal import Choice, Goal, goal
+from kgenn.tasks.reconstruction import Reconstruction
 
 # The entry of a network's origin with what the user chose.
 TASKS_ENTRY = "tasks"
@@ -55,6 +57,24 @@ def aims_of(
         return Aims(goals, {})
     where = "labels of {}" if len(ends) > 1 else "labels"
     return Aims(goals, {n: goals[n].task.labels(y, count, where.format(n)) for n, y in given.items()})
+
+
+def or_input(
+    given: Mapping[str, Any], ends: Mapping[str, OutputEnd], chosen: Mapping[str, Choice], samples: Samples
+) -> dict[str, Any]:
+    """Return labels, with the input as those of a reconstruction that the user asks for without any.
+
+    Args:
+        given, ends, chosen: as for `aims_of`.
+        samples: of the model; of several inputs only one may have the output's shape.
+    """
+    found = dict(given)
+    for name, end in ends.items():
+        alike = [array for array in samples.arrays.values() if array.shape[1:] == end.shape]
+        asked = name in chosen and chosen[name].task == Reconstruction.name
+        if name not in given and asked and len(alike) == 1:
+            found[name] = alike[0]
+    return found
 
 
 def stored(origin: Mapping[str, Any]) -> dict[str, Choice]:

@@ -29,7 +29,6 @@ class Task(ABC):
         by_order: its predictions depend on the order of the values alone.
         agreed: what a network gives that agrees with its model, in words; empty where values only differ more or
             less.
-        pointed: what points are of, such as "accuracy".
         takes: its labels, in words.
     """
 
@@ -39,7 +38,6 @@ class Task(ABC):
     thresholded: ClassVar[bool] = False
     by_order: ClassVar[bool] = False
     agreed: ClassVar[str] = ""
-    pointed: ClassVar[str] = "accuracy"
     takes: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
@@ -90,18 +88,6 @@ class Task(ABC):
             KgennError: KG607 where they are no labels of the task.
         """
 
-    def points(self, predictions: Array, labels: Array, everything: Array) -> Array:
-        """Return how good each prediction is, in points: 100 of one without a fault; shape (B, S).
-
-        Args:
-            predictions: shape (B, S, *label shape).
-            labels: shape (B, *label shape).
-            everything: the labels of all samples.
-        """
-        right = predictions == labels[:, None]
-        found: Array = 100 * right.reshape(*right.shape[:2], -1).mean(axis=-1)
-        return found
-
     def same(self, one: Array, other: Array) -> Array | None:
         """Return the share of equal predictions of each sample, shape (N,).
 
@@ -114,7 +100,7 @@ class Task(ABC):
         return shares
 
     def confidence(self, linear: Array) -> Array | None:
-        """Return how sure values are of their class, in (0, 1], shape (...).
+        """Return how sure values are of their class, in (0, 1], shape (...); of several that of the least sure.
 
         None where there is no class to be sure of.
 
@@ -139,6 +125,17 @@ class Thresholded(Task):
     def above(self) -> float:
         """Return the threshold."""
         return 0.5 if self.threshold is None else self.threshold
+
+    def sure(self, linear: Array) -> Array | None:
+        """Return how sure the least sure of some values is, in (0, 1], shape (...); None without a sigmoid's 0.5.
+
+        Args:
+            linear: what the model's last weights give, shape (..., size).
+        """
+        if self.end.last != "sigmoid" or self.threshold not in (None, 0.5):
+            return None
+        found: Array = 1 / (1 + np.exp(-np.abs(linear).min(axis=-1)))
+        return found
 
     def yes(self, values: Array) -> Array:
         """Return 1 for each value above the threshold, and else 0."""

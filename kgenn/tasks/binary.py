@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from kgenn.ir.graph import Array
 from kgenn.ir.output_end import OutputEnd
 from kgenn.tasks.base import Thresholded
@@ -40,7 +38,4 @@ class Binary(Thresholded):
         return truth(shaped(label_array(y, count, where), (), where, "0 or 1"), where)
 
     def confidence(self, linear: Array) -> Array | None:
-        if self.end.last != "sigmoid" or self.threshold not in (None, 0.5):
-            return None
-        found: Array = 1 / (1 + np.exp(-np.abs(linear[..., 0])))
-        return found
+        return self.sure(linear)

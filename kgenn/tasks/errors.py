@@ -15,17 +15,19 @@ from __future__ import annotations
 import numpy as np
 
 from kgenn.ir.graph import Array
-from kgenn.tasks.metric import Metric
+from kgenn.tasks.metric import Metric, as_r2, of_spread
 
 
 def mse() -> Metric:
     """Return the mean squared error."""
-    return Metric("mse", "plain", False, lambda p, y: _squared(p, y).mean(-1, keepdims=True), _mean)
+    terms = lambda p, y: _squared(p, y).mean(-1, keepdims=True)  # noqa: E731
+    return Metric("mse", "plain", False, terms, _mean, as_r2, pointed="R²")
 
 
 def mae() -> Metric:
     """Return the mean absolute error."""
-    return Metric("mae", "plain", False, lambda p, y: np.abs(_off(p, y)).mean(-1, keepdims=True), _mean)
+    terms = lambda p, y: np.abs(_off(p, y)).mean(-1, keepdims=True)  # noqa: E731
+    return Metric("mae", "plain", False, terms, _mean, of_spread)
 
 
 def r2(channels: int) -> Metric:
@@ -62,7 +64,7 @@ def psnr() -> Metric:
         found: Array = 20 * np.log10(peak(labels)) + sums[:, 0] / len(labels)
         return found
 
-    return Metric("psnr", "decibel", True, terms, value)
+    return Metric("psnr", "decibel", True, terms, value, lambda values, labels: values, compares=False)
 
 
 def peak(labels: Array) -> float:

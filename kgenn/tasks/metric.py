@@ -28,6 +28,10 @@ class Metric:
         larger_is_better: else it is an error.
         terms: of predictions (B, S, *shape) and labels (B, *shape), the terms of each sample, (B, S, k).
         value: of the sums of the terms over all samples, (S, k), and all labels, (N, *shape), the figures, (S,).
+        points: of figures and all labels, the figures in points, of which more is better; see `kgenn.tasks.loss`.
+        mean: the figure in points is a mean over the samples.
+        compares: it has a finite value where all predictions are right.
+        pointed: what points are of; the title if not given.
     """
 
     name: str
@@ -35,6 +39,10 @@ class Metric:
     larger_is_better: bool
     terms: Callable[[Array, Array], Array]
     value: Callable[[Array, Array], Array]
+    points: Callable[[Array, Array], Array] = lambda values, labels: 100 * values
+    mean: bool = True
+    compares: bool = True
+    pointed: str = ""
 
     @property
     def title(self) -> str:
@@ -47,6 +55,21 @@ def title(name: str) -> str:
     return ACRONYMS.get(name, name.replace("-", " "))
 
 
+def as_r2(values: Array, labels: Array) -> Array:
+    """Return mean squared errors as points of R², over all values together."""
+    spread = float(((labels - labels.mean(axis=0)) ** 2).mean())
+    found: Array = 100 * (1 - values / max(spread, TINY))
+    return found
+
+
+def of_spread(values: Array, labels: Array) -> Array:
+    """Return mean absolute errors in points of the mean absolute deviation of the labels from their mean."""
+    spread = float(np.abs(labels - labels.mean(axis=0)).mean())
+    found: Array = 100 * (1 - values / max(spread, TINY))
+    return found
+
+
+TINY = float(np.finfo(np.float64).tiny)
 ACRONYMS = {"mse": "MSE", "mae": "MAE", "r2": "R²", "psnr": "PSNR", "f1": "F1", "mean-iou": "mean IoU"}
 # How the values of metrics are written; others are in percent.
 UNITS: dict[str, Unit] = {"mse": "plain", "mae": "plain", "r2": "plain", "psnr": "decibel"}

@@ -16,7 +16,6 @@ class MultiLabel(Thresholded):
     """Several values, each above a threshold or not."""
 
     name = "multi-label"
-    pointed = "label accuracy"
     agreed = "the model's labels"
     takes = "0 or 1 for each value"
 
@@ -33,3 +32,6 @@ class MultiLabel(Thresholded):
 
     def labels(self, y: Any, count: int, where: str) -> Array:
         return truth(shaped(label_array(y, count, where), self.end.shape, where, "a 0 or 1 for each value"), where)
+
+    def confidence(self, linear: Array) -> Array | None:
+        return self.sure(linear)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from kgenn.ir.graph import Array
 from kgenn.ir.output_end import OutputEnd
 from kgenn.tasks.base import Task
@@ -17,23 +15,11 @@ from kgenn.tasks.metric import Metric
 class Values(Task):
     """A task whose predictions are the values themselves."""
 
-    pointed = "R²"
-
     def predictions(self, values: Array) -> Array:
         return values.reshape(*values.shape[:-1], *self.end.shape)
 
     def labels(self, y: Any, count: int, where: str) -> Array:
         return finite(shaped(label_array(y, count, where), self.end.shape, where, "values"), where)
-
-    def points(self, predictions: Array, labels: Array, everything: Array) -> Array:
-        """Return 100 · (1 − e / s), e the squared error of a prediction and s the mean one of the mean label.
-
-        Their mean is R² in points, over all values together.
-        """
-        off = (predictions - labels[:, None]).reshape(*predictions.shape[:2], -1)
-        spread = ((everything - everything.mean(axis=0)) ** 2).sum() / len(everything)
-        found: Array = 100 * (1 - (off**2).sum(axis=-1) / max(float(spread), np.finfo(np.float64).tiny))
-        return found
 
     def same(self, one: Array, other: Array) -> Array | None:
         return None

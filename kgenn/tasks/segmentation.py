@@ -9,6 +9,7 @@ import numpy as np
 
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array, Shape
+from kgenn.ir.output_activation import softmax
 from kgenn.ir.output_end import OutputEnd
 from kgenn.tasks.base import Thresholded
 from kgenn.tasks.classes import is_whole
@@ -21,7 +22,6 @@ class Segmentation(Thresholded):
     """A class for each position: the largest value of the last axis, or of one value, above a threshold or not."""
 
     name = "segmentation"
-    pointed = "pixel accuracy"
     agreed = "the model's class"
     takes = "maps of classes, or one-hot maps"
 
@@ -76,3 +76,10 @@ class Segmentation(Thresholded):
             advice = f"give maps of the classes 0 to {self.num_classes - 1}, or another --task"
             raise fail("KG607", where, what, advice)
         return found.astype(np.int64)
+
+    def confidence(self, linear: Array) -> Array | None:
+        if self.channels == 1:
+            return self.sure(linear)
+        positions = softmax(linear.reshape(*linear.shape[:-1], -1, self.channels)).max(axis=-1)
+        found: Array = positions.min(axis=-1)
+        return found

@@ -36,7 +36,7 @@ def all_right(name: str) -> Metric:
 
 def f1() -> Metric:
     """Return the F1 of predictions 0 and 1, over all of them."""
-    return Metric("f1", "percent", True, _confusion, _f1)
+    return Metric("f1", "percent", True, _confusion, _f1, mean=False)
 
 
 def mean_iou(num_classes: int) -> Metric:
@@ -55,7 +55,7 @@ def mean_iou(num_classes: int) -> Metric:
         found: Array = shares.sum(axis=1) / np.maximum((either > 0).sum(axis=1), 1)
         return found
 
-    return Metric("mean-iou", "percent", True, terms, value)
+    return Metric("mean-iou", "percent", True, terms, value, mean=False)
 
 
 def _flat(predictions: Array) -> Array:

@@ -14,12 +14,16 @@ import kgenn
 from kgenn.agreement import doubts_of
 from kgenn.artifact import read_directory
 from kgenn.backends import TARGETS
+from kgenn.conversion.outputs import ends_of
 from kgenn.diagnostics import KgennError
 from kgenn.ir.agreement import Agreement
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
+from kgenn.ir.output_end import OutputEnd
 from kgenn.ir.recording import Wanted
 from kgenn.metrics.result import Result
+from kgenn.tasks.goal import Choice, goal
+from kgenn.tasks.metric import MetricTally
 from programs import build_executable, emit, printed
 
 L = keras.layers
@@ -44,6 +48,12 @@ def model_of(name: str) -> keras.Model:
     shape = (4, 8, 1) if name == "autoencoder" else (32,)
     layers = [L.Flatten(), L.Dense(24, "relu")]
     return keras.Sequential([keras.Input(shape), *layers, *ENDS[name][2]])
+
+
+def end_of_graph(name: str) -> OutputEnd:
+    """Return how a model ends."""
+    (end,) = ends_of(kgenn.load(model_of(name))).values()
+    return end
 
 
 @cache
@@ -147,11 +157,31 @@ def test_a_warning_speaks_of_what_the_output_is_for(name: str) -> None:
     assert found.what == (words if name == "mask" else of_values)
 
 
-@pytest.mark.parametrize("name", ["multi-label", "segmentation", "regression", "autoencoder"])
+@pytest.mark.parametrize("name", ["regression", "signal", "autoencoder"])
 def test_early_exit_needs_a_class_to_be_sure_of(name: str) -> None:
     compiled = kgenn.compile(network_of(name), "reference")
     with pytest.raises(KgennError, match=r"KG401.*no classes to be sure of"):
         compiled.evaluate(*data_of(name), early_exit=0.9)
+
+
+@pytest.mark.parametrize(("name", "metric"), [("multi-label", "f1"), ("segmentation", "mean-iou"), ("mask", None)])
+def test_labels_and_maps_end_early_once_the_least_sure_one_is(name: str, metric: str | None) -> None:
+    compiled = kgenn.compile(network_of(name), "reference")
+    x, y = data_of(name)
+    run = compiled.evaluate(x, y, wanted=Wanted(curve=True), metric=metric)
+    values = model_of(name).predict(x, verbose=0)
+    if name == "segmentation":
+        least = values.max(axis=-1).reshape(len(x), -1).min(axis=1)
+    else:
+        least = np.maximum(values, 1 - values).reshape(len(x), -1).min(axis=1)
+    early = compiled.evaluate(x, y, early_exit=float(np.median(least)), metric=metric).early_exit
+    assert early is not None
+    assert 1 < early.mean_timesteps < network_of(name).num_timesteps
+    assert early.metric == run.metric
+    assert early.predictions.shape == run.predictions.shape
+    sure = compiled.evaluate(x, y, early_exit=1.0, metric=metric).early_exit
+    assert sure is not None
+    assert (sure.mean_timesteps, sure.value) == (network_of(name).num_timesteps, run.value)
 
 
 def test_a_yes_or_no_ends_early_once_it_is_sure() -> None:
@@ -225,3 +255,35 @@ def test_labels_that_are_none_of_the_task_are_refused_with_and_without_a_search(
     x, _ = data_of("classes")
     with pytest.raises(KgennError, match="KG607"):
         kgenn.convert(model_of("classes"), calibration=x, labels=wrong, timesteps=steps, allow="bias")
+
+
+@pytest.mark.parametrize(
+    ("name", "metric"), [("multi-label", "f1"), ("segmentation", "mean-iou"), ("regression", "mae")]
+)
+def test_the_fewest_steps_are_found_in_the_chosen_metric(name: str, metric: str) -> None:
+    x, y = data_of(name)
+    options: dict[str, Any] = {"calibration": x, "labels": y, "allow": "bias", "metric": metric, "check": False}
+    model, limit = model_of(name), 5.0
+    found = kgenn.convert(model, timesteps="auto", loss=limit, most_timesteps=256, **options)
+    assert found.origin["search"]["measured"] == {"f1": "F1", "mean-iou": "mean IoU", "mae": "MAE"}[metric]
+    whole = kgenn.compile(kgenn.convert(model, timesteps=256, **options), "reference")
+    curve = whole.evaluate(x, y, wanted=Wanted(curve=True)).curve
+    assert curve is not None
+    aim = goal(end_of_graph(name), Choice(ENDS[name][0], metric))
+    tally, said = MetricTally(aim.metric), aim.task.predictions(model.predict(x, verbose=0).reshape(COUNT, -1))
+    tally.add(said[:, None], y.reshape(said.shape))
+    own = tally.values(y.reshape(said.shape))
+    assert own is not None
+    scale = -100 / np.abs(y - y.mean(axis=0)).mean() if metric == "mae" else 100
+    lost = scale * (own[0] - curve)
+    assert found.origin["search"]["loss"] == pytest.approx(lost[found.num_timesteps - 1], abs=1e-3)
+    # two standard errors more than the loss itself are within the limit
+    assert found.num_timesteps >= int(np.flatnonzero(lost <= limit)[0]) + 1
+
+
+def test_a_search_compares_a_reconstruction_without_labels_with_the_input_where_it_is_asked_for() -> None:
+    x, _ = data_of("autoencoder")
+    options: dict[str, Any] = {"calibration": x, "allow": "bias", "timesteps": "auto", "loss": 20.0}
+    asked = kgenn.convert(model_of("autoencoder"), task="reconstruction", metric="psnr", **options)
+    assert asked.origin["search"]["measured"] == "PSNR"
+    assert kgenn.convert(model_of("autoencoder"), **options).origin["search"]["measured"] == "agreement"

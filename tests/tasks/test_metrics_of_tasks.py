@@ -13,6 +13,7 @@ from kgenn.ir.output_activation import OutputActivation
 from kgenn.ir.output_end import OutputEnd
 from kgenn.tasks import TASKS
 from kgenn.tasks.goal import Choice, goal
+from kgenn.tasks.loss import LossTally
 from kgenn.tasks.metric import Metric, MetricTally
 
 SIGMOID = (OutputActivation("sigmoid"),)
@@ -119,18 +120,95 @@ def test_a_metric_is_that_of_keras_after_every_step_and_whatever_the_batches(
     assert np.array_equal(curve, measured(found.metric, predictions, labels, (5, 1, 6)))
 
 
-@pytest.mark.parametrize(("name", "shape"), [("classes", (4,)), ("segmentation", (4, 3, 3)), ("regression", (3,))])
-def test_points_are_those_of_the_metric_of_the_task(name: str, shape: tuple[int, ...]) -> None:
-    task = goal(OutputEnd(shape), Choice(name)).task
+def in_points(metric: str, values: Array, labels: Array) -> Array:
+    """Return figures in points, as the documentation defines them."""
+    if metric == "mse":
+        return 100 * (1 - values / labels.astype(float).var(axis=0).mean())
+    if metric == "mae":
+        return 100 * (1 - values / np.abs(labels - labels.mean(axis=0)).mean())
+    return values if metric == "psnr" else 100 * values
+
+
+def drawn_losses(name: str, shape: tuple[int, ...], metric: str) -> tuple[Metric, Array, Array, Array]:
+    """Return a metric, labels, predictions of a model, and predictions of a network after each step."""
+    found = goal(
+        OutputEnd(shape), Choice(name, metric, 0.5 if TASKS[name].thresholded and shape[-1] < 3 else None)
+    )
     values, y = drawn(name, shape)
-    labels = task.labels(y, COUNT, "labels")
-    predictions = task.predictions(values)
-    points = task.points(predictions, labels, labels).mean(axis=0) / 100
-    if name == "regression":
-        off = ((predictions - labels[:, None]) ** 2).sum(axis=(0, 2))
-        np.testing.assert_allclose(points, 1 - off / ((labels - labels.mean(axis=0)) ** 2).sum())
-    else:
-        np.testing.assert_allclose(points, measured(task.metrics[0], predictions, labels))
+    labels = found.task.labels(y, COUNT, "labels")
+    return found.metric, labels, found.task.predictions(values[:, 0]), found.task.predictions(values[:, 1:])
+
+
+def lost_of(
+    metric: Metric, labels: Array, model: Array, network: Array, sizes: tuple[int, ...]
+) -> tuple[Array, Array]:
+    tally, start = LossTally(metric, labels, network.shape[1]), 0
+    for size in sizes:
+        part = slice(start, start + size)
+        tally.add(model[part], network[part], start)
+        start += size
+    return tally.losses()
+
+
+LOSSES = [
+    ("classes", (4,), "accuracy"),
+    ("binary", (1,), "f1"),
+    ("multi-label", (2,), "label-accuracy"),
+    ("multi-label", (2,), "subset-accuracy"),
+    ("multi-label", (2,), "f1"),
+    ("segmentation", (4, 3, 3), "pixel-accuracy"),
+    ("segmentation", (4, 3, 3), "mean-iou"),
+    ("regression", (3,), "mse"),
+    ("regression", (3,), "mae"),
+    ("regression", (3,), "r2"),
+    ("reconstruction", (4, 4, 1), "psnr"),
+]
+
+
+@pytest.mark.parametrize(("name", "shape", "metric"), LOSSES)
+def test_losses_are_those_of_the_metric_whatever_the_batches(
+    name: str, shape: tuple[int, ...], metric: str
+) -> None:
+    own, labels, model, network = drawn_losses(name, shape, metric)
+    lost, errors = lost_of(own, labels, model, network, (COUNT,))
+    values = [measured(own, said, labels) for said in (model[:, None], network)]
+    before, after = (in_points(metric, found, labels) for found in values)
+    np.testing.assert_allclose(lost, before - after)
+    parts = lost_of(own, labels, model, network, (5, 1, 6))
+    np.testing.assert_allclose(parts, (lost, errors))
+    assert (errors > 0).all()
+
+
+@pytest.mark.parametrize(("name", "shape", "metric"), LOSSES)
+def test_the_error_of_a_loss_is_that_of_the_jackknife(name: str, shape: tuple[int, ...], metric: str) -> None:
+    own, labels, model, network = drawn_losses(name, shape, metric)
+    _, errors = lost_of(own, labels, model, network, (COUNT,))
+    left = []
+    for i in range(COUNT):  # without sample i, the scale of the points that of all labels
+        rest = np.delete(np.arange(COUNT), i)
+        figures = []
+        for said in (model[:, None], network):
+            sums = own.terms(said, labels)[rest].sum(axis=0) * (COUNT / (COUNT - 1))
+            figures.append(in_points(metric, own.value(sums, labels), labels))
+        left.append(figures[0] - figures[1])
+    spread = ((np.array(left) - np.mean(left, axis=0)) ** 2).sum(axis=0)
+    # of a mean the error with N in place of N - 1, as std(d)/√N has it
+    factor = ((COUNT - 1) / COUNT) ** (2 if own.mean else 1)
+    np.testing.assert_allclose(errors, np.sqrt(factor * spread))
+
+
+def test_groups_of_many_samples_have_nearly_the_error_of_each_alone() -> None:
+    rng = np.random.default_rng(4)
+    labels = rng.integers(0, 2, 4000)
+    model, network = (np.where(rng.uniform(size=4000) < share, 1 - labels, labels) for share in (0.1, 0.3))
+    (metric,) = (m for m in TASKS["binary"].metrics_of(OutputEnd((1,))) if m.name == "f1")
+    (lost,), (error,) = lost_of(metric, labels, model, network[:, None], (4000,))
+    drawn_again = []
+    for _ in range(300):
+        rows = rng.integers(0, 4000, 4000)
+        drawn_again.append(lost_of(metric, labels[rows], model[rows], network[rows, None], (4000,))[0][0])
+    assert error == pytest.approx(np.std(drawn_again), rel=0.25)
+    assert lost == pytest.approx(np.mean(drawn_again), abs=error)
 
 
 def test_labels_that_are_all_zero_are_not_all_right_of_a_single_value() -> None:
