@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from kgenn.ir.graph import Graph
     from kgenn.ir.network import Network
     from kgenn.metrics.result import Result
+    from kgenn.stream import Stream
     from kgenn.verification import verify
 
 __version__ = "0.1.0"
@@ -59,6 +60,7 @@ _HOMES = {
     "Result": "kgenn.metrics.result",
     "Spike": "kgenn.encoders.spike",
     "SpikeNorm": "kgenn.conversion.spike_norm",
+    "Stream": "kgenn.stream",
     "ThresholdReLU": "kgenn.conversion.threshold_relu",
     "TimeToFirstSpike": "kgenn.conversion.time_to_first_spike",
     "TtfsInput": "kgenn.encoders.stage",
@@ -95,6 +97,7 @@ __all__ = [
     "Result",
     "Spike",
     "SpikeNorm",
+    "Stream",
     "ThresholdReLU",
     "TimeToFirstSpike",
     "TtfsInput",

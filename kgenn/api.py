@@ -15,7 +15,7 @@ from kgenn.backends import TARGETS
 from kgenn.backends.base import RunOptions, given_network, run_options
 from kgenn.backends.simulate import simulate
 from kgenn.checksums import sha256_of
-from kgenn.compiled import AS_FLOATS, CompiledNetwork
+from kgenn.compiled import CompiledNetwork
 from kgenn.config import flag
 from kgenn.conversion.base import Converter, checked_timesteps
 from kgenn.conversion.constraints import known_features
@@ -24,7 +24,7 @@ from kgenn.conversion.outputs import ends_of
 from kgenn.conversion.recipe import EncoderLike, Recipe, recipe_of
 from kgenn.conversion.timed import timesteps_for
 from kgenn.convert_model import convert_model
-from kgenn.data import Data, LabelsLike, labels_by_output, parse_scale, prepare, refuse_integers
+from kgenn.data import AS_FLOATS, Data, LabelsLike, labels_by_output, parse_scale, prepare, refuse_integers
 from kgenn.diagnostics import Diagnostic, announce, fail
 from kgenn.frontend import GivenShape, InputShape, SampleShapes, read
 from kgenn.frontend.input_shape import checked_shape

@@ -14,8 +14,8 @@ from kgenn.backends import TARGETS
 from kgenn.backends.base import Simulator, Work
 from kgenn.config import whole
 from kgenn.credits import credits_of
-from kgenn.data import LabelsLike, labels_by_output, refuse_integers
-from kgenn.diagnostics import announce
+from kgenn.data import AS_FLOATS, LabelsLike, labels_by_output, refuse_integers
+from kgenn.diagnostics import announce, fail
 from kgenn.ir.given import given_path
 from kgenn.ir.graph import Array
 from kgenn.ir.input_statistics import statistics_of
@@ -31,15 +31,11 @@ from kgenn.metrics.output_result import AnnValue, OutputResult
 from kgenn.metrics.result import Result, Tally
 from kgenn.plausibility import doubts_of_run
 from kgenn.self_test import self_test
+from kgenn.stream import Stream
 from kgenn.tasks.aims import Aims, aims_of, or_input, over, stored
 from kgenn.tasks.goal import Choice, Names, Numbers, choices
 from kgenn.tasks.metric import MetricTally
 
-# How to pass integers.
-AS_FLOATS = (
-    "scale them as in training, kgenn.samples(x, shape, '1/255'), or pass x.astype('float32') where the model "
-    "takes them as they are or scales them itself"
-)
 # Samples simulated at once: enough for any number of threads, few enough for the scores of long runs.
 BATCH_SIZE = 64
 # Samples are counted in 32 bits.
@@ -174,6 +170,21 @@ class CompiledNetwork:
         size = whole("batch_size", batch_size, 1, MOST_SAMPLES)
         for start, drive in self._batches(self.network.samples(x), size, None):
             yield self._simulator.run(drive, start, Wanted(trace=True))
+
+    def stream(self) -> Stream:
+        """Return a stream: the network timestep by timestep, with what its neurons keep in between.
+
+        Raises:
+            KgennError: KG401 for a network that works in stages, and for a target without streams.
+        """
+        if self.network.code.staged:
+            what = "the network works in stages: no output exists before its last step"
+            raise fail("KG401", "stream", what, "call evaluate, or convert with a rate-coded method")
+        stepper = self._simulator.stepper()
+        if stepper is None:
+            what = f"the target {self.artifact.target} runs whole samples only"
+            raise fail("KG401", "stream", what, "use the target cpu, or reference; they give the same spikes")
+        return Stream(self.network, stepper)
 
     def compare(
         self,

@@ -28,7 +28,11 @@ DIGITS = 300
 NUMBER = rf"(?:\d{{1,{DIGITS}}}(?:\.\d{{0,20}})?(?:e[+-]?\d{{1,2}})?|\.\d{{1,20}})"
 SCALE = re.compile(rf"({NUMBER})(?:/({NUMBER}))?", re.IGNORECASE)
 
-
+# How to pass integers.
+AS_FLOATS = (
+    "scale them as in training, kgenn.samples(x, shape, '1/255'), or pass x.astype('float32') where the model "
+    "takes them as they are or scales them itself"
+)
 # Labels as users give them: of the only output, of all in their order, or of some by their names.
 LabelsLike = Array | Sequence[Array | None] | Mapping[str, Array]
 

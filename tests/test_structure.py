@@ -67,14 +67,15 @@ ALLOWED: dict[str, set[str]] = {
     | {"ir", "tasks", "conversion", "agreement", "plausibility", "data", "search"}
     | {"yardstick"},
     "credits": FOUNDATION | {"ir", "conversion", "encoders", "backends", "artifact"},
-    "compiled": FOUNDATION | MIDDLE | {"plausibility", "data", "artifact", "self_test", "credits"},
+    "stream": FOUNDATION | {"ir", "backends", "data"},
+    "compiled": FOUNDATION | MIDDLE | {"plausibility", "data", "artifact", "self_test", "credits", "stream"},
     "api": FOUNDATION
     | MIDDLE
     | {"agreement", "plausibility", "data", "artifact", "search", "convert_model", "compiled"},
     "bench": FOUNDATION
     | MIDDLE
     | {"data", "artifact", "search", "yardstick", "methods", "convert_model", "compiled", "api"},
-    "kgenn": FOUNDATION | MIDDLE | {"api", "compiled", "events", "export", "verification"},
+    "kgenn": FOUNDATION | MIDDLE | {"api", "compiled", "events", "export", "stream", "verification"},
     "cli": FOUNDATION
     | MIDDLE
     | {

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from kgenn.backends.stepping import Stepper
 from kgenn.citations import Citation
 from kgenn.config import check_types
 from kgenn.diagnostics import fail
@@ -136,6 +137,10 @@ class Simulator(ABC):
     def work(self) -> tuple[Work, ...]:
         """Return how each connection was computed so far, where the simulator can choose."""
         return ()
+
+    def stepper(self) -> Stepper | None:
+        """Return what steps the network timestep by timestep; None where the target has no such program."""
+        return None
 
     @abstractmethod
     def run(self, drive: Array, first_sample: int, wanted: Wanted = SCORES) -> Recording:

@@ -12,9 +12,11 @@ import numpy as np
 
 from kgenn.backends.base import RunOptions, Simulator, SynapseWay, Work
 from kgenn.backends.build_cache import cache_directory
+from kgenn.backends.cpp_stepper import CppStepper
 from kgenn.backends.interface_schema import LANES, OPTIONS, RECORDING, USAGE, fields_of
 from kgenn.backends.interruptible import interruptible
 from kgenn.backends.program_context import WEIGHTS
+from kgenn.backends.stepping import Stepper
 from kgenn.diagnostics import KgennError, fail
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network
@@ -106,6 +108,9 @@ class CppSimulator(Simulator):
     def __del__(self) -> None:
         if getattr(self, "handle", None):
             self.library.kgenn_close(self.handle)
+
+    def stepper(self) -> Stepper | None:
+        return CppStepper(self.network, self, self.library, self.handle)
 
     @property
     def work(self) -> tuple[Work, ...]:

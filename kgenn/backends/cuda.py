@@ -18,6 +18,7 @@ from kgenn.backends.cuda_program import SOURCES, emit_cuda
 from kgenn.backends.interface_schema import NO_DEVICE, NO_MEMORY
 from kgenn.backends.left_library import LEAVES, damaged
 from kgenn.backends.program_context import WEIGHTS
+from kgenn.backends.stepping import Stepper
 from kgenn.backends.toolchain import Toolchain, Units, build
 from kgenn.diagnostics import KgennError, fail
 from kgenn.ir.network import Network
@@ -61,6 +62,9 @@ class Cuda(Backend):
 
 class CudaSimulator(CppSimulator):
     """A compiled network with its weights, on the current CUDA device."""
+
+    def stepper(self) -> Stepper | None:
+        return None  # the program computes all timesteps of a layer at once
 
     def failure(self, status: int) -> KgennError:
         """Return what a status other than 0 means: KG507, KG608 or KG610."""

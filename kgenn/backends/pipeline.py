@@ -12,7 +12,8 @@ from collections import deque
 import numpy as np
 
 from kgenn.backends.base import Simulator
-from kgenn.backends.reference import PopulationRun, Tally
+from kgenn.backends.population_run import PopulationRun
+from kgenn.backends.reference import Tally
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.recording import SCORES, Recording, Wanted

@@ -4,110 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from kgenn.backends.base import Backend, Program, RunOptions, Simulator
+from kgenn.backends.population_run import PopulationRun, current_of
+from kgenn.backends.reference_stepper import ReferenceStepper
+from kgenn.backends.stepping import Stepper
 from kgenn.ir.graph import Array
-from kgenn.ir.network import Network, Population
-from kgenn.ir.neuron_code import evaluate, expression_of, statements
-from kgenn.ir.random import neuron_keys, random24
+from kgenn.ir.network import Network
 from kgenn.ir.recording import SCORES, Recording, Wanted
-
-
-class PopulationRun:
-    """One population during one batch: its state, its constant current, its random keys.
-
-    Attributes:
-        population: which.
-        state: every state variable by name, shape (N, size), of the model's precision.
-        constant: bias and direct input, shape (N, size), of the model's precision.
-        drive: of its inputs at the last step, shape (N, size).
-    """
-
-    def __init__(self, network: Network, population: Population, drive: Array, first_sample: int) -> None:
-        self.network, self.population = network, population
-        self.steady = network.code.steady
-        self.real = population.neuron.real
-        self.columns = columns = network.drive_columns.get(population.name)
-        num_samples = len(drive)
-        self.shape = (num_samples, population.size)
-        self.state: dict[str, Array] = {}
-        self.frames = drive if network.changing else None
-        self.set_input(drive[:, 0] if network.changing else drive)
-        samples, first = first_sample + np.arange(num_samples), 0 if columns is None else columns.start
-        self.keys = neuron_keys(network.seed, samples, population.size, first)
-        self.reset_state()
-
-    def set_input(self, drive: Array) -> None:
-        """Let an input flow, shape (N, num_inputs)."""
-        self.drive = np.float32(0) if self.columns is None else drive[:, self.columns]
-        self.constant = np.zeros(self.shape, self.real)
-        if self.population.bias is not None:
-            self.constant += self.population.bias.astype(self.real)
-        for connection in self.network.incoming[self.population.name]:
-            if self.network.is_analog(connection):
-                self.constant += self.network.direct_current(connection, drive)
-
-    def reset_state(self) -> None:
-        """Set every state variable to its value at the start of a sample."""
-        model = self.population.neuron
-        initial = {**model.state, **self.population.initial}
-        self.state = {name: np.full(self.shape, value, self.real) for name, value in initial.items()}
-
-    def names(self, i_syn: Array, timestep: int) -> dict[str, Any]:
-        """Return the value of every name that the dynamics can read."""
-        model = self.population.neuron
-        params = {k: self.real(np.float32(v)) for k, v in {**model.params, **self.population.params}.items()}
-        signals = {"i_syn": i_syn.astype(self.real), "i_ext": self.drive, "t": self.real(timestep)}
-        return {**params, **signals, **self.state}
-
-    def listen(self, i_syn: Array, timestep: int) -> None:
-        """Run one step of the stage before the population's own.
-
-        Args:
-            i_syn: the synaptic current, shape (N, size).
-            timestep: t, counted from 0 in the sources' stage.
-        """
-        names = self.names(i_syn, timestep)
-        for name, expression in statements(self.population.neuron.integrate):
-            names[name] = evaluate(expression, names, lambda: self.keys, self.real)
-        self.state = {name: np.broadcast_to(names[name], self.shape) for name in self.state}
-
-    def step(self, synaptic: Array | None, timestep: int) -> Array:
-        """Run one timestep and return the value of each neuron's spike, shape (N, size), int8.
-
-        Args:
-            synaptic: the summed synaptic current, or None for none.
-            timestep: t, counted from 0 in this population's own window.
-        """
-        model = self.population.neuron
-        if self.frames is not None:
-            self.set_input(self.frames[:, timestep])
-        i_syn = self.constant.copy() if self.steady or timestep == 0 else np.zeros_like(self.constant)
-        if synaptic is not None:
-            i_syn += synaptic
-        names = self.names(i_syn, timestep)
-
-        def value_of(code: str) -> Array:
-            value = evaluate(expression_of(code), names, random, self.real)
-            return np.broadcast_to(value, self.shape)
-
-        def random() -> Array:
-            return random24(self.keys, timestep)
-
-        for name, expression in statements(model.update):
-            names[name] = evaluate(expression, names, random, self.real)
-        spikes = np.zeros(self.shape, np.int8)
-        if model.threshold:
-            fired = value_of(model.threshold)
-            spikes[fired] = value_of(model.emit)[fired].astype(np.int8)
-            for name, expression in statements(model.reset):
-                after = evaluate(expression, names, random, self.real)
-                names[name] = np.where(fired, after, names[name])
-        self.state = {name: np.broadcast_to(names[name], self.shape) for name in self.state}
-        return spikes
 
 
 class ReferenceSimulator(Simulator):
@@ -130,7 +36,7 @@ class ReferenceSimulator(Simulator):
         for t in range(self.network.num_timesteps):
             spikes: dict[str, Array] = {}
             for run in runs:
-                spikes[run.population.name] = run.step(self.current(run, spikes), t)
+                spikes[run.population.name] = run.step(current_of(self.network, run, spikes), t)
                 tally.add(run, spikes[run.population.name], t)
 
     def run_stages(self, runs: list[PopulationRun], tally: Tally) -> None:
@@ -139,18 +45,13 @@ class ReferenceSimulator(Simulator):
         sent: list[dict[str, Array]] = [{} for _ in steps]
         for run in runs:
             for t in steps:
-                run.listen(self.current(run, sent[t]), t)
+                run.listen(current_of(self.network, run, sent[t]), t)
             for t in steps:
                 sent[t][run.population.name] = run.step(None, t)
                 tally.add(run, sent[t][run.population.name], t)
 
-    def current(self, run: PopulationRun, spikes: Mapping[str, Array]) -> Array:
-        """Return the summed current of one step's spikes, shape (N, size)."""
-        i_syn = np.zeros(run.shape, run.real)
-        for c in self.network.incoming[run.population.name]:
-            if not self.network.is_analog(c):
-                i_syn += c.apply(spikes[c.source].astype(run.real))
-        return i_syn
+    def stepper(self) -> Stepper:
+        return ReferenceStepper(self.network)
 
 
 class Tally:
@@ -170,7 +71,7 @@ class Tally:
     def add(self, run: PopulationRun, spikes: Array, t: int, samples: slice = slice(None)) -> None:
         """Record one population's step t for the given samples."""
         population = run.population
-        self.counts[population.name][samples] += spikes != 0 if population.neuron.graded else np.abs(spikes)
+        self.counts[population.name][samples] += run.counted(spikes)
         self.worths[population.name][samples] += spikes * self.worth[t].astype(np.int32)
         if self.raster is not None and population.neuron.threshold:
             self.raster[population.name][samples, t] = spikes

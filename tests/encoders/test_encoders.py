@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kgenn.backends.reference import PopulationRun
+from kgenn.backends.population_run import PopulationRun
 from kgenn.diagnostics import KgennError
 from kgenn.encoders import ENCODERS
 from kgenn.encoders.base import Encoder

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from kgenn.backends.reference import PopulationRun
+from kgenn.backends.population_run import PopulationRun
 from kgenn.diagnostics import KgennError
 from kgenn.encoders.base import Encoder
 from kgenn.encoders.stage import FewSpikeInput, FewSpikeSignedInput, TtfsInput
