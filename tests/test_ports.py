@@ -18,8 +18,9 @@ from kgenn.artifact import Artifact, read_directory
 from kgenn.backends import TARGETS
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.diagnostics import KgennError
-from kgenn.ir.graph import Graph, Output
+from kgenn.ir.graph import Array, Graph, Output
 from kgenn.ir.network import Network
+from kgenn.ir.scores import heads_of
 from kgenn.ir.text import network_text
 from kgenn.self_test import self_test
 from kgenn.yardstick import Yardstick
@@ -196,15 +197,30 @@ def test_a_search_measures_the_output_that_loses_most() -> None:
     assert float(losses.lost[-1]) == pytest.approx(max(lost))
 
 
-def test_what_ends_samples_early_takes_one_output() -> None:
-    with refused("KG401", "outputs digit, aux, yes"):
-        kgenn.compile(network(), "reference").evaluate(arrays(), early_exit=0.9)
+def softmaxed(values: Array) -> Array:
+    powers = np.exp(values - values.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
-def test_formats_with_one_input_and_output_refuse_more() -> None:
-    for export, code in ((kgenn.to_nir, "KG410"), (kgenn.to_ml_genn, "KG411")):
-        with refused(code, "inputs image, meta and the outputs digit, aux, yes"):
-            export(network())
+def test_a_sample_ends_early_once_every_output_is_sure() -> None:
+    found = kgenn.compile(network(), "reference")
+    labels = labels_of(model())
+    recording = ReferenceSimulator(network()).run(network().drive(arrays()), 0, EVERYTHING)
+    digit, aux, yes = (
+        np.stack([head.in_model_units(recording.scores[:, t - 1], t) for t in range(1, TIMESTEPS + 1)], axis=1)
+        for head in heads_of(network())
+    )
+    sure = np.min([softmaxed(digit).max(-1), softmaxed(aux).max(-1), 1 / (1 + np.exp(-abs(yes[..., 0])))], axis=0)
+    confidence = float(np.median(sure.max(axis=1)))
+    needed = np.where((sure >= confidence).any(axis=1), (sure >= confidence).argmax(axis=1) + 1, TIMESTEPS)
+    assert len(set(needed)) > 1
+    early = found.evaluate(arrays(), labels, early_exit=confidence).early_exit
+    assert early is not None
+    assert early.timesteps.tolist() == needed.tolist()
+    assert list(early.outputs) == ["digit", "aux", "yes"]
+    for name, own in early.outputs.items():
+        assert own.value == np.mean(own.predictions == np.asarray(labels[name]).ravel())
+    assert set(early.to_dict()["outputs"]) == set(early.outputs)
 
 
 @pytest.mark.parametrize("target", ["cpu", "reference"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -50,14 +50,6 @@ def refuse(code: str, advice: str, obstacles: Iterable[tuple[str, str]]) -> None
     found = tuple(Diagnostic(code, where, what, advice) for where, what in obstacles)
     if found:
         raise KgennError(found)
-
-
-def several(network: Network, tool: str) -> Iterator[tuple[str, str]]:
-    """Yield where and what of several inputs or outputs, for a format that kgenn writes with one of each."""
-    kinds = (("inputs", network.inputs), ("outputs", network.outputs))
-    found = [f"the {kind} {', '.join(item.name for item in items)}" for kind, items in kinds if len(items) > 1]
-    if found:
-        yield network.name, f"has {' and '.join(found)}; kgenn writes {tool} with one input and one output"
 
 
 def route(connection: Connection) -> str:

@@ -5,7 +5,8 @@ that the program lists; delays; biases; neuron models, initial potentials and th
 and thresholds are the network's integers. A population works in its own window of steps (see
 `kgenn.backends.pipeline`), so that over NUM_STEPS steps mlGeNN gives kgenn's scores, sample after sample; currents
 that kgenn adds in float64 are rounded to float32. The program's `outputs` turns scores into the model's outputs,
-behind its final activation. Poisson inputs draw mlGeNN's random numbers.
+behind its final activation. Poisson inputs draw mlGeNN's random numbers. An input that changes with time is one of
+mlGeNN's with a frame for each timestep.
 
 mlGeNN's IntegrateFire resets to a potential, and its populations have neither biases nor windows: the neurons are
 a class of the emitted program, on mlGeNN's own base class. `to_ml_genn` runs that program's `build`, so that the
@@ -17,7 +18,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from types import ModuleType
 from typing import Any
@@ -31,11 +32,11 @@ from kgenn.backends.genn_program import GENN
 from kgenn.backends.output_context import python_outputs
 from kgenn.backends.render import label, render
 from kgenn.diagnostics import fail
-from kgenn.export.base import Exporter, optional, refuse, several
+from kgenn.export.base import Exporter, optional, refuse
 from kgenn.export.ml_genn_synapses import Expression, connectivity, shape_of
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network, Population
-from kgenn.ir.network_input import InputCoding
+from kgenn.ir.network_input import InputCoding, NetworkInput
 from kgenn.ir.neuron_code import Dialect, NeuronModel, expression_of, render_statements
 from kgenn.ir.neuron_code import render as render_code
 from kgenn.ir.serialise import npz_bytes
@@ -80,10 +81,10 @@ class MlGenn(Exporter):
 
 
 def to_ml_genn(network: Network) -> tuple[Any, Any, Any]:
-    """Return a network as an `ml_genn.Network`, with its input and its output population.
+    """Return a network as an `ml_genn.Network`, with its input and its output population; dictionaries of several.
 
     Compile it with `ml_genn.compilers.InferenceCompiler(evaluate_timesteps=n)`, where n is `network.num_timesteps`
-    plus the depth of the readout, `network.depths[network.readouts[0].name]`.
+    plus the depth of the deepest readout, `max(network.depths[p.name] for p in network.readouts)`.
 
     Raises:
         KgennError: KG411 with everything that mlGeNN cannot hold, KG508 where `ml_genn` is not installed.
@@ -104,8 +105,7 @@ def program(network: Network, weights: str) -> tuple[bytes, dict[str, Array]]:
     """
     refuse("KG411", ADVICE, obstacles(network))
     arrays: dict[str, Array] = {}
-    (given,), (last,) = network.inputs, network.readouts
-    models = {p.neuron.name: model_context(p.neuron, given.coding) for p in network.populations}
+    models = models_of(network)
     names = population_names(network, RESERVED | {model.identifier for model in models.values()})
     expressions = connectivities(network, names)
     for expression in expressions.values():
@@ -114,19 +114,20 @@ def program(network: Network, weights: str) -> tuple[bytes, dict[str, Array]]:
         "version": __version__,
         "title": label(network.name),
         "weights": repr(weights),
-        "encoder": given.coding.encoder,
-        "low": given.coding.low,
-        "high": given.coding.high,
+        "inputs": [input_context(i, names[i.name]) for i in network.inputs],
         "num_timesteps": network.num_timesteps,
-        "num_steps": network.num_timesteps + network.depths[last.name],
-        "models": list(models.values()),
+        "num_steps": network.num_timesteps + max(network.depths[p.name] for p in network.readouts),
+        "models": list(dict.fromkeys(models.values())),
         "populations": [
-            population_context(network, p, names[p.name], models[p.neuron.name], arrays)
-            for p in network.populations
+            population_context(network, p, names[p.name], models[p.name], arrays) for p in network.populations
         ],
         "connections": connections(network, names, expressions),
         **parts_of(expressions),
-        "outputs": python_outputs(network),
+        "outputs": [
+            # a readout of mlGeNN has its own scores alone
+            {**output, "first": 0, "num_scores": output["num"], "population": names[own.population]}
+            for output, own in zip(python_outputs(network), network.outputs, strict=True)
+        ],
         "rounded": ", ".join(label(p.name) for p in network.populations if network.has_double_currents(p)),
     }
     return render("ml_genn/model.py.j2", context), arrays
@@ -134,10 +135,7 @@ def program(network: Network, weights: str) -> tuple[bytes, dict[str, Array]]:
 
 def obstacles(network: Network) -> Iterator[tuple[str, str]]:
     """Yield where and what mlGeNN cannot hold."""
-    yield from several(network, "mlGeNN")
     for given in network.inputs:
-        if given.changing:
-            yield given.name, "changes with time; kgenn writes mlGeNN with an input that holds for a sample"
         if given.coding.analog:
             what = "is a constant current; mlGeNN's inputs are spikes: compile with --encoder if, poisson or spike"
             yield given.name, what
@@ -154,12 +152,38 @@ def obstacles(network: Network) -> Iterator[tuple[str, str]]:
             yield p.name, f"has spikes that carry a value ({p.neuron.name}), which mlGeNN gets wrong on GeNN 5"
 
 
-def model_context(model: NeuronModel, coding: InputCoding) -> Model:
-    """Render a neuron model for the template."""
-    drive = f"rint(i_ext * {float(coding.levels)!r}f)"
-    if coding.binarise is not None:
-        drive = f"((i_ext > {float(np.float32(coding.binarise))!r}f) ? 1.0f : 0.0f)"
-    names = {"t": "((t / dt) - start)", "i_ext": drive}
+def models_of(network: Network) -> dict[str, Model]:
+    """Return the neuron model of each population by its name; inputs that are coded alike share one."""
+    found: dict[str, Model] = {}
+    taken: dict[Model, str] = {}
+    for p in network.populations:
+        given = network.input_of.get(p.name)
+        model = model_context(p.neuron, None if given is None else given.coding)
+        others = [name for other, name in taken.items() if other.identifier == model.identifier]
+        if model not in taken:
+            taken[model] = model.identifier if not others else f"{model.identifier}_{len(others) + 1}"
+        found[p.name] = replace(model, identifier=taken[model])
+    return found
+
+
+def input_context(given: NetworkInput, name: str) -> dict[str, Any]:
+    """Return what the template says of an input, whose population has this name in the program."""
+    coding = given.coding
+    words = {"id": name, "name": ascii(given.name), "label": label(given.name), "changing": given.changing}
+    return {**words, "encoder": coding.encoder, "low": coding.low, "high": coding.high}
+
+
+def model_context(model: NeuronModel, coding: InputCoding | None) -> Model:
+    """Render a neuron model for the template.
+
+    Args:
+        coding: of the input that drives it, where one does.
+    """
+    names = {"t": "((t / dt) - start)"}
+    if coding is not None:
+        names["i_ext"] = f"rint(i_ext * {float(coding.levels)!r}f)"
+        if coding.binarise is not None:
+            names["i_ext"] = f"((i_ext > {float(np.float32(coding.binarise))!r}f) ? 1.0f : 0.0f)"
     dialect = Dialect(GENN.functions, "floor(gennrand_uniform() * 16777216.0f)", names)
     uses_current = "i_syn" in model.used
     return Model(
@@ -187,6 +211,7 @@ def population_context(
         arrays[f"{name}.bias"] = population.bias.astype(np.float32)
     initial = {**population.neuron.state, **population.initial}
     is_last = population in network.readouts
+    changing = [given.name for given in network.inputs if given.changing]
     readout = ("spike_count" if network.readout == "spike-count" else "var") if is_last else ""
     return {
         "id": name,
@@ -194,6 +219,7 @@ def population_context(
         "shape": shape_of(population),
         "model": model.identifier,
         "kind": "InputDynamics" if population.name in network.input_of else "Dynamics",
+        "frames": network.num_timesteps if population.name in changing else 0,
         "params": values,
         "state": {variable: repr(float(initial[variable])) for variable in population.neuron.state},
         "readout": readout,

@@ -6,10 +6,12 @@ of spikes over windows. NIR describes continuous time, where a neuron never exce
 in its metadata which reset the network has ("subtract" or "zero"), and with which potential its neurons start
 (`v_initial`, in thresholds), for which NIR has no field. NIR fires above the threshold, kgenn at it.
 
-The graph starts behind the encoder: its Input takes spikes, or with direct input the (preprocessed) values
-themselves at every step. Its Output is the current of the readout, for the reader to accumulate, or the spikes of
-the readout where those are counted. The graph's metadata hold encoder, readout and preprocessing, and the names of
-the model's final activations, which the reader is to compute.
+The graph starts behind the encoders: an Input takes spikes, or with direct input the (preprocessed) values
+themselves at every step. An Output is the current of its readout, for the reader to accumulate, or the spikes of
+the readout where those are counted. Metadata of an Input hold its encoder and preprocessing, those of an Output
+the names of the model's final activations, which the reader is to compute, and those of the graph the readout. A
+graph with a single input and output has all of them, and its nodes are called "input" and "output"; those of
+several have the names of the model.
 
 `nir` (1.0.8) gets the shapes of grouped convolutions and of rectangular kernels wrong when it checks them: files
 with such layers are read by `nir.read(file, type_check=False)`.
@@ -21,17 +23,19 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from kgenn import __version__
 from kgenn.backends.base import Program, given_network
-from kgenn.export.base import Exporter, optional, refuse, route, several
+from kgenn.export.base import Exporter, optional, refuse, route
 from kgenn.export.channels_first import moved
 from kgenn.export.nir_layers import chain, holds_bias, refusal
 from kgenn.ir.network import Connection, Network, Population
+from kgenn.ir.network_input import NetworkInput
 
 # The resets of integrate-and-fire neurons, by their code, and what the metadata call them.
 RESETS = {"v -= v_thresh": "subtract", "v = 0": "zero"}
@@ -56,31 +60,56 @@ def to_nir(network: Network) -> Any:
     refuse("KG410", ADVICE, obstacles(given_network(network)))
     nir = optional("nir", "pip install nir")
     names = node_names(network)
-    by_name = {p.name: p for p in network.populations}
     nodes: dict[str, Any] = {}
     edges: list[tuple[str, str]] = []
     for population in network.populations:
-        nodes[names[population.name]] = neurons(nir, network, population)
-        holder = bias_holder(network, population)
-        for number, c in enumerate(network.incoming[population.name]):
-            bias = population.bias if c is holder else None
-            at, prefix = names[c.source], f"{names[population.name]}_{number}"
-            for kind, node in chain(nir, c, by_name[c.source], population, bias):
-                nodes[f"{prefix}_{kind}"] = node
-                edges.append((at, f"{prefix}_{kind}"))
-                at = f"{prefix}_{kind}"
-            edges.append((at, names[population.name]))
-    (last,) = network.readouts
-    if last.neuron.threshold:
-        nodes["output"] = nir.Output(output_type={"output": np.array(moved(last.shape))})
-        edges.append((names[last.name], "output"))
+        ends = output_nodes(nir, network, population, names)
+        if population.neuron.threshold or not ends:
+            nodes[names.populations[population.name]] = neurons(nir, network, population)
+            edges += [*_incoming(nir, network, population, names.populations[population.name], names, nodes)]
+            edges += [(names.populations[population.name], end) for end in ends]
+            nodes |= ends
+            continue
+        nodes |= ends  # currents that no neuron takes: the first output has the nodes of the connections
+        first, *others = ends
+        into = [*_incoming(nir, network, population, first, names, nodes)]
+        edges += into + [(source, end) for end in others for source, target in into if target == first]
     return nir.NIRGraph(nodes, edges, metadata=metadata(network), type_check=_nir_can_check(nir, nodes))
+
+
+def _incoming(
+    nir: Any, network: Network, population: Population, end: str, names: NodeNames, nodes: dict[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """Add the nodes of the connections into a population; yield the edges, the last ones into a node.
+
+    Args:
+        end: the name of that node.
+    """
+    holder = bias_holder(network, population)
+    for number, c in enumerate(network.incoming[population.name]):
+        bias = population.bias if c is holder else None
+        at, prefix = names.populations[c.source], f"{end}_{number}"
+        for kind, node in chain(nir, c, network.by_name[c.source], population, bias):
+            nodes[f"{prefix}_{kind}"] = node
+            yield at, f"{prefix}_{kind}"
+            at = f"{prefix}_{kind}"
+        yield at, end
+
+
+def output_nodes(nir: Any, network: Network, population: Population, names: NodeNames) -> dict[str, Any]:
+    """Return the Output nodes that give what a population reads out, by their names; none of other populations."""
+    found, outputs = {}, [o for o in network.outputs if o.population == population.name]
+    for output in outputs:
+        activations = ", ".join(activation.name for activation in output.activations)
+        shape = {"output": np.array(moved(population.shape))}
+        words = {"output": output.name, "output_activations": activations}
+        found[names.outputs[output.name]] = nir.Output(output_type=shape, metadata=words)
+    return found
 
 
 def obstacles(network: Network) -> Iterator[tuple[str, str]]:
     """Yield where and what NIR cannot hold."""
     by_name = {p.name: p for p in network.populations}
-    yield from several(network, "NIR")
     if network.code.schedule != "synchronous":
         yield network.name, f"has the schedule {network.code.schedule}; NIR has none"
     for p in network.populations[len(network.inputs) :]:
@@ -115,9 +144,8 @@ def neurons(nir: Any, network: Network, population: Population) -> Any:
     """Return the node of a population."""
     shape = moved(population.shape)
     if population.name in network.input_of:
-        return nir.Input(input_type={"input": np.array(shape)})
-    if not population.neuron.threshold:
-        return nir.Output(output_type={"output": np.array(shape)})
+        words = input_metadata(network.input_of[population.name])
+        return nir.Input(input_type={"input": np.array(shape)}, metadata=words)
     params = {**population.neuron.params, **population.params}
     initial = {**population.neuron.state, **population.initial}
     ones, threshold = np.ones(shape, np.float32), np.float32(params["v_thresh"] / population.unit)
@@ -129,38 +157,66 @@ def neurons(nir: Any, network: Network, population: Population) -> Any:
     return nir.IF(r=ones, v_threshold=ones * threshold, v_reset=np.zeros_like(ones), metadata=found)
 
 
-def node_names(network: Network) -> dict[str, str]:
-    """Return an identifier for each population, since names of nodes become paths in the file and attributes."""
-    (given,), (readout,) = network.inputs, network.readouts
-    names: dict[str, str] = {given.name: "input"}
-    taken = {"input", "output"}
-    for population in network.populations[1:]:
-        name = re.sub(r"\W", "_", population.name, flags=re.ASCII)
-        while name in taken:
-            name += "_"
-        taken.add(name)
-        names[population.name] = name
-    if not readout.neuron.threshold:
-        names[readout.name] = "output"
-    return names
+@dataclass(frozen=True)
+class NodeNames:
+    """The names of nodes, identifiers, since they become paths in the file, and attributes.
+
+    Attributes:
+        populations: by their names; without readouts that do not spike, which are no nodes of their own.
+        outputs: by the names of the network's outputs.
+    """
+
+    populations: Mapping[str, str]
+    outputs: Mapping[str, str]
+
+
+def node_names(network: Network) -> NodeNames:
+    """Return the names of nodes; those of a single input and output are "input" and "output"."""
+    inputs, outputs = network.inputs, network.outputs
+    taken: set[str] = set()
+
+    def named(name: str) -> str:
+        found = re.sub(r"\W", "_", name, flags=re.ASCII)
+        while found in taken:
+            found += "_"
+        taken.add(found)
+        return found
+
+    populations = {i.name: named("input" if len(inputs) == 1 else i.name) for i in inputs}
+    ends = {o.name: named("output" if len(outputs) == 1 else o.name) for o in outputs}
+    summed = {p.name for p in network.readouts if not p.neuron.threshold}
+    others = (p.name for p in network.populations if p.name not in populations)
+    return NodeNames({**populations, **{name: named(name) for name in others if name not in summed}}, ends)
 
 
 def metadata(network: Network) -> dict[str, Any]:
     """Return what a reader needs beside the graph to run it as kgenn does."""
-    (given,), (output,) = network.inputs, network.outputs
-    coding, transform = given.coding, given.transform
+    alone: dict[str, Any] = {}
+    if len(network.inputs) == 1:
+        alone |= input_metadata(network.inputs[0])
+    if len(network.outputs) == 1:
+        alone["output_activations"] = ", ".join(a.name for a in network.outputs[0].activations)
     return {
         "generator": f"kgenn {__version__}",
         "model": network.name,
+        "readout": network.readout,
+        "num_timesteps": network.num_timesteps,
+        **alone,
+    }
+
+
+def input_metadata(given: NetworkInput) -> dict[str, Any]:
+    """Return what a reader needs to drive an Input."""
+    coding, transform = given.coding, given.transform
+    return {
+        "input": given.name,
+        "input_changes": given.changing,
         "encoder": coding.encoder,
         "input_low": coding.low,
         "input_high": coding.high,
         "input_axes": np.array(transform.axes, np.int64),
         "input_scale": np.atleast_1d(np.asarray(transform.scale, np.float64)),
         "input_shift": np.atleast_1d(np.asarray(transform.shift, np.float64)),
-        "readout": network.readout,
-        "output_activations": ", ".join(activation.name for activation in output.activations),
-        "num_timesteps": network.num_timesteps,
     }
 
 

@@ -132,8 +132,27 @@ def test_a_directory_of_several_inputs_verifies(kgenn: Kgenn, compiled: Path) ->
 
 
 def test_what_a_format_cannot_hold_is_one_diagnostic(kgenn: Kgenn, compiled: Path, tmp_path: Path) -> None:
-    assert kgenn("export", compiled, "--to", "nir", "-o", tmp_path / "n.nir").codes == ["KG410"]
-    assert "KG411" in kgenn("export", compiled, "--to", "ml-genn", "-o", tmp_path / "n.py").codes
+    done = kgenn("export", compiled, "--to", "ml-genn", "-o", tmp_path / "n.py")
+    assert done.codes == ["KG411"]
+    assert "meta: is a constant current" in done.err
+
+
+def test_several_inputs_and_outputs_are_exported(kgenn: Kgenn, compiled: Path, tmp_path: Path) -> None:
+    nir = pytest.importorskip("nir", reason="the package nir is not installed")
+    assert kgenn("export", compiled, "--to", "nir", "-o", tmp_path / "n.nir").code == 0
+    graph = nir.read(tmp_path / "n.nir")
+    assert (set(graph.inputs), set(graph.outputs)) == ({"image", "meta"}, {"digit", "aux", "yes"})
+
+
+def test_an_early_exit_of_several_outputs_has_the_metric_of_each(
+    kgenn: Kgenn, compiled: Path, named: Path, tmp_path: Path
+) -> None:
+    more = ("--early-exit", "0.4", "--predictions", tmp_path / "p.npz")
+    found = kgenn("run", compiled, "--data", named, "--json", *more).json["early_exit"]
+    assert set(found["outputs"]) == {"digit", "aux", "yes"}
+    assert "– accuracy of yes" in kgenn("run", compiled, "--data", named, "--early-exit", "0.4").out
+    with np.load(tmp_path / "p.npz") as arrays:
+        assert {"exit_timesteps", "yes/exit_predictions", "digit/predictions"} <= set(arrays)
 
 
 def test_a_check_tells_what_each_input_becomes(kgenn: Kgenn, path: Path) -> None:

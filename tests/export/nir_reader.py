@@ -53,21 +53,22 @@ def transform(node: Any, x: Array) -> Array:
     raise AssertionError(f"no definition of {type(node).__name__}")
 
 
-def run(graph: Any, inputs: Array) -> dict[str, Array]:
+def run(graph: Any, inputs: Array | dict[str, Array]) -> dict[str, Array]:
     """Return each node's output at every step, (T, *shape); edges into one node add up.
 
     Args:
-        inputs: shape (T, *shape of the Input).
+        inputs: shape (T, *shape of the Input); of several by their names.
     """
     order = topological(graph)
     potentials = {n: np.zeros(node.r.shape) for n, node in graph.nodes.items() if type(node).__name__ == "IF"}
     outputs: dict[str, list[Array]] = {name: [] for name in order}
-    for step in inputs:
+    given = inputs if isinstance(inputs, dict) else {"input": inputs}
+    for t in range(len(next(iter(given.values())))):
         values: dict[str, Array] = {}
         for name in order:
             node = graph.nodes[name]
             into = [values[source] for source, target in graph.edges if target == name]
-            x = np.sum(into, axis=0) if into else step.astype(float)
+            x = np.sum(into, axis=0) if into else given[name][t].astype(float)
             if name in potentials:
                 v = potentials[name] + node.r * x
                 fired = v >= node.v_threshold

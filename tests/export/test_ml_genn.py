@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -22,9 +23,10 @@ from kgenn.export.ml_genn import MlGenn, program
 from kgenn.export.ml_genn_synapses import connectivity, synapses
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network
+from kgenn.ir.scores import heads_of
 from kgenn.passes import LoweringOptions
 from networks import RECIPES
-from recordings import converted
+from recordings import changing, converted, frames
 from wide_pools import images, wide
 
 # the model transposes or rescales its input
@@ -283,3 +285,83 @@ def test_a_missing_package_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "ml_genn", None)
     with pytest.raises(KgennError, match="KG508"):
         kgenn.to_ml_genn(converted("dense", "if"))
+
+
+def several(timesteps: int = 16) -> Network:
+    """Return a network of two inputs with codings of their own, and three outputs, two of which read one layer."""
+    keras.utils.set_random_seed(3)
+    layers = keras.layers
+    image, meta = keras.Input((6, 6, 2), name="image"), keras.Input((5,), name="the meta")
+    seen = layers.Conv2D(3, 3, activation="relu", use_bias=False, name="conv")(image)
+    told = layers.Dense(5, activation="relu", use_bias=False)(meta)
+    joined = layers.Concatenate()([layers.Flatten()(seen), told])
+    hidden = layers.Dense(8, activation="relu", use_bias=False, name="hidden")(joined)
+    logits = layers.Dense(3, use_bias=False, name="logits")(hidden)
+    outputs = [logits, layers.Softmax(name="digit")(logits), layers.Conv2D(2, 2, use_bias=False, name="map")(seen)]
+    encoder: Any = {"image": kgenn.IntegrateFire(), "the meta": kgenn.Spike(binarise=0.5)}
+    return kgenn.convert(
+        keras.Model([image, meta], outputs),
+        calibration=several_samples(64),
+        timesteps=timesteps,
+        encoder=encoder,
+        readout="current",
+        check=False,
+    )
+
+
+def several_samples(count: int) -> dict[str, Array]:
+    rng = np.random.default_rng(8)
+    return {"image": rng.random((count, 6, 6, 2), np.float32), "the meta": rng.random((count, 5), np.float32)}
+
+
+def used(network: Network, x: Any, directory: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Run the usage at the top of the program on samples; return the names that it leaves."""
+    pytest.importorskip("ml_genn", reason="mlGeNN is not installed")
+    for name, content in MlGenn().emit(network, "net.py").files.items():
+        (directory / name).write_bytes(content)
+    monkeypatch.chdir(directory)
+    module = runpy.run_path("net.py")
+    usage = "\n".join(line for line in module["__doc__"].splitlines() if line.startswith("    "))
+    names = {**module, "x": x}
+    exec(textwrap.dedent(usage), names)
+    return names
+
+
+def test_several_inputs_and_outputs_give_the_scores_of_the_reference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, x = several(), several_samples(3)
+    names = used(network, x, tmp_path, monkeypatch)
+    recording = ReferenceSimulator(network).run(network.drive(x), 0)
+    for number, head in enumerate(heads_of(network)):
+        expected = head.values(recording.scores[:, -1], network.num_timesteps)
+        np.testing.assert_allclose(names[f"values_{number}"], expected, rtol=1e-5, atol=1e-7)
+
+
+def test_frames_give_the_scores_of_the_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = changing(converted("skip_to_readout", "spike", readout="current"))
+    x = frames(network, "spike", 3)
+    names = used(network, x, tmp_path, monkeypatch)
+    scores = ReferenceSimulator(network).run(network.drive(x), 0).scores[:, -1]
+    np.testing.assert_allclose(names["values"], names["outputs"](scores))
+
+
+def test_inputs_of_other_codings_have_neuron_models_of_their_own() -> None:
+    source, _ = program(several(), "net.npz")
+    tree = ast.parse(source)
+    assigned = [
+        n.targets[0].id for n in tree.body if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name)
+    ]
+    assert len(assigned) == len(set(assigned))
+    assert {"IF_ENCODER", "SPIKE", "INTEGRATE_FIRE"} <= set(assigned)
+    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    assert [name for name in functions if name.startswith("outputs")] == ["outputs_0", "outputs_1", "outputs_2"]
+    assert b"{'image': image, 'the meta': the_meta}, {'logits': logits, 'digit': logits, 'map': map" in source
+
+
+def test_an_input_that_changes_has_a_frame_for_each_timestep() -> None:
+    network = changing(converted("skip_to_readout", "spike"))
+    assert f"input_frames={network.num_timesteps}," in program(network, "net.npz")[0].decode()
+    assert (
+        b"input_frames=" not in program(converted("skip_to_readout", "spike"), "net.npz")[0].split(b"def build")[1]
+    )

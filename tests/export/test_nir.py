@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from nir_reader import run
@@ -21,9 +22,10 @@ from kgenn.export.nir import Nir, node_names
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Recording
+from kgenn.ir.scores import heads_of
 from kgenn.passes import LoweringOptions
 from networks import RECIPES
-from recordings import EVERYTHING, converted
+from recordings import EVERYTHING, changing, converted, frames
 
 nir = pytest.importorskip("nir", reason="the package nir is not installed")
 
@@ -95,7 +97,7 @@ def by_kgenn(network: Network, seed: int = 5) -> tuple[Array, Recording]:
 def assert_same_spikes(network: Network, graph: Any) -> None:
     inputs, recording = by_kgenn(network)
     assert recording.raster is not None
-    outputs, names = run(graph, inputs), node_names(network)
+    outputs, names = run(graph, inputs), node_names(network).populations
     for population in network.populations[1:]:
         if population.neuron.threshold:
             expected = channels_first(recording.raster[population.name][0], population.shape)
@@ -197,7 +199,9 @@ def test_names_of_layers_become_identifiers() -> None:
         for c in network.connections
     )
     network = replace(network, populations=populations, connections=connections)
-    assert list(node_names(network).values()) == ["input", "a_b", "a_b_", "output_", "output"]
+    names = node_names(network)
+    assert list(names.populations.values()) == ["input", "a_b", "a_b_", "output_"]
+    assert list(names.outputs.values()) == ["output"]
     assert kgenn.to_nir(network).nodes["a_b"].metadata["layer"] == "a/b"
 
 
@@ -212,3 +216,74 @@ def test_a_missing_package_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(KgennError, match="KG508") as error:
         kgenn.to_nir(converted("dense"))
     assert error.value.exit_code == 3
+
+
+def several(encoders: dict[str, str], timesteps: int = 24) -> Network:
+    """Return the network of the model with two inputs and three outputs, two of which read one layer."""
+    keras.utils.set_random_seed(3)
+    layers = keras.layers
+    image, meta = keras.Input((6, 6, 2), name="image"), keras.Input((5,), name="the meta")
+    seen = layers.Conv2D(3, 3, activation="relu", use_bias=False, name="conv")(image)
+    joined = layers.Concatenate()(
+        [layers.Flatten()(seen), layers.Dense(5, activation="relu", use_bias=False)(meta)]
+    )
+    hidden = layers.Dense(8, activation="relu", use_bias=False, name="hidden")(joined)
+    logits = layers.Dense(3, use_bias=False, name="logits")(hidden)
+    outputs = [logits, layers.Softmax(name="digit")(logits), layers.Conv2D(2, 2, use_bias=False, name="map")(seen)]
+    x = several_samples(64)
+    return kgenn.convert(
+        keras.Model([image, meta], outputs),
+        calibration=x,
+        timesteps=timesteps,
+        encoder=encoders,
+        converter=AT_REST,
+        readout="current",
+        check=False,
+    )
+
+
+def several_samples(count: int) -> dict[str, Array]:
+    rng = np.random.default_rng(8)
+    return {"image": rng.random((count, 6, 6, 2), np.float32), "the meta": rng.random((count, 5), np.float32)}
+
+
+def assert_same_outputs(network: Network, graph: Any, drive: Array) -> None:
+    """Fail where the graph's nodes depart from a run of kgenn's reference on one sample."""
+    recording = ReferenceSimulator(network).run(drive, 0, EVERYTHING)
+    assert recording.raster is not None
+    steps, names = network.num_timesteps, node_names(network)
+    inputs = {}
+    for own in network.inputs:
+        values = drive[0] if own.changing else drive.repeat(steps, 0)
+        analog = values[:, network.drive_columns[own.name]] / own.coding.levels
+        given = analog if own.coding.analog else recording.raster[own.name][0]
+        inputs[names.populations[own.name]] = channels_first(given, own.shape)
+    found = run(graph, inputs)
+    for population in network.populations[len(network.inputs) :]:
+        if population.neuron.threshold:
+            expected = channels_first(recording.raster[population.name][0], population.shape)
+            np.testing.assert_array_equal(found[names.populations[population.name]], expected, population.name)
+    for head in heads_of(network):
+        sums = np.cumsum(found[names.outputs[head.name]].reshape(steps, -1), 0) * head.readout.unit
+        scores = channels_first(recording.scores[0][:, head.columns], head.shape).reshape(steps, -1)
+        np.testing.assert_allclose(sums, scores, rtol=1e-6, atol=1)
+
+
+def test_several_inputs_and_outputs_are_nodes_of_their_names(tmp_path: Path) -> None:
+    network = several({"image": "poisson", "the meta": "if"})
+    graph = kgenn.to_nir(network)
+    assert set(graph.inputs) == {"image", "the_meta"}
+    assert set(graph.outputs) == {"logits", "digit", "map"}
+    assert [graph.nodes[name].metadata["encoder"] for name in ("image", "the_meta")] == ["poisson", "if"]
+    assert [graph.nodes[name].metadata["output_activations"] for name in ("logits", "digit")] == ["", "softmax"]
+    sample = {name: x[:1] for name, x in several_samples(3).items()}
+    assert_same_outputs(network, graph, network.drive(sample))
+    (tmp_path / "x.nir").write_bytes(Nir().emit(network, "x.nir").files["x.nir"])
+    assert_same_outputs(network, nir.read(tmp_path / "x.nir"), network.drive(sample))
+
+
+def test_frames_of_an_input_that_changes_are_what_its_node_takes_at_each_step() -> None:
+    network = changing(converted("skip_to_readout", "spike", AT_REST, readout="current"))
+    graph = kgenn.to_nir(network)
+    assert graph.metadata["input_changes"]
+    assert_same_outputs(network, graph, network.drive(frames(network, "spike", 1)))
