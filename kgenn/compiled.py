@@ -23,18 +23,17 @@ from kgenn.ir.network import Network
 from kgenn.ir.recording import SCORES, Recording, Wanted, batch_size_for
 from kgenn.ir.samples import Samples, SamplesLike
 from kgenn.ir.scores import heads_of
+from kgenn.metrics.ann_tally import AnnTally
 from kgenn.metrics.beside import Beside
 from kgenn.metrics.comparison import Comparison
 from kgenn.metrics.early_exit import ExitTally
 from kgenn.metrics.layer_error import ErrorTally, ann_predictions, ideal_rates
-from kgenn.metrics.output_result import AnnValue, OutputResult
 from kgenn.metrics.result import Result, Tally
 from kgenn.plausibility import doubts_of_run
 from kgenn.self_test import self_test
 from kgenn.stream import Stream
 from kgenn.tasks.aims import Aims, aims_of, or_input, over, stored
 from kgenn.tasks.goal import Choice, Names, Numbers, choices
-from kgenn.tasks.metric import MetricTally
 
 # Samples simulated at once: enough for any number of threads, few enough for the scores of long runs.
 BATCH_SIZE = 64
@@ -224,7 +223,7 @@ class CompiledNetwork:
         metric: Names = None,
         threshold: Numbers = None,
     ) -> Result:
-        """Return a result with the metric of the network's weights as an ANN, on the first samples.
+        """Return a result with the metrics of its weights as an ANN and as a quantised twin, on the first samples.
 
         Args:
             x, y, task, metric, threshold: as for `evaluate`.
@@ -232,23 +231,18 @@ class CompiledNetwork:
             most_macs: multiply-accumulates that it may take; so many samples are computed as they allow.
 
         Returns:
-            The result as it is where they allow no sample, or no output has labels.
+            The result as it is where they allow no sample.
         """
         network, samples = self.network, self.network.samples(x)
         aims = self._aims(samples, y, choices(self._outputs, task, metric, threshold))
         macs = max(1, sum(c.connectivity.num_synapses for c in network.connections))
         count = min(len(samples), int(most_macs / macs))
-        if not aims.labels or count == 0:
+        if count == 0:
             return result
-        tallies = {name: MetricTally(aims.goals[name].metric) for name in aims.labels}
-        heads = {head.name: head for head in heads_of(network) if head.name in aims.labels}
+        tally = AnnTally(network, aims.goals)
         for start, drive in self._batches(samples[:count], BATCH_SIZE, None):
-            ideal, labels = ideal_rates(network, drive), aims.part(start, len(drive))
-            for name, head in heads.items():
-                found = ann_predictions(head, aims.goals[name].task, ideal)
-                tallies[name].add(found[:, None], labels[name])
-        few = aims.part(0, count)
-        return result.with_ann({n: _beside(tally, result.outputs[n], few[n]) for n, tally in tallies.items()})
+            tally.add(drive, aims.part(start, len(drive)))
+        return tally.added_to(result, aims.part(0, count))
 
     def beside(
         self,
@@ -315,13 +309,3 @@ class CompiledNetwork:
             yield start, drive
             if progress is not None:
                 progress(len(drive))
-
-
-def _beside(ann: MetricTally, own: OutputResult, labels: Array) -> AnnValue:
-    """Return a metric of the weights as an ANN beside the network's own, on the samples of some labels."""
-    tally = MetricTally(ann.metric)
-    tally.add(own.predictions[: len(labels), None], labels)
-    found = [tally.values(labels) for tally in (ann, tally)]
-    assert found[0] is not None
-    assert found[1] is not None
-    return AnnValue(len(labels), float(found[0][0]), float(found[1][0]))

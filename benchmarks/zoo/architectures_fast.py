@@ -14,10 +14,11 @@ STEM, STAGES = 24, (64, 256, 256)
 def fast_vgg(style: Style) -> keras.Model:
     """Build six convolutions 3x3 in three stages behind one of 2x2, with average pooling.
 
-    32x32x3 - conv 2x2 `valid` - 31x31x24 - [conv, pool, conv] with 64, 256 and 256 channels - global average pool - 10.
+    32x32x3 - conv 2x2 `valid` - 31x31x24 - [conv, pool, conv] with 64, 256 and 256 channels - global average
+    pool - 10.
 
-    Source: the layers and widths of Jordan 2024, arXiv:2404.00498, with ReLU in place of GELU, the pooling behind the
-    ReLU, a trained first convolution and an average at the end.
+    Source: the layers and widths of Jordan 2024, arXiv:2404.00498, with ReLU in place of GELU, the pooling behind
+    the ReLU, a trained first convolution and an average at the end.
     """
     return _fast_vgg(style, layers.AveragePooling2D, "fast_vgg")
 

@@ -283,11 +283,16 @@ class Network:
         return tuple(p for p in self.spiking if p.name not in self.input_of)
 
     @cached_property
+    def fan_outs(self) -> tuple[Array, ...]:
+        """Return for each connection the number of synapses of each source neuron."""
+        return tuple(c.fan_out() for c in self.connections)
+
+    @cached_property
     def fan_out(self) -> dict[str, Array]:
         """Return the number of synapses of each neuron of each population."""
         totals = {p.name: np.zeros(p.size, np.int64) for p in self.populations}
-        for c in self.connections:
-            totals[c.source] += c.fan_out()
+        for c, fan_out in zip(self.connections, self.fan_outs, strict=True):
+            totals[c.source] += fan_out
         return totals
 
     def has_double_currents(self, population: Population) -> bool:

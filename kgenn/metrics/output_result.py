@@ -84,6 +84,10 @@ class OutputResult:
             (f"task{suffix}", self.task),
         ]
 
+    def in_words(self, value: float) -> str:
+        """Return a value of the output's metric with its unit."""
+        return written(self.metric, value)
+
     def _ann_in_words(self, found: AnnValue) -> str:
         ann, own = (written(self.metric, value) for value in (found.ann, found.network))
         if found.num_samples == len(self.predictions):

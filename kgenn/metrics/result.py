@@ -13,11 +13,15 @@ from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Recording
 from kgenn.ir.scores import heads_of
+from kgenn.ir.spike_values import SpikeValues
 from kgenn.ir.timing import Timing
+from kgenn.metrics.cost_rows import cost_rows
 from kgenn.metrics.counts import spikes_per_neuron, synaptic_operations
 from kgenn.metrics.early_exit import EarlyExit
-from kgenn.metrics.energy import BREAK_EVEN_SPIKES, Energy, estimate
+from kgenn.metrics.energy import Energies, energy_of, energy_of_macs
+from kgenn.metrics.operations import Operations, operations_of, values_of_hidden
 from kgenn.metrics.output_result import AnnValue, OutputResult, OutputTally
+from kgenn.metrics.twin import Twin
 from kgenn.tasks.goal import Goal
 
 
@@ -42,10 +46,12 @@ class Result:
             staged network, which decides once, after its last stage.
         spikes_per_neuron: mean spikes of a neuron in one inference; the encoder's do not count.
         spikes: mean spikes of each spiking population in one inference.
-        synaptic_operations: mean additions in one inference, each spike times the synapses it crosses.
+        spike_values: the values that spikes carry.
+        synaptic_operations: in one inference, each spike times the synapses it crosses.
+        operations: of one inference, by what they are.
         direct_macs: multiply-accumulates of a direct input in one inference, of all frames where it changes.
         ann_macs: multiply-accumulates of the source model.
-        energy: arithmetic energy of one inference.
+        energy: of one inference, under several assumptions.
         wall_seconds, cpu_seconds: of the simulation.
         kernel_seconds: of each kind of kernel, where it was asked for and the backend measures it.
         predictions: what the output says of each sample, shape (N, ...): a class, yes or no, a map, values.
@@ -53,6 +59,7 @@ class Result:
             readout in the model's units, after the model's final activation.
         ann: what the network's weights give as an ANN; None unless it was asked for.
         early_exit: the outcome where samples end once they are decided; None unless it was asked for.
+        twin: the ANN quantised to as many levels; None unless it was asked for.
         warnings: what leaves the figures in doubt.
         outputs: of each output by its name, in the model's order.
     """
@@ -67,10 +74,12 @@ class Result:
     curve: Array | None
     spikes_per_neuron: float
     spikes: Mapping[str, float]
+    spike_values: SpikeValues
     synaptic_operations: float
+    operations: Operations
     direct_macs: int
     ann_macs: int
-    energy: Energy
+    energy: Energies
     wall_seconds: float
     cpu_seconds: float
     kernel_seconds: Mapping[str, float]
@@ -78,6 +87,7 @@ class Result:
     scores: Array = field(repr=False)
     early_exit: EarlyExit | None = None
     ann: AnnValue | None = None
+    twin: Twin | None = None
     warnings: tuple[Diagnostic, ...] = ()
     outputs: Mapping[str, OutputResult] = field(default_factory=dict, repr=False)
 
@@ -92,10 +102,12 @@ class Result:
             "num_stages": self.num_stages,
             "spikes_per_neuron": self.spikes_per_neuron,
             "spikes": dict(self.spikes),
+            "spike_values": asdict(self.spike_values),
             "synaptic_operations": self.synaptic_operations,
             "direct_macs": self.direct_macs,
             "ann_macs": self.ann_macs,
-            "energy": {"snn_joules": self.energy.snn, "ann_joules": self.energy.ann, "source": self.energy.source},
+            "operations": self.operations.to_dict(),
+            "energy": self.energy.to_dict(),
             "wall_seconds": self.wall_seconds,
             "cpu_seconds": self.cpu_seconds,
             "warnings": [diagnostic.to_dict() for diagnostic in self.warnings],
@@ -104,6 +116,8 @@ class Result:
             plain["kernel_seconds"] = dict(self.kernel_seconds)
         if self.ann is not None:
             plain["ann"] = asdict(self.ann)
+        if self.twin is not None:
+            plain["twin"] = self.twin.to_dict()
         if self.early_exit is not None:
             plain["early_exit"] = self.early_exit.to_dict()
         if len(self.outputs) > 1:
@@ -112,18 +126,12 @@ class Result:
 
     def rows(self) -> list[tuple[str, str]]:
         """Return the figures as (name, value with its unit), for a table."""
-        side = "below" if self.spikes_per_neuron < BREAK_EVEN_SPIKES else "above"
-        ratio = self.synaptic_operations / self.ann_macs if self.ann_macs else float("nan")
         return [
             *self._of_outputs(),
             ("samples", f"{self.num_samples:,}"),
             ("timesteps", f"{self.num_timesteps:,}"),
             ("latency", f"{self.latency_steps:,} steps (pipeline of {self.num_stages} stages)"),
-            ("spikes per neuron", f"{self.spikes_per_neuron:.3f} ({side} break-even, {BREAK_EVEN_SPIKES})"),
-            ("synaptic operations", f"{self.synaptic_operations:,.0f} per sample ({ratio:.2f} × ANN MACs)"),
-            ("direct-input MACs", f"{self.direct_macs:,} per sample"),
-            ("ANN MACs", f"{self.ann_macs:,} per sample"),
-            ("energy, arithmetic", f"{self.energy.snn * 1e6:.3g} µJ; ANN {self.energy.ann * 1e6:.3g} µJ (45 nm)"),
+            *cost_rows(self),
             ("time", f"{self.wall_seconds:.2f} s wall, {self.cpu_seconds:.2f} s CPU"),
             *((f"GeNN {kind}", f"{seconds:.3f} s") for kind, seconds in self.kernel_seconds.items()),
             *(() if self.early_exit is None else self.early_exit.rows()),
@@ -133,10 +141,11 @@ class Result:
         several = len(self.outputs) > 1
         return [row for name, own in self.outputs.items() for row in own.rows(f" of {name}" * several)]
 
-    def with_ann(self, values: Mapping[str, AnnValue]) -> Result:
-        """Return the result with what the network's weights give as an ANN, by the names of outputs."""
+    def with_ann(self, values: Mapping[str, AnnValue], twin: Twin) -> Result:
+        """Return the result with what the weights give as an ANN, by the names of outputs, and as its twin."""
         outputs = {name: replace(own, ann=values.get(name)) for name, own in self.outputs.items()}
-        return replace(self, outputs=outputs, ann=next(iter(outputs.values())).ann)
+        energy = replace(self.energy, twin=twin.energy)
+        return replace(self, outputs=outputs, ann=next(iter(outputs.values())).ann, twin=twin, energy=energy)
 
     def __str__(self) -> str:
         rows = (f"{name:20} {value}" for name, value in self.rows())
@@ -173,7 +182,7 @@ class Tally:
         raw = np.concatenate([np.zeros((0, network.num_scores), np.float32), *self.final_scores])
         num_samples = len(raw)
         share = 1 / max(num_samples, 1)
-        operations = synaptic_operations(network, self.counts, max(num_samples, 1))
+        operations = operations_of(network, self.counts, max(num_samples, 1))
         analog = {i.name: network.num_timesteps if i.changing else 1 for i in network.inputs if i.coding.analog}
         direct_macs = sum(times * int(network.fan_out[name].sum()) for name, times in analog.items())
         outputs = {name: output.result(labels.get(name), raw) for name, output in self.outputs.items()}
@@ -189,10 +198,12 @@ class Tally:
             curve=first.curve,
             spikes_per_neuron=spikes_per_neuron(network, self.counts, max(num_samples, 1)),
             spikes={name: int(counts.sum()) * share for name, counts in self.counts.items()},
-            synaptic_operations=operations,
+            spike_values=values_of_hidden(network),
+            synaptic_operations=synaptic_operations(network, self.counts, max(num_samples, 1)),
+            operations=operations,
             direct_macs=direct_macs,
             ann_macs=network.ann_macs,
-            energy=estimate(operations, direct_macs, network.ann_macs),
+            energy=Energies(energy_of(operations), energy_of_macs(network.ann_macs)),
             wall_seconds=wall_seconds,
             cpu_seconds=cpu_seconds,
             kernel_seconds=kernel_seconds or {},

@@ -15,7 +15,6 @@ from kgenn.conversion.time_to_first_spike import TimeToFirstSpike
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network
 from kgenn.ir.recording import Recording
-from kgenn.metrics.energy import ADDITION, MULTIPLY_ACCUMULATE, estimate
 from kgenn.metrics.layer_error import ErrorTally, LayerError, ideal_rates
 from kgenn.metrics.result import Result, Tally
 from networks import ENCODERS, RECIPES, build, samples
@@ -141,13 +140,6 @@ def test_a_direct_input_costs_multiplications_once_and_no_synaptic_operations() 
     assert second.direct_macs == 0
     assert second.synaptic_operations > 0
     assert first.ann_macs == second.ann_macs == 28
-
-
-def test_energy_is_additions_and_multiplications_times_their_cost() -> None:
-    energy = estimate(1000.0, 50.0, 300.0)
-    assert energy.snn == pytest.approx(1000 * ADDITION + 50 * MULTIPLY_ACCUMULATE)
-    assert energy.ann == pytest.approx(300 * MULTIPLY_ACCUMULATE)
-    assert "Horowitz" in energy.source
 
 
 def test_a_table_shows_every_figure_with_its_unit() -> None:

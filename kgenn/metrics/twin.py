@@ -1,0 +1,171 @@
+"""The quantised twin of a spiking network: the ANN that a fair comparison is with.
+
+A spike train of T steps tells some number of levels of an activation apart. An ANN whose activations have as many
+bits, and that skips zeros as an event-driven machine does, needs no timesteps for that. The twin has the weights
+of the network and its scales λ; its activation is::
+
+    a = clip(round(x / λ · (2^b − 1)), 0, 2^b − 1)        b = ⌈log₂(levels + 1)⌉
+
+with `levels` what a spike train of full scale stands for. Sums are of integers, exact in any order.
+
+Source: Yan, Bai & Wong 2024, arXiv:2409.08290, for the comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from kgenn.ir.graph import Array
+from kgenn.ir.network import Network, Population
+from kgenn.metrics.energy import Energy, energy_of
+from kgenn.metrics.operations import SINGLE_BITS, NeuronUpdates, Operations, SynapticOperations, synapses
+
+
+@dataclass(frozen=True)
+class Twin:
+    """What the quantised twin costs and gives, on the first samples of a run.
+
+    Attributes:
+        bits: of an activation.
+        num_samples: the first so many of the run.
+        operations: of one inference.
+        energy: of these.
+        values: of each output with labels, by its name, the metric of the twin.
+    """
+
+    bits: int
+    num_samples: int
+    operations: Operations
+    energy: Energy
+    values: Mapping[str, float]
+
+    @property
+    def macs(self) -> float:
+        """Return the multiply-accumulates of one inference, those with a zero activation left out."""
+        return self.operations.multiplications
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the figures as JSON-able data; the energy stands beside the network's."""
+        return {
+            "bits": self.bits,
+            "num_samples": self.num_samples,
+            "macs": self.macs,
+            "values": dict(self.values),
+        }
+
+
+def twin_bits(network: Network) -> int:
+    """Return the bits that tell the levels of a spike train apart, 0 among them."""
+    return network.levels.bit_length()
+
+
+def twin_activations(network: Network, drive: Array) -> dict[str, Array]:
+    """Return the activations of the twin, integers in float64, shape (N, size) for each population.
+
+    Those of a readout are not quantised: they are in units of λ, times 2^b − 1.
+
+    Args:
+        drive: of `Network.drive`. Of an input that changes with time, the twin takes the mean.
+    """
+    most = 2 ** twin_bits(network) - 1
+    columns, changing = network.drive_columns, network.changing
+    given = drive.sum(axis=1, dtype=np.float64) if changing else drive.astype(np.float64)
+    inputs = {i.name: given[:, columns[i.name]] for i in network.inputs}
+    frames = drive.shape[1] if changing else 1
+    unit = {i.name: most / (i.coding.levels * frames) for i in network.inputs}
+    found: dict[str, Array] = {}
+    steady = 1.0 if network.code.steady else 1 / network.levels
+    for p in network.populations[len(inputs) :]:
+        if p.maximum:
+            (c,) = network.incoming[p.name]
+            found[p.name] = c.connectivity.largest(
+                np.floor(inputs[c.source] * unit[c.source] + 0.5) if c.source in inputs else found[c.source]
+            )
+            continue
+        total = np.zeros((len(drive), p.size))
+        if p.bias is not None:
+            total += p.bias * (steady * most)
+        for c in network.incoming[p.name]:
+            if c.source in inputs:
+                total += c.apply(inputs[c.source]) * (unit[c.source] * (steady if network.is_analog(c) else 1.0))
+            else:
+                total += c.apply(found[c.source])
+        found[p.name] = _activation(p, total / p.unit, most)
+    return found
+
+
+def _activation(p: Population, linear: Array, most: int) -> Array:
+    if p.correction is not None:
+        linear = linear - np.broadcast_to(p.correction, p.shape).ravel() * most
+    if not p.neuron.threshold:
+        return linear
+    highest = np.full(p.size, float(most))
+    if p.cap is not None:
+        highest = np.minimum(highest, np.floor(np.broadcast_to(p.cap, p.shape).ravel() * most))
+    quantised: Array = np.clip(np.floor(linear + 0.5), 0.0, highest)
+    return quantised
+
+
+class TwinTally:
+    """Count the non-zero activations of the twin batch by batch."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.num_samples = 0
+        # of each connection between populations, how often each value that meets its weights is not zero
+        self.counts = {
+            index: np.zeros(c.connectivity.num_sources, np.int64)
+            for index, c in enumerate(network.connections)
+            if c.source not in network.input_of
+        }
+        # of each pool before weights, how often each value that it adds up is not zero
+        self.pooled = {
+            index: np.zeros(c.num_sources, np.int64)
+            for index, c in enumerate(network.connections)
+            if index in self.counts and c.pool is not None
+        }
+
+    def add(self, activations: Mapping[str, Array]) -> None:
+        """Add one batch of `twin_activations`."""
+        self.num_samples += len(next(iter(activations.values())))
+        for index, counts in self.counts.items():
+            c = self.network.connections[index]
+            values = activations[c.source]
+            if c.pool is not None:
+                self.pooled[index] += np.count_nonzero(values, axis=0)
+                values = c.pool.apply(values)
+            counts += np.count_nonzero(values, axis=0)
+
+    def result(self, values: Mapping[str, float]) -> Twin:
+        """Return the twin's figures; `values` are its metrics, by the names of outputs."""
+        bits, operations = twin_bits(self.network), self._operations()
+        return Twin(bits, self.num_samples, operations, energy_of(operations), dict(values))
+
+    def _operations(self) -> Operations:
+        """Return the operations: each value that is not zero times the weights that it meets, and poolings.
+
+        An input is met whole and once, as a direct input is; each neuron has one update. What goes to a maximum is
+        compared, which takes an addition, and so does each value of an average pooling.
+        """
+        network = self.network
+        neurons = (p for p in network.populations if p.name not in network.input_of)
+        updates = tuple(NeuronUpdates(p.size, p.size, 1, SINGLE_BITS) for p in neurons)
+        return Operations(tuple(self._synaptic()), updates)
+
+    def _synaptic(self) -> Iterator[SynapticOperations]:
+        network, share = self.network, 1 / max(self.num_samples, 1)
+        for index, c in enumerate(network.connections):
+            target = network.by_name[c.target]
+            if index not in self.counts:
+                bits = network.input_of[c.source].coding.levels.bit_length()
+                yield synapses(c, float(network.fan_outs[index].sum()), bits, target.size, SINGLE_BITS)
+                continue
+            count = int(self.counts[index] @ c.connectivity.fan_out()) * share
+            bits = 1 if target.maximum else max(twin_bits(network), 2)
+            yield synapses(c, count, bits, target.size, SINGLE_BITS)
+            if c.pool is not None:
+                added = int(self.pooled[index] @ c.pool.fan_out(np.ones(c.connectivity.num_sources, np.int64)))
+                yield SynapticOperations(added * share, 1, 0, 0, c.connectivity.num_sources, SINGLE_BITS)

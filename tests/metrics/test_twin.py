@@ -1,0 +1,148 @@
+"""The quantised twin against the ANN that it rounds, and its operations against a count by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import kgenn
+from kgenn.ir.graph import Array
+from kgenn.ir.network import Network
+from kgenn.metrics.layer_error import ideal_rates
+from kgenn.metrics.twin import TwinTally, twin_activations, twin_bits
+from networks import RECIPES, build, samples
+from recordings import METHODS, changing, converted, drive_of, frames
+
+FINE = 4095  # levels at which rounding is no longer seen
+
+
+def with_levels(network: Network, levels: int) -> Network:
+    """Return the network with spike trains of so many levels; staged biases are in these levels too."""
+    assert network.code.steady
+    return replace(network, levels=levels)
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if not name.startswith("wide")])
+def test_a_twin_of_many_levels_is_the_ann(name: str) -> None:
+    network = with_levels(converted(name, "direct", kgenn.DataNorm(percentile=100)), FINE)
+    # the calibration set itself, so that no activation is larger than the scale
+    drive = network.drive(samples(build(name), 16, -1.0, 1.0))
+    ideal = ideal_rates(network, drive)
+    for population, found in twin_activations(network, drive).items():
+        assert np.allclose(found / FINE, ideal[population], rtol=0.01, atol=0.01)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_activations_are_whole_numbers_of_the_bits(method: str) -> None:
+    converter, (steps, *_) = METHODS[method]
+    network = converted("max_pool_skip", "direct", converter, num_timesteps=steps)
+    found = twin_activations(network, drive_of(network, "direct"))
+    most = 2 ** twin_bits(network) - 1
+    assert most >= network.levels > most // 2
+    for p in network.hidden:
+        values = found[p.name]
+        assert np.array_equal(values, np.rint(values))
+        assert 0 <= values.min() <= values.max() <= most
+        assert np.any(values)
+
+
+def test_a_twin_of_frames_sees_their_mean() -> None:
+    network = changing(converted("dense_deep", "direct"))
+    x = frames(network, "direct", 4)
+    drive = network.drive(x)
+    whole = twin_activations(network, drive)
+    # the mean of frames that are all alike is each of them
+    held = np.repeat(drive[:, :1], drive.shape[1], axis=1)
+    still = twin_activations(replace(network, inputs=converted("dense_deep", "direct").inputs), drive[:, 0])
+    for name, values in twin_activations(network, held).items():
+        assert np.array_equal(values, still[name])
+    assert any(not np.array_equal(whole[name], still[name]) for name in whole)
+
+
+@pytest.mark.parametrize("name", ["dense_deep", "residual_shortcut", "pool_conv", "max_pool_conv"])
+def test_operations_are_values_that_are_not_zero_times_their_weights(name: str) -> None:
+    network = converted(name)
+    drive = drive_of(network, "direct", 5)
+    found = twin_activations(network, drive)
+    tally = TwinTally(network)
+    for part in (slice(0, 2), slice(2, 5)):
+        tally.add({name: values[part] for name, values in found.items()})
+    twin = tally.result({})
+    multiplied, added = 0.0, 0.0
+    for c in network.connections:
+        ones = c.connectivity.with_weights(np.ones_like(c.connectivity.weights))
+        if c.source in network.input_of:
+            multiplied += float(ones.apply(np.ones((1, ones.num_sources))).sum())
+            continue
+        values = found[c.source]
+        if c.pool is not None:
+            added += float(c.pool.apply((values != 0).astype(float)).sum()) / 5
+            values = c.pool.apply(values)
+        reached = float(ones.apply((values != 0).astype(float)).sum()) / 5
+        if network.by_name[c.target].maximum:
+            added += reached
+        else:
+            multiplied += reached
+    assert twin.num_samples == 5
+    assert twin.macs == pytest.approx(multiplied)
+    assert twin.operations.additions == pytest.approx(added)
+    assert twin.operations.membrane_updates == sum(p.size for p in network.populations[1:])
+
+
+def labelled(network: Network) -> tuple[Array, Array]:
+    x = np.random.default_rng(0).random((30, *network.input_shape)).astype(np.float32) * 0.9
+    readout = network.populations[-1]
+    return x, ideal_rates(network, network.drive(x))[readout.name].argmax(axis=1)
+
+
+@pytest.mark.parametrize(("steps", "least", "most"), [(1, 0.0, 0.97), (255, 1.0, 1.0)])
+def test_a_twin_of_few_bits_agrees_less_with_its_model(steps: int, least: float, most: float) -> None:
+    network = converted("residual_shortcut", "direct", num_timesteps=steps)
+    compiled = kgenn.compile(network, "reference")
+    x, y = labelled(network)
+    result = compiled.with_ann(x, y, compiled.evaluate(x, y))
+    assert result.twin is not None
+    assert result.ann is not None
+    assert result.ann.ann == 1
+    assert result.twin.bits == steps.bit_length()
+    assert least <= result.twin.values[network.outputs[0].name] <= most
+    assert result.energy.twin == result.twin.energy
+    plain = result.to_dict()
+    assert plain["twin"]["macs"] == result.twin.macs
+    assert plain["energy"]["twin"]["integer"] == result.twin.energy.integer
+    row = dict(result.rows())["quantised twin"]
+    assert row.startswith(f"{steps.bit_length()}-bit ANN: ")
+    assert row.endswith(" MACs per sample")
+
+
+def test_without_labels_the_twin_has_operations_and_no_metric() -> None:
+    network = converted("dense_deep")
+    compiled = kgenn.compile(network, "reference")
+    x, _ = labelled(network)
+    result = compiled.with_ann(x, None, compiled.evaluate(x))
+    assert result.ann is None
+    assert result.twin is not None
+    assert (result.twin.values, result.twin.macs > 0) == ({}, True)
+
+
+@pytest.mark.parametrize(
+    ("method", "spikes", "operations", "break_even"),
+    [
+        ("data-norm", "unit", "additions", True),
+        ("few-spike", "unit", "additions", True),
+        ("burst", "bursts of up to 5 (3 bits)", "additions", False),
+        ("calibrated", "graded, ", "multiply-accumulates", False),
+    ],
+)
+def test_graded_spikes_are_multiplied_and_have_no_break_even(
+    method: str, spikes: str, operations: str, break_even: bool
+) -> None:
+    converter, (steps, *_) = METHODS[method]
+    network = converted("dense", "direct", converter, num_timesteps=steps)
+    x, _ = labelled(network)
+    rows = dict(kgenn.compile(network, "reference").evaluate(x).rows())
+    assert rows["spikes"].startswith(spikes)
+    assert f" {operations} per sample" in rows["synaptic operations"]
+    assert ("break-even" in rows["spikes per neuron"]) == break_even
