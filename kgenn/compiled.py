@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from kgenn.metrics.comparison import Comparison
 from kgenn.metrics.early_exit import ExitTally
 from kgenn.metrics.layer_error import ErrorTally, ann_predictions, ideal_rates
 from kgenn.metrics.result import Result, Tally
+from kgenn.neurobench import NeuroBenchTally
 from kgenn.plausibility import doubts_of_run
 from kgenn.self_test import self_test
 from kgenn.stream import Stream
@@ -243,6 +245,25 @@ class CompiledNetwork:
         for start, drive in self._batches(samples[:count], BATCH_SIZE, None):
             tally.add(drive, aims.part(start, len(drive)))
         return tally.added_to(result, aims.part(0, count))
+
+    def neurobench(
+        self, x: SamplesLike, batch_size: int = BATCH_SIZE, progress: Progress | None = None
+    ) -> dict[str, Any]:
+        """Return what samples cost in the terms of the package neurobench; see `kgenn.neurobench`.
+
+        The samples run on the NumPy reference, which gives the same spikes as every target and takes its time.
+
+        Args:
+            x, batch_size, progress: as for `evaluate`.
+
+        Raises:
+            KgennError: KG602 to KG604 for inputs that the network does not take.
+        """
+        samples, size = self.network.samples(x), whole("batch_size", batch_size, 1, MOST_SAMPLES)
+        tally = NeuroBenchTally(self.network)
+        for start, drive in self._batches(samples, batch_size_for(self.network, size), progress):
+            tally.add(start, drive)
+        return tally.figures()
 
     def beside(
         self,

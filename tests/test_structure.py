@@ -68,7 +68,10 @@ ALLOWED: dict[str, set[str]] = {
     | {"yardstick"},
     "credits": FOUNDATION | {"ir", "conversion", "encoders", "backends", "artifact"},
     "stream": FOUNDATION | {"ir", "backends", "data"},
-    "compiled": FOUNDATION | MIDDLE | {"plausibility", "data", "artifact", "self_test", "credits", "stream"},
+    "neurobench": FOUNDATION | {"ir", "backends"},
+    "compiled": FOUNDATION
+    | MIDDLE
+    | {"plausibility", "data", "artifact", "self_test", "credits", "stream", "neurobench"},
     "api": FOUNDATION
     | MIDDLE
     | {"agreement", "plausibility", "data", "artifact", "search", "convert_model", "compiled"},

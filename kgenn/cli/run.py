@@ -13,21 +13,18 @@ import click
 from kgenn.api import open_directory
 from kgenn.backends.base import Work
 from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table, progress, stage
-from kgenn.cli.options import PATH, check_output, data_flags, json_flag, of_file, run_options_of, samples_for
-from kgenn.cli.pictures import check_picture, draw_outputs, outputs_flag
+from kgenn.cli.options import PATH, data_flags, json_flag, of_file, run_options_of, samples_for
+from kgenn.cli.pictures import outputs_flag
+from kgenn.cli.run_files import RunFiles
 from kgenn.cli.task_options import task_flags, tasks_given
 from kgenn.compiled import BATCH_SIZE, CompiledNetwork, Observer
 from kgenn.data import Data
 from kgenn.ir.graph import Array
 from kgenn.ir.recording import Recording, Wanted
-from kgenn.ir.serialise import npz_bytes
 from kgenn.metrics.result import Result
-from kgenn.output import write_file
 from kgenn.tasks.metric import title, written
 from kgenn.trace import TraceWriter
 
-# What --predictions keeps of an output.
-KEPT = ("predictions", "scores")
 # How `Work.ways` reads.
 WAYS = {
     "events": "events",
@@ -49,6 +46,7 @@ WAYS = {
 @click.option("--trace", type=PATH, metavar="OUT.npz", help="Write every spike.")
 @outputs_flag
 @click.option("--predictions", type=PATH, metavar="OUT.npz", help="Write the predictions and scores.")
+@click.option("--neurobench", type=PATH, metavar="OUT.json", help="Write costs in the terms of neurobench.")
 @json_flag
 def run(
     directory: Path,
@@ -61,9 +59,6 @@ def run(
     curve: bool,
     explain: bool,
     early_exit: float | None,
-    trace: Path | None,
-    predictions: Path | None,
-    picture: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -89,21 +84,19 @@ def run(
     --early-exit also reports the result of stopping each sample at the first step where each class that the
     outputs say reaches this probability. With it, --predictions adds exit_predictions and exit_timesteps.
 
+    --neurobench writes footprint, parameter count, sparsity, synaptic operations and membrane updates as the
+    package neurobench defines them. The NumPy reference counts them, which is slow: --limit takes fewer samples.
+
     --picture draws outputs that are maps, signals or values beside what the weights give as an ANN.
     """
-    check_output(trace, data)
-    check_output(predictions, data, trace)
-    check_picture(picture, data, trace, predictions)
+    files = RunFiles.of(options, data)
     with stage("loading"):
         network = open_directory(directory, run_options_of(options), target)
     samples = samples_for(network.network, data, split, limit, scale)
-    kinds, wanted = tasks_given(options), Wanted(trace is not None, curve=curve)
+    kinds, wanted = tasks_given(options), Wanted(files.trace is not None, curve=curve)
     with of_file(data):
-        result = evaluate(network, samples, batch_size, wanted, trace, early_exit, kinds)
-    if predictions is not None:
-        write_file(predictions, npz_bytes(_arrays(result)))
-    if picture is not None:
-        draw_outputs(picture, network, samples, result, kinds)
+        result = evaluate(network, samples, batch_size, wanted, files.trace, early_exit, kinds)
+    files.write(network, samples, result, kinds)
     if as_json:
         print_json({**result.to_dict(curve), **({"work": [asdict(w) for w in network.work]} if explain else {})})
     else:
@@ -142,17 +135,6 @@ def evaluate(
         result = network.evaluate(data.x, data.y, size, advance, observe, wanted, early_exit, **kinds)
     result = network.with_ann(data.x, data.y, result, **kinds)
     return replace(result, warnings=(*data.warnings, *result.warnings))
-
-
-def _arrays(result: Result) -> dict[str, Array]:
-    several, exits = len(result.outputs) > 1, result.early_exit
-    arrays: dict[str, Array] = {} if exits is None else {"exit_timesteps": exits.timesteps}
-    for name, own in result.outputs.items():
-        prefix = f"{name}/" if several else ""
-        arrays |= {f"{prefix}{kind}": getattr(own, kind) for kind in KEPT}
-        if exits is not None:
-            arrays[f"{prefix}exit_predictions"] = exits.outputs[name].predictions
-    return arrays
 
 
 def _print_curve(result: Result) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -268,3 +269,24 @@ def test_errors_about_samples_and_labels_name_the_file(
     done = kgenn(command, compiled, "--data", tmp_path / "odd.npz")
     assert (done.code, done.codes) == (1, [code])
     assert f"{tmp_path / 'odd.npz'}, " in done.err
+
+
+def test_costs_for_neurobench_are_those_of_the_run(kgenn: Kgenn, compiled: Path, tmp_path: Path) -> None:
+    place = tmp_path / "costs.json"
+    done = kgenn("run", compiled, "--data", IMAGES, "--limit", 4, "--json", "--neurobench", place)
+    assert done.code == 0
+    figures = json.loads(place.read_text())
+    assert figures.pop("classification_accuracy") == done.json["accuracy"]
+    network = open_directory(compiled)
+    assert figures == network.neurobench(images(4))
+    # average poolings add spikes up before the weights, so that these are no unit spikes
+    operations = figures["synaptic_operations"]
+    assert operations["Effective_MACs"] > 0
+    assert sum(operations.values()) > operations["Dense"] > operations["Effective_ACs"]
+
+
+def test_a_file_is_written_once(kgenn: Kgenn, compiled: Path, tmp_path: Path) -> None:
+    both = ("--trace", tmp_path / "a", "--neurobench", tmp_path / "a")
+    done = kgenn("run", compiled, "--data", IMAGES, "--limit", 4, *both)
+    assert done.code == 1
+    assert "KG606" in done.err
