@@ -245,6 +245,17 @@ ENTRIES = (
         },
     ),
     Reference(
+        "yan2024",
+        "misc",
+        {
+            "author": "Yan, Zhanglu and Bai, Zhenyu and Wong, Weng-Fai",
+            "title": "Reconsidering the energy efficiency of spiking neural networks",
+            "year": "2024",
+            "eprint": "2409.08290",
+            "archiveprefix": "arXiv",
+        },
+    ),
+    Reference(
         "yavuz2016genn",
         "article",
         {

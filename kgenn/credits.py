@@ -73,6 +73,7 @@ def _uses(artifact: Artifact) -> Iterator[Use]:
     yield from ((citation, f"the target {target}") for citation in TARGETS.get(target).citations)
     yield "davidson2021", "the break-even number of spikes per neuron"
     yield "horowitz2014", "the energy of an operation"
+    yield "yan2024", "the comparison with a quantised twin"
 
 
 def _of_converter(network: Network) -> Iterator[Use]:

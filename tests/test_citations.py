@@ -24,11 +24,12 @@ from kgenn.ir.network import Network
 from networks import ALLOW, build, samples
 from recordings import converted
 
-ALWAYS = {"kgenn", "davidson2021", "horowitz2014"}
+ALWAYS = {"kgenn", "davidson2021", "horowitz2014", "yan2024"}
 NEEDED = {
     "article": {"author", "title", "journal", "volume", "pages", "year", "doi"},
     "inproceedings": {"author", "title", "booktitle", "year"},
     "software": {"author", "title", "version"},
+    "misc": {"author", "title", "year", "eprint"},
 }
 ENTRY = re.compile(r"@([a-z]+)\{([a-z]+[0-9]*[a-z]*),\n((?:  [a-z]+ = \{.*\},\n)+)\}")
 FIELD = re.compile(r"  ([a-z]+) = \{(.*)\},\n")

@@ -23,8 +23,8 @@ from kgenn.ir.graph import Graph
 from kgenn.metrics.output_result import finite
 from kgenn.metrics.result import Result
 
-# Of a run's figures, those that differ from run to run.
-COSTS = ("wall_seconds", "cpu_seconds", "kernel_seconds")
+# Of a run's figures, those that differ from run to run, and the ANN on the integer grid: the model's own is there.
+LEFT_OUT = ("wall_seconds", "cpu_seconds", "kernel_seconds", "ann")
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _run(task: Task, ann_value: float | None) -> tuple[dict[str, Any], dict[str,
     compiled = CompiledNetwork(Artifact(network, setup.target), simulator)
     compiled.prepare(len(test.x))
     clock.stop("build_seconds")
-    result = compiled.evaluate(test.x, test.y)
+    result = compiled.with_ann(test.x, test.y, compiled.evaluate(test.x, test.y))
     if ann_value is None:
         ann_value = value_of(
             files.model,
@@ -89,7 +89,7 @@ def _run(task: Task, ann_value: float | None) -> tuple[dict[str, Any], dict[str,
             setup.choice,
         )
     figures = {
-        **{name: value for name, value in result.to_dict(curve=True).items() if name not in COSTS},
+        **{name: value for name, value in result.to_dict(curve=True).items() if name not in LEFT_OUT},
         "ann_accuracy": ann_value if result.metric == "accuracy" else None,
         "ann_value": finite(ann_value),
         "warnings": [d.to_dict() for d in (*network.warnings, *test.warnings, *result.warnings)],

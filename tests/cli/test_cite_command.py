@@ -9,7 +9,7 @@ from pathlib import Path
 import kgenn as package
 from commands import Kgenn, compile_arguments
 
-ALWAYS = {"kgenn", "davidson2021", "horowitz2014"}
+ALWAYS = {"kgenn", "davidson2021", "horowitz2014", "yan2024"}
 
 
 def keys(text: str) -> list[str]:

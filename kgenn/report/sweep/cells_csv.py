@@ -9,6 +9,7 @@ from typing import Any
 
 from kgenn.bench.rows import Experiment, Outcome, Row
 from kgenn.report.sweep.axes import names_of
+from kgenn.report.sweep.costs import entry, graded, joules, twin_value
 from kgenn.report.sweep.results import Results
 
 # A spreadsheet takes a text that starts so for a formula, and would compute what a file's author wrote.
@@ -28,8 +29,17 @@ FIGURES: dict[str, Callable[[Outcome], Any]] = {
     "synaptic_operations": lambda r: r.synaptic_operations,
     "direct_macs": lambda r: r.others.get("direct_macs"),
     "ann_macs": lambda r: r.ann_macs,
-    "snn_joules": lambda r: _entry(r.others.get("energy"), "snn_joules"),
-    "ann_joules": lambda r: _entry(r.others.get("energy"), "ann_joules"),
+    "graded_spikes": graded,
+    "snn_joules": lambda r: entry(r.others.get("energy"), "snn_joules"),
+    "ann_joules": lambda r: entry(r.others.get("energy"), "ann_joules"),
+    "snn_integer_joules": lambda r: joules(r, "snn", "integer"),
+    "snn_memory_joules": lambda r: joules(r, "snn", "memory"),
+    "twin_bits": lambda r: entry(r.others.get("twin"), "bits"),
+    "twin_samples": lambda r: entry(r.others.get("twin"), "num_samples"),
+    "twin_value": twin_value,
+    "twin_macs": lambda r: entry(r.others.get("twin"), "macs"),
+    "twin_integer_joules": lambda r: joules(r, "twin", "integer"),
+    "twin_memory_joules": lambda r: joules(r, "twin", "memory"),
 }
 COSTS = ("wall_seconds", "cpu_seconds", "convert_seconds", "build_seconds", "total_seconds")
 PUBLISHED = ("ann", "accuracy", "spikes_per_neuron", "synaptic_operations")
@@ -61,8 +71,8 @@ def _cells(experiment: Experiment, row: Row, axes: list[str]) -> list[Any]:
         *(row.cost.get(name) for name in COSTS),
         *(None if known is None else getattr(known, name) for name in PUBLISHED),
         " ".join(failure.code for failure in row.error),
-        _entry(model, "file"),
-        _entry(model, "sha256"),
+        entry(model, "file"),
+        entry(model, "sha256"),
         row.rerun.get("kgenn"),
         " && ".join(commands_of(row)),
     ]
@@ -72,10 +82,6 @@ def commands_of(row: Row) -> list[str]:
     """Return the command lines that give a cell again."""
     command = row.rerun.get("command")
     return [str(line) for line in (command if isinstance(command, list) else [command]) if line]
-
-
-def _entry(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, dict) else None
 
 
 def _safe(value: Any) -> Any:

@@ -37,6 +37,7 @@ MAKERS = (
     plots.over_time,
     pareto.against_spikes,
     pareto.against_operations,
+    pareto.against_energy,
     plots.layer_errors,
     plots.time_per_image,
 )
@@ -136,7 +137,7 @@ def _panels(experiment: Experiment, rows: Sequence[Row], anchor: str, taken: set
     """Draw the plots of each model; a series looks the same in all of them."""
     axes = series_axes(rows)
     looks = styles([group.label for group in grouped(rows, axes)])
-    makers = [*MAKERS[1:3], MAKERS[0], *MAKERS[3:]] if experiment.kind == "pareto" else MAKERS
+    makers = [*MAKERS[1:4], MAKERS[0], *MAKERS[4:]] if experiment.kind == "pareto" else MAKERS
     found = []
     models = panels(rows)
     for model in models:

@@ -8,21 +8,26 @@ from kgenn.bench.rows import Outcome
 from kgenn.metrics.energy import BREAK_EVEN_SPIKES
 from kgenn.report.sweep.axes import Group
 from kgenn.report.sweep.canvas import Canvas, Plot
-from kgenn.report.sweep.measure import heading, is_error, metric_of
+from kgenn.report.sweep.costs import graded, joules, twin_value
+from kgenn.report.sweep.measure import heading, is_error, metric_of, on_axis
 from kgenn.report.sweep.series import HEIGHT, Styles, done, metric_axis, points_of
 from kgenn.report.sweep.theme import LIGHT
 
 
 def against_spikes(name: str, series: Sequence[Group], styles: Styles) -> Plot | None:
-    """Plot the metric against spikes per neuron, with the break-even of Davidson & Furber 2021."""
-    limit = (BREAK_EVEN_SPIKES, f"break-even {BREAK_EVEN_SPIKES}")
+    """Plot the metric against spikes per neuron, with the break-even of Davidson & Furber 2021 for unit spikes."""
+    unit = not any(graded(r) for group in series for _, r in done(group.rows))
+    limit = (BREAK_EVEN_SPIKES, f"break-even {BREAK_EVEN_SPIKES}") if unit else None
     canvas = _pareto(series, styles, lambda r: r.spikes_per_neuron, "spikes per neuron", limit)
     best, measured = _words(series)
-    words = (
-        f"{best} Left of the dashed line, {BREAK_EVEN_SPIKES} spikes per neuron and "
-        "inference, a spiking network can take less energy than the ANN (Davidson & Furber 2021). "
-        "Grey: the best at that cost or less."
+    line = (
+        f"Left of the dashed line, {BREAK_EVEN_SPIKES} spikes per neuron and "
+        "inference, a spiking network can take less energy than the ANN (Davidson & Furber 2021)."
     )
+    some = (
+        "Some spikes are graded: each is a number of several bits, so that no break-even of unit spikes is drawn."
+    )
+    words = f"{best} {line if unit else some} Grey: the best at that cost or less."
     return None if canvas is None else canvas.finish(name, f"{measured} against spikes", words)
 
 
@@ -34,10 +39,34 @@ def against_operations(name: str, series: Sequence[Group], styles: Styles) -> Pl
     canvas = _pareto(series, styles, lambda r: r.synaptic_operations, label, limit)
     best, measured = _words(series)
     words = (
-        f"{best} Operations are additions, one for each spike and synapse it crosses. "
+        f"{best} One for each spike and synapse: additions, or multiply-accumulates of graded spikes. "
         "Dashed: the multiply-accumulates of the ANN. Grey: the best at that cost or less."
     )
     return None if canvas is None else canvas.finish(name, f"{measured} against synaptic operations", words)
+
+
+def against_energy(name: str, series: Sequence[Group], styles: Styles) -> Plot | None:
+    """Plot the metric against energy with memory traffic, and the quantised twin of each network beside it."""
+    outcomes = [r for group in series for _, r in done(group.rows)]
+    metric = metric_of(outcomes)
+    twins = {
+        (1e6 * energy, on_axis(metric, value))
+        for r in outcomes
+        if (energy := joules(r, "twin", "memory")) and (value := twin_value(r)) is not None
+    }
+    canvas = _pareto(series, styles, _microjoules, "energy with memory, µJ an image", None, sorted(twins))
+    best, measured = _words(series)
+    words = (
+        f"{best} Integer operations, updates of neurons and memory traffic at 45 nm (Horowitz 2014). "
+        "Grey crosses: the twin of each network, an ANN quantised to as many levels that skips zeros. "
+        "Grey line: the best of the networks at that cost or less."
+    )
+    return None if canvas is None else canvas.finish(name, f"{measured} against energy", words)
+
+
+def _microjoules(outcome: Outcome) -> float:
+    """Return the energy of an image in µJ; 0, which no plot shows, where it is not known."""
+    return 1e6 * (joules(outcome, "snn", "memory") or 0.0)
 
 
 def _words(series: Sequence[Group]) -> tuple[str, str]:
@@ -52,8 +81,9 @@ def _pareto(
     x_of: Callable[[Outcome], float],
     label: str,
     limit: tuple[float, str] | None,
+    beside: Sequence[tuple[float, float]] = (),
 ) -> Canvas | None:
-    """Draw the metric against a cost, with the front behind, and a line at a limit with its name."""
+    """Draw the metric against a cost, with the front behind, a line at a limit with its name, and grey crosses."""
     canvas, every = Canvas(HEIGHT), [(g, points_of(g, x_of)) for g in series]
     sign = 1 if is_error(metric_of(r for group in series for _, r in done(group.rows))) else -1
     marks = sorted((x, sign * y) for _, points in every for x, y, _ in points)
@@ -71,8 +101,12 @@ def _pareto(
         canvas.line([x for x, _, _ in points], [y for _, y, _ in points], style, group.label, 1.0)
         for x, y, tip in points:
             canvas.mark(x, y, style, tip)
+    canvas.axes.plot(
+        [x for x, _ in beside], [y for _, y in beside], color=LIGHT["muted"], marker="x", linestyle="none"
+    )
     metric_axis(canvas, series)
     if limit is not None:
         canvas.reference(*limit, vertical=True)
-    canvas.logarithmic(label, [x for x, _ in marks] + ([] if limit is None else [limit[0]]))
+    others = [x for x, _ in beside] if limit is None else [limit[0]]
+    canvas.logarithmic(label, [x for x, _ in marks] + others)
     return canvas

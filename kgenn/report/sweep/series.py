@@ -46,12 +46,18 @@ def metric_axis(canvas: Canvas, series: Sequence[Group]) -> str:
     results = [r for group in series for _, r in done(group.rows)]
     metric = metric_of(results)
     canvas.axes.set_ylabel(axis_label(metric))
-    if UNITS.get(metric, PERCENT) == PERCENT:
-        low, high = canvas.axes.get_ylim()
-        canvas.axes.set_ylim(low, min(high, 100 + 0.04 * (100 - low)))
-    ann = {r.ann_value for r in results if r.ann_value is not None}
+    ann = {on_axis(metric, r.ann_value) for r in results if r.ann_value is not None}
+    low, high = canvas.axes.get_ylim()
     if len(ann) == 1:
-        canvas.reference(on_axis(metric, ann.pop()), "ANN")
+        # a line outside of the axis would be lost, and its name would leave no room for the plot
+        (value,) = ann
+        margin = 0.04 * (max(high, value) - min(low, value))
+        low, high = min(low, value - margin), max(high, value + margin)
+    if UNITS.get(metric, PERCENT) == PERCENT:
+        high = min(high, 100 + 0.04 * (100 - low))
+    canvas.axes.set_ylim(low, high)
+    if len(ann) == 1:
+        canvas.reference(ann.pop(), "ANN")
     return metric
 
 
