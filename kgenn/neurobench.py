@@ -24,7 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from kgenn.backends.reference import PopulationRun, ReferenceSimulator, Tally
+from kgenn.backends.population_run import PopulationRun
+from kgenn.backends.reference import ReferenceSimulator, Tally
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network, Population
 from kgenn.ir.recording import Wanted
