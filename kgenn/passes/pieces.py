@@ -5,7 +5,11 @@ so that a channel of small values is as exact as one of large ones.
 
 The knots lie where pieces are worth most, with a density of (p·f''²)^(1/5) for inputs of density p, which is
 optimal for many knots (de Boor 1978, A Practical Guide to Splines). The values have the least squared error over
-the inputs. Beyond the outer knots the function is constant.
+the inputs.
+
+New inputs reach further than those of the calibration set. So one wide piece on either side goes straight on
+beyond the outer knots, with the slope that the function has there. It is empty for inputs between them, so that
+its width costs the other pieces no resolution. Beyond the wide pieces the function is constant.
 
 A function that jumps has a narrow ramp in place of each jump.
 """
@@ -25,6 +29,8 @@ from kgenn.passes.values import Values
 GRID = 1024
 # What lies beyond the range of the calibration set is covered so far, as a share of the range.
 MARGIN = 0.25
+# How wide the piece beyond an outer knot is, as a share of the range.
+REACH = 1.0
 # The range of a channel is at least this share of the widest channel's: one that is still has no range of its own.
 NARROWEST = 1 / 256
 # The share of the knots' density that is even over the range, so that no part of it is without a knot.
@@ -42,6 +48,8 @@ Function = Callable[[Array], Array]
 def fitted(function: Function, seen: Values, count: int, positive: bool = False) -> Straight:
     """Return `count` pieces of a function for each channel, of least squared error over the values seen.
 
+    A wide piece on either side comes on top of them.
+
     Args:
         function: of values of any shape, element by element.
         positive: the function is of values above zero alone; the grid is even in their logarithm.
@@ -58,7 +66,27 @@ def fitted(function: Function, seen: Values, count: int, positive: bool = False)
     mass = np.histogram(places, GRID, (0, 1))[0] / max(places.size, 1)
     mass = np.convolve(mass, np.ones(9) / 9, "same")
     knots = _knots(x, y, mass, count)
-    return through(knots, _values(x, y, mass + FAITH / GRID, knots, function(knots)))
+    values = _values(x, y, mass + FAITH / GRID, knots, function(knots))
+    return through(*_continued(function, knots, values, positive), np.median(seen.some, axis=0))
+
+
+def _continued(function: Function, knots: Array, values: Array, positive: bool) -> tuple[Array, Array]:
+    """Return knots and values with further ones on straight lines through the outer knots.
+
+    A line has the slope of the function over `MARGIN` beyond the knot. A function of values above zero goes on
+    above its knots alone: below them it may be as steep as a reciprocal near 0.
+    """
+    low, high = knots[:, :1], knots[:, -1:]
+    sides = [(high, high)] if positive else [(low, low - high), (high, high - low)]
+    for end, reach in sides:
+        there = function(end)
+        rise = (function(end + MARGIN * reach) - there) * (REACH / MARGIN)
+        knots, values = (
+            np.append(knots, end + REACH * reach, axis=1),
+            np.append(values, there + rise, axis=1),
+        )
+    order = np.argsort(knots, axis=1)
+    return np.take_along_axis(knots, order, axis=1), np.take_along_axis(values, order, axis=1)
 
 
 def _covered(seen: Values, positive: bool) -> tuple[Array, Array]:

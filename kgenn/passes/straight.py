@@ -5,7 +5,8 @@ With pieces from a_k to b_k that are s_k high, and slopes c beyond an outer knot
     f(x) = f_0 + Σ_k s_k·clip((x − a_k)/(b_k − a_k), 0, 1) + Σ c·ReLU(±(x − t))
 
 The pieces are one population of ReLUs with a cap, "pieces"; what lies beyond is another, "ends". A piece says
-where between its two ends the input is, and is 0 below them and 1 above.
+where between its two ends the input is: it is empty at a_k, full at b_k, and either of them may be the larger. So
+pieces are turned such that most of them are empty for most inputs, and send no spikes.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ class Straight:
     """A piecewise linear function of each channel, or of all alike.
 
     Attributes:
-        base: the value below every piece, shape (channels or 1,).
-        starts, stops: the ends of the pieces, shape (channels or 1, K).
+        base: the value where every piece is empty, shape (channels or 1,).
+        starts, stops: where each piece is empty, and full, shape (channels or 1, K).
         steps: how high each piece is, of the same shape.
         ends: what is added beyond the outer knots.
     """
@@ -85,9 +86,18 @@ class Straight:
         return _population(node, "ends", signs, shifts, slopes, ReLU())
 
 
-def through(knots: Array, values: Array) -> Straight:
-    """Return the function that is straight between knots, of shape (channels, K + 1), and constant beyond."""
-    return Straight(values[:, 0], knots[:, :-1], knots[:, 1:], np.diff(values, axis=1))
+def through(knots: Array, values: Array, pivot: Array | None = None) -> Straight:
+    """Return the function that is straight between knots, of shape (channels, K + 1), and constant beyond.
+
+    Args:
+        knots: ascending.
+        pivot: inputs near which pieces are empty, on either side, shape (channels,); the first knot if not given.
+    """
+    first = knots[:, :1] if pivot is None else pivot[:, None]
+    below = knots[:, 1:] <= first
+    base = np.take_along_axis(values, below.sum(axis=1, keepdims=True), axis=1)[:, 0]
+    left, right, steps = knots[:, :-1], knots[:, 1:], np.diff(values, axis=1)
+    return Straight(base, *np.where(below, (right, left, -steps), (left, right, steps)))
 
 
 def _each(values: Array, channels: int) -> Array:
@@ -184,19 +194,28 @@ def exact(layer: Layer, bends: Sequence[float], width: float = 0.0) -> Straight:
 
 
 def narrowed(straight: Straight, low: Array, high: Array, least: float) -> Straight:
-    """Return the same function of inputs in a range, its pieces no wider than that, so that they say more.
+    """Return the same function, its pieces cut where the range of the inputs ends: the inner ones say more.
 
     Args:
+        straight: its pieces full above.
         low, high: the range of each channel, shape (channels,).
         least: width of a piece.
     """
     starts, stops, steps = (_each(part, len(low)) for part in (straight.starts, straight.stops, straight.steps))
-    inner = np.maximum(starts, low[:, None]), np.minimum(stops, high[:, None])
-    cut = inner[1] - inner[0] >= least
-    new = np.where(cut, inner[0], starts), np.where(cut, inner[1], stops)
+    first, last = np.maximum(starts, low[:, None]), np.minimum(stops, high[:, None])
+    inside = last - first >= least
+    first = np.where(inside & (first - starts >= least), first, starts)
+    last = np.where(inside & (stops - last >= least), last, stops)
     slopes = steps / (stops - starts)
-    base = straight.base + (slopes * (new[0] - starts)).sum(axis=1)
-    return Straight(base, *new, slopes * (new[1] - new[0]), straight.ends)
+    parts = []
+    for left, right in ((first, starts), (first, last), (last, stops)):
+        some = (right != left).any(axis=0)
+        left, wide, slope = left[:, some], (right - left)[:, some], slopes[:, some]
+        # where only other channels are cut, a piece of no height
+        parts.append((left, left + np.where(wide, wide, 1.0), slope * wide))
+    base = straight.base + (slopes * (first - starts)).sum(axis=1)
+    starts, stops, steps = (np.concatenate(same, axis=1) for same in zip(*parts, strict=True))
+    return Straight(base, starts, stops, steps, straight.ends)
 
 
 def _with_slopes(node: Node, layer: PReLU, channels: int) -> Sequence[Node]:

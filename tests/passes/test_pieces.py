@@ -39,13 +39,48 @@ def test_the_error_falls_with_the_square_of_their_number(name: str) -> None:
 @pytest.mark.parametrize("x", [NORMAL, np.full(50, 0.3), np.linspace(-1e-3, 1e-3, 99), 50 * NORMAL], ids=str)
 def test_knots_ascend_and_cover_what_was_seen(name: str, x: Array) -> None:
     pieces = fitted(lambda v: elementwise(name, v), values(x), 8)
-    assert pieces.starts.shape == pieces.steps.shape == (1, 8)
-    assert (pieces.stops > pieces.starts).all()
-    assert pieces.starts[0, 0] <= x.min()
-    assert pieces.stops[0, -1] >= x.max()
+    assert pieces.starts.shape == pieces.steps.shape == (1, 8 + 2)
+    knots = np.unique([pieces.starts, pieces.stops])
+    assert len(knots) == 8 + 3
+    assert knots[1] <= x.min()
+    assert knots[-2] >= x.max()
     assert np.isfinite(pieces.steps).all()
     off = pieces(x[:, None])[:, 0] - elementwise(name, x)
     assert np.sqrt(np.mean(off**2)) < 0.05 * np.abs(elementwise(name, x)).max() + 1e-3
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_a_function_goes_straight_on_beyond_what_was_seen(name: str) -> None:
+    x = NORMAL[np.abs(NORMAL) < 4]
+    pieces = fitted(lambda v: elementwise(name, v), values(x), 8)
+    lowest, highest = sorted(np.unique([pieces.starts, pieces.stops]))[1:-1:8]
+    for end, at in ((lowest, lowest - 3), (highest, highest + 3)):
+        there, further = elementwise(name, np.array([end, at]))
+        off = abs(pieces(np.array([[at]]))[0, 0] - further)
+        assert off < 0.5 * abs(further - there) + 0.1 * np.ptp(elementwise(name, x))
+
+
+@pytest.mark.parametrize("name", sorted(POSITIVE))
+def test_a_function_of_values_above_zero_goes_on_above_them_alone(name: str) -> None:
+    x = np.exp(np.random.default_rng(3).normal(0, 1, 20_000))
+    pieces = fitted(lambda v: elementwise(name, v), values(x), 8, positive=True)
+    assert pieces.starts.shape == (1, 8 + 1)
+    highest = pieces.starts.max()
+    at = np.array([[x.min() / 2], [0.0], [-x.max()], [2 * highest]])
+    below, zero, negative, above = pieces(at)[:, 0]
+    assert below == zero == negative
+    there, further = elementwise(name, np.array([highest, 2 * highest]))
+    assert abs(above - further) < 0.7 * abs(further - there)
+
+
+def test_pieces_are_empty_at_the_median() -> None:
+    x = np.random.default_rng(4).normal(-3, 1, 20_000)
+    pieces = fitted(np.tanh, values(x), 16)
+    full = [
+        np.clip((x - a) / (b - a), 0, 1).mean() for a, b in zip(pieces.starts[0], pieces.stops[0], strict=True)
+    ]
+    assert np.sum(full) < 3
+    assert pieces.base == pytest.approx(np.tanh(-3), abs=0.02)
 
 
 def test_knots_gather_where_inputs_are_and_the_function_bends() -> None:
