@@ -33,6 +33,7 @@ class Axis:
         owners: the converters and encoders that have the option, as "converter few-spike", or `SEARCHED` where
             it is one of the search for timesteps; none for an option that every sweep has.
         word: a value beside those of the kind, such as "auto".
+        of_inputs: a value may name inputs, as "image=poisson, meta=direct".
     """
 
     name: str
@@ -40,6 +41,7 @@ class Axis:
     choices: tuple[str, ...] = ()
     owners: frozenset[str] = frozenset()
     word: str | None = None
+    of_inputs: bool = False
 
     @property
     def field(self) -> str:
@@ -58,9 +60,16 @@ class Axis:
         if not fits or (isinstance(value, bool) and self.kind is not bool):
             also = f" or {self.word!r}" if self.word is not None else ""
             raise place.fail(f"{self.name} is {value!r}", f"give {WORDS[self.kind]}{also}")
-        if self.choices and value not in self.choices:
-            raise place.fail(f"{self.name} is {value!r}", known_names(value, self.choices))
+        for own in named(value).values() if self.of_inputs else [value]:
+            if self.choices and own not in self.choices:
+                raise place.fail(f"{self.name} is {own!r}", known_names(own, self.choices))
         return float(value) if self.kind is float else value
+
+
+def named(text: str) -> dict[str, str]:
+    """Return the values of a text such as "image=poisson, meta=direct" by name; "" for one of all inputs."""
+    parts = (part.strip().rpartition("=") for part in text.split(","))
+    return {name.strip(): value.strip() for name, _, value in parts}
 
 
 @cache
@@ -68,7 +77,7 @@ def axes() -> Mapping[str, Axis]:
     """Return all axes by name: those that every sweep has, then the options of converters and encoders."""
     found = [
         Axis("converter", str, tuple(converters().classes)),
-        Axis("encoder", str, tuple(encoders().classes)),
+        Axis("encoder", str, tuple(encoders().classes), of_inputs=True),
         Axis("timesteps", int, word=AUTO),
         Axis("readout", str, get_args(ReadoutKind)),
         Axis("seed", int),

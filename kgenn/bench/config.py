@@ -13,10 +13,10 @@ from typing import cast
 
 from kgenn.bench.axes import axes
 from kgenn.bench.expand import OTHER_KEYS, Common, expand, source_of
-from kgenn.bench.experiment import SPLITS, CalibrationData, Experiment, RunData
+from kgenn.bench.experiment import SPLITS, CalibrationData, Experiment, GivenScale, RunData
 from kgenn.bench.published import published_of
 from kgenn.bench.rows import KINDS, Kind
-from kgenn.bench.scope import Scope
+from kgenn.bench.scope import Found, Scope
 from kgenn.bench.toml_file import read_toml
 from kgenn.data import parse_scale
 from kgenn.diagnostics import Diagnostic, KgennError, fail
@@ -128,18 +128,25 @@ def _common(scope: Scope, limit: int | None) -> Common:
     least = min((n for n in (own, limit) if n is not None), default=None)
     test = RunData(data, "test" if split is None else split.one_of(SPLITS), None, least)
     if scale is not None:
-        try:
-            parse_scale(scale.text())
-        except KgennError as error:
-            (wrong,) = error.diagnostics
-            raise scale.place.fail(f"scale {wrong.what}", wrong.help) from None
-        test = replace(test, scale=scale.text())
+        test = replace(test, scale=_scale(scale))
     layers = scope.get("layer-samples")
     calibration = CalibrationData(data, "train", CALIBRATION_SAMPLES)
     found = scope.get("calibration")
     if found is not None:
         calibration = _calibration(found.table(), calibration)
     return Common(test, calibration, LAYER_SAMPLES if layers is None else layers.whole(0))
+
+
+def _scale(found: Found) -> GivenScale:
+    """Return a scale of all inputs, or those of some."""
+    if isinstance(found.value, dict):
+        return tuple((n, str(_scale(Found(v, found.place / n)))) for n, v in found.value.items())
+    try:
+        parse_scale(found.text())
+    except KgennError as error:
+        (wrong,) = error.diagnostics
+        raise found.place.fail(f"scale {wrong.what}", wrong.help) from None
+    return found.text()
 
 
 def _calibration(table: Scope, default: CalibrationData) -> CalibrationData:

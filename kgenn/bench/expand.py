@@ -8,8 +8,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from kgenn.bench.axes import AUTO, SEARCHED, Axis, axes
+from kgenn.bench.axes import AUTO, SEARCHED, Axis, axes, named
 from kgenn.bench.experiment import CalibrationData, Cell, RunData, Setup, Source
+from kgenn.bench.kinds import UNSAID, Kinds, kinds_of
 from kgenn.bench.scope import Found, Scope
 from kgenn.bench.toml_file import Place
 from kgenn.config import make, options_of
@@ -18,29 +19,28 @@ from kgenn.conversion.base import checked_timesteps
 from kgenn.conversion.constraints import ALL, FEATURES, admitted
 from kgenn.conversion.recipe import Recipe
 from kgenn.diagnostics import KgennError
-from kgenn.encoders import ENCODERS
 from kgenn.ir.graph import Shape
 from kgenn.ir.random import LARGEST_SEED
+from kgenn.methods import encoders_of
 from kgenn.passes import LoweringOptions
 from kgenn.search import Search
-from kgenn.tasks import TASKS
-from kgenn.tasks.goal import NO_CHOICE, Choice
 
 LOWERING = options_of(LoweringOptions)
 MODEL_SUFFIXES = (".h5", ".keras")
 # What a sweep may say beside its axes.
-OTHER_KEYS = ("models", "allow", "input-shape", "task", "metric", "threshold")
+OTHER_KEYS = ("models", "allow", "input-shape", "task", "metric", "threshold", "frames")
 
 
 @dataclass(frozen=True)
 class Common:
-    """What all cells of an experiment share; input shape and choice are those of a sweep; see `Setup`."""
+    """What all cells of an experiment share; input shape, kinds and frames are those of a sweep; see `Setup`."""
 
     data: RunData
     calibration: CalibrationData
     layer_samples: int
     input_shape: Shape | None = None
-    choice: Choice = NO_CHOICE
+    kinds: Kinds = UNSAID
+    frames: bool = False
 
 
 def expand(scope: Scope, common: Common) -> list[Cell]:
@@ -55,7 +55,8 @@ def expand(scope: Scope, common: Common) -> list[Cell]:
     scope.need("converter", 'say which: converter = "few-spike", or a list')
     models = [source_of(f, MODEL_SUFFIXES) for f in scope.need("models", 'name some: models = ["vgg13"]').items()]
     allow = features_of(scope)
-    common = replace(common, input_shape=input_shape_of(scope), choice=choice_of(scope))
+    common = replace(common, input_shape=input_shape_of(scope), kinds=kinds_of(scope))
+    common = replace(common, frames=changes_of(scope))
     names = [name for name in scope.keys() if name in axes()]  # noqa: SIM118 (a scope is no mapping)
     choices = [_values(scope, axes()[name]) for name in names]
     cells = []
@@ -88,18 +89,17 @@ def input_shape_of(scope: Scope) -> Shape | None:
     return None if found is None else tuple(size.whole(1) for size in found.items())
 
 
-def choice_of(scope: Scope) -> Choice:
-    """Return what a sweep says of the first output of its models."""
-    task, metric, threshold = (scope.get(name) for name in ("task", "metric", "threshold"))
-    if threshold is not None and (
-        isinstance(threshold.value, bool) or not isinstance(threshold.value, int | float)
-    ):
-        raise threshold.place.fail(f"threshold is {threshold.value!r}", "give a number")
-    return Choice(
-        None if task is None else task.one_of(tuple(TASKS)),
-        None if metric is None else metric.text(),
-        None if threshold is None else float(threshold.value),
-    )
+def changes_of(scope: Scope) -> bool:
+    """Tell whether the inputs of a sweep's models change with time."""
+    found = scope.get("frames")
+    if found is None:
+        return False
+    if not isinstance(found.value, bool):
+        raise found.place.fail(f"frames is {found.value!r}", "give true or false")
+    steps = scope.get("timesteps")
+    if found.value and steps is not None:
+        raise steps.place.fail("timesteps beside frames = true", "leave it out: T is the number of frames")
+    return found.value
 
 
 def _values(scope: Scope, axis: Axis) -> list[Any]:
@@ -121,23 +121,27 @@ def _cell(scope: Scope, common: Common, model: Source, allow: tuple[str, ...], v
     """Return the cell of one value on each axis."""
     method = CONVERTERS.get(values["converter"])
     encoder = values.get("encoder", method.default_encoder)
-    timesteps = values.get("timesteps", method.default_timesteps)
-    have = {f"converter {method.name}", f"encoder {encoder}", *([SEARCHED] if timesteps == AUTO else [])}
+    timesteps = None if common.frames else values.get("timesteps", method.default_timesteps)
+    encoded = {"": method.default_encoder, **named(encoder)}
+    owners = {f"encoder {name}" for name in encoded.values()}
+    have = {f"converter {method.name}", *owners, *([SEARCHED] if timesteps == AUTO else [])}
     applied = {name: value for name, value in values.items() if have & axes()[name].owners}
     for name in applied:
         scope.mark(name)
     lowering = {option.name: values[name] for option in LOWERING if (name := option.flag[2:]) in values}
     try:
         converter = make(method, f"converter {method.name}", _fields(applied, f"converter {method.name}"))
+        common_encoder, own = encoders_of(named(encoder), method.default_encoder, _fields(applied, *owners))
         recipe = Recipe(
             converter=converter,
-            encoder=make(ENCODERS.get(encoder), f"encoder {encoder}", _fields(applied, f"encoder {encoder}")),
+            encoder=common_encoder,
+            encoders=tuple(sorted(own.items())),
             allow=allow,
             lowering=make(LoweringOptions, "lowering", lowering),
             readout=values.get("readout", method.readouts[0]),
             seed=values.get("seed", 0),
         )
-        if timesteps != AUTO:
+        if timesteps not in (AUTO, None):
             checked_timesteps(converter, timesteps)
         setup = Setup(
             model=model,
@@ -148,17 +152,19 @@ def _cell(scope: Scope, common: Common, model: Source, allow: tuple[str, ...], v
             target=values.get("target", "cpu"),
             layer_samples=common.layer_samples,
             input_shape=common.input_shape,
-            choice=common.choice,
+            kinds=common.kinds,
+            frames=common.frames,
         )
     except KgennError as error:
         raise _blamed(scope, values, error) from error
-    first = {"model": model.name, "converter": method.name, "encoder": encoder, "timesteps": timesteps}
+    first = {"model": model.name, "converter": method.name, "encoder": encoder}
+    first |= {"timesteps": timesteps} if timesteps is not None else {"frames": True}
     rest = {name: values[name] for name in values if name in applied or not axes()[name].owners}
     return Cell(setup, {**first, "target": setup.target, "seed": recipe.seed, **rest})
 
 
-def _fields(applied: Mapping[str, Any], owner: str) -> dict[str, Any]:
-    return {axes()[name].field: value for name, value in applied.items() if owner in axes()[name].owners}
+def _fields(applied: Mapping[str, Any], *owners: str) -> dict[str, Any]:
+    return {axes()[name].field: value for name, value in applied.items() if axes()[name].owners & {*owners}}
 
 
 def _blamed(scope: Scope, values: Mapping[str, Any], error: KgennError) -> KgennError:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kgenn.bench.kinds import UNSAID, Kinds
 from kgenn.bench.rows import Kind, Published
 from kgenn.conversion.recipe import Recipe
 from kgenn.ir.graph import Shape
 from kgenn.search import Search
-from kgenn.tasks.goal import NO_CHOICE, Choice
 
 SPLITS = ("train", "test")
+GivenScale = str | tuple[tuple[str, str], ...] | None
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,12 @@ class RunData:
     """The samples that a network runs on: the first `limit` of a split; all of them where that is None.
 
     Attributes:
-        scale: such as "1/255"; of the calibration data too.
+        scale: such as "1/255", or pairs of an input's name and its own; of the calibration data too.
     """
 
     source: Source
     split: str
-    scale: str | None
+    scale: GivenScale
     limit: int | None
 
 
@@ -60,21 +61,23 @@ class Setup:
     """Everything that determines what a cell gives, but for the contents of the files that it names.
 
     Attributes:
-        timesteps: T, or a search for the fewest.
+        timesteps: T, or a search for the fewest; None where it is the number of frames.
         layer_samples: of the test data, the first so many give the error of each layer.
         input_shape: of one sample, where the model leaves a size open.
-        choice: what the model's first output is for, as far as the user says it.
+        kinds: what the model's outputs are for, as far as the user says it.
+        frames: inputs change with time, and samples have a frame for each timestep.
     """
 
     model: Source
     data: RunData
     calibration: CalibrationData
     recipe: Recipe
-    timesteps: int | Search
+    timesteps: int | Search | None
     target: str
     layer_samples: int
     input_shape: Shape | None = None
-    choice: Choice = NO_CHOICE
+    kinds: Kinds = UNSAID
+    frames: bool = False
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,18 @@ class Object:
         """Return such a number, or None where there is none."""
         return None if self.values.get(name) is None else self.number(name)
 
+    def optional_real(self, name: str) -> float | None:
+        """Return a finite number of either sign, as R² may have, or None where there is none."""
+        value = self.values.get(name)
+        return None if value is None else as_real(value, self.place / name)
+
+    def curve(self, name: str) -> tuple[float, ...] | None:
+        """Return finite numbers, one for each timestep; None where they are not all known."""
+        found = self.values.get(name)
+        if found is None or (isinstance(found, list) and None in found):
+            return None
+        return self.list(name, as_real)
+
     def whole(self, name: str) -> int:
         """Return a whole number that is not negative."""
         value = self.values.get(name)
@@ -128,6 +140,13 @@ def as_number(value: Any, place: Place) -> float:
     """Return a finite number that is not negative."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= LARGEST:
         raise place.expect(value, "a number from 0 up")
+    return value
+
+
+def as_real(value: Any, place: Place) -> float:
+    """Return a finite number of either sign."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not -LARGEST <= value <= LARGEST:
+        raise place.expect(value, "a number")
     return value
 
 

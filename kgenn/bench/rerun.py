@@ -15,6 +15,7 @@ from kgenn.bench.experiment import Cell, Experiment, Setup
 from kgenn.bench.files import Files, Library
 from kgenn.bench.json_object import SCHEMA
 from kgenn.config import options_of, values_of
+from kgenn.conversion.recipe import Recipe
 from kgenn.data import parse_scale
 from kgenn.search import Search
 
@@ -80,6 +81,7 @@ def options(setup: Setup) -> dict[str, Any]:
     return {
         "converter": {"name": recipe.converter.name, **values_of(recipe.converter)},
         "encoder": {"name": recipe.encoder.name, **values_of(recipe.encoder)},
+        **({"encoders": _own_encoders(recipe)} if recipe.encoders else {}),
         "allow": list(recipe.allow),
         "lowering": values_of(recipe.lowering),
         "readout": recipe.readout,
@@ -88,30 +90,49 @@ def options(setup: Setup) -> dict[str, Any]:
         "seed": recipe.seed,
         "target": setup.target,
         "layer_samples": setup.layer_samples,
-        **setup.choice.to_dict(),
+        **({"frames": True} if setup.frames else {}),
+        **setup.kinds.to_dict(),
     }
 
 
 def commands(setup: Setup, files: Files) -> list[str]:
     """Return the command lines that give the cell's result, in the directory of its files."""
     calibration, data, recipe = setup.calibration, setup.data, setup.recipe
-    search = setup.timesteps if isinstance(setup.timesteps, Search) else None
     make: list[object] = ["kgenn", "compile", files.model.path.name]
     make += [] if setup.input_shape is None else ["--input-shape", ",".join(map(str, setup.input_shape))]
     make += ["--calibration", files.calibration.path.name, "--split", calibration.split]
     make += ["--calibration-samples", calibration.samples]
-    make += [] if data.scale is None else ["--scale", data.scale]
+    make += [word for text in _scales(setup) for word in ("--scale", text)]
     make += ["--converter", recipe.converter.name, *_flags(recipe.converter)]
-    make += ["--encoder", recipe.encoder.name, *_flags(recipe.encoder)]
-    make += ["--timesteps", setup.timesteps] if search is None else ["--timesteps", "auto", *_flags(search)]
+    make += _encoders(recipe)
+    make += _timesteps(setup)
     make += ["--readout", recipe.readout, "--seed", recipe.seed]
     make += [word for feature in recipe.allow for word in ("--allow", feature)]
-    make += [word for name, value in setup.choice.to_dict().items() for word in (f"--{name}", value)]
+    make += setup.kinds.flags()
     make += [*_flags(recipe.lowering), "--target", setup.target, "--no-check", "-o", "cell"]
     run: list[object] = ["kgenn", "run", "cell", "--data", files.data.path.name, "--split", data.split]
     run += [] if data.limit is None else ["--limit", data.limit]
     run += ["--curve", "--json"]
     return [_line(make), _line(run)]
+
+
+def _own_encoders(recipe: Recipe) -> dict[str, Any]:
+    return {name: {"name": encoder.name, **values_of(encoder)} for name, encoder in recipe.encoders}
+
+
+def _encoders(recipe: Recipe) -> list[object]:
+    """Return the flags of all encoders; an option that several have stands once."""
+    every = (("", recipe.encoder), *recipe.encoders)
+    words = [word for place, encoder in every for word in ("--encoder", f"{place}={encoder.name}".lstrip("="))]
+    options = dict.fromkeys(tuple(_flags(encoder)) for _, encoder in every)
+    return [*words, *(word for flags in options for word in flags)]
+
+
+def _timesteps(setup: Setup) -> list[object]:
+    """Return the flags that say T, or how to find it."""
+    if isinstance(setup.timesteps, Search):
+        return ["--timesteps", "auto", *_flags(setup.timesteps)]
+    return ["--frames"] if setup.frames else ["--timesteps", setup.timesteps]
 
 
 def _line(words: Iterable[object]) -> str:
@@ -124,8 +145,21 @@ def _input_shape(setup: Setup) -> dict[str, Any]:
 
 
 def _test_data(setup: Setup) -> dict[str, Any]:
-    scale = None if setup.data.scale is None else str(parse_scale(setup.data.scale))
+    given = setup.data.scale
+    scale: str | dict[str, str] | None = None
+    if isinstance(given, str):
+        scale = str(parse_scale(given))
+    elif given is not None:
+        scale = {name: str(parse_scale(text)) for name, text in given}
     return {"split": setup.data.split, "limit": setup.data.limit, "scale": scale}
+
+
+def _scales(setup: Setup) -> list[str]:
+    """Return the values of --scale."""
+    given = setup.data.scale
+    if given is None or isinstance(given, str):
+        return [] if given is None else [given]
+    return [f"{name}={text}" for name, text in given]
 
 
 def _calibration(setup: Setup) -> dict[str, Any]:

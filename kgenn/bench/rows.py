@@ -7,10 +7,11 @@ leaves out nothing of a result: what it does not know is kept in `others`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from kgenn.bench.json_object import Axis, Object, Place, as_axes, as_number, as_text
+from kgenn.bench.json_object import Axis, Object, Place, as_axes, as_text
+from kgenn.bench.shown import Shown
 from kgenn.tasks.metric import ERRORS
 
 Kind = Literal["table", "curve", "pareto"]
@@ -201,6 +202,40 @@ def measured(result: Mapping[str, Any]) -> tuple[str, Any, Any]:
     return result["metric"], result.get("value"), result.get("ann_value")
 
 
+def outputs_of(result: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """Return the figures of each output of a result of a cell by its name; "" of a single one."""
+    return result.get("outputs") or {"": result}
+
+
+def ann_values_of(result: Mapping[str, Any]) -> dict[str, float]:
+    """Return the metric of the model in a result of a cell, of each output by its name; "" of a single one."""
+    found = {name: own.get("ann_value") for name, own in outputs_of(result).items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class OutputFigures:
+    """The figures of one of several outputs; see `Outcome` for the fields."""
+
+    name: str
+    metric: str
+    value: float | None = None
+    ann_value: float | None = None
+    curve: tuple[float, ...] | None = None
+
+    @property
+    def share(self) -> float | None:
+        """Return the metric as a share of the model's; None of an error."""
+        return share_of(self.metric, self.value, self.ann_value)
+
+
+def share_of(metric: str, value: float | None, ann_value: float | None) -> float | None:
+    """Return a metric as a share of the model's; None of an error, and where it says nothing."""
+    if value is None or ann_value is None or value < 0 or ann_value <= 0 or metric in ERRORS:
+        return None
+    return value / ann_value
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a cell gave; see `kgenn.metrics.result.Result`.
@@ -214,6 +249,8 @@ class Outcome:
         layers: the hidden populations, in order.
         raster: of the first sample.
         others: the rest: energy, direct_macs …
+        outputs: each of several outputs, the first one too.
+        shown: outputs that are maps or signals, on the first samples.
     """
 
     accuracy: float | None
@@ -231,12 +268,18 @@ class Outcome:
     metric: str = "accuracy"
     value: float | None = None
     ann_value: float | None = None
+    outputs: tuple[OutputFigures, ...] = ()
+    shown: tuple[Shown, ...] = ()
 
     @property
     def share(self) -> float | None:
         """Return the metric as a share of the model's; None of an error."""
-        known = self.value is not None and self.ann_value and self.metric not in ERRORS
-        return self.value / self.ann_value if known else None  # type: ignore[operator]
+        return share_of(self.metric, self.value, self.ann_value)
+
+    def of(self, output: OutputFigures) -> Outcome:
+        """Return the outcome with the figures of another output in place of the first one's."""
+        own = {name: getattr(output, name) for name in ("metric", "value", "ann_value", "curve")}
+        return replace(self, **own, accuracy=None, ann_accuracy=None)
 
     @classmethod
     def from_json(cls, value: Any, place: Place) -> Outcome:
@@ -253,15 +296,27 @@ class Outcome:
             synaptic_operations=o.number("synaptic_operations"),
             ann_macs=o.optional_number("ann_macs"),
             ann_accuracy=o.optional_number("ann_accuracy"),
-            curve=None if o.values.get("curve") is None else o.list("curve", as_number),
+            curve=o.curve("curve"),
             timesteps_found=o.optional_whole("timesteps_found"),
             layers=o.list("layers", Layer.from_json),
             raster=None if raster is None else Raster.from_json(raster, place / "raster"),
             others=o.others(*known),
             metric="accuracy" if earlier else o.text("metric"),
-            value=o.optional_number("accuracy" if earlier else "value"),
-            ann_value=o.optional_number("ann_accuracy" if earlier else "ann_value"),
+            value=o.optional_real("accuracy" if earlier else "value"),
+            ann_value=o.optional_real("ann_accuracy" if earlier else "ann_value"),
+            outputs=_outputs(o.mapping("outputs"), place / "outputs"),
+            shown=o.list("shown", Shown.from_json),
         )
+
+
+def _outputs(values: Mapping[str, Any], place: Place) -> tuple[OutputFigures, ...]:
+    """Read the figures of several outputs; raise KG631 where they are malformed."""
+    found = []
+    for name, value in values.items():
+        o = Object.of(value, place / name)
+        figures = o.optional_real("value"), o.optional_real("ann_value"), o.curve("curve")
+        found.append(OutputFigures(name, o.text("metric"), *figures))
+    return tuple(found)
 
 
 @dataclass(frozen=True)

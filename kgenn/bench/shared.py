@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 
 from kgenn.api import as_graph
-from kgenn.bench.files import File
+from kgenn.bench.experiment import CalibrationData, GivenScale, RunData, Setup
+from kgenn.bench.files import File, Files
+from kgenn.bench.kinds import Kinds
 from kgenn.checksums import sha256_of
 from kgenn.conversion.memory import Memory
 from kgenn.conversion.outputs import ends_of
 from kgenn.data import Data, labels_by_output, load_data, parse_scale
-from kgenn.diagnostics import fail
+from kgenn.diagnostics import fail, known_names
+from kgenn.ir.frames import frames_of, timed_shapes
 from kgenn.ir.graph import Graph, Shape
-from kgenn.tasks.aims import aims_of
-from kgenn.tasks.goal import NO_CHOICE, Choice
+from kgenn.ir.samples import samples_of as samples_of_inputs
+from kgenn.tasks.aims import aims_of, or_input
 from kgenn.yardstick import Yardstick
 
 
@@ -25,15 +30,18 @@ class Ports:
     Attributes:
         inputs: their names, and the shape of one sample of each.
         outputs: their names.
+        frames: samples have a frame for each timestep, of inputs that change.
     """
 
     inputs: tuple[tuple[str, Shape], ...]
     outputs: tuple[str, ...]
+    frames: bool = False
 
     @staticmethod
-    def of(graph: Graph) -> Ports:
+    def of(graph: Graph, frames: bool = False) -> Ports:
         """Return those of a model."""
-        return Ports(tuple(graph.input_shapes.items()), tuple(output.name for output in graph.outputs))
+        outputs = tuple(output.name for output in graph.outputs)
+        return Ports(tuple(graph.input_shapes.items()), outputs, frames)
 
 
 @lru_cache(maxsize=2)
@@ -43,44 +51,63 @@ def model_of(file: File, input_shape: Shape | None) -> Graph:
 
 
 @lru_cache(maxsize=4)
-def samples_of(file: File, split: str, limit: int | None, scale: str | None, ports: Ports) -> Data:
+def samples_of(file: File, split: str, limit: int | None, scale: GivenScale, ports: Ports) -> Data:
     """Return the first samples of a data file as a model takes them.
 
     Raises:
         KgennError: KG601 where there are none, or as `load_data` and `prepare`.
     """
-    shapes = dict(ports.inputs)
+    shapes: Mapping[str, Shape] = dict(ports.inputs)
     data = load_data(unchanged(file).path, split, tuple(shapes), ports.outputs).limited(limit)
     if not len(data.x):
         raise fail("KG601", str(file.path), "holds no samples", "save it with numpy.savez(path, x=..., y=...)")
-    fraction = None if scale is None else parse_scale(scale)
-    return data.prepared(shapes, fraction, str(file.path))
+    if ports.frames:
+        shapes = timed_shapes(samples_of_inputs(data.x, shapes, str(file.path)), shapes, str(file.path))
+    return data.prepared(shapes, _parsed(scale, shapes), str(file.path))
+
+
+def _parsed(scale: GivenScale, inputs: Mapping[str, Shape]) -> Fraction | dict[str, Fraction] | None:
+    """Return a scale, or those of some inputs; raise KG401 for an input that a model lacks."""
+    if scale is None or isinstance(scale, str):
+        return None if scale is None else parse_scale(scale)
+    for name, _ in scale:
+        if name not in inputs:
+            raise fail("KG401", f"scale of {name}", "no such input", known_names(name, inputs))
+    return {name: parse_scale(text) for name, text in scale}
+
+
+def on_average(data: Data, ports: Ports) -> Data:
+    """Return the mean of the frames in place of samples that have some."""
+    if not ports.frames:
+        return data
+    shapes = dict(ports.inputs)
+    return data.timed(frames_of(samples_of_inputs(data.x, shapes, "data"), shapes, "data"))
 
 
 @lru_cache(maxsize=2)
 def memory_of(
-    model: File, input_shape: Shape | None, data: File, split: str, samples: int, scale: str | None
+    model: File, input_shape: Shape | None, data: File, split: CalibrationData, scale: GivenScale, frames: bool
 ) -> Memory:
     """Return what conversions of a model on a calibration set share."""
     return Memory()
 
 
+def values_of(files: Files, setup: Setup) -> dict[str, float]:
+    """Return the metric of a model, as NumPy computes it, of each output that has labels."""
+    return _values_of(files.model, setup.input_shape, files.data, setup.data, setup.kinds, setup.frames)
+
+
 @lru_cache(maxsize=8)
-def value_of(
-    model: File,
-    input_shape: Shape | None,
-    data: File,
-    split: str,
-    limit: int | None,
-    scale: str | None,
-    choice: Choice = NO_CHOICE,
-) -> float | None:
-    """Return the metric of a model's first output, as NumPy computes it; None without labels."""
+def _values_of(
+    model: File, input_shape: Shape | None, file: File, data: RunData, kinds: Kinds, frames: bool
+) -> dict[str, float]:
     graph = model_of(model, input_shape)
-    test = samples_of(data, split, limit, scale, Ports.of(graph))
-    ends = ends_of(graph)
-    aims = aims_of(ends, {next(iter(ends)): choice}, labels_by_output(test.y, tuple(ends)), len(test.x))
-    return Yardstick(graph, graph.samples(test.x), aims).values().get(next(iter(ends)))
+    ports = Ports.of(graph, frames)
+    test = on_average(samples_of(file, data.split, data.limit, data.scale, ports), ports)
+    samples, ends = graph.samples(test.x), ends_of(graph)
+    chosen = kinds.choices(ports.outputs)
+    given = or_input(labels_by_output(test.y, ports.outputs), ends, chosen, samples)
+    return Yardstick(graph, samples, aims_of(ends, chosen, given, len(samples))).values()
 
 
 def unchanged(file: File) -> File:

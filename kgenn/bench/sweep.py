@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from kgenn.bench.experiment import Experiment
 from kgenn.bench.json_object import SCHEMA
 from kgenn.bench.rerun import Task, record
-from kgenn.bench.rows import FAILED, OK
+from kgenn.bench.rows import FAILED, OK, ann_values_of
 from kgenn.bench.rows import Experiment as Entry
 from kgenn.bench.store import Line, Store
 from kgenn.bench.work import Outcome
@@ -82,7 +82,7 @@ class Sweep:
     queue: deque[Task] = field(default_factory=deque)
     suspects: deque[Task] = field(default_factory=deque)
     running: dict[Future[Outcome], tuple[Task, bool]] = field(default_factory=dict)
-    values: dict[tuple[Any, ...], float] = field(default_factory=dict)
+    values: dict[tuple[Any, ...], dict[str, float]] = field(default_factory=dict)
 
     def run(self, tasks: Iterable[Task]) -> None:
         """Run tasks to the end, and write the results.
@@ -131,8 +131,9 @@ class Sweep:
 
     def _learn(self, task: Task, line: Line) -> None:
         result = line["result"]
-        if result is not None and result.get("ann_value") is not None:
-            self.values[_test_of(task)] = result["ann_value"]
+        found = {} if result is None else ann_values_of(result)
+        if found:
+            self.values[_test_of(task)] = found
 
 
 def _entry(experiment: Experiment, tasks: Sequence[Task]) -> Entry:
@@ -167,8 +168,9 @@ def _body(task: Task, outcome: Outcome) -> Line:
 
 
 def _test_of(task: Task) -> tuple[Any, ...]:
-    setup = task.cell.setup
-    return task.files.model.sha256, setup.input_shape, task.files.data.sha256, setup.data, setup.choice
+    setup, files = task.cell.setup, task.files
+    hashes = files.model.sha256, files.data.sha256
+    return *hashes, setup.input_shape, setup.data, setup.kinds, setup.frames
 
 
 def _fault(task: Task, error: BaseException) -> tuple[Diagnostic, ...]:

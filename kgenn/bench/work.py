@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -14,8 +15,10 @@ from kgenn.bench.host import host
 from kgenn.bench.raster import raster_of
 from kgenn.bench.rerun import Task
 from kgenn.bench.settings import SETTINGS
-from kgenn.bench.shared import Ports, memory_of, model_of, samples_of, value_of
+from kgenn.bench.shared import Ports, memory_of, model_of, on_average, samples_of, values_of
+from kgenn.bench.shown import shown_of
 from kgenn.compiled import CompiledNetwork
+from kgenn.conversion.timed import timesteps_for
 from kgenn.convert_model import Converted, convert_model
 from kgenn.data import Data
 from kgenn.diagnostics import Diagnostic, KgennError, fail
@@ -44,11 +47,11 @@ class Outcome:
     cost: dict[str, float]
 
 
-def run_cell(task: Task, ann_value: float | None = None) -> Outcome:
+def run_cell(task: Task, ann_values: Mapping[str, float] | None = None) -> Outcome:
     """Convert, build and run one cell, on one thread of NumPy.
 
     Args:
-        ann_value: the metric of the model on the same samples, where it is known.
+        ann_values: of outputs, the metric of the model on the same samples, where they are known.
     """
     start = time.perf_counter()
     result: dict[str, Any] | None = None
@@ -56,7 +59,7 @@ def run_cell(task: Task, ann_value: float | None = None) -> Outcome:
     cost: dict[str, float] = {}
     with SETTINGS.held():
         try:
-            result, cost = _run(task, ann_value)
+            result, cost = _run(task, ann_values)
         except KgennError as error:
             errors = error.diagnostics
         except MemoryError:
@@ -65,41 +68,51 @@ def run_cell(task: Task, ann_value: float | None = None) -> Outcome:
     return Outcome(result, errors, host(task.cell.setup.target), cost)
 
 
-def _run(task: Task, ann_value: float | None) -> tuple[dict[str, Any], dict[str, float]]:
+def _run(task: Task, ann_values: Mapping[str, float] | None) -> tuple[dict[str, Any], dict[str, float]]:
     setup, files = task.cell.setup, task.files
     clock = Clock()
     graph = model_of(files.model, setup.input_shape)
-    test = samples_of(files.data, setup.data.split, setup.data.limit, setup.data.scale, Ports.of(graph))
-    converted = _converted(task, graph)
+    ports = Ports.of(graph, setup.frames)
+    test = samples_of(files.data, setup.data.split, setup.data.limit, setup.data.scale, ports)
+    converted = _converted(task, graph, ports)
     clock.stop("convert_seconds")
     network, found = converted.network(), converted.found
     simulator = TARGETS.get(setup.target)().load(network, None, task.run)
     compiled = CompiledNetwork(Artifact(network, setup.target), simulator)
     compiled.prepare(len(test.x))
     clock.stop("build_seconds")
-    result = compiled.with_ann(test.x, test.y, compiled.evaluate(test.x, test.y))
-    if ann_value is None:
-        ann_value = value_of(
-            files.model,
-            setup.input_shape,
-            files.data,
-            setup.data.split,
-            setup.data.limit,
-            setup.data.scale,
-            setup.choice,
-        )
+    kinds: dict[str, Any] = setup.kinds.to_dict()
+    result = compiled.with_ann(test.x, test.y, compiled.evaluate(test.x, test.y, **kinds), **kinds)
+    if ann_values is None:
+        ann_values = values_of(files, setup)
     figures = {
-        **{name: value for name, value in result.to_dict(curve=True).items() if name not in LEFT_OUT},
-        "ann_accuracy": ann_value if result.metric == "accuracy" else None,
-        "ann_value": finite(ann_value),
+        **_figures(result, ann_values),
         "warnings": [d.to_dict() for d in (*network.warnings, *test.warnings, *result.warnings)],
         "neurons": sum(p.size for p in network.hidden),
         "layers": _layers(compiled, result, test.limited(setup.layer_samples)),
         "raster": raster_of(compiled, test.x[:1]),
+        **_shown(compiled, test, result, kinds),
     }
     if found is not None:
         figures["timesteps_found"], figures["calibration_loss"] = found.timesteps, round(found.loss, 6)
     return figures, {"wall_seconds": result.wall_seconds, "cpu_seconds": result.cpu_seconds, **clock.seconds}
+
+
+def _shown(compiled: CompiledNetwork, test: Data, result: Result, kinds: dict[str, Any]) -> dict[str, Any]:
+    """Return the entry for outputs that are maps or signals, where there are any."""
+    found = [shown.to_json() for shown in shown_of(compiled, test, result, kinds)]
+    return {"shown": found} if found else {}
+
+
+def _figures(result: Result, ann_values: Mapping[str, float]) -> dict[str, Any]:
+    """Return the figures of a run, and those of the model beside them, of each output where there are several."""
+    found = {name: value for name, value in result.to_dict(curve=True).items() if name not in LEFT_OUT}
+    first = ann_values.get(next(iter(result.outputs)), ann_values.get(""))
+    found["ann_accuracy"] = first if result.metric == "accuracy" else None
+    found["ann_value"] = finite(first)
+    for name, own in found.get("outputs", {}).items():
+        own["ann_value"] = finite(ann_values.get(name))
+    return found
 
 
 class Clock:
@@ -115,17 +128,16 @@ class Clock:
         self.seconds[name], self._last = now - self._last, now
 
 
-def _converted(task: Task, graph: Graph) -> Converted:
+def _converted(task: Task, graph: Graph, ports: Ports) -> Converted:
     setup, calibration = task.cell.setup, task.cell.setup.calibration
     file, scale = task.files.calibration, setup.data.scale
-    data = samples_of(file, calibration.split, calibration.samples, scale, Ports.of(graph))
-    memory = memory_of(task.files.model, setup.input_shape, file, calibration.split, calibration.samples, scale)
+    data = on_average(samples_of(file, calibration.split, calibration.samples, scale, ports), ports)
+    memory = memory_of(task.files.model, setup.input_shape, file, calibration, scale, setup.frames)
     own_simulate = partial(simulate, threads=task.run.threads)
-    chosen = {graph.outputs[0].name: setup.choice}
+    chosen = setup.kinds.choices(ports.outputs)
+    steps = timesteps_for(data.frames, setup.recipe, setup.timesteps)
     # a cell is measured on test data, and its layers too
-    return convert_model(
-        graph, setup.recipe, data, setup.timesteps, own_simulate, memory.recall, check=False, chosen=chosen
-    )
+    return convert_model(graph, setup.recipe, data, steps, own_simulate, memory.recall, check=False, chosen=chosen)
 
 
 def _layers(compiled: CompiledNetwork, result: Result, few: Data) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
@@ -33,7 +33,7 @@ class Workers(ABC):
         """Return how many cells can run at once."""
 
     @abstractmethod
-    def submit(self, task: Task, ann_value: float | None) -> Future[Outcome]:
+    def submit(self, task: Task, ann_values: Mapping[str, float] | None) -> Future[Outcome]:
         """Start a cell, or queue it."""
 
 
@@ -48,14 +48,14 @@ class Processes(Workers):
     def slots(self) -> int:
         return self._slots
 
-    def submit(self, task: Task, ann_value: float | None) -> Future[Outcome]:
+    def submit(self, task: Task, ann_values: Mapping[str, float] | None) -> Future[Outcome]:
         with interrupts_held_back():
             try:
-                return self._executor.submit(run_cell, task, ann_value)
+                return self._executor.submit(run_cell, task, ann_values)
             except BrokenProcessPool:  # a process died: go on with others
                 self.close()
                 self._start()
-                return self._executor.submit(run_cell, task, ann_value)
+                return self._executor.submit(run_cell, task, ann_values)
 
     def close(self) -> None:
         """End all processes, whatever they do."""
@@ -110,8 +110,8 @@ class Cluster(Workers):
         threads: int = sum(self.client.nthreads().values())
         return max(1, threads)
 
-    def submit(self, task: Task, ann_value: float | None) -> Future[Outcome]:
-        return self.executor.submit(run_cell, task, ann_value)
+    def submit(self, task: Task, ann_values: Mapping[str, float] | None) -> Future[Outcome]:
+        return self.executor.submit(run_cell, task, ann_values)
 
 
 def num_cores() -> int:

@@ -13,7 +13,7 @@ from kgenn.bench.config import read_configs
 from kgenn.bench.experiment import Cell, Experiment
 from kgenn.bench.files import Library, Shelf
 from kgenn.bench.rerun import tasks_of
-from kgenn.bench.rows import FAILED, measured
+from kgenn.bench.rows import FAILED, measured, outputs_of, share_of
 from kgenn.bench.store import Line, opened, read_lines
 from kgenn.bench.sweep import Plan, Sweep
 from kgenn.bench.workers import Workers, cluster, num_cores, processes
@@ -21,7 +21,7 @@ from kgenn.cli.bench_display import display
 from kgenn.cli.console import print_diagnostics, print_line, print_table
 from kgenn.cli.options import PATH
 from kgenn.diagnostics import Diagnostic, KgennError
-from kgenn.tasks.metric import ERRORS, title, written
+from kgenn.tasks.metric import title, written
 
 
 @click.command()
@@ -127,10 +127,15 @@ def _print_results(lines: Sequence[Line], output: Path) -> None:
         click.exceptions.Exit: where a cell failed.
     """
     names = list(dict.fromkeys(name for line in lines for name in line["axes"]))
-    metrics = {measured(line["result"])[0] for line in lines if line["result"] is not None}
-    one = title(next(iter(metrics))) if len(metrics) == 1 else "metric"
-    columns = [*names, f">{one}", ">of the model", ">spikes per neuron"]
-    rows = [(*(_text(line["axes"].get(name)) for name in names), *_figures(line)) for line in lines]
+    found = [line["result"] for line in lines if line["result"] is not None]
+    outputs = list(dict.fromkeys(name for result in found for name in outputs_of(result)))
+    columns = list(names)
+    for name in outputs:
+        metrics = {measured(outputs_of(result)[name])[0] for result in found if name in outputs_of(result)}
+        one = title(next(iter(metrics))) if len(metrics) == 1 else "metric"
+        columns += [f">{one} of {name}" if name else f">{one}", ">of the model"]
+    columns += [">spikes per neuron"]
+    rows = [(*(_text(line["axes"].get(name)) for name in names), *_figures(line, outputs)) for line in lines]
     print_table(columns, rows)
     failed = [line for line in lines if line["status"] == FAILED]
     found = [Diagnostic(**entry) for line in failed for entry in line["error"]]
@@ -147,14 +152,17 @@ def _cells(count: int) -> str:
     return f"{count:,} cell{'s' if count != 1 else ''}"
 
 
-def _figures(line: Line) -> tuple[str, str, str]:
+def _figures(line: Line, outputs: Sequence[str]) -> tuple[str, ...]:
+    """Return the figures of a cell in words: of each output the metric and the model's, then the spikes."""
     result = line["result"]
     if result is None:
-        return "failed", "", ""
-    metric, value, own = measured(result)
-    known = value is not None and own and metric not in ERRORS  # the share of an error says nothing
-    share = f"{100 * value / own:.2f} %" if known else _in_words(metric, own)
-    return _in_words(metric, value), share, f"{result['spikes_per_neuron']:.3f}"
+        return "failed", *[""] * (2 * len(outputs))
+    words: list[str] = []
+    for output in outputs:
+        metric, value, own = measured(outputs_of(result).get(output, {}))
+        share = share_of(metric, value, own)  # that of an error says nothing
+        words += [_in_words(metric, value), _in_words(metric, own) if share is None else f"{100 * share:.2f} %"]
+    return *words, f"{result['spikes_per_neuron']:.3f}"
 
 
 def _in_words(metric: str, value: float | None) -> str:

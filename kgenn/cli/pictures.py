@@ -13,6 +13,7 @@ from kgenn.compiled import CompiledNetwork
 from kgenn.data import Data
 from kgenn.diagnostics import fail
 from kgenn.export.base import optional
+from kgenn.metrics.beside import form_of
 from kgenn.metrics.result import Result
 from kgenn.output import write_file
 
@@ -47,7 +48,7 @@ def draw_outputs(
         KgennError: KG401 where no output is a map, a signal or a value, and as `kind_of`.
     """
     kind = kind_of(path, always=True)
-    from kgenn.report.outputs_picture import form_of, outputs_picture
+    from kgenn.report.outputs_picture import outputs_picture
 
     count = min(SAMPLES, len(data))
     every = network.beside(data.x, data.y, result, count, **kinds)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from kgenn.ir.graph import Array
 from kgenn.tasks.base import Task
+from kgenn.tasks.segmentation import Segmentation
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,3 +24,15 @@ class Beside:
     model: Array
     network: Array
     labels: Array | None
+
+
+def form_of(beside: Beside) -> str | None:
+    """Return how an output is drawn: "map", "signal", "points"; None of one that is classes or labels."""
+    if isinstance(beside.task, Segmentation):
+        return {2: "map", 1: "signal"}.get(beside.model.ndim - 1)
+    if beside.model.dtype.kind != "f":
+        return None
+    shape = beside.task.end.shape
+    if len(shape) == 3 and min(shape[:2]) > 1:
+        return "map"
+    return "signal" if len(shape) == 2 and shape[0] > 1 else "points"

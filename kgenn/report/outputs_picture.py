@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
 from kgenn.ir.graph import Array
-from kgenn.metrics.beside import Beside
+from kgenn.metrics.beside import Beside, form_of
 from kgenn.report.figures import Kind, figure_of, written_as
 from kgenn.report.sweep.canvas import look
 from kgenn.report.sweep.text import printable
@@ -21,18 +21,6 @@ SAMPLES = 4
 PANEL, HEADING, SCATTER = 150.0, 46.0, 330.0
 # Values drawn as points; of more, those of the first samples.
 MOST_POINTS = 5000
-
-
-def form_of(beside: Beside) -> str | None:
-    """Return how an output is drawn: "map", "signal", "points"; None of one that is classes or labels."""
-    if isinstance(beside.task, Segmentation):
-        return {2: "map", 1: "signal"}.get(beside.model.ndim - 1)
-    if beside.model.dtype.kind != "f":
-        return None
-    shape = beside.task.end.shape
-    if len(shape) == 3 and min(shape[:2]) > 1:
-        return "map"
-    return "signal" if len(shape) == 2 and shape[0] > 1 else "points"
 
 
 def outputs_picture(found: Mapping[str, Beside], inputs: Mapping[str, Array], kind: Kind, title: str) -> bytes:

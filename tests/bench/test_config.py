@@ -94,8 +94,9 @@ def test_weight_bits_are_numbers_or_auto(tmp_path: Path) -> None:
 
 def test_a_task_holds_for_the_models_of_its_table(tmp_path: Path) -> None:
     sweeps = '[[sweep]]\nconverter = "few-spike"\ntask = "binary"\nmetric = "f1"\nthreshold = 0\n'
-    found = [cell.setup.choice for cell in read(tmp_path, START + sweeps).cells]
-    assert found[-1] == Choice("binary", "f1", 0.0)
+    found = [cell.setup.kinds for cell in read(tmp_path, START + sweeps).cells]
+    both = found[-1].choices(("one", "two"))
+    assert both == dict.fromkeys(("one", "two"), Choice("binary", "f1", 0.0))
     with pytest.raises(KgennError, match="KG620"):
         read(tmp_path, START + sweeps.replace('"binary"', '"class"'))
     with pytest.raises(KgennError, match="KG620"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -68,7 +68,7 @@ class Stub(Workers):
     def slots(self) -> int:
         return 3
 
-    def submit(self, task: Task, ann_value: float | None) -> Future[Outcome]:
+    def submit(self, task: Task, ann_values: Mapping[str, float] | None) -> Future[Outcome]:
         future: Future[Outcome] = Future()
         steps = task.cell.axes["timesteps"]
         self.runs.append(steps)
@@ -109,12 +109,12 @@ def test_other_processes_take_the_place_of_one_that_died(plan: Plan) -> None:
     with processes(1) as workers:
         died: Any = workers.submit(Deadly(), None)  # type: ignore[arg-type]
         assert isinstance(died.exception(60), BrokenProcessPool)
-        assert workers.submit(task, 0.5).result(60).result is not None
+        assert workers.submit(task, {"": 0.5}).result(60).result is not None
 
 
 def test_what_is_known_of_a_model_is_not_computed_again(plan: Plan) -> None:
     task = next(iter(plan.tasks.values()))[1]
-    told = run_cell(task, 0.25)
+    told = run_cell(task, {"": 0.25})
     assert told.result is not None
     assert told.result["ann_accuracy"] == 0.25
 

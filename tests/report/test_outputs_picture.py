@@ -7,8 +7,8 @@ import pytest
 
 from kgenn.ir.output_activation import OutputActivation
 from kgenn.ir.output_end import OutputEnd
-from kgenn.metrics.beside import Beside
-from kgenn.report.outputs_picture import form_of, outputs_picture
+from kgenn.metrics.beside import Beside, form_of
+from kgenn.report.outputs_picture import outputs_picture
 from kgenn.tasks.goal import Choice, goal
 
 SIGMOID = (OutputActivation("sigmoid"),)

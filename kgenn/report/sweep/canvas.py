@@ -98,9 +98,9 @@ def look() -> Iterator[None]:
 class Canvas:
     """A figure in the making; use inside `look`."""
 
-    def __init__(self, height: float, rows: int = 1) -> None:
+    def __init__(self, height: float, rows: int = 1, columns: int = 1) -> None:
         self.figure = Figure(figsize=(WIDTH / UNIT, height / UNIT), dpi=UNIT, layout="constrained")
-        self.panels: list[Axes] = list(self.figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0])
+        self.panels: list[Axes] = list(self.figure.subplots(rows, columns, sharex=True, squeeze=False).ravel())
         self.tips: dict[str, str] = {}
         self.legend: dict[str, SeriesStyle] = {}
 

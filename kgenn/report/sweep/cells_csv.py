@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable
 from typing import Any
 
-from kgenn.bench.rows import Experiment, Outcome, Row
+from kgenn.bench.rows import Experiment, Outcome, OutputFigures, Row
 from kgenn.report.sweep.axes import names_of
 from kgenn.report.sweep.costs import entry, graded, joules, twin_value
 from kgenn.report.sweep.results import Results
@@ -41,6 +41,8 @@ FIGURES: dict[str, Callable[[Outcome], Any]] = {
     "twin_integer_joules": lambda r: joules(r, "twin", "integer"),
     "twin_memory_joules": lambda r: joules(r, "twin", "memory"),
 }
+# Of each output, where there are several.
+OUTPUT_FIGURES = ("metric", "value", "ann_value")
 COSTS = ("wall_seconds", "cpu_seconds", "convert_seconds", "build_seconds", "total_seconds")
 PUBLISHED = ("ann", "accuracy", "spikes_per_neuron", "synaptic_operations")
 
@@ -51,15 +53,18 @@ def cells_csv(results: Results) -> bytes:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     published = [f"published_{name}" for name in PUBLISHED]
-    heading = ["experiment", "key", "status", *axes, *FIGURES, *COSTS, *published]
+    every = [r for e in results.experiments for r in results.finished(e) if r.result is not None]
+    outputs = list(dict.fromkeys(output.name for r in every if r.result for output in r.result.outputs))
+    own = [f"{figure} of {name}" for name in outputs for figure in OUTPUT_FIGURES]
+    heading = ["experiment", "key", "status", *axes, *FIGURES, *own, *COSTS, *published]
     writer.writerow(map(_safe, [*heading, "error", "model_file", "model_sha256", "kgenn", "command"]))
     for experiment in results.experiments:
         for row in results.finished(experiment):
-            writer.writerow(map(_safe, _cells(experiment, row, axes)))
+            writer.writerow(map(_safe, _cells(experiment, row, axes, outputs)))
     return buffer.getvalue().encode()
 
 
-def _cells(experiment: Experiment, row: Row, axes: list[str]) -> list[Any]:
+def _cells(experiment: Experiment, row: Row, axes: list[str], outputs: list[str]) -> list[Any]:
     result, model = row.result, row.rerun.get("model")
     known = next((p for p in experiment.published if p.matches(row.axes)), None)
     return [
@@ -68,6 +73,7 @@ def _cells(experiment: Experiment, row: Row, axes: list[str]) -> list[Any]:
         row.status,
         *(row.axes.get(name) for name in axes),
         *(None if result is None else figure(result) for figure in FIGURES.values()),
+        *(getattr(_output(result, name), figure, None) for name in outputs for figure in OUTPUT_FIGURES),
         *(row.cost.get(name) for name in COSTS),
         *(None if known is None else getattr(known, name) for name in PUBLISHED),
         " ".join(failure.code for failure in row.error),
@@ -76,6 +82,12 @@ def _cells(experiment: Experiment, row: Row, axes: list[str]) -> list[Any]:
         row.rerun.get("kgenn"),
         " && ".join(commands_of(row)),
     ]
+
+
+def _output(result: Outcome | None, name: str) -> OutputFigures | None:
+    """Return the figures of one of several outputs; None where a cell has none."""
+    found = () if result is None else result.outputs
+    return next((output for output in found if output.name == name), None)
 
 
 def commands_of(row: Row) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kgenn.bench.rows import Experiment, Failure, Row
+from kgenn.bench.rows import Experiment, Failure, Outcome, Row
 from kgenn.report.sweep import pareto, plots, rasters
 from kgenn.report.sweep.axes import (
     Group,
@@ -22,7 +22,8 @@ from kgenn.report.sweep.axes import (
 )
 from kgenn.report.sweep.canvas import Plot
 from kgenn.report.sweep.cells_csv import commands_of
-from kgenn.report.sweep.measure import in_words, metric_of
+from kgenn.report.sweep.measure import in_words, metric_of, of_output, others
+from kgenn.report.sweep.outputs import outputs as outputs_of_cell
 from kgenn.report.sweep.results import Results
 from kgenn.report.sweep.series import done, seconds
 from kgenn.report.sweep.table import Table, table
@@ -41,6 +42,9 @@ MAKERS = (
     plots.layer_errors,
     plots.time_per_image,
 )
+
+# Of each further output.
+OUTPUT_MAKERS = (plots.over_time, pareto.against_spikes)
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class View:
         same: the axes that have one value in all cells, in words.
         unfinished: cells that the sweep has and that are not there yet.
         axes: the names of the axes that vary.
+        figures: what the figures of a cell are called.
         failed: each cell without a result, and why.
         provenance: (name, values) of versions, files with their hashes and machines.
     """
@@ -101,6 +106,7 @@ class View:
     verdicts: tuple[Verdict, ...]
     panels: tuple[Panel, ...]
     axes: tuple[str, ...]
+    figures: tuple[str, ...]
     cells: tuple[CellLine, ...]
     failed: tuple[tuple[CellLine, tuple[Failure, ...]], ...]
     provenance: tuple[tuple[str, tuple[str, ...]], ...]
@@ -120,17 +126,31 @@ def view(results: Results, experiment: Experiment, taken: set[str]) -> View:
     return View(
         anchor=anchor,
         experiment=experiment,
-        metric=metric_title(metric_of(r for _, r in done(rows))),
+        metric=_metric([r for _, r in done(rows)]),
         table=table(experiment, rows),
         same=", ".join(f"{name} {shown(value)}" for name, value in constant(rows)),
         unfinished=len(experiment.cells) - len(rows),
         verdicts=tuple(v for p in experiment.published for v in judge(rows, experiment, p)),
         panels=_panels(experiment, rows, anchor, taken),
         axes=tuple(changing),
+        figures=_names([r for _, r in done(rows)]),
         cells=cells,
         failed=tuple((line, together(row.error)) for line, row in zip(cells, rows, strict=True) if not row.result),
         provenance=provenance(rows),
     )
+
+
+def _metric(outcomes: Sequence[Outcome]) -> str:
+    """Return the metric in words, with the first of several outputs."""
+    several = next((r.outputs for r in outcomes if r.outputs), ())
+    return metric_title(metric_of(outcomes)) + (f" of {several[0].name}" if several else "")
+
+
+def _names(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    """Return what the figures of a cell are called, those of further outputs at the end."""
+    several = next((r.outputs for r in outcomes if r.outputs), ())
+    own = (f"{metric_title(output.metric)} of {output.name}" for output in several[1:])
+    return ("T", _metric(outcomes), "ANN", "share", "spikes per neuron", "operations", "time per image", *own)
 
 
 def _panels(experiment: Experiment, rows: Sequence[Row], anchor: str, taken: set[str]) -> tuple[Panel, ...]:
@@ -153,12 +173,27 @@ def _panels(experiment: Experiment, rows: Sequence[Row], anchor: str, taken: set
             rasters.raster(unique(f"{stem}-spikes", taken), _shortest(group), looks[group.label])
             for group in series[:MOST_RASTERS]
         ]
+        for output in others(r for _, r in done(model.rows)):
+            drawn += _of_output(f"{stem}-{slug(output)}", series, output, looks, taken)
         kept = [plot for plot in drawn if plot is not None]
         spikes = [plot for plot in drawn_rasters if plot is not None]
+        for group in series[:1]:
+            kept += outputs_of_cell(stem, _shortest(group), looks[group.label], taken)
         if kept or spikes:
             legend = tuple(looks[group.label] for group in series)
             found.append(Panel(heading, legend, (*kept, *spikes[:1]), tuple(spikes[1:])))
     return tuple(found)
+
+
+def _of_output(
+    stem: str, series: Sequence[Group], output: str, looks: Mapping[str, SeriesStyle], taken: set[str]
+) -> list[Plot | None]:
+    """Draw the plots of another output's metric, over time and against spikes."""
+    own = [Group(group.point, tuple(of_output(group.rows, output))) for group in series]
+    own = [group for group in own if group.rows]
+    return [
+        make(unique(f"{stem}-{slug(make.__name__)}", taken), own, looks, f" of {output}") for make in OUTPUT_MAKERS
+    ]
 
 
 def _shortest(group: Group) -> Row:
@@ -180,6 +215,7 @@ def _line(row: Row, axes: Sequence[str]) -> CellLine:
             f"{r.spikes_per_neuron:.3f}",
             amount(r.synaptic_operations),
             duration(seconds(row, r)),
+            *(in_words(o.metric, o.value) for o in r.outputs[1:]),
         )
     values = tuple(shown(row.axes[name]) if name in row.axes else "–" for name in axes)
     label = words(tuple((name, row.axes[name]) for name in axes if name in row.axes))

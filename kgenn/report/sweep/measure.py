@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from kgenn.bench.rows import Outcome
+from kgenn.bench.rows import Outcome, Row
 from kgenn.tasks.metric import ERRORS, UNITS, title, written
 
 PERCENT, SUFFIX = "percent", {"percent": ", %", "decibel": ", dB", "plain": ""}
@@ -13,6 +14,21 @@ PERCENT, SUFFIX = "percent", {"percent": ", %", "decibel": ", dB", "plain": ""}
 def metric_of(outcomes: Iterable[Outcome]) -> str:
     """Return the metric of some outcomes; that of the first where they differ."""
     return next((r.metric for r in outcomes), "accuracy")
+
+
+def others(outcomes: Iterable[Outcome]) -> list[str]:
+    """Return the names of the outputs behind the first, where there are several."""
+    return list(dict.fromkeys(output.name for r in outcomes for output in r.outputs[1:]))
+
+
+def of_output(rows: Iterable[Row], name: str) -> list[Row]:
+    """Return rows with the figures of one of several outputs in place of the first one's."""
+    found = []
+    for row in rows:
+        own = [o for o in row.result.outputs if o.name == name] if row.result is not None else []
+        if row.result is not None and own:
+            found.append(replace(row, result=row.result.of(own[0])))
+    return found
 
 
 def in_words(metric: str, value: float | None) -> str:

@@ -14,8 +14,12 @@ from kgenn.report.sweep.series import HEIGHT, Styles, done, metric_axis, points_
 from kgenn.report.sweep.theme import LIGHT
 
 
-def against_spikes(name: str, series: Sequence[Group], styles: Styles) -> Plot | None:
-    """Plot the metric against spikes per neuron, with the break-even of Davidson & Furber 2021 for unit spikes."""
+def against_spikes(name: str, series: Sequence[Group], styles: Styles, of: str = "") -> Plot | None:
+    """Plot the metric against spikes per neuron, with the break-even of Davidson & Furber 2021 for unit spikes.
+
+    Args:
+        of: the output that is plotted, in words, where it is not the first.
+    """
     unit = not any(graded(r) for group in series for _, r in done(group.rows))
     limit = (BREAK_EVEN_SPIKES, f"break-even {BREAK_EVEN_SPIKES}") if unit else None
     canvas = _pareto(series, styles, lambda r: r.spikes_per_neuron, "spikes per neuron", limit)
@@ -28,7 +32,7 @@ def against_spikes(name: str, series: Sequence[Group], styles: Styles) -> Plot |
         "Some spikes are graded: each is a number of several bits, so that no break-even of unit spikes is drawn."
     )
     words = f"{best} {line if unit else some} Grey: the best at that cost or less."
-    return None if canvas is None else canvas.finish(name, f"{measured} against spikes", words)
+    return None if canvas is None else canvas.finish(name, f"{measured}{of} against spikes", words)
 
 
 def against_operations(name: str, series: Sequence[Group], styles: Styles) -> Plot | None:

@@ -20,11 +20,14 @@ MOST_NAMED_LAYERS = 10
 LONGEST_NAME, LONGEST_LAYER = 34, 16
 
 
-def over_time(name: str, series: Sequence[Group], styles: Styles) -> Plot | None:
+def over_time(name: str, series: Sequence[Group], styles: Styles, of: str = "") -> Plot | None:
     """Plot the metric after each timestep.
 
     A line is the curve of the longest run of a series, marks are the values of runs of T steps. A staged
     network decides once, at its end: its marks are joined. None where there is one point in time only.
+
+    Args:
+        of: the output that is plotted, in words, where it is not the first.
     """
     canvas, reached = Canvas(HEIGHT), []
     for group in series:
@@ -43,7 +46,7 @@ def over_time(name: str, series: Sequence[Group], styles: Styles) -> Plot | None
         reached += [int(x) for x, _, _ in points]
     if len(set(reached)) < 2:
         return None
-    measured = heading(metric_axis(canvas, series))
+    measured = heading(metric_axis(canvas, series)) + of
     canvas.logarithmic("timesteps", reached, 2)
     words = f"{measured} after each timestep. Marks: networks made for that many steps."
     return canvas.finish(name, f"{measured} over timesteps", words)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kgenn.bench.rows import Experiment, Published, Row
+from kgenn.bench.rows import Experiment, Outcome, Published, Row
 from kgenn.report.sweep.axes import (
     MODEL,
     SEED,
@@ -21,9 +21,10 @@ from kgenn.report.sweep.axes import (
     varying,
     words,
 )
-from kgenn.report.sweep.measure import in_words, metric_of, on_axis
+from kgenn.report.sweep.measure import in_words, metric_of, on_axis, others
 from kgenn.report.sweep.text import amount, percent
 from kgenn.report.sweep.verdicts import judge, published_words
+from kgenn.tasks.metric import title as metric_title
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Entry:
         label: what tells it from the others in the same cell.
         value: the mean over seeds, with the spread where there are several.
         share: of the ANN's.
-        costs: spikes per neuron, synaptic operations, and T where it was searched for.
+        costs: metrics of other outputs, spikes per neuron, synaptic operations, and T where it was searched for.
         problem: the codes of a failure.
         key: of the first row.
     """
@@ -182,10 +183,19 @@ def _entry(rows: Sequence[Row], label: str) -> Entry:
     if len(known) > 1:
         value += f" ± {on_axis(metric, (max(known) - min(known)) / 2):{'.2f' if value.endswith('%') else '.2g'}}"
     found = next((steps_of(r) for r in results if r.timesteps_found), None)
-    costs = [f"{mean(r.spikes_per_neuron for r in results):.3g} spikes"]
+    costs = [_of_output(results, output) for output in others(results)]
+    costs.append(f"{mean(r.spikes_per_neuron for r in results):.3g} spikes")
     costs.append(f"{amount(mean(r.synaptic_operations for r in results) or 0)} ops")
     costs += [f"T = {found}"] if found else []
     return Entry(label, value, percent(mean(r.share for r in results), 1), tuple(costs), problem, rows[0].key)
+
+
+def _of_output(results: Sequence[Outcome], name: str) -> str:
+    """Return the metric of another output in words, with its share of the model's."""
+    own = [output for r in results for output in r.outputs if output.name == name]
+    value, share = mean(output.value for output in own), mean(output.share for output in own)
+    words = f"{metric_title(own[0].metric)} of {name} {in_words(own[0].metric, value)}"
+    return words if share is None else f"{words} ({percent(share, 1)})"
 
 
 def _published(experiment: Experiment, published: Published, rows: Sequence[Row]) -> PublishedCell:

@@ -1,0 +1,104 @@
+"""What outputs that are maps or signals say of the first test samples, few enough for a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kgenn.bench.json_object import Object, Place, as_real
+from kgenn.compiled import CompiledNetwork
+from kgenn.data import Data
+from kgenn.ir.graph import Array
+from kgenn.metrics.beside import Beside, form_of
+from kgenn.metrics.result import Result
+from kgenn.tasks.segmentation import Segmentation
+
+SAMPLES = 2
+# Values of all arrays of an output; a larger output is not kept.
+MOST_VALUES = 20_000
+# Digits of a value.
+DIGITS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What one output says, beside its model and the labels.
+
+    Attributes:
+        form: "map" or "signal".
+        classes: of a segmentation; 0 where the values are real.
+        columns: by what they are, "label", "model" and "spiking": shape (samples, height, width), or
+            (samples, length, channels) of a signal.
+    """
+
+    output: str
+    task: str
+    form: str
+    classes: int
+    columns: Mapping[str, Array] = field(repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON-able data."""
+        arrays = {name: {"shape": list(a.shape), "values": a.ravel().tolist()} for name, a in self.columns.items()}
+        plain = {name: getattr(self, name) for name in ("output", "task", "form", "classes")}
+        return {**plain, "columns": arrays}
+
+    @classmethod
+    def from_json(cls, value: Any, place: Place) -> Shown:
+        """Read one; raise KG631 where it is malformed."""
+        o = Object.of(value, place)
+        columns = {}
+        for name, column in o.mapping("columns").items():
+            own = Object.of(column, place / "columns" / name)
+            shape, values = own.list("shape", _size), own.list("values", as_real)
+            if len(shape) != 3 or int(np.prod(shape)) != len(values):
+                raise (place / "columns" / name).expect(list(shape), f"the shape of {len(values)} values")
+            columns[name] = np.array(values, np.float64).reshape(shape)
+        form = o.word("form", ("map", "signal"))
+        return cls(o.text("output"), o.text("task"), form, o.whole("classes"), columns)
+
+
+def _size(value: Any, place: Place) -> int:
+    if type(value) is not int or value < 1:
+        raise place.expect(value, "a size")
+    return value
+
+
+def shown_of(compiled: CompiledNetwork, data: Data, result: Result, kinds: Mapping[str, Any]) -> list[Shown]:
+    """Return what maps and signals say of the first samples.
+
+    Args:
+        kinds: task, metric and threshold of the run.
+    """
+    count = min(SAMPLES, len(data))
+    found = compiled.beside(data.x, data.y, result, count, **kinds) if count else {}
+    made = (_shown(name, beside) for name, beside in found.items() if form_of(beside) in ("map", "signal"))
+    return [shown for shown in made if sum(a.size for a in shown.columns.values()) <= MOST_VALUES]
+
+
+def _shown(name: str, beside: Beside) -> Shown:
+    form, task = form_of(beside), beside.task
+    assert form is not None
+    arrays = {"label": beside.labels, "model": beside.model, "spiking": beside.network}
+    columns = {key: _plane(array, form) for key, array in arrays.items() if array is not None}
+    classes = task.num_classes if isinstance(task, Segmentation) else 0
+    return Shown(name, task.name, form, classes, columns)
+
+
+def _plane(values: Array, form: str) -> Array:
+    """Return values with three axes; of a map with several channels their mean."""
+    if values.dtype.kind == "f":
+        values = _rounded(values)
+    if form == "signal":
+        return values.reshape(*values.shape[:2], -1)
+    return values if values.ndim == 3 else _rounded(values.mean(axis=-1))
+
+
+def _rounded(values: Array) -> Array:
+    """Return values to a few digits."""
+    texts = [f"{value:.{DIGITS}g}" for value in values.ravel().tolist()]
+    found: Array = np.array(texts, np.float64).reshape(values.shape)
+    return found
