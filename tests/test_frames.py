@@ -172,3 +172,12 @@ def test_a_direct_input_costs_its_products_in_each_frame() -> None:
     x = np.zeros((1, *network.input_shape), np.float32)
     results = [kgenn.compile(n, "reference").evaluate(x[:, 0] if n is still else x) for n in (still, network)]
     assert results[1].direct_macs == network.num_timesteps * results[0].direct_macs > 0
+
+
+def test_frames_with_the_channels_first_are_told_how_to_move_them() -> None:
+    graph = build("conv_same")
+    x = np.zeros((8, 5, *graph.input_shape), np.float32)
+    assert graph.input_shape[0] != graph.input_shape[2]
+    with pytest.raises(KgennError, match=r"(?s)KG402.*channels first.*x.transpose\(0, 1, 3, 4, 2\)"):
+        kgenn.convert(graph, calibration=x.transpose(0, 1, 4, 2, 3), frames=True, encoder="spike")
+    kgenn.convert(graph, calibration=spikes(graph, 40), frames=True, encoder="spike", check=False)

@@ -80,6 +80,8 @@ class CppStepper(Stepper):
             self.close()
 
 
-def _view(address: int, kind: Any, count: int) -> Array:
+def _view(address: int | None, kind: Any, count: int) -> Array:
+    if address is None or not count:
+        return np.zeros(0, kind)
     found: Array = np.ctypeslib.as_array(ctypes.cast(address, ctypes.POINTER(kind)), (count,))
     return found

@@ -54,4 +54,4 @@ class ReferenceStepper(Stepper):
 
     @property
     def spikes(self) -> Array:
-        return np.concatenate([self.sent[p.name][0] for p in self.network.spiking])
+        return np.concatenate([np.zeros(0, np.int8), *(self.sent[p.name][0] for p in self.network.spiking)])

@@ -84,10 +84,20 @@ def timed_shapes(samples: Samples, shapes: Mapping[str, Shape], where: str) -> d
     if steps:
         found = ", ".join(f"{count} of {name}" for name, count in counts.items() if count is not None)
         raise fail("KG402", where, f"have {found} frames", "give as many frames of each input, at least one")
+    _refuse_channels_first(samples, shapes, where)
     found = ", ".join(f"{np.shape(x)}" for x in samples.arrays.values())
     wanted = ", ".join(f"(N, T, {', '.join(map(str, shape))})" for shape in shapes.values())
     what = f"have no frames: arrays of shape {found}"
     raise fail("KG402", where, what, f"give arrays of shape {wanted}, or leave --frames out")
+
+
+def _refuse_channels_first(samples: Samples, shapes: Mapping[str, Shape], where: str) -> None:
+    """Raise KG402 for frames whose channels come first, as tonic's `ToFrame` and PyTorch have them."""
+    for name, shape in shapes.items():
+        found = np.shape(samples.arrays[name])
+        if len(shape) == 3 and found[2:] == (shape[2], *shape[:2]):
+            what = f"have frames of shape {found[2:]} with the channels first; the model takes {shape}"
+            raise fail("KG402", where, what, "move them: x.transpose(0, 1, 3, 4, 2)")
 
 
 def _count(found: Shape, shape: Shape) -> int | None:

@@ -33,12 +33,13 @@ class InputCoding:
     binary: bool = False
     binarise: float | None = None
 
-    def drive(self, x: Array, unit: str = "", frames: int = 1) -> Array:
+    def drive(self, x: Array, unit: str = "", frames: int = 1, name: str = "") -> Array:
         """Return the drive of every input neuron, integers in float32, shape (N, num_inputs).
 
         Args:
             unit: what is said behind the values of x in messages.
             frames: rows of x that are one sample.
+            name: of the input, for messages.
 
         Raises:
             KgennError: KG603 where x is outside the range, or not finite.
@@ -54,7 +55,8 @@ class InputCoding:
             allowed = f"{self.low:g} or {self.high:g}" if self.binary else f"{self.low:g} to {self.high:g}"
             found = f"values from {x.min():g} to {x.max():g}{unit}"
             what = f"takes {allowed}, but the data have {found}"
-            raise fail("KG603", f"encoder {self.encoder}", what, self._advice(x, frames))
+            where = f"encoder {self.encoder}" + (f" of input {name}" if name else "")
+            raise fail("KG603", where, what, self._advice(x, frames))
         drive = x * np.float32(self.levels)
         return np.rint(drive, out=drive)
 
@@ -169,4 +171,4 @@ class NetworkInput:
         if x.shape[1:] != self.shape:
             raise self.misshapen(x, self.shape)
         unit = " once the network has scaled them" if self.transform.rescales else ""
-        return self.coding.drive(self.transform.apply(x), unit, frames)
+        return self.coding.drive(self.transform.apply(x), unit, frames, self.name)

@@ -65,6 +65,11 @@ class Task(ABC):
         """Return its metrics, the one that it is measured by first."""
         return self.metrics_of(self.end)
 
+    @classmethod
+    def needs_threshold(cls, end: OutputEnd) -> bool:
+        """Tell whether an output can have the task with a threshold alone."""
+        return False
+
     @property
     def says(self) -> tuple[int, int]:
         """Return how many classes it says of a sample, and of how many values the largest says each.
@@ -115,8 +120,12 @@ class Thresholded(Task):
 
     thresholded = True
 
+    @classmethod
+    def needs_threshold(cls, end: OutputEnd) -> bool:
+        return end.last not in SIGMOIDS
+
     def check(self) -> None:
-        if self.threshold is None and self.end.last not in SIGMOIDS:
+        if self.threshold is None and self.needs_threshold(self.end):
             what = f"the task {self.name} needs a threshold, since the output ends in no sigmoid"
             advice = "pass --threshold 0 for logits, or what the model was trained for"
             raise fail("KG401", "threshold", what, advice)

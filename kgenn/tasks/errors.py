@@ -64,7 +64,9 @@ def psnr() -> Metric:
         found: Array = 20 * np.log10(peak(labels)) + sums[:, 0] / len(labels)
         return found
 
-    return Metric("psnr", "decibel", True, terms, value, lambda values, labels: values, compares=False)
+    return Metric(
+        "psnr", "decibel", True, terms, value, lambda values, labels: values, compares=False, pointed="PSNR (dB)"
+    )
 
 
 def peak(labels: Array) -> float:

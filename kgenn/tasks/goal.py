@@ -139,9 +139,11 @@ def _guess(end: OutputEnd, choice: Choice, labels: Any) -> tuple[str, str]:
 
 
 def _has(name: str, end: OutputEnd, choice: Choice) -> bool:
-    """Tell whether a task has what the user chose."""
+    """Tell whether a task has what the user chose, and needs no threshold that the user did not give."""
     kind = TASKS[name]
     if choice.threshold is not None and not kind.thresholded:
+        return False
+    if choice.threshold is None and kind.thresholded and kind.needs_threshold(end):
         return False
     return choice.metric is None or choice.metric in {m.name for m in kind.metrics_of(end)}
 

@@ -29,6 +29,10 @@ class Segmentation(Thresholded):
     def misfit(cls, end: OutputEnd) -> str:
         return "" if len(end.shape) > 1 else f"it is of maps, and the output has the shape {end.shape}"
 
+    @classmethod
+    def needs_threshold(cls, end: OutputEnd) -> bool:
+        return end.shape[-1] == 1 and super().needs_threshold(end)
+
     def check(self) -> None:
         if self.channels == 1:
             super().check()

@@ -17,7 +17,9 @@ from kgenn.backends.base import RunOptions
 from kgenn.backends.genn import GennSimulator
 from kgenn.backends.genn_program import emit_genn
 from kgenn.backends.pipeline import PipelineSimulator
-from recordings import EVERYTHING, assert_same
+from kgenn.backends.reference_stepper import ReferenceStepper
+from kgenn.backends.stepping import Stepper
+from recordings import EVERYTHING, assert_same, compiled
 from test_random_backends import FIRST_SAMPLE, assert_generated_is_reference, reference
 
 needs_gxx = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
@@ -63,3 +65,35 @@ def test_genn_fires_the_same_spikes_for_frames(case: PortCase) -> None:
     options = RunOptions(genn_python=genn_python())
     simulator = GennSimulator(case.network, "cpu", emit_genn(case.network, "cpu"), None, options)
     assert_same(reference(case), simulator.run(case.drive, FIRST_SAMPLE, EVERYTHING))  # type: ignore[arg-type]
+
+
+def assert_stepped(case: PortCase, stepper: Stepper) -> None:
+    """Fail where steps with frames, or with an input that is held, depart from a run of all samples."""
+    network, expected = case.network, reference(case)  # type: ignore[arg-type]
+    assert expected.raster is not None
+    for sample in range(len(case.drive)):
+        stepper.reset(FIRST_SAMPLE + sample)
+        for step in range(network.num_timesteps):
+            own = ((i.changing, case.x[i.name][sample]) for i in network.inputs)
+            values = np.concatenate([(x[step] if changing else x).ravel() for changing, x in own])
+            stepper.step(values.astype(np.float32) if network.changing or step == 0 else None)
+            spikes = [expected.raster[p.name][sample, step] for p in network.spiking]
+            assert np.array_equal(stepper.spikes, np.concatenate([np.zeros(0), *spikes]))
+            assert np.array_equal(stepper.scores, expected.scores[sample, step])
+
+
+@examples(30)
+@given(case=timed_cases(most_samples=2) | port_cases(most_samples=2))
+def test_the_reference_steps_through_any_network_as_it_runs_it(case: PortCase) -> None:
+    assume(not case.network.code.staged)
+    assert_stepped(case, ReferenceStepper(case.network))
+
+
+@needs_gxx
+@examples(4)
+@given(case=timed_cases(most_samples=2) | port_cases(most_samples=2))
+def test_generated_cpp_steps_through_any_network_as_the_reference_runs_it(case: PortCase) -> None:
+    assume(not case.network.code.staged)
+    stepper = compiled(case.network).stepper()
+    assert stepper is not None
+    assert_stepped(case, stepper)

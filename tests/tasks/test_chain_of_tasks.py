@@ -285,5 +285,5 @@ def test_a_search_compares_a_reconstruction_without_labels_with_the_input_where_
     x, _ = data_of("autoencoder")
     options: dict[str, Any] = {"calibration": x, "allow": "bias", "timesteps": "auto", "loss": 20.0}
     asked = kgenn.convert(model_of("autoencoder"), task="reconstruction", metric="psnr", **options)
-    assert asked.origin["search"]["measured"] == "PSNR"
+    assert asked.origin["search"]["measured"] == "PSNR (dB)"
     assert kgenn.convert(model_of("autoencoder"), **options).origin["search"]["measured"] == "agreement"

@@ -174,3 +174,21 @@ def test_labels_may_lack_axes_of_length_1(name: str, shape: tuple[int, ...], giv
     found = TASKS[name](OutputEnd(shape, SIGMOID)).labels(given, len(given), "labels")
     assert np.array_equal(found, labels)
     assert found.dtype == labels.dtype
+
+
+@pytest.mark.parametrize(
+    ("end", "metric", "known"),
+    [
+        (OutputEnd((3,), (OutputActivation("softmax", {"axis": -1}),)), "f1", "classes"),
+        (OutputEnd((3,)), "f1", "classes"),
+        (OutputEnd((1,)), "f1", "regression"),
+        (OutputEnd((3,)), "rmse", "classes"),
+    ],
+)
+def test_a_metric_that_only_a_threshold_would_admit_is_one_that_the_guess_lacks(
+    end: OutputEnd, metric: str, known: str
+) -> None:
+    with pytest.raises(KgennError, match=f"KG401.*the task {known} has no metric '{metric}'"):
+        goal(end, Choice(metric=metric))
+    if metric == "f1":
+        assert goal(end, Choice(metric=metric, threshold=0.0)).metric.name == "f1"
