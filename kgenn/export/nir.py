@@ -43,7 +43,7 @@ ADVICE = "kgenn run and the other targets run this network"
 
 
 class Nir(Exporter):
-    """A graph of the neuromorphic intermediate representation, which snnTorch, Sinabs, Norse and others read."""
+    """A graph of the neuromorphic intermediate representation; docs/howto/export.md says who reads it rightly."""
 
     def emit(self, network: Network, name: str) -> Program:
         graph, file = to_nir(network), io.BytesIO()
