@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -54,9 +55,11 @@ class Shown:
         for name, column in o.mapping("columns").items():
             own = Object.of(column, place / "columns" / name)
             shape, values = own.list("shape", _size), own.list("values", as_real)
-            if len(shape) != 3 or int(np.prod(shape)) != len(values):
+            if len(shape) != 3 or prod(shape) != len(values):
                 raise (place / "columns" / name).expect(list(shape), f"the shape of {len(values)} values")
             columns[name] = np.array(values, np.float64).reshape(shape)
+        if len({column.shape[:2] for column in columns.values()}) != 1:
+            raise (place / "columns").expect(list(columns), "arrays of one size, at least one")
         form = o.word("form", ("map", "signal"))
         return cls(o.text("output"), o.text("task"), form, o.whole("classes"), columns)
 

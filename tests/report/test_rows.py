@@ -11,6 +11,7 @@ import pytest
 
 from kgenn.bench.json_object import Place
 from kgenn.bench.rows import Experiment, Row
+from kgenn.bench.shown import Shown
 from kgenn.diagnostics import KgennError
 from kgenn.report.sweep.results import read_results
 from made_results import cell, experiment, grid, key, outcome, write
@@ -157,3 +158,39 @@ def test_a_sweep_of_another_schema_is_refused(tmp_path: Path) -> None:
     (tmp_path / "sweep.json").write_text('{"schema": 7, "experiments": []}')
     with pytest.raises(KgennError, match=r"sweep\.json: schema is 7, not 1"):
         read_results(tmp_path)
+
+
+SHOWN: dict[str, Any] = {
+    "output": "map",
+    "task": "segmentation",
+    "form": "map",
+    "classes": 2,
+    "columns": {
+        name: {"shape": [1, 2, 3], "values": [0, 1, 1, 0, 0, 1]} for name in ("label", "model", "spiking")
+    },
+}
+
+
+def test_a_map_is_read_and_written_without_loss() -> None:
+    found = Shown.from_json(SHOWN, Place("a"))
+    assert found.to_json() == SHOWN
+    assert found.columns["model"].shape == (1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"columns": {}},
+        {"columns": {"model": {"shape": [1, 2, 3], "values": [0]}}},
+        {"columns": {"model": {"shape": [1 << 32, 1 << 32, 1], "values": []}}},
+        {"columns": {"model": {"shape": [6], "values": [0] * 6}}},
+        {"columns": {"model": {"shape": [1, 2, -3], "values": [0] * 6}}},
+        {"columns": {**SHOWN["columns"], "label": {"shape": [2, 1, 1], "values": [0, 1]}}},
+        {"form": "picture"},
+        {"classes": -1},
+        {"output": None},
+    ],
+)
+def test_a_map_that_does_not_fit_is_kg631(changed: dict[str, Any]) -> None:
+    with pytest.raises(KgennError, match="KG631"):
+        Shown.from_json({**SHOWN, **changed}, Place("a"))

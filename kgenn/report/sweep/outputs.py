@@ -67,8 +67,8 @@ def _map(axes: Axes, shown: Shown, column: str, sample: int) -> None:
     if sample == 0:
         axes.set_title(column, fontsize=10)
     if shown.classes:
-        for kind in range(1, shown.classes):  # class 0 is the ground
-            _fill(axes, values == kind, LIGHT[f"s{(kind - 1) % 8}"], 1.0)
+        for kind in np.unique(values[values > 0]):  # class 0 is the ground
+            _fill(axes, values == kind, LIGHT[f"s{(int(kind) - 1) % 8}"], 1.0)
         return
     every = shown.columns["model"][sample]
     low, high = float(every.min()), float(every.max())
