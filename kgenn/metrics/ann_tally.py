@@ -10,7 +10,7 @@ from kgenn.ir.scores import heads_of
 from kgenn.metrics.layer_error import ann_predictions, ideal_rates
 from kgenn.metrics.output_result import AnnValue, OutputResult
 from kgenn.metrics.result import Result
-from kgenn.metrics.twin import TwinTally, twin_activations, twin_bits
+from kgenn.metrics.twin import TwinTally, twin_activations, twin_unit
 from kgenn.tasks.goal import Goal
 from kgenn.tasks.metric import MetricTally
 
@@ -30,8 +30,8 @@ class AnnTally:
         self.twin.add(quantised)
         if not labels:
             return
-        ideal, most = ideal_rates(self.network, drive), 2 ** twin_bits(self.network) - 1
-        readouts = {p.name: quantised[p.name] / most for p in self.network.readouts}
+        ideal, one = ideal_rates(self.network, drive), twin_unit(self.network)
+        readouts = {p.name: quantised[p.name] / one for p in self.network.readouts}
         for name, own in labels.items():
             head, task = self.heads[name], self.goals[name].task
             for tally, rates in zip(self.metrics[name], (ideal, readouts), strict=True):

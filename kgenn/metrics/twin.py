@@ -4,9 +4,10 @@ A spike train of T steps tells some number of levels of an activation apart. An 
 bits, and that skips zeros as an event-driven machine does, needs no timesteps for that. The twin has the weights
 of the network and its scales λ; its activation is::
 
-    a = clip(round(x / λ · (2^b − 1)), 0, 2^b − 1)        b = ⌈log₂(levels + 1)⌉
+    a = clip(round(x / (λ · r) · (2^b − 1)), 0, 2^b − 1)        b = ⌈log₂(levels · r + 1)⌉
 
-with `levels` what a spike train of full scale stands for. Sums are of integers, exact in any order.
+with `levels` what a spike train of full scale stands for, and r the largest rate of a neuron: 1, or γ and more of
+bursts. Sums are of integers, exact in any order.
 
 Source: Yan, Bai & Wong 2024, arXiv:2409.08290, for the comparison.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 
@@ -57,25 +59,35 @@ class Twin:
         }
 
 
+def largest_rate(network: Network) -> float:
+    """Return the largest rate that neurons can reach, at least 1; those without a limit count as 1."""
+    return max((p.largest_rate or 1.0 for p in network.hidden), default=1.0)
+
+
 def twin_bits(network: Network) -> int:
     """Return the bits that tell the levels of a spike train apart, 0 among them."""
-    return network.levels.bit_length()
+    return ceil(network.levels * largest_rate(network)).bit_length()
+
+
+def twin_unit(network: Network) -> float:
+    """Return the activation of the twin that stands for λ."""
+    return float((1 << twin_bits(network)) - 1) / largest_rate(network)
 
 
 def twin_activations(network: Network, drive: Array) -> dict[str, Array]:
     """Return the activations of the twin, integers in float64, shape (N, size) for each population.
 
-    Those of a readout are not quantised: they are in units of λ, times 2^b − 1.
+    Those of a readout are not quantised: they are in units of λ, times `twin_unit`.
 
     Args:
         drive: of `Network.drive`. Of an input that changes with time, the twin takes the mean.
     """
-    most = 2 ** twin_bits(network) - 1
+    one, most = twin_unit(network), 2 ** twin_bits(network) - 1
     columns, changing = network.drive_columns, network.changing
     given = drive.sum(axis=1, dtype=np.float64) if changing else drive.astype(np.float64)
     inputs = {i.name: given[:, columns[i.name]] for i in network.inputs}
     frames = drive.shape[1] if changing else 1
-    unit = {i.name: most / (i.coding.levels * frames) for i in network.inputs}
+    unit = {i.name: one / (i.coding.levels * frames) for i in network.inputs}
     found: dict[str, Array] = {}
     steady = 1.0 if network.code.steady else 1 / network.levels
     for p in network.populations[len(inputs) :]:
@@ -87,24 +99,25 @@ def twin_activations(network: Network, drive: Array) -> dict[str, Array]:
             continue
         total = np.zeros((len(drive), p.size))
         if p.bias is not None:
-            total += p.bias * (steady * most)
+            total += p.bias * (steady * one)
         for c in network.incoming[p.name]:
             if c.source in inputs:
                 total += c.apply(inputs[c.source]) * (unit[c.source] * (steady if network.is_analog(c) else 1.0))
             else:
                 total += c.apply(found[c.source])
-        found[p.name] = _activation(p, total / p.unit, most)
+        found[p.name] = _activation(p, total / p.unit, one, most)
     return found
 
 
-def _activation(p: Population, linear: Array, most: int) -> Array:
+def _activation(p: Population, linear: Array, one: float, most: int) -> Array:
+    """Return the activations of what a population gets, in units in which `one` stands for λ."""
     if p.correction is not None:
-        linear = linear - np.broadcast_to(p.correction, p.shape).ravel() * most
+        linear = linear - np.broadcast_to(p.correction, p.shape).ravel() * one
     if not p.neuron.threshold:
         return linear
     highest = np.full(p.size, float(most))
     if p.cap is not None:
-        highest = np.minimum(highest, np.floor(np.broadcast_to(p.cap, p.shape).ravel() * most))
+        highest = np.minimum(highest, np.floor(np.broadcast_to(p.cap, p.shape).ravel() * one))
     quantised: Array = np.clip(np.floor(linear + 0.5), 0.0, highest)
     return quantised
 

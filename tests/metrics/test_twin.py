@@ -11,7 +11,7 @@ import kgenn
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.metrics.layer_error import ideal_rates
-from kgenn.metrics.twin import TwinTally, twin_activations, twin_bits
+from kgenn.metrics.twin import TwinTally, twin_activations, twin_bits, twin_unit
 from networks import RECIPES, build, samples
 from recordings import METHODS, changing, converted, drive_of, frames
 
@@ -40,12 +40,26 @@ def test_activations_are_whole_numbers_of_the_bits(method: str) -> None:
     network = converted("max_pool_skip", "direct", converter, num_timesteps=steps)
     found = twin_activations(network, drive_of(network, "direct"))
     most = 2 ** twin_bits(network) - 1
-    assert most >= network.levels > most // 2
+    # bursts reach more than full scale
+    levels = network.levels * max(p.largest_rate or 1 for p in network.hidden)
+    assert most >= levels > most // 2
     for p in network.hidden:
         values = found[p.name]
         assert np.array_equal(values, np.rint(values))
         assert 0 <= values.min() <= values.max() <= most
         assert np.any(values)
+
+
+def test_a_twin_of_bursts_reaches_what_bursts_do() -> None:
+    converter = kgenn.Burst(percentile=80, channelwise=False, scale_factor=1.0, gamma=5)
+    network = converted("conv_valid", "direct", converter, num_timesteps=32)
+    drive = drive_of(network, "direct")
+    ideal, found = ideal_rates(network, drive), twin_activations(network, drive)
+    (hidden,) = network.hidden
+    one = twin_unit(network)
+    assert twin_bits(network) == (32 * 5).bit_length()
+    assert ideal[hidden.name].max() > 1.2
+    assert np.allclose(found[hidden.name] / one, ideal[hidden.name], atol=0.51 / one + 1e-3)
 
 
 def test_a_twin_of_frames_sees_their_mean() -> None:
