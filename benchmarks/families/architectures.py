@@ -147,6 +147,15 @@ def logits(model: Any, x: Sequence[Array]) -> list[Array]:
     return [np.concatenate([part[i] for part in parts]) for i in range(len(before))]
 
 
+def in_double(model: Any) -> Any:
+    """Return a model that computes in float64, with the same weights."""
+    import keras
+
+    double = keras.models.model_from_json(model.to_json().replace('"float32"', '"float64"'))
+    double.set_weights(model.get_weights())
+    return double
+
+
 def settled_file(name: str, folder: Path) -> tuple[Path, Any]:
     """Make and settle a model; return the .h5 file that it is saved in, and the model."""
     model = model_of(name)
