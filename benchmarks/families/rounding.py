@@ -2,9 +2,10 @@
 
     python -m benchmarks.families.rounding ResNet50 InceptionV3 --bits 8
 
-The model itself is computed, in floating point and without spikes; only each activation is rounded to the nearest of
-2^bits − 1 levels. The largest level of each channel has the least squared error on the very images that are scored.
-So nothing is clipped that calibration has not seen, and no weight is rounded: what is left is the code's rounding.
+The model itself is computed, in floating point and without spikes; only each activation is rounded to the nearest
+of 2^bits − 1 levels. The largest level of each channel has the least squared error on the very images that are
+scored. So nothing is clipped that calibration has not seen, and no weight is rounded: what is left is the code's
+rounding.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def rounded_correlation(graph: Graph, x: list[Array], own: list[Array], calibrat
     """Return the correlation of a model whose activations are rounded with itself, as of `Outcome`.
 
     Args:
-        x, own: samples of each input, of which the first `calibration` place the pieces, and the scores of the others.
+        x, own: samples of each input, of which the first `calibration` place the pieces, and the scores of the
+            others.
     """
     recipe = recipe_of(kgenn.FewSpike(), None, "all", LoweringOptions())
     exact = accepted(graph, recipe, anew)
@@ -44,7 +46,9 @@ def rounded_correlation(graph: Graph, x: list[Array], own: list[Array], calibrat
     written = rewritten(exact, recipe.pieces(bits), pooled, known)
     levels = 2**bits - 1
     scales = least_squares_scales(written, scored, levels, rounding=True, channelwise=True, clipped=False)
-    found = [_rounded(written, scored[i : i + BATCH].single(), scales, levels) for i in range(0, len(scored), BATCH)]
+    found = [
+        _rounded(written, scored[i : i + BATCH].single(), scales, levels) for i in range(0, len(scored), BATCH)
+    ]
     outputs = [np.concatenate(parts) for parts in zip(*found, strict=True)]
     return min(map(correlation_of, outputs, own))
 

@@ -50,6 +50,21 @@ def test_a_row_says_what_was_read_and_what_came_out(tmp_path: Path) -> None:
     assert cells[:2] == ("small", "16 × 16 × 3")
 
 
+def test_more_bits_round_less(tmp_path: Path) -> None:
+    from benchmarks.families.architectures import drawn_inputs, logits, settled_file
+    from benchmarks.families.measure import read, rows
+    from benchmarks.families.rounding import rounded_correlation
+
+    path, model = settled_file(str(small(tmp_path / "small.keras")), tmp_path)
+    x = drawn_inputs(model, 48, 5)
+    own = logits(model, rows(x, slice(32, None)))
+    graph, _ = read(path, None)
+    assert graph is not None
+    coarse, fine, finest = (rounded_correlation(graph, x, own, 32, bits) for bits in (2, 4, 8))
+    assert 0.3 < coarse < fine < finest
+    assert 1 - finest < 1e-3
+
+
 def test_what_does_not_convert_is_a_row_with_the_reason(tmp_path: Path) -> None:
     from benchmarks.families.measure import measured
     from benchmarks.families.table import family_rows
