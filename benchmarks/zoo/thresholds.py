@@ -8,7 +8,7 @@ spiking neuron can send in T timesteps.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -55,7 +55,7 @@ class ThresholdReLU(layers.Layer):
 
 
 def with_thresholds(
-    model: keras.Model, calibration: Array, percentile: float = 99.9, penalty: float = 0.0
+    model: keras.Model, calibration: Array | Sequence[Array], percentile: float = 99.9, penalty: float = 0.0
 ) -> keras.Model:
     """Rebuild a trained network with a ThresholdReLU for each ReLU, be it a layer or the activation of one.
 
@@ -63,7 +63,8 @@ def with_thresholds(
 
     Args:
         model: Sequential or Functional, without models as layers.
-        calibration: inputs, shape (N, *input shape); memory holds the activations of one layer for all of them.
+        calibration: inputs, shape (N, *input shape), of several inputs a list; memory holds the activations of one
+            layer for all of them.
         percentile: of the activations of a layer over the calibration set; its cap at the start.
         penalty: of every ThresholdReLU.
 
