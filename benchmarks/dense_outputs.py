@@ -24,6 +24,7 @@ from kgenn.tasks.metric import title, written
 
 # Methods with the numbers of timesteps that are shown.
 METHODS = (
+    ("none", 64),
     ("data-norm", 64),
     ("data-norm", 256),
     ("spike-norm", 256),

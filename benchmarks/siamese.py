@@ -23,6 +23,7 @@ from kgenn.ir.graph import Array
 
 # Methods with the numbers of timesteps that are shown.
 METHODS = (
+    ("none", 64),
     ("data-norm", 64),
     ("spike-norm", 128),
     ("burst", 64),

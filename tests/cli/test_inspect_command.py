@@ -109,13 +109,13 @@ def test_list_gives_every_name(kgenn: Kgenn) -> None:
     assert [row["name"] for row in report["methods"]] == list(CONVERTERS.names())
     assert [row["name"] for row in report["layers"]] == list(LAYERS.names())
     assert [row["code"] for row in report["diagnostics"]] == sorted(CODES)
-    tables = ("methods", "encoders", "targets", "layers", "operations", "features", "diagnostics", "plug-ins")
-    assert set(report) == set(tables)
+    tables = {"methods", "encoders", "targets", "layers", "operations", "features", "diagnostics", "plug-ins"}
+    assert set(report) == tables | {"tasks"}
     for rows in (rows for kind, rows in report.items() if kind != "plug-ins"):
         assert all(row["description"] for row in rows)
 
 
-@pytest.mark.parametrize("what", ["methods", "encoders", "targets", "layers", "features", "diagnostics"])
+@pytest.mark.parametrize("what", ["methods", "encoders", "targets", "layers", "features", "tasks", "diagnostics"])
 def test_each_list_prints_each_name(kgenn: Kgenn, what: str) -> None:
     rows = kgenn("list", what, "--json").json[what]
     table = " ".join(kgenn("list", what).out.split())
