@@ -46,12 +46,14 @@ class Data:
         y: labels of the only output, N of them, or of some outputs by their names; or None.
         scale: what the user had `x` multiplied by, or None.
         warnings: what leaves that scale in doubt.
+        scaled_floats: the inputs whose samples were floats, and were multiplied by a scale.
         frames: of which `x` is the mean, where inputs change with time.
     """
 
     x: Array | Samples
     y: LabelsLike | None
     scale: Scales = None
+    scaled_floats: tuple[str, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
     frames: Frames | None = None
 
@@ -86,10 +88,12 @@ class Data:
         doubts: list[Diagnostic] = []
         for name, shape in inputs.items():
             own = scale_of(scale, name)
-            place = where if len(inputs) == 1 else f"{where}, {name}"
-            ready[name] = prepare(raw[name], shape, own, place)
+            several = len(inputs) > 1
+            place, flag = (f"{where}, {name}", f"--scale {name}=") if several else (where, "--scale ")
+            ready[name] = prepare(raw[name], shape, own, place, flag)
             doubts.extend(doubts_of_scale(raw[name], own, place))
-        return Data(Samples(ready), self.y, scale, tuple(doubts))
+        floats = tuple(n for n in inputs if scale_of(scale, n) is not None and raw[n].dtype.kind == "f")
+        return Data(Samples(ready), self.y, scale, scaled_floats=floats, warnings=tuple(doubts))
 
 
 def load_data(
@@ -247,7 +251,7 @@ def parse_scale(given: str | int | Rational, where: str = "--scale") -> Fraction
     return scale
 
 
-def prepare(x: Array, shape: Shape, scale: Fraction | None, where: str) -> Array:
+def prepare(x: Array, shape: Shape, scale: Fraction | None, where: str, flag: str = "--scale ") -> Array:
     """Return samples as the model takes them: float32, scaled, with a channel axis.
 
     x · scale is computed in float64 and rounded once, so that 1/255 gives what dividing by 255 gives.
@@ -257,6 +261,7 @@ def prepare(x: Array, shape: Shape, scale: Fraction | None, where: str) -> Array
         shape: of one sample as the model takes it.
         scale: needed for integers, where 1 takes them as they are.
         where: the file, for messages.
+        flag: what the option that gives a scale begins with, for messages.
 
     Raises:
         KgennError: KG602 for another shape, KG604 for integers without a scale.
@@ -274,7 +279,7 @@ def prepare(x: Array, shape: Shape, scale: Fraction | None, where: str) -> Array
     if x.dtype.kind not in "biuf":
         raise fail("KG602", where, f"has values of type {x.dtype}", "give real numbers")
     if scale is None:
-        refuse_integers(x, where, "pass --scale 1/255, or --scale 1 where the model takes them as they are")
+        refuse_integers(x, where, f"pass {flag}1/255, or {flag}1 where the model takes them as they are")
         return _single(x)
     with np.errstate(over="ignore"):
         scaled = x.astype(np.float64) * float(scale.numerator) / float(scale.denominator)

@@ -13,6 +13,7 @@ from kgenn.tasks.aims import stored
 KINDS: Mapping[str, Any] = {
     "target": str,
     "scale": (str, dict, type(None)),
+    "scaled_floats": list,
     "converter": {"name": str, "options": dict},
     "features": list,
     "inserted": list,

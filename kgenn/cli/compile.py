@@ -63,7 +63,6 @@ from kgenn.ir.samples import samples_of, shapes_in
 from kgenn.ir.words import counted, times
 from kgenn.methods import converter_of, encoders_of
 from kgenn.output import refuse_directory
-from kgenn.plausibility import Scales
 from kgenn.report.contents import network_contents
 from kgenn.report.words import size_of
 from kgenn.search import Found, Search
@@ -161,7 +160,7 @@ def compile(
     refuse_directory(output, COMPILED, overwrite)
     with stage("converting") as say:
         made, data = convert(request, lambda text: say(f"converting: {text}"))
-        network = made.network(**_files(request, made.num_samples, data.scale))
+        network = made.network(**_files(request, made.num_samples, data))
         test = self_test(network, data.x[:SAMPLES])
         files = Artifact(network, target).files(backend.emit(network), test)
         write_artifact(output, files, overwrite)
@@ -226,7 +225,7 @@ def convert(request: Request, status: Status) -> tuple[Converted, Data]:
     inputs: Mapping[str, Shape] = graph.input_shapes
     if timed:
         inputs = timed_shapes(samples_of(found.x, inputs, name), inputs, name)
-    data = scaled(found, inputs, request.scale, None, request.calibration)
+    data = scaled(found, inputs, request.scale, request.calibration)
     used = data
     if timed:
         used = data.timed(frames_of(samples_of(data.x, inputs, name), graph.input_shapes, name))
@@ -235,13 +234,14 @@ def convert(request: Request, status: Status) -> tuple[Converted, Data]:
     return made, data
 
 
-def _files(request: Request, samples: int, scale: Scales) -> dict[str, Any]:
+def _files(request: Request, samples: int, data: Data) -> dict[str, Any]:
     """Return what the manifest says of files: their names and SHA-256, and how the data were read."""
     calibration = {"file": request.calibration.name, "sha256": sha256_of(request.calibration)}
     return {
         "model": model_record(request.model),
         "calibration": {**calibration, "split": request.split, "samples": samples},
-        "scale": recorded(scale),
+        "scale": recorded(data.scale),
+        "scaled_floats": list(data.scaled_floats),
     }
 
 

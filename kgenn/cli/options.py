@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ from kgenn.cli.headings import HeadedOption
 from kgenn.config import Flag, flags_of, make
 from kgenn.data import Data, load_data, parse_scale
 from kgenn.diagnostics import KgennError, fail, known_names
-from kgenn.ir.graph import Shape
+from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import Network
 from kgenn.ir.samples import samples_of
 from kgenn.ir.words import counted
@@ -282,22 +282,56 @@ def scales_of(texts: Sequence[str], inputs: Sequence[str]) -> Fraction | dict[st
     return found.get("", found) if found else None
 
 
-def scaled(data: Data, inputs: Mapping[str, Shape], texts: Sequence[str], stored: Any, where: Path) -> Data:
+@dataclass(frozen=True)
+class RecordedScales:
+    """The scales of the calibration data, as a manifest has them.
+
+    Attributes:
+        texts: by the names of inputs.
+        floats: the inputs whose calibration data were floats when they were scaled; those of others were integers.
+    """
+
+    texts: Mapping[str, str] = field(default_factory=dict)
+    floats: Sequence[str] = ()
+
+    def of(self, name: str, array: Array) -> str | None:
+        """Return the scale of an input's data that the user gives none for: it holds for the same kind of data."""
+        same = np.issubdtype(array.dtype, np.integer) or name in self.floats
+        return self.texts.get(name) if same else None
+
+
+def recorded_scales(origin: Mapping[str, Any], inputs: Sequence[str]) -> RecordedScales:
+    """Return the scales that a network's record holds."""
+    stored = origin.get("scale")
+    if stored is None:
+        return RecordedScales()
+    texts = stored if isinstance(stored, Mapping) else dict.fromkeys(inputs, stored)
+    return RecordedScales(texts, origin.get("scaled_floats", ()))
+
+
+def scaled(
+    data: Data,
+    inputs: Mapping[str, Shape],
+    texts: Sequence[str],
+    where: Path,
+    earlier: RecordedScales | None = None,
+) -> Data:
     """Return data as the model takes them.
 
     Args:
         inputs: of the model: the shape of one sample of each.
         texts: what the user gave as scales.
-        stored: the scale of the calibration data, as the manifest has it; it holds for integers.
+        earlier: those of the calibration data, for the inputs that the user gives none for.
     """
     given = scales_of(texts, tuple(inputs))
-    if given is None and stored is not None:
-        raw = samples_of(data.x, inputs, str(where)).arrays
-        whole = [name for name, array in raw.items() if np.issubdtype(array.dtype, np.integer)]
-        texts_of = stored if isinstance(stored, Mapping) else dict.fromkeys(inputs, stored)
-        given = {name: parse_scale(texts_of[name]) for name in whole if name in texts_of}
-        given = next(iter(given.values()), None) if len(inputs) == 1 else given
-    return data.prepared(inputs, given, str(where))
+    if earlier is None or isinstance(given, Fraction):
+        return data.prepared(inputs, given, str(where))
+    raw = samples_of(data.x, inputs, str(where)).arrays
+    known = {name: earlier.of(name, array) for name, array in raw.items()}
+    every = {**{name: parse_scale(text) for name, text in known.items() if text is not None}, **(given or {})}
+    if len(inputs) == 1:
+        return data.prepared(inputs, next(iter(every.values()), None), str(where))
+    return data.prepared(inputs, every, str(where))
 
 
 def samples_for(network: Network, path: Path, split: str | None, limit: int | None, scale: Sequence[str]) -> Data:
@@ -307,7 +341,7 @@ def samples_for(network: Network, path: Path, split: str | None, limit: int | No
     for name, array in samples_of(data.x, inputs, str(path)).arrays.items():
         if network.input_of[name].changing:
             _check_frames(array.shape[1:], inputs[name], path)
-    return scaled(data, inputs, scale, network.origin.get("scale"), path)
+    return scaled(data, inputs, scale, path, recorded_scales(network.origin, tuple(inputs)))
 
 
 def _check_frames(found: Shape, wanted: Shape, path: Path) -> None:

@@ -67,7 +67,7 @@ class InputCoding:
             first = int(np.argmin(finite)) // frames
             return f"leave samples that are not finite out, such as {first}, or repair them"
         if self.binary:
-            return "pass --binarise THRESHOLD"
+            return "give 0 and 1 alone, or compile with --binarise THRESHOLD"
         if self.low == 0 and x.min() < 0:
             return "compile with an encoder that takes negative values: direct, or a signed one"
         return (

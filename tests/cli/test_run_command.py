@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from commands import IMAGES, Kgenn, compile_arguments
+from commands import CALIBRATION, IMAGES, MODEL, Kgenn, compile_arguments
 from kgenn import open_directory
 from kgenn.api import samples
 from kgenn.backends.reference import ReferenceSimulator
@@ -290,3 +290,17 @@ def test_a_file_is_written_once(kgenn: Kgenn, compiled: Path, tmp_path: Path) ->
     done = kgenn("run", compiled, "--data", IMAGES, "--limit", 4, *both)
     assert done.code == 1
     assert "KG606" in done.err
+
+
+def test_floats_are_scaled_as_the_floats_of_the_calibration_were(kgenn: Kgenn, tmp_path: Path) -> None:
+    with np.load(CALIBRATION) as calibration, np.load(IMAGES) as archive:
+        bright = {"x": calibration["x"][:300].astype(np.float32) / 128}
+        np.savez(tmp_path / "bright.npz", **bright)
+        np.savez(tmp_path / "run.npz", x=archive["x"][:40].astype(np.float32) / 128, y=archive["y"][:40])
+    options = ("--scale", "128/255", "--timesteps", 8, "--target", "reference", "-o", tmp_path / "snn")
+    assert kgenn("compile", MODEL, "--calibration", tmp_path / "bright.npz", *options).code == 0
+    found = kgenn("run", tmp_path / "snn", "--data", tmp_path / "run.npz", "--json").json
+    named = kgenn("run", tmp_path / "snn", "--data", tmp_path / "run.npz", "--json", "--scale", "128/255").json
+    asis = kgenn("run", tmp_path / "snn", "--data", tmp_path / "run.npz", "--json", "--scale", "1")
+    assert found["spikes"] == named["spikes"]
+    assert asis.code != 0 or asis.json["spikes"] != found["spikes"]
