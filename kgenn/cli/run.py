@@ -66,9 +66,10 @@ def run(
 
     DIRECTORY is an output of kgenn compile. Its code is built and loaded with your rights, except for --target
     reference. Files that were changed since kgenn wrote them are refused, unless you pass --edited. Of a file in
-    the layout of keras.datasets, the test split is taken. Integers are scaled as the calibration data were, unless
-    --scale says otherwise. For a model with several inputs or outputs, the file holds an array of samples named as
-    each input, or x_0, x_1 and so on, and labels named as the outputs, or y_0 and so on.
+    the layout of keras.datasets, the test split is taken. Data of the same kind, integers or floats, are scaled as
+    the calibration data were, unless --scale says otherwise. For a model with several inputs or outputs, the file
+    holds an array of samples named as each input, or x_0, x_1 and so on, and labels named as the outputs, or y_0
+    and so on.
 
     The task of an output decides its metric: accuracy of classes, mean squared error of values, and so on. It is
     guessed from how the model ends and what the labels are, and printed. --task, --metric and --threshold set it,

@@ -36,7 +36,7 @@ def test_the_networks_convert_with_every_method_and_have_their_task(case: object
     _, y = case.data(4, 0)  # type: ignore[attr-defined]
     (end,) = ends_of(graph).values()
     assert goal(end, labels=y).task.name == task
-    assert {method for method, _ in METHODS} == set(CONVERTERS.table) - {"none"}
+    assert {method for method, _ in METHODS} == set(CONVERTERS.table)
     for method, _ in METHODS:
         if method != "threshold-relu":  # which needs the twin with capped ReLUs
             assert kgenn.check(graph, CONVERTERS.get(method)(), ALLOW) == []

@@ -87,12 +87,17 @@ def test_a_scale_is_named_with_its_input_and_holds_for_later_runs(
     np.savez(tmp_path / "bytes.npz", image=pixels, meta=given["meta"])
     np.savez(tmp_path / "reals.npz", image=(pixels / 255).astype(np.float32), meta=given["meta"])
     arguments = ("compile", path, *OPTIONS, "-o", tmp_path / "out", "--calibration", tmp_path / "bytes.npz")
-    assert kgenn(*arguments).codes == ["KG604"]
+    refused = kgenn(*arguments)
+    assert refused.codes == ["KG604"]
+    assert "pass --scale image=1/255, or --scale image=1 where" in refused.err
     assert kgenn(*arguments, "--scale", "image=1/255").code == 0
     assert json.loads((tmp_path / "out/manifest.json").read_text())["scale"] == {"image": "1/255"}
     data = [tmp_path / "bytes.npz", tmp_path / "reals.npz"]
     one, two = (kgenn("run", tmp_path / "out", "--data", file, "--json").json for file in data)
     assert one["spikes"] == two["spikes"]
+    # an input that the option leaves out keeps its scale
+    other = kgenn("run", tmp_path / "out", "--data", data[0], "--json", "--scale", "meta=1").json
+    assert other["spikes"] == one["spikes"]
     for wrong in (("picture=1/255",), ("1/255", "--scale", "image=1"), ("image=one",)):
         assert kgenn(*arguments, "--scale", *wrong).codes == ["KG401"]
 
