@@ -78,7 +78,7 @@ class NeuroBenchTally:
         raster = tally.raster
         assert raster is not None
         self.num_samples += len(drive)
-        self.num_updates += sum(r.updates for r in runs if not _is_analog(network, r.population))
+        self.num_updates += sum(r.updates for r in runs if not network.is_analog_input(r.population.name))
         self.num_spikes += sum(int(np.count_nonzero(raster[p.name])) for p in network.hidden)
         for met, c in zip(self.met, network.connections, strict=True):
             met += self._met(c, raster.get(c.source), drive)
@@ -154,7 +154,3 @@ def _stored(p: Population) -> Array:
     rows = p.bias.reshape(-1, p.shape[-1])
     shared: Array = rows[0] if np.array_equal(rows, np.broadcast_to(rows[0], rows.shape)) else p.bias
     return shared
-
-
-def _is_analog(network: Network, p: Population) -> bool:
-    return p.name in network.input_of and network.input_of[p.name].coding.analog

@@ -265,7 +265,11 @@ class Network:
 
     def is_analog(self, connection: Connection) -> bool:
         """Tell whether the connection carries a current instead of spikes, which holds while its input does."""
-        return connection.source in self.input_of and self.input_of[connection.source].coding.analog
+        return self.is_analog_input(connection.source)
+
+    def is_analog_input(self, name: str) -> bool:
+        """Tell whether a population is an input that sends currents instead of spikes."""
+        return name in self.input_of and self.input_of[name].coding.analog
 
     @cached_property
     def by_name(self) -> dict[str, Population]:

@@ -123,7 +123,7 @@ def operations_of(network: Network, counts: Mapping[str, Array], num_samples: in
 
     # a staged population listens for a stage, and sends in the next
     stages = 2 if network.code.staged else 1
-    updated = (p for p in network.populations if not _is_analog_input(network, p))
+    updated = (p for p in network.populations if not network.is_analog_input(p.name))
     graded = any(p.neuron.graded and values[p.name].graded for p in network.spiking)
     return Operations(tuple(synaptic()), tuple(_updates(p, p.size * steps * stages) for p in updated), graded)
 
@@ -147,7 +147,3 @@ def values_of_hidden(network: Network) -> SpikeValues:
     for p in network.hidden:
         found = found.union(every[p.name])
     return found
-
-
-def _is_analog_input(network: Network, population: Population) -> bool:
-    return population.name in network.input_of and network.input_of[population.name].coding.analog

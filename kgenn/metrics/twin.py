@@ -59,19 +59,19 @@ class Twin:
         }
 
 
-def largest_rate(network: Network) -> float:
-    """Return the largest rate that neurons can reach, at least 1; those without a limit count as 1."""
+def reach(network: Network) -> float:
+    """Return the largest rate that any neuron can reach, at least 1; those without a limit count as 1."""
     return max((p.largest_rate or 1.0 for p in network.hidden), default=1.0)
 
 
 def twin_bits(network: Network) -> int:
     """Return the bits that tell the levels of a spike train apart, 0 among them."""
-    return ceil(network.levels * largest_rate(network)).bit_length()
+    return ceil(network.levels * reach(network)).bit_length()
 
 
 def twin_unit(network: Network) -> float:
     """Return the activation of the twin that stands for λ."""
-    return float((1 << twin_bits(network)) - 1) / largest_rate(network)
+    return float((1 << twin_bits(network)) - 1) / reach(network)
 
 
 def twin_activations(network: Network, drive: Array) -> dict[str, Array]:

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from several_samples import several_samples
 
 import kgenn
 from kgenn.backends.genn_names import identifier
@@ -307,11 +308,6 @@ def several(timesteps: int = 16) -> Network:
         readout="current",
         check=False,
     )
-
-
-def several_samples(count: int) -> dict[str, Array]:
-    rng = np.random.default_rng(8)
-    return {"image": rng.random((count, 6, 6, 2), np.float32), "the meta": rng.random((count, 5), np.float32)}
 
 
 def used(network: Network, x: Any, directory: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 from nir_reader import run
+from several_samples import several_samples
 
 import kgenn
 from kgenn.backends.reference import ReferenceSimulator
@@ -240,11 +241,6 @@ def several(encoders: dict[str, str], timesteps: int = 24) -> Network:
         readout="current",
         check=False,
     )
-
-
-def several_samples(count: int) -> dict[str, Array]:
-    rng = np.random.default_rng(8)
-    return {"image": rng.random((count, 6, 6, 2), np.float32), "the meta": rng.random((count, 5), np.float32)}
 
 
 def assert_same_outputs(network: Network, graph: Any, drive: Array) -> None:
