@@ -4,22 +4,29 @@
 A process that is killed cannot remove its own; the next one that writes the same thing does. Each process holds a
 lock on its scratch directory, which the system gives back however the process ends, so that a directory that can
 be locked has no owner. Where a file system knows no locks, nothing is taken for abandoned.
+
+An interrupt may come between any two instructions. So a directory's name is noted before it is made, and what is
+noted still when the process ends is removed then.
 """
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 # Ends the names of scratch directories, which begin with a dot and the name of what is written.
 SUFFIX = ".kgenn-scratch"
 # Bytes of a target's name in them: file systems take names of 255.
 LONGEST = 200
+
+# The scratch directories of this process that are not removed yet, with the process: a fork has none of its own.
+_noted: set[tuple[int, Path]] = set()
 
 
 @contextmanager
@@ -32,13 +39,8 @@ def scratch(target: Path) -> Iterator[Path]:
         OSError: where it cannot be made.
     """
     sweep(target)
-    path, lock = _locked(target)
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
-        if lock is not None:
-            os.close(lock)
+    with ExitStack() as stack:
+        yield _locked(target, stack)
 
 
 def sweep(target: Path) -> None:
@@ -73,14 +75,31 @@ def _prefix(target: Path) -> str:
     return f".{name}-"
 
 
-def _locked(target: Path) -> tuple[Path, int | None]:
+def _locked(target: Path, stack: ExitStack) -> Path:
+    """Make a scratch directory and lock it; the stack removes it and gives the lock back."""
     while True:
-        path = Path(tempfile.mkdtemp(prefix=_prefix(target), suffix=SUFFIX, dir=target.parent))
+        path = target.parent / f"{_prefix(target)}{secrets.token_hex()}{SUFFIX}"
+        _noted.add((os.getpid(), path))
+        stack.callback(_remove, path)
+        path.mkdir(mode=0o700)
         lock = _lock(path, wait=True)
+        if lock is not None:
+            stack.callback(os.close, lock)
         if path.is_dir():
-            return path, lock
-        if lock is not None:  # another process found it before it was locked, and removed it
-            os.close(lock)
+            return path
+        # another process found it before it was locked, and removed it
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    _noted.discard((os.getpid(), path))
+
+
+@atexit.register
+def _remove_noted() -> None:
+    for process, path in list(_noted):
+        if process == os.getpid():
+            _remove(path)
 
 
 def _lock(path: Path, wait: bool) -> int | None:

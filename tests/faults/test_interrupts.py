@@ -53,6 +53,8 @@ kgenn.cli.main()
     [
         ("kgenn.output:put", compile_arguments(Path("out"))),
         ("kgenn.conversion.convert:convert_graph", compile_arguments(Path("out"))),
+        ("kgenn.scratch:_lock", ("run", "DIR", "--data", IMAGES, "--limit", 4, "--trace", "t.npz")),
+        ("kgenn.trace:TraceWriter.__enter__", ("run", "DIR", "--data", IMAGES, "--limit", 4, "--trace", "t.npz")),
         ("kgenn.trace:TraceWriter._finish", ("run", "DIR", "--data", IMAGES, "--limit", 4, "--trace", "t.npz")),
         ("kgenn.metrics.layer_error:ErrorTally.add", ("compare", "DIR", "--data", IMAGES, "--limit", 4)),
         ("kgenn.durable:os.replace", ("inspect", "DIR", "--picture", "p.svg")),
