@@ -32,7 +32,7 @@ from kgenn.ir.frames import frames_of
 from kgenn.ir.given import given_array, given_path
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network, ReadoutKind
-from kgenn.ir.samples import SamplesLike, samples_of, shapes_in
+from kgenn.ir.samples import SamplesLike, refuse_shape, samples_of, shapes_in
 from kgenn.passes import LoweringOptions
 from kgenn.plausibility import doubts_of_scale
 from kgenn.search import Search
@@ -104,9 +104,9 @@ def convert(
         timesteps: T, K of few-spike, t_max of ttfs; or "auto", the fewest that lose little: `kgenn.search`.
         loss, most_timesteps: points of the metric that "auto" may lose, see `kgenn.tasks.loss`; T at most.
         labels: of these samples, to guess tasks and for "auto"; without them agreement with the model counts.
-        converter: an object with its options, or a name; `DataNorm()` if not given.
+        converter: an object, or a text such as "data-norm --percentile 99.9"; `DataNorm()` if not given.
         encoder: likewise, for all inputs, or a mapping from the names of some; `Direct()` if not given.
-        allow: features beyond the strict profile, such as "bias" or "batch-norm".
+        allow: features beyond the strict profile, such as "bias" or "batch-norm"; "all" stands for every one.
         residual: connect what reads an Add without a ReLU to both branches, or add an identity population.
         pooling: fold average pooling into the next connection, give it neurons, or decide by size.
         pieces: straight pieces of a curved function inside the network: neurons for each value. Default: by code.
@@ -152,7 +152,10 @@ def _given(
     shapes = SampleShapes(CALIBRATION, lambda names: shapes_in(x, names, CALIBRATION, "KG402", frames))
     graph = as_graph(model, input_shape, shapes)
     samples = samples_of(x, graph.input_shapes, CALIBRATION, "KG402")
-    for array in samples.arrays.values():
+    for name, array in samples.arrays.items():
+        if not frames:
+            where = CALIBRATION if len(samples.arrays) == 1 else f"{CALIBRATION}, {name}"
+            refuse_shape(array.shape, graph.input_shapes[name], where, "KG402", ", a few hundred training samples")
         refuse_integers(array, CALIBRATION, AS_FLOATS)
     data = Data(samples, labels)
     outputs = tuple(output.name for output in graph.outputs)

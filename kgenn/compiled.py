@@ -17,6 +17,7 @@ from kgenn.config import whole
 from kgenn.credits import credits_of
 from kgenn.data import AS_FLOATS, LabelsLike, labels_by_output, refuse_integers
 from kgenn.diagnostics import announce, fail
+from kgenn.display import Displayed
 from kgenn.ir.given import given_path
 from kgenn.ir.graph import Array
 from kgenn.ir.input_statistics import statistics_of
@@ -48,16 +49,21 @@ Progress = Callable[[int], None]
 Observer = Callable[[int, Array, Recording], None]
 
 
-class CompiledNetwork:
+class CompiledNetwork(Displayed):
     """A network built for a target.
 
     Attributes:
         artifact: the network, the target, and where they came from.
     """
 
+    display = "compiled"
+
     def __init__(self, artifact: Artifact, simulator: Simulator) -> None:
         self.artifact = artifact
         self._simulator = simulator
+
+    def __repr__(self) -> str:
+        return f"<CompiledNetwork for {self.artifact.target}: {self.network!r}>"
 
     @property
     def network(self) -> Network:
@@ -106,6 +112,56 @@ class CompiledNetwork:
         samples, size = self.network.samples(x), whole("batch_size", batch_size, 1, MOST_SAMPLES)
         aims = self._aims(samples, y, choices(self._outputs, task, metric, threshold))
         return self._judged(self._run(samples, aims, size, progress, observe, wanted, early_exit), samples)
+
+    def predict(self, x: SamplesLike, batch_size: int = BATCH_SIZE) -> Array | tuple[Array, ...]:
+        """Run samples and return what stands for the model's outputs, as `Graph.predict` returns the model's own.
+
+        The classes are `evaluate(x).predictions`.
+
+        Args:
+            x, batch_size: as for `evaluate`.
+
+        Returns:
+            The output of shape (N, *output shape), float32, or a tuple of them for several outputs.
+
+        Raises:
+            KgennError: KG602 to KG604 for inputs that the network does not take.
+        """
+        samples, size = self.network.samples(x), whole("batch_size", batch_size, 1, MOST_SAMPLES)
+        result = self._judged(
+            self._run(samples, self._aims(samples, None, {}), size, None, None, SCORES, None), samples
+        )
+        heads = heads_of(self.network)
+        values = tuple(result.outputs[head.name].scores.reshape(-1, *head.end.shape) for head in heads)
+        return values[0] if len(values) == 1 else values
+
+    def score(
+        self,
+        x: SamplesLike,
+        y: LabelsLike,
+        batch_size: int = BATCH_SIZE,
+        *,
+        task: Names = None,
+        metric: Names = None,
+        threshold: Numbers = None,
+    ) -> float:
+        """Run labelled samples and return one figure of which more is better, as scikit-learn's `score` does.
+
+        That is the metric of the first output. An error is negated; a regression without `metric` gives R².
+
+        Args:
+            x, y, batch_size, task, metric, threshold: as for `evaluate`.
+
+        Raises:
+            KgennError: as `evaluate`; KG607 where the first output has no labels.
+        """
+        samples, size = self.network.samples(x), whole("batch_size", batch_size, 1, MOST_SAMPLES)
+        aims = self._aims(samples, y, choices(self._outputs, task, metric, threshold))
+        result = self._judged(self._run(samples, aims, size, None, None, SCORES, None), samples)
+        found = next(iter(result.outputs.values())).score(chosen=metric is not None)
+        if found is None:
+            raise fail("KG607", "labels", "of the first output are missing", "give y, a label for each sample")
+        return found
 
     def _judged(self, result: Result, samples: Samples) -> Result:
         """Return a result with what leaves it in doubt."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import types
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from numbers import Real
 from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -62,6 +62,39 @@ def options_of(cls: type) -> tuple[Option, ...]:
             Option(f.name, str if choices else hint, choices, default, f.metadata["help"], optional, word)
         )
     return tuple(found)
+
+
+def values_in(cls: type, where: str, words: Sequence[str]) -> dict[str, Any]:
+    """Return the options of a class that words give as the command line has them: `--percentile 99.9 --no-check`.
+
+    Raises:
+        KgennError: KG401 for a word that is no option of the class, and for a value of another type.
+    """
+    known = {option.flag: option for option in options_of(cls)}
+    known |= {f"--no-{flag[2:]}": option for flag, option in known.items() if option.kind is bool}
+    values: dict[str, Any] = {}
+    rest = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    while rest:
+        name = rest.pop(0)
+        if name not in known:
+            listed = known_names(name, known) if known else "it has none"
+            raise fail("KG401", where, f"has no option {name}", listed)
+        option = known[name]
+        if option.kind is not bool:
+            values[option.name] = _read(option, where, rest.pop(0) if rest else "")
+        else:
+            values[option.name] = name == option.flag
+    return values
+
+
+def _read(option: Option, where: str, text: str) -> Any:
+    """Return the value of an option from a word."""
+    if text == option.word or option.kind is str:
+        return text
+    try:
+        return option.kind(text)
+    except ValueError:
+        raise fail("KG401", where, f"{option.flag} is {text!r}", f"give {WORDS[option.kind]}") from None
 
 
 def values_of(options: object) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from kgenn.codes import CODES
+from kgenn.remedies import in_python
 
 Severity = Literal["error", "warning"]
 
@@ -76,6 +77,12 @@ class Diagnostic:
         assert self.code in CODES, f"undocumented diagnostic code {self.code}"
 
     def __str__(self) -> str:
+        """Return it for a caller from Python: its remedy names the arguments of functions."""
+        where = in_python(self.where) if self.where.startswith("--") else self.where
+        return replace(self, where=where, help=in_python(self.help)).for_terminal()
+
+    def for_terminal(self) -> str:
+        """Return it for the command line: its remedy names the options of commands."""
         text = visible(f"{self.severity}[{self.code}] {self.where}: {self.what}")
         return f"{text}\n  help: {visible(self.help)}" if self.help else text
 

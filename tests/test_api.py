@@ -14,10 +14,12 @@ from kgenn.api import model_record, samples
 from kgenn.backends.base import RunOptions
 from kgenn.config import Option, options_of
 from kgenn.conversion import CONVERTERS
+from kgenn.conversion.recipe import recipe_of
 from kgenn.diagnostics import KgennError
 from kgenn.encoders import ENCODERS
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Wanted
+from kgenn.ir.samples import refuse_shape
 from kgenn.ir.text import network_text
 from kgenn.metrics.early_exit import ExitTally
 from kgenn.passes import LoweringOptions
@@ -285,7 +287,7 @@ def test_only_options_of_a_run_are_options_of_a_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shape", [(), (3,), (6, 1)])
 def test_a_model_predicts_samples_of_its_own_shape(shape: tuple[int, ...]) -> None:
-    with pytest.raises(KgennError, match=r"KG602.*takes samples of shape .* as input, got \("):
+    with pytest.raises(KgennError, match=r"KG602.*input: takes samples of shape .*, got an array of shape \("):
         GRAPH.predict(np.zeros((4, *shape), np.float32))
 
 
@@ -343,3 +345,85 @@ def test_only_a_network_is_compiled() -> None:
 def test_a_batch_holds_at_least_one_sample(batch_size: int) -> None:
     with pytest.raises(KgennError, match="KG401"):
         kgenn.compile(network(), "reference").evaluate(X, batch_size=batch_size)
+
+
+@pytest.mark.parametrize(
+    ("text", "converter"),
+    [
+        ("few-spike", kgenn.FewSpike()),
+        ("data-norm --percentile 99.9 --channelwise", kgenn.DataNorm(percentile=99.9, channelwise=True)),
+        ("data-norm --percentile=99.9 --no-channelwise", kgenn.DataNorm(percentile=99.9, channelwise=False)),
+        ("threshold-relu", kgenn.ThresholdReLU()),
+    ],
+)
+def test_a_text_names_a_converter_with_its_options(text: str, converter: Any) -> None:
+    assert recipe_of(text).converter == converter
+
+
+def test_a_text_names_an_encoder_with_its_options() -> None:
+    assert recipe_of(encoder="spike --binarise 0.5").encoder == kgenn.Spike(binarise=0.5)
+    assert recipe_of(encoder={"image": "poisson"}).encoders == (("image", kgenn.Poisson()),)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("data-norm --percentil 9", "has no option --percentil.*did you mean '--percentile'"),
+        ("data-norm --percentile nine", "--percentile is 'nine'.*give a number"),
+        ("data-norm --percentile", "--percentile is ''"),
+        ("data-norm 99.9", "has no option 99.9"),
+        ("data-norm 'x", "No closing quotation"),
+        ("", "unknown converter"),
+        (kgenn.DataNorm, r"call it: DataNorm\(\)"),
+    ],
+)
+def test_a_text_that_is_no_converter_says_what_is(text: Any, message: str) -> None:
+    with pytest.raises(KgennError, match=rf"(?s)KG401.*{message}"):
+        recipe_of(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "advice"),
+    [
+        (lambda x: x[0], r"pass x\[None\]"),
+        (lambda x: np.moveaxis(x, -1, 1), r"numpy\.moveaxis\(x, 1, -1\)"),
+        (lambda x: x.reshape(len(x), -1), r"x\.reshape\(-1, 6, 6, 3\)"),
+        (lambda x: x[:, :5], r"give an array of shape \(N, 6, 6, 3\)"),
+    ],
+)
+def test_samples_of_another_shape_are_told_what_makes_them_fit(change: Any, advice: str) -> None:
+    compiled = kgenn.compile(network(), "reference")
+    for take in (GRAPH.predict, compiled.evaluate, compiled.predict, lambda x: compiled.evaluate(x, Y)):
+        with pytest.raises(KgennError, match=rf"(?s)KG602\] input: takes samples of shape \(6, 6, 3\).*{advice}"):
+            take(change(X))
+    with pytest.raises(KgennError, match=rf"(?s)KG402\] calibration data: takes samples.*{advice}"):
+        kgenn.convert(GRAPH, calibration=change(X), timesteps=4)
+
+
+def test_samples_without_the_axis_of_the_channel_are_told_to_add_it() -> None:
+    gray = build("pool_add")
+    x = random_samples(gray, 4)
+    with pytest.raises(KgennError, match=r"(?s)KG602.*add the axis of the channel: x\[\.\.\., None\]"):
+        refuse_shape(x.shape, (*x.shape[1:], 1), "input")
+
+
+def test_predict_gives_what_stands_for_the_model_s_output() -> None:
+    compiled = kgenn.compile(network(), "reference")
+    predicted, result = compiled.predict(X, batch_size=7), compiled.evaluate(X)
+    assert isinstance(predicted, np.ndarray)
+    assert predicted.shape == np.shape(GRAPH.predict(X))
+    assert np.array_equal(predicted, result.scores)
+    assert np.array_equal(predicted.argmax(axis=1), result.predictions)
+
+
+def test_a_score_is_the_metric_and_more_of_it_is_better() -> None:
+    compiled = kgenn.compile(network(), "reference")
+    assert compiled.score(X, Y) == compiled.evaluate(X, Y).accuracy
+    targets = np.random.default_rng(2).normal(size=(30, 4)).astype(np.float32)
+    result = compiled.evaluate(X, targets, task="regression")
+    assert result.metric == "mse"
+    own = result.outputs[next(iter(result.outputs))].metrics
+    assert compiled.score(X, targets, task="regression") == own["r2"]
+    assert compiled.score(X, targets, task="regression", metric="mae") == -own["mae"]
+    with pytest.raises(KgennError, match="KG607"):
+        compiled.score(X, None)  # type: ignore[arg-type]

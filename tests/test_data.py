@@ -175,7 +175,7 @@ def test_scaling_uint8_gives_what_dividing_gives() -> None:
 def test_integers_without_a_scale_are_refused(dtype: type) -> None:
     with refused("KG604") as caught:
         prepare(np.zeros((2, 3), dtype), (3,), None, "d")
-    assert "--scale 1/255" in str(caught.value)
+    assert "--scale 1/255" in caught.value.diagnostics[0].help
     assert prepare(np.full((2, 3), 7, dtype), (3,), Fraction(1), "d").max() == 7
 
 

@@ -24,15 +24,17 @@ MAX_FUNCTION_LINES = 60
 # The foundation is open to all. Of the units side by side, only conversion reads others: it lowers the graph and
 # holds an encoder. `kgenn` is the package itself, whose `__version__` every unit may read.
 FOUNDATION = {
-    *("checksums", "citations", "codes", "config", "diagnostics", "durable", "output", "registry", "scratch"),
-    "strict_json",
+    *("checksums", "citations", "codes", "config", "diagnostics", "display", "durable", "output", "registry"),
+    *("remedies", "scratch", "strict_json"),
 }
 MIDDLE = {"ir", "layers", "tasks", "frontend", "passes", "encoders", "conversion", "backends", "metrics"}
 ALLOWED: dict[str, set[str]] = {
     "checksums": set(),
     "codes": set(),
-    "diagnostics": {"codes"},
+    "remedies": set(),
+    "diagnostics": {"codes", "remedies"},
     "registry": {"codes", "diagnostics"},
+    "display": {"codes", "diagnostics", "registry"},
     "scratch": set(),
     "durable": set(),
     "output": {"checksums", "codes", "diagnostics", "durable", "scratch"},

@@ -14,14 +14,13 @@ from kgenn.cli.console import print_diagnostics, print_json, print_line, print_t
 from kgenn.cli.options import PATH, check_output, json_flag, shape_flag
 from kgenn.cli.pictures import Kind, kind_of
 from kgenn.diagnostics import fail
+from kgenn.display import Display
 from kgenn.ir.graph import Graph, Shape
 from kgenn.ir.network import Network
-from kgenn.ir.timing import Timing
-from kgenn.ir.words import times
 from kgenn.output import write_file
-from kgenn.report.contents import NetworkContents, arrays_of, model_contents, network_contents
+from kgenn.report.contents import model_contents, network_contents, num_parameters
+from kgenn.report.displays import encoders_in_words, graph_display, network_display
 from kgenn.report.picture import model_picture, network_picture
-from kgenn.report.words import size_of
 from kgenn.trace_file import read_trace
 
 
@@ -57,13 +56,17 @@ def inspect(
             raise click.UsageError("--input-shape is for model files; a compiled network has its input shape")
         artifact = read_directory(path)
         drawing = _drawn(artifact.network, raster, sample, kind) if picture else b""
-        print_json(_network_json(artifact)) if as_json else _print_network(artifact)
+        if as_json:
+            print_json(_network_json(artifact))
+        else:
+            _print(network_display(artifact.network, artifact.target))
+            print_diagnostics(artifact.network.warnings)
     else:
         graph = as_graph(path, input_shape)
         if raster is not None:
             raise click.UsageError("--raster is for compiled networks; a model has no spikes")
         drawing = model_picture(graph, kind) if picture else b""
-        print_json(_model_json(graph)) if as_json else _print_model(graph)
+        print_json(_model_json(graph)) if as_json else _print(graph_display(graph))
     if picture is not None:
         write_file(picture, drawing)
 
@@ -85,58 +88,11 @@ def _drawn(network: Network, raster: Path | None, sample: int, kind: Kind) -> by
     return raster_picture(trace, sample, kind, title)
 
 
-def _print_network(artifact: Artifact) -> None:
-    network, contents = artifact.network, network_contents(artifact.network, artifact.target)
-    columns = ("population", "shape", ">neurons", "neuron model", ">threshold", ">unit", ">λ", ">depth", "bias")
-    rows = [
-        (
-            p.name,
-            times(p.shape),
-            f"{p.neurons:,}",
-            p.neuron_model,
-            "–" if p.threshold is None else f"{p.threshold:,.0f}",
-            f"{p.unit:,.0f}",
-            " to ".join(dict.fromkeys(f"{value:.4g}" for value in p.scale)),
-            str(p.depth),
-            "yes" if p.has_bias else "no",
-        )
-        for p in contents.populations
-    ]
-    print_table(columns, rows)
-    _print_connections(contents)
-    frames = ", a frame of the input in each" if network.changing else ""
-    steps = f"{network.num_timesteps:,} timesteps{frames}, latency {Timing(network).num_steps:,}"
-    coding = f"{network.code_name} code, encoder {_encoders(network)}, readout {network.readout}"
-    print_line(f"{network.name} for {artifact.target}: {steps}; {coding}")
-    weights, state = size_of(contents.weight_bytes), size_of(contents.state_bytes)
-    print_line(f"memory: {weights} of weights, {state} of state for each sample")
-    print_diagnostics(network.warnings)
-
-
-def _encoders(network: Network) -> str:
-    """Return the encoder of the input, or those of several with their names."""
-    if len(network.inputs) == 1:
-        return network.inputs[0].coding.encoder
-    return ", ".join(f"{i.name}={i.coding.encoder}" for i in network.inputs)
-
-
-def _print_connections(contents: NetworkContents) -> None:
-    columns = ("from", "to", "kind", ">synapses", ">weights", ">bits", "held as", ">memory", "carries")
-    rows = [
-        (
-            c.source,
-            c.target,
-            c.kind,
-            f"{c.synapses:,}",
-            f"{c.weights:,}",
-            str(c.bits),
-            c.matrix,
-            size_of(c.bytes),
-            "constant current" if c.constant else "spikes",
-        )
-        for c in contents.connections
-    ]
-    print_table(columns, rows)
+def _print(display: Display) -> None:
+    for grid in display.grids:
+        print_table(grid.columns, grid.rows)
+    for line in display.lines:
+        print_line(line)
 
 
 def _network_json(artifact: Artifact) -> dict[str, Any]:
@@ -146,7 +102,7 @@ def _network_json(artifact: Artifact) -> dict[str, Any]:
         "name": network.name,
         "target": artifact.target,
         "num_timesteps": network.num_timesteps,
-        "encoder": _encoders(network),
+        "encoder": encoders_in_words(network),
         "readout": network.readout,
         "schedule": network.code.schedule,
         "seed": network.seed,
@@ -156,26 +112,12 @@ def _network_json(artifact: Artifact) -> dict[str, Any]:
     }
 
 
-def _print_model(graph: Graph) -> None:
-    rows = [
-        (layer.origin, layer.contents, times(layer.shape), f"{layer.parameters:,}", f"{layer.macs:,}")
-        for layer in model_contents(graph)
-    ]
-    print_table(("layer", "contents", "output shape", ">parameters", ">MACs"), rows)
-    print_line(f"{graph.name}: {_parameters(graph):,} parameters, {graph.macs:,} multiply-accumulates")
-
-
 def _model_json(graph: Graph) -> dict[str, Any]:
     return {
         "kind": "model",
         "name": graph.name,
-        "parameters": _parameters(graph),
+        "parameters": num_parameters(graph),
         "macs": graph.macs,
         "layers": [asdict(layer) for layer in model_contents(graph)],
         "outputs": list(graph.ends),
     }
-
-
-def _parameters(graph: Graph) -> int:
-    """Return the numbers in all arrays; the arrays of a shared layer count once."""
-    return sum({id(a): a.size for node in graph.nodes for a in arrays_of(node)}.values())

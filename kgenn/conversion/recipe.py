@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from kgenn.config import values_of, whole
+from kgenn.config import make, values_in, values_of, whole
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.base import Converter
 from kgenn.conversion.constraints import admitted
@@ -20,7 +21,7 @@ from kgenn.passes import LoweringOptions
 from kgenn.registry import Registry
 
 T = TypeVar("T")
-# An encoder with its options, or a name, for all inputs, or for some by their names; None for the default.
+# An encoder with its options, or a text, for all inputs, or for some by their names; None for the default.
 EncoderLike = Encoder | str | Mapping[str, Encoder | str] | None
 
 
@@ -107,7 +108,7 @@ def recipe_of(
     """Return a recipe; what is not given is the method's default, and the default method is `DataNorm()`.
 
     Args:
-        converter: with its options, or a name, which stands for default options.
+        converter: with its options, or a text: a name and options as the command line has them.
         encoder: likewise, for all inputs; or a mapping from the names of some, and the others have the default.
         allow: features, or the only one; "all" stands for every one.
         encoders: of some inputs by their names, besides `encoder` for the others.
@@ -120,7 +121,7 @@ def recipe_of(
     named = {**(encoder if isinstance(encoder, Mapping) else {}), **(encoders or {})}
     common = method.default_encoder if encoder is None or isinstance(encoder, Mapping) else encoder
     if not isinstance(allow, Collection) or not all(isinstance(feature, str) for feature in allow):
-        raise fail("KG401", "allow", f"is {allow!r}", 'give names of features, such as ["bias"]')
+        raise fail("KG401", "allow", f"is {allow!r}", 'give names of features, such as ("bias",), or "all"')
     return Recipe(
         converter=method,
         encoder=_encoder(common),
@@ -137,9 +138,21 @@ def _encoder(given: Encoder | str) -> Encoder:
 
 
 def _named(given: T | str, kind: Callable[[Any], bool], known: Registry[type[T]]) -> T:
-    """Return a converter or an encoder, by its name with default options."""
+    """Return a converter or an encoder; a text names it, with options as the command line has them."""
     if isinstance(given, str):
-        return known.get(given)()
+        name, *words = _words(given, known.kind)
+        cls, where = known.get(name), f"{known.kind} {name}"
+        return make(cls, where, values_in(cls, where, words))
     if not kind(given):
-        raise fail("KG401", known.kind, f"is {given!r}", "pass an object with its options, or a name")
+        advice = "pass an object with its options, or a name"
+        if isinstance(given, type) and issubclass(given, Converter | Encoder):
+            advice = f"call it: {given.__name__}()"
+        raise fail("KG401", known.kind, f"is {given!r}", advice)
     return given
+
+
+def _words(text: str, kind: str) -> list[str]:
+    try:
+        return shlex.split(text) or [""]
+    except ValueError as error:
+        raise fail("KG401", kind, f"is {text!r}: {error}", "give a name and options, each once") from error

@@ -14,10 +14,11 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from kgenn.diagnostics import fail
+from kgenn.display import Displayed
 from kgenn.ir.samples import Array as Array
-from kgenn.ir.samples import Samples, SamplesLike, samples_of
+from kgenn.ir.samples import Samples, SamplesLike, refuse_shape, samples_of
 from kgenn.ir.samples import Shape as Shape
+from kgenn.ir.words import counted, times
 
 # Values computed at once over the samples of a batch, of all layers: 1 GiB in float32.
 MOST_AT_ONCE = 1 << 28
@@ -199,8 +200,8 @@ class Output:
         return replace(self, postprocessing=(*layers, *self.postprocessing))
 
 
-@dataclass(frozen=True, eq=False)
-class Graph:
+@dataclass(frozen=True, eq=False, repr=False)
+class Graph(Displayed):
     """A directed acyclic graph of layers, in topological order.
 
     Attributes:
@@ -215,6 +216,8 @@ class Graph:
     outputs: tuple[Output, ...]
     notes: tuple[str, ...] = ()
 
+    display: ClassVar[str] = "graph"
+
     def __post_init__(self) -> None:
         seen: set[str] = set()
         for node in self.nodes:
@@ -222,6 +225,11 @@ class Graph:
             assert seen.issuperset(node.inputs), f"{node.name} reads {node.inputs} before they are computed"
             seen.add(node.name)
         assert seen.issuperset(self.ends), f"outputs {self.ends} are not nodes"
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{name} {times(shape)}" for name, shape in self.input_shapes.items())
+        outputs = ", ".join(output.name for output in self.outputs)
+        return f"<Graph {self.name}: {counted(len(self.nodes), 'node')}, {inputs} → {outputs}>"
 
     @cached_property
     def by_name(self) -> dict[str, Node]:
@@ -323,9 +331,7 @@ class Graph:
         """
         samples = self.samples(x)
         for name, shape in self.input_shapes.items():
-            if samples.arrays[name].shape[1:] != shape:
-                what = f"takes samples of shape {shape} as {name}, got {samples.arrays[name].shape[1:]}"
-                raise fail("KG602", self.name, what, "give an array with a row of that shape for each sample")
+            refuse_shape(samples.arrays[name].shape, shape, name)
         batches: dict[str, list[Array]] = {name: [] for name in self.ends}
         batch_size = self.batch_size(batch_size)
         for start in range(0, max(len(samples), 1), batch_size):

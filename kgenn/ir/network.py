@@ -10,19 +10,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from kgenn.diagnostics import Diagnostic
+from kgenn.display import Displayed
 from kgenn.ir.agreement import Agreement
 from kgenn.ir.connectivity import Connectivity, SpikeSums
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network_input import NetworkInput
 from kgenn.ir.neuron_code import NeuronModel
 from kgenn.ir.output_activation import OutputActivation
-from kgenn.ir.samples import Samples, SamplesLike, samples_of
+from kgenn.ir.samples import Samples, SamplesLike, refuse_shape, samples_of
 from kgenn.ir.spike_code import SPIKE_CODES, CodeName, SpikeCode
+from kgenn.ir.words import counted
 
 # Integers up to here are exact in float32, and so is any sum of them that stays below.
 EXACT = 1 << 24
@@ -116,8 +118,8 @@ class NetworkOutput:
     activations: tuple[OutputActivation, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class Network:
+@dataclass(frozen=True, eq=False, repr=False)
+class Network(Displayed):
     """A spiking network, ready to run.
 
     A sample drives all input neurons together: those of the first input, then those of the second, and so on. Its
@@ -153,6 +155,8 @@ class Network:
     ann_macs: int = 0
     origin: Mapping[str, Any] = field(default_factory=dict, metadata={"stored": False})
 
+    display: ClassVar[str] = "network"
+
     def __post_init__(self) -> None:
         names = [p.name for p in self.populations]
         assert len(set(names)) == len(names), "two populations of one name"
@@ -163,6 +167,11 @@ class Network:
             "the inputs are not the first populations"
         )
         assert position.keys() >= {o.population for o in self.outputs}, "an output of no population"
+
+    def __repr__(self) -> str:
+        sizes = f"{counted(len(self.populations), 'population')}, {counted(len(self.connections), 'connection')}"
+        neurons = counted(sum(p.size for p in self.populations), "neuron")
+        return f"<Network {self.name}: {sizes}, {neurons}, {self.code_name} code, T = {self.num_timesteps:,}>"
 
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:
@@ -227,8 +236,16 @@ class Network:
         return SPIKE_CODES[self.code_name]
 
     def samples(self, x: SamplesLike) -> Samples:
-        """Return samples of the network's inputs; see `samples_of`."""
-        return samples_of(x, self.input_shapes, self.name)
+        """Return samples of the network's inputs; see `samples_of`.
+
+        Raises:
+            KgennError: KG602 for what is none, and for samples of another shape.
+        """
+        found = samples_of(x, self.input_shapes, self.name)
+        for given in self.inputs:
+            more = f", a frame for each of the {self.num_timesteps} timesteps" if given.changing else ""
+            refuse_shape(found.arrays[given.name].shape, self.input_shapes[given.name], given.name, more=more)
+        return found
 
     def drive(self, x: SamplesLike) -> Array:
         """Return the drive of all input neurons for a batch, integers in float32.

@@ -7,9 +7,10 @@ from math import prod
 
 import numpy as np
 
-from kgenn.diagnostics import KgennError, fail
+from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.input_statistics import InputStatistics
+from kgenn.ir.samples import refuse_shape
 
 
 @dataclass(frozen=True)
@@ -147,17 +148,8 @@ class NetworkInput:
         """
         if not self.changing:
             return np.repeat(self.drive(x)[:, None], num_timesteps, axis=1)
-        if x.shape[1:] != (num_timesteps, *self.shape):
-            raise self.misshapen(x, (num_timesteps, *self.shape))
+        refuse_shape(x.shape, (num_timesteps, *self.shape), self.name)
         return self.drive(x.reshape(-1, *self.shape), num_timesteps).reshape(len(x), num_timesteps, self.size)
-
-    def misshapen(self, x: Array, wanted: Shape) -> KgennError:
-        """Return the error for a batch of another shape than that of its samples."""
-        what = f"takes samples of shape {wanted}, got {x.shape[1:]}"
-        help = "give an array with a row of that shape for each sample"
-        if self.changing:
-            help = f"give a frame for each of the {wanted[0]} timesteps"
-        return fail("KG602", self.name, what, help)
 
     def drive(self, x: Array, frames: int = 1) -> Array:
         """Return the drive of each input neuron for a batch x of shape (N, *shape), integers in float32.
@@ -168,7 +160,6 @@ class NetworkInput:
         Raises:
             KgennError: KG602 for another shape, KG603 for values that the encoder does not take.
         """
-        if x.shape[1:] != self.shape:
-            raise self.misshapen(x, self.shape)
+        refuse_shape(x.shape, self.shape, self.name)
         unit = " once the network has scaled them" if self.transform.rescales else ""
         return self.coding.drive(self.transform.apply(x), unit, frames, self.name)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from kgenn.ir.windows import Padding, Pads
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kgenn.ir.windows import Padding, Pads
 
 
 def times(shape: tuple[int, ...]) -> str:

@@ -33,8 +33,8 @@ def read_input(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...])
         return (Input(known),)
     sizes = with_sizes(axes)
     remedy = (
-        f"give the shape of one sample, as in --input-shape {','.join(map(str, sizes))}; in Python "
-        f"input_shape={sizes}, in a benchmark configuration input-shape = {list(sizes)}"
+        f"give the shape of one sample, as in --input-shape {','.join(map(str, sizes))}; in a benchmark "
+        f"configuration input-shape = {list(sizes)}"
     )
     raise config.error("KG109", f"has the shape {found}, of which kgenn must know all but the batch", remedy)
 

@@ -11,7 +11,7 @@ import numpy as np
 from kgenn.ir.graph import Array
 from kgenn.ir.scores import Head
 from kgenn.tasks.goal import Goal
-from kgenn.tasks.metric import MetricTally, title, written
+from kgenn.tasks.metric import ERRORS, MetricTally, title, written
 from kgenn.tasks.predict import predictions
 
 
@@ -59,6 +59,16 @@ class OutputResult:
         """Return the share of right classes; None without labels, and where the output says no class."""
         return self.metrics.get("accuracy")
 
+    def score(self, chosen: bool) -> float | None:
+        """Return a figure of which more is better: the metric, R² in place of an error, or an error negated.
+
+        Args:
+            chosen: the user asked for this metric.
+        """
+        if self.value is None or self.metric not in ERRORS:
+            return self.value
+        return -self.value if chosen else self.metrics.get("r2", -self.value)
+
     def to_dict(self, curve: bool) -> dict[str, Any]:
         """Return the figures as JSON-able data, without the arrays; the curve on request."""
         plain = {
@@ -84,7 +94,7 @@ class OutputResult:
             (f"task{suffix}", self.task),
         ]
 
-    def in_words(self, value: float) -> str:
+    def in_words(self, value: float | None) -> str:
         """Return a value of the output's metric with its unit."""
         return written(self.metric, value)
 

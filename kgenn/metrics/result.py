@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from kgenn.diagnostics import Diagnostic
+from kgenn.display import Displayed
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Recording
 from kgenn.ir.scores import heads_of
 from kgenn.ir.spike_values import SpikeValues
 from kgenn.ir.timing import Timing
+from kgenn.ir.words import counted
 from kgenn.metrics.cost_rows import cost_rows
 from kgenn.metrics.counts import spikes_per_neuron, synaptic_operations
 from kgenn.metrics.early_exit import EarlyExit
@@ -23,10 +25,11 @@ from kgenn.metrics.operations import Operations, operations_of, values_of_hidden
 from kgenn.metrics.output_result import AnnValue, OutputResult, OutputTally
 from kgenn.metrics.twin import Twin
 from kgenn.tasks.goal import Goal
+from kgenn.tasks.metric import title
 
 
-@dataclass(frozen=True, eq=False)
-class Result:
+@dataclass(frozen=True, eq=False, repr=False)
+class Result(Displayed):
     """The outcome of running a network on a data set.
 
     `accuracy`, `metric`, `value`, `curve`, `predictions`, `scores` and `ann` are those of the first output;
@@ -83,13 +86,20 @@ class Result:
     wall_seconds: float
     cpu_seconds: float
     kernel_seconds: Mapping[str, float]
-    predictions: Array = field(repr=False)
-    scores: Array = field(repr=False)
+    predictions: Array
+    scores: Array
     early_exit: EarlyExit | None = None
     ann: AnnValue | None = None
     twin: Twin | None = None
     warnings: tuple[Diagnostic, ...] = ()
-    outputs: Mapping[str, OutputResult] = field(default_factory=dict, repr=False)
+    outputs: Mapping[str, OutputResult] = field(default_factory=dict)
+
+    display: ClassVar[str] = "result"
+
+    def __repr__(self) -> str:
+        figures = ", ".join(f"{title(own.metric)} {own.in_words(own.value)}" for own in self.outputs.values())
+        size = f"{counted(self.num_samples, 'sample')}, T = {self.num_timesteps:,}"
+        return f"<Result: {figures}; {size}, {self.spikes_per_neuron:.3f} spikes per neuron>"
 
     def to_dict(self, curve: bool = False) -> dict[str, Any]:
         """Return the figures as JSON-able data, without the arrays; the curve on request."""

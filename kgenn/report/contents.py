@@ -163,6 +163,11 @@ def arrays_of(node: Node) -> list[Array]:
     return [value for value in values if isinstance(value, np.ndarray)]
 
 
+def num_parameters(graph: Graph) -> int:
+    """Return the numbers in all arrays; the arrays of a shared layer count once."""
+    return sum({id(a): a.size for node in graph.nodes for a in arrays_of(node)}.values())
+
+
 def _continues(graph: Graph, node: Node) -> bool:
     """Tell whether a node is the next step of the Keras layer that its only input came from."""
     if len(node.inputs) != 1 or not node.origin:

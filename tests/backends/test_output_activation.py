@@ -212,7 +212,7 @@ def test_an_activation_inside_is_refused_and_the_same_one_at_the_end_is_not(laye
 @pytest.mark.parametrize("end", ["sigmoid", "leaky", "relu softmax", "relu"])
 def test_spike_counts_go_with_a_relu_and_a_softmax_alone(end: str) -> None:
     if end in ("sigmoid", "leaky"):
-        with pytest.raises(KgennError, match=r"KG302.*\n.*--readout current"):
+        with pytest.raises(KgennError, match=r"KG302.*\n.*readout=\"current\""):
             converted(end, readout="spike-count")
         return
     graph, network = converted(end, readout="spike-count")

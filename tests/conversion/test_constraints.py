@@ -114,7 +114,7 @@ def test_conversion_stops_with_every_violation() -> None:
 
 
 def test_an_unknown_feature_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(KgennError, match=r"KG401.*--allow bais(.|\n)*did you mean 'bias'"):
+    with pytest.raises(KgennError, match=r"KG401.*allow=\(.bais.,\)(.|\n)*did you mean 'bias'"):
         violations(build("dense"), DataNorm(), ["bais"])
 
 

@@ -133,8 +133,9 @@ def test_what_is_no_shape_is_refused(given):
 def test_an_open_size_names_the_option_the_argument_and_the_key():
     found = error_of(lambda: load(images()), "pixels (InputLayer)", "[None, None, None, 3]")
     assert found.code == "KG109"
-    for word in ("--input-shape 100,100,3", "input_shape=(100, 100, 3)", "input-shape = [100, 100, 3]"):
-        assert word in found.help
+    for word in ("--input-shape 100,100,3", "input-shape = [100, 100, 3]"):
+        assert word in found.for_terminal()
+    assert "input_shape=(100, 100, 3)" in str(found)
     assert load(images(), input_shape=(100, 100, 3)).input_shape == (100, 100, 3)
 
 

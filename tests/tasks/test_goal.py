@@ -98,7 +98,7 @@ def test_a_metric_or_a_threshold_says_the_task_where_the_user_does_not(
         (OutputEnd((4,)), Choice("binary"), "has 4"),
         (OutputEnd((1,)), Choice("classes"), "has one"),
         (OutputEnd((4,)), Choice("segmentation"), "maps"),
-        (OutputEnd((1,)), Choice("binary"), "--threshold 0 for logits"),
+        (OutputEnd((1,)), Choice("binary"), "threshold=0 for logits"),
         (OutputEnd((4,)), Choice("classes", threshold=0.5), "has none"),
         (OutputEnd((2, 2, 3)), Choice("segmentation", threshold=0.5), "largest says the class"),
         (OutputEnd((4,)), Choice("classes", "mse"), "has no metric"),

@@ -1,0 +1,77 @@
+"""Remedies name the options of the interface that a call came from."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import kgenn
+from kgenn.diagnostics import Diagnostic, KgennError
+from kgenn.remedies import OF_COMMANDS, OPTIONS, in_python
+
+ROOT = Path(__file__).parents[1]
+# What kgenn passes to compilers and tools, not to itself; `--no-` begins the flag that switches a truth value off.
+OF_TOOLS = {"--no-undefined", "--fmad", "--query-gpu", "--format", "--version", "--no"}
+# Options of kgenn bench, of which codes.py speaks.
+OF_SWEEPS = {"--models"}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("pass --allow bias to inject it", 'pass allow=("bias",) to inject it'),
+        ("pass --allow batch-norm", 'pass allow=("batch-norm",)'),
+        ("give --scale 1/255, or leave --scale out", 'give scale="1/255" in kgenn.samples, or leave scale out'),
+        ("pass --timesteps 64, a larger --loss or more", "pass timesteps=64, a larger loss or more"),
+        ("pass --scale-rule percentile", 'pass scale_rule="percentile"'),
+        ("as in --input-shape 28,28,1; or", "as in input_shape=(28, 28, 1); or"),
+        ("compile with --frames where", "compile with frames=True where"),
+        ("or --target cpu; a sample", 'or target="cpu"; a sample'),
+        ("run `kgenn run --limit 1 --data FILE`", "run `kgenn run --limit 1 --data FILE`"),
+        ("see kgenn bench --dry-run, a--allow and --allowed", "see kgenn bench --dry-run, a--allow and --allowed"),
+    ],
+)
+def test_options_become_arguments(text: str, shown: str) -> None:
+    assert in_python(text) == shown
+
+
+def test_a_call_from_python_is_told_of_arguments_and_a_command_of_options() -> None:
+    problem, *_ = kgenn.check(ROOT / "benchmarks" / "models" / "convnext.keras")
+    assert problem.code == "KG201"
+    assert 'pass allow=("bias",) to inject' in str(problem)
+    assert "pass --allow bias to inject" in problem.for_terminal()
+    with pytest.raises(KgennError, match=r'^error\[KG401\] allow=\("biass",\): unknown feature'):
+        kgenn.check(ROOT / "benchmarks" / "models" / "mnist_cnn.h5", allow="biass")
+
+
+def test_names_from_files_are_left_as_they_are() -> None:
+    text = str(Diagnostic("KG101", "model --allow bias.h5", "--allow bias is no file"))
+    assert text == "error[KG101] model --allow bias.h5: --allow bias is no file"
+
+
+def strings(tree: ast.Module) -> Iterator[str]:
+    """Yield the texts of a module that are no docstrings."""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    bodies = [node.body for node in ast.walk(tree) if isinstance(node, kinds)]
+    docs = {id(body[0].value) for body in bodies if body and isinstance(body[0], ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+            yield node.value
+
+
+def test_every_option_that_a_message_names_has_its_python() -> None:
+    known = OPTIONS.keys() | OF_COMMANDS | OF_TOOLS | OF_SWEEPS
+    package = ROOT / "kgenn"
+    files = [p for p in package.rglob("*.py") if p.relative_to(package).parts[0] not in ("cli", "bench")]
+    found = {
+        (path.name, option)
+        for path in files
+        for text in strings(ast.parse(path.read_text(encoding="utf-8")))
+        for option in re.findall(r"(?<![\w-])--[a-z]+(?:-[a-z]+)*", text)
+    }
+    assert len(found) > 30
+    assert {(name, option) for name, option in found if option not in known} == set()
