@@ -171,11 +171,10 @@ def agreement_of(
         return None
     said = np.concatenate(scores)
     plain = replace(exact, outputs=tuple(replace(output, postprocessing=()) for output in exact.outputs))
-    found = plain.predict(samples[:start])
-    values = found if isinstance(found, tuple) else (found,)
-    for output, value in zip(plain.outputs, values, strict=True):
-        check_finite(output.name, value)
-    model = [np.asarray(value, np.float64).reshape(start, -1) for value in values]
+    values = plain.output_values(plain.samples(samples[:start]))
+    for name, value in values.items():
+        check_finite(name, value)
+    model = [np.asarray(value, np.float64).reshape(start, -1) for value in values.values()]
     tasks = [found.task for found in _goals(network, goals).values()]
     return _compared(heads_of(network), tasks, said, model, tally, apart)
 

@@ -149,9 +149,11 @@ def _given(
         KgennError: KG604 for integers, KG607 for labels that are none of the tasks.
     """
     frames = flag("frames", frames)
-    shapes = SampleShapes(CALIBRATION, lambda names: shapes_in(x, names, CALIBRATION, "KG402", frames))
+    shapes = SampleShapes(
+        CALIBRATION, lambda names, naming: shapes_in(x, names, CALIBRATION, "KG402", frames, naming)
+    )
     graph = as_graph(model, input_shape, shapes)
-    samples = samples_of(x, graph.input_shapes, CALIBRATION, "KG402")
+    samples = samples_of(x, graph.input_shapes, CALIBRATION, "KG402", graph.naming)
     for name, array in samples.arrays.items():
         if not frames:
             where = CALIBRATION if len(samples.arrays) == 1 else f"{CALIBRATION}, {name}"
@@ -160,7 +162,7 @@ def _given(
     data = Data(samples, labels)
     outputs = tuple(output.name for output in graph.outputs)
     chosen = choices(outputs, task, metric, threshold)
-    aims_of(ends_of(graph), chosen, labels_by_output(labels, outputs), len(data))
+    aims_of(ends_of(graph), chosen, labels_by_output(labels, outputs, graph.naming), len(data))
     return graph, data.timed(frames_of(samples, graph.input_shapes, CALIBRATION)) if frames else data, chosen
 
 

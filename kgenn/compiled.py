@@ -113,7 +113,9 @@ class CompiledNetwork(Displayed):
         aims = self._aims(samples, y, choices(self._outputs, task, metric, threshold))
         return self._judged(self._run(samples, aims, size, progress, observe, wanted, early_exit), samples)
 
-    def predict(self, x: SamplesLike, batch_size: int = BATCH_SIZE) -> Array | tuple[Array, ...]:
+    def predict(
+        self, x: SamplesLike, batch_size: int = BATCH_SIZE
+    ) -> Array | tuple[Array, ...] | dict[str, Array]:
         """Run samples and return what stands for the model's outputs, as `Graph.predict` returns the model's own.
 
         The classes are `evaluate(x).predictions`.
@@ -122,7 +124,8 @@ class CompiledNetwork(Displayed):
             x, batch_size: as for `evaluate`.
 
         Returns:
-            The output of shape (N, *output shape), float32, or a tuple of them for several outputs.
+            The output of shape (N, *output shape), float32; a tuple of them for several outputs; a dictionary
+            where the model gives one.
 
         Raises:
             KgennError: KG602 to KG604 for inputs that the network does not take.
@@ -132,8 +135,8 @@ class CompiledNetwork(Displayed):
             self._run(samples, self._aims(samples, None, {}), size, None, None, SCORES, None), samples
         )
         heads = heads_of(self.network)
-        values = tuple(result.outputs[head.name].scores.reshape(-1, *head.end.shape) for head in heads)
-        return values[0] if len(values) == 1 else values
+        values = {head.name: result.outputs[head.name].scores.reshape(-1, *head.end.shape) for head in heads}
+        return self.network.naming.as_predicted(values)
 
     def score(
         self,
@@ -375,7 +378,8 @@ class CompiledNetwork(Displayed):
     def _aims(self, samples: Samples, y: LabelsLike | None, chosen: Mapping[str, Choice]) -> Aims:
         """Return the goal of each output, and the labels of those that have any."""
         ends = {head.name: head.end for head in heads_of(self.network)}
-        chosen, given = over(chosen, stored(self.network.origin)), labels_by_output(y, self._outputs)
+        chosen = over(chosen, stored(self.network.origin))
+        given = labels_by_output(y, self._outputs, self.network.naming)
         return aims_of(ends, chosen, or_input(given, ends, chosen, samples), len(samples))
 
     def _batches(self, x: Samples, size: int, progress: Progress | None) -> Iterator[tuple[int, Array]]:

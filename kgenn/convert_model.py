@@ -77,6 +77,7 @@ class Converted:
             "agreement": None if self.agreement is None else self.agreement.to_dict(),
             "notes": list(lowered.notes),
             **record(self.chosen),
+            **lowered.naming.record(),
             "warnings": [diagnostic.to_dict() for diagnostic in self.warnings],
             **files,
         }
@@ -151,5 +152,5 @@ def _aims(
 ) -> Aims:
     """Return what each output is for, with the labels of the calibration data."""
     ends = ends_of(graph)
-    given = or_input(labels_by_output(calibration.y, tuple(ends)), ends, chosen, samples)
+    given = or_input(labels_by_output(calibration.y, tuple(ends), graph.naming), ends, chosen, samples)
     return aims_of(ends, chosen, given, len(samples), labelled=labelled)

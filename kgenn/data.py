@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from numbers import Rational
@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from kgenn.array_names import ArrayNames
 from kgenn.diagnostics import Diagnostic, fail, known_names
 from kgenn.ir.archive import arrays, open_file
 from kgenn.ir.frames import Frames
 from kgenn.ir.given import given_array
 from kgenn.ir.graph import Array, Shape
+from kgenn.ir.naming import ALL_NAMED, Naming
 from kgenn.ir.samples import Samples, samples_of
 from kgenn.plausibility import Scales, doubts_of_scale, scale_of
 
@@ -97,20 +99,24 @@ class Data:
 
 
 def load_data(
-    path: Path, split: str | None = None, inputs: Sequence[str] = (), outputs: Sequence[str] = ()
+    path: Path,
+    split: str | None = None,
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+    naming: Naming = ALL_NAMED,
 ) -> Data:
     """Read an .npz file.
 
     Args:
-        path: with an array of samples named as each input, or `x` of the only input, or `x_0`, `x_1` and so on;
-            and perhaps labels named as outputs, or `y`, or `y_0` and so on. A name may end in `_train` or `_test`.
+        path: with an array of samples for each input and, perhaps, of labels for outputs; see `kgenn.array_names`.
         split: "train" or "test"; needed where the file has both.
-        inputs, outputs: names, where they are known; else there is one of each.
+        inputs, outputs, naming: of the model, where they are known; else there is one of each.
 
     Raises:
         KgennError: KG601 where the file cannot be read or lacks the arrays, KG607 for labels that are no numbers,
-            or not one for each sample.
+            not one for each sample, or of no output.
     """
+    known = ArrayNames(inputs, outputs, naming)
     try:
         with open_file(path) as file:
             single = file.read(len(ARRAY_MAGIC)) == ARRAY_MAGIC
@@ -118,75 +124,36 @@ def load_data(
             raise fail("KG601", str(path), "is a single array", "save it with numpy.savez(path, x=..., y=...)")
         with arrays(path) as archive:
             names = list(archive)
-            suffix, found = _found(path, names, split, ways_to_name("x", inputs))
+            ending, found = known.samples_in(names, split, str(path))
             x = {name: archive[stored] for name, stored in found.items()}
-            labels = next(_named(names, suffix, ways_to_name("y", outputs), some=True), {})
+            labels = known.labels_in(names, ending, found.values(), str(path))
             y = {name: archive[stored] for name, stored in labels.items()}
-            if not y and f"y{suffix}" in names:
-                what = f"has labels y{suffix} of one output; the model has the outputs {', '.join(outputs)}"
-                raise fail("KG607", str(path), what, "name the labels as the outputs, or y_0, y_1 and so on")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise fail("KG601", str(path), f"cannot be read: {reason}", "give an .npz file with x and y") from error
-    for name, array in x.items():
-        if array.ndim == 0:
-            raise fail("KG601", str(path), f"has a single number as {found[name]}", "give an array of samples")
-    count = len(next(iter(x.values())))
+    count = _count(x, found, str(path))
     samples = Samples(x) if len(inputs) > 1 else next(iter(x.values()))
-    found_labels = {name: _stored_labels(array, count, str(path)) for name, array in y.items()}
+    found_labels = {name: _stored_labels(array, count, labels[name], str(path)) for name, array in y.items()}
     if not found_labels:
         return Data(samples, None)
     return Data(samples, found_labels if len(outputs) > 1 else next(iter(found_labels.values())))
 
 
-def ways_to_name(letter: str, names: Sequence[str]) -> tuple[dict[str, str], ...]:
-    """Return the ways to name the arrays of inputs or outputs, each a mapping from theirs; the first found holds.
-
-    Args:
-        letter: x or y, which is the array of a single one whose name may not be known.
-    """
-    numbered = {name: f"{letter}_{i}" for i, name in enumerate(names)}
-    alone = {names[0] if names else letter: letter} if len(names) <= 1 else {}
-    ways = ({name: name for name in names}, numbered)
-    return (alone, *ways) if alone else ways
-
-
-def _named(
-    names: Sequence[str], suffix: str, ways: Sequence[Mapping[str, str]], some: bool = False
-) -> Iterator[dict[str, str]]:
-    """Yield the arrays of a file, by the names of inputs or outputs, for each way to name them that the file has.
-
-    Args:
-        some: not all are needed.
-    """
-    for way in ways:
-        found = {name: stored + suffix for name, stored in way.items() if stored + suffix in names}
-        if found and (some or len(found) == len(way)):
-            yield found
+def _count(x: Mapping[str, Array], stored: Mapping[str, str], where: str) -> int:
+    """Return the number of samples; raise KG601 where arrays of samples differ in it, or are none."""
+    for name, array in x.items():
+        if array.ndim == 0:
+            raise fail("KG601", where, f"has a single number as {stored[name]}", "give an array of samples")
+    counts = {stored[name]: len(array) for name, array in x.items()}
+    if len({*counts.values()}) > 1:
+        found = ", ".join(f"{count:,} in {name}" for name, count in counts.items())
+        raise fail(
+            "KG601", where, f"has different numbers of samples: {found}", "give as many samples of each input"
+        )
+    return next(iter(counts.values()))
 
 
-def _found(
-    path: Path, names: list[str], split: str | None, ways: Sequence[Mapping[str, str]]
-) -> tuple[str, dict[str, str]]:
-    """Return the ending of the arrays to read, and the arrays of the inputs by their names."""
-    plain, test = next(_named(names, "", ways), None), next(_named(names, "_test", ways), None)
-    own = next(_named(names, f"_{split}", ways), None) if split is not None else None
-    if own is not None:
-        return f"_{split}", own
-    if plain is not None:
-        return "", plain
-    if split is None and test is not None:
-        what = f"has the arrays {', '.join(names)}"
-        raise fail("KG601", str(path), what, "say which: --split test or --split train")
-    ending = "" if split is None else f"_{split}"
-    wanted = [" and ".join(stored + ending for stored in way.values()) for way in ways if way]
-    what = f"has no array {', and no '.join(wanted)}; it has {', '.join(names) or 'none'}"
-    example = ", ".join(f"{stored}=..." for stored in next(iter(ways)).values())
-    labels = ", y=..." if len(next(iter(ways))) == 1 else ""
-    raise fail("KG601", str(path), what, f"save it with numpy.savez(path, {example}{labels})")
-
-
-def _stored_labels(y: Array, num_samples: int, where: str) -> Array:
+def _stored_labels(y: Array, num_samples: int, name: str, where: str) -> Array:
     """Return labels as stored, of real numbers with a row for each sample.
 
     Raises:
@@ -194,18 +161,19 @@ def _stored_labels(y: Array, num_samples: int, where: str) -> Array:
     """
     found = np.asarray(given_array(y, where, "KG607"))
     if len(found) != num_samples:
-        what = f"has labels of shape {found.shape} and type {found.dtype} for {num_samples} samples"
+        what = f"has the labels {name} of shape {found.shape} for {num_samples:,} samples"
         raise fail("KG607", where, what, "give a label for each sample")
     return found
 
 
-def labels_by_output(y: LabelsLike | None, outputs: Sequence[str]) -> dict[str, Any]:
+def labels_by_output(y: LabelsLike | None, outputs: Sequence[str], naming: Naming = ALL_NAMED) -> dict[str, Any]:
     """Return the labels of each output that has any, as the user gave them.
 
     Args:
         y: of the only output an array; of several a list in their order, None for one without labels, or a
             mapping from the names of some.
         outputs: their names, in order.
+        naming: of the model; a list is refused where its order says nothing.
 
     Raises:
         KgennError: KG607 where they are not of these outputs.
@@ -216,11 +184,13 @@ def labels_by_output(y: LabelsLike | None, outputs: Sequence[str]) -> dict[str, 
         named: Mapping[str, Any] = y
     elif len(outputs) == 1:
         named = dict.fromkeys(outputs, y)
-    elif isinstance(y, list | tuple) and len(y) == len(outputs):
+    elif isinstance(y, list | tuple) and len(y) == len(outputs) and not naming.outputs_by_name:
         named = dict(zip(outputs, y, strict=True))
     else:
-        what = f"are of one output; the model has the outputs {', '.join(outputs)}"
-        raise fail("KG607", "labels", what, "give labels for each: in this order, or by these names")
+        listed = isinstance(y, list | tuple) and naming.outputs_by_name
+        what = f"are {'a list' if listed else 'of one output'}; the model has the outputs {', '.join(outputs)}"
+        order = "by these names" if naming.outputs_by_name else "in this order, or by these names"
+        raise fail("KG607", "labels", what, f"give labels for each: {order}")
     for name in named:
         if name not in outputs:
             raise fail("KG607", "labels", f"name the output {name!r}", known_names(name, outputs))

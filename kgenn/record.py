@@ -7,6 +7,7 @@ from typing import Any
 
 from kgenn.diagnostics import Diagnostic
 from kgenn.ir.agreement import Agreement
+from kgenn.ir.naming import Naming
 from kgenn.tasks.aims import stored
 
 # What commands read of a record, where it is there: types, and of an object those of its entries.
@@ -31,6 +32,7 @@ def check_record(manifest: Mapping[str, Any]) -> None:
     if manifest.get("agreement") is not None:
         Agreement.from_dict(manifest["agreement"])
     stored(manifest)
+    Naming.recorded(manifest)
 
 
 def _problems(values: Mapping[str, Any], kinds: Mapping[str, Any], place: str) -> Iterator[str]:

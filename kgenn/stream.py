@@ -120,7 +120,7 @@ class Stream:
         """Return the values of all inputs one after the other."""
         network = self.network
         shapes = {given.name: given.shape for given in network.inputs}
-        arrays = samples_of(_batch_of_one(x, len(shapes)), shapes, network.name).arrays
+        arrays = samples_of(_batch_of_one(x, len(shapes)), shapes, network.name, naming=network.naming).arrays
         for given in network.inputs:
             array = arrays[given.name]
             if array.shape[1:] != given.shape:

@@ -82,10 +82,8 @@ class Yardstick:
     @cached_property
     def predictions(self) -> dict[str, Array]:
         """Return what the model says, of each output by its name, shape (N, *label shape) each."""
-        given = self.graph.predict(self.samples)
-        values = given if isinstance(given, tuple) else (given,)
-        pairs = zip(self.graph.outputs, values, strict=True)
-        return {o.name: self.aims.goals[o.name].task.predictions(v.reshape(len(v), -1)) for o, v in pairs}
+        found = self.graph.output_values(self.samples)
+        return {name: self.aims.goals[name].task.predictions(v.reshape(len(v), -1)) for name, v in found.items()}
 
     @cached_property
     def right(self) -> dict[str, Array]:

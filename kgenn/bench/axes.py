@@ -33,7 +33,7 @@ class Axis:
         owners: the converters and encoders that have the option, as "converter few-spike", or `SEARCHED` where
             it is one of the search for timesteps; none for an option that every sweep has.
         word: a value beside those of the kind, such as "auto".
-        of_inputs: a value may name inputs, as "image=poisson, meta=direct".
+        of_inputs: a value may be a table of inputs, or name them in a text, as "image=poisson, meta=direct".
     """
 
     name: str
@@ -56,11 +56,13 @@ class Axis:
         """
         if self.word is not None and value == self.word:
             return value
+        if self.of_inputs and isinstance(value, dict) and value:
+            return ", ".join(f"{name}={self.read(each, place / name)}" for name, each in value.items())
         fits = isinstance(value, (int, float) if self.kind is float else self.kind)
         if not fits or (isinstance(value, bool) and self.kind is not bool):
             also = f" or {self.word!r}" if self.word is not None else ""
             raise place.fail(f"{self.name} is {value!r}", f"give {WORDS[self.kind]}{also}")
-        for own in named(value).values() if self.of_inputs else [value]:
+        for own in named(str(value)).values() if self.of_inputs else [value]:
             if self.choices and own not in self.choices:
                 raise place.fail(f"{self.name} is {own!r}", known_names(own, self.choices))
         return float(value) if self.kind is float else value

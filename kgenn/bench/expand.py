@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kgenn.bench.axes import AUTO, SEARCHED, Axis, axes, named
-from kgenn.bench.experiment import CalibrationData, Cell, RunData, Setup, Source
+from kgenn.bench.experiment import CalibrationData, Cell, GivenShape, RunData, Setup, Source
 from kgenn.bench.kinds import UNSAID, Kinds, kinds_of
 from kgenn.bench.scope import Found, Scope
 from kgenn.bench.toml_file import Place
@@ -38,7 +38,7 @@ class Common:
     data: RunData
     calibration: CalibrationData
     layer_samples: int
-    input_shape: Shape | None = None
+    input_shape: GivenShape = None
     kinds: Kinds = UNSAID
     frames: bool = False
 
@@ -83,10 +83,18 @@ def features_of(scope: Scope) -> tuple[str, ...]:
     return tuple(sorted(admitted([entry.one_of((*FEATURES, ALL)) for entry in found.items()])))
 
 
-def input_shape_of(scope: Scope) -> Shape | None:
-    """Return the input shape of a sweep's models, where they leave a size of it open."""
+def input_shape_of(scope: Scope) -> GivenShape:
+    """Return the input shape of a sweep's models, or those of some inputs, where they leave a size open."""
     found = scope.get("input-shape")
-    return None if found is None else tuple(size.whole(1) for size in found.items())
+    if found is None:
+        return None
+    if isinstance(found.value, dict):
+        return tuple((name, _sizes(Found(own, found.place / name))) for name, own in found.value.items())
+    return _sizes(found)
+
+
+def _sizes(found: Found) -> Shape:
+    return tuple(size.whole(1) for size in found.items())
 
 
 def changes_of(scope: Scope) -> bool:
@@ -181,4 +189,5 @@ def _place(found: Found, values: Mapping[str, Any]) -> Place:
     """Return the place of the value that a combination has, in a list of them."""
     if not isinstance(found.value, list):
         return found.place
-    return found.place / found.value.index(values[found.key])
+    read = axes()[found.key].read
+    return next(e.place for e in found.items() if read(e.value, e.place) == values[found.key])

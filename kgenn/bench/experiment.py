@@ -15,6 +15,14 @@ from kgenn.search import Search
 
 SPLITS = ("train", "test")
 GivenScale = str | tuple[tuple[str, str], ...] | None
+# The shape of one sample, or pairs of an input's name and its own.
+GivenShape = Shape | tuple[tuple[str, Shape], ...] | None
+
+
+def shapes_by_name(given: GivenShape) -> Shape | dict[str, Shape] | None:
+    """Return a shape, or those of some inputs by their names."""
+    named = {pair[0]: pair[1] for pair in given or () if isinstance(pair, tuple)}
+    return named or given  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,7 @@ class Setup:
     Attributes:
         timesteps: T, or a search for the fewest; None where it is the number of frames.
         layer_samples: of the test data, the first so many give the error of each layer.
-        input_shape: of one sample, where the model leaves a size open.
+        input_shape: where the model leaves a size open.
         kinds: what the model's outputs are for, as far as the user says it.
         frames: inputs change with time, and samples have a frame for each timestep.
     """
@@ -75,7 +83,7 @@ class Setup:
     timesteps: int | Search | None
     target: str
     layer_samples: int
-    input_shape: Shape | None = None
+    input_shape: GivenShape = None
     kinds: Kinds = UNSAID
     frames: bool = False
 

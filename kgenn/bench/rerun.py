@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from kgenn import __version__
 from kgenn.backends.base import RunOptions
-from kgenn.bench.experiment import Cell, Experiment, Setup
+from kgenn.bench.experiment import Cell, Experiment, Setup, shapes_by_name
 from kgenn.bench.files import Files, Library
 from kgenn.bench.json_object import SCHEMA
 from kgenn.config import options_of, values_of
@@ -99,7 +99,7 @@ def commands(setup: Setup, files: Files) -> list[str]:
     """Return the command lines that give the cell's result, in the directory of its files."""
     calibration, data, recipe = setup.calibration, setup.data, setup.recipe
     make: list[object] = ["kgenn", "compile", files.model.path.name]
-    make += [] if setup.input_shape is None else ["--input-shape", ",".join(map(str, setup.input_shape))]
+    make += _shapes(setup)
     make += ["--calibration", files.calibration.path.name, "--split", calibration.split]
     make += ["--calibration-samples", calibration.samples]
     make += [word for text in _scales(setup) for word in ("--scale", text)]
@@ -141,7 +141,17 @@ def _line(words: Iterable[object]) -> str:
 
 def _input_shape(setup: Setup) -> dict[str, Any]:
     """Return the entry for the input shape; none where the model has all sizes itself."""
-    return {} if setup.input_shape is None else {"input_shape": list(setup.input_shape)}
+    given = shapes_by_name(setup.input_shape)
+    named = {name: list(own) for name, own in given.items()} if isinstance(given, Mapping) else list(given or ())
+    return {"input_shape": named} if named else {}
+
+
+def _shapes(setup: Setup) -> list[str]:
+    """Return the flags that give the input shape."""
+    given = shapes_by_name(setup.input_shape)
+    named = given if isinstance(given, Mapping) else {"": given} if given is not None else {}
+    texts = (f"{name}=" * bool(name) + ",".join(map(str, own)) for name, own in named.items())
+    return [word for text in texts for word in ("--input-shape", text)]
 
 
 def _test_data(setup: Setup) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from kgenn.api import as_graph
-from kgenn.bench.experiment import CalibrationData, GivenScale, RunData, Setup
+from kgenn.bench.experiment import CalibrationData, GivenScale, GivenShape, RunData, Setup, shapes_by_name
 from kgenn.bench.files import File, Files
 from kgenn.bench.kinds import Kinds
 from kgenn.checksums import sha256_of
@@ -18,6 +18,7 @@ from kgenn.data import Data, labels_by_output, load_data, parse_scale
 from kgenn.diagnostics import fail, known_names
 from kgenn.ir.frames import frames_of, timed_shapes
 from kgenn.ir.graph import Graph, Shape
+from kgenn.ir.naming import ALL_NAMED, Naming
 from kgenn.ir.samples import samples_of as samples_of_inputs
 from kgenn.tasks.aims import aims_of, or_input
 from kgenn.yardstick import Yardstick
@@ -31,23 +32,25 @@ class Ports:
         inputs: their names, and the shape of one sample of each.
         outputs: their names.
         frames: samples have a frame for each timestep, of inputs that change.
+        naming: what else there is to the names.
     """
 
     inputs: tuple[tuple[str, Shape], ...]
     outputs: tuple[str, ...]
     frames: bool = False
+    naming: Naming = ALL_NAMED
 
     @staticmethod
     def of(graph: Graph, frames: bool = False) -> Ports:
         """Return those of a model."""
         outputs = tuple(output.name for output in graph.outputs)
-        return Ports(tuple(graph.input_shapes.items()), outputs, frames)
+        return Ports(tuple(graph.input_shapes.items()), outputs, frames, graph.naming)
 
 
 @lru_cache(maxsize=2)
-def model_of(file: File, input_shape: Shape | None) -> Graph:
+def model_of(file: File, input_shape: GivenShape) -> Graph:
     """Return a model as a graph."""
-    return as_graph(unchanged(file).path, input_shape)
+    return as_graph(unchanged(file).path, shapes_by_name(input_shape))
 
 
 @lru_cache(maxsize=4)
@@ -58,22 +61,25 @@ def samples_of(file: File, split: str, limit: int | None, scale: GivenScale, por
         KgennError: KG601 where there are none, or as `load_data` and `prepare`.
     """
     shapes: Mapping[str, Shape] = dict(ports.inputs)
-    data = load_data(unchanged(file).path, split, tuple(shapes), ports.outputs).limited(limit)
+    data = load_data(unchanged(file).path, split, tuple(shapes), ports.outputs, ports.naming).limited(limit)
     if not len(data.x):
         raise fail("KG601", str(file.path), "holds no samples", "save it with numpy.savez(path, x=..., y=...)")
     if ports.frames:
         shapes = timed_shapes(samples_of_inputs(data.x, shapes, str(file.path)), shapes, str(file.path))
-    return data.prepared(shapes, _parsed(scale, shapes), str(file.path))
+    return data.prepared(shapes, _parsed(scale, shapes, ports.naming), str(file.path))
 
 
-def _parsed(scale: GivenScale, inputs: Mapping[str, Shape]) -> Fraction | dict[str, Fraction] | None:
+def _parsed(
+    scale: GivenScale, inputs: Mapping[str, Shape], naming: Naming
+) -> Fraction | dict[str, Fraction] | None:
     """Return a scale, or those of some inputs; raise KG401 for an input that a model lacks."""
     if scale is None or isinstance(scale, str):
         return None if scale is None else parse_scale(scale)
-    for name, _ in scale:
+    named = naming.of_inputs(dict(scale), inputs)
+    for name in named:
         if name not in inputs:
             raise fail("KG401", f"scale of {name}", "no such input", known_names(name, inputs))
-    return {name: parse_scale(text) for name, text in scale}
+    return {name: parse_scale(text) for name, text in named.items()}
 
 
 def on_average(data: Data, ports: Ports) -> Data:
@@ -86,7 +92,7 @@ def on_average(data: Data, ports: Ports) -> Data:
 
 @lru_cache(maxsize=2)
 def memory_of(
-    model: File, input_shape: Shape | None, data: File, split: CalibrationData, scale: GivenScale, frames: bool
+    model: File, input_shape: GivenShape, data: File, split: CalibrationData, scale: GivenScale, frames: bool
 ) -> Memory:
     """Return what conversions of a model on a calibration set share."""
     return Memory()
@@ -99,14 +105,14 @@ def values_of(files: Files, setup: Setup) -> dict[str, float]:
 
 @lru_cache(maxsize=8)
 def _values_of(
-    model: File, input_shape: Shape | None, file: File, data: RunData, kinds: Kinds, frames: bool
+    model: File, input_shape: GivenShape, file: File, data: RunData, kinds: Kinds, frames: bool
 ) -> dict[str, float]:
     graph = model_of(model, input_shape)
     ports = Ports.of(graph, frames)
     test = on_average(samples_of(file, data.split, data.limit, data.scale, ports), ports)
     samples, ends = graph.samples(test.x), ends_of(graph)
     chosen = kinds.choices(ports.outputs)
-    given = or_input(labels_by_output(test.y, ports.outputs), ends, chosen, samples)
+    given = or_input(labels_by_output(test.y, ports.outputs, graph.naming), ends, chosen, samples)
     return Yardstick(graph, samples, aims_of(ends, chosen, given, len(samples))).values()
 
 

@@ -57,6 +57,7 @@ from kgenn.frontend import SampleShapes
 from kgenn.ir.agreement import Agreement
 from kgenn.ir.frames import frames_of, timed_shapes
 from kgenn.ir.graph import Shape
+from kgenn.ir.naming import Naming
 from kgenn.ir.network import ReadoutKind
 from kgenn.ir.random import LARGEST_SEED
 from kgenn.ir.samples import samples_of, shapes_in
@@ -213,19 +214,21 @@ def convert(request: Request, status: Status) -> tuple[Converted, Data]:
     name = request.calibration.name
 
     @cache
-    def raw(inputs: tuple[str, ...], outputs: tuple[str, ...] = ()) -> Data:
-        return read_samples(request.calibration, request.split, request.samples + more, inputs, outputs)
+    def raw(inputs: tuple[str, ...], naming: Naming, outputs: tuple[str, ...] = ()) -> Data:
+        return read_samples(request.calibration, request.split, request.samples + more, inputs, outputs, naming)
+
+    def shapes_of(names: Sequence[str], naming: Naming) -> Mapping[str, Shape]:
+        return shapes_in(raw(tuple(names), naming).x, names, name, frames=timed)
 
     timed = request.frames
-    shapes = SampleShapes(name, lambda names: shapes_in(raw(tuple(names)).x, names, name, frames=timed))
-    graph = as_graph(request.model, request.input_shape, shapes)
+    graph = as_graph(request.model, request.input_shape, SampleShapes(name, shapes_of))
     accepted(graph, recipe, recall)
     outputs = tuple(output.name for output in graph.outputs)
-    found, chosen = raw(graph.inputs, outputs), choices(outputs, **request.kinds)
+    found, chosen = raw(graph.inputs, graph.naming, outputs), choices(outputs, **request.kinds)
     inputs: Mapping[str, Shape] = graph.input_shapes
     if timed:
         inputs = timed_shapes(samples_of(found.x, inputs, name), inputs, name)
-    data = scaled(found, inputs, request.scale, request.calibration)
+    data = scaled(found, inputs, request.scale, request.calibration, graph.naming)
     used = data
     if timed:
         used = data.timed(frames_of(samples_of(data.x, inputs, name), graph.input_shapes, name))

@@ -20,6 +20,7 @@ from kgenn.config import Flag, flags_of, make
 from kgenn.data import Data, load_data, parse_scale
 from kgenn.diagnostics import KgennError, fail, known_names
 from kgenn.ir.graph import Array, Shape
+from kgenn.ir.naming import ALL_NAMED, Naming
 from kgenn.ir.network import Network
 from kgenn.ir.samples import samples_of
 from kgenn.ir.words import counted
@@ -250,23 +251,30 @@ def check_output(path: Path | None, *others: Path | None) -> None:
 
 
 def read_samples(
-    path: Path, split: str, limit: int | None, inputs: Sequence[str] = (), outputs: Sequence[str] = ()
+    path: Path,
+    split: str,
+    limit: int | None,
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+    naming: Naming = ALL_NAMED,
 ) -> Data:
     """Return the first samples of a data file.
 
     Args:
-        inputs, outputs: names; see `load_data`.
+        inputs, outputs, naming: of the model; see `load_data`.
 
     Raises:
         KgennError: KG601 where there are none.
     """
-    data = load_data(path, split, inputs, outputs).limited(limit)
+    data = load_data(path, split, inputs, outputs, naming).limited(limit)
     if len(data) == 0:
         raise fail("KG601", str(path), "holds no samples", "save it with numpy.savez(path, x=..., y=...)")
     return data
 
 
-def scales_of(texts: Sequence[str], inputs: Sequence[str]) -> Fraction | dict[str, Fraction] | None:
+def scales_of(
+    texts: Sequence[str], inputs: Sequence[str], naming: Naming
+) -> Fraction | dict[str, Fraction] | None:
     """Return the scales that `--scale` gives: one for all inputs, or of some by their names.
 
     Raises:
@@ -275,6 +283,7 @@ def scales_of(texts: Sequence[str], inputs: Sequence[str]) -> Fraction | dict[st
     named = one_or_named(texts)
     if named is None:
         raise fail("KG401", "--scale", f"is given as {', '.join(texts)}", "give one, or one for each input")
+    named = naming.of_inputs(named, inputs)
     for name in named:
         if name and name not in inputs:
             raise fail("KG401", f"--scale {name}=…", "no such input", known_names(name, inputs))
@@ -314,6 +323,7 @@ def scaled(
     inputs: Mapping[str, Shape],
     texts: Sequence[str],
     where: Path,
+    naming: Naming = ALL_NAMED,
     earlier: RecordedScales | None = None,
 ) -> Data:
     """Return data as the model takes them.
@@ -321,9 +331,10 @@ def scaled(
     Args:
         inputs: of the model: the shape of one sample of each.
         texts: what the user gave as scales.
+        naming: of the model.
         earlier: those of the calibration data, for the inputs that the user gives none for.
     """
-    given = scales_of(texts, tuple(inputs))
+    given = scales_of(texts, tuple(inputs), naming)
     if earlier is None or isinstance(given, Fraction):
         return data.prepared(inputs, given, str(where))
     raw = samples_of(data.x, inputs, str(where)).arrays
@@ -337,11 +348,11 @@ def scaled(
 def samples_for(network: Network, path: Path, split: str | None, limit: int | None, scale: Sequence[str]) -> Data:
     """Return the samples of a data file as a compiled network takes them."""
     inputs, outputs = network.input_shapes, tuple(output.name for output in network.outputs)
-    data = read_samples(path, split or "test", limit, tuple(inputs), outputs)
+    data = read_samples(path, split or "test", limit, tuple(inputs), outputs, network.naming)
     for name, array in samples_of(data.x, inputs, str(path)).arrays.items():
         if network.input_of[name].changing:
             _check_frames(array.shape[1:], inputs[name], path)
-    return scaled(data, inputs, scale, path, recorded_scales(network.origin, tuple(inputs)))
+    return scaled(data, inputs, scale, path, network.naming, recorded_scales(network.origin, tuple(inputs)))
 
 
 def _check_frames(found: Shape, wanted: Shape, path: Path) -> None:

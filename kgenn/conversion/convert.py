@@ -70,7 +70,7 @@ def convert_graph(
     exact = accepted(graph, recipe, recall)
     checked_timesteps(converter, num_timesteps)
     samples = _checked(exact.samples(calibration), exact)
-    encoders, spikes = recipe.encoders_for(exact.inputs), spikes_before_data(recipe, exact)
+    encoders, spikes = recipe.encoders_for(exact), spikes_before_data(recipe, exact)
     # what the graph depends on that values are of
     pieces = recipe.pieces(num_timesteps)
     key = (recipe.lowering, pieces, readout, spikes.key)

@@ -103,7 +103,7 @@ def legalise(graph: Graph, recipe: Recipe, recall: Recall = anew) -> Legality:
     Raises:
         KgennError: where options do not go together.
     """
-    recipe.encoders_for(graph.inputs)
+    recipe.encoders_for(graph)
     found = violations(graph, recipe.converter, recipe.allow)
     if any(problem.code == "KG209" for problem in found):
         return Legality(graph, graph, tuple(found))
@@ -134,7 +134,7 @@ def accepted(graph: Graph, recipe: Recipe, recall: Recall) -> Graph:
 def spikes_before_data(recipe: Recipe, graph: Graph) -> Spikes:
     """Return the spikes of a recipe's networks of a graph, as far as they are known without calibration data."""
     steps, nothing = recipe.converter.default_timesteps, np.zeros((1, 1), np.float32)
-    encoders = recipe.encoders_for(graph.inputs)
+    encoders = recipe.encoders_for(graph)
     codings = {name: encoder.coding(nothing, steps) for name, encoder in encoders.items()}
     return spikes_of(recipe.converter, codings, steps)
 

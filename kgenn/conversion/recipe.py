@@ -15,6 +15,7 @@ from kgenn.conversion.data_norm import DataNorm
 from kgenn.diagnostics import fail, known_names
 from kgenn.encoders import ENCODERS, encoders_of
 from kgenn.encoders.base import Encoder
+from kgenn.ir.graph import Graph
 from kgenn.ir.network import ReadoutKind
 from kgenn.ir.random import LARGEST_SEED
 from kgenn.passes import LoweringOptions
@@ -59,16 +60,18 @@ class Recipe:
                 known = known_names(encoder.name, encoders_of(method.code))
                 raise fail("KG401", f"encoder {encoder.name}", what, known)
 
-    def encoders_for(self, inputs: Collection[str]) -> dict[str, Encoder]:
+    def encoders_for(self, graph: Graph) -> dict[str, Encoder]:
         """Return the encoder of each input of a model.
 
         Raises:
             KgennError: KG401 where one is named that the model lacks.
         """
-        for name, encoder in self.encoders:
-            if name not in inputs:
-                raise fail("KG401", f"encoder {name}={encoder.name}", "no such input", known_names(name, inputs))
-        return dict.fromkeys(inputs, self.encoder) | dict(self.encoders)
+        named = graph.naming.of_inputs(dict(self.encoders), graph.inputs)
+        for name, encoder in named.items():
+            if name not in graph.inputs:
+                known = known_names(name, graph.inputs)
+                raise fail("KG401", f"encoder {name}={encoder.name}", "no such input", known)
+        return dict.fromkeys(graph.inputs, self.encoder) | named
 
     def pieces(self, num_timesteps: int) -> int:
         """Return how many straight pieces an activation gets in a network of so many timesteps."""

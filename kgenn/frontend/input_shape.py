@@ -13,6 +13,7 @@ from kgenn.diagnostics import KgennError, fail, known_names
 from kgenn.frontend.model_config import LayerEntry, ModelEntry
 from kgenn.ir.given import given_sizes
 from kgenn.ir.graph import Graph, Shape
+from kgenn.ir.naming import Naming
 from kgenn.ir.words import times
 from kgenn.layers.config import LARGEST_INTEGER, MOST_AXES
 from kgenn.layers.read_shape import Axes, declared_axes, shape_key, with_sizes
@@ -22,7 +23,7 @@ _OF_SHAPE = ("KG106", "KG108", "KG110")
 
 
 # Returns the shape of a sample of each of some inputs, by their names.
-ShapesOf = Callable[[Sequence[str]], Mapping[str, Shape]]
+ShapesOf = Callable[[Sequence[str], Naming], Mapping[str, Shape]]
 # Shapes as users give them: of the only input, or of some by their names.
 GivenShape = Sequence[int] | Mapping[str, Sequence[int]] | None
 
@@ -33,7 +34,8 @@ class SampleShapes:
 
     Attributes:
         name: of the file, for messages.
-        of: called with the names of the model's inputs, and only where the model leaves a size open.
+        of: called with the names of the model's inputs and what else there is to them, and only where the model
+            leaves a size open.
     """
 
     name: str
@@ -64,7 +66,7 @@ class InputShape:
             return cls({name: checked_shape(shape) for name, shape in given.items()}, samples)
         return cls(None if given is None else checked_shape(given), samples)
 
-    def given_for(self, names: Sequence[str], where: str) -> Mapping[str, Shape]:
+    def given_for(self, names: Sequence[str], naming: Naming, where: str) -> Mapping[str, Shape]:
         """Return the shapes that were given, by the names of inputs.
 
         Raises:
@@ -77,10 +79,11 @@ class InputShape:
                 return {names[0]: self.given}
             what = f"has the inputs {', '.join(names)}, and one shape is given without a name"
             raise fail("KG112", where, what, f"name the input, as in {names[0]}={','.join(map(str, self.given))}")
-        for name in self.given:
+        given = naming.of_inputs(self.given, names)
+        for name in given:
             if name not in names:
                 raise fail("KG112", where, f"has no input {name!r}", known_names(name, names))
-        return self.given
+        return given
 
 
 def sized(model: ModelEntry, shape: InputShape, source: str) -> tuple[ModelEntry, str]:
@@ -97,27 +100,27 @@ def sized(model: ModelEntry, shape: InputShape, source: str) -> tuple[ModelEntry
     Raises:
         KgennError: KG112 where a shape given contradicts the model, KG602 where the samples do.
     """
-    names = tuple(ref.layer for ref in model.inputs)
-    given, inputs, notes = shape.given_for(names, source), _inputs(model), []
-    wanted = [entry.name for entry in inputs if _is_open(entry) and entry.name not in given]
-    seen = shape.samples.of(names) if shape.samples is not None and wanted else {}
-    for entry in inputs:
-        axes, sizes, origin = declared_axes(entry.options), given.get(entry.name), "as given"
+    names, naming = model.input_names, model.naming
+    given, inputs, notes = shape.given_for(names, naming, source), _inputs(model), []
+    wanted = [name for name, entry in inputs.items() if _is_open(entry) and name not in given]
+    seen = shape.samples.of(names, naming) if shape.samples is not None and wanted else {}
+    for name, entry in inputs.items():
+        axes, sizes, origin = declared_axes(entry.options), given.get(name), "as given"
         if sizes is not None and not _agree(axes, sizes):
             raise _contradiction(axes, sizes, f"{source}: {entry.name} (InputLayer)")
-        if entry.name in wanted and entry.name in seen and shape.samples is not None:
-            sizes, origin = _as_seen(axes, seen[entry.name], shape.samples.name), f"as in {shape.samples.name}"
+        if name in wanted and name in seen and shape.samples is not None:
+            sizes, origin = _as_seen(axes, seen[name], shape.samples.name), f"as in {shape.samples.name}"
         if sizes is None or axes == sizes:
             continue
         model = _with(model, entry, sizes)
-        notes.append(f"{entry.name}: takes samples of {times(sizes)}, {origin}; the model leaves a size open")
+        notes.append(f"{name}: takes samples of {times(sizes)}, {origin}; the model leaves a size open")
     return model, "; ".join(notes)
 
 
-def _inputs(model: ModelEntry) -> list[LayerEntry]:
-    """Return the input layers of a model whose config has a shape, open or not."""
-    names = {ref.layer for ref in model.inputs}
-    return [entry for entry in model.layers if entry.name in names and _has_shape(entry)]
+def _inputs(model: ModelEntry) -> dict[str, LayerEntry]:
+    """Return the input layers of a model whose config has a shape, open or not, by the names of the inputs."""
+    names = {ref.layer: name for ref, name in zip(model.inputs, model.input_names, strict=True)}
+    return {names[e.name]: e for e in model.layers if e.name in names and _has_shape(e)}
 
 
 def _has_shape(entry: LayerEntry) -> bool:
@@ -139,7 +142,7 @@ def agreeing(graph: Graph, shape: InputShape) -> Graph:
     Raises:
         KgennError: KG112 where they differ.
     """
-    for name, given in shape.given_for(graph.inputs, graph.name).items():
+    for name, given in shape.given_for(graph.inputs, graph.naming, graph.name).items():
         if graph.input_shapes[name] != given:
             raise _contradiction(graph.input_shapes[name], given, graph.name)
     return graph

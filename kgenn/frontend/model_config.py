@@ -15,6 +15,7 @@ from kgenn.frontend.bounds import Bounds
 from kgenn.frontend.config_text import check_name
 from kgenn.frontend.graph_operations import read_graph_operation
 from kgenn.frontend.references import Call, Reference, read_calls, references
+from kgenn.ir.naming import Naming
 from kgenn.layers import LAYERS, OPERATIONS
 from kgenn.layers.config import plain
 
@@ -63,20 +64,33 @@ class ModelEntry:
     """A model: its layers in the order of the file, and the tensors that are its inputs and outputs.
 
     Attributes:
-        keys: of the outputs, where the model gives a dictionary.
+        given, keys: of the inputs and of the outputs, where the model has a dictionary of them; as it was written.
     """
 
     name: str
     layers: tuple[LayerEntry, ...]
     inputs: tuple[Reference, ...]
     outputs: tuple[Reference, ...]
+    given: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Return the names of the inputs, as Keras has them: keys, in order, or layers."""
+        return tuple(sorted(self.given)) or tuple(ref.layer for ref in self.inputs)
+
+    @property
+    def naming(self) -> Naming:
+        """Return what else there is to these names."""
+        pairs = zip((ref.layer for ref in self.inputs), self.input_names, strict=True)
+        other, said = [list(keys) != sorted(keys) for keys in (self.given, self.keys)]
+        return Naming(tuple(pair for pair in pairs if pair[0] != pair[1]), other, said, bool(self.keys))
 
     @property
     def output_names(self) -> tuple[str, ...]:
         """Return the names of the outputs, as Keras has them: keys, or layers, numbered where one comes again."""
         names: list[str] = []
-        for name in self.keys or (ref.layer for ref in self.outputs):
+        for name in sorted(self.keys) or (ref.layer for ref in self.outputs):
             again = (f"{name}_{count}" for count in range(1, len(names) + 1))
             names.append(name if name not in names else next(n for n in again if n not in names))
         return tuple(names)
@@ -141,10 +155,15 @@ def _model(class_name: str, config: Any, source: str, default_name: str) -> Mode
     if not inputs or not outputs:
         raise fail("KG108", where, "lacks input_layers or output_layers", "save the model again")
     keras_3 = any(call.keras_3 for entry in layers for call in entry.calls)
-    given = config["output_layers"]
-    keys = tuple(map(str, sorted(given))) if isinstance(given, Mapping) else ()
-    keys = keys if len(keys) == len(outputs) else ()
-    return _from_zero(ModelEntry(name, layers, inputs, outputs, keys), keras_3)
+    given, keys = (_keys(ends[key], source) for key in ("input_layers", "output_layers"))
+    return _from_zero(ModelEntry(name, layers, inputs, outputs, given, keys), keras_3)
+
+
+def _keys(ends: Any, source: str) -> tuple[str, ...]:
+    """Return the keys of a dictionary of tensors, as it was written; nothing for anything else."""
+    if not isinstance(ends, Mapping) or any(len(references(tensor)) != 1 for tensor in ends.values()):
+        return ()
+    return tuple(check_name(str(key), source) for key in ends)
 
 
 def _layer_list(config: Any) -> list[Any]:

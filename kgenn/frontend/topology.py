@@ -94,7 +94,7 @@ class _Builder:
             raise KgennError(by_class(self.errors))
         named = zip(model.output_names, outputs, strict=True)
         ends = tuple(Output(name, node) for name, node in named if node is not None)
-        graph = Graph(model.name, tuple(self.nodes), ends)
+        graph = Graph(model.name, tuple(self.nodes), ends, naming=model.naming)
         return graph.noted(*self.notes)
 
     def expand(self, model: ModelEntry, inputs: Sequence[Tensor] | None, path: Path, scope: str) -> list[Tensor]:
@@ -112,10 +112,15 @@ class _Builder:
         for ref, tensor in zip(model.inputs, inputs or (), strict=inputs is not None):
             values[ref] = tensor
         read = _tensors_read(model)
+        keys = (
+            {ref.layer: key for ref, key in zip(model.inputs, model.input_names, strict=True)}
+            if inputs is None
+            else {}
+        )
         for entry, index, call in ordered_calls(model, where):
             if Reference(entry.name, index) in values:
                 continue
-            name = f"{scope}{entry.name}" + (f":{index}" if index else "")
+            name = f"{scope}{keys.get(entry.name, entry.name)}" + (f":{index}" if index else "")
             arguments = [_lookup(values, ref, where) for ref in call.inputs]
             here = (*path, entry.name)
             self.bounds.count_calls()

@@ -15,6 +15,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from kgenn.display import Displayed
+from kgenn.ir.naming import ALL_NAMED, Naming
 from kgenn.ir.samples import Array as Array
 from kgenn.ir.samples import Samples, SamplesLike, refuse_shape, samples_of
 from kgenn.ir.samples import Shape as Shape
@@ -209,12 +210,14 @@ class Graph(Displayed):
         nodes: every node after all the nodes it reads; the inputs in the model's order.
         outputs: in the model's order; several may be of one node.
         notes: what passes did or declined to do, and why.
+        naming: what else there is to the names of inputs and outputs.
     """
 
     name: str
     nodes: tuple[Node, ...]
     outputs: tuple[Output, ...]
     notes: tuple[str, ...] = ()
+    naming: Naming = ALL_NAMED
 
     display: ClassVar[str] = "graph"
 
@@ -296,7 +299,7 @@ class Graph(Displayed):
 
     def samples(self, x: SamplesLike) -> Samples:
         """Return samples of the model's inputs; see `samples_of`."""
-        return samples_of(x, self.input_shapes, self.name)
+        return samples_of(x, self.input_shapes, self.name, naming=self.naming)
 
     def forward(self, x: SamplesLike) -> Iterator[tuple[str, Array]]:
         """Yield (name, activation) of each node on one batch; an array is dropped after its last use.
@@ -315,7 +318,7 @@ class Graph(Displayed):
                 if self.last_uses[source] == node.name:
                     values.pop(source, None)
 
-    def predict(self, x: SamplesLike, batch_size: int = 128) -> Array | tuple[Array, ...]:
+    def predict(self, x: SamplesLike, batch_size: int = 128) -> Array | tuple[Array, ...] | dict[str, Array]:
         """Compute the model's outputs in NumPy, as `keras.Model.predict` does.
 
         Args:
@@ -324,12 +327,16 @@ class Graph(Displayed):
             batch_size: samples computed at once, at most; memory grows with it.
 
         Returns:
-            The output of shape (N, *output shape), float32, or a tuple of them for several outputs.
+            The output of shape (N, *output shape), float32; a tuple of them for several outputs; a dictionary
+            where the model gives one.
 
         Raises:
             KgennError: KG602 where the arrays are not those of the inputs, or of other shapes.
         """
-        samples = self.samples(x)
+        return self.naming.as_predicted(self.output_values(self.samples(x), batch_size))
+
+    def output_values(self, samples: Samples, batch_size: int = 128) -> dict[str, Array]:
+        """Return the model's outputs by their names, as `predict` computes them."""
         for name, shape in self.input_shapes.items():
             refuse_shape(samples.arrays[name].shape, shape, name)
         batches: dict[str, list[Array]] = {name: [] for name in self.ends}
@@ -339,8 +346,7 @@ class Graph(Displayed):
                 if name in batches:
                     batches[name].append(value)
         values = {name: np.concatenate(parts) for name, parts in batches.items()}
-        results = tuple(_postprocessed(values[output.node], output) for output in self.outputs)
-        return results[0] if len(results) == 1 else results
+        return {output.name: _postprocessed(values[output.node], output) for output in self.outputs}
 
     def has_one_reader(self, name: str) -> bool:
         """Tell whether a node's value is read by one other node alone, and is no output."""

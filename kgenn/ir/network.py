@@ -19,6 +19,7 @@ from kgenn.display import Displayed
 from kgenn.ir.agreement import Agreement
 from kgenn.ir.connectivity import Connectivity, SpikeSums
 from kgenn.ir.graph import Array, Shape
+from kgenn.ir.naming import Naming
 from kgenn.ir.network_input import NetworkInput
 from kgenn.ir.neuron_code import NeuronModel
 from kgenn.ir.output_activation import OutputActivation
@@ -185,6 +186,11 @@ class Network(Displayed):
         return None if found is None else Agreement.from_dict(found)
 
     @cached_property
+    def naming(self) -> Naming:
+        """Return what else there is to the names of inputs and outputs, as its origin records it."""
+        return Naming.recorded(self.origin)
+
+    @cached_property
     def input_shape(self) -> Shape:
         """Return the shape of one sample as the user gives it, of a network with one input."""
         (only,) = self.inputs
@@ -241,7 +247,7 @@ class Network(Displayed):
         Raises:
             KgennError: KG602 for what is none, and for samples of another shape.
         """
-        found = samples_of(x, self.input_shapes, self.name)
+        found = samples_of(x, self.input_shapes, self.name, naming=self.naming)
         for given in self.inputs:
             more = f", a frame for each of the {self.num_timesteps} timesteps" if given.changing else ""
             refuse_shape(found.arrays[given.name].shape, self.input_shapes[given.name], given.name, more=more)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from kgenn.diagnostics import fail
 from kgenn.ir.given import given_array
+from kgenn.ir.naming import ALL_NAMED, Naming
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -42,7 +43,9 @@ class Samples:
 SamplesLike = Samples | Array | Sequence[Array] | Mapping[str, Array]
 
 
-def samples_of(x: SamplesLike, shapes: Mapping[str, Shape], where: str, code: str = "KG602") -> Samples:
+def samples_of(
+    x: SamplesLike, shapes: Mapping[str, Shape], where: str, code: str = "KG602", naming: Naming = ALL_NAMED
+) -> Samples:
     """Return arrays as samples of some inputs, as `keras.Model.predict` takes them.
 
     Args:
@@ -50,25 +53,58 @@ def samples_of(x: SamplesLike, shapes: Mapping[str, Shape], where: str, code: st
         shapes: of one sample, by the names of the inputs, in order.
         where: the model, for messages.
         code: of the diagnostics.
+        naming: of the model; a list is refused where its order says nothing.
 
     Raises:
         KgennError: where the arrays are none, are not those of the inputs, or differ in their number of samples.
     """
-    given = x.arrays if isinstance(x, Samples) else x if isinstance(x, Mapping) else _by_name(x, shapes)
+    named = x.arrays if isinstance(x, Samples) else x if isinstance(x, Mapping) else None
+    if named is not None:
+        given: Mapping[str, Any] | None = naming.of_inputs(named, shapes)
+    else:
+        given = None if naming.by_name and len(shapes) > 1 else _in_order(x, shapes)
     if given is None or given.keys() != shapes.keys():
-        found = f"the array{'s' * (len(given) != 1)} {', '.join(given)}" if given is not None else _in_words(x)
-        what = f"takes the input{'s' * (len(shapes) != 1)} {', '.join(shapes)}, got {found}"
-        raise fail(code, where, what, "give an array for each input: in this order, or by these names")
-    arrays = {name: given_array(given[name], where, code) for name in shapes}
+        what = _in_words(x) if given is None else _mismatch(given, shapes)
+        known = f"; the model has {_inputs(shapes)}" * (len(shapes) > 1)
+        raise fail(code, where, what + known, _advice(shapes, naming))
+    several = len(shapes) > 1
+    arrays = {n: given_array(given[n], f"{where}, {n}" if several else where, code) for n in shapes}
     counts = {name: len(array) for name, array in arrays.items()}
     if len(set(counts.values())) > 1:
         found = ", ".join(f"{count:,} of {name}" for name, count in counts.items())
-        raise fail(code, where, f"takes as many samples of each input, got {found}", "give arrays of one length")
+        raise fail(code, where, f"numbers of samples differ: {found}", "give as many samples of each input")
     return Samples(arrays)
 
 
+def _advice(shapes: Mapping[str, Shape], naming: Naming) -> str:
+    """Return how arrays are given."""
+    if len(shapes) == 1:
+        return f"give one array, or a mapping from {next(iter(shapes))}"
+    if naming.by_name:
+        return "give a mapping from these names: the model has them in a dictionary, of which Keras takes no list"
+    return "give an array for each input: in this order, or by these names"
+
+
+def _inputs(names: Collection[str]) -> str:
+    return f"the input{'s' * (len(names) != 1)} {', '.join(names)}"
+
+
+def _mismatch(given: Collection[str], shapes: Collection[str]) -> str:
+    """Return how the names of arrays differ from those of inputs."""
+    missing, odd = [n for n in shapes if n not in given], [n for n in given if n not in shapes]
+    there = f"got the array{'s' * (len(given) != 1)} {', '.join(given)}" if given else "got none"
+    if not missing:
+        return f"{there}, of which {', '.join(odd)} {'is no input' if len(odd) == 1 else 'are no inputs'}"
+    return f"no array for {_inputs(missing)}, {there}"
+
+
 def shapes_in(
-    x: SamplesLike, names: Sequence[str], where: str, code: str = "KG602", frames: bool = False
+    x: SamplesLike,
+    names: Sequence[str],
+    where: str,
+    code: str = "KG602",
+    frames: bool = False,
+    naming: Naming = ALL_NAMED,
 ) -> dict[str, Shape]:
     """Return the shape of one sample of each of some inputs, whose sizes are not known yet.
 
@@ -80,10 +116,11 @@ def shapes_in(
     """
     unknown: dict[str, Shape] = dict.fromkeys(names, ())
     first = 2 if frames else 1
-    return {name: np.shape(array)[first:] for name, array in samples_of(x, unknown, where, code).arrays.items()}
+    found = samples_of(x, unknown, where, code, naming).arrays
+    return {name: np.shape(array)[first:] for name, array in found.items()}
 
 
-def _by_name(x: Any, shapes: Mapping[str, Shape]) -> Mapping[str, Any] | None:
+def _in_order(x: Any, shapes: Mapping[str, Shape]) -> Mapping[str, Any] | None:
     """Return arrays in the order of the inputs by their names; None where their number differs."""
     if isinstance(x, list | tuple) and len(x) == len(shapes):
         batches = (_rank(array) == len(shape) + 1 for array, shape in zip(x, shapes.values(), strict=True))
@@ -102,8 +139,8 @@ def _rank(x: Any) -> int:
 
 def _in_words(x: Any) -> str:
     if isinstance(x, list | tuple):
-        return f"{len(x)} array{'s' * (len(x) != 1)}"
-    return f"one array of shape {x.shape}" if hasattr(x, "shape") else f"one {type(x).__name__}"
+        return f"got a {type(x).__name__} of {len(x)} array{'s' * (len(x) != 1)}"
+    return f"got one array of shape {x.shape}" if hasattr(x, "shape") else f"got one {type(x).__name__}"
 
 
 def refuse_shape(found: Shape, wanted: Shape, where: str, code: str = "KG602", more: str = "") -> None:

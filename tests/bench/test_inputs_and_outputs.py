@@ -116,12 +116,14 @@ def test_a_sweep_has_the_figures_of_every_output_and_their_models(
     assert "value of box" in table.splitlines()[0]
 
 
+@pytest.mark.parametrize(
+    "encoders",
+    ['"image=poisson, meta=if", "meta=poisson"', '{ image = "poisson", meta = "if" }, { meta = "poisson" }'],
+)
 def test_inputs_have_encoders_of_their_own(
-    run: Any, place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    run: Any, place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], encoders: str
 ) -> None:
-    sweep = (
-        '[[sweep]]\nconverter = "data-norm"\nencoder = ["image=poisson, meta=if", "meta=poisson"]\ntimesteps = 6\n'
-    )
+    sweep = f'[[sweep]]\nconverter = "data-norm"\nencoder = [{encoders}]\ntimesteps = 6\n'
     lines, out = run(TWO + END + sweep)
     assert "image=poisson, meta=if" in out
     recorded = [line["rerun"]["options"]["encoders"] for line in lines]
@@ -134,6 +136,23 @@ def test_inputs_have_encoders_of_their_own(
             rerun(line, place, monkeypatch, capfd)["outputs"]["box"]["value"]
             == line["result"]["outputs"]["box"]["value"]
         )
+
+
+def test_inputs_have_shapes_of_their_own(
+    run: Any, place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    wave, meta = keras.Input((None, 1), name="wave"), keras.Input((3,), name="meta")
+    seen = L.GlobalAveragePooling1D()(L.Conv1D(3, 2, activation="relu", use_bias=False)(wave))
+    told = L.Dense(4, activation="relu", use_bias=False)(meta)
+    open_size = keras.Model([wave, meta], L.Dense(3, "softmax", use_bias=False)(L.Concatenate()([seen, told])))
+    open_size.save(place / "open.keras")
+    x = {"wave": RNG.random((60, 7, 1), np.float32), "meta": RNG.random((60, 3), np.float32)}
+    np.savez(place / "open.npz", **x, y=np.asarray(open_size(list(x.values()))).argmax(1))
+    head = 'title = "s"\nmodels = "open.keras"\ndata = "open.npz"\nlimit = 9\ninput-shape = { wave = [7, 1] }\n'
+    (line,), _ = run(head + END + '[[sweep]]\nconverter = "data-norm"\ntimesteps = 6\n')
+    assert line["rerun"]["model"]["input_shape"] == {"wave": [7, 1]}
+    assert "--input-shape wave=7,1" in line["rerun"]["command"][0]
+    assert rerun(line, place, monkeypatch, capfd)["value"] == line["result"]["value"]
 
 
 def test_a_sweep_over_frames_runs_as_many_steps_as_there_are(

@@ -106,7 +106,8 @@ def test_missing_arrays_are_named(kgenn: Kgenn, compiled: Path, tmp_path: Path) 
     np.savez(tmp_path / "half.npz", image=arrays()["image"])
     done = kgenn("run", compiled, "--data", tmp_path / "half.npz")
     assert done.codes == ["KG601"]
-    assert "no array image_test and meta_test, and no x_0_test and x_1_test; it has image" in done.err
+    assert "has 'image' and no 'meta'; it has image\n" in done.err
+    assert "numpy.savez(path, image=..., meta=...)" in done.err
     np.savez(tmp_path / "labels.npz", **arrays(), y=np.zeros(64))
     assert kgenn("run", compiled, "--data", tmp_path / "labels.npz").codes == ["KG607"]
     np.savez(tmp_path / "alone.npz", x=arrays()["image"], y=np.zeros(3))
@@ -165,3 +166,41 @@ def test_a_check_tells_what_each_input_becomes(kgenn: Kgenn, path: Path) -> None
     becomes = {layer["layer"]: layer["becomes"] for layer in done["layers"]}
     assert becomes["image (InputLayer)"] == becomes["meta (InputLayer)"] == "input population"
     assert kgenn("check", path, "--encoder", "picture=poisson").codes == ["KG401"]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:keras")
+def test_a_model_of_a_dictionary_is_spoken_of_by_its_keys(kgenn: Kgenn, tmp_path: Path) -> None:
+    one, two = keras.Input((None, 1), name="one"), keras.Input((4,), name="two")
+    seen = keras.layers.Flatten()(keras.layers.Conv1D(2, 2, activation="relu", use_bias=False)(one))
+    hidden = keras.layers.Dense(5, activation="relu", use_bias=False)(two)
+    pooled = keras.layers.GlobalAveragePooling1D()(keras.layers.Reshape((-1, 1))(seen))
+    joined = keras.layers.Concatenate()([pooled, hidden])
+    end = keras.layers.Dense(3, activation="softmax", use_bias=False)(joined)
+    keras.Model({"wave": one, "meta": two}, {"kind": end}).save(tmp_path / "m.keras")
+    rng = np.random.default_rng(1)
+    wave, meta = rng.integers(0, 256, (40, 6)).astype(np.uint8), rng.random((40, 4), np.float32)
+    np.savez(tmp_path / "keys.npz", wave=wave, meta=meta, kind=np.zeros(40, int))
+    np.savez(tmp_path / "layers.npz", one=wave, two=meta, kind=np.zeros(40, int))
+    printed = []
+    for data, name in (("keys", "wave"), ("layers", "one")):
+        options = ("--scale", f"{name}=1/255", "--encoder", f"{name}=poisson", *OPTIONS)
+        made = kgenn(
+            "compile",
+            tmp_path / "m.keras",
+            "--calibration",
+            tmp_path / f"{data}.npz",
+            *options,
+            "-o",
+            tmp_path / data,
+        )
+        assert made.code == 0, made.err
+        assert "wave: takes samples of 6×1" in made.out
+        assert json.loads((tmp_path / data / "manifest.json").read_text())["scale"] == {"wave": "1/255"}
+        for other in ("keys", "layers"):
+            printed.append(
+                kgenn("run", tmp_path / data, "--data", tmp_path / f"{other}.npz", "--json").json["spikes"]
+            )
+    assert all(spikes == printed[0] for spikes in printed)
+    assert {"wave", "meta"} <= json.loads((tmp_path / "keys/manifest.json").read_text())["input_shapes"].keys()
+    shaped = kgenn("check", tmp_path / "m.keras", "--input-shape", "wave=7,1", "--encoder", "meta=direct")
+    assert shaped.code == 0, shaped.err

@@ -121,7 +121,7 @@ def test_inputs_of_open_size_are_given_by_their_names(tmp_path):
     assert error_of(lambda: load(path, input_shape=(4,)), "inputs x, z", "x=4").code == "KG112"
     assert error_of(lambda: load(path, input_shape={"w": (4,)}), "'w'").code == "KG112"
     assert error_of(lambda: load(path), "z (InputLayer)").code == "KG109"
-    samples = SampleShapes("x.npz", lambda names: dict.fromkeys(names, (4,)))
+    samples = SampleShapes("x.npz", lambda names, naming: dict.fromkeys(names, (4,)))
     assert read(path, InputShape(samples=samples)).input_shapes == {"x": (4,), "z": (4,)}
 
 
@@ -182,7 +182,9 @@ def test_a_model_of_its_own_size_is_not_blamed_on_an_input_shape(tmp_path):
 )
 def test_samples_decide_the_open_sizes(axes, samples, taken, tmp_path):
     path = write(tmp_path / "m.h5", layer("InputLayer", "x", batch_shape=[None, *axes]), layer("ReLU", "y"))
-    graph = read(path, InputShape(samples=SampleShapes("x.npz", lambda names: dict.fromkeys(names, samples))))
+    graph = read(
+        path, InputShape(samples=SampleShapes("x.npz", lambda names, naming: dict.fromkeys(names, samples)))
+    )
     assert graph.input_shape == taken
     (note,) = graph.notes
     assert "as in x.npz" in note
@@ -193,12 +195,12 @@ def test_samples_of_another_shape_are_refused(samples, tmp_path):
     path = write(
         tmp_path / "m.h5", layer("InputLayer", "x", batch_shape=[None, None, None, 3]), layer("ReLU", "y")
     )
-    shape = InputShape(samples=SampleShapes("x.npz", lambda names: dict.fromkeys(names, samples)))
+    shape = InputShape(samples=SampleShapes("x.npz", lambda names, naming: dict.fromkeys(names, samples)))
     assert error_of(lambda: read(path, shape), "x.npz", str(samples), "(None, None, 3)").code == "KG602"
 
 
 def test_samples_are_not_looked_at_where_nothing_is_open(tmp_path):
-    def untouched(names):
+    def untouched(names, naming):
         raise AssertionError
 
     path = write(tmp_path / "m.h5", INPUT, layer("ReLU", "y"))
