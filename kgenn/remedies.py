@@ -44,12 +44,25 @@ OPTIONS: Mapping[str, tuple[str, str]] = {
 OF_COMMANDS = frozenset({"--data", "--limit", "--split", "--trace"})
 
 
-_OPTION = re.compile(
-    "|".join(
-        rf"(?<![\w-]){option}(?:[ =]({value})(?![\w/-])|(?![\w-]))" if value else rf"(?<![\w-]){option}(?![\w-])()"
-        for option, (value, _) in OPTIONS.items()
-    )
-)
+# Options that may have the name of an input or an output before the value, and of these the form of a value.
+NAMED: Mapping[str, str] = {
+    "--encoder": '"{}"',
+    "--input-shape": "{}",
+    "--metric": '"{}"',
+    "--task": '"{}"',
+    "--threshold": "{}",
+}
+PORT = r"([^\s=,]+)"
+
+
+def _pattern(option: str) -> str:
+    value, _ = OPTIONS[option]
+    named = rf"[ =]{PORT}=({value or NAME})(?![\w/-])|" if option in NAMED else ""
+    plain = rf"[ =]({value})(?![\w/=-])|" if value else ""
+    return rf"(?<![\w-]){option}(?:{named}{plain}(?![\w-]))"
+
+
+_OPTION = re.compile("|".join(_pattern(option) for option in OPTIONS))
 
 
 def in_python(text: str) -> str:
@@ -60,9 +73,11 @@ def in_python(text: str) -> str:
 def _as_python(found: re.Match[str]) -> str:
     option = re.split("[ =]", found[0], maxsplit=1)[0]
     pattern, form = OPTIONS[option]
-    value = next((group for group in found.groups() if group), None)
+    *port, text = [group for group in found.groups() if group] or [""]
+    value = tuple(map(int, text.split(","))) if text and pattern == SIZES else text
+    field = option[2:].replace("-", "_")
+    if port:
+        return f'{field}={{"{port[0]}": {NAMED[option].format(value)}}}'
     if "{}" not in form:
         return form
-    if value is None:
-        return option[2:].replace("-", "_")
-    return form.format(tuple(map(int, value.split(","))) if pattern == SIZES else value)
+    return form.format(value) if value else field

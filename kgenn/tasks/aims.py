@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from kgenn.diagnostics import KgennError
 from kgenn.ir.graph import Array
 from kgenn.ir.output_end import OutputEnd
 from kgenn.ir.samples import Samples
-from kgenn.tasks.goal import Choice, Goal, goal
+from kgenn.tasks.goal import OPTIONS, Choice, Goal, goal
+from kgenn.tasks.one_for_all import refuse_shared
 from kgenn.tasks.reconstruction import Reconstruction
 
 # The entry of a network's origin with what the user chose.
@@ -52,11 +54,23 @@ def aims_of(
     Raises:
         KgennError: KG401 for what an output cannot have, KG607 for labels that are none of its task.
     """
-    goals = {name: goal(end, chosen.get(name), given.get(name), f"output {name}") for name, end in ends.items()}
+    refuse_shared(ends, chosen, given)
+    goals = {name: _goal(name, ends, chosen.get(name), given.get(name)) for name in ends}
     if not labelled:
         return Aims(goals, {})
     where = "labels of {}" if len(ends) > 1 else "labels"
     return Aims(goals, {n: goals[n].task.labels(y, count, where.format(n)) for n, y in given.items()})
+
+
+def _goal(name: str, ends: Mapping[str, OutputEnd], choice: Choice | None, labels: Any) -> Goal:
+    """Return the goal of an output; an error about an option of one of several has its name."""
+    try:
+        return goal(ends[name], choice, labels, f"output {name}")
+    except KgennError as error:
+        if len(ends) == 1:
+            raise
+        named = (replace(d, where=f"{d.where} of {name}") if d.where in OPTIONS else d for d in error.diagnostics)
+        raise KgennError(named) from error
 
 
 def or_input(

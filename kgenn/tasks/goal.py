@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from kgenn.diagnostics import fail, known_names
+import numpy as np
+
+from kgenn.diagnostics import KgennError, fail, known_names
 from kgenn.ir.output_end import OutputEnd
 from kgenn.tasks import TASKS
 from kgenn.tasks.base import Task
@@ -26,15 +28,18 @@ class Choice:
         task: a name of `TASKS`.
         metric: the name of a metric of the task.
         threshold: of a task that has one.
+        shared: which of these were given once for several outputs; not stored.
     """
 
     task: str | None = None
     metric: str | None = None
     threshold: float | None = None
+    shared: frozenset[str] = field(default=frozenset(), compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what was chosen as JSON-able data."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        chosen = {name: getattr(self, name) for name in OPTIONS}
+        return {name: value for name, value in chosen.items() if value is not None}
 
     @staticmethod
     def from_dict(values: Any) -> Choice:
@@ -57,9 +62,11 @@ class Choice:
         if self.task is not None and self.task != other.task:
             return self
         threshold = other.threshold if self.threshold is None else self.threshold
-        return Choice(self.task or other.task, self.metric or other.metric, threshold)
+        return Choice(self.task or other.task, self.metric or other.metric, threshold, self.shared)
 
 
+# What there is to choose.
+OPTIONS = ("task", "metric", "threshold")
 # All is left to kgenn.
 NO_CHOICE = Choice()
 
@@ -100,7 +107,10 @@ def choices(
     tasks = _named("task", task, outputs, str)
     metrics = _named("metric", metric, outputs, str)
     thresholds = _named("threshold", threshold, outputs, (int, float))
-    return {name: Choice(tasks.get(name), metrics.get(name), thresholds.get(name)) for name in outputs}
+    given = zip(OPTIONS, (task, metric, threshold), strict=True)
+    one_for_all = {option for option, value in given if value is not None and not isinstance(value, Mapping)}
+    shared = frozenset(one_for_all if len(outputs) > 1 else ())
+    return {name: Choice(tasks.get(name), metrics.get(name), thresholds.get(name), shared) for name in outputs}
 
 
 def goal(end: OutputEnd, choice: Choice | None = None, labels: Any = None, where: str = "output") -> Goal:
@@ -129,12 +139,12 @@ def goal(end: OutputEnd, choice: Choice | None = None, labels: Any = None, where
 
 
 def _guess(end: OutputEnd, choice: Choice, labels: Any) -> tuple[str, str]:
-    """Return the guess, or the first task that has the chosen metric and threshold."""
+    """Return the guess, or the first task that has the chosen metric and threshold and takes the labels."""
     name, why = guess(end, labels)
     if _has(name, end, choice):
         return name, why
     others = (other for other, task in TASKS.items() if not task.misfit(end) and _has(other, end, choice))
-    other = next(others, None)
+    other = next((other for other in others if _takes(other, end, choice, labels)), None)
     return (name, why) if other is None else (other, "by the metric" if choice.metric else "by the threshold")
 
 
@@ -146,6 +156,17 @@ def _has(name: str, end: OutputEnd, choice: Choice) -> bool:
     if choice.threshold is None and kind.thresholded and kind.needs_threshold(end):
         return False
     return choice.metric is None or choice.metric in {m.name for m in kind.metrics_of(end)}
+
+
+def _takes(name: str, end: OutputEnd, choice: Choice, labels: Any) -> bool:
+    """Tell whether labels are those of a task."""
+    if labels is None or not np.ndim(labels):
+        return True
+    try:
+        TASKS[name](end, choice.threshold).labels(labels, len(labels), "labels")
+    except KgennError:
+        return False
+    return True
 
 
 def _metric(task: Task, name: str | None) -> Metric:

@@ -109,6 +109,29 @@ def test_what_an_output_cannot_have_is_refused(
     assert kgenn("run", made, "--data", directory / "data.npz", *flags).codes == [code]
 
 
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (
+            ("--metric", "accuracy"),
+            "metric: accuracy is for kind (classes); mask is segmentation (guessed: ends in sigmoid), size is "
+            "regression|name the output that it is for: --metric kind=accuracy",
+        ),
+        (("--metric", "mse"), "mse is for size (regression); mask is segmentation|--metric size=mse"),
+        (("--threshold", "0.4"), "0.4 is for mask (segmentation); size is regression|--threshold mask=0.4"),
+        (("--task", "binary"), "binary is for size (binary); |--task size=binary"),
+        (("--metric", "f2"), "metric of mask: the task segmentation has no metric 'f2'"),
+        (("--metric", "size=accuracy"), "metric of size: the task regression has no metric 'accuracy'"),
+    ],
+)
+def test_an_option_for_all_outputs_that_only_some_can_have_names_them(
+    kgenn: Kgenn, made: Path, directory: Path, flags: tuple[str, ...], words: str
+) -> None:
+    done = kgenn("run", made, "--data", directory / "data.npz", *flags)
+    assert done.codes == ["KG401"]
+    assert all(part in done.err for part in words.split("|")), done.err
+
+
 def test_maps_and_values_are_drawn_beside_the_model_s(kgenn: Kgenn, made: Path, directory: Path) -> None:
     png, svg = directory / "out.png", directory / "out.svg"
     for path in (png, svg):
