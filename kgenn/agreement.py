@@ -71,7 +71,7 @@ def doubts_of(
         what = f"gives {said} for {found.agreement:.0%} of {samples}, "
         what += f"with outputs off by {found.error:.2g} of their spread"
     if lost:
-        what += f", output {worst} by {found.errors[worst]:.2g} of its own"
+        what += f", {_value_in_words(network, worst)} by {found.errors[worst]:.2g} of its own"
     if found.layer:
         what += f"; most of it arises in {found.layer}"
     advice = "compare other methods and more timesteps on your data; `kgenn compare` shows the error of each layer"
@@ -90,6 +90,18 @@ def _own_quantities(network: Network) -> tuple[int, ...]:
             found += range(first, first + head.readout.size)
         first += head.readout.size
     return tuple(found)
+
+
+def _value_in_words(network: Network, number: int) -> str:
+    """Return which value of which output it is that has a number among those of all outputs."""
+    heads = heads_of(network)
+    for head in heads:
+        if number < head.readout.size:
+            break
+        number -= head.readout.size
+    place = tuple(map(int, np.unravel_index(number, head.shape)))
+    output = f"output {head.name}" if len(heads) > 1 else "the output"
+    return output if head.readout.size == 1 else f"value {place[0] if len(place) == 1 else place} of {output}"
 
 
 def agreed_in_words(goals: Mapping[str, Goal]) -> str:

@@ -20,6 +20,7 @@ from kgenn.ir.output_activation import OutputActivation
 from kgenn.layers.dense import Dense
 from kgenn.metrics.layer_error import ideal_rates
 from networks import ALLOW, build, samples
+from ported_models import arrays, two_inputs
 from recordings import on_reference
 
 
@@ -111,12 +112,31 @@ def test_one_output_of_several_that_is_lost_is_a_warning() -> None:
     lost = replace(found, errors=(*found.errors[:-1], 2 * margin))
     (doubt,) = doubts_of(lost, conversion.network)
     assert doubt.code == "KG453"
-    assert f"output {len(found.errors) - 1} by {2 * margin:.2g} of its own" in doubt.what
+    assert f"value {len(found.errors) - 1} of the output by {2 * margin:.2g} of its own" in doubt.what
     # a softmax compares outputs: one that hardly changes hardly matters
     softmax = OutputActivation("softmax", {"axis": -1})
     (output,) = conversion.network.outputs
     compared = replace(conversion.network, outputs=(replace(output, activations=(softmax,)),))
     assert doubts_of(lost, compared) == ()
+
+
+def test_what_is_lost_of_several_outputs_is_named() -> None:
+    network = kgenn.convert(two_inputs(), calibration=arrays(), timesteps=8, check=False)
+    told = {3: "value 0 of output aux", 4: "value 1 of output aux", 5: "output yes"}
+    for number, words in told.items():
+        errors = tuple(3.0 if i == number else 0.0 for i in range(6))
+        (doubt,) = doubts_of(Agreement(40, True, 1.0, 0.0, errors, "", 0.0), network)
+        assert f", {words} by 3 of its own" in doubt.what
+
+
+def test_what_is_lost_of_a_map_is_named_by_its_place() -> None:
+    keras = pytest.importorskip("keras")
+    model = keras.Sequential([keras.Input((3, 3, 1)), keras.layers.Conv2D(2, 2, use_bias=False)])
+    x = np.random.default_rng(0).random((40, 3, 3, 1), np.float32)
+    network = kgenn.convert(model, calibration=x, timesteps=8, check=False)
+    errors = tuple(3.0 if i == 5 else 0.0 for i in range(8))
+    (doubt,) = doubts_of(Agreement(40, True, None, 0.0, errors, "", 0.0), network)
+    assert ", value (1, 0, 1) of the output by 3 of its own" in doubt.what
 
 
 def test_an_output_in_smaller_units_than_the_others_is_judged_by_its_own() -> None:
@@ -132,7 +152,7 @@ def test_an_output_in_smaller_units_than_the_others_is_judged_by_its_own() -> No
         kernel = rng.normal(size=(64, 1))
         layer.set_weights([factor * (kernel - kernel.mean()), np.zeros(1)])
     x = rng.random((300, 20), np.float32)
-    with pytest.warns(kgenn.KgennWarning, match=r"KG453.*output 1 by"):
+    with pytest.warns(kgenn.KgennWarning, match=r"KG453.*value 1 of the output by"):
         network = kgenn.convert(model, calibration=x, timesteps=8, converter="few-spike", allow=["bias"])
     assert network.agreement is not None
     assert network.agreement.error < 0.05 < 0.3 < network.agreement.errors[1]

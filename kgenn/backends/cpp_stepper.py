@@ -60,7 +60,7 @@ class CppStepper(Stepper):
         assert x is not None
         columns = self.network.drive_columns
         for own in self.network.inputs:
-            own.drive(x[columns[own.name]].reshape(1, *own.shape))
+            own.drive(x[columns[own.name]].reshape(1, *own.shape), several=len(columns) > 1)
 
     @property
     def scores(self) -> Array:

@@ -39,7 +39,8 @@ class ReferenceStepper(Stepper):
 
     def _drive(self, x: Array) -> Array:
         columns = self.network.drive_columns
-        drives = [i.drive(x[columns[i.name]].reshape(1, *i.shape)) for i in self.network.inputs]
+        several = len(columns) > 1
+        drives = [i.drive(x[columns[i.name]].reshape(1, *i.shape), several=several) for i in self.network.inputs]
         return np.concatenate(drives, axis=1)
 
     @property

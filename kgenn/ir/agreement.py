@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, get_type_hints
 
-# Outputs whose errors are kept one by one.
+# Values of outputs whose errors are kept one by one.
 MOST_OUTPUTS = 1024
 
 
@@ -20,7 +20,7 @@ class Agreement:
         agreement: the share for which the network gives the model's class, of every output, 0 to 1; of maps and
             labels the mean share of a sample; None where all outputs are values.
         error: of all outputs together.
-        errors: of each output, where there are at most `MOST_OUTPUTS`.
+        errors: of each value of the outputs, one output after the other, where there are at most `MOST_OUTPUTS`.
         layer: the population in which most of the error arises; empty where there is none.
         layer_error: mean |rate − what the rates that came in would give| there, in units of λ.
     """

@@ -263,10 +263,11 @@ class Network(Displayed):
             KgennError: KG602 or KG603 for samples that an input does not take.
         """
         arrays = {name: np.asarray(array) for name, array in self.samples(x).arrays.items()}
+        several = len(self.inputs) > 1
         if self.changing:
-            drives = [i.frames(arrays[i.name], self.num_timesteps) for i in self.inputs]
+            drives = [i.frames(arrays[i.name], self.num_timesteps, several) for i in self.inputs]
         else:
-            drives = [i.drive(arrays[i.name]) for i in self.inputs]
+            drives = [i.drive(arrays[i.name], several=several) for i in self.inputs]
         return drives[0] if len(drives) == 1 else np.concatenate(drives, axis=-1)
 
     @cached_property

@@ -34,13 +34,14 @@ class InputCoding:
     binary: bool = False
     binarise: float | None = None
 
-    def drive(self, x: Array, unit: str = "", frames: int = 1, name: str = "") -> Array:
+    def drive(self, x: Array, unit: str = "", frames: int = 1, name: str = "", several: bool = False) -> Array:
         """Return the drive of every input neuron, integers in float32, shape (N, num_inputs).
 
         Args:
             unit: what is said behind the values of x in messages.
             frames: rows of x that are one sample.
             name: of the input, for messages.
+            several: it is one of several.
 
         Raises:
             KgennError: KG603 where x is outside the range, or not finite.
@@ -57,11 +58,11 @@ class InputCoding:
             found = f"values from {x.min():g} to {x.max():g}{unit}"
             what = f"takes {allowed}, but the data have {found}"
             where = f"encoder {self.encoder}" + (f" of input {name}" if name else "")
-            raise fail("KG603", where, what, self._advice(x, frames))
+            raise fail("KG603", where, what, self._advice(x, frames, f"{name}=" * several))
         drive = x * np.float32(self.levels)
         return np.rint(drive, out=drive)
 
-    def _advice(self, x: Array, frames: int) -> str:
+    def _advice(self, x: Array, frames: int, place: str) -> str:
         """Return what to do about data that the encoder does not take, shape (N, num_inputs)."""
         finite = np.isfinite(x).all(axis=1)
         if not finite.all():
@@ -72,8 +73,8 @@ class InputCoding:
         if self.low == 0 and x.min() < 0:
             return "compile with an encoder that takes negative values: direct, or a signed one"
         return (
-            "scale the data as the calibration data were scaled, for example --scale 1/255; or calibrate with "
-            "samples that reach as far"
+            f"scale the data as the calibration data were scaled, for example --scale {place}1/255; or calibrate "
+            "with samples that reach as far"
         )
 
 
@@ -140,26 +141,28 @@ class NetworkInput:
         """Return the shape of one sample as the user gives it."""
         return (num_timesteps, *self.shape) if self.changing else self.shape
 
-    def frames(self, x: Array, num_timesteps: int) -> Array:
+    def frames(self, x: Array, num_timesteps: int, several: bool = False) -> Array:
         """Return the drive of a batch at every timestep, shape (N, T, num_inputs); see `drive`.
 
         Args:
             x: shape (N, T, *shape), or (N, *shape) of an input that holds.
         """
         if not self.changing:
-            return np.repeat(self.drive(x)[:, None], num_timesteps, axis=1)
+            return np.repeat(self.drive(x, several=several)[:, None], num_timesteps, axis=1)
         refuse_shape(x.shape, (num_timesteps, *self.shape), self.name)
-        return self.drive(x.reshape(-1, *self.shape), num_timesteps).reshape(len(x), num_timesteps, self.size)
+        drive = self.drive(x.reshape(-1, *self.shape), num_timesteps, several)
+        return drive.reshape(len(x), num_timesteps, self.size)
 
-    def drive(self, x: Array, frames: int = 1) -> Array:
+    def drive(self, x: Array, frames: int = 1, several: bool = False) -> Array:
         """Return the drive of each input neuron for a batch x of shape (N, *shape), integers in float32.
 
         Args:
             frames: rows of x that are one sample, for messages.
+            several: it is one of several inputs, for messages.
 
         Raises:
             KgennError: KG602 for another shape, KG603 for values that the encoder does not take.
         """
         refuse_shape(x.shape, self.shape, self.name)
         unit = " once the network has scaled them" if self.transform.rescales else ""
-        return self.coding.drive(self.transform.apply(x), unit, frames, self.name)
+        return self.coding.drive(self.transform.apply(x), unit, frames, self.name, several)

@@ -28,7 +28,7 @@ def guess(end: OutputEnd, labels: Any = None) -> tuple[str, str]:
     indices or one-hot rows, or where there are none and it is a vector of several values; else it is values.
     """
     y = _array(labels)
-    ends = f"ends in {end.last}" if end.last else "ends linearly"
+    ends = f"ends in {end.last}" if end.last else "ends in no softmax or sigmoid"
     if end.last in OVER_AXIS and end.size > 1:
         if end.is_vector:
             return Classes.name, ends

@@ -102,6 +102,14 @@ def test_a_scale_is_named_with_its_input_and_holds_for_later_runs(
         assert kgenn(*arguments, "--scale", *wrong).codes == ["KG401"]
 
 
+def test_values_out_of_range_are_told_with_their_input(kgenn: Kgenn, compiled: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "far.npz", image=9 * arrays()["image"], meta=arrays()["meta"])
+    done = kgenn("run", compiled, "--data", tmp_path / "far.npz")
+    assert done.codes == ["KG603"]
+    assert "far.npz, encoder poisson of input image: takes" in done.err
+    assert "for example --scale image=1/255;" in done.err
+
+
 def test_missing_arrays_are_named(kgenn: Kgenn, compiled: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "half.npz", image=arrays()["image"])
     done = kgenn("run", compiled, "--data", tmp_path / "half.npz")
