@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
+from kgenn.bench.against import difference_to, share_of
 from kgenn.bench.json_object import Axis, Object, Place, as_axes, as_text
 from kgenn.bench.shown import Shown
-from kgenn.tasks.metric import ERRORS
 
 Kind = Literal["table", "curve", "pareto"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -225,15 +225,13 @@ class OutputFigures:
 
     @property
     def share(self) -> float | None:
-        """Return the metric as a share of the model's; None of an error."""
+        """Return the metric as a share of the model's; None where that says nothing."""
         return share_of(self.metric, self.value, self.ann_value)
 
-
-def share_of(metric: str, value: float | None, ann_value: float | None) -> float | None:
-    """Return a metric as a share of the model's; None of an error, and where it says nothing."""
-    if value is None or ann_value is None or value < 0 or ann_value <= 0 or metric in ERRORS:
-        return None
-    return value / ann_value
+    @property
+    def difference(self) -> float | None:
+        """Return the metric less the model's, where it has no share."""
+        return difference_to(self.metric, self.value, self.ann_value)
 
 
 @dataclass(frozen=True)
@@ -273,8 +271,13 @@ class Outcome:
 
     @property
     def share(self) -> float | None:
-        """Return the metric as a share of the model's; None of an error."""
+        """Return the metric as a share of the model's; None where that says nothing."""
         return share_of(self.metric, self.value, self.ann_value)
+
+    @property
+    def difference(self) -> float | None:
+        """Return the metric less the model's, where it has no share."""
+        return difference_to(self.metric, self.value, self.ann_value)
 
     def of(self, output: OutputFigures) -> Outcome:
         """Return the outcome with the figures of another output in place of the first one's."""

@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 
 from kgenn.backends.base import RunOptions
+from kgenn.bench import against
 from kgenn.bench.config import read_configs
 from kgenn.bench.experiment import Cell, Experiment
 from kgenn.bench.files import Library, Shelf
 from kgenn.bench.rerun import tasks_of
-from kgenn.bench.rows import FAILED, measured, outputs_of, share_of
+from kgenn.bench.rows import FAILED, measured, outputs_of
 from kgenn.bench.store import Line, opened, read_lines
 from kgenn.bench.sweep import Plan, Sweep
 from kgenn.bench.workers import Workers, cluster, num_cores, processes
@@ -133,7 +134,7 @@ def _print_results(lines: Sequence[Line], output: Path) -> None:
     for name in outputs:
         metrics = {measured(outputs_of(result)[name])[0] for result in found if name in outputs_of(result)}
         one = title(next(iter(metrics))) if len(metrics) == 1 else "metric"
-        columns += [f">{one} of {name}" if name else f">{one}", ">of the model"]
+        columns += [f">{one} of {name}" if name else f">{one}", f">{against.heading(metrics)}"]
     columns += [">spikes per neuron"]
     rows = [(*(_text(line["axes"].get(name)) for name in names), *_figures(line, outputs)) for line in lines]
     print_table(columns, rows)
@@ -153,15 +154,14 @@ def _cells(count: int) -> str:
 
 
 def _figures(line: Line, outputs: Sequence[str]) -> tuple[str, ...]:
-    """Return the figures of a cell in words: of each output the metric and the model's, then the spikes."""
+    """Return the figures of a cell in words: of each output the metric, the same against the model's; then the spikes."""
     result = line["result"]
     if result is None:
         return "failed", *[""] * (2 * len(outputs))
     words: list[str] = []
     for output in outputs:
         metric, value, own = measured(outputs_of(result).get(output, {}))
-        share = share_of(metric, value, own)  # that of an error says nothing
-        words += [_in_words(metric, value), _in_words(metric, own) if share is None else f"{100 * share:.2f} %"]
+        words += [_in_words(metric, value), against.in_words(metric, [(value, own)])]
     return *words, f"{result['spikes_per_neuron']:.3f}"
 
 

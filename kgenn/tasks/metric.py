@@ -76,20 +76,24 @@ UNITS: dict[str, Unit] = {"mse": "plain", "mae": "plain", "r2": "plain", "psnr":
 ERRORS = frozenset({"mse", "mae"})
 
 
+def in_percent(name: str) -> bool:
+    """Tell whether the values of a metric are written in percent: shares of what is right, from 0 to 1."""
+    return UNITS.get(name, "percent") == "percent"
+
+
 def written(name: str, value: float | None) -> str:
     """Return the value of a metric with its unit."""
     if value is None:
         return "no labels"
-    unit = UNITS.get(name, "percent")
-    if unit == "percent":
+    if in_percent(name):
         return f"{100 * value:.2f} %"
-    return f"{value:.2f} dB" if unit == "decibel" else f"{value:.4g}"
+    return f"{value:.2f} dB" if UNITS[name] == "decibel" else f"{value:.4g}"
 
 
 def difference(name: str, better: float, worse: float) -> str:
     """Return by how much the second value of a metric is worse, with its unit."""
     lost = worse - better if name in ERRORS else better - worse
-    if UNITS.get(name, "percent") == "percent":
+    if in_percent(name):
         return f"{100 * lost:.2f} points"
     return written(name, lost)
 

@@ -97,7 +97,9 @@ def test_a_sweep_has_the_figures_of_every_output_and_their_models(
     run: Any, place: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any, tmp_path: Path
 ) -> None:
     lines, out = run(TWO + END + SWEEP)
-    assert all(words in out for words in ("accuracy of kind", "R² of box"))
+    heading = next(line for line in out.splitlines() if "accuracy of kind" in line).split()
+    # of the model's accuracy a share, and of R², which has no zero, a difference
+    assert heading.index("share") < heading.index("R²") < heading.index("difference")
     for line in lines:
         result = line["result"]
         assert {name: own["metric"] for name, own in result["outputs"].items()} == {
@@ -113,7 +115,12 @@ def test_a_sweep_has_the_figures_of_every_output_and_their_models(
     report = tmp_path / "results/report"
     page, table = (report / "index.html").read_text(), (report / "cells.csv").read_text()
     assert all(words in page for words in ("accuracy of kind", "R² of box", "R² of box over timesteps"))
-    assert "value of box" in table.splitlines()[0]
+    first, second = table.splitlines()[:2]
+    entries = dict(zip(first.split(","), second.split(","), strict=False))
+    box = lines[0]["result"]["outputs"]["box"]
+    assert float(entries["difference of box"]) == box["value"] - box["ann_value"]
+    assert entries["share of box"] == entries["difference of kind"] == ""
+    assert "<dt>difference</dt>" in page
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ FIGURES: dict[str, Callable[[Outcome], Any]] = {
     "metric": lambda r: r.metric,
     "value": lambda r: r.value,
     "ann_value": lambda r: r.ann_value,
-    "share_of_ann_accuracy": lambda r: r.share,
+    "share_of_ann_value": lambda r: r.share,
+    "difference_to_ann_value": lambda r: r.difference,
     "num_samples": lambda r: r.num_samples,
     "num_timesteps": lambda r: r.num_timesteps,
     "timesteps_found": lambda r: r.timesteps_found,
@@ -42,7 +43,7 @@ FIGURES: dict[str, Callable[[Outcome], Any]] = {
     "twin_memory_joules": lambda r: joules(r, "twin", "memory"),
 }
 # Of each output, where there are several.
-OUTPUT_FIGURES = ("metric", "value", "ann_value")
+OUTPUT_FIGURES = ("metric", "value", "ann_value", "share", "difference")
 COSTS = ("wall_seconds", "cpu_seconds", "convert_seconds", "build_seconds", "total_seconds")
 PUBLISHED = ("ann", "accuracy", "spikes_per_neuron", "synaptic_operations")
 

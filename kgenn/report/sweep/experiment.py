@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kgenn.bench import against
 from kgenn.bench.rows import Experiment, Failure, Outcome, Row
 from kgenn.report.sweep import pareto, plots, rasters
 from kgenn.report.sweep.axes import (
@@ -27,7 +28,7 @@ from kgenn.report.sweep.outputs import outputs as outputs_of_cell
 from kgenn.report.sweep.results import Results
 from kgenn.report.sweep.series import done, seconds
 from kgenn.report.sweep.table import Table, table
-from kgenn.report.sweep.text import amount, duration, percent, slug, unique
+from kgenn.report.sweep.text import amount, duration, slug, unique
 from kgenn.report.sweep.theme import SeriesStyle, styles
 from kgenn.report.sweep.verdicts import Verdict, judge
 from kgenn.tasks.metric import title as metric_title
@@ -70,7 +71,7 @@ class CellLine:
 
     Attributes:
         axes: its values on the axes that vary.
-        figures: the metric, ANN, share, spikes per neuron, operations, time per image.
+        figures: the metric, ANN, share or difference, spikes per neuron, operations, time per image.
         commands: that give it again.
     """
 
@@ -150,7 +151,8 @@ def _names(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     """Return what the figures of a cell are called, those of further outputs at the end."""
     several = next((r.outputs for r in outcomes if r.outputs), ())
     own = (f"{metric_title(output.metric)} of {output.name}" for output in several[1:])
-    return ("T", _metric(outcomes), "ANN", "share", "spikes per neuron", "operations", "time per image", *own)
+    beside = against.heading(r.metric for r in outcomes)
+    return ("T", _metric(outcomes), "ANN", beside, "spikes per neuron", "operations", "time per image", *own)
 
 
 def _panels(experiment: Experiment, rows: Sequence[Row], anchor: str, taken: set[str]) -> tuple[Panel, ...]:
@@ -211,7 +213,7 @@ def _line(row: Row, axes: Sequence[str]) -> CellLine:
             f"{steps_of(r):,}",
             in_words(r.metric, r.value),
             in_words(r.metric, r.ann_value),
-            percent(r.share, 1),
+            against.in_words(r.metric, [(r.value, r.ann_value)], 1),
             f"{r.spikes_per_neuron:.3f}",
             amount(r.synaptic_operations),
             duration(seconds(row, r)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kgenn.bench import against
 from kgenn.bench.rows import Experiment, Outcome, Published, Row
 from kgenn.report.sweep.axes import (
     MODEL,
@@ -22,7 +23,7 @@ from kgenn.report.sweep.axes import (
     words,
 )
 from kgenn.report.sweep.measure import in_words, metric_of, on_axis, others
-from kgenn.report.sweep.text import amount, percent
+from kgenn.report.sweep.text import amount
 from kgenn.report.sweep.verdicts import judge, published_words
 from kgenn.tasks.metric import title as metric_title
 
@@ -42,7 +43,7 @@ class Entry:
     Attributes:
         label: what tells it from the others in the same cell.
         value: the mean over seeds, with the spread where there are several.
-        share: of the ANN's.
+        against: the metric against the ANN's, a share or a difference.
         costs: metrics of other outputs, spikes per neuron, synaptic operations, and T where it was searched for.
         problem: the codes of a failure.
         key: of the first row.
@@ -50,7 +51,7 @@ class Entry:
 
     label: str
     value: str
-    share: str
+    against: str
     costs: tuple[str, ...]
     problem: str
     key: str
@@ -187,15 +188,16 @@ def _entry(rows: Sequence[Row], label: str) -> Entry:
     costs.append(f"{mean(r.spikes_per_neuron for r in results):.3g} spikes")
     costs.append(f"{amount(mean(r.synaptic_operations for r in results) or 0)} ops")
     costs += [f"T = {found}"] if found else []
-    return Entry(label, value, percent(mean(r.share for r in results), 1), tuple(costs), problem, rows[0].key)
+    beside = against.in_words(metric, ((r.value, r.ann_value) for r in results), 1)
+    return Entry(label, value, beside, tuple(costs), problem, rows[0].key)
 
 
 def _of_output(results: Sequence[Outcome], name: str) -> str:
-    """Return the metric of another output in words, with its share of the model's."""
+    """Return the metric of another output in words, also against the model's."""
     own = [output for r in results for output in r.outputs if output.name == name]
-    value, share = mean(output.value for output in own), mean(output.share for output in own)
-    words = f"{metric_title(own[0].metric)} of {name} {in_words(own[0].metric, value)}"
-    return words if share is None else f"{words} ({percent(share, 1)})"
+    metric, value = own[0].metric, mean(output.value for output in own)
+    beside = against.in_words(metric, ((output.value, output.ann_value) for output in own), 1)
+    return f"{metric_title(metric)} of {name} {in_words(metric, value)} ({beside})"
 
 
 def _published(experiment: Experiment, published: Published, rows: Sequence[Row]) -> PublishedCell:
