@@ -154,7 +154,7 @@ def _cells(count: int) -> str:
 
 
 def _figures(line: Line, outputs: Sequence[str]) -> tuple[str, ...]:
-    """Return the figures of a cell in words: of each output the metric, the same against the model's; then the spikes."""
+    """Return the figures of a cell: of each output the metric, alone and against the model's; then the spikes."""
     result = line["result"]
     if result is None:
         return "failed", *[""] * (2 * len(outputs))
