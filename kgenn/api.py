@@ -154,6 +154,8 @@ def _given(
     )
     graph = as_graph(model, input_shape, shapes)
     samples = samples_of(x, graph.input_shapes, CALIBRATION, "KG402", graph.naming)
+    if not len(samples):
+        raise fail("KG402", CALIBRATION, "hold no samples", "give a few hundred training samples")
     for name, array in samples.arrays.items():
         if not frames:
             where = CALIBRATION if len(samples.arrays) == 1 else f"{CALIBRATION}, {name}"

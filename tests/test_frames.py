@@ -181,3 +181,11 @@ def test_frames_with_the_channels_first_are_told_how_to_move_them() -> None:
     with pytest.raises(KgennError, match=r"(?s)KG402.*channels first.*x.transpose\(0, 1, 3, 4, 2\)"):
         kgenn.convert(graph, calibration=x.transpose(0, 1, 4, 2, 3), frames=True, encoder="spike")
     kgenn.convert(graph, calibration=spikes(graph, 40), frames=True, encoder="spike", check=False)
+
+
+@pytest.mark.parametrize(("shape", "frames"), [((0, 5, 6), True), ((0, 6), False)])
+def test_calibration_data_without_samples_are_told_so(shape: tuple[int, ...], frames: bool) -> None:
+    keras = pytest.importorskip("keras")
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3, use_bias=False)])
+    with pytest.raises(KgennError, match=r"KG402.*calibration data: hold no samples"):
+        kgenn.convert(model, calibration=np.zeros(shape, np.float32), frames=frames)
