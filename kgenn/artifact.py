@@ -90,7 +90,7 @@ def leaves(directory: Path) -> Sequence[str]:
         return ()
 
 
-COMPILED = OutputKind("kgenn compile", is_output, leaves)
+COMPILED = OutputKind("kgenn compile", is_output, leaves, ignored=True)
 
 
 def write_artifact(directory: Path, files: Mapping[str, bytes], overwrite: bool = False) -> None:

@@ -10,6 +10,9 @@ from pathlib import Path
 
 SUMS = "SHA256SUMS"
 MISSING = "is missing"
+# Keeps what kgenn makes out of git; whoever wants it there deletes the file, and so it has no checksum.
+IGNORE = ".gitignore"
+IGNORE_ALL = b"# Written by kgenn. Delete this file to keep the directory in git.\n*\n"
 # The only form that is written, so that a file of sums in which a byte is changed is not read as another one.
 _SUMS = re.compile(rb"(?:[0-9a-f]{64}  (?!/)[A-Za-z0-9_./-]+\n)+")
 
@@ -52,7 +55,7 @@ def differences(directory: Path, expected: Mapping[str, str]) -> Iterator[tuple[
         if problem:
             yield name, problem
     folders = {str(parent) for name in expected for parent in Path(name).parents}
-    yield from ((name, "was added") for name in _others(directory, "", {*expected, SUMS}, folders))
+    yield from ((name, "was added") for name in _others(directory, "", {*expected, SUMS, IGNORE}, folders))
 
 
 def unaccounted(directory: Path, patterns: Collection[str]) -> Iterator[str]:
@@ -68,6 +71,8 @@ def unaccounted(directory: Path, patterns: Collection[str]) -> Iterator[str]:
         own = {SUMS, *expected}
     except (OSError, ValueError):
         expected, own = {}, set()
+    if (directory / IGNORE).is_file() and (directory / IGNORE).read_bytes() == IGNORE_ALL:
+        own.add(IGNORE)
     for name in _names(directory):
         if not any(fnmatchcase(name, pattern) for pattern in patterns) and (
             name not in own

@@ -7,7 +7,7 @@ CODES: dict[str, str] = {
     "KG101": "The file does not exist or cannot be opened. Check the path and its permissions.",
     "KG102": "The file is not a Keras model: not HDF5, not a .keras archive, or cut off in the middle.",
     "KG103": "Weights lack their architecture, or it lacks them. Save the whole model: model.save('model.keras').",
-    "KG104": "A SavedModel folder was given. Load it in the Keras that wrote it and save it as .h5 or .keras.",
+    "KG104": "A SavedModel folder was given. Save the Keras model as .h5 or .keras; tf-keras reads older folders.",
     "KG105": "A layer class is unknown to kgenn, custom, or a Lambda; no code from a model file is ever run.",
     "KG106": "A layer's weight arrays are missing, too many, misshapen or not finite.",
     "KG107": "A layer's configuration lacks an entry or has a value kgenn does not know.",

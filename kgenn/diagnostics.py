@@ -26,6 +26,9 @@ MOST_NAMED = 4
 # Known names that a message lists in full, and the nearest ones that it lists of more.
 MOST_KNOWN = 24
 NEAREST = 6
+# Share of the letters that two names have in common where one is taken for a slip of the other: a letter of five
+# left out, added or another; two of eight.
+LIKE = 0.75
 EXIT_USER = 1
 EXIT_USAGE = 2
 EXIT_TOOLCHAIN = 3
@@ -173,6 +176,11 @@ def _as_one(kind: list[Diagnostic]) -> Diagnostic:
     return replace(first, what=f"{first.what}; likewise {named}{more}")
 
 
+def nearest_name(name: str, known: Iterable[str]) -> str:
+    """Return the known name that a name was probably meant to be: nearly the same letters; empty where none is."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=LIKE)), "")
+
+
 def known_names(name: str, known: Iterable[str], listing: str = "") -> str:
     """List what is known, the nearest name first where there is one; of many names only the nearest.
 
@@ -180,8 +188,8 @@ def known_names(name: str, known: Iterable[str], listing: str = "") -> str:
         listing: a command that lists them all.
     """
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = nearest_name(name, names)
+    hint = f"did you mean {near!r}? " if near else ""
     if len(names) <= MOST_KNOWN:
         return f"{hint}known: {', '.join(names)}"
     nearest = difflib.get_close_matches(name, names, n=NEAREST, cutoff=0.0)

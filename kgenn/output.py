@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from kgenn.checksums import unaccounted
+from kgenn.checksums import IGNORE, IGNORE_ALL, unaccounted
 from kgenn.diagnostics import KgennError, fail
 from kgenn.durable import put, replace
 from kgenn.scratch import SUFFIX, scratch, writable
@@ -27,11 +27,13 @@ class OutputKind:
         command: the command, for messages.
         is_older: tells whether a directory is an earlier output of the command.
         leaves: returns patterns of what kgenn adds to such a directory later, such as a built library.
+        ignored: git is to leave it out, since a command makes it again.
     """
 
     command: str
     is_older: Callable[[Path], bool]
     leaves: Callable[[Path], Sequence[str]] = lambda directory: ()
+    ignored: bool = False
 
 
 def write_directory(
@@ -58,6 +60,8 @@ def write_directory(
         with scratch(place) as aside:
             fresh = aside / "new"
             fresh.mkdir()
+            if kind.ignored:
+                (fresh / IGNORE).write_bytes(IGNORE_ALL)
             for name, content in files.items():
                 (fresh / name).parent.mkdir(parents=True, exist_ok=True)
                 (fresh / name).write_bytes(content)

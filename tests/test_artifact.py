@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from kgenn import artifact
 from kgenn.artifact import SCHEMA, Artifact, is_output, read_directory, write_artifact
 from kgenn.backends import TARGETS
-from kgenn.checksums import sha256_of
+from kgenn.checksums import IGNORE, sha256_of
 from kgenn.diagnostics import KgennError
 from kgenn.ir.serialise import npz_bytes
 from kgenn.ir.text import network_text
@@ -31,7 +31,8 @@ RECORD = {"model": {"file": "m.h5"}, "notes": ["bé"], "options": {"percentile":
 
 
 def contents(directory: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(directory)): p.read_bytes() for p in sorted(directory.rglob("*")) if p.is_file()}
+    paths = sorted(p for p in directory.rglob("*") if p.is_file() and p.name != IGNORE)
+    return {str(p.relative_to(directory)): p.read_bytes() for p in paths}
 
 
 def files_of(name: str, encoder: str = "direct", target: str = "cpu") -> dict[str, bytes]:

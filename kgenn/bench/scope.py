@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kgenn.bench.toml_file import Place
+from kgenn.bench.toml_file import FORMAT, Place
 from kgenn.diagnostics import Diagnostic, known_names
 
 
@@ -109,4 +109,5 @@ class Scope:
         """Yield a diagnostic for each key that is not one of those known."""
         for key in self.values:
             if key not in known:
-                yield from (self.place / key).fail(f"unknown key {key!r}", known_names(key, known)).diagnostics
+                advice = f"{known_names(key, known)}; {FORMAT}"
+                yield from (self.place / key).fail(f"unknown key {key!r}", advice).diagnostics

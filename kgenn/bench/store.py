@@ -17,6 +17,7 @@ from typing import Any
 
 from kgenn.bench.extras import extra
 from kgenn.bench.json_object import SCHEMA
+from kgenn.checksums import IGNORE, IGNORE_ALL
 from kgenn.diagnostics import fail
 from kgenn.durable import sync
 from kgenn.output import unwritable, write_file
@@ -98,7 +99,10 @@ def opened(directory: Path) -> Iterator[Store]:
     filelock = extra("filelock", "bench")
     _check(directory)
     try:
+        new = not directory.exists()
         directory.mkdir(parents=True, exist_ok=True)
+        if new:
+            (directory / IGNORE).write_bytes(IGNORE_ALL)
         held = filelock.FileLock(directory / LOCK).acquire(timeout=0)
     except filelock.Timeout:
         what = "is in use by another kgenn bench"
@@ -153,7 +157,7 @@ def _check(directory: Path) -> None:
     if not directory.exists():
         return
     try:
-        names = {path.name for path in directory.iterdir() if SUFFIX not in path.name} - {LOCK}
+        names = {path.name for path in directory.iterdir() if SUFFIX not in path.name} - {LOCK, IGNORE}
         # the lines of CELLS are looked at when they are read; without a sweep there is nothing else yet
         own = _is_sweep(directory / SWEEP) if SWEEP in names else names <= {CELLS}
     except OSError as error:

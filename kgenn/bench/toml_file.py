@@ -13,6 +13,8 @@ from kgenn.diagnostics import KgennError, fail
 Step = str | int
 # What ends a value that goes on over several lines: nothing, an array, a string.
 ENDS = ("", "\n]", "'''", '"""')
+# The page with every key.
+FORMAT = "the page docs/howto/sweeps.md has the format"
 
 
 @dataclass(frozen=True)
@@ -76,4 +78,4 @@ def read_toml(path: Path) -> tuple[dict[str, Any], Place]:
     except tomllib.TOMLDecodeError as error:
         reason, _, at = str(error).partition(" (at ")
         numbers = re.findall(r"line (\d+)", at) or [len(text.splitlines())]
-        raise fail("KG620", f"{path}:{numbers[0]}", f"is not TOML: {reason}", "see https://toml.io") from None
+        raise fail("KG620", f"{path}:{numbers[0]}", f"is not TOML: {reason}", FORMAT) from None

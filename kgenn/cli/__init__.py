@@ -8,13 +8,15 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import NoReturn
 
 import click
+from click.shell_completion import CompletionItem, shell_complete
 
 from kgenn import __version__
-from kgenn.diagnostics import EXIT_TOOLCHAIN, EXIT_USAGE, KgennError, KgennWarning, fail
+from kgenn.diagnostics import EXIT_USAGE, KgennError, KgennWarning, fail, known_names
 
 # Command to its "module:attribute" and its line in `kgenn --help`, which then needs no import. An imported module
 # becomes a name of this one, so none may be called as a built-in function that is used here.
@@ -41,6 +43,8 @@ COMMANDS = {
 # As a shell reports a process that SIGINT or SIGPIPE ended: 128 and the signal's number.
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
+# Where a shell asks for completions, as click has it.
+COMPLETE = "_KGENN_COMPLETE"
 
 
 class Commands(click.Group):
@@ -56,6 +60,20 @@ class Commands(click.Group):
         command: click.Command = getattr(import_module(module), attribute)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"No such command {args[0]!r}: {known_names(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands that begin so, with their lines, without importing them; else options."""
+        found = [
+            CompletionItem(name, help=line) for name, (_, line) in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return found if not incomplete.startswith("-") else click.Command.shell_complete(self, ctx, incomplete)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
@@ -68,7 +86,11 @@ def group() -> None:
 
 
 def invoke(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit code: 0 ok, 1 the user's input, 2 usage, 3 toolchain or run."""
+    """Run one command line and return its exit code: 0 ok, 1 the user's input, 2 usage, 3 toolchain or run.
+
+    With --json among the arguments, an error is an object on standard output too.
+    """
+    as_json = "--json" in arguments
     try:
         with warnings.catch_warnings():
             # each command prints the warnings of its result
@@ -81,12 +103,13 @@ def invoke(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as end:  # --help and --version
         return end.exit_code
     except KgennError as error:
-        return _report(error)
+        return _report(error, as_json)
     except MemoryError:
-        _report(fail("KG608", "kgenn", "ran out of memory", "use a smaller --batch-size"))
-        return EXIT_TOOLCHAIN
+        return _report(fail("KG608", "kgenn", "ran out of memory", "use a smaller --batch-size"), as_json)
     except click.ClickException as error:
         error.show()
+        if as_json:
+            _print_error(EXIT_USAGE, usage=error.format_message())
         return EXIT_USAGE
     except KeyboardInterrupt:
         # CPython keeps a note of one that came while a string was evaluated, as where a dataclass is made, and
@@ -100,7 +123,7 @@ def invoke(arguments: Sequence[str]) -> int:
         what = error.strerror or str(error)
         denied = isinstance(error, PermissionError)
         advice = "check who may read and write it" if denied else "make room, or try again"
-        return _report(fail("KG609", str(error.filename or "kgenn"), what, advice))
+        return _report(fail("KG609", str(error.filename or "kgenn"), what, advice), as_json)
 
 
 def main() -> NoReturn:
@@ -108,6 +131,9 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal that lacks a character shows a question mark
             stream.reconfigure(errors="replace")
+    instruction = os.environ.get(COMPLETE)
+    if instruction:
+        sys.exit(shell_complete(group, {}, "kgenn", COMPLETE, instruction))
     code = invoke(sys.argv[1:])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done but for the interpreter's own end
     for stream in (sys.stdout, sys.stderr):
@@ -136,8 +162,19 @@ def flush() -> None:
             sys.stdout.flush()
 
 
-def _report(error: KgennError) -> int:
+def _report(error: KgennError, as_json: bool) -> int:
     from kgenn.cli.console import print_diagnostics
 
     print_diagnostics(error.diagnostics)
+    if as_json:
+        _print_error(error.exit_code, diagnostics=[diagnostic.to_dict() for diagnostic in error.diagnostics])
     return error.exit_code
+
+
+def _print_error(code: int, diagnostics: Sequence[dict[str, str]] = (), usage: str | None = None) -> None:
+    """Print the object of an error; what else goes wrong on the way is told by the exit code."""
+    from kgenn.cli.console import print_json
+
+    said = {} if usage is None else {"usage": usage}
+    with suppress(KgennError, BrokenPipeError):
+        print_json({"ok": False, "exit_code": code, "diagnostics": list(diagnostics), **said})

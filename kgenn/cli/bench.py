@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from kgenn.backends.base import RunOptions
 from kgenn.bench import against
 from kgenn.bench.config import read_configs
-from kgenn.bench.experiment import Cell, Experiment
+from kgenn.bench.experiment import Experiment
 from kgenn.bench.files import Library, Shelf
 from kgenn.bench.rerun import tasks_of
 from kgenn.bench.rows import FAILED, measured, outputs_of
@@ -19,8 +21,8 @@ from kgenn.bench.store import Line, opened, read_lines
 from kgenn.bench.sweep import Plan, Sweep
 from kgenn.bench.workers import Workers, cluster, num_cores, processes
 from kgenn.cli.bench_display import display
-from kgenn.cli.console import print_diagnostics, print_line, print_table
-from kgenn.cli.options import PATH
+from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table
+from kgenn.cli.options import PATH, json_flag
 from kgenn.diagnostics import Diagnostic, KgennError
 from kgenn.tasks.metric import title, written
 
@@ -39,6 +41,7 @@ from kgenn.tasks.metric import title, written
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Take at most the first N test samples.")
 @click.option("--retry-failed", is_flag=True, help="Run cells again that failed.")
 @click.option("--dry-run", is_flag=True, help="List the cells, and run none.")
+@json_flag
 def bench(
     configs: tuple[Path, ...],
     output: Path | None,
@@ -51,6 +54,7 @@ def bench(
     limit: int | None,
     retry_failed: bool,
     dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Run the sweeps of benchmark configurations.
 
@@ -67,7 +71,7 @@ def bench(
     library = Library(Shelf.of(models), Shelf.of(data))
     run = RunOptions(threads, genn_python)
     if dry_run:
-        _print_cells(experiments, library, run, output)
+        _print_cells(experiments, library, run, output, as_json)
         return
     if output is None:
         raise click.UsageError("Missing option '-o' / '--output'.")
@@ -81,11 +85,15 @@ def bench(
         with place as hands, display(len(plan.tasks), len(left)) as watcher:
             Sweep(plan, store, hands, watcher).run(left)
         lines = [store.lines[key] for key in plan.tasks]
-    _print_results(lines, output)
+    if as_json:
+        print_json({"directory": str(output), "cells": [_to_json(line) for line in lines]})
+    else:
+        _print_results(lines)
+    _print_end(lines, output, quiet=as_json)
 
 
 def _print_cells(
-    experiments: Sequence[Experiment], library: Library, run: RunOptions, output: Path | None
+    experiments: Sequence[Experiment], library: Library, run: RunOptions, output: Path | None, as_json: bool
 ) -> None:
     """List the cells, with their keys where the files are at hand."""
     missing: tuple[Diagnostic, ...] = ()
@@ -96,37 +104,39 @@ def _print_cells(
     lines: dict[str, Line] = {}
     with suppress(FileNotFoundError):
         lines = read_lines(output) if output is not None else {}
+    listed: dict[str, list[dict[str, Any]]] = {}
     for experiment in experiments:
-        print_line(f"{experiment.name}: {experiment.title}")
-        keys = ["–"] * len(experiment.cells)
+        keys: list[str | None] = [None] * len(experiment.cells)
         if not missing:
             keys = [task.key for task in tasks_of(experiment, library, run)]
-        states = [str(lines[key]["status"]) if key in lines else "to run" for key in keys]
-        names = list(dict.fromkeys(name for cell in experiment.cells for name in cell.axes))
-        rows = [
-            (key, state, *_values(cell, names))
-            for key, state, cell in zip(keys, states, experiment.cells, strict=True)
+        listed[experiment.name] = [
+            {"key": key, "state": str(lines[key]["status"]) if key in lines else "to run", "axes": dict(cell.axes)}
+            for key, cell in zip(keys, experiment.cells, strict=True)
         ]
+    if as_json:
+        print_json({"experiments": listed, "missing": [diagnostic.to_dict() for diagnostic in missing]})
+        return
+    for experiment in experiments:
+        print_line(f"{experiment.name}: {experiment.title}")
+        names = list(dict.fromkeys(name for cell in experiment.cells for name in cell.axes))
+        cells = listed[experiment.name]
+        rows = [(c["key"] or "–", c["state"], *(_text(c["axes"].get(name)) for name in names)) for c in cells]
         print_table(("key", "state", *names), rows)
     print_line(_cells(sum(len(experiment.cells) for experiment in experiments)))
     for diagnostic in missing:
         print_line(f"note: {diagnostic.where} {diagnostic.what}; {diagnostic.help}")
 
 
-def _values(cell: Cell, names: Sequence[str]) -> list[str]:
-    return [_text(cell.axes.get(name)) for name in names]
+def _to_json(line: Line) -> dict[str, Any]:
+    return {name: line[name] for name in ("key", "status", "axes", "result", "error")}
 
 
 def _text(value: object) -> str:
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _print_results(lines: Sequence[Line], output: Path) -> None:
-    """Print the figures, and end with the exit code of the failures.
-
-    Raises:
-        click.exceptions.Exit: where a cell failed.
-    """
+def _print_results(lines: Sequence[Line]) -> None:
+    """Print the figures."""
     names = list(dict.fromkeys(name for line in lines for name in line["axes"]))
     found = [line["result"] for line in lines if line["result"] is not None]
     outputs = list(dict.fromkeys(name for result in found for name in outputs_of(result)))
@@ -138,15 +148,31 @@ def _print_results(lines: Sequence[Line], output: Path) -> None:
     columns += [">spikes per neuron"]
     rows = [(*(_text(line["axes"].get(name)) for name in names), *_figures(line, outputs)) for line in lines]
     print_table(columns, rows)
-    failed = [line for line in lines if line["status"] == FAILED]
-    found = [Diagnostic(**entry) for line in failed for entry in line["error"]]
+
+
+def _print_end(lines: Sequence[Line], output: Path, quiet: bool) -> None:
+    """Print the warnings, and the failures model by model; end with the exit code of the failures.
+
+    Raises:
+        click.exceptions.Exit: where a cell failed.
+    """
     results = [line["result"] for line in lines if line["result"] is not None]
     print_diagnostics(Diagnostic.from_dict(entry) for result in results for entry in result.get("warnings", ()))
+    failed = [line for line in lines if line["status"] == FAILED]
+    found = [diagnostic for line in failed for diagnostic in _errors(line)]
     print_diagnostics(found)
     more = f", {len(failed):,} failed" if failed else ""
-    print_line(f"{output}: {_cells(len(lines))}{more}")
+    if not quiet:
+        print_line(f"{output}: {_cells(len(lines))}{more}")
     if found:
         raise click.exceptions.Exit(KgennError(found).exit_code)
+
+
+def _errors(line: Line) -> Iterator[Diagnostic]:
+    """Yield why a cell failed, with its model."""
+    for diagnostic in (Diagnostic(**entry) for entry in line["error"]):
+        model = line["axes"].get("model")
+        yield diagnostic if model is None else replace(diagnostic, where=f"model {model}: {diagnostic.where}")
 
 
 def _cells(count: int) -> str:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import click
 
@@ -14,13 +14,14 @@ from kgenn.api import as_graph
 from kgenn.cli.console import print_diagnostics, print_hint, print_json, print_line, print_notes, print_table
 from kgenn.cli.options import (
     PATH,
-    READOUT,
     allow_flag,
+    converter_flag,
     encoder_flag,
     json_flag,
     lowering_flags,
     lowering_of,
     named_encoders,
+    readout_flag,
     shape_flag,
     written,
 )
@@ -38,11 +39,9 @@ from kgenn.methods import converter_of, encoders_of
 
 @click.command()
 @click.argument("model", type=PATH)
-@click.option(
-    "--converter", default="data-norm", show_default=True, metavar="NAME", help="See kgenn list methods."
-)
+@converter_flag
 @encoder_flag
-@click.option("--readout", metavar=f"[{'|'.join(get_args(ReadoutKind))}]", help=READOUT)
+@readout_flag
 @allow_flag
 @lowering_flags
 @shape_flag
@@ -75,9 +74,11 @@ def check(
         recipe = recipe_of(method, common, allow, lowering_of(lowering), readout, encoders=own)
         legality = legalise(graph, recipe)
     except KgennError as error:
-        if as_json:
-            print_json(_refused(head, error.diagnostics))
-        raise
+        if not as_json:
+            raise
+        print_json(_refused(head, error.diagnostics))
+        print_diagnostics(error.diagnostics)
+        context.exit(error.exit_code)
     if legality.problems:
         if as_json:
             print_json({**_refused(head, legality.problems), "features": list(mended_by(legality.problems))})

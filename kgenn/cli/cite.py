@@ -10,12 +10,19 @@ import click
 from kgenn.artifact import read_directory
 from kgenn.cli.console import print_json, print_line
 from kgenn.cli.options import PATH, json_flag
+from kgenn.cli.words import Known
+from kgenn.conversion import CONVERTERS
 from kgenn.credits import Credit, credits_of, method_credits
 
 
 @click.command()
 @click.argument("directory", type=PATH, required=False)
-@click.option("--method", metavar="NAME", help="Of one conversion method instead; see kgenn list methods.")
+@click.option(
+    "--method",
+    type=Known(CONVERTERS.names),
+    metavar="NAME",
+    help="Of one conversion method instead; see kgenn list methods.",
+)
 @json_flag
 def cite(directory: Path | None, method: str | None, as_json: bool) -> None:
     """Print the BibTeX of what a compiled network used.

@@ -50,7 +50,7 @@ def compare(
     with stage("loading"):
         network = open_directory(directory, run_options_of(options))
     samples = samples_for(network.network, data, split, limit, scale)
-    with of_file(data), progress("comparing", len(samples)) as advance:
+    with of_file(data, samples), progress("comparing", len(samples)) as advance:
         comparison = network.compare(samples.x, samples.y, progress=advance, **tasks_given(options))
     warnings = (*samples.warnings, *comparison.result.warnings)
     comparison = replace(comparison, result=replace(comparison.result, warnings=warnings))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import click
 
@@ -18,23 +18,25 @@ from kgenn.artifact import COMPILED, Artifact, write_artifact
 from kgenn.backends import TARGETS
 from kgenn.backends.simulate import simulate
 from kgenn.checksums import sha256_of
-from kgenn.cli.console import print_diagnostics, print_line, print_notes, print_table, stage
+from kgenn.cli.console import print_diagnostics, print_json, print_line, print_notes, print_table, stage
 from kgenn.cli.headings import HeadedCommand
 from kgenn.cli.options import (
     AUTO,
     PATH,
-    READOUT,
     allow_flag,
+    converter_flag,
     converter_flags,
     encoder_flag,
     encoder_flags,
     given_to_converters,
     given_to_encoders,
+    json_flag,
     lowering_flags,
     lowering_of,
     named_encoders,
     overwrite_flag,
     read_samples,
+    readout_flag,
     recorded,
     scale_flag,
     scaled,
@@ -42,9 +44,9 @@ from kgenn.cli.options import (
     search_of,
     shape_flag,
     split_flag,
-    whole_or,
 )
 from kgenn.cli.task_options import task_flags, tasks_given
+from kgenn.cli.words import Known, whole_or
 from kgenn.conversion.base import Status, checked_timesteps
 from kgenn.conversion.constraints import admitted
 from kgenn.conversion.legality import accepted
@@ -58,7 +60,7 @@ from kgenn.ir.agreement import Agreement
 from kgenn.ir.frames import frames_of, timed_shapes
 from kgenn.ir.graph import Shape
 from kgenn.ir.naming import Naming
-from kgenn.ir.network import ReadoutKind
+from kgenn.ir.network import Network
 from kgenn.ir.random import LARGEST_SEED
 from kgenn.ir.samples import samples_of, shapes_in
 from kgenn.ir.words import counted, times
@@ -115,17 +117,13 @@ TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto: the fewest.  [defau
     help="Samples to learn from.",
 )
 @scale_flag
-@click.option("--converter", default="data-norm", metavar="NAME", help="See kgenn list methods.")
+@converter_flag
 @converter_flags
 @encoder_flag
 @encoder_flags
 @click.option("--timesteps", callback=whole_or(AUTO), metavar="T|auto", help=TIMESTEPS)
 @search_flags
-@click.option(
-    "--readout",
-    metavar=f"[{'|'.join(get_args(ReadoutKind))}]",
-    help=READOUT,
-)
+@readout_flag
 @click.option(
     "--seed", type=click.IntRange(0, LARGEST_SEED), default=0, metavar="N", help="Of the encoder's random numbers."
 )
@@ -139,11 +137,18 @@ TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto: the fewest.  [defau
     help="Compare the network with its model on calibration samples kept apart.",
 )
 @click.option("--frames", is_flag=True, help="Inputs change with time: samples have a frame for each timestep.")
-@click.option("--target", default="cpu", metavar="NAME", help="See kgenn list targets.")
+@click.option("--target", type=Known(TARGETS.names), default="cpu", metavar="NAME", help="See kgenn list targets.")
 @click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="The directory to write.")
 @overwrite_flag
+@json_flag
 def compile(
-    converter: str, encoder: tuple[str, ...], target: str, output: Path, overwrite: bool, **values: Any
+    converter: str,
+    encoder: tuple[str, ...],
+    target: str,
+    output: Path,
+    overwrite: bool,
+    as_json: bool,
+    **values: Any,
 ) -> None:
     """Convert a trained model to a spiking network and build it.
 
@@ -168,7 +173,12 @@ def compile(
     start = time.perf_counter()
     with stage("building"):
         backend.build(network, output)
-    _print_summary(made, target, output, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    if as_json:
+        print_json({"directory": str(output), "build_seconds": seconds, **_to_json(made, network, target)})
+    else:
+        _print_summary(made, target, output, seconds)
+    print_diagnostics(made.warnings)
 
 
 def request_of(converter: str, encoder: Sequence[str], values: Mapping[str, Any]) -> Request:
@@ -248,6 +258,20 @@ def _files(request: Request, samples: int, data: Data) -> dict[str, Any]:
     }
 
 
+def _to_json(made: Converted, network: Network, target: str) -> dict[str, Any]:
+    """Return what the table has, and the record that the manifest keeps."""
+    contents = network_contents(network, target)
+    return {
+        "target": target,
+        "num_timesteps": network.num_timesteps,
+        "neurons": sum(p.neurons for p in contents.populations),
+        "synapses": sum(c.synapses for c in contents.connections),
+        "weight_bytes": contents.weight_bytes,
+        "record": dict(network.origin),
+        "warnings": [diagnostic.to_dict() for diagnostic in made.warnings],
+    }
+
+
 def _print_summary(made: Converted, target: str, output: Path, seconds: float) -> None:
     conversion = made.conversion
     contents = network_contents(conversion.network, target)
@@ -282,7 +306,6 @@ def _print_summary(made: Converted, target: str, output: Path, seconds: float) -
     total = sum(synapses.values())
     figures = f"{neurons:,} neurons, {total:,} synapses, {size_of(contents.weight_bytes)} of weights"
     print_line(f"{output}: {figures}; built in {seconds:.1f} s")
-    print_diagnostics(made.warnings)
 
 
 def _agreement_line(found: Agreement, goals: Mapping[str, Goal]) -> str:

@@ -9,8 +9,9 @@ import click
 
 from kgenn.artifact import is_output, read_directory
 from kgenn.checksums import SUMS, sums
-from kgenn.cli.console import print_line, stage
-from kgenn.cli.options import PATH, check_output
+from kgenn.cli.console import print_json, print_line, stage
+from kgenn.cli.options import PATH, check_output, json_flag
+from kgenn.cli.words import Known
 from kgenn.diagnostics import fail
 from kgenn.export import EXPORTERS
 from kgenn.export.prefix import DEFAULT
@@ -19,10 +20,18 @@ from kgenn.output import OutputKind, refuse_directory, write_directory, write_fi
 
 @click.command()
 @click.argument("directory", type=PATH)
-@click.option("--to", "target", required=True, metavar=f"[{'|'.join(EXPORTERS.names())}]", help="The format.")
+@click.option(
+    "--to",
+    "target",
+    type=Known(EXPORTERS.names),
+    required=True,
+    metavar=f"[{'|'.join(EXPORTERS.names())}]",
+    help="The format.",
+)
 @click.option("-o", "--output", type=PATH, required=True, metavar="PATH", help="The file or folder to write.")
 @click.option("--prefix", metavar="NAME", help=f"What the names in C and C++ begin with.  [default: {DEFAULT}]")
-def export(directory: Path, target: str, output: Path, prefix: str | None) -> None:
+@json_flag
+def export(directory: Path, target: str, output: Path, prefix: str | None, as_json: bool) -> None:
     """Write a compiled network in the format of another tool.
 
     DIRECTORY is an output of kgenn compile. nir writes a graph that nir.read reads; ml-genn writes a Python
@@ -44,8 +53,13 @@ def export(directory: Path, target: str, output: Path, prefix: str | None) -> No
     else:
         refuse_others(output, files)
         write_files(output, files)
-    for name, content in files.items():
-        print_line(f"{(output if exporter.folder else output.parent) / name}: {len(content):,} bytes")
+    folder = output if exporter.folder else output.parent
+    sizes = {str(folder / name): len(content) for name, content in files.items()}
+    if as_json:
+        print_json({"format": target, "bytes": sizes})
+        return
+    for path, size in sizes.items():
+        print_line(f"{path}: {size:,} bytes")
 
 
 def is_export(directory: Path) -> bool:

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import numpy as np
 
-from kgenn.cli.console import print_line, stage
-from kgenn.cli.options import PATH, check_output, shapes_of
+from kgenn.cli.console import print_json, print_line, stage
+from kgenn.cli.options import PATH, check_output, json_flag, shapes_of
 from kgenn.diagnostics import fail
 from kgenn.events.binning import bin_events
 from kgenn.events.file import read_events
@@ -31,6 +31,7 @@ from kgenn.output import write_file
     "--counts", is_flag=True, help="Count the events of a timestep, in place of saying that there is one."
 )
 @click.option("-o", "--output", type=PATH, required=True, metavar="OUT.npz", help="The file to write.")
+@json_flag
 def frames(
     events: Path,
     shape: Shape | dict[str, Shape],
@@ -38,6 +39,7 @@ def frames(
     timesteps: int | None,
     counts: bool,
     output: Path,
+    as_json: bool,
 ) -> None:
     """Bin events to a frame for each timestep.
 
@@ -57,6 +59,10 @@ def frames(
         arrays = {"x": made.x} if labels is None else {"x": made.x, "y": labels}
         write_file(output, npz_bytes(arrays))
     share = float(np.count_nonzero(made.x)) / made.x.size
+    if as_json:
+        figures = {"share": share, "window": made.window, "events": made.num_events, "cut": made.num_cut}
+        print_json({"file": str(output), "shape": list(made.x.shape), **figures})
+        return
     size = f"{counted(len(made.x), 'sample')} of {counted(made.x.shape[1], 'frame')} of {times(shape)}"
     print_line(f"{output}: {size}, {made.window:g} each; {100 * share:.2f} % of the values have events")
     if made.num_cut:

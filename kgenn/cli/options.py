@@ -9,19 +9,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 import numpy as np
 
 from kgenn.backends.base import RunOptions
 from kgenn.cli.headings import HeadedOption
+from kgenn.cli.words import Known, listed, whole_or
 from kgenn.config import Flag, flags_of, make
+from kgenn.conversion import CONVERTERS
+from kgenn.conversion.constraints import ALL, FEATURES
 from kgenn.data import Data, load_data, parse_scale
-from kgenn.diagnostics import KgennError, fail, known_names
+from kgenn.diagnostics import Diagnostic, KgennError, fail, known_names
+from kgenn.encoders import ENCODERS
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.naming import ALL_NAMED, Naming
-from kgenn.ir.network import Network
+from kgenn.ir.network import Network, ReadoutKind
 from kgenn.ir.samples import samples_of
 from kgenn.ir.words import counted
 from kgenn.methods import converters, encoders
@@ -40,7 +44,6 @@ AUTO = "auto"
 SHAPE = re.compile(r"\(?\s*\d{1,10}(\s*[,x×]\s*\d{1,10})*\s*,?\s*\)?")
 # Errors about the samples and the labels of a run.
 OF_DATA = frozenset({"KG602", "KG603", "KG607"})
-READOUT = "What scores a class.  [default: the converter's]"
 METAVARS: Mapping[type, str] = {int: "N", float: "X"}
 
 
@@ -64,12 +67,13 @@ def flags(classes: Mapping[str, type], heading: str | None = None) -> Decorator[
 def _option(flag: Flag, heading: str | None) -> Callable[[C], C]:
     option = flag.option
     names, metavar = option.flag, METAVARS.get(option.kind)
+    kind: Any = option.kind
     if option.kind is bool:
         names = f"{option.flag}/--no-{option.flag.removeprefix('--')}"
     elif option.choices:
-        metavar = f"[{'|'.join(option.choices)}]"
+        metavar, kind = f"[{'|'.join(option.choices)}]", Known(lambda: option.choices)
     words = option.help[:1].upper() + option.help[1:]
-    settings: dict[str, Any] = {"type": option.kind, "metavar": metavar, "default": None}
+    settings: dict[str, Any] = {"type": kind, "metavar": metavar, "default": None}
     if option.word is not None:
         settings |= {"type": str, "metavar": f"{metavar}|{option.word}", "callback": whole_or(option.word)}
     settings["help"] = f"{words}.  [default: {flag.default}]" if flag.default else f"{words}."
@@ -118,20 +122,6 @@ def search_of(values: Mapping[str, Any]) -> Search | None:
     for name in options:
         raise fail("KG401", "--" + name.replace("_", "-"), "needs a search", "pass --timesteps auto")
     return None
-
-
-def whole_or(word: str) -> Callable[[click.Context, click.Parameter, str | None], int | str | None]:
-    """Return a callback of click that reads a whole number, or a word."""
-
-    def read(context: click.Context, parameter: click.Parameter, text: str | None) -> int | str | None:
-        if text is None or text == word:
-            return text
-        try:
-            return int(text)
-        except ValueError:
-            raise click.BadParameter(f"{text!r} is neither a whole number nor {word}") from None
-
-    return read
 
 
 def shapes_of(
@@ -184,15 +174,33 @@ search_flags: Decorator[Any] = flags({"search": Search}, f"Search, with --timest
 run_flags: Decorator[Any] = flags({"run": RunOptions})
 allow_flag = click.option(
     "--allow",
+    type=Known(lambda: (*FEATURES, ALL)),
+    callback=listed,
     multiple=True,
-    metavar="FEATURE",
-    help="Admit a feature, or all; see kgenn list features.",
+    metavar="FEATURE,…",
+    help="Admit features, or all; see kgenn list features.",
 )
 encoder_flag = click.option(
     "--encoder",
+    type=Known(ENCODERS.names),
+    callback=listed,
     multiple=True,
-    metavar="[INPUT=]NAME",
+    metavar="[INPUT=]NAME,…",
     help="Of all inputs or of one; see kgenn list encoders.  [default: the converter's]",
+)
+converter_flag = click.option(
+    "--converter",
+    type=Known(CONVERTERS.names),
+    default="data-norm",
+    show_default=True,
+    metavar="NAME",
+    help="See kgenn list methods.",
+)
+readout_flag = click.option(
+    "--readout",
+    type=Known(lambda: get_args(ReadoutKind)),
+    metavar=f"[{'|'.join(get_args(ReadoutKind))}]",
+    help="What scores a class.  [default: the converter's]",
 )
 json_flag = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 overwrite_flag = click.option(
@@ -200,8 +208,9 @@ overwrite_flag = click.option(
 )
 scale_flag = click.option(
     "--scale",
+    callback=listed,
     multiple=True,
-    metavar="[NAME=]NUMBER",
+    metavar="[NAME=]NUMBER,…",
     help="Multiply the data, or those of an input, by this, such as 1/255.",
 )
 shape_flag = click.option(
@@ -368,13 +377,23 @@ def _check_frames(found: Shape, wanted: Shape, path: Path) -> None:
 
 
 @contextmanager
-def of_file(path: Path) -> Iterator[None]:
-    """Name the data file in the errors about its samples and labels, for a `with` block that runs them."""
+def of_file(path: Path, data: Data) -> Iterator[None]:
+    """Name the data file and its scale in the errors about its samples, for a `with` block that runs them."""
     try:
         yield
     except KgennError as error:
-        of_data = (replace(d, where=f"{path}, {d.where}") if d.code in OF_DATA else d for d in error.diagnostics)
-        raise KgennError(of_data) from error
+        scale = recorded(data.scale)
+        words = ", ".join(f"{k}={v}" for k, v in scale.items()) if isinstance(scale, Mapping) else scale
+        unit = f" (multiplied by {words})" if words else ""
+        raise KgennError(_in_file(d, path, unit) for d in error.diagnostics) from error
+
+
+def _in_file(diagnostic: Diagnostic, path: Path, unit: str) -> Diagnostic:
+    """Return a diagnostic about samples or labels with the file they are of, and values with their unit."""
+    if diagnostic.code not in OF_DATA:
+        return diagnostic
+    what = diagnostic.what + unit * (diagnostic.code == "KG603")
+    return replace(diagnostic, where=f"{path}, {diagnostic.where}", what=what)
 
 
 def recorded(scale: Any) -> Any:

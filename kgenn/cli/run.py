@@ -11,12 +11,14 @@ from typing import Any
 import click
 
 from kgenn.api import open_directory
+from kgenn.backends import TARGETS
 from kgenn.backends.base import Work
 from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table, progress, stage
 from kgenn.cli.options import PATH, data_flags, json_flag, of_file, run_options_of, samples_for
 from kgenn.cli.pictures import outputs_flag
 from kgenn.cli.run_files import RunFiles
 from kgenn.cli.task_options import task_flags, tasks_given
+from kgenn.cli.words import Known
 from kgenn.compiled import BATCH_SIZE, CompiledNetwork, Observer
 from kgenn.data import Data
 from kgenn.ir.graph import Array
@@ -39,7 +41,12 @@ WAYS = {
 @data_flags
 @task_flags
 @click.option("--batch-size", type=click.IntRange(min=1), metavar="B", help="Samples simulated at once.")
-@click.option("--target", metavar="NAME", help="Run on this target instead of the one it was compiled for.")
+@click.option(
+    "--target",
+    type=Known(TARGETS.names),
+    metavar="NAME",
+    help="Run on this target instead of the one it was compiled for.",
+)
 @click.option("--curve", is_flag=True, help="Give the metric after each step too.")
 @click.option("--explain", is_flag=True, help="Tell how each connection was computed, and how sparse it was.")
 @click.option("--early-exit", type=float, metavar="CONFIDENCE", help="Also stop each sample at this probability.")
@@ -95,7 +102,7 @@ def run(
         network = open_directory(directory, run_options_of(options), target)
     samples = samples_for(network.network, data, split, limit, scale)
     kinds, wanted = tasks_given(options), Wanted(files.trace is not None, curve=curve)
-    with of_file(data):
+    with of_file(data, samples):
         result = evaluate(network, samples, batch_size, wanted, files.trace, early_exit, kinds)
     files.write(network, samples, result, kinds)
     if as_json:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from kgenn.cli.options import one_or_named
+from kgenn.cli.words import Known, listed
 from kgenn.diagnostics import fail
 from kgenn.tasks import TASKS
 
@@ -19,12 +20,15 @@ def task_flags(command: C) -> C:
     """Add the flags that say what outputs are for."""
     kinds = f"{', '.join(TASKS)}.  [default: guessed from the model's end and the labels]"
     flags = (
-        ("--task", "[OUTPUT=]NAME", f"What an output is for: {kinds}"),
-        ("--metric", "[OUTPUT=]NAME", "Its metric, such as accuracy, f1, mean-iou, mse, mae, r2 or psnr."),
-        ("--threshold", "[OUTPUT=]NUMBER", "Above it a value says yes.  [default: 0.5 of a sigmoid]"),
+        ("--task", "[OUTPUT=]NAME,…", f"What an output is for: {kinds}"),
+        ("--metric", "[OUTPUT=]NAME,…", "Its metric, such as accuracy, f1, mean-iou, mse, mae, r2 or psnr."),
+        ("--threshold", "[OUTPUT=]NUMBER,…", "Above it a value says yes.  [default: 0.5 of a sigmoid]"),
     )
     for flag, metavar, words in reversed(flags):
-        command = click.option(flag, multiple=True, metavar=metavar, help=words)(command)
+        kind = Known(lambda: TASKS) if flag == "--task" else None
+        command = click.option(flag, type=kind, callback=listed, multiple=True, metavar=metavar, help=words)(
+            command
+        )
     return command
 
 

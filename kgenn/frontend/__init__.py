@@ -68,9 +68,12 @@ def _load_file(path: Path, shape: InputShape) -> Graph:
 
 
 def _folder(path: Path) -> Exception:
-    remedy = "load it in the Keras that wrote it and save it: model.save('model.keras')"
-    if any((path / name).exists() for name in ("saved_model.pb", "saved_model.pbtxt", "keras_metadata.pb")):
-        return fail("KG104", str(path), "is a SavedModel folder", remedy)
+    if (path / "keras_metadata.pb").exists():
+        remedy = "convert it with the package tf-keras: tf_keras.models.load_model(folder).save('model.h5')"
+        return fail("KG104", str(path), "is a SavedModel folder of a Keras model", remedy)
+    if any((path / name).exists() for name in ("saved_model.pb", "saved_model.pbtxt")):
+        remedy = "save the Keras model where it was made: model.save('model.keras'); a program holds no layers"
+        return fail("KG104", str(path), "is a SavedModel folder without a Keras model: it holds a program", remedy)
     remedy = "give an .h5 or .keras file"
     if all((path / name).is_file() for name in ("config.json", "model.weights.h5")):
         remedy = f"it is an unpacked .keras archive: give {path / 'config.json'}"

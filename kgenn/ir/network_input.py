@@ -34,14 +34,22 @@ class InputCoding:
     binary: bool = False
     binarise: float | None = None
 
-    def drive(self, x: Array, unit: str = "", frames: int = 1, name: str = "", several: bool = False) -> Array:
+    def drive(
+        self,
+        x: Array,
+        frames: int = 1,
+        name: str = "",
+        several: bool = False,
+        made: tuple[InputTransform, Array] | None = None,
+    ) -> Array:
         """Return the drive of every input neuron, integers in float32, shape (N, num_inputs).
 
         Args:
-            unit: what is said behind the values of x in messages.
+            x: values in the range, shape (N, ...).
             frames: rows of x that are one sample.
             name: of the input, for messages.
             several: it is one of several.
+            made: what made x, and of which samples: messages speak of those.
 
         Raises:
             KgennError: KG603 where x is outside the range, or not finite.
@@ -54,13 +62,22 @@ class InputCoding:
         if self.binary:
             legal = ((x == self.low) | (x == self.high)).all()
         if not legal:
-            allowed = f"{self.low:g} or {self.high:g}" if self.binary else f"{self.low:g} to {self.high:g}"
-            found = f"values from {x.min():g} to {x.max():g}{unit}"
-            what = f"takes {allowed}, but the data have {found}"
             where = f"encoder {self.encoder}" + (f" of input {name}" if name else "")
-            raise fail("KG603", where, what, self._advice(x, frames, f"{name}=" * several))
+            raise fail("KG603", where, self._refusal(x, made), self._advice(x, frames, f"{name}=" * several))
         drive = x * np.float32(self.levels)
         return np.rint(drive, out=drive)
+
+    def _refusal(self, x: Array, made: tuple[InputTransform, Array] | None) -> str:
+        """Return what is wrong with values, in the units of the samples that the user gave."""
+        low, high, found = self.low, self.high, f"values from {x.min():g} to {x.max():g}"
+        if made is not None and made[0].rescales and self.binarise is None:
+            transform, raw = made
+            ends = transform.before(low, high)
+            own = f"values from {raw.min():g} to {raw.max():g}"
+            low, high = ends or (low, high)
+            found = own if ends else f"{own}, {found} once the network has scaled them"
+        allowed = f"{low:g} or {high:g}" if self.binary else f"{low:g} to {high:g}"
+        return f"takes {allowed}, but the data have {found}"
 
     def _advice(self, x: Array, frames: int, place: str) -> str:
         """Return what to do about data that the encoder does not take, shape (N, num_inputs)."""
@@ -102,6 +119,14 @@ class InputTransform:
     def rescales(self) -> bool:
         """Tell whether any value of the input changes."""
         return bool(np.any(self.scale != 1) or np.any(self.shift))
+
+    def before(self, low: float, high: float) -> tuple[float, float] | None:
+        """Return the values that a range is made of; None where they are not those of all values alike."""
+        scale, shift = np.unique(self.scale), np.unique(self.shift)
+        if len(scale) != 1 or len(shift) != 1 or scale[0] == 0:
+            return None
+        ends = sorted(((low - shift[0]) / scale[0], (high - shift[0]) / scale[0]))
+        return float(ends[0]), float(ends[1])
 
     def apply(self, x: Array) -> Array:
         """Transform a batch of shape (N, *input shape); the result is float32."""
@@ -164,5 +189,4 @@ class NetworkInput:
             KgennError: KG602 for another shape, KG603 for values that the encoder does not take.
         """
         refuse_shape(x.shape, self.shape, self.name)
-        unit = " once the network has scaled them" if self.transform.rescales else ""
-        return self.coding.drive(self.transform.apply(x), unit, frames, self.name, several)
+        return self.coding.drive(self.transform.apply(x), frames, self.name, several, (self.transform, x))

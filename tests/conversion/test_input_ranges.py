@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +22,7 @@ from kgenn.encoders.base import Encoder
 from kgenn.encoders.direct import Direct
 from kgenn.encoders.poisson import Poisson
 from kgenn.ir.graph import Array, Graph
+from kgenn.ir.network_input import InputTransform
 from kgenn.layers.conv import Conv
 from kgenn.layers.dense import Dense
 from networks import Build, build, samples
@@ -128,5 +130,15 @@ def test_each_feature_has_room_for_samples_beyond_the_calibration_data(name: str
     np.fill_diagonal(beyond, ROOM * np.abs(x).max(axis=0))
     for sign in (1, -1) if signed else (1,):
         coding.drive(transform.apply(sign * beyond))
-    with pytest.raises(KgennError, match=r"KG603.*once the network has scaled them"):
-        coding.drive(transform.apply(4 * ROOM * beyond), " once the network has scaled them")
+    outside = 4 * ROOM * beyond
+    own = f"values from {outside.min():g} to {outside.max():g}"
+    with pytest.raises(KgennError, match=rf"KG603.*{re.escape(own)}"):
+        coding.drive(transform.apply(outside), made=(transform, outside))
+
+
+def test_values_out_of_range_are_told_in_the_units_of_the_samples() -> None:
+    transform = InputTransform((0,), np.full(1, 1 / 255), np.full(1, -0.5))
+    x = np.array([[0.0, 128.0], [300.0, 10.0]], np.float32)
+    coding = Poisson().coding(np.zeros((1, 2)), 8)
+    with pytest.raises(KgennError, match=r"KG603.*takes 127\.5 to 382\.5, but .* from 0 to 300\n"):
+        coding.drive(transform.apply(x), made=(transform, x))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from faulty import compile_arguments, kgenn
 from kgenn.artifact import COMPILED, MANIFEST, Artifact, write_artifact
 from kgenn.backends import TARGETS
-from kgenn.checksums import SUMS
+from kgenn.checksums import IGNORE, SUMS
 from kgenn.diagnostics import KgennError
 from kgenn.output import MOST_NAMES, refuse_directory
 from kgenn.scratch import SUFFIX
@@ -27,7 +27,7 @@ def files(target: str = "reference", encoder: str = "if") -> dict[str, bytes]:
 
 
 def contents(directory: Path) -> dict[str, bytes | None]:
-    paths = sorted(directory.rglob("*"))
+    paths = sorted(p for p in directory.rglob("*") if p.name != IGNORE)
     return {str(p.relative_to(directory)): p.read_bytes() if p.is_file() else None for p in paths}
 
 

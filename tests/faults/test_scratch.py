@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kgenn import durable, scratch
-from kgenn.checksums import SUMS, sums
+from kgenn.checksums import IGNORE, SUMS, sums
 from kgenn.diagnostics import KgennError
 from kgenn.output import OutputKind, write_directory, write_file, write_files
 from kgenn.scratch import SUFFIX
@@ -26,7 +26,7 @@ def contents(directory: Path) -> dict[str, bytes]:
     return {
         str(p.relative_to(directory)): p.read_bytes()
         for p in sorted(directory.rglob("*"))
-        if p.is_file() and p.name != SUMS
+        if p.is_file() and p.name not in (SUMS, IGNORE)
     }
 
 

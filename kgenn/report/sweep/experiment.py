@@ -8,6 +8,7 @@ from typing import Any
 
 from kgenn.bench import against
 from kgenn.bench.rows import Experiment, Failure, Outcome, Row
+from kgenn.ir.words import counted
 from kgenn.report.sweep import pareto, plots, rasters
 from kgenn.report.sweep.axes import (
     Group,
@@ -91,6 +92,7 @@ class View:
         anchor: its id in the page.
         metric: of its results, in words.
         same: the axes that have one value in all cells, in words.
+        samples: that the cells ran, in words.
         unfinished: cells that the sweep has and that are not there yet.
         axes: the names of the axes that vary.
         figures: what the figures of a cell are called.
@@ -103,6 +105,7 @@ class View:
     metric: str
     table: Table
     same: str
+    samples: str
     unfinished: int
     verdicts: tuple[Verdict, ...]
     panels: tuple[Panel, ...]
@@ -130,6 +133,7 @@ def view(results: Results, experiment: Experiment, taken: set[str]) -> View:
         metric=_metric([r for _, r in done(rows)]),
         table=table(experiment, rows),
         same=", ".join(f"{name} {shown(value)}" for name, value in constant(rows)),
+        samples=_samples([r for _, r in done(rows)]),
         unfinished=len(experiment.cells) - len(rows),
         verdicts=tuple(v for p in experiment.published for v in judge(rows, experiment, p)),
         panels=_panels(experiment, rows, anchor, taken),
@@ -139,6 +143,14 @@ def view(results: Results, experiment: Experiment, taken: set[str]) -> View:
         failed=tuple((line, together(row.error)) for line, row in zip(cells, rows, strict=True) if not row.result),
         provenance=provenance(rows),
     )
+
+
+def _samples(outcomes: Sequence[Outcome]) -> str:
+    """Return how many samples the cells ran: the number, or the least and the largest; empty without cells."""
+    counts = {outcome.num_samples for outcome in outcomes}
+    if len(counts) < 2:
+        return "".join(counted(count, "sample") for count in counts)
+    return f"{min(counts):,} to {max(counts):,} samples"
 
 
 def _metric(outcomes: Sequence[Outcome]) -> str:
