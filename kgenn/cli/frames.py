@@ -8,7 +8,8 @@ import click
 import numpy as np
 
 from kgenn.cli.console import print_json, print_line, stage
-from kgenn.cli.options import PATH, check_output, json_flag, shapes_of
+from kgenn.cli.options import PATH, check_output, json_flag
+from kgenn.cli.words import shapes_of
 from kgenn.diagnostics import fail
 from kgenn.events.binning import bin_events
 from kgenn.events.file import read_events

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,7 @@ import numpy as np
 
 from kgenn.backends.base import RunOptions
 from kgenn.cli.headings import HeadedOption
-from kgenn.cli.words import Known, listed, whole_or
+from kgenn.cli.words import Known, listed, one_or_named, shapes_of, whole_or
 from kgenn.config import Flag, flags_of, make
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.constraints import ALL, FEATURES
@@ -40,8 +39,6 @@ Decorator = Callable[[C], C]
 # What cannot be read or written is a diagnostic, and no error of usage.
 PATH = click.Path(path_type=Path, readable=False)
 AUTO = "auto"
-# 64,64,3 or, as Keras and kgenn print it, (64, 64, 3) or 64×64×3.
-SHAPE = re.compile(r"\(?\s*\d{1,10}(\s*[,x×]\s*\d{1,10})*\s*,?\s*\)?")
 # Errors about the samples and the labels of a run.
 OF_DATA = frozenset({"KG602", "KG603", "KG607"})
 METAVARS: Mapping[type, str] = {int: "N", float: "X"}
@@ -122,27 +119,6 @@ def search_of(values: Mapping[str, Any]) -> Search | None:
     for name in options:
         raise fail("KG401", "--" + name.replace("_", "-"), "needs a search", "pass --timesteps auto")
     return None
-
-
-def shapes_of(
-    context: click.Context, parameter: click.Parameter, texts: Sequence[str]
-) -> Shape | dict[str, Shape] | None:
-    """Return a shape, or those of some inputs by their names; a callback of click."""
-    named = one_or_named(texts)
-    if named is None:
-        raise click.BadParameter("give one shape, or one for each input by its name")
-    found: dict[str, Shape] = {}
-    for name, text in named.items():
-        if not SHAPE.fullmatch(text.strip()):
-            raise click.BadParameter(f"{text!r} is no shape such as 64,64,3")
-        found[name] = tuple(map(int, re.findall(r"\d+", text)))
-    return found.get("", found) if found else None
-
-
-def one_or_named(texts: Sequence[str]) -> dict[str, str] | None:
-    """Return the values of `[NAME=]VALUE` by name, "" for all inputs; None unless one holds for each input."""
-    named = {name: text for name, _, text in (text.rpartition("=") for text in texts)}
-    return None if len(named) < len(texts) or ("" in named and len(named) > 1) else named
 
 
 def named_encoders(texts: Sequence[str]) -> dict[str, str]:

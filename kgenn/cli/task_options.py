@@ -7,8 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from kgenn.cli.options import one_or_named
-from kgenn.cli.words import Known, listed
+from kgenn.cli.words import Known, listed, one_or_named
 from kgenn.diagnostics import fail
 from kgenn.tasks import TASKS
 

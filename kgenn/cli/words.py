@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 import click
 from click.shell_completion import CompletionItem
 from click.types import StringParamType
+
+from kgenn.ir.graph import Shape
+
+# 64,64,3 or, as Keras and kgenn print it, (64, 64, 3) or 64×64×3.
+SHAPE = re.compile(r"\(?\s*\d{1,10}(\s*[,x×]\s*\d{1,10})*\s*,?\s*\)?")
 
 
 class Known(StringParamType):
@@ -43,3 +49,24 @@ def whole_or(word: str) -> Callable[[click.Context, click.Parameter, str | None]
             raise click.BadParameter(f"{text!r} is neither a whole number nor {word}") from None
 
     return read
+
+
+def shapes_of(
+    context: click.Context, parameter: click.Parameter, texts: Sequence[str]
+) -> Shape | dict[str, Shape] | None:
+    """Return a shape, or those of some inputs by their names; a callback of click."""
+    named = one_or_named(texts)
+    if named is None:
+        raise click.BadParameter("give one shape, or one for each input by its name")
+    found: dict[str, Shape] = {}
+    for name, text in named.items():
+        if not SHAPE.fullmatch(text.strip()):
+            raise click.BadParameter(f"{text!r} is no shape such as 64,64,3")
+        found[name] = tuple(map(int, re.findall(r"\d+", text)))
+    return found.get("", found) if found else None
+
+
+def one_or_named(texts: Sequence[str]) -> dict[str, str] | None:
+    """Return the values of `[NAME=]VALUE` by name, "" for all inputs; None unless one holds for each input."""
+    named = {name: text for name, _, text in (text.rpartition("=") for text in texts)}
+    return None if len(named) < len(texts) or ("" in named and len(named) > 1) else named
