@@ -31,7 +31,7 @@ def test_the_workflow_tests_every_python_that_is_promised() -> None:
     classifiers = tomllib.loads(text("pyproject.toml"))["project"]["classifiers"]
     promised = re.findall(r"Python :: (3\.\d+)", "\n".join(classifiers))
     (matrix,) = re.findall(r"python: \[(.*)\]", text(".github/workflows/tests.yml"))
-    assert re.findall(r"3\.\d+", matrix) == promised
+    assert set(promised) <= set(re.findall(r"3\.\d+", matrix))
     assert (ROOT / ".ci/run").stat().st_mode & 0o100
 
 
