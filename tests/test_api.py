@@ -123,7 +123,7 @@ def test_saving_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "two"):
         kgenn.compile(network(), "reference").save(tmp_path / name)
     files = sorted(p.name for p in (tmp_path / "one").iterdir())
-    assert files == ["SHA256SUMS", "manifest.json", "network.npz", "self_test.npz"]
+    assert files == [".gitignore", "SHA256SUMS", "manifest.json", "network.npz", "self_test.npz"]
     assert all((tmp_path / "one" / f).read_bytes() == (tmp_path / "two" / f).read_bytes() for f in files)
 
 
