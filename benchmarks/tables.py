@@ -1,14 +1,13 @@
-"""Write the README's tables of what kgenn supports, from the code itself.
+"""Write the documentation's tables of what kgenn supports, from the code itself.
 
-    python -m benchmarks.tables README.md
+    python -m benchmarks.tables
 
-Each layer is read, checked and lowered inside a small model; its row is what came out.
+Each layer is read, checked and lowered inside a small model; its row is the result.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -174,13 +173,22 @@ def layer_rows() -> Iterator[tuple[str, str, str, str]]:
 
 
 def method_rows() -> Iterator[tuple[str, ...]]:
-    """Yield what each converter declares: name, rule, features, signed input, code, encoders, timesteps."""
-    for row in methods():
-        if row["name"] in CONVERTERS.table:
-            declared = row["represents"].split(", ")
-            answers = ("yes" if feature in declared else "no" for feature in (*FEATURES, "signed input"))
-            encoders = listed(row["encoders"].split(", "))
-            yield f"`{row['name']}`", row["description"], *answers, row["code"], encoders, row["timesteps"]
+    """Yield (name with a link to its page, rule, code, encoders, timesteps) of each converter."""
+    for row in _built_in():
+        encoders = listed(row["encoders"].split(", "))
+        yield f"[{row['name']}]({row['name']}.md)", row["description"], row["code"], encoders, row["timesteps"]
+
+
+def feature_rows() -> Iterator[tuple[str, ...]]:
+    """Yield a converter's name, and yes or no for each feature and for signed input."""
+    for row in _built_in():
+        declared = row["represents"].split(", ")
+        answers = ("yes" if feature in declared else "no" for feature in (*FEATURES, "signed input"))
+        yield f"`{row['name']}`", *answers
+
+
+def _built_in() -> Iterator[dict[str, str]]:
+    return (row for row in methods() if row["name"] in CONVERTERS.table)
 
 
 def encoder_rows() -> Iterator[tuple[str, str, str]]:
@@ -204,16 +212,17 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def tables() -> dict[str, str]:
-    """Return each table by the name of its place in the README."""
+    """Return each table by its name in `PAGES`."""
     missing = {name.split("(")[0] for name, _, _ in SAMPLES} - set(LAYERS.table)
     assert not missing, f"samples of unknown layers: {missing}"
     features = [f"`{feature}`" for feature in FEATURES]
-    declared = (*features, "signed input", "code", "encoders, the default first", "default T")
     targets = [(f"`{name}`", summary(TARGETS.get(name))) for name in sorted(TARGETS.table)]
     families, others = families_first(stored(), FAMILIES)
+    method_head = ("method", "rule", "code", "encoders, the default first", "default T")
     return {
         "layers": markdown(("layer", "becomes", "profile", "converters"), list(layer_rows())),
-        "methods": markdown(("converter", "rule", *declared), list(method_rows())),
+        "methods": markdown(method_head, list(method_rows())),
+        "features": markdown(("method", *features, "signed input"), list(feature_rows())),
         "encoders": markdown(("encoder", "does", "converters"), list(encoder_rows())),
         "targets": markdown(("target", "is"), targets),
         "families": markdown(HEAD, list(family_rows(families))),
@@ -221,15 +230,32 @@ def tables() -> dict[str, str]:
     }
 
 
-def filled(text: str) -> str:
-    """Return a README with what stands between `<!-- table NAME -->` and `<!-- end -->` replaced."""
+# The page of each table, in `docs`.
+PAGES: Mapping[str, str] = {
+    "layers": "reference/layers.md",
+    "methods": "methods/index.md",
+    "features": "methods/index.md",
+    "encoders": "concepts/encoders.md",
+    "targets": "reference/layers.md",
+    "families": "measured/networks.md",
+    "networks": "measured/networks.md",
+}
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def pages() -> dict[Path, str]:
+    """Return the text of each page with each table between `<!-- table NAME -->` and `<!-- end -->` replaced."""
+    texts = {name: (DOCS / name).read_text(encoding="utf-8") for name in PAGES.values()}
     for name, table in tables().items():
         pattern = rf"(<!-- table {name} -->\n).*?(<!-- end -->)"
-        text, count = re.subn(pattern, lambda m, t=table: m[1] + t + m[2], text, flags=re.DOTALL)
-        assert count == 1, f"{count} places for the table {name}"
-    return text
+        page = PAGES[name]
+        texts[page], count = re.subn(
+            pattern, lambda m, t=table: f"{m[1]}\n{t}\n{m[2]}", texts[page], flags=re.DOTALL
+        )
+        assert count == 1, f"{page} has {count} places for the table {name}"
+    return {DOCS / name: text for name, text in texts.items()}
 
 
 if __name__ == "__main__":
-    readme = Path(sys.argv[1])
-    readme.write_text(filled(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")

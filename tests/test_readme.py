@@ -1,7 +1,8 @@
-"""The README says what is so: its tables come from the code, and its examples run."""
+"""The README says what is so: its examples run, and its figures are those of the commands."""
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -11,37 +12,39 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+ROW = re.compile(r"^\| shipped \| `([^`]+)` \| ([\d.]+) \| ([\d.]+)[^|]* \| (\d+) \|$", re.MULTILINE)
+ROWS = ROW.findall(README)
 
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
-def test_tables_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT))
-    from benchmarks.tables import filled
+def first_command(directory: Path, options: str = "", output: str = "") -> str:
+    """Return the first command, with more options of compile and of run, as this interpreter runs it."""
+    compiling, running = blocks("sh")[0].strip().split(" && ")
+    command = f"{compiling} {options} && {running} {output}".replace("mnist_snn", str(directory / "mnist_snn"))
+    return re.sub(r"(^|&& )kgenn", rf"\1{sys.executable} -m kgenn", command)
 
-    assert filled(README) == README, "run: python -m benchmarks.tables README.md"
+
+def printed(command: str) -> str:
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout
 
 
-def test_picture_is_there() -> None:
-    for path in re.findall(r"!\[.*?\]\((.*?)\)", README):
-        assert (ROOT / path).is_file()
+def test_it_is_a_page_and_not_a_manual() -> None:
+    assert len(README.splitlines()) < 150
+
+
+def test_every_link_leads_somewhere() -> None:
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
+    assert len(links) > 10
+    assert [link for link in links if not (ROOT / link.partition("#")[0]).is_file()] == []
 
 
 def test_main_command_compiles_the_shipped_model_and_prints_its_accuracy(tmp_path: Path) -> None:
-    command = blocks("sh")[0].replace("mnist_snn", str(tmp_path / "mnist_snn"))
-    kgenn = f"{sys.executable} -m kgenn"
-    done = subprocess.run(
-        re.sub(r"(^|&& )kgenn", rf"\1{kgenn}", command),
-        shell=True,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
     (shown,) = (line for line in blocks("text")[0].splitlines() if line.startswith("accuracy"))
-    assert shown.strip() in done.stdout
+    assert shown.strip() in printed(first_command(tmp_path))
 
 
 def test_python_example_runs(tmp_path: Path) -> None:
@@ -49,3 +52,19 @@ def test_python_example_runs(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", example], cwd=ROOT, capture_output=True, text=True, check=True)
     accuracy = float(re.search(r"accuracy +([\d.]+) %", done.stdout)[1])  # type: ignore[index]
     assert accuracy > 98
+
+
+def test_the_results_have_rows_of_the_shipped_network() -> None:
+    assert len(ROWS) == len(re.findall(r"^\| shipped ", README, flags=re.MULTILINE)) > 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("options", "accuracy", "spikes", "latency"), ROWS)
+def test_a_result_is_that_of_its_command(
+    options: str, accuracy: str, spikes: str, latency: str, tmp_path: Path
+) -> None:
+    text = printed(first_command(tmp_path, f"{options} --json > /dev/null", "--json"))
+    result = json.loads(text)
+    assert result["accuracy"] == pytest.approx(float(accuracy) / 100, abs=0.0015)  # one image, where scales differ
+    assert result["spikes_per_neuron"] == pytest.approx(float(spikes), rel=0.01)
+    assert f"{result['latency_steps']}" == latency

@@ -3,9 +3,9 @@
     python -m benchmarks.families                     # every family that is not in the results
     python -m benchmarks.families VGG16 some_model.h5 --method few-spike:8
 
-Each model is made, settled and measured in a process of its own. Results are kept in results.json beside this file
-after each model; a model that stands there already is passed over, unless named. The README's table comes from it:
-`python -m benchmarks.tables README.md`. Keras is needed.
+Each model is made, settled and measured in a process of its own. The rows are stored in results.json
+after each model; a model that has a row already is skipped, unless named. `python -m benchmarks.tables` writes the
+tables of `docs/measured/networks.md` from these rows. Keras is needed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Turn the results of `python -m benchmarks.families` into the rows of the README's table."""
+"""Turn the results of `python -m benchmarks.families` into the rows of the page of networks."""
 
 from __future__ import annotations
 

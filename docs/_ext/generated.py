@@ -24,13 +24,10 @@ MAKERS: dict[str, Callable[[str], str]] = {
     "encoder": tables.encoder,
     "features": tables.features,
     "method": tables.method,
-    "methods": tables.methods,
     "neuron": tables.neuron,
     "operations": tables.operations,
     "options": tables.options,
     "page": tables.page,
-    "represents": tables.represents,
-    "supported": tables.supported,
     "timetable": timetable.timetable,
 }
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.tables import listed, markdown
-from benchmarks.tables import tables as readme_tables
 from kgenn.citations import reference
 from kgenn.cli.listing import default_first
 from kgenn.codes import CODES
@@ -34,11 +33,6 @@ STAGES = {
 def page(name: str) -> str:
     """Return the name of a page for a table of contents, if there is such a page."""
     return name if (Path(__file__).parents[1] / f"{name}.md").is_file() else ""
-
-
-def supported(name: str) -> str:
-    """Return a table of the README: layers, methods, encoders or targets."""
-    return readme_tables()[name]
 
 
 def diagnostics(_: str) -> str:
@@ -70,24 +64,6 @@ def codes(_: str) -> str:
         rows.append((f"`{name}`", code.schedule, worth, current, listed(methods), listed(encoders_of(name))))
     head = ("code", "schedule", "worth of a spike at each of T = 4 steps", "bias and direct current flow")
     return markdown((*head, "methods", "encoders"), rows)
-
-
-def methods(_: str) -> str:
-    """Return the converters with their rules."""
-    rows = []
-    for name in CONVERTERS.table:
-        cls = CONVERTERS.get(name)
-        rows.append((f"[{name}]({name}.md)", summary(cls), cls.code, str(cls.default_timesteps)))
-    return markdown(("method", "rule", "code", "default T"), rows)
-
-
-def represents(_: str) -> str:
-    """Return which features each converter represents exactly."""
-    rows = []
-    for name in CONVERTERS.table:
-        can = CONVERTERS.get(name).represents
-        rows.append((f"`{name}`", *("yes" if feature in can else "no" for feature in FEATURES)))
-    return markdown(("method", *(f"`{feature}`" for feature in FEATURES)), rows)
 
 
 def method(name: str) -> str:

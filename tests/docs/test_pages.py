@@ -30,6 +30,14 @@ def test_every_method_has_a_page_with_its_own_figures() -> None:
             assert f"<!-- generated: {kind}" in page, name
 
 
+def test_tables_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks.tables import pages
+
+    made = pages()
+    assert {page: ALL[page] for page in made} == made, "run: python -m benchmarks.tables"
+
+
 def test_every_encoder_has_its_options() -> None:
     page = ALL[DOCS / "concepts" / "encoders.md"]
     found = set(re.findall(r"generated: (?:options )?encoder ([\w-]+) -->", page))
