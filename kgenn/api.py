@@ -28,19 +28,17 @@ from kgenn.data import AS_FLOATS, Data, LabelsLike, labels_by_output, parse_scal
 from kgenn.diagnostics import Diagnostic, announce, fail
 from kgenn.frontend import GivenShape, InputShape, SampleShapes, read
 from kgenn.frontend.input_shape import checked_shape
+from kgenn.ir.calibration_data import CALIBRATION, calibration_samples
 from kgenn.ir.frames import frames_of
 from kgenn.ir.given import given_array, given_path
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network, ReadoutKind
-from kgenn.ir.samples import SamplesLike, refuse_shape, samples_of, shapes_in
+from kgenn.ir.samples import SamplesLike, place_of, shapes_in
 from kgenn.passes import LoweringOptions
 from kgenn.plausibility import doubts_of_scale
 from kgenn.search import Search
 from kgenn.tasks.aims import aims_of
 from kgenn.tasks.goal import Choice, Names, Numbers, choices
-
-# What data for a conversion are called in messages.
-CALIBRATION = "calibration data"
 
 
 def check(
@@ -153,14 +151,9 @@ def _given(
         CALIBRATION, lambda names, naming: shapes_in(x, names, CALIBRATION, "KG402", frames, naming)
     )
     graph = as_graph(model, input_shape, shapes)
-    samples = samples_of(x, graph.input_shapes, CALIBRATION, "KG402", graph.naming)
-    if not len(samples):
-        raise fail("KG402", CALIBRATION, "hold no samples", "give a few hundred training samples")
+    samples = calibration_samples(x, graph.input_shapes, graph.naming, frames)
     for name, array in samples.arrays.items():
-        if not frames:
-            where = CALIBRATION if len(samples.arrays) == 1 else f"{CALIBRATION}, {name}"
-            refuse_shape(array.shape, graph.input_shapes[name], where, "KG402", ", a few hundred training samples")
-        refuse_integers(array, CALIBRATION, AS_FLOATS)
+        refuse_integers(array, place_of(CALIBRATION, name, samples.arrays), AS_FLOATS)
     data = Data(samples, labels)
     outputs = tuple(output.name for output in graph.outputs)
     chosen = choices(outputs, task, metric, threshold)

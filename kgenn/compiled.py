@@ -23,7 +23,7 @@ from kgenn.ir.graph import Array
 from kgenn.ir.input_statistics import statistics_of
 from kgenn.ir.network import Network
 from kgenn.ir.recording import SCORES, Recording, Wanted, batch_size_for
-from kgenn.ir.samples import Samples, SamplesLike
+from kgenn.ir.samples import Samples, SamplesLike, place_of
 from kgenn.ir.scores import heads_of
 from kgenn.metrics.ann_tally import AnnTally
 from kgenn.metrics.beside import Beside
@@ -109,7 +109,7 @@ class CompiledNetwork(Displayed):
         Warns:
             KgennWarning: what leaves the figures in doubt; `Result.warnings` keeps it.
         """
-        samples, size = self.network.samples(x), whole("batch_size", batch_size, 1, MOST_SAMPLES)
+        samples, size = self._samples(x), whole("batch_size", batch_size, 1, MOST_SAMPLES)
         aims = self._aims(samples, y, choices(self._outputs, task, metric, threshold))
         return self._judged(self._run(samples, aims, size, progress, observe, wanted, early_exit), samples)
 
@@ -130,7 +130,7 @@ class CompiledNetwork(Displayed):
         Raises:
             KgennError: KG602 to KG604 for inputs that the network does not take.
         """
-        samples, size = self.network.samples(x), whole("batch_size", batch_size, 1, MOST_SAMPLES)
+        samples, size = self._samples(x), whole("batch_size", batch_size, 1, MOST_SAMPLES)
         result = self._judged(
             self._run(samples, self._aims(samples, None, {}), size, None, None, SCORES, None), samples
         )
@@ -158,7 +158,7 @@ class CompiledNetwork(Displayed):
         Raises:
             KgennError: as `evaluate`; KG607 where the first output has no labels.
         """
-        samples, size = self.network.samples(x), whole("batch_size", batch_size, 1, MOST_SAMPLES)
+        samples, size = self._samples(x), whole("batch_size", batch_size, 1, MOST_SAMPLES)
         aims = self._aims(samples, y, choices(self._outputs, task, metric, threshold))
         result = self._judged(self._run(samples, aims, size, None, None, SCORES, None), samples)
         found = next(iter(result.outputs.values())).score(chosen=metric is not None)
@@ -228,7 +228,7 @@ class CompiledNetwork(Displayed):
     def trace(self, x: SamplesLike, batch_size: int = BATCH_SIZE) -> Iterator[Recording]:
         """Yield the recording of each batch with every spike in it."""
         size = whole("batch_size", batch_size, 1, MOST_SAMPLES)
-        for start, drive in self._batches(self.network.samples(x), size, None):
+        for start, drive in self._batches(self._samples(x), size, None):
             yield self._simulator.run(drive, start, Wanted(trace=True))
 
     def stream(self) -> Stream:
@@ -261,7 +261,7 @@ class CompiledNetwork(Displayed):
 
         The ANN here is the network's own, with weights on its integer grid. Arguments as for `evaluate`.
         """
-        samples = self.network.samples(x)
+        samples = self._samples(x)
         aims = self._aims(samples, y, choices(self._outputs, task, metric, threshold))
         tally = ErrorTally(self.network, aims.goals)
 
@@ -294,7 +294,7 @@ class CompiledNetwork(Displayed):
         Returns:
             The result as it is where they allow no sample.
         """
-        network, samples = self.network, self.network.samples(x)
+        network, samples = self.network, self._samples(x)
         aims = self._aims(samples, y, choices(self._outputs, task, metric, threshold))
         macs = max(1, sum(c.connectivity.num_synapses for c in network.connections))
         count = min(len(samples), int(most_macs / macs))
@@ -318,7 +318,7 @@ class CompiledNetwork(Displayed):
         Raises:
             KgennError: KG602 to KG604 for inputs that the network does not take.
         """
-        samples, size = self.network.samples(x), whole("batch_size", batch_size, 1, MOST_SAMPLES)
+        samples, size = self._samples(x), whole("batch_size", batch_size, 1, MOST_SAMPLES)
         tally = NeuroBenchTally(self.network)
         for start, drive in self._batches(samples, batch_size_for(self.network, size), progress):
             tally.add(start, drive)
@@ -342,7 +342,7 @@ class CompiledNetwork(Displayed):
             result: of `evaluate` on these.
             count: of the samples.
         """
-        samples = self.network.samples(x)
+        samples = self._samples(x)
         aims = self._aims(samples, y, choices(self._outputs, task, metric, threshold))
         drives = [drive for _, drive in self._batches(samples[:count], BATCH_SIZE, None)]
         ideals = [ideal_rates(self.network, drive) for drive in drives]
@@ -375,6 +375,13 @@ class CompiledNetwork(Displayed):
     def _outputs(self) -> tuple[str, ...]:
         return tuple(output.name for output in self.network.outputs)
 
+    def _samples(self, x: SamplesLike) -> Samples:
+        """Return samples of the network's inputs; raise KG602 where there are none."""
+        samples = self.network.samples(x)
+        if not len(samples):
+            raise fail("KG602", "data", "hold no samples", "give at least one")
+        return samples
+
     def _aims(self, samples: Samples, y: LabelsLike | None, chosen: Mapping[str, Choice]) -> Aims:
         """Return the goal of each output, and the labels of those that have any."""
         ends = {head.name: head.end for head in heads_of(self.network)}
@@ -384,7 +391,7 @@ class CompiledNetwork(Displayed):
 
     def _batches(self, x: Samples, size: int, progress: Progress | None) -> Iterator[tuple[int, Array]]:
         for name, array in x.arrays.items():
-            refuse_integers(array, "data" if len(x.arrays) == 1 else f"data, {name}", AS_FLOATS)
+            refuse_integers(array, place_of("data", name, x.arrays), AS_FLOATS)
         for start in range(0, len(x), size):
             drive = self.network.drive(x[start : start + size])
             yield start, drive

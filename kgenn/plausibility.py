@@ -14,16 +14,17 @@ in a run, is another contradiction: no scale behind it knows of its values.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sized
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
 import numpy as np
 
 from kgenn.diagnostics import Diagnostic
+from kgenn.ir.calibration_data import CALIBRATION
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.input_statistics import InputStatistics, statistics_of
 from kgenn.ir.network import Network
-from kgenn.ir.samples import Samples
+from kgenn.ir.samples import Samples, place_of
 from kgenn.layers.activation import Identity
 from kgenn.layers.affine import Affine, BatchNorm, Normalization
 from kgenn.layers.shape import Permute, Reshape, ZeroPad
@@ -51,7 +52,7 @@ def doubts_of_run(network: Network, seen: Mapping[str, InputStatistics | None]) 
     """
     found: list[Diagnostic] = []
     for given in network.inputs:
-        now, where = seen[given.name], _place("data", given.name, network.inputs)
+        now, where = seen[given.name], place_of("data", given.name, network.inputs)
         if given.calibrated_on is not None and now is not None:
             found.extend(_doubts_of_data(now, given.calibrated_on, where))
     return tuple(found)
@@ -88,14 +89,9 @@ def doubts_of_calibration(
         scale: what the user had them multiplied by, all or some inputs; or None.
     """
     for name, x in samples.arrays.items():
-        own, where = seen[name], _place("calibration data", name, graph.inputs)
+        own, where = seen[name], place_of(CALIBRATION, name, graph.inputs)
         if own is not None:
             yield from _doubts_of_input(graph, name, x, own, scale_of(scale, name), where)
-
-
-def _place(data: str, name: str, inputs: Sized) -> str:
-    """Return what data are called in messages: of several inputs, by the input too."""
-    return data if len(inputs) == 1 else f"{data}, {name}"
 
 
 def scale_of(scale: Scales, name: str) -> Fraction | None:

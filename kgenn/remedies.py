@@ -44,11 +44,13 @@ OPTIONS: Mapping[str, tuple[str, str]] = {
 OF_COMMANDS = frozenset({"--data", "--limit", "--split", "--trace"})
 
 
-# Options that may have the name of an input or an output before the value, and of these the form of a value.
+# Options that may have the name of an input or an output before the value, and of these the form of a value. Only
+# `kgenn.samples` scales, one array at a time.
 NAMED: Mapping[str, str] = {
     "--encoder": '"{}"',
     "--input-shape": "{}",
     "--metric": '"{}"',
+    "--scale": 'scale="{}" in kgenn.samples',
     "--task": '"{}"',
     "--threshold": "{}",
 }
@@ -76,6 +78,8 @@ def _as_python(found: re.Match[str]) -> str:
     *port, text = [group for group in found.groups() if group] or [""]
     value = tuple(map(int, text.split(","))) if text and pattern == SIZES else text
     field = option[2:].replace("-", "_")
+    if port and NAMED[option] == form:
+        return f"{form.format(value)} for {port[0]}"
     if port:
         return f'{field}={{"{port[0]}": {NAMED[option].format(value)}}}'
     if "{}" not in form:

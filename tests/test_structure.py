@@ -54,6 +54,7 @@ ALLOWED: dict[str, set[str]] = {
     "plausibility": FOUNDATION | {"ir", "layers"},
     "array_names": FOUNDATION | {"ir"},
     "data": FOUNDATION | {"ir", "plausibility", "array_names"},
+    "data_errors": FOUNDATION | {"ir", "data"},
     "events": FOUNDATION | {"ir"},
     "trace": FOUNDATION | {"ir"},
     "trace_file": FOUNDATION | {"ir"},
@@ -80,7 +81,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"agreement", "plausibility", "data", "artifact", "search", "convert_model", "compiled"},
     "bench": FOUNDATION
     | MIDDLE
-    | {"data", "artifact", "search", "yardstick", "methods", "convert_model", "compiled", "api"},
+    | {"data", "data_errors", "artifact", "search", "yardstick", "methods", "convert_model", "compiled", "api"},
     "kgenn": FOUNDATION | MIDDLE | {"api", "compiled", "events", "export", "stream", "verification"},
     "cli": FOUNDATION
     | MIDDLE
@@ -88,6 +89,7 @@ ALLOWED: dict[str, set[str]] = {
         "agreement",
         "plausibility",
         "data",
+        "data_errors",
         "artifact",
         "self_test",
         "verification",

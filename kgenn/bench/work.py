@@ -21,6 +21,7 @@ from kgenn.compiled import CompiledNetwork
 from kgenn.conversion.timed import timesteps_for
 from kgenn.convert_model import Converted, convert_model
 from kgenn.data import Data
+from kgenn.data_errors import of_file
 from kgenn.diagnostics import Diagnostic, KgennError, fail
 from kgenn.ir.graph import Graph
 from kgenn.metrics.output_result import finite
@@ -82,7 +83,8 @@ def _run(task: Task, ann_values: Mapping[str, float] | None) -> tuple[dict[str, 
     compiled.prepare(len(test.x))
     clock.stop("build_seconds")
     kinds: dict[str, Any] = setup.kinds.to_dict()
-    result = compiled.with_ann(test.x, test.y, compiled.evaluate(test.x, test.y, **kinds), **kinds)
+    with of_file(files.data.path, test):
+        result = compiled.with_ann(test.x, test.y, compiled.evaluate(test.x, test.y, **kinds), **kinds)
     if ann_values is None:
         ann_values = values_of(files, setup)
     figures = {
@@ -137,7 +139,10 @@ def _converted(task: Task, graph: Graph, ports: Ports) -> Converted:
     chosen = setup.kinds.choices(ports.outputs)
     steps = timesteps_for(data.frames, setup.recipe, setup.timesteps)
     # a cell is measured on test data, and its layers too
-    return convert_model(graph, setup.recipe, data, steps, own_simulate, memory.recall, check=False, chosen=chosen)
+    with of_file(file.path, data):
+        return convert_model(
+            graph, setup.recipe, data, steps, own_simulate, memory.recall, check=False, chosen=chosen
+        )
 
 
 def _layers(compiled: CompiledNetwork, result: Result, few: Data) -> list[dict[str, Any]]:

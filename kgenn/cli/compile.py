@@ -37,7 +37,6 @@ from kgenn.cli.options import (
     overwrite_flag,
     read_samples,
     readout_flag,
-    recorded,
     scale_flag,
     scaled,
     search_flags,
@@ -55,6 +54,7 @@ from kgenn.conversion.recipe import Recipe, recipe_of
 from kgenn.conversion.timed import timesteps_for
 from kgenn.convert_model import Converted, convert_model
 from kgenn.data import Data
+from kgenn.data_errors import of_file, recorded
 from kgenn.frontend import SampleShapes
 from kgenn.ir.agreement import Agreement
 from kgenn.ir.frames import frames_of, timed_shapes
@@ -167,7 +167,8 @@ def compile(
     with stage("converting") as say:
         made, data = convert(request, lambda text: say(f"converting: {text}"))
         network = made.network(**_files(request, made.num_samples, data))
-        test = self_test(network, data.x[:SAMPLES])
+        with of_file(request.calibration, data):
+            test = self_test(network, data.x[:SAMPLES])
         files = Artifact(network, target).files(backend.emit(network), test)
         write_artifact(output, files, overwrite)
     start = time.perf_counter()
@@ -243,7 +244,8 @@ def convert(request: Request, status: Status) -> tuple[Converted, Data]:
     if timed:
         used = data.timed(frames_of(samples_of(data.x, inputs, name), graph.input_shapes, name))
     most, check, steps = request.samples, request.check, timesteps_for(used.frames, recipe, request.timesteps)
-    made = convert_model(graph, recipe, used, steps, simulate, recall, status, most, check, chosen)
+    with of_file(request.calibration, data):
+        made = convert_model(graph, recipe, used, steps, simulate, recall, status, most, check, chosen)
     return made, data
 
 

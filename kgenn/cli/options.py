@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -20,12 +19,12 @@ from kgenn.config import Flag, flags_of, make
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.constraints import ALL, FEATURES
 from kgenn.data import Data, load_data, parse_scale
-from kgenn.diagnostics import Diagnostic, KgennError, fail, known_names
+from kgenn.diagnostics import fail, known_names
 from kgenn.encoders import ENCODERS
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.naming import ALL_NAMED, Naming
 from kgenn.ir.network import Network, ReadoutKind
-from kgenn.ir.samples import samples_of
+from kgenn.ir.samples import place_of, samples_of
 from kgenn.ir.words import counted
 from kgenn.methods import converters, encoders
 from kgenn.output import refuse_file, unwritable
@@ -39,8 +38,6 @@ Decorator = Callable[[C], C]
 # What cannot be read or written is a diagnostic, and no error of usage.
 PATH = click.Path(path_type=Path, readable=False)
 AUTO = "auto"
-# Errors about the samples and the labels of a run.
-OF_DATA = frozenset({"KG602", "KG603", "KG607"})
 METAVARS: Mapping[type, str] = {int: "N", float: "X"}
 
 
@@ -335,45 +332,28 @@ def samples_for(network: Network, path: Path, split: str | None, limit: int | No
     inputs, outputs = network.input_shapes, tuple(output.name for output in network.outputs)
     data = read_samples(path, split or "test", limit, tuple(inputs), outputs, network.naming)
     for name, array in samples_of(data.x, inputs, str(path)).arrays.items():
+        where = place_of(str(path), name, inputs)
         if network.input_of[name].changing:
-            _check_frames(array.shape[1:], inputs[name], path)
+            _check_frames(array.shape[1:], inputs[name], where)
+        elif network.changing:
+            _refuse_frames(array.shape[1:], inputs[name], where)
     return scaled(data, inputs, scale, path, network.naming, recorded_scales(network.origin, tuple(inputs)))
 
 
-def _check_frames(found: Shape, wanted: Shape, path: Path) -> None:
+def _check_frames(found: Shape, wanted: Shape, where: str) -> None:
     """Raise KG602 for samples of another number of frames than a network takes."""
     if wanted[1:] in (found, (*found, 1)):
         what = f"has samples of shape {found}; the network takes {counted(wanted[0], 'frame')} of that shape"
-        raise fail("KG602", str(path), what, "give the frames of each sample, or compile without --frames")
+        raise fail("KG602", where, what, "give the frames of each sample, or compile without --frames")
     if len(found) in (len(wanted), len(wanted) - 1) and found[:1] != wanted[:1]:
         own = counted(found[0], "frame")
         what = f"has samples of {own}; the network takes {wanted[0]:,}"
         advice = f"bin the events with --timesteps {wanted[0]}, or compile the network for {own}"
-        raise fail("KG602", str(path), what, advice)
+        raise fail("KG602", where, what, advice)
 
 
-@contextmanager
-def of_file(path: Path, data: Data) -> Iterator[None]:
-    """Name the data file and its scale in the errors about its samples, for a `with` block that runs them."""
-    try:
-        yield
-    except KgennError as error:
-        scale = recorded(data.scale)
-        words = ", ".join(f"{k}={v}" for k, v in scale.items()) if isinstance(scale, Mapping) else scale
-        unit = f" (multiplied by {words})" if words else ""
-        raise KgennError(_in_file(d, path, unit) for d in error.diagnostics) from error
-
-
-def _in_file(diagnostic: Diagnostic, path: Path, unit: str) -> Diagnostic:
-    """Return a diagnostic about samples or labels with the file they are of, and values with their unit."""
-    if diagnostic.code not in OF_DATA:
-        return diagnostic
-    what = diagnostic.what + unit * (diagnostic.code == "KG603")
-    return replace(diagnostic, where=f"{path}, {diagnostic.where}", what=what)
-
-
-def recorded(scale: Any) -> Any:
-    """Return scales as the manifest keeps them."""
-    if isinstance(scale, Mapping):
-        return {name: str(own) for name, own in scale.items()}
-    return None if scale is None else str(scale)
+def _refuse_frames(found: Shape, wanted: Shape, where: str) -> None:
+    """Raise KG602 for frames of an input that holds, in a network of which another one changes with time."""
+    if found != wanted and wanted in (found[1:], (*found[1:], 1)):
+        what = f"has samples of {counted(found[0], 'frame')}; the network takes one of that shape, which holds"
+        raise fail("KG602", where, what, "give no frames of this input, or compile with frames of it")

@@ -14,13 +14,14 @@ from kgenn.api import open_directory
 from kgenn.backends import TARGETS
 from kgenn.backends.base import Work
 from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table, progress, stage
-from kgenn.cli.options import PATH, data_flags, json_flag, of_file, run_options_of, samples_for
+from kgenn.cli.options import PATH, data_flags, json_flag, run_options_of, samples_for
 from kgenn.cli.pictures import outputs_flag
 from kgenn.cli.run_files import RunFiles
 from kgenn.cli.task_options import task_flags, tasks_given
 from kgenn.cli.words import Known
 from kgenn.compiled import BATCH_SIZE, CompiledNetwork, Observer
 from kgenn.data import Data
+from kgenn.data_errors import of_file
 from kgenn.ir.graph import Array
 from kgenn.ir.recording import Recording, Wanted
 from kgenn.metrics.result import Result

@@ -6,8 +6,6 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from kgenn.conversion.assembly import assembler_of
 from kgenn.conversion.base import Calibration, Recall, Settings, Simulate, Status, anew, checked_timesteps, silent
 from kgenn.conversion.input_ranges import input_ranges, with_input_ranges
@@ -17,8 +15,8 @@ from kgenn.conversion.moments import moments
 from kgenn.conversion.outside import settings_of
 from kgenn.conversion.recipe import Recipe
 from kgenn.conversion.rewriting import rewritten
-from kgenn.diagnostics import fail
-from kgenn.ir.graph import Array, Graph, Shape
+from kgenn.ir.calibration_data import calibration_samples
+from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network
 from kgenn.ir.samples import Samples, SamplesLike
 from kgenn.passes.max_pool import split_max_pools
@@ -69,7 +67,7 @@ def convert_graph(
     converter, readout = recipe.converter, recipe.readout
     exact = accepted(graph, recipe, recall)
     checked_timesteps(converter, num_timesteps)
-    samples = _checked(exact.samples(calibration), exact)
+    samples = calibration_samples(calibration, exact.input_shapes, exact.naming)
     encoders, spikes = recipe.encoders_for(exact), spikes_before_data(recipe, exact)
     # what the graph depends on that values are of
     pieces = recipe.pieces(num_timesteps)
@@ -96,22 +94,3 @@ def convert_graph(
     settings: Settings = of_graph(chosen, lambda: settings_of(converter, learnt_from))
     draft = assembler.network(settings, readout)
     return Conversion(draft.network, exact, assembler.graph.noted(*settings.notes), settings, draft.rounding)
-
-
-def _checked(samples: Samples, graph: Graph) -> Samples:
-    """Return calibration data; raise KG402 where they are not finite samples of the model's input shapes."""
-    for name, shape in graph.input_shapes.items():
-        where = "calibration data" if len(graph.inputs) == 1 else f"calibration data, {name}"
-        _check_array(np.asarray(samples.arrays[name]), shape, where)
-    return samples[:]
-
-
-def _check_array(given: Array, shape: Shape, where: str) -> None:
-    if given.shape[1:] != shape or len(given) == 0 or given.dtype.kind not in "biuf":
-        what = f"have shape {given.shape} and type {given.dtype}"
-        wanted = f"give real numbers of shape (N, {', '.join(map(str, shape))})"
-        raise fail("KG402", where, what, f"{wanted}, a few hundred training samples")
-    odd = next((i for i, sample in enumerate(given) if not np.isfinite(sample).all()), None)
-    if odd is not None:
-        what = f"have values that are not finite, the first in sample {odd}"
-        raise fail("KG402", where, what, "leave such samples out, or repair them")

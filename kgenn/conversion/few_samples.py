@@ -18,6 +18,7 @@ import numpy as np
 
 from kgenn.conversion.channel_units import as_of_layer
 from kgenn.diagnostics import Diagnostic
+from kgenn.ir.calibration_data import CALIBRATION
 from kgenn.ir.graph import Array
 
 # Samples from which on a channel's own statistics are trusted.
@@ -60,4 +61,4 @@ def doubts_of_samples(num_samples: int, channelwise: bool, correction: bool) -> 
         return ()
     few = f"{num_samples} samples are few" if num_samples != 1 else "1 sample is little"
     what = f"{few} for {' and '.join(estimated)}; new samples may lose accuracy"
-    return (Diagnostic("KG452", "calibration data", what, f"give {ENOUGH} samples or more"),)
+    return (Diagnostic("KG452", CALIBRATION, what, f"give {ENOUGH} samples or more"),)

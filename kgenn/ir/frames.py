@@ -85,9 +85,10 @@ def timed_shapes(samples: Samples, shapes: Mapping[str, Shape], where: str) -> d
         found = ", ".join(f"{count} of {name}" for name, count in counts.items() if count is not None)
         raise fail("KG402", where, f"have {found} frames", "give as many frames of each input, at least one")
     _refuse_channels_first(samples, shapes, where)
-    found = ", ".join(f"{np.shape(x)}" for x in samples.arrays.values())
-    wanted = ", ".join(f"(N, T, {', '.join(map(str, shape))})" for shape in shapes.values())
-    what = f"have no frames: arrays of shape {found}"
+    of = {name: f" of {name}" * (len(shapes) > 1) for name in shapes}
+    found = ", ".join(f"{np.shape(x)}{of[name]}" for name, x in samples.arrays.items())
+    wanted = ", ".join(f"(N, T, {', '.join(map(str, shape))}){of[name]}" for name, shape in shapes.items())
+    what = f"have no frames of the model's shape: arrays of shape {found}"
     raise fail("KG402", where, what, f"give arrays of shape {wanted}, or leave --frames out")
 
 

@@ -249,7 +249,8 @@ class Network(Displayed):
         """
         found = samples_of(x, self.input_shapes, self.name, naming=self.naming)
         for given in self.inputs:
-            more = f", a frame for each of the {self.num_timesteps} timesteps" if given.changing else ""
+            more = ", which holds for all timesteps" if self.changing else ""
+            more = f", a frame for each of the {self.num_timesteps} timesteps" if given.changing else more
             refuse_shape(found.arrays[given.name].shape, self.input_shapes[given.name], given.name, more=more)
         return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -67,13 +67,17 @@ def samples_of(
         what = _in_words(x) if given is None else _mismatch(given, shapes)
         known = f"; the model has {_inputs(shapes)}" * (len(shapes) > 1)
         raise fail(code, where, what + known, _advice(shapes, naming))
-    several = len(shapes) > 1
-    arrays = {n: given_array(given[n], f"{where}, {n}" if several else where, code) for n in shapes}
+    arrays = {n: given_array(given[n], place_of(where, n, shapes), code) for n in shapes}
     counts = {name: len(array) for name, array in arrays.items()}
     if len(set(counts.values())) > 1:
         found = ", ".join(f"{count:,} of {name}" for name, count in counts.items())
         raise fail(code, where, f"numbers of samples differ: {found}", "give as many samples of each input")
     return Samples(arrays)
+
+
+def place_of(where: str, name: str, inputs: Sized) -> str:
+    """Return what the data of an input are called in messages: of several inputs, by the input too."""
+    return where if len(inputs) == 1 else f"{where}, {name}"
 
 
 def _advice(shapes: Mapping[str, Shape], naming: Naming) -> str:
