@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -10,7 +13,7 @@ import numpy as np
 from kgenn.cli.console import print_json, print_line, stage
 from kgenn.cli.options import PATH, check_output, json_flag
 from kgenn.cli.words import shapes_of
-from kgenn.diagnostics import fail
+from kgenn.diagnostics import KgennError, fail
 from kgenn.events.binning import bin_events
 from kgenn.events.file import read_events
 from kgenn.ir.graph import Shape
@@ -56,15 +59,29 @@ def frames(
         raise fail("KG401", "--shape", "names an input", "give one shape, such as 34,34,2")
     with stage("binning"):
         recordings, labels = read_events(events)
-        made = bin_events(recordings, shape, window=window, timesteps=timesteps, counts=counts)
+        with _of_file(events):
+            made = bin_events(recordings, shape, window=window, timesteps=timesteps, counts=counts)
         arrays = {"x": made.x} if labels is None else {"x": made.x, "y": labels}
         write_file(output, npz_bytes(arrays))
     share = float(np.count_nonzero(made.x)) / made.x.size
     if as_json:
         figures = {"share": share, "window": made.window, "events": made.num_events, "cut": made.num_cut}
+        figures["silent"] = made.num_silent
         print_json({"file": str(output), "shape": list(made.x.shape), **figures})
         return
     size = f"{counted(len(made.x), 'sample')} of {counted(made.x.shape[1], 'frame')} of {times(shape)}"
     print_line(f"{output}: {size}, {made.window:g} each; {100 * share:.2f} % of the values have events")
     if made.num_cut:
         print_line(f"{made.num_cut:,} of {made.num_events:,} events come later and are left out")
+    if made.num_silent:
+        print_line(f"{made.num_silent:,} of {counted(len(made.x), 'recording')} have no events")
+
+
+@contextmanager
+def _of_file(path: Path) -> Iterator[None]:
+    """Name the file in the errors about its recordings, for a `with` block."""
+    try:
+        yield
+    except KgennError as error:
+        named = (replace(d, where=f"{path}, {d.where}") if d.code == "KG611" else d for d in error.diagnostics)
+        raise KgennError(named) from error

@@ -348,7 +348,8 @@ def _check_frames(found: Shape, wanted: Shape, where: str) -> None:
     if len(found) in (len(wanted), len(wanted) - 1) and found[:1] != wanted[:1]:
         own = counted(found[0], "frame")
         what = f"has samples of {own}; the network takes {wanted[0]:,}"
-        advice = f"bin the events with --timesteps {wanted[0]}, or compile the network for {own}"
+        again = f", or compile the network for {own}" if found[0] else ""
+        advice = f"bin the events with --timesteps {wanted[0]}{again}"
         raise fail("KG602", where, what, advice)
 
 

@@ -30,12 +30,14 @@ class Binned:
         window: of a timestep, in the unit of the events' times.
         num_events: of all recordings.
         num_cut: those after the last timestep.
+        num_silent: recordings without events, whose frames are all empty.
     """
 
     x: Array
     window: float
     num_events: int
     num_cut: int
+    num_silent: int = 0
 
 
 def bin_events(
@@ -61,7 +63,7 @@ def bin_events(
         KgennError: KG401 for odd options, KG611 for recordings that cannot be binned.
     """
     shape, window, timesteps = _checked_options(shape, window, timesteps)
-    found = [fields_of(events, shape, f"recording {i}") for i, events in enumerate(recordings)]
+    found = [fields_of(events, shape, f"recording {i}") for i, events in enumerate(_listed(recordings))]
     longest = max((_duration(events) for events in found), default=0.0)
     if not any(len(events.time) for events in found):
         raise fail("KG611", "recordings", "have no events", "give at least one recording with events")
@@ -74,7 +76,18 @@ def bin_events(
     fits = window is None
     cut = sum(_fill(total[i], e, shape, width, fits, counts, f"recording {i}") for i, e in enumerate(found))
     num_events = sum(len(events.time) for events in found)
-    return Binned(total.reshape(len(found), steps, *shape), width, num_events, cut)
+    silent = sum(not len(events.time) for events in found)
+    return Binned(total.reshape(len(found), steps, *shape), width, num_events, cut, silent)
+
+
+def _listed(recordings: Any) -> Sequence[Any]:
+    """Return recordings; raise KG611 for a single one, and for what is no sequence."""
+    advice = "give a list of recordings, [events] for a single one"
+    if getattr(getattr(recordings, "dtype", None), "names", None) is not None and recordings.ndim == 1:
+        raise fail("KG611", "recordings", f"are one recording of {len(recordings):,} events", advice)
+    if not hasattr(recordings, "__iter__") or isinstance(recordings, str | bytes):
+        raise fail("KG611", "recordings", f"are {recordings!r}", advice)
+    return list(recordings)
 
 
 def _fill(

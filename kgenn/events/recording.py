@@ -45,7 +45,7 @@ def fields_of(events: Any, shape: Shape, where: str) -> EventFields:
     """
     names = getattr(getattr(events, "dtype", None), "names", None)
     if names is None:
-        what = f"is a {type(events).__name__} without named fields"
+        what = f"is of the type {type(events).__name__}, without named fields"
         raise fail("KG611", where, what, "give a structured array with the fields t, x, y and p, as tonic does")
     time = _field(events, names, TIME, where)
     time = time.astype(np.float64)
@@ -72,6 +72,10 @@ def _place(events: Array, names: tuple[str, ...], shape: Shape, where: str) -> A
         place = _inside(_field(events, names, ROW, where), shape[0], shape, where) * shape[1] + column
     if len(shape) < 3 or shape[2] == 1:
         return place
+    if not any(name in names for name in POLARITY):
+        what = f"has the fields {', '.join(names)} and no polarity, and frames of shape {shape} have two channels"
+        advice = f"give frames of one channel: --shape {shape[0]},{shape[1]},1; or a field p"
+        raise fail("KG611", where, what, advice)
     return place * shape[2] + _polarity(_field(events, names, POLARITY, where), shape, where)
 
 

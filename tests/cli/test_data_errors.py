@@ -51,6 +51,8 @@ def with_nan(x: Array) -> Array:
     [
         ([MOVING, STILL[:, :5]], r"data, still: takes .*\(6,\), got .*\(24, 5\)\n.*or of shape \(N, T, 6\) where"),
         ([MOVING[..., :3], STILL], r"have no frames of.*: .*\(24, 5, 3\) of moving, .*\n.*\(N, T, 4\) of moving"),
+        ([MOVING[:, :0], STILL], "calibration data: have 0 frames a sample"),
+        ([MOVING, np.ones((24, 3, 6), "f")], "data: have different numbers of frames: 5 of moving, 3 of still"),
         ([MOVING, with_nan(STILL)], "data, still: have values that are not finite, the first in sample 7"),
         ([with_nan(MOVING), STILL], "data, moving: have values that are not finite, the first in sample 7"),
     ],

@@ -180,6 +180,35 @@ def test_counts_that_do_not_fit_are_refused_and_not_cut() -> None:
     assert bin_events([many], (2, 3), window=10).x.sum() == 1
 
 
+@pytest.mark.parametrize("recordings", [SOME, None, "a.npz", 3])
+def test_what_is_no_list_of_recordings_is_refused(recordings: Any) -> None:
+    with pytest.raises(KgennError, match=r"KG611\] recordings: are(.|\n)*\[events\] for a single one"):
+        bin_events(recordings, (2, 3, 2), window=10)
+
+
+def test_events_without_polarity_fill_one_channel() -> None:
+    bare = SOME[["x", "y", "t"]]
+    with pytest.raises(KgennError, match=r"KG611.*no polarity(.|\n)*one channel: shape=\(2, 3, 1\)"):
+        bin_events([bare], (2, 3, 2), window=10)
+    assert bin_events([bare], (2, 3, 1), window=10, counts=True).x.sum() == len(SOME)
+
+
+def test_the_command_names_the_file_and_says_which_recordings_are_silent(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "a.npz", str(tmp_path / "out.npz")
+    command = ["frames", str(path), "--shape", "2,3,2", "--window", "10", "-o", out]
+    np.savez(path, events=SOME, starts=np.array([0, 5, 5]))
+    assert invoke(command) == 0
+    assert "2 of 3 recordings have no events" in capsys.readouterr().out
+    np.savez(path, events=SOME[::-1])
+    assert invoke(command) == 1
+    assert f"error[KG611] {path}, recording 0: has times that run backwards" in capsys.readouterr().err
+    np.savez(path, events=SOME[:0])
+    assert invoke(command) == 1
+    assert f"error[KG611] {path}, recordings: have no events" in capsys.readouterr().err
+
+
 # The types of events that the readers and datasets of tonic 1.7 declare.
 TONICS: dict[str, list[tuple[str, Any]]] = {
     "tonic.io.make_structured_array": [("x", np.int16), ("y", np.int16), ("t", np.int64), ("p", bool)],
