@@ -154,3 +154,44 @@ def test_what_is_recorded_of_names_is_read_again(network: kgenn.Network) -> None
     assert Naming.recorded({}).record() == {}
     with pytest.raises(ValueError, match="naming"):
         Naming.recorded({"naming": {"layers": {"a": 1}}})
+
+
+# structures of the tensors a, b and c that Keras takes as inputs, and whether a list of three arrays is clear
+NESTED: dict[str, tuple[Any, bool]] = {
+    "dictionaries": (lambda a, b, c: {"p": {"q": a, "r": b}, "s": c}, True),
+    "dictionaries in another order": (lambda a, b, c: {"z": {"r": a, "q": b}, "s": c}, False),
+    "a list in a dictionary": (lambda a, b, c: {"p": [a, b], "s": c}, True),
+    "a dictionary in a list": (lambda a, b, c: [{"q": a, "r": b}, c], True),
+    "a dictionary of one in a dictionary": (lambda a, b, c: {"p": {"q": a}, "r": b, "s": c}, True),
+}
+
+
+@pytest.mark.parametrize("kind", NESTED)
+def test_nested_inputs_go_by_the_names_of_layers(kind: str) -> None:
+    structure, in_order = NESTED[kind]
+    inputs = {name: keras.Input((3,), name=f"in_{name}") for name in "abc"}
+    parts = [keras.layers.Dense(4, "relu", use_bias=False)(x) for x in inputs.values()]
+    model = keras.Model(structure(*inputs.values()), keras.layers.Dense(2)(keras.layers.Concatenate()(parts)))
+    rng = np.random.default_rng(1)
+    data = {f"in_{name}": rng.random((5, 3), np.float32) for name in "abc"}
+    wanted, graph = model.predict(structure(*data.values()), verbose=0), kgenn.load(model)
+    assert np.abs(np.asarray(graph.predict(data)) - wanted).max() < 1e-6
+    if in_order:
+        assert np.abs(np.asarray(graph.predict([*data.values()])) - wanted).max() < 1e-6
+    else:
+        with pytest.raises(KgennError, match=r"KG602.*a list of 3 arrays"):
+            graph.predict([*data.values()])
+    with pytest.raises(KgennError, match=r"(?s)KG602.*no arrays within others: one mapping from the inputs in_"):
+        graph.predict(structure(*data.values()) if "one" not in kind else {"p": {"q": data["in_a"]}})
+
+
+def test_nested_outputs_go_by_the_names_of_layers() -> None:
+    x = keras.Input((3,))
+    one, two = (keras.layers.Dense(n, use_bias=False, name=f"out_{n}")(x) for n in (2, 4))
+    model = keras.Model(x, {"u": {"v": one, "z": two}, "w": two})
+    graph = kgenn.load(model)
+    assert [output.name for output in graph.outputs] == ["out_2", "out_4", "out_4_1"]
+    found, wanted = graph.predict(np.ones((2, 3))), model.predict(np.ones((2, 3)), verbose=0)
+    assert isinstance(found, tuple)
+    pairs = zip(found, (wanted["u"]["v"], wanted["u"]["z"], wanted["w"]), strict=True)
+    assert all(np.abs(ours - theirs).max() < 1e-6 for ours, theirs in pairs)

@@ -14,7 +14,7 @@ from kgenn.diagnostics import fail
 from kgenn.frontend.bounds import Bounds
 from kgenn.frontend.config_text import check_name
 from kgenn.frontend.graph_operations import read_graph_operation
-from kgenn.frontend.references import Call, Reference, read_calls, references
+from kgenn.frontend.references import Call, Reference, has_sorted_keys, is_reference, read_calls, references
 from kgenn.ir.naming import Naming
 from kgenn.layers import LAYERS, OPERATIONS
 from kgenn.layers.config import plain
@@ -64,7 +64,9 @@ class ModelEntry:
     """A model: its layers in the order of the file, and the tensors that are its inputs and outputs.
 
     Attributes:
-        given, keys: of the inputs and of the outputs, where the model has a dictionary of them; as it was written.
+        given, keys: of the inputs and of the outputs, in order, where the model has a dictionary of them. What is
+            nested, in a dictionary or a list, goes by the names of layers.
+        by_name: Keras may have changed the order of the inputs, and of the outputs, in dictionaries.
     """
 
     name: str
@@ -73,24 +75,24 @@ class ModelEntry:
     outputs: tuple[Reference, ...]
     given: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
+    by_name: tuple[bool, bool] = (False, False)
 
     @property
     def input_names(self) -> tuple[str, ...]:
         """Return the names of the inputs, as Keras has them: keys, in order, or layers."""
-        return tuple(sorted(self.given)) or tuple(ref.layer for ref in self.inputs)
+        return self.given or tuple(ref.layer for ref in self.inputs)
 
     @property
     def naming(self) -> Naming:
         """Return what else there is to these names."""
         pairs = zip((ref.layer for ref in self.inputs), self.input_names, strict=True)
-        other, said = [list(keys) != sorted(keys) for keys in (self.given, self.keys)]
-        return Naming(tuple(pair for pair in pairs if pair[0] != pair[1]), other, said, bool(self.keys))
+        return Naming(tuple(pair for pair in pairs if pair[0] != pair[1]), *self.by_name, bool(self.keys))
 
     @property
     def output_names(self) -> tuple[str, ...]:
         """Return the names of the outputs, as Keras has them: keys, or layers, numbered where one comes again."""
         names: list[str] = []
-        for name in sorted(self.keys) or (ref.layer for ref in self.outputs):
+        for name in self.keys or (ref.layer for ref in self.outputs):
             again = (f"{name}_{count}" for count in range(1, len(names) + 1))
             names.append(name if name not in names else next(n for n in again if n not in names))
         return tuple(names)
@@ -156,14 +158,15 @@ def _model(class_name: str, config: Any, source: str, default_name: str) -> Mode
         raise fail("KG108", where, "lacks input_layers or output_layers", "save the model again")
     keras_3 = any(call.keras_3 for entry in layers for call in entry.calls)
     given, keys = (_keys(ends[key], source) for key in ("input_layers", "output_layers"))
-    return _from_zero(ModelEntry(name, layers, inputs, outputs, given, keys), keras_3)
+    by_name = (not has_sorted_keys(ends["input_layers"]), not has_sorted_keys(ends["output_layers"]))
+    return _from_zero(ModelEntry(name, layers, inputs, outputs, given, keys, by_name), keras_3)
 
 
 def _keys(ends: Any, source: str) -> tuple[str, ...]:
-    """Return the keys of a dictionary of tensors, as it was written; nothing for anything else."""
-    if not isinstance(ends, Mapping) or any(len(references(tensor)) != 1 for tensor in ends.values()):
+    """Return the keys of a dictionary of tensors, in order; nothing for anything else."""
+    if not isinstance(ends, Mapping) or not all(is_reference(tensor) for tensor in ends.values()):
         return ()
-    return tuple(check_name(str(key), source) for key in ends)
+    return tuple(check_name(str(key), source) for key in sorted(ends))
 
 
 def _layer_list(config: Any) -> list[Any]:

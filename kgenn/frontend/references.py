@@ -56,6 +56,13 @@ def references(value: Any) -> tuple[Reference, ...]:
     return tuple(item for item in _flatten(value) if isinstance(item, Reference))
 
 
+def has_sorted_keys(value: Any) -> bool:
+    """Tell whether every dictionary in a structure of tensors was written in the order of its keys."""
+    if isinstance(value, Mapping):
+        return list(value) == sorted(value) and all(map(has_sorted_keys, value.values()))
+    return not isinstance(value, list) or all(map(has_sorted_keys, value))
+
+
 def read_calls(inbound: Any, operation: bool = False) -> tuple[Call, ...]:
     """Return the calls in the `inbound_nodes` of a layer or an operation; raise ValueError where malformed."""
     if inbound is None:

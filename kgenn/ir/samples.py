@@ -66,7 +66,7 @@ def samples_of(
     if given is None or given.keys() != shapes.keys():
         what = _in_words(x) if given is None else _mismatch(given, shapes)
         known = f"; the model has {_inputs(shapes)}" * (len(shapes) > 1)
-        raise fail(code, where, what + known, _advice(shapes, naming))
+        raise fail(code, where, what + known, _advice(shapes, naming, _nested(x)))
     arrays = {n: given_array(given[n], place_of(where, n, shapes), code) for n in shapes}
     counts = {name: len(array) for name, array in arrays.items()}
     if len(set(counts.values())) > 1:
@@ -80,10 +80,22 @@ def place_of(where: str, name: str, inputs: Sized) -> str:
     return where if len(inputs) == 1 else f"{where}, {name}"
 
 
-def _advice(shapes: Mapping[str, Shape], naming: Naming) -> str:
+def _nested(x: Any) -> bool:
+    """Tell whether what a user gives has mappings or lists of arrays within."""
+    parts = x.values() if isinstance(x, Mapping) else x if isinstance(x, list | tuple) else ()
+    return any(isinstance(p, Mapping) or (isinstance(p, list | tuple) and _has_arrays(p)) for p in parts)
+
+
+def _has_arrays(part: Sequence[Any]) -> bool:
+    return any(hasattr(entry, "shape") and np.ndim(entry) > 0 for entry in part)
+
+
+def _advice(shapes: Mapping[str, Shape], naming: Naming, nested: bool) -> str:
     """Return how arrays are given."""
     if len(shapes) == 1:
         return f"give one array, or a mapping from {next(iter(shapes))}"
+    if nested:
+        return f"give no arrays within others: one mapping from the inputs {', '.join(shapes)}"
     if naming.by_name:
         return "give a mapping from these names: the model has them in a dictionary, of which Keras takes no list"
     return "give an array for each input: in this order, or by these names"
