@@ -42,7 +42,7 @@ def assert_equal_outputs(graph, inputs, expected):
 
 
 def assert_close(ours, theirs):
-    """Assert that values are equal but for the order of float32 sums, which costs some ulp of the largest value."""
+    """Assert that values are equal but for the order of float32 sums: some ulp of the largest value."""
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5 + 1e-6 * np.abs(theirs).max(initial=0))
 
 
