@@ -29,8 +29,8 @@ class TraceWriter:
 
     For each spiking population NAME the file holds the columns of a table with a row for each spike, ordered
     by sample, timestep and neuron: `NAME/sample`, `NAME/timestep`, `NAME/neuron` (int32; neurons in C order of
-    the population's shape) and `NAME/value` (int8: 1, or −1 of a signed encoder), and `NAME/shape`. It holds
-    `num_samples` and `num_timesteps` too.
+    the population's shape) and `NAME/value` (int8: what the spike carries, 1 for a unit spike), and
+    `NAME/shape`. It also holds `num_samples` and `num_timesteps`. See docs/reference/trace.md.
 
     Raises:
         KgennError: KG606 where the file cannot be written.

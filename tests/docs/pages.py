@@ -9,6 +9,7 @@ Every block of shell and Python runs, in order, in one directory that has the re
 | `<!-- not run: REASON -->` | is not run |
 | `<!-- fails -->` | ends with exit code 1 |
 | `<!-- file: NAME -->` | is written to a file |
+| `<!-- from: NAME -->` | is an excerpt of a file that earlier blocks made; a comment of … stands for any lines |
 | `<!-- cpp -->` | runs where CMake and a compiler are, slowly |
 | `<!-- installs: FOLDER -->` | is not run; the package in the folder is put on the path with its entry points |
 """
@@ -58,11 +59,17 @@ class Block:
         return self.mark.removeprefix("file: ") if self.mark.startswith("file: ") else ""
 
     @property
+    def origin(self) -> str:
+        """Return the name of the file that it is an excerpt of, or an empty string."""
+        return self.mark.removeprefix("from: ") if self.mark.startswith("from: ") else ""
+
+    @property
     def runs(self) -> bool:
         """Tell whether it is an example that runs."""
         return (
             self.language in ("sh", "python")
             and not self.file
+            and not self.origin
             and not self.mark.startswith(("not run: ", "installs: "))
         )
 
@@ -116,6 +123,20 @@ def missing_lines(shown: str, printed: str) -> list[str]:
         if not any(found == line if start is None else found.startswith(start) for found in rest):
             missing.append(line)
     return missing
+
+
+def is_excerpt(shown: str, text: str) -> bool:
+    """Tell whether the parts between comments of … stand in a text, each whole and in this order."""
+    lines = [line.strip() for line in text.splitlines()]
+    start = 0
+    for part in re.split(r"^\s*(?://|#) …\n", shown, flags=re.MULTILINE):
+        wanted = [line.strip() for line in part.splitlines()]
+        places = range(start, len(lines) - len(wanted) + 1)
+        found = next((i for i in places if lines[i : i + len(wanted)] == wanted), None)
+        if found is None:
+            return False
+        start = found + len(wanted)
+    return True
 
 
 def _unpadded(line: str) -> str:

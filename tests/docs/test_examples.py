@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pages import DOCS, ROOT, SLOW, Block, blocks_of, install, missing_lines, run
+from pages import DOCS, ROOT, SLOW, Block, blocks_of, install, is_excerpt, missing_lines, run
 
 PAGES = [page for page in sorted(DOCS.rglob("*.md")) if any(block.runs for block in blocks_of(page))]
 CMAKE = shutil.which("cmake") and shutil.which("g++")
@@ -42,6 +42,8 @@ def test_examples_run_and_print_what_the_page_shows(
             target = tmp_path / block.file
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(block.code, encoding="utf-8")
+        elif block.origin:
+            assert is_excerpt(block.code, (tmp_path / block.origin).read_text(encoding="utf-8")), block.code
         elif block.package:
             install(tmp_path / block.package)
         elif block.runs and (block.mark != "cpp" or CMAKE):
@@ -55,13 +57,19 @@ def test_a_line_that_was_not_printed_is_seen() -> None:
     assert missing_lines("b\na\n", "a\nb\n") == ["a"]
 
 
+def test_a_line_that_a_file_lacks_is_seen() -> None:
+    assert is_excerpt("a\n  b\n  // …\nd\n", "x\n  a\n    b\nc\nd\n")
+    assert not is_excerpt("a\nc\n", "a\nb\nc\n")
+    assert not is_excerpt("c\n# …\na\n", "a\nb\nc\n")
+
+
 def test_marks_are_known() -> None:
     found = [(page.name, block.mark) for page in DOCS.rglob("*.md") for block in blocks_of(page) if block.mark]
     assert [m for m in found if not is_known(m[1])] == []
 
 
 def is_known(mark: str) -> bool:
-    return mark in ("fails", "cpp") or mark.startswith(("not run: ", "file: ", "installs: "))
+    return mark in ("fails", "cpp") or mark.startswith(("not run: ", "file: ", "from: ", "installs: "))
 
 
 def test_a_mark_belongs_to_the_block_that_follows_it(tmp_path: Path) -> None:

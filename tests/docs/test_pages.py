@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import subprocess
 import sys
@@ -48,6 +49,21 @@ def test_every_test_that_a_page_names_exists() -> None:
     found = [(path, name) for text in ALL.values() for path, name in re.findall(r"`(tests/\S+\.py)::(\w+)`", text)]
     assert found
     assert [f for f in found if f"def {f[1]}(" not in (ROOT / f[0]).read_text(encoding="utf-8")] == []
+
+
+TERM = re.compile(r"^\| ([^|]+) \| [^|]+ \| (?:`([\w.]+)` )?\|$", re.MULTILINE)
+GLOSSARY = TERM.findall(ALL[DOCS / "reference/glossary.md"])
+
+
+def test_the_glossary_has_every_term_once_and_in_order() -> None:
+    terms = [term.lower() for term, _ in GLOSSARY]
+    assert len(terms) > 50
+    assert terms == sorted(set(terms))
+
+
+@pytest.mark.parametrize("place", sorted({place for _, place in GLOSSARY if place}))
+def test_the_glossary_names_what_the_code_has(place: str) -> None:
+    assert pkgutil.resolve_name(place) is not None
 
 
 def test_every_file_that_a_page_names_exists() -> None:
