@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from kgenn.backends import TARGETS
 from kgenn.bench.toml_file import Place
+from kgenn.comma_list import entries, entry
 from kgenn.config import flags_of, options_of
 from kgenn.diagnostics import known_names
 from kgenn.ir.network import ReadoutKind
@@ -57,20 +58,29 @@ class Axis:
         if self.word is not None and value == self.word:
             return value
         if self.of_inputs and isinstance(value, dict) and value:
-            return ", ".join(f"{name}={self.read(each, place / name)}" for name, each in value.items())
+            return ", ".join(entry(f"{name}={self.read(each, place / name)}") for name, each in value.items())
         fits = isinstance(value, (int, float) if self.kind is float else self.kind)
         if not fits or (isinstance(value, bool) and self.kind is not bool):
             also = f" or {self.word!r}" if self.word is not None else ""
             raise place.fail(f"{self.name} is {value!r}", f"give {WORDS[self.kind]}{also}")
-        for own in named(str(value)).values() if self.of_inputs else [value]:
+        try:
+            values = [*named(str(value)).values()] if self.of_inputs else [value]
+        except ValueError as error:
+            advice = "give a table of inputs, or put an entry with a comma in quotes"
+            raise place.fail(str(error), advice) from error
+        for own in values:
             if self.choices and own not in self.choices:
                 raise place.fail(f"{self.name} is {own!r}", known_names(own, self.choices))
         return float(value) if self.kind is float else value
 
 
 def named(text: str) -> dict[str, str]:
-    """Return the values of a text such as "image=poisson, meta=direct" by name; "" for one of all inputs."""
-    parts = (part.strip().rpartition("=") for part in text.split(","))
+    """Return the values of a text such as "image=poisson, meta=direct" by name; "" for one of all inputs.
+
+    Raises:
+        ValueError: where it is no list.
+    """
+    parts = (part.rpartition("=") for part in entries(text))
     return {name.strip(): value.strip() for name, _, value in parts}
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from kgenn.bench.scope import Found, Scope
+from kgenn.comma_list import entry
 from kgenn.tasks import TASKS
 from kgenn.tasks.goal import Choice, choices
 
@@ -46,7 +47,7 @@ class Kinds:
         for name, value in self.to_dict().items():
             named = value if isinstance(value, Mapping) else {"": value}
             for output, own in named.items():
-                words += [f"--{name}", f"{output}={own}" if output else str(own)]
+                words += [f"--{name}", entry(f"{output}={own}") if output else str(own)]
         return words
 
 

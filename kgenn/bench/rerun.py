@@ -14,6 +14,7 @@ from kgenn.backends.base import RunOptions
 from kgenn.bench.experiment import Cell, Experiment, Setup, shapes_by_name
 from kgenn.bench.files import Files, Library
 from kgenn.bench.json_object import SCHEMA
+from kgenn.comma_list import entry
 from kgenn.config import options_of, values_of
 from kgenn.conversion.recipe import Recipe
 from kgenn.data import parse_scale
@@ -123,7 +124,8 @@ def _own_encoders(recipe: Recipe) -> dict[str, Any]:
 def _encoders(recipe: Recipe) -> list[object]:
     """Return the flags of all encoders; an option that several have stands once."""
     every = (("", recipe.encoder), *recipe.encoders)
-    words = [word for place, encoder in every for word in ("--encoder", f"{place}={encoder.name}".lstrip("="))]
+    named = [entry(f"{place}={encoder.name}" if place else encoder.name) for place, encoder in every]
+    words = [word for text in named for word in ("--encoder", text)]
     options = dict.fromkeys(tuple(_flags(encoder)) for _, encoder in every)
     return [*words, *(word for flags in options for word in flags)]
 
@@ -169,7 +171,7 @@ def _scales(setup: Setup) -> list[str]:
     given = setup.data.scale
     if given is None or isinstance(given, str):
         return [] if given is None else [given]
-    return [f"{name}={text}" for name, text in given]
+    return [entry(f"{name}={text}") for name, text in given]
 
 
 def _calibration(setup: Setup) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 from click.types import StringParamType
 
+from kgenn.comma_list import entries
 from kgenn.ir.graph import Shape
 
 # 64,64,3 or, as Keras and kgenn print it, (64, 64, 3) or 64×64×3.
@@ -34,7 +35,10 @@ class Known(StringParamType):
 
 def listed(context: click.Context, parameter: click.Parameter, texts: Sequence[str]) -> tuple[str, ...]:
     """Return the entries of lists with commas that an option has, which may stand several times; for click."""
-    return tuple(part.strip() for text in texts for part in text.split(","))
+    try:
+        return tuple(part for text in texts for part in entries(text))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def whole_or(word: str) -> Callable[[click.Context, click.Parameter, str | None], int | str | None]:

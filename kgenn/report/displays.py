@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from kgenn.comma_list import entry
 from kgenn.display import Display, Grid
 from kgenn.ir.graph import Graph
 from kgenn.ir.network import Network
@@ -61,7 +62,7 @@ def encoders_in_words(network: Network) -> str:
     """Return the encoder of the input, or those of several with their names."""
     if len(network.inputs) == 1:
         return network.inputs[0].coding.encoder
-    return ", ".join(f"{i.name}={i.coding.encoder}" for i in network.inputs)
+    return ", ".join(entry(f"{i.name}={i.coding.encoder}") for i in network.inputs)
 
 
 def _populations(contents: NetworkContents) -> Grid:

@@ -145,6 +145,45 @@ def test_inputs_have_encoders_of_their_own(
         )
 
 
+def test_names_with_commas_and_equal_signs_have_encoders_scales_and_tasks(
+    run: Any, place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    names, ends = ("left, front", "a=b"), ("kind, of", "size")
+    inputs = {name: keras.Input((4,), name=name) for name in names}
+    told = L.Concatenate()([L.Dense(5, "relu", use_bias=False)(x) for x in inputs.values()])
+    odd = keras.Model(inputs, {name: L.Dense(3, use_bias=False)(told) for name in ends})
+    odd.save(place / "odd.keras")
+    x = {name: RNG.integers(0, 256, (60, 4), np.uint8) for name in names}
+    labels = {"kind, of": RNG.integers(0, 3, 60), "size": RNG.random((60, 3))}
+    np.savez(place / "odd.npz", **x, **labels)
+    head = (
+        'title = "o"\nmodels = "odd.keras"\ndata = "odd.npz"\nlimit = 9\n'
+        'scale = { "left, front" = "1/255", "a=b" = "1/256" }\n'
+        'task = { "kind, of" = "classes", size = "regression" }\n'
+    )
+    table, text = '{ "left, front" = "poisson", "a=b" = "if" }', "'\"left, front=if\", a=b=poisson'"
+    lines, _ = run(
+        head + END + f'[[sweep]]\nconverter = "data-norm"\ntimesteps = 6\nencoder = [{table}, {text}]\n'
+    )
+    found = [{n: own["name"] for n, own in line["rerun"]["options"]["encoders"].items()} for line in lines]
+    assert found == [{"left, front": "poisson", "a=b": "if"}, {"left, front": "if", "a=b": "poisson"}]
+    assert lines[0]["axes"]["encoder"] == '"left, front=poisson", a=b=if'
+    for line in lines:
+        assert (
+            rerun(line, place, monkeypatch, capfd)["outputs"]["size"]["value"]
+            == line["result"]["outputs"]["size"]["value"]
+        )
+
+
+def test_a_text_of_encoders_that_is_no_list_is_refused(place: Path, kgenn: Kgenn, tmp_path: Path) -> None:
+    sweep = '[[sweep]]\nconverter = "data-norm"\ntimesteps = 6\nencoder = \'"image=poisson\'\n'
+    code, _, error = kgenn("bench", written(place, TWO + END + sweep, "quote.toml"), "-o", tmp_path / "results")
+    assert code == 1
+    assert "KG620" in error
+    assert "is no list" in error
+    assert "give a table of inputs" in error
+
+
 def test_inputs_have_shapes_of_their_own(
     run: Any, place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -212,3 +212,18 @@ def test_a_model_of_a_dictionary_is_spoken_of_by_its_keys(kgenn: Kgenn, tmp_path
     assert {"wave", "meta"} <= json.loads((tmp_path / "keys/manifest.json").read_text())["input_shapes"].keys()
     shaped = kgenn("check", tmp_path / "m.keras", "--input-shape", "wave=7,1", "--encoder", "meta=direct")
     assert shaped.code == 0, shaped.err
+
+
+def test_an_input_with_a_comma_in_its_name_stands_in_quotes(kgenn: Kgenn, tmp_path: Path) -> None:
+    inputs = {name: keras.Input((4,), name=name) for name in ("a,b", "c")}
+    told = keras.layers.Concatenate()([keras.layers.Dense(3, "relu", use_bias=False)(x) for x in inputs.values()])
+    keras.Model(inputs, keras.layers.Dense(2, use_bias=False)(told)).save(tmp_path / "odd.keras")
+    x = np.random.default_rng(0).integers(0, 256, (20, 4), np.uint8)
+    np.savez(tmp_path / "x.npz", **{"a,b": x, "c": x.astype(np.float32) / 255})
+    data = ("--calibration", tmp_path / "x.npz", *OPTIONS, "-o", tmp_path / "out")
+    named = ("--encoder", '"a,b=poisson", c=if', "--scale", '"a,b=1/255"')
+    assert kgenn("compile", tmp_path / "odd.keras", *data, *named).code == 0
+    assert kgenn("inspect", tmp_path / "out", "--json").json["encoder"] == '"a,b=poisson", c=if'
+    refused = kgenn("compile", tmp_path / "odd.keras", *data, "--encoder", '"a,b=poisson')
+    assert refused.code == 2
+    assert "is no list" in refused.err
