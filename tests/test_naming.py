@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 import kgenn
 from kgenn.diagnostics import KgennError
+from kgenn.export import EXPORTERS
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.naming import Naming
 
@@ -195,3 +197,20 @@ def test_nested_outputs_go_by_the_names_of_layers() -> None:
     assert isinstance(found, tuple)
     pairs = zip(found, (wanted["u"]["v"], wanted["u"]["z"], wanted["w"]), strict=True)
     assert all(np.abs(ours - theirs).max() < 1e-6 for ours, theirs in pairs)
+
+
+@pytest.mark.parametrize("to", ["cpp", "c"])
+def test_c_headers_list_the_keys_in_their_order(network: kgenn.Network, to: str) -> None:
+    header = EXPORTERS.get(to)().emit(network, "keyed").files["keyed_network.h"].decode()
+    inputs = re.findall(r"/\* values (\d+) \.\. (\d+)(?: of a sample)?: (\w+) (\d+), encoder", header)
+    assert inputs == [("0", "2", "aux", "3"), ("3", "8", "image", "6"), ("9", "12", "meta", "4")]
+    outputs = re.findall(r"/\* output (\d), (?:values|scores) (\d+) \.\. (\d+): (\w+) (\d+)", header)
+    assert outputs == [("0", "0", "2", "kind", "3"), ("1", "3", "4", "size", "2")]
+    assert "layer_" not in header
+
+
+def test_what_a_program_of_c_takes_stands_in_the_order_of_the_keys(network: kgenn.Network) -> None:
+    one, two = (kgenn.compile(network, target).predict(arrays()) for target in ("cpu", "reference"))
+    assert isinstance(one, dict)
+    assert isinstance(two, dict)
+    assert all(np.array_equal(one[name], two[name]) for name in ("kind", "size"))

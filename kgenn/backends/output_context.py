@@ -9,7 +9,7 @@ from typing import Any
 from kgenn.backends.render import label
 from kgenn.ir.graph import Shape
 from kgenn.ir.network import Network
-from kgenn.ir.output_activation import CPP, PYTHON, Spelling
+from kgenn.ir.output_activation import CPP, OVER_AXIS, PYTHON, Spelling
 from kgenn.ir.scores import THRESHOLD, Head, heads_of
 from kgenn.tasks.aims import stored
 from kgenn.tasks.base import Thresholded
@@ -47,7 +47,7 @@ class OutputCode:
         task: what the output is for, as the user chose or as its end tells.
         says_class: a class of each sample is what the output is for.
         says: how many classes it says of a sample, and of how many values the largest says each.
-        maybe_values: it ends linearly, so that labels that are values make it a regression.
+        maybe_values: it ends in no softmax, so that labels that are values make it a regression.
     """
 
     before: tuple[str, ...]
@@ -88,7 +88,7 @@ def output_code(head: Head, spelling: Spelling = CPP) -> OutputCode:
         task=task.name,
         says_class=task.name in (Classes.name, Binary.name),
         says=task.says,
-        maybe_values=task.name == Classes.name and not head.end.last and choice is None,
+        maybe_values=task.name == Classes.name and head.end.last not in OVER_AXIS and choice is None,
     )
 
 

@@ -23,5 +23,5 @@ def ends_of(graph: Graph) -> dict[str, OutputEnd]:
 
 
 def _last_activations(graph: Graph, output: Output) -> tuple[OutputActivation, ...]:
-    layers = [node.layer for node in output_activations(graph, output.node)[::-1]]
+    layers = [node.layer for node in output_activations(graph, output.node, relus=True)[::-1]]
     return tuple(layer.on_host() for layer in layers if isinstance(layer, OutputLayer))

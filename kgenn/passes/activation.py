@@ -28,11 +28,12 @@ def leave_output_activations_to_host(graph: Graph, options: LoweringOptions) -> 
     return edited.noted(*(f"{name}: runs on the host, after the readout" for name in names))
 
 
-def output_activations(graph: Graph, end: str) -> tuple[Node, ...]:
+def output_activations(graph: Graph, end: str, relus: bool = False) -> tuple[Node, ...]:
     """Return the activations of an output that the host can compute after the network, the last first.
 
     Args:
         end: the output's node.
+        relus: plain ReLUs too, which neurons compute where the readout counts spikes.
     """
     if graph.consumers[end]:
         return ()
@@ -41,7 +42,7 @@ def output_activations(graph: Graph, end: str) -> tuple[Node, ...]:
     while True:
         layer = node.layer
         is_first = _is_over_axis(layer) and not any(_is_over_axis(n.layer) for n in found)
-        if _is_elementwise(layer) or (is_first and not moved):
+        if _is_elementwise(layer) or (relus and isinstance(layer, ReLU)) or (is_first and not moved):
             found.append(node)
         elif isinstance(layer, Permute | Reshape):
             moved = True

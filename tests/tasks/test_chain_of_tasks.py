@@ -21,6 +21,7 @@ from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.output_end import OutputEnd
 from kgenn.ir.recording import Wanted
+from kgenn.ir.scores import heads_of
 from kgenn.metrics.result import Result
 from kgenn.tasks.goal import Choice, goal
 from kgenn.tasks.metric import MetricTally
@@ -36,9 +37,12 @@ ENDS: dict[str, tuple[str, str, list[Any]]] = {
     "segmentation": ("segmentation", "pixel-accuracy", [L.Dense(48), L.Reshape((4, 4, 3)), L.Softmax()]),
     "mask": ("segmentation", "pixel-accuracy", [L.Dense(16, "sigmoid"), L.Reshape((4, 4, 1))]),
     "regression": ("regression", "mse", [L.Dense(2)]),
+    "rectified": ("regression", "mse", [L.Dense(3, "relu")]),
     "signal": ("regression", "mse", [L.Dense(16), L.Reshape((16, 1))]),
     "autoencoder": ("reconstruction", "mse", [L.Dense(32), L.Reshape((4, 8, 1))]),
 }
+# a vector of values, which could be classes where there are no labels
+LINEAR = ("regression", "rectified")
 each_end = pytest.mark.parametrize("name", ENDS)
 
 
@@ -54,6 +58,19 @@ def end_of_graph(name: str) -> OutputEnd:
     """Return how a model ends."""
     (end,) = ends_of(kgenn.load(model_of(name))).values()
     return end
+
+
+@each_end
+def test_a_model_and_its_network_end_alike(name: str) -> None:
+    (head,) = heads_of(network_of(name))
+    assert end_of_graph(name) == head.end
+    assert goal(end_of_graph(name)).guessed == goal(head.end).guessed
+
+
+def test_a_final_relu_is_named_in_the_guess() -> None:
+    assert goal(end_of_graph("rectified"), None, data_of("rectified")[1]).in_words() == (
+        "regression (guessed: ends in relu, and the labels are values)"
+    )
 
 
 @cache
@@ -234,7 +251,7 @@ def test_the_program_for_genn_prints_the_metric_of_the_result(name: str) -> None
     assert float(value) == pytest.approx(result.value, abs=6e-5)
     if name in ("classes", "segmentation"):
         assert found["measured"](result.scores, np.eye(model_of(name).output_shape[-1])[y]) == f"{metric} {value}"
-    assert ("classes = [predictions(" in text) == (ENDS[name][0] in ("classes", "binary") or name == "regression")
+    assert ("classes = [predictions(" in text) == (ENDS[name][0] in ("classes", "binary") or name in LINEAR)
 
 
 @pytest.mark.parametrize("name", ["classes", "signal"])
