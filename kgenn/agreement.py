@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -83,23 +84,24 @@ def _own_quantities(network: Network) -> tuple[int, ...]:
 
     Of those that one compares, a value that hardly changes hardly matters.
     """
-    found: list[int] = []
-    first = 0
-    for head in heads_of(network):
-        if all(activation.name in FORMULAS for activation in head.output.activations):
-            found += range(first, first + head.readout.size)
-        first += head.readout.size
-    return tuple(found)
+    alone = (
+        all(activation.name in FORMULAS for activation in head.output.activations) for head in heads_of(network)
+    )
+    return tuple(i for own, values in zip(alone, _values_of_outputs(network), strict=True) if own for i in values)
+
+
+def _values_of_outputs(network: Network) -> tuple[range, ...]:
+    """Return the numbers of each output's values among those of all outputs, two of which may have one readout."""
+    ends = [0, *accumulate(head.readout.size for head in heads_of(network))]
+    return tuple(range(*pair) for pair in pairwise(ends))
 
 
 def _value_in_words(network: Network, number: int) -> str:
     """Return which value of which output it is that has a number among those of all outputs."""
     heads = heads_of(network)
-    for head in heads:
-        if number < head.readout.size:
-            break
-        number -= head.readout.size
-    place = tuple(map(int, np.unravel_index(number, head.shape)))
+    of_outputs = zip(heads, _values_of_outputs(network), strict=True)
+    head, values = next((head, values) for head, values in of_outputs if number in values)
+    place = tuple(map(int, np.unravel_index(values.index(number), head.shape)))
     output = f"output {head.name}" if len(heads) > 1 else "the output"
     return output if head.readout.size == 1 else f"value {place[0] if len(place) == 1 else place} of {output}"
 

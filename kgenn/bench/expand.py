@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from kgenn.bench.axes import AUTO, SEARCHED, Axis, axes, named
-from kgenn.bench.experiment import CalibrationData, Cell, GivenShape, RunData, Setup, Source
+from kgenn.bench.experiment import CalibrationData, Cell, RunData, Setup, Source
+from kgenn.bench.input_shapes import NO_SHAPES, InputShapes
 from kgenn.bench.kinds import UNSAID, Kinds, kinds_of
 from kgenn.bench.scope import Found, Scope
 from kgenn.bench.toml_file import Place
@@ -38,7 +39,7 @@ class Common:
     data: RunData
     calibration: CalibrationData
     layer_samples: int
-    input_shape: GivenShape = None
+    input_shape: InputShapes = NO_SHAPES
     kinds: Kinds = UNSAID
     frames: bool = False
 
@@ -83,14 +84,15 @@ def features_of(scope: Scope) -> tuple[str, ...]:
     return tuple(sorted(admitted([entry.one_of((*FEATURES, ALL)) for entry in found.items()])))
 
 
-def input_shape_of(scope: Scope) -> GivenShape:
+def input_shape_of(scope: Scope) -> InputShapes:
     """Return the input shape of a sweep's models, or those of some inputs, where they leave a size open."""
     found = scope.get("input-shape")
-    if found is None:
-        return None
+    if found is None or found.value == []:
+        return NO_SHAPES
     if isinstance(found.value, dict):
-        return tuple((name, _sizes(Found(own, found.place / name))) for name, own in found.value.items())
-    return _sizes(found)
+        named = ((name, _sizes(Found(own, found.place / name))) for name, own in found.value.items())
+        return InputShapes(tuple(named))
+    return InputShapes((("", _sizes(found)),))
 
 
 def _sizes(found: Found) -> Shape:

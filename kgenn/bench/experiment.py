@@ -7,22 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kgenn.bench.input_shapes import NO_SHAPES, InputShapes
 from kgenn.bench.kinds import UNSAID, Kinds
 from kgenn.bench.rows import Kind, Published
 from kgenn.conversion.recipe import Recipe
-from kgenn.ir.graph import Shape
 from kgenn.search import Search
 
 SPLITS = ("train", "test")
 GivenScale = str | tuple[tuple[str, str], ...] | None
-# The shape of one sample, or pairs of an input's name and its own.
-GivenShape = Shape | tuple[tuple[str, Shape], ...] | None
-
-
-def shapes_by_name(given: GivenShape) -> Shape | dict[str, Shape] | None:
-    """Return a shape, or those of some inputs by their names."""
-    named = {pair[0]: pair[1] for pair in given or () if isinstance(pair, tuple)}
-    return named or given  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
@@ -83,7 +75,7 @@ class Setup:
     timesteps: int | Search | None
     target: str
     layer_samples: int
-    input_shape: GivenShape = None
+    input_shape: InputShapes = NO_SHAPES
     kinds: Kinds = UNSAID
     frames: bool = False
 

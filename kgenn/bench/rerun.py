@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from kgenn import __version__
 from kgenn.backends.base import RunOptions
-from kgenn.bench.experiment import Cell, Experiment, Setup, shapes_by_name
+from kgenn.bench.experiment import Cell, Experiment, Setup
 from kgenn.bench.files import Files, Library
 from kgenn.bench.json_object import SCHEMA
 from kgenn.comma_list import entry
@@ -53,7 +53,7 @@ def key_of(setup: Setup, files: Files) -> str:
         "data": {"sha256": files.data.sha256, **_test_data(setup)},
         "calibration": {"sha256": files.calibration.sha256, **_calibration(setup)},
         "options": options(setup),
-        **_input_shape(setup),
+        **setup.input_shape.record(),
     }
     text = json.dumps(identity, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS]
@@ -63,7 +63,7 @@ def record(task: Task) -> dict[str, Any]:
     """Return the entry `rerun` of a line; files are named without their directories."""
     setup, files = task.cell.setup, task.files
     return {
-        "model": {"file": files.model.path.name, "sha256": files.model.sha256, **_input_shape(setup)},
+        "model": {"file": files.model.path.name, "sha256": files.model.sha256, **setup.input_shape.record()},
         "data": {"file": files.data.path.name, "sha256": files.data.sha256, **_test_data(setup)},
         "calibration": {
             "file": files.calibration.path.name,
@@ -100,7 +100,7 @@ def commands(setup: Setup, files: Files) -> list[str]:
     """Return the command lines that give the cell's result, in the directory of its files."""
     calibration, data, recipe = setup.calibration, setup.data, setup.recipe
     make: list[object] = ["kgenn", "compile", files.model.path.name]
-    make += _shapes(setup)
+    make += setup.input_shape.flags()
     make += ["--calibration", files.calibration.path.name, "--split", calibration.split]
     make += ["--calibration-samples", calibration.samples]
     make += [word for text in _scales(setup) for word in ("--scale", text)]
@@ -139,21 +139,6 @@ def _timesteps(setup: Setup) -> list[object]:
 
 def _line(words: Iterable[object]) -> str:
     return shlex.join(str(word) for word in words)
-
-
-def _input_shape(setup: Setup) -> dict[str, Any]:
-    """Return the entry for the input shape; none where the model has all sizes itself."""
-    given = shapes_by_name(setup.input_shape)
-    named = {name: list(own) for name, own in given.items()} if isinstance(given, Mapping) else list(given or ())
-    return {"input_shape": named} if named else {}
-
-
-def _shapes(setup: Setup) -> list[str]:
-    """Return the flags that give the input shape."""
-    given = shapes_by_name(setup.input_shape)
-    named = given if isinstance(given, Mapping) else {"": given} if given is not None else {}
-    texts = (f"{name}=" * bool(name) + ",".join(map(str, own)) for name, own in named.items())
-    return [word for text in texts for word in ("--input-shape", text)]
 
 
 def _test_data(setup: Setup) -> dict[str, Any]:

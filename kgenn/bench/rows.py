@@ -213,15 +213,16 @@ def ann_values_of(result: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-@dataclass(frozen=True)
-class OutputFigures:
-    """The figures of one of several outputs; see `Outcome` for the fields."""
+class Measured:
+    """A metric of a network beside that of its model.
 
-    name: str
+    Attributes:
+        metric, value, ann_value: see `Outcome`.
+    """
+
     metric: str
-    value: float | None = None
-    ann_value: float | None = None
-    curve: tuple[float, ...] | None = None
+    value: float | None
+    ann_value: float | None
 
     @property
     def share(self) -> float | None:
@@ -235,7 +236,18 @@ class OutputFigures:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class OutputFigures(Measured):
+    """The figures of one of several outputs; see `Outcome` for the fields."""
+
+    name: str
+    metric: str
+    value: float | None = None
+    ann_value: float | None = None
+    curve: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Outcome(Measured):
     """What a cell gave; see `kgenn.metrics.result.Result`.
 
     Attributes:
@@ -268,16 +280,6 @@ class Outcome:
     ann_value: float | None = None
     outputs: tuple[OutputFigures, ...] = ()
     shown: tuple[Shown, ...] = ()
-
-    @property
-    def share(self) -> float | None:
-        """Return the metric as a share of the model's; None where that says nothing."""
-        return share_of(self.metric, self.value, self.ann_value)
-
-    @property
-    def difference(self) -> float | None:
-        """Return the metric less the model's, where it has no share."""
-        return difference_to(self.metric, self.value, self.ann_value)
 
     def of(self, output: OutputFigures) -> Outcome:
         """Return the outcome with the figures of another output in place of the first one's."""

@@ -8,8 +8,9 @@ from fractions import Fraction
 from functools import lru_cache
 
 from kgenn.api import as_graph
-from kgenn.bench.experiment import CalibrationData, GivenScale, GivenShape, RunData, Setup, shapes_by_name
+from kgenn.bench.experiment import CalibrationData, GivenScale, RunData, Setup
 from kgenn.bench.files import File, Files
+from kgenn.bench.input_shapes import InputShapes
 from kgenn.bench.kinds import Kinds
 from kgenn.checksums import sha256_of
 from kgenn.conversion.memory import Memory
@@ -48,9 +49,9 @@ class Ports:
 
 
 @lru_cache(maxsize=2)
-def model_of(file: File, input_shape: GivenShape) -> Graph:
+def model_of(file: File, input_shape: InputShapes) -> Graph:
     """Return a model as a graph."""
-    return as_graph(unchanged(file).path, shapes_by_name(input_shape))
+    return as_graph(unchanged(file).path, input_shape.given)
 
 
 @lru_cache(maxsize=4)
@@ -92,7 +93,7 @@ def on_average(data: Data, ports: Ports) -> Data:
 
 @lru_cache(maxsize=2)
 def memory_of(
-    model: File, input_shape: GivenShape, data: File, split: CalibrationData, scale: GivenScale, frames: bool
+    model: File, input_shape: InputShapes, data: File, split: CalibrationData, scale: GivenScale, frames: bool
 ) -> Memory:
     """Return what conversions of a model on a calibration set share."""
     return Memory()
@@ -105,7 +106,7 @@ def values_of(files: Files, setup: Setup) -> dict[str, float]:
 
 @lru_cache(maxsize=8)
 def _values_of(
-    model: File, input_shape: GivenShape, file: File, data: RunData, kinds: Kinds, frames: bool
+    model: File, input_shape: InputShapes, file: File, data: RunData, kinds: Kinds, frames: bool
 ) -> dict[str, float]:
     graph = model_of(model, input_shape)
     ports = Ports.of(graph, frames)
