@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import notebooks
 import tables
 import timetable
 from sphinx.application import Sphinx
@@ -25,6 +26,7 @@ MAKERS: dict[str, Callable[[str], str]] = {
     "features": tables.features,
     "method": tables.method,
     "neuron": tables.neuron,
+    "notebook": notebooks.notebook,
     "operations": tables.operations,
     "options": tables.options,
     "page": tables.page,
