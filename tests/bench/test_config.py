@@ -242,7 +242,7 @@ def test_each_shipped_configuration_expands_and_its_published_figures_meet_cells
 
 
 def test_all_shipped_configurations_go_together() -> None:
-    assert len(CONFIGS) == 12
+    assert len(CONFIGS) == 13
     assert sum(len(e.cells) for e in read_configs(CONFIGS)) > 250
 
 

@@ -31,6 +31,13 @@ def test_every_method_has_a_page_with_its_own_figures() -> None:
             assert f"<!-- generated: {kind}" in page, name
 
 
+def test_pictures_are_there_and_small() -> None:
+    named = {page.parent / p for page, text in ALL.items() for p in re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)}
+    assert len(named) > 5
+    assert [path for path in named if not path.is_file()] == []
+    assert [path for path in named if path.stat().st_size > 150_000] == []
+
+
 def test_tables_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT))
     from benchmarks.tables import pages
