@@ -35,7 +35,7 @@ CODES: dict[str, str] = {
     "KG402": "The calibration data are missing, empty, of the wrong shape, or give values that are not finite.",
     "KG403": "A layer's activation is zero on the whole calibration set, so it has no scale.",
     "KG404": "The weights of a population do not fit the exact integer grid.",
-    "KG405": "No number of timesteps up to the most allowed reaches the loss that --timesteps auto is to keep.",
+    "KG405": "No number of timesteps that is allowed reaches the loss of --timesteps auto, or labels are equal.",
     "KG450": "The model scales its input itself, and the calibration data are scaled already. Pass raw data.",
     "KG451": "The calibration data are raw pixels, which no layer at the model's input scales. Pass a scale.",
     "KG452": "The calibration set is too small for the scales of single channels, or for bias corrections.",

@@ -54,12 +54,15 @@ NAMED: Mapping[str, str] = {
     "--task": '"{}"',
     "--threshold": "{}",
 }
-PORT = r"([^\s=,]+)"
+PORT = r"[^\s=,]+"
+# A comma between two entries of a list, and not between two sizes of a shape.
+BETWEEN = re.compile(r",(?=[^,=]+=)")
 
 
 def _pattern(option: str) -> str:
     value, _ = OPTIONS[option]
-    named = rf"[ =]{PORT}=({value or NAME})(?![\w/-])|" if option in NAMED else ""
+    each = rf"{PORT}=(?:{value or NAME})"
+    named = rf"[ =]({each}(?:,{each})*)(?![\w/-])|" if option in NAMED else ""
     plain = rf"[ =]({value})(?![\w/=-])|" if value else ""
     return rf"(?<![\w-]){option}(?:{named}{plain}(?![\w-]))"
 
@@ -75,13 +78,24 @@ def in_python(text: str) -> str:
 def _as_python(found: re.Match[str]) -> str:
     option = re.split("[ =]", found[0], maxsplit=1)[0]
     pattern, form = OPTIONS[option]
-    *port, text = [group for group in found.groups() if group] or [""]
-    value = tuple(map(int, text.split(","))) if text and pattern == SIZES else text
+    text = next((group for group in found.groups() if group), "")
     field = option[2:].replace("-", "_")
-    if port and NAMED[option] == form:
-        return f"{form.format(value)} for {port[0]}"
-    if port:
-        return f'{field}={{"{port[0]}": {NAMED[option].format(value)}}}'
+    if "=" in text:
+        return _of_ports(option, text)
     if "{}" not in form:
         return form
-    return form.format(value) if value else field
+    return form.format(_value(pattern, text)) if text else field
+
+
+def _value(pattern: str, text: str) -> str | tuple[int, ...]:
+    return tuple(map(int, text.split(","))) if pattern == SIZES else text
+
+
+def _of_ports(option: str, text: str) -> str:
+    """Return an option of some inputs or outputs, `name=value,name=value`, as Python has it."""
+    (pattern, form), of_one = OPTIONS[option], NAMED[option]
+    pairs = [(name, _value(pattern, value)) for name, _, value in (e.rpartition("=") for e in BETWEEN.split(text))]
+    if of_one == form:
+        return ", ".join(f"{form.format(value)} for {name}" for name, value in pairs)
+    named = ", ".join(f'"{name}": {of_one.format(value)}' for name, value in pairs)
+    return f"{option[2:].replace('-', '_')}={{{named}}}"

@@ -116,11 +116,16 @@ def fewest_timesteps(
         convert: returns the network for T.
 
     Raises:
-        KgennError: KG405 where no T reaches the limit, KG401 where the method has no such T as the most.
+        KgennError: KG405 where no T reaches the limit, or a loss has no unit; KG401 for a T that the method lacks.
     """
     converter = recipe.converter
     most = search.most_timesteps or MOST_TIMESTEPS[converter.code]
     checked_timesteps(converter, most, "most_timesteps")
+    for name in against.spreadless:
+        kind = "labels" if name in against.aims.labels else "values of the model"
+        what = f"the {kind} of output {name} are equal for all {len(against.samples):,} samples, so that no "
+        what += "error has a unit"
+        raise fail("KG405", "timesteps", what, "give samples whose values differ, or a number of timesteps")
     trials = Trials(convert, converter, against, simulate, report, most)
     found = trials.bisected(search.loss) if recipe.depends_on_timesteps else trials.cut(search.loss)
     if found is None:

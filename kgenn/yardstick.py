@@ -90,6 +90,12 @@ class Yardstick:
         """Return what is right, of each output by its name, shape (N, *label shape) each."""
         return {**self.predictions, **self.aims.labels}
 
+    @property
+    def spreadless(self) -> tuple[str, ...]:
+        """Return the outputs whose values are to be equal for all samples, so that no error has a unit."""
+        values = (name for name in self.right if not self.aims.goals[name].task.says[0])
+        return tuple(name for name in values if (self.right[name] == self.right[name][:1]).all())
+
     def _judge(self, name: str) -> Metric:
         """Return the metric that judges an output: its own, where the model has a value of it."""
         goal = self.aims.goals[name]

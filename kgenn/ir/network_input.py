@@ -69,6 +69,8 @@ class InputCoding:
 
     def _refusal(self, x: Array, made: tuple[InputTransform, Array] | None) -> str:
         """Return what is wrong with values, in the units of the samples that the user gave."""
+        if not np.isfinite(x).all():
+            return f"takes values from {self.low:g} to {self.high:g}, but the data have some that are not finite"
         low, high, found = self.low, self.high, f"values from {x.min():g} to {x.max():g}"
         if made is not None and made[0].rescales and self.binarise is None:
             transform, raw = made

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kgenn.comma_list import entry
 from kgenn.diagnostics import KgennError, fail
 from kgenn.ir.output_end import OutputEnd
 from kgenn.tasks import TASKS
@@ -30,14 +31,24 @@ def refuse_shared(ends: Mapping[str, OutputEnd], chosen: Mapping[str, Choice], g
         if not fitting or len(fitting) == len(sharing):
             continue
         value = getattr(chosen[fitting[0]], option)
-        others = ", ".join(f"{name} is {' '.join(kinds[name])}" for name in sharing if name not in fitting)
-        what = f"{value} is for {_named(fitting, kinds)}; {others.rstrip()}"
-        named = " ".join(f"--{option} {name}={value}" for name in fitting)
+        others = (_why_not(name, option, ends[name], kinds[name]) for name in sharing if name not in fitting)
+        what = f"{value} is for {_named(fitting, option, kinds)}; {', '.join(others)}"
+        named = f"--{option} " + ",".join(entry(f"{name}={value}") for name in fitting)
         raise fail("KG401", option, what, f"name the output{'s' * (len(fitting) > 1)} that it is for: {named}")
 
 
-def _named(names: list[str], kinds: Mapping[str, tuple[str, str]]) -> str:
-    return ", ".join(f"{name} ({kinds[name][0]})" for name in names)
+def _named(names: list[str], option: str, kinds: Mapping[str, tuple[str, str]]) -> str:
+    return ", ".join(name if option == "task" else f"{name} ({kinds[name][0]})" for name in names)
+
+
+def _why_not(name: str, option: str, end: OutputEnd, kind: tuple[str, str]) -> str:
+    """Return in words why an output cannot have what is given for all: the task itself, or that of the output."""
+    task, guessed = kind
+    return (
+        f"not for {name}: {TASKS[task].misfit(end)}"
+        if option == "task"
+        else f"{name} is {task} {guessed}".rstrip()
+    )
 
 
 def _task(end: OutputEnd, choice: Choice, labels: Any) -> tuple[str, str]:

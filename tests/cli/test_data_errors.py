@@ -108,3 +108,10 @@ def test_errors_of_a_compilation_name_the_file(tmp_path: Path, kgenn: Kgenn) -> 
     assert f"error[KG607] {tmp_path / 'train.npz'}, labels: " in error
     error = compiled("--encoder", "still=spike", moving=still, still=STILL)
     assert f"error[KG603] {tmp_path / 'train.npz'}, encoder spike of input still: takes 0 or 1" in error
+
+
+def test_values_that_are_not_finite_are_called_so() -> None:
+    with pytest.raises(
+        KgennError, match=r"(?s)KG603.*input still: .*have some that are not finite.*such as 7, or"
+    ):
+        timed().evaluate([MOVING, with_nan(STILL)])

@@ -119,7 +119,10 @@ def test_what_an_output_cannot_have_is_refused(
         ),
         (("--metric", "mse"), "mse is for size (regression); mask is segmentation|--metric size=mse"),
         (("--threshold", "0.4"), "0.4 is for mask (segmentation); size is regression|--threshold mask=0.4"),
-        (("--task", "binary"), "binary is for size (binary); |--task size=binary"),
+        (
+            ("--task", "binary"),
+            "binary is for size; |not for kind: it is of one value, and the output has|--task size=binary",
+        ),
         (("--metric", "f2"), "metric of mask: the task segmentation has no metric 'f2'"),
         (("--metric", "size=accuracy"), "metric of size: the task regression has no metric 'accuracy'"),
     ],

@@ -304,3 +304,11 @@ def test_a_search_compares_a_reconstruction_without_labels_with_the_input_where_
     asked = kgenn.convert(model_of("autoencoder"), task="reconstruction", metric="psnr", **options)
     assert asked.origin["search"]["measured"] == "PSNR (dB)"
     assert kgenn.convert(model_of("autoencoder"), **options).origin["search"]["measured"] == "agreement"
+
+
+@pytest.mark.parametrize("metric", ["mse", "mae", "r2"])
+def test_a_search_refuses_labels_that_do_not_differ(metric: str) -> None:
+    x, y = data_of("regression")
+    options: dict[str, Any] = {"calibration": x, "labels": np.ones_like(y), "allow": "bias", "metric": metric}
+    with pytest.raises(KgennError, match=r"KG405.*labels of output .* are equal for all 96 samples"):
+        kgenn.convert(model_of("regression"), timesteps="auto", task="regression", **options)
