@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from keyword import iskeyword
 
 from kgenn.diagnostics import KgennError, fail
 from kgenn.ir.naming import ALL_NAMED, Naming
@@ -80,17 +81,24 @@ class ArrayNames:
         """Return the error of a file that lacks arrays of inputs."""
         has = f"it has {', '.join(names) or 'none'}"
         ending = ending if any(name.endswith(ending) for name in names) else ""
-        example = ", ".join(f"{stored}{ending}=..." for stored in next(iter(ways)).values())
+        wanted = [f"{stored}{ending}" for stored in next(iter(ways)).values()]
         parts = (part for e in dict.fromkeys((ending, *ENDINGS)) for part in _parts(names, e, ways))
         found, way = max(parts, key=lambda part: len(part[0]))
         if found:
             missing = ", ".join(repr(stored) for name, stored in way.items() if name not in found)
             what = f"has {', '.join(map(repr, found.values()))} and no {missing}; {has}"
         else:
-            wanted = _ways("x", self.inputs, self.naming.by_name)
-            what = f"has no array {', and no '.join(' and '.join(way.values()) for way in wanted)}; {has}"
-        labels = f", y{ending}=..." if len(next(iter(ways))) == 1 else ""
-        return fail("KG601", where, what, f"save it with numpy.savez(path, {example}{labels})")
+            known = _ways("x", self.inputs, self.naming.by_name)
+            what = f"has no array {', and no '.join(' and '.join(way.values()) for way in known)}; {has}"
+        labels = [f"y{ending}"] if len(wanted) == 1 else []
+        return fail("KG601", where, what, f"save it with numpy.savez(path, {_arguments([*wanted, *labels])})")
+
+
+def _arguments(names: Sequence[str]) -> str:
+    """Return arrays as arguments of a call of Python."""
+    if all(name.isidentifier() and not iskeyword(name) for name in names):
+        return ", ".join(f"{name}=..." for name in names)
+    return f"**{{{', '.join(f'{name!r}: ...' for name in names)}}}"
 
 
 def _refuse_left(

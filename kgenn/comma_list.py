@@ -6,6 +6,8 @@ An entry with a comma of its own stands in double quotes, `"a,b=poisson"`, and a
 from __future__ import annotations
 
 import csv
+import shlex
+from collections.abc import Mapping
 
 
 def entries(text: str) -> list[str]:
@@ -26,3 +28,9 @@ def entry(text: str) -> str:
     if "," not in text and not text.startswith('"'):
         return text
     return f'"{text.replace(chr(34), chr(34) * 2)}"'
+
+
+def option(flag: str, values: Mapping[str, object]) -> str:
+    """Return an option with values of some inputs or outputs, as a shell takes it; "" stands for all of them."""
+    named = (f"{name}={value}" if name else str(value) for name, value in values.items())
+    return f"{flag} {shlex.quote(','.join(map(entry, named)))}"

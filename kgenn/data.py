@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from kgenn.array_names import ArrayNames
+from kgenn.comma_list import option
 from kgenn.diagnostics import Diagnostic, fail, known_names
 from kgenn.ir.archive import arrays, open_file
 from kgenn.ir.frames import Frames
 from kgenn.ir.given import given_array
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.naming import ALL_NAMED, Naming
-from kgenn.ir.samples import Samples, samples_of
+from kgenn.ir.samples import Samples, place_of, samples_of
 from kgenn.plausibility import Scales, doubts_of_scale, scale_of
 
 # How an .npy file, of a single array, begins.
@@ -91,8 +92,8 @@ class Data:
         for name, shape in inputs.items():
             own = scale_of(scale, name)
             several = len(inputs) > 1
-            place, flag = (f"{where}, {name}", f"--scale {name}=") if several else (where, "--scale ")
-            ready[name] = prepare(raw[name], shape, own, place, flag)
+            place = place_of(where, name, inputs)
+            ready[name] = prepare(raw[name], shape, own, place, name * several)
             doubts.extend(doubts_of_scale(raw[name], own, place))
         floats = tuple(n for n in inputs if scale_of(scale, n) is not None and raw[n].dtype.kind == "f")
         return Data(Samples(ready), self.y, scale, scaled_floats=floats, warnings=tuple(doubts))
@@ -221,7 +222,7 @@ def parse_scale(given: str | int | Rational, where: str = "--scale") -> Fraction
     return scale
 
 
-def prepare(x: Array, shape: Shape, scale: Fraction | None, where: str, flag: str = "--scale ") -> Array:
+def prepare(x: Array, shape: Shape, scale: Fraction | None, where: str, name: str = "") -> Array:
     """Return samples as the model takes them: float32, scaled, with a channel axis.
 
     x · scale is computed in float64 and rounded once, so that 1/255 gives what dividing by 255 gives.
@@ -231,7 +232,7 @@ def prepare(x: Array, shape: Shape, scale: Fraction | None, where: str, flag: st
         shape: of one sample as the model takes it.
         scale: needed for integers, where 1 takes them as they are.
         where: the file, for messages.
-        flag: what the option that gives a scale begins with, for messages.
+        name: of one of several inputs, for messages.
 
     Raises:
         KgennError: KG602 for another shape, KG604 for integers without a scale.
@@ -249,7 +250,8 @@ def prepare(x: Array, shape: Shape, scale: Fraction | None, where: str, flag: st
     if x.dtype.kind not in "biuf":
         raise fail("KG602", where, f"has values of type {x.dtype}", "give real numbers")
     if scale is None:
-        refuse_integers(x, where, f"pass {flag}1/255, or {flag}1 where the model takes them as they are")
+        given, plain = (option("--scale", {name: scale}) for scale in ("1/255", "1"))
+        refuse_integers(x, where, f"pass {given}, or {plain} where the model takes them as they are")
         return _single(x)
     with np.errstate(over="ignore"):
         scaled = x.astype(np.float64) * float(scale.numerator) / float(scale.denominator)

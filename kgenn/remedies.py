@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from kgenn.comma_list import entries
+
 NUMBER, NAME = r"-?\d+(?:\.\d+)?", r"[a-z][a-z\d-]*[a-z\d]"
 SIZES = r"\d+(?:,\d+)*"
 # Each option to what may stand behind it as its value, and to the Python of both. One without such a value is
@@ -62,7 +64,7 @@ BETWEEN = re.compile(r",(?=[^,=]+=)")
 def _pattern(option: str) -> str:
     value, _ = OPTIONS[option]
     each = rf"{PORT}=(?:{value or NAME})"
-    named = rf"[ =]({each}(?:,{each})*)(?![\w/-])|" if option in NAMED else ""
+    named = rf"[ =]({each}(?:,{each})*|'[^']*=[^']*')(?![\w/-])|" if option in NAMED else ""
     plain = rf"[ =]({value})(?![\w/=-])|" if value else ""
     return rf"(?<![\w-]){option}(?:{named}{plain}(?![\w-]))"
 
@@ -92,9 +94,15 @@ def _value(pattern: str, text: str) -> str | tuple[int, ...]:
 
 
 def _of_ports(option: str, text: str) -> str:
-    """Return an option of some inputs or outputs, `name=value,name=value`, as Python has it."""
+    """Return an option of some inputs or outputs, `name=value,name=value`, as Python has it.
+
+    Args:
+        text: as a shell takes it, so that names with spaces stand in quotes.
+    """
     (pattern, form), of_one = OPTIONS[option], NAMED[option]
-    pairs = [(name, _value(pattern, value)) for name, _, value in (e.rpartition("=") for e in BETWEEN.split(text))]
+    plain = text.strip("'")
+    each = entries(plain) if '"' in plain else BETWEEN.split(plain)
+    pairs = [(name, _value(pattern, value)) for name, _, value in (e.rpartition("=") for e in each)]
     if of_one == form:
         return ", ".join(f"{form.format(value)} for {name}" for name, value in pairs)
     named = ", ".join(f'"{name}": {of_one.format(value)}' for name, value in pairs)

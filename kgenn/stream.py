@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
@@ -13,7 +14,7 @@ from kgenn.data import AS_FLOATS, refuse_integers
 from kgenn.diagnostics import KgennError, fail
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
-from kgenn.ir.samples import SamplesLike, samples_of
+from kgenn.ir.samples import SamplesLike, place_of, samples_of
 from kgenn.ir.scores import heads_of
 
 LARGEST_SAMPLE = 2**31 - 1
@@ -125,13 +126,13 @@ class Stream:
             array = arrays[given.name]
             if array.shape[1:] != given.shape:
                 raise _misshapen(given.name, array.shape[1:], given.shape)
-            refuse_integers(array, "data" if len(shapes) == 1 else f"data, {given.name}", AS_FLOATS)
+            refuse_integers(array, place_of("data", given.name, shapes), AS_FLOATS)
         return np.concatenate([np.asarray(arrays[name], np.float32).ravel() for name in shapes])
 
 
 def _batch_of_one(x: SamplesLike, num_inputs: int) -> SamplesLike:
     """Return one sample with a batch axis."""
-    if isinstance(x, dict):
+    if isinstance(x, Mapping):
         return {name: np.asarray(array)[None] for name, array in x.items()}
     if num_inputs > 1 and isinstance(x, list | tuple):
         return [np.asarray(array)[None] for array in x]

@@ -79,3 +79,9 @@ def test_an_array_may_have_the_name_of_an_inputs_layer(tmp_path: Path) -> None:
 def test_the_array_of_an_input_is_no_label_of_another_output(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", x=IMAGE, y=META)
     assert load_data(tmp_path / "d.npz", None, ("x", "y"), ("kind",)).y is None
+
+
+def test_names_that_are_no_arguments_of_python_stand_in_a_dictionary(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", z=np.zeros(3))
+    with pytest.raises(KgennError, match=r"numpy.savez\(path, \*\*\{'b in': ..., 'a.in': ...\}\)"):
+        load_data(tmp_path / "x.npz", inputs=("b in", "a.in"))

@@ -35,6 +35,8 @@ OF_SWEEPS = {"--models"}
         ("--input-shape a/b=4,4 --encoder x=poisson", 'input_shape={"a/b": (4, 4)} encoder={"x": "poisson"}'),
         ("name them: --task a=classes,b=binary", 'name them: task={"a": "classes", "b": "binary"}'),
         ("--input-shape a=4,4 or", 'input_shape={"a": (4, 4)} or'),
+        ("as in --input-shape 'b in=6,6'", 'as in input_shape={"b in": (6, 6)}'),
+        ("give --task '\"a,b=binary\",c d=classes'", 'give task={"a,b": "binary", "c d": "classes"}'),
         ("give --scale image=1/255; or", 'give scale="1/255" in kgenn.samples for image; or'),
         ("pass --scale a/b=1, the", 'pass scale="1" in kgenn.samples for a/b, the'),
         ("pass --task: classes, or another --task", "pass task: classes, or another task"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,7 @@ def test_several_inputs_and_outputs_have_their_names(target: str) -> None:
     network, x = ported(), arrays()
     expected = ReferenceSimulator(network).run(network.drive(x), 0, EVERYTHING)
     forms: list[Any] = [{name: x[name][0] for name in ("meta", "image")}, [x["image"][0], x["meta"][0]]]
+    forms.append(MappingProxyType(forms[0]))
     for form in forms:
         with streamed(network, target) as stream:
             for step in range(network.num_timesteps):

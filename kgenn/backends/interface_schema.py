@@ -75,6 +75,7 @@ CPP_STATUSES = (
     Constant("KGENN_OUTSIDE", 2, "values are outside their encoder's range"),
     Constant("KGENN_NO_INPUT", 3, "a first step without an input"),
     Constant("KGENN_HELD", 4, "an input where that of the first step holds for the whole sample"),
+    Constant("KGENN_NO_STREAM", 5, "NULL in place of a stream"),
 )
 CUDA_STATUSES = (
     Constant("KGENN_OK", OK),

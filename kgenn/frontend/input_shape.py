@@ -5,6 +5,7 @@ Only the inputs of the outermost model have sizes of their own: those of a neste
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -78,7 +79,8 @@ class InputShape:
             if len(names) == 1:
                 return {names[0]: self.given}
             what = f"has the inputs {', '.join(names)}, and one shape is given without a name"
-            raise fail("KG112", where, what, f"name the input, as in {names[0]}={','.join(map(str, self.given))}")
+            named = shlex.quote(f"{names[0]}={','.join(map(str, self.given))}")
+            raise fail("KG112", where, what, f"name the input, as in --input-shape {named}")
         given = naming.of_inputs(self.given, names)
         for name in given:
             if name not in names:

@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from kgenn.comma_list import option
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.input_statistics import InputStatistics
@@ -63,7 +64,7 @@ class InputCoding:
             legal = ((x == self.low) | (x == self.high)).all()
         if not legal:
             where = f"encoder {self.encoder}" + (f" of input {name}" if name else "")
-            raise fail("KG603", where, self._refusal(x, made), self._advice(x, frames, f"{name}=" * several))
+            raise fail("KG603", where, self._refusal(x, made), self._advice(x, frames, name * several))
         drive = x * np.float32(self.levels)
         return np.rint(drive, out=drive)
 
@@ -81,8 +82,12 @@ class InputCoding:
         allowed = f"{low:g} or {high:g}" if self.binary else f"{low:g} to {high:g}"
         return f"takes {allowed}, but the data have {found}"
 
-    def _advice(self, x: Array, frames: int, place: str) -> str:
-        """Return what to do about data that the encoder does not take, shape (N, num_inputs)."""
+    def _advice(self, x: Array, frames: int, name: str) -> str:
+        """Return what to do about data that the encoder does not take, shape (N, num_inputs).
+
+        Args:
+            name: of one of several inputs; else empty.
+        """
         finite = np.isfinite(x).all(axis=1)
         if not finite.all():
             first = int(np.argmin(finite)) // frames
@@ -91,9 +96,10 @@ class InputCoding:
             return "give 0 and 1 alone, or compile with --binarise THRESHOLD"
         if self.low == 0 and x.min() < 0:
             return "compile with an encoder that takes negative values: direct, or a signed one"
+        scale = option("--scale", {name: "1/255"})
         return (
-            f"scale the data as the calibration data were scaled, for example --scale {place}1/255; or calibrate "
-            "with samples that reach as far"
+            f"scale the data as the calibration data were scaled, for example {scale}; or calibrate with samples "
+            "that reach as far"
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kgenn.comma_list import entry
+from kgenn.comma_list import option as named_option
 from kgenn.diagnostics import KgennError, fail
 from kgenn.ir.output_end import OutputEnd
 from kgenn.tasks import TASKS
@@ -33,7 +33,7 @@ def refuse_shared(ends: Mapping[str, OutputEnd], chosen: Mapping[str, Choice], g
         value = getattr(chosen[fitting[0]], option)
         others = (_why_not(name, option, ends[name], kinds[name]) for name in sharing if name not in fitting)
         what = f"{value} is for {_named(fitting, option, kinds)}; {', '.join(others)}"
-        named = f"--{option} " + ",".join(entry(f"{name}={value}") for name in fitting)
+        named = named_option(f"--{option}", dict.fromkeys(fitting, value))
         raise fail("KG401", option, what, f"name the output{'s' * (len(fitting) > 1)} that it is for: {named}")
 
 

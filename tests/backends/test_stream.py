@@ -21,7 +21,7 @@ from streams import Stream
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 
-OK, OUTSIDE, NO_INPUT, HELD = 0, 2, 3, 4
+OK, OUTSIDE, NO_INPUT, HELD, NO_STREAM = 0, 2, 3, 4, 5
 
 STREAMS: list[tuple[str, str, ReadoutKind | None]] = [
     ("residual_shortcut", "poisson", None),
@@ -91,6 +91,15 @@ def test_a_step_that_cannot_run_says_why_and_changes_nothing() -> None:
     assert_streamed(stream, expected, 0, network, 1)
     stream.reset(0)
     assert stream.step() == NO_INPUT
+
+
+def test_null_in_place_of_a_network_or_a_stream_is_a_status() -> None:
+    network = converted("dense", "poisson")
+    library, values = Stream(network).library, np.zeros(network.num_inputs, np.float32)
+    assert library.kgenn_stream_open(None) is None
+    library.kgenn_reset(None, 3)
+    assert library.kgenn_step(None, values.ctypes.data, None) == NO_STREAM
+    library.kgenn_stream_close(None)
 
 
 COUNTING = r"""

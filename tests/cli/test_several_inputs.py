@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import keras
@@ -227,3 +228,16 @@ def test_an_input_with_a_comma_in_its_name_stands_in_quotes(kgenn: Kgenn, tmp_pa
     refused = kgenn("compile", tmp_path / "odd.keras", *data, "--encoder", '"a,b=poisson')
     assert refused.code == 2
     assert "is no list" in refused.err
+
+
+def test_a_remedy_is_what_a_shell_takes(kgenn: Kgenn, tmp_path: Path) -> None:
+    inputs = [keras.Input((4,), name="left eye"), keras.Input((4,), name="b")]
+    told = keras.layers.Concatenate()([keras.layers.Dense(3, "relu", use_bias=False)(x) for x in inputs])
+    keras.Model(inputs, keras.layers.Dense(2, use_bias=False)(told)).save(tmp_path / "odd.keras")
+    x = np.random.default_rng(0).integers(0, 256, (20, 4), np.uint8)
+    np.savez(tmp_path / "x.npz", **{"left eye": x, "b": x.astype(np.float32) / 255})
+    arguments = ("compile", tmp_path / "odd.keras", "--calibration", tmp_path / "x.npz", *OPTIONS)
+    refused = kgenn(*arguments, "-o", tmp_path / "out")
+    assert refused.codes == ["KG604"]
+    _, flag, value, *_ = shlex.split(refused.err.partition("help: ")[2].partition(",")[0])
+    assert kgenn(*arguments, flag, value, "-o", tmp_path / "out").code == 0
