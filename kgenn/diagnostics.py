@@ -168,10 +168,11 @@ def grouped(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
 
 def _as_one(kind: list[Diagnostic]) -> Diagnostic:
     """Return diagnostics of one kind as one, which names some of the places."""
-    first, *others = kind
+    first, *rest = kind
+    others = [where for where in dict.fromkeys(d.where for d in rest) if where != first.where]
     if not others:
         return first
-    named = ", ".join(diagnostic.where for diagnostic in others[:MOST_NAMED])
+    named = ", ".join(others[:MOST_NAMED])
     more = "" if len(others) <= MOST_NAMED else f" and {len(others) - MOST_NAMED} more"
     return replace(first, what=f"{first.what}; likewise {named}{more}")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import kgenn
-from kgenn.diagnostics import Diagnostic, KgennError
+from kgenn.diagnostics import Diagnostic, KgennError, grouped
 from kgenn.remedies import OF_COMMANDS, OPTIONS, in_python
 
 ROOT = Path(__file__).parents[1]
@@ -85,3 +85,13 @@ def test_every_option_that_a_message_names_has_its_python() -> None:
     }
     assert len(found) > 30
     assert {(name, option) for name, option in found if option not in known} == set()
+
+
+def test_places_of_one_kind_are_named_once() -> None:
+    said = [
+        Diagnostic("KG452", where, f"{count} are few", "give more")
+        for where, count in zip("aabcb", range(5), strict=True)
+    ]
+    (found,) = grouped(said)
+    assert (found.where, found.what) == ("a", "0 are few; likewise b, c")
+    assert grouped(said[:2]) == (said[0],)
