@@ -48,11 +48,9 @@ class Search:
         most_timesteps: T at most; by the method's code if not given, see `MOST_TIMESTEPS`.
     """
 
-    loss: float = field(
-        default=0.5, metadata={"help": "points of accuracy, or of another metric, that it may lose"}
-    )
+    loss: float = field(default=0.5, metadata={"help": "largest loss, in points of accuracy or of another metric"})
     most_timesteps: int | None = field(
-        default=None, metadata={"help": f"T at most; by default of the method's code: {_most_in_words()}"}
+        default=None, metadata={"help": f"largest T; default by spike code: {_most_in_words()}"}
     )
 
     def __post_init__(self) -> None:

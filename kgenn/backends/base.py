@@ -70,15 +70,15 @@ class RunOptions:
         edited: run an output directory although files of it were changed since kgenn wrote them.
     """
 
-    threads: int = field(default=0, metadata={"help": "threads over samples; 0 for one on each core"})
+    threads: int = field(default=0, metadata={"help": "threads, each for some of the samples; 0 for one per core"})
     genn_python: str | None = field(default=None, metadata={"help": "the Python interpreter that has pygenn"})
     kernel_times: bool = field(default=False, metadata={"help": "report the time of GeNN's kernels"})
     synapses: SynapseWay = field(
         default="auto",
-        metadata={"help": "targets cpu and cuda: spike by spike, all values at once, or as is faster"},
+        metadata={"help": "targets cpu and cuda: spike by spike, all values, or the faster of both"},
     )
     edited: bool = field(
-        default=False, metadata={"help": "run files that were changed since kgenn wrote them, too"}
+        default=False, metadata={"help": "also run files that were changed since kgenn wrote them"}
     )
 
     def __post_init__(self) -> None:

@@ -27,12 +27,12 @@ COMMANDS = {
     "run": ("kgenn.cli.run:run", "Run a compiled network on a data set."),
     "verify": (
         "kgenn.cli.verify:verify",
-        "Tell whether a compiled network is whole, and runs as it should.",
+        "Check that a compiled network is complete and runs as it should.",
     ),
-    "inspect": ("kgenn.cli.inspect:inspect", "Show what a compiled network or a model consists of."),
-    "compare": ("kgenn.cli.compare:compare", "Show layer by layer where a network departs from its model."),
+    "inspect": ("kgenn.cli.inspect:inspect", "Show the contents of a compiled network or a model."),
+    "compare": ("kgenn.cli.compare:compare", "Show layer by layer where a network differs from its model."),
     "bench": ("kgenn.cli.bench:bench", "Run the sweeps of benchmark configurations."),
-    "report": ("kgenn.cli.report:report", "Report a sweep: tables beside the published ones, plots, CSV."),
+    "report": ("kgenn.cli.report:report", "Report a sweep: tables with published figures, plots, CSV."),
     "export": ("kgenn.cli.export:export", "Write a compiled network in the format of another tool."),
     "cite": ("kgenn.cli.cite:cite", "Print the BibTeX of what a compiled network used."),
     "list": (

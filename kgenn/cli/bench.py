@@ -29,18 +29,20 @@ from kgenn.tasks.metric import title, written
 
 @click.command()
 @click.argument("configs", type=PATH, nargs=-1, required=True, metavar="CONFIG.toml…")
-@click.option("-o", "--output", type=PATH, metavar="RESULTS", help="The directory of results; it may have some.")
-@click.option("--models", multiple=True, metavar="DIR|NAME=FILE", help="Where models are that are named.")
-@click.option("--data", multiple=True, metavar="DIR|NAME=FILE", help="Where data sets are that are named.")
+@click.option("-o", "--output", type=PATH, metavar="RESULTS", help="Directory of results; keeps existing ones.")
+@click.option("--models", multiple=True, metavar="DIR|NAME=FILE", help="Folder of models, or the file of one.")
+@click.option("--data", multiple=True, metavar="DIR|NAME=FILE", help="Folder of data sets, or the file of one.")
 @click.option(
-    "--workers", type=click.IntRange(min=1), metavar="N", help="Processes.  [default: one for each core]"
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Number of processes.  [default: one per core]"
 )
-@click.option("--dask", metavar="ADDRESS", help="Run on the Dask cluster of this scheduler instead.")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of each simulation.")
+@click.option("--dask", metavar="ADDRESS", help="Run on the Dask cluster of this scheduler.")
+@click.option(
+    "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads per simulation."
+)
 @click.option("--genn-python", metavar="FILE", help="The Python interpreter that has pygenn.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Take at most the first N test samples.")
-@click.option("--retry-failed", is_flag=True, help="Run cells again that failed.")
-@click.option("--dry-run", is_flag=True, help="List the cells, and run none.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use at most the first N test samples.")
+@click.option("--retry-failed", is_flag=True, help="Rerun cells that failed.")
+@click.option("--dry-run", is_flag=True, help="List the cells without running them.")
 @json_flag
 def bench(
     configs: tuple[Path, ...],
@@ -58,15 +60,15 @@ def bench(
 ) -> None:
     """Run the sweeps of benchmark configurations.
 
-    Each CONFIG.toml names models, data and lists of options; each combination is a cell. A model that is named is
-    NAME.h5 or NAME.keras in a directory of --models; a data set NAME.npz in one of --data, or one of
-    keras.datasets where Keras is installed.
+    Each CONFIG.toml names models, data and lists of options; each combination is a cell. A model is a path, or a
+    name that stands for NAME.h5 or NAME.keras in a folder of --models. A data set is a path, a name that stands
+    for NAME.npz in a folder of --data, or one of keras.datasets if Keras is installed.
 
-    A finished cell is a line of RESULTS/cells.jsonl at once. The same command goes on where the last one ended,
-    however it ended. When all cells are finished, RESULTS/results.jsonl has them in order.
+    Each cell is appended to RESULTS/cells.jsonl as soon as it finishes. Rerun the command to resume. When all
+    cells are finished, RESULTS/results.jsonl has them in order.
     """
     if dask is not None and workers is not None:
-        raise click.UsageError("--workers is of processes on this machine; a Dask cluster has workers of its own")
+        raise click.UsageError("--workers sets processes on this machine; a Dask cluster has its own workers")
     experiments = read_configs(configs, limit)
     library = Library(Shelf.of(models), Shelf.of(data))
     run = RunOptions(threads, genn_python)

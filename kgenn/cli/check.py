@@ -61,10 +61,10 @@ def check(
 ) -> None:
     """Show what each layer of a model becomes, or what is wrong with it.
 
-    MODEL is an .h5 or .keras file; one that leaves a size of its input open needs --input-shape. Everything that
-    stands against a conversion is printed to stderr, one entry for each kind of problem, then the command that
-    admits what options can admit; the exit code is then 1. A model that is approved here converts with the same
-    options, unless its calibration data leave a layer silent or without a grid.
+    MODEL is an .h5 or .keras file. If it leaves a size of its input open, pass --input-shape. All problems are
+    printed to stderr, one entry for each kind, followed by the command that admits what options can admit; the
+    exit code is then 1. A model that passes the check converts with the same options, unless a layer is inactive
+    on the calibration data or has no grid.
     """
     head = {"model": model.name, "converter": converter, "allow": list(allow)}
     try:

@@ -21,13 +21,13 @@ from kgenn.credits import Credit, credits_of, method_credits
     "--method",
     type=Known(CONVERTERS.names),
     metavar="NAME",
-    help="Of one conversion method instead; see kgenn list methods.",
+    help="Print the entries of a method instead; see kgenn list methods.",
 )
 @json_flag
 def cite(directory: Path | None, method: str | None, as_json: bool) -> None:
     """Print the BibTeX of what a compiled network used.
 
-    DIRECTORY is an output of kgenn compile; its manifest and its populations tell what was used.
+    DIRECTORY is an output of kgenn compile; its manifest and populations show what was used.
     """
     if directory is not None and method is None:
         artifact = read_directory(directory)

@@ -42,11 +42,12 @@ def compare(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Show layer by layer where a network departs from its model.
+    """Show layer by layer where a network differs from its model.
 
-    Activations are the model's, in units of the layer's scale; a rate is what a neuron's spikes stand for in the
-    same units, whatever their code; they should be equal. A layer's own error is what is left when its sources'
-    rates are taken as they are; saturated is the share of activations above the largest rate that can be sent.
+    Activations are the model's, in units of the layer's scale. A rate is what a neuron's spikes stand for in the
+    same units, in any spike code. The two should be equal. A layer's own error is the error that remains when
+    its sources' rates are taken as correct. Saturated is the share of activations above the largest rate that
+    can be sent.
     """
     with stage("loading"):
         network = open_directory(directory, run_options_of(options))

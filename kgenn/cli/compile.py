@@ -101,7 +101,7 @@ class Request:
     kinds: Mapping[str, Any] = field(default_factory=dict)
 
 
-TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto: the fewest.  [default: the converter's]"
+TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto searches for the fewest.  [default: the converter's]"
 
 
 @click.command(cls=HeadedCommand, context_settings={"show_default": True})
@@ -114,7 +114,7 @@ TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto: the fewest.  [defau
     type=click.IntRange(min=1),
     default=1024,
     metavar="N",
-    help="Samples to learn from.",
+    help="Number of calibration samples.",
 )
 @scale_flag
 @converter_flag
@@ -125,7 +125,7 @@ TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto: the fewest.  [defau
 @search_flags
 @readout_flag
 @click.option(
-    "--seed", type=click.IntRange(0, LARGEST_SEED), default=0, metavar="N", help="Of the encoder's random numbers."
+    "--seed", type=click.IntRange(0, LARGEST_SEED), default=0, metavar="N", help="Random seed of the encoder."
 )
 @allow_flag
 @shape_flag
@@ -134,11 +134,17 @@ TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto: the fewest.  [defau
 @click.option(
     "--check/--no-check",
     default=True,
-    help="Compare the network with its model on calibration samples kept apart.",
+    help="Compare the network with its model on held-out calibration samples.",
 )
-@click.option("--frames", is_flag=True, help="Inputs change with time: samples have a frame for each timestep.")
-@click.option("--target", type=Known(TARGETS.names), default="cpu", metavar="NAME", help="See kgenn list targets.")
-@click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="The directory to write.")
+@click.option("--frames", is_flag=True, help="Samples have a frame for each timestep.")
+@click.option(
+    "--target",
+    type=Known(TARGETS.names),
+    default="cpu",
+    metavar="NAME",
+    help="What to compile for; see kgenn list targets.",
+)
+@click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="Directory to write.")
 @overwrite_flag
 @json_flag
 def compile(
@@ -152,14 +158,14 @@ def compile(
 ) -> None:
     """Convert a trained model to a spiking network and build it.
 
-    MODEL is an .h5 or .keras file. The calibration data give each layer its scale; of a file in the layout of
-    keras.datasets, the training split is taken. They also decide the sizes of an input that the model leaves open,
-    unless --input-shape says them. The directory holds all that `kgenn run` needs, and for `kgenn
-    verify` checksums and at most eight calibration samples. An older output in DIR is replaced. Where DIR holds a
-    file that kgenn did not write, or that was changed since, nothing is written.
+    MODEL is an .h5 or .keras file. The calibration data give each layer its scale. If they are in the layout of
+    keras.datasets, the training split is used. They also set the sizes of an input that the model leaves open,
+    unless --input-shape does. The directory holds everything that `kgenn run` needs, and for `kgenn verify`
+    checksums and at most eight calibration samples. An older output in DIR is replaced. If DIR holds a file that
+    kgenn did not write, or that was changed since, nothing is written.
 
-    With --frames an input changes with time: its array has the shape (N, T, …), and T is the number of timesteps.
-    Activations are calibrated on the mean of the frames. kgenn frames makes such arrays of events.
+    With --frames an input changes with time: its array has the shape (N, T, …), and T is the number of
+    timesteps. Activations are calibrated on the mean of the frames. kgenn frames makes such arrays from events.
     """
     backend = TARGETS.get(target)()
     request = request_of(converter, encoder, values)

@@ -26,18 +26,18 @@ from kgenn.output import OutputKind, refuse_directory, write_directory, write_fi
     type=Known(EXPORTERS.names),
     required=True,
     metavar=f"[{'|'.join(EXPORTERS.names())}]",
-    help="The format.",
+    help="Format to write.",
 )
-@click.option("-o", "--output", type=PATH, required=True, metavar="PATH", help="The file or folder to write.")
-@click.option("--prefix", metavar="NAME", help=f"What the names in C and C++ begin with.  [default: {DEFAULT}]")
+@click.option("-o", "--output", type=PATH, required=True, metavar="PATH", help="File or folder to write.")
+@click.option("--prefix", metavar="NAME", help=f"Prefix of the names in C and C++.  [default: {DEFAULT}]")
 @json_flag
 def export(directory: Path, target: str, output: Path, prefix: str | None, as_json: bool) -> None:
     """Write a compiled network in the format of another tool.
 
-    DIRECTORY is an output of kgenn compile. nir writes a graph that nir.read reads; ml-genn writes a Python
-    program that builds an ml_genn Network, and beside it an .npz file with the weights. cpp writes a folder of
-    sources whose symbols, header and CMake targets begin with --prefix, so that one program can hold several
-    networks; c writes integer C for microcontrollers, likewise.
+    DIRECTORY is an output of kgenn compile. nir writes a graph that nir.read reads. ml-genn writes a Python
+    program that builds an ml_genn Network, and an .npz file with its weights. cpp writes a folder of sources
+    whose symbols, header and CMake targets begin with --prefix, so that one program can hold several networks. c
+    writes integer C for microcontrollers, with the same prefix.
     """
     exporter = EXPORTERS.get(target)()
     if prefix is not None and not exporter.folder:

@@ -25,16 +25,21 @@ from kgenn.output import write_file
 @click.command()
 @click.argument("events", type=PATH)
 @click.option(
-    "--shape", multiple=True, required=True, callback=shapes_of, metavar="SIZE,…", help="Of a frame, as 34,34,2."
+    "--shape",
+    multiple=True,
+    required=True,
+    callback=shapes_of,
+    metavar="SIZE,…",
+    help="Shape of a frame, such as 34,34,2.",
 )
-@click.option("--window", type=float, metavar="TIME", help="Of a timestep, in the unit of the events' times.")
+@click.option("--window", type=float, metavar="TIME", help="Duration of a timestep, in the events' unit.")
 @click.option(
-    "--timesteps", type=int, metavar="T", help="Frames of a sample.  [default: of the longest recording]"
+    "--timesteps", type=int, metavar="T", help="Number of frames.  [default: that of the longest recording]"
 )
 @click.option(
-    "--counts", is_flag=True, help="Count the events of a timestep, in place of saying that there is one."
+    "--counts", is_flag=True, help="Count the events of a timestep instead of marking that there is one."
 )
-@click.option("-o", "--output", type=PATH, required=True, metavar="OUT.npz", help="The file to write.")
+@click.option("-o", "--output", type=PATH, required=True, metavar="OUT.npz", help="File to write.")
 @json_flag
 def frames(
     events: Path,
@@ -47,12 +52,12 @@ def frames(
 ) -> None:
     """Bin events to a frame for each timestep.
 
-    EVENTS is an .npz file with the arrays t, x, y and p (times, columns, rows and polarities) of the events of all
-    recordings one after the other, or one structured array `events` with these fields, as tonic's datasets give
-    them; with starts, the index of the first event of each recording; and perhaps with labels. For sensors of one
-    dimension leave y out.
+    EVENTS is an .npz file with the arrays t, x, y and p (times, columns, rows and polarities) of the events of
+    all recordings, one after the other, or one structured array `events` with these fields, as in tonic's
+    datasets. The array starts has the index of the first event of each recording; labels are optional. For
+    sensors of one dimension omit y.
 
-    The file that is written has x of shape (N, T, …) and y, for kgenn compile --frames and for kgenn run.
+    The output has x of shape (N, T, …) and y, for kgenn compile --frames and for kgenn run.
     """
     check_output(output, events)
     if isinstance(shape, dict):

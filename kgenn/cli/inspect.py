@@ -26,9 +26,9 @@ from kgenn.trace_file import read_trace
 
 @click.command()
 @click.argument("path", metavar="DIRECTORY|MODEL", type=PATH)
-@click.option("--picture", type=PATH, metavar="OUT.svg|OUT.png", help="Draw the graph, or with --raster spikes.")
-@click.option("--raster", type=PATH, metavar="TRACE.npz", help="Draw the spikes of a trace of kgenn run.")
-@click.option("--sample", type=click.IntRange(min=0), default=0, metavar="N", help="Of the trace, from 0.")
+@click.option("--picture", type=PATH, metavar="OUT.svg|OUT.png", help="Draw the graph, or spikes with --raster.")
+@click.option("--raster", type=PATH, metavar="TRACE.npz", help="Draw the spikes of a trace that kgenn run wrote.")
+@click.option("--sample", type=click.IntRange(min=0), default=0, metavar="N", help="Sample of the trace, from 0.")
 @shape_flag
 @json_flag
 def inspect(
@@ -39,12 +39,13 @@ def inspect(
     input_shape: Shape | dict[str, Shape] | None,
     as_json: bool,
 ) -> None:
-    """Show what a compiled network or a model consists of.
+    """Show the contents of a compiled network or a model.
 
-    DIRECTORY is an output of kgenn compile, MODEL an .h5 or .keras file, which needs
-    --input-shape where it leaves a size of its input open.
+    DIRECTORY is an output of kgenn compile. MODEL is an .h5 or .keras file; if it leaves a size of its input
+    open, pass --input-shape.
 
-    --raster draws the spikes of one sample over time, population by population, from what kgenn run --trace wrote.
+    --raster draws the spikes of one sample over time, population by population, from a file that kgenn run
+    --trace wrote.
     """
     check_output(picture, path, raster)
     if raster is not None and picture is None:

@@ -146,7 +146,7 @@ TABLES: dict[str, Callable[[], Rows]] = {
 def list_names(what: str | None, as_json: bool) -> None:
     """List methods, encoders, targets, tasks, layers, operations, features, codes and plug-ins.
 
-    Without a word, all of them. A plug-in that cannot be used is listed with the reason.
+    Without an argument, list all of them. A plug-in that cannot be used is listed with the reason.
     """
     tables = {name: TABLES[name]() for name in ([what] if what else TABLES)}
     if as_json:

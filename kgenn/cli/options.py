@@ -159,7 +159,7 @@ encoder_flag = click.option(
     callback=listed,
     multiple=True,
     metavar="[INPUT=]NAME,…",
-    help="Of all inputs or of one; see kgenn list encoders.  [default: the converter's]",
+    help="Encoder of all inputs or of one; see kgenn list encoders.  [default: the converter's]",
 )
 converter_flag = click.option(
     "--converter",
@@ -167,44 +167,46 @@ converter_flag = click.option(
     default="data-norm",
     show_default=True,
     metavar="NAME",
-    help="See kgenn list methods.",
+    help="Conversion method; see kgenn list methods.",
 )
 readout_flag = click.option(
     "--readout",
     type=Known(lambda: get_args(ReadoutKind)),
     metavar=f"[{'|'.join(get_args(ReadoutKind))}]",
-    help="What scores a class.  [default: the converter's]",
+    help="How the readout scores a class.  [default: the converter's]",
 )
 json_flag = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 overwrite_flag = click.option(
-    "--overwrite", is_flag=True, help="Delete what kgenn did not write in the directory."
+    "--overwrite", is_flag=True, help="Delete files in the directory that kgenn did not write."
 )
 scale_flag = click.option(
     "--scale",
     callback=listed,
     multiple=True,
     metavar="[NAME=]NUMBER,…",
-    help="Multiply the data, or those of an input, by this, such as 1/255.",
+    help="Factor for the data, or for those of one input, such as 1/255.",
 )
 shape_flag = click.option(
     "--input-shape",
     callback=shapes_of,
     multiple=True,
     metavar="[NAME=]SIZE,…",
-    help="Shape of one sample, such as 64,64,3, or of an input's, where the model leaves a size open.",
+    help="Shape of one sample, such as 64,64,3, if the model leaves a size of its input open.",
 )
-split_flag = click.option("--split", type=click.Choice(["train", "test"]), help="Of a file with both.")
+split_flag = click.option(
+    "--split", type=click.Choice(["train", "test"]), help="Split to use if the file has both."
+)
 
 
 def data_flags(command: C) -> C:
     """Add the flags of commands that run a network on a data set."""
-    limit = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Take the first N samples.")
+    limit = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use the first N samples.")
     data = click.option(
         "--data",
         type=PATH,
         required=True,
         metavar="FILE",
-        help="An .npz file with x and y; see kgenn run --help.",
+        help="An .npz file with x and y; kgenn run --help describes it.",
     )
     for flag in (run_flags, scale_flag, limit, split_flag, data):
         command = flag(command)

@@ -24,7 +24,7 @@ Kind = Literal["svg", "png"]
 SAMPLES = 200
 
 outputs_flag = click.option(
-    "--picture", type=PATH, metavar="OUT.svg|OUT.png", help="Draw maps, signals and values beside the model's."
+    "--picture", type=PATH, metavar="OUT.svg|OUT.png", help="Draw maps, signals and values next to the model's."
 )
 
 

@@ -19,21 +19,21 @@ from kgenn.report.sweep.verdicts import Verdict, title, verdicts, written
 @click.command()
 @click.argument("results", type=PATH)
 @click.option("-o", "--output", type=PATH, metavar="DIR", help="Directory to write; RESULTS/report by default.")
-@click.option("--check", is_flag=True, help="Tell which published figures are met; exit code 1 if one is missed.")
+@click.option("--check", is_flag=True, help="List which published figures are met; exit with 1 if one is missed.")
 @overwrite_flag
 @json_flag
 @click.pass_context
 def report(
     context: click.Context, results: Path, output: Path | None, check: bool, overwrite: bool, as_json: bool
 ) -> None:
-    """Report a sweep: tables beside the published ones, plots, CSV.
+    """Report a sweep: tables with published figures, plots, CSV.
 
-    RESULTS is an output directory of kgenn bench, of a sweep that is finished or under way. Written are
-    index.html, which needs no other file, cells.csv with a row for each cell, plots/ with each plot as PNG, and
-    their checksums.
+    RESULTS is an output directory of kgenn bench; the sweep may still be running. The command writes index.html,
+    which needs no other file, cells.csv with a row for each cell, plots/ with each plot as PNG, and their
+    checksums.
 
-    A published accuracy is met where ours is at least the same share of its ANN's accuracy, published spikes and
-    operations where ours are at most as many. --check writes a report only where -o is given.
+    A published accuracy is met if ours is at least the same share of its ANN's accuracy. Published spikes and
+    operations are met if ours are at most as many. With --check, a report is written only if -o is given.
     """
     found = read_results(results)
     summary: dict[str, object] = {}

@@ -48,13 +48,13 @@ WAYS = {
     metavar="NAME",
     help="Run on this target instead of the one it was compiled for.",
 )
-@click.option("--curve", is_flag=True, help="Give the metric after each step too.")
-@click.option("--explain", is_flag=True, help="Tell how each connection was computed, and how sparse it was.")
+@click.option("--curve", is_flag=True, help="Also print the metric after each step.")
+@click.option("--explain", is_flag=True, help="Show how each connection was computed, and how sparse it was.")
 @click.option("--early-exit", type=float, metavar="CONFIDENCE", help="Also stop each sample at this probability.")
-@click.option("--trace", type=PATH, metavar="OUT.npz", help="Write every spike.")
+@click.option("--trace", type=PATH, metavar="OUT.npz", help="Write every spike to a file.")
 @outputs_flag
 @click.option("--predictions", type=PATH, metavar="OUT.npz", help="Write the predictions and scores.")
-@click.option("--neurobench", type=PATH, metavar="OUT.json", help="Write costs in the terms of neurobench.")
+@click.option("--neurobench", type=PATH, metavar="OUT.json", help="Write the metrics of neurobench.")
 @json_flag
 def run(
     directory: Path,
@@ -72,31 +72,31 @@ def run(
 ) -> None:
     """Run a compiled network on a data set.
 
-    DIRECTORY is an output of kgenn compile. Its code is built and loaded with your rights, except for --target
-    reference. Files that were changed since kgenn wrote them are refused, unless you pass --edited. Of a file in
-    the layout of keras.datasets, the test split is taken. Data of the same kind, integers or floats, are scaled as
-    the calibration data were, unless --scale says otherwise. For a model with several inputs or outputs, the file
-    holds an array of samples named as each input, or x_0, x_1 and so on, and labels named as the outputs, or y_0
-    and so on.
+    DIRECTORY is an output of kgenn compile. Its code is built and loaded with your rights, except with --target
+    reference. Files that were changed since kgenn wrote them are refused, unless you pass --edited. If the data
+    are in the layout of keras.datasets, the test split is used. Data of the same kind as the calibration data,
+    integers or floats, are scaled as those were, unless --scale is given. For a model with several inputs or
+    outputs, the file holds an array of samples for each input, named as the input or x_0, x_1 and so on, and
+    labels named as the outputs or y_0 and so on.
 
-    The task of an output decides its metric: accuracy of classes, mean squared error of values, and so on. It is
-    guessed from how the model ends and what the labels are, and printed. --task, --metric and --threshold set it,
-    for a model with several outputs as OUTPUT=NAME.
+    The task of an output decides its metric: accuracy for classes, mean squared error for values, and so on. It
+    is guessed from the model's last activation and the labels, and printed. --task, --metric and --threshold set
+    it; for a model with several outputs as OUTPUT=NAME.
 
     ANN on integer grid is the metric of the network's weights as an ANN: the model's weights, rounded to the
     network's grid, with any bias corrections.
 
-    --trace writes for each spiking population NAME the arrays NAME/sample, NAME/timestep, NAME/neuron and
-    NAME/value, with an entry for each spike, and NAME/shape; --predictions writes predictions and scores, of a
-    model with several outputs NAME/predictions and NAME/scores of each.
+    --trace writes the arrays NAME/sample, NAME/timestep, NAME/neuron and NAME/value for each spiking population
+    NAME, with an entry for each spike, and NAME/shape. --predictions writes predictions and scores; for a model
+    with several outputs NAME/predictions and NAME/scores of each.
 
     --early-exit also reports the result of stopping each sample at the first step where each class that the
-    outputs say reaches this probability. With it, --predictions adds exit_predictions and exit_timesteps.
+    outputs predict reaches this probability. With it, --predictions adds exit_predictions and exit_timesteps.
 
     --neurobench writes footprint, parameter count, sparsity, synaptic operations and membrane updates as the
-    package neurobench defines them. The NumPy reference counts them, which is slow: --limit takes fewer samples.
+    package neurobench defines them. The NumPy reference counts them, which is slow; --limit uses fewer samples.
 
-    --picture draws outputs that are maps, signals or values beside what the weights give as an ANN.
+    --picture draws outputs that are maps, signals or values next to those of the same weights as an ANN.
     """
     files = RunFiles.of(options, data)
     with stage("loading"):

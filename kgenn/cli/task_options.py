@@ -17,11 +17,19 @@ NAMES = ("task", "metric", "threshold")
 
 def task_flags(command: C) -> C:
     """Add the flags that say what outputs are for."""
-    kinds = f"{', '.join(TASKS)}.  [default: guessed from the model's end and the labels]"
+    kinds = f"{', '.join(TASKS)}.  [default: guessed from the model's last activation and the labels]"
     flags = (
-        ("--task", "[OUTPUT=]NAME,…", f"What an output is for: {kinds}"),
-        ("--metric", "[OUTPUT=]NAME,…", "Its metric, such as accuracy, f1, mean-iou, mse, mae, r2 or psnr."),
-        ("--threshold", "[OUTPUT=]NUMBER,…", "Above it a value says yes.  [default: 0.5 of a sigmoid]"),
+        ("--task", "[OUTPUT=]NAME,…", f"Task of an output: {kinds}"),
+        (
+            "--metric",
+            "[OUTPUT=]NAME,…",
+            "Metric of an output, such as accuracy, f1, mean-iou, mse, mae, r2 or psnr.",
+        ),
+        (
+            "--threshold",
+            "[OUTPUT=]NUMBER,…",
+            "A value above it means yes.  [default: 0.5 for a sigmoid]",
+        ),
     )
     for flag, metavar, words in reversed(flags):
         kind = Known(lambda: TASKS) if flag == "--task" else None

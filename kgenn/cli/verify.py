@@ -20,19 +20,20 @@ from kgenn.verification import verify as verified
 @json_flag
 @click.pass_context
 def verify(context: click.Context, /, directory: Path, as_json: bool, **options: Any) -> None:
-    """Tell whether a compiled network is whole, and runs as it should.
+    """Check that a compiled network is complete and runs as it should.
 
     DIRECTORY is an output of kgenn compile. Each of its files is compared with its checksum in SHA256SUMS (as
-    sha256sum --check does), and a built library with its own. If no file was changed, a few stored samples run on
-    the directory's target, and every spike count and score is compared with what the NumPy reference gave at
-    compile time. With --edited they run on changed sources too.
+    sha256sum --check does), and a built library with its own. If no file was changed, a few stored samples run
+    on the directory's target, and every spike count and score is compared with that of the NumPy reference at
+    compile time. With --edited the samples run on changed sources too.
 
-    What differs is told file by file and population by population, and the exit code is then 1; it is 3 where the
-    samples cannot run, for want of a compiler or of pygenn.
+    Differences are listed by file and by population, and the exit code is then 1. It is 3 if the samples cannot
+    run because a compiler or pygenn is missing.
 
-    Checksums are integrity, not authenticity: they show accidents and edits, but whoever can change a file can
-    change its checksum. Running the samples builds and loads the directory's code with your rights, so verify a
-    directory only if you trust its author. kgenn inspect, export, cite and run --target reference run none of it.
+    Checksums show integrity, not authenticity. They reveal accidents and edits, but whoever can change a file
+    can change its checksum. Running the samples builds and loads the directory's code with your rights, so
+    verify a directory only if you trust its author. kgenn inspect, export, cite and run --target reference run
+    none of it.
     """
     with stage("verifying"):
         found = verified(directory, run_options_of(options))

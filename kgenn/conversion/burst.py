@@ -39,7 +39,7 @@ class Burst(PercentileScaled):
     citations: ClassVar[tuple[Citation, ...]] = ("li2022burst",)
     default_timesteps: ClassVar[int] = 64
 
-    gamma: int = field(default=5, metadata={"help": "the most spikes of a neuron in a step"})
+    gamma: int = field(default=5, metadata={"help": "largest number of spikes of a neuron in a step"})
     scale_factor: float = field(default=0.4, metadata={"help": SCALE_FACTOR})
 
     def __post_init__(self) -> None:

@@ -60,8 +60,8 @@ class Calibrated(Converter):
     default_timesteps: ClassVar[int] = 8
     depends_on_timesteps: ClassVar[bool] = False
 
-    quanta: int = field(default=127, metadata={"help": "the steps of a layer's scale that spikes can express"})
-    members: int = field(default=7, metadata={"help": "the number of sizes 1, 2, 4 … of a spike, 1 to 7"})
+    quanta: int = field(default=127, metadata={"help": "levels of a layer's scale that spikes can express"})
+    members: int = field(default=7, metadata={"help": "number of spike sizes 1, 2, 4 …, from 1 to 7"})
     channelwise: bool = field(default=True, metadata={"help": "one scale for each channel"})
     correction: bool = field(default=False, metadata={"help": "shift biases by the mean error of each layer"})
 

@@ -35,7 +35,9 @@ class PercentileScaled(RateCoded):
 
     depends_on_timesteps: ClassVar[bool] = False
 
-    percentile: float = field(default=99.9, metadata={"help": "of the activations, over 0 to 100 (the maximum)"})
+    percentile: float = field(
+        default=99.9, metadata={"help": "percentile of the activations, above 0, up to 100 (the maximum)"}
+    )
     channelwise: bool = field(default=True, metadata={"help": "one scale for each channel"})
 
     def __post_init__(self) -> None:
@@ -77,7 +79,7 @@ class DataNorm(PercentileScaled, SingleSpikes):
     name: ClassVar[str] = "data-norm"
     citations: ClassVar[tuple[Citation, ...]] = ("diehl2015", "rueckauer2017")
 
-    include_weights: bool = field(default=False, metadata={"help": "scales are at least the largest weight"})
+    include_weights: bool = field(default=False, metadata={"help": "raise scales to at least the largest weight"})
 
     def scales(self, graph: Graph, samples: Samples, recall: Recall = anew) -> Mapping[str, Array]:
         scales = dict(super().scales(graph, samples, recall))

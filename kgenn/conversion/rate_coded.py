@@ -42,7 +42,9 @@ class SingleSpikes(RateCoded):
         reset: by subtraction of the threshold, or to zero.
     """
 
-    reset: Literal["subtract", "zero"] = field(default="subtract", metadata={"help": "what a spike does to v"})
+    reset: Literal["subtract", "zero"] = field(
+        default="subtract", metadata={"help": "reset: subtract the threshold, or set to zero"}
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

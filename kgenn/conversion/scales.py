@@ -13,7 +13,7 @@ from kgenn.ir.graph import Array, Graph, Node
 from kgenn.layers.activation import ReLU
 from kgenn.passes.concatenation import whole_of
 
-SCALE_FACTOR = "multiplies the scales that the rule gives"
+SCALE_FACTOR = "factor for the scales that the rule gives"
 
 
 def audible(graph: Graph, found: Mapping[str, Array], units: Mapping[str, Array], what: str) -> dict[str, Array]:

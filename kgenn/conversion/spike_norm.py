@@ -54,11 +54,13 @@ class SpikeNorm(SingleSpikes):
     citations: ClassVar[tuple[Citation, ...]] = ("sengupta2019",)
     default_timesteps: ClassVar[int] = 1000
 
-    norm_percentile: float = field(default=99.9, metadata={"help": "of the currents, over 0 to 100 (the maximum)"})
-    norm_samples: int = field(
-        default=0, metadata={"help": "samples that are simulated to find the currents; 0 for what minutes allow"}
+    norm_percentile: float = field(
+        default=99.9, metadata={"help": "percentile of the currents, above 0, up to 100 (the maximum)"}
     )
-    norm_timesteps: int = field(default=100, metadata={"help": "steps of these simulations; 0 for all of a run"})
+    norm_samples: int = field(
+        default=0, metadata={"help": "samples to simulate for the currents; 0 for as many as take a few minutes"}
+    )
+    norm_timesteps: int = field(default=100, metadata={"help": "steps of these simulations; 0 for those of a run"})
 
     def __post_init__(self) -> None:
         super().__post_init__()

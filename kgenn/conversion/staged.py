@@ -44,9 +44,9 @@ class Staged(Converter):
         correction: biases are shifted by the mean error on the calibration set, layer by layer.
     """
 
-    scale_rule: Rule = field(default="least-squares", metadata={"help": "how a layer's largest value is chosen"})
+    scale_rule: Rule = field(default="least-squares", metadata={"help": "rule for the largest value of a layer"})
     percentile: float | None = field(
-        default=None, metadata={"help": "of the activations, over 0 to 100 (the maximum)"}
+        default=None, metadata={"help": "percentile of the activations, above 0, up to 100 (the maximum)"}
     )
     scale_factor: float = field(default=1.0, metadata={"help": SCALE_FACTOR})
     channelwise: bool = field(default=True, metadata={"help": "one scale for each channel"})

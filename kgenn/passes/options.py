@@ -25,27 +25,25 @@ class LoweringOptions:
 
     residual: Residual = field(
         default="direct",
-        metadata={
-            "help": "an Add without a ReLU after it: consumers read both branches, or a spiking identity layer"
-        },
+        metadata={"help": "for an Add without a ReLU: read both branches, or insert a spiking identity layer"},
     )
     pooling: Pooling = field(
         default="auto",
-        metadata={"help": "average pooling: folded into the next connection, neurons of its own, or by size"},
+        metadata={"help": "average pooling: fold into the next connection, use neurons, or choose by size"},
     )
 
     pieces: int | None = field(
         default=None,
         metadata={
-            "help": "straight pieces of a smooth activation inside the network; by default 8 to 32, such that"
-            " their error is about that of the code's rounding"
+            "help": "straight pieces of a smooth activation inside the network; by default 8 to 32, so that"
+            " their error is about that of the spike code's rounding"
         },
     )
     weight_bits: int | Literal["auto"] | None = field(
         default=None,
         metadata={
-            "help": f"bits of each weight that spikes cross, {FEWEST_BITS} to {MOST_BITS} with the sign, or for"
-            " each layer the fewest that round little beside the code; by default all that the exact grid holds"
+            "help": f"bits of each synaptic weight, {FEWEST_BITS} to {MOST_BITS} with the sign; auto: for each"
+            " layer the fewest that round little compared with the spike code; by default all that the grid holds"
         },
     )
 
