@@ -193,8 +193,8 @@ def doubling(most: int) -> list[int]:
 def _missed(trials: Trials, limit: float) -> KgennError:
     steps, least = min(trials.losses.items(), key=lambda trial: trial[1])
     what = (
-        f"no T up to {trials.most} surely loses at most {limit:g} points; "
-        f"the least on {len(trials.against.samples):,} samples is {least:.2f} points, at T = {steps}"
+        f"no T up to {trials.most} loses at most {limit:g} points with certainty; "
+        f"the least loss on {len(trials.against.samples):,} samples is {least:.2f} points, at T = {steps}"
     )
     help = f"pass --timesteps {steps}, a larger --loss or --most-timesteps, more samples, or another converter"
     return fail("KG405", "timesteps", what, help)

@@ -141,7 +141,7 @@ def departures(network: Network, simulator: Simulator, test: SelfTest) -> Iterat
     scores = np.concatenate([r.scores[:, : test.num_timesteps] for r in recordings])
     if not np.array_equal(scores, test.scores):
         sample, step = (int(index[0]) for index in np.nonzero((scores != test.scores).any(axis=2)))
-        yield f"scores: other ones in sample {sample} from step {step + 1} on"
+        yield f"scores: differ in sample {sample} from step {step + 1} on"
 
 
 def _recordings(network: Network, simulator: Simulator, test: SelfTest) -> Iterator[Recording]:

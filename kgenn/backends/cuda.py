@@ -76,7 +76,7 @@ class CudaSimulator(CppSimulator):
         if status == NO_MEMORY:
             advice = "free some of the device's memory, or use --target cpu; a sample alone does not fit"
             return fail("KG608", self.network.name, what, advice)
-        advice = "update the driver, or delete the compiled library, which is made anew"
+        advice = "update the driver, or delete the compiled library, which is built again"
         return fail("KG610", self.network.name, f"the CUDA device reports: {what}", advice)
 
 

@@ -319,7 +319,7 @@ def _print_summary(made: Converted, target: str, output: Path, seconds: float) -
 def _agreement_line(found: Agreement, goals: Mapping[str, Goal]) -> str:
     """Return in words how well the network agrees with its model."""
     samples = counted(found.num_samples, "calibration sample")
-    kind = f"{samples} kept apart" if found.apart else f"{samples}, too few to keep any apart"
+    kind = f"{samples} held out" if found.apart else f"{samples}, too few to hold any out"
     layer = f", most of it from {found.layer}" if found.layer and found.error > 0 else ""
     error = f"outputs off by {found.error:.3f} of their spread{layer}"
     if found.agreement is None:

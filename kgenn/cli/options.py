@@ -226,7 +226,7 @@ def check_output(path: Path | None, *others: Path | None) -> None:
         return
     refuse_file(path)
     if os.path.realpath(path) in {os.path.realpath(other) for other in others if other is not None}:
-        what = "is another file of this command, which would be lost"
+        what = "is another file of this command, which would be overwritten"
         raise fail("KG606", str(path), what, "give another name for what is written")
     try:
         writable(Path(os.path.realpath(path)))

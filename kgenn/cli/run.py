@@ -163,7 +163,7 @@ def _print_curve(result: Result) -> None:
 
 def _print_work(work: tuple[Work, ...]) -> None:
     if not work:
-        print_line("this target computes every connection in one way")
+        print_line("this target has one synapse algorithm")
         return
     columns = ("from", "to", ">not zero", "computed by")
     rows = [(w.source, w.target, f"{100 * w.density:.1f} %", _ways(w.ways)) for w in work]

@@ -58,4 +58,4 @@ def _print(found: Verification) -> None:
 
 
 def _verdict(wrong: int) -> str:
-    return f"{wrong:,} differ" if wrong else "all as they should be"
+    return f"{wrong:,} differ" if wrong else "all as expected"

@@ -165,7 +165,7 @@ def pool_refusals(graph: Graph, node: Node, spikes: Spikes) -> Iterator[Diagnost
         what = f"has a window of {'×'.join(map(str, layer.size))}, too large for one neuron"
         yield Diagnostic("KG301", node.origin, what, "pool with padding='valid', or in smaller windows")
     elif _sends_both_signs(graph, source, spikes) and any(map(any, layer.pads(graph.shapes[source.name][:-1]))):
-        what = "pools a signed input beside padding, which has no spikes and would count as 0"
+        what = "pools a signed input next to padding, which has no spikes and would count as 0"
         yield Diagnostic("KG301", node.origin, what, "pool with padding='valid', or encode inputs from 0 to 1")
 
 

@@ -61,7 +61,7 @@ def _weights_beside(path: FilePath) -> FilePath:
     for name in names:
         if (path.parent / name).is_file():
             return path.parent / name
-    what = f"holds a model's architecture, and beside it is none of {', '.join(names)}"
+    what = f"holds a model's architecture, but its folder has none of {', '.join(names)}"
     remedy = (
         f"save the weights beside it: model.save_weights({names[0]!r}); or the whole: model.save('model.keras')"
     )

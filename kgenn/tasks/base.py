@@ -126,7 +126,7 @@ class Thresholded(Task):
 
     def check(self) -> None:
         if self.threshold is None and self.needs_threshold(self.end):
-            what = f"the task {self.name} needs a threshold, since the output ends in no sigmoid"
+            what = f"the task {self.name} needs a threshold, because the output does not end in a sigmoid"
             advice = "pass --threshold 0 for logits, or what the model was trained for"
             raise fail("KG401", "threshold", what, advice)
 

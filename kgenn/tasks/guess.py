@@ -28,7 +28,7 @@ def guess(end: OutputEnd, labels: Any = None) -> tuple[str, str]:
     indices or one-hot rows, or where there are none and it is a vector of several values; else it is values.
     """
     y = _array(labels)
-    ends = f"ends in {end.last}" if end.last else "ends in no softmax or sigmoid"
+    ends = f"ends in {end.last}" if end.last else "ends without softmax or sigmoid"
     if end.last in OVER_AXIS and end.size > 1:
         if end.is_vector:
             return Classes.name, ends
@@ -51,7 +51,7 @@ def _of_sigmoid(end: OutputEnd, y: Array | None) -> str:
 
 
 def _of_values(end: OutputEnd, y: Array | None, ends: str) -> tuple[str, str]:
-    """Return the task of an output that ends in no softmax or sigmoid, or has values as labels."""
+    """Return the task of an output that ends without softmax or sigmoid, or has values as labels."""
     if end.size == 1:
         return Regression.name, f"{ends}, one value"
     if end.is_vector and (y is None or (is_whole(y) and (y.size == len(y) or is_one_hot(y)))):

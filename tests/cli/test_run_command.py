@@ -86,7 +86,7 @@ def test_it_explains_how_each_connection_was_computed(kgenn: Kgenn, compiled: Pa
     assert all((list(w["ways"]) == ["events"]) == (way == "events") for w in work)
     shown = kgenn(*arguments).out
     assert ("dense products" in shown) == (way == "dense")
-    assert "one way" in kgenn(*arguments, "--target", "reference").out
+    assert "one synapse algorithm" in kgenn(*arguments, "--target", "reference").out
 
 
 def test_the_trace_holds_every_spike_of_the_reference(kgenn: Kgenn, compiled: Path, tmp_path: Path) -> None:

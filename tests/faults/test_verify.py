@@ -245,7 +245,7 @@ class Odd(ReferenceSimulator):
 @pytest.mark.parametrize(
     ("kind", "what"),
     [
-        ("scores", "scores: other ones in sample 1 from step 6 on"),
+        ("scores", "scores: differ in sample 1 from step 6 on"),
         ("one more", r"population .*: (\d+) spikes in sample 0, \d+ expected"),
         ("swapped", "population .*: as many spikes as expected, of other neurons"),
     ],
@@ -307,7 +307,7 @@ def test_the_command_tells_files_and_samples_and_ends_with_1_where_one_differs(
     assert command(capsys, *compile_arguments(output))[0] == 0
     code, out, err = command(capsys, "verify", output)
     assert (code, err) == (0, "")
-    assert out.splitlines()[0] == "files     3 compared with SHA256SUMS, all as they should be"
+    assert out.splitlines()[0] == "files     3 compared with SHA256SUMS, all as expected"
     assert "8 run for 4 timesteps on reference" in out
     code, out, err = command(capsys, "verify", output, "--json")
     found = json.loads(out)
@@ -336,7 +336,7 @@ def test_without_pygenn_a_directory_for_genn_ends_with_3_after_its_files_were_co
     directory = save(tmp_path / "out", "genn-cpu")
     code, out, err = command(capsys, "verify", directory, "--genn-python", tmp_path / "none")
     assert code == 3
-    assert out.splitlines() == ["files     5 compared with SHA256SUMS, all as they should be", "samples   not run"]
+    assert out.splitlines() == ["files     5 compared with SHA256SUMS, all as expected", "samples   not run"]
     assert "KG505" in err
 
 

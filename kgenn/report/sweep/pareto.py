@@ -28,10 +28,8 @@ def against_spikes(name: str, series: Sequence[Group], styles: Styles, of: str =
         f"Left of the dashed line, {BREAK_EVEN_SPIKES} spikes per neuron and "
         "inference, a spiking network can take less energy than the ANN (Davidson & Furber 2021)."
     )
-    some = (
-        "Some spikes are graded: each is a number of several bits, so that no break-even of unit spikes is drawn."
-    )
-    words = f"{best} {line if unit else some} Grey: the best at that cost or less."
+    some = "Some spikes are graded: each is a number of several bits. The break-even holds for unit spikes only."
+    words = f"{best} {line if unit else some} Grey: the best network at this cost or less."
     return None if canvas is None else canvas.finish(name, f"{measured}{of} against spikes", words)
 
 
@@ -43,8 +41,8 @@ def against_operations(name: str, series: Sequence[Group], styles: Styles) -> Pl
     canvas = _pareto(series, styles, lambda r: r.synaptic_operations, label, limit)
     best, measured = _words(series)
     words = (
-        f"{best} One for each spike and synapse: additions, or multiply-accumulates of graded spikes. "
-        "Dashed: the multiply-accumulates of the ANN. Grey: the best at that cost or less."
+        f"{best} Spikes times the synapses that they cross: additions, or multiply-accumulates if graded. "
+        "Dashed: the multiply-accumulates of the ANN. Grey: the best network at this cost or less."
     )
     return None if canvas is None else canvas.finish(name, f"{measured} against synaptic operations", words)
 
@@ -62,8 +60,8 @@ def against_energy(name: str, series: Sequence[Group], styles: Styles) -> Plot |
     best, measured = _words(series)
     words = (
         f"{best} Integer operations, updates of neurons and memory traffic at 45 nm (Horowitz 2014). "
-        "Grey crosses: the twin of each network, an ANN quantised to as many levels that skips zeros. "
-        "Grey line: the best of the networks at that cost or less."
+        "Grey crosses: the twin of each network, an ANN with as many levels of activation that skips zeros. "
+        "Grey line: the best network at this cost or less."
     )
     return None if canvas is None else canvas.finish(name, f"{measured} against energy", words)
 

@@ -70,7 +70,7 @@ def over_option(name: str, rows: Sequence[Row], axis: str, style: SeriesStyle) -
     canvas.legend.clear()
     canvas.axes.set_xlabel(axis)
     measured = metric_axis(canvas, [Group((), tuple(rows))])
-    return canvas.finish(name, f"{heading(measured)} over {axis}", "All else is the same.")
+    return canvas.finish(name, f"{heading(measured)} over {axis}", "All other options are the same.")
 
 
 def layer_errors(name: str, series: Sequence[Group], styles: Styles) -> Plot | None:
