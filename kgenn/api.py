@@ -97,30 +97,30 @@ def convert(
 
     Args:
         model: a path to .h5 or .keras, a live keras.Model, or a Graph.
-        calibration: a few hundred training samples as the model takes them, shape (N, *input shape); of several
-            inputs a list of arrays or a mapping, as for `Graph.predict`; no integers, see `kgenn.samples`.
-        timesteps: T, K of few-spike, t_max of ttfs; or "auto", the fewest that lose little: `kgenn.search`.
-        loss, most_timesteps: points of the metric that "auto" may lose, see `kgenn.tasks.loss`; T at most.
-        labels: of these samples, to guess tasks and for "auto"; without them agreement with the model counts.
-        converter: an object, or a text such as "data-norm --percentile 99.9"; `DataNorm()` if not given.
-        encoder: likewise, for all inputs, or a mapping from the names of some; `Direct()` if not given.
-        allow: features beyond the strict profile, such as "bias" or "batch-norm"; "all" stands for every one.
-        residual: connect what reads an Add without a ReLU to both branches, or add an identity population.
-        pooling: fold average pooling into the next connection, give it neurons, or decide by size.
-        pieces: straight pieces of a curved function inside the network: neurons for each value. Default: by code.
-        weight_bits: of weights that spikes cross, 4 to 16, or "auto", by layer. Default: all that the grid holds.
+        calibration: a few hundred training samples as the model takes them, shape (N, *input shape). For several
+            inputs, a list of arrays or a mapping, as for `Graph.predict`. No integers, see `kgenn.samples`.
+        timesteps: T, the K of few-spike, the t_max of ttfs; "auto" searches for the fewest, see `kgenn.search`.
+        loss, most_timesteps: for "auto", the points that may be lost, see `kgenn.tasks.loss`, and the largest T.
+        labels: of the calibration samples, to guess tasks and for "auto", which else uses the model's answers.
+        converter: an object, or a text such as "data-norm --percentile 99.9". Default: `DataNorm()`.
+        encoder: likewise, for all inputs, or a mapping from the names of some. Default: `Direct()`.
+        allow: features beyond the strict profile, such as "bias" or "batch-norm", or "all".
+        residual: for an Add without a ReLU, read both branches, or insert an identity population.
+        pooling: fold average pooling into the next connection, use neurons, or choose by size.
+        pieces: straight pieces of a curved function inside the network, each with neurons. Default: by spike code.
+        weight_bits: bits of synaptic weights, 4 to 16, or "auto" for each layer. Default: all that the grid holds.
         readout: the score of a class: "late-current", step t weighted by (t + 1)²; "current"; or "spike-count".
-        seed: of the encoder's random numbers.
-        check: compare the network with its model on up to 64 calibration samples kept apart; `Network.agreement`.
-        input_shape: of one sample, or a mapping from inputs, where the model leaves sizes open.
-        task, metric, threshold: what outputs are for, as for `CompiledNetwork.evaluate`; runs use it too.
+        seed: random seed of the encoder.
+        check: compare the network with its model on up to 64 held-out calibration samples; `Network.agreement`.
+        input_shape: shape of one sample, or a mapping from inputs, if the model leaves sizes open.
+        task, metric, threshold: those of the outputs, as for `CompiledNetwork.evaluate`; runs use them too.
         frames: inputs change with time, (N, T, *input shape); activations are calibrated on their mean.
 
     Raises:
         KgennError: with every violation, or the first error of a later stage.
 
     Warns:
-        KgennWarning: what leaves the network in doubt; `Network.warnings` keeps it.
+        KgennWarning: for a reason to doubt the network; `Network.warnings` has it too.
     """
     lowering = LoweringOptions(residual, pooling, pieces, weight_bits)
     recipe = recipe_of(converter, encoder, allow, lowering, readout, seed)

@@ -84,30 +84,31 @@ class CompiledNetwork(Displayed):
         metric: Names = None,
         threshold: Numbers = None,
     ) -> Result:
-        """Run samples and count what happens.
+        """Run samples and return accuracy, spikes and operations.
 
         Args:
-            x: shape (N, *input shape), as the model takes them; of several inputs a list of arrays in their order,
-                or a mapping from their names; no integers, see `kgenn.samples`.
-            y: labels as the task of the output has them, such as class indices of shape (N,), or one-hot; of
-                several outputs a list in their order, None for one without labels, or a mapping from the names of
-                some.
-            batch_size: samples simulated at once, fewer to trace them; the result does not depend on it.
-            progress: called with the number of samples finished after each batch.
+            x: shape (N, *input shape), as the model takes them. For several inputs, a list of arrays in their
+                order, or a mapping from their names. Integers are refused, see `kgenn.samples`.
+            y: labels that fit the task of the output, such as class indices of shape (N,), or one-hot rows. For
+                several outputs, a list in their order with None for an output without labels, or a mapping from
+                the names of some.
+            batch_size: samples simulated at once, fewer if spikes are traced; the result does not depend on it.
+            progress: called with the number of finished samples after each batch.
             observe: called with the recording of each batch.
-            wanted: what else those recordings shall hold.
+            wanted: what else these recordings contain.
             early_exit: also report the result of stopping each sample at the first step where each class that
-                the outputs say has this probability, in (0, 1]; see `kgenn.metrics.early_exit`. The run records
-                every spike.
-            task, metric, threshold: of all outputs, or of some by their names; what is not given is as at the
-                conversion, and else guessed from how the model ends and what the labels are; see `kgenn.tasks`.
+                the outputs predict has this probability, in (0, 1]; see `kgenn.metrics.early_exit`. The run then
+                records every spike.
+            task, metric, threshold: one value for all outputs, or a mapping from the names of some. The defaults
+                are those of the conversion; otherwise they are guessed from the model's last activation and the
+                labels, see `kgenn.tasks`.
 
         Raises:
-            KgennError: KG401 for a task that an output cannot have, and where the network knows no early exit,
-                KG602 to KG604 for inputs that it does not take, KG607 for odd labels.
+            KgennError: KG401 for a task that an output cannot have, or an early exit that the network does not
+                support; KG602 to KG604 for inputs that it does not take; KG607 for labels that do not fit.
 
         Warns:
-            KgennWarning: what leaves the figures in doubt; `Result.warnings` keeps it.
+            KgennWarning: for a reason to doubt the figures; `Result.warnings` has it too.
         """
         samples, size = self._samples(x), whole("batch_size", batch_size, 1, MOST_SAMPLES)
         aims = self._aims(samples, y, choices(self._outputs, task, metric, threshold))
@@ -116,9 +117,9 @@ class CompiledNetwork(Displayed):
     def predict(
         self, x: SamplesLike, batch_size: int = BATCH_SIZE
     ) -> Array | tuple[Array, ...] | dict[str, Array]:
-        """Run samples and return what stands for the model's outputs, as `Graph.predict` returns the model's own.
+        """Run samples and return the network's outputs in the units of the model's, as `Graph.predict` does.
 
-        The classes are `evaluate(x).predictions`.
+        For the classes, see `evaluate(x).predictions`.
 
         Args:
             x, batch_size: as for `evaluate`.
@@ -207,18 +208,18 @@ class CompiledNetwork(Displayed):
         return tally.result(aims.labels, wall, cpu, self._simulator.kernel_seconds, exited)
 
     def prepare(self, count: int, batch_size: int = BATCH_SIZE, trace: bool = False) -> None:
-        """Do ahead of a run what the target can do once for all batches; `evaluate` does it too.
+        """Do before a run what the target can do once for all batches; `evaluate` does it too.
 
         Args:
-            count: of the samples that will run.
+            count: number of samples that will run.
             batch_size: samples simulated at once, at most.
-            trace: every spike will be recorded.
+            trace: whether every spike will be recorded.
         """
         self._simulator.prepare(trace, min(batch_size, max(count, 1)))
 
     @property
     def work(self) -> tuple[Work, ...]:
-        """Return how each connection was computed so far, where the target can choose; see `run --explain`."""
+        """Return how each connection was computed so far, if the target has a choice; see `run --explain`."""
         return self._simulator.work
 
     def bibtex(self) -> str:
@@ -232,7 +233,7 @@ class CompiledNetwork(Displayed):
             yield self._simulator.run(drive, start, Wanted(trace=True))
 
     def stream(self) -> Stream:
-        """Return a stream: the network timestep by timestep, with what its neurons keep in between.
+        """Return a stream, which runs the network timestep by timestep and keeps the state of its neurons.
 
         Raises:
             KgennError: KG401 for a network that works in stages, and for a target without streams.
@@ -308,9 +309,9 @@ class CompiledNetwork(Displayed):
     def neurobench(
         self, x: SamplesLike, batch_size: int = BATCH_SIZE, progress: Progress | None = None
     ) -> dict[str, Any]:
-        """Return what samples cost in the terms of the package neurobench; see `kgenn.neurobench`.
+        """Return the costs of samples as the package neurobench defines them; see `kgenn.neurobench`.
 
-        The samples run on the NumPy reference, which gives the same spikes as every target and takes its time.
+        The samples run on the NumPy reference, which fires the same spikes as every target, and is slow.
 
         Args:
             x, batch_size, progress: as for `evaluate`.

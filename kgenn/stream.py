@@ -21,9 +21,9 @@ LARGEST_SAMPLE = 2**31 - 1
 
 
 class Stream:
-    """A network that keeps what its neurons keep from one timestep to the next; `CompiledNetwork.stream` makes it.
+    """A network that runs timestep by timestep and keeps its neurons' state; see `CompiledNetwork.stream`.
 
-    The steps from a reset on give the spikes and scores of a run with the same inputs. It is a context manager::
+    The steps after a reset give the spikes and scores of a run with the same inputs. It is a context manager::
 
         with snn.stream() as stream:
             for frame in frames:
@@ -47,13 +47,13 @@ class Stream:
         self.close()
 
     def close(self) -> None:
-        """Give back the memory; the stream cannot be stepped any more."""
+        """Free the memory; the stream cannot be stepped afterwards."""
         if self._stepper is not None:
             self._stepper.close()
         self._stepper = None
 
     def reset(self, sample: int = 0) -> None:
-        """Begin a sample: every neuron starts anew, and there is no input to hold.
+        """Begin a sample: reset every neuron, and drop the input that is held.
 
         Args:
             sample: its number, which keys the random numbers of Poisson encoders.
@@ -62,7 +62,7 @@ class Stream:
         self.timestep, self._given = 0, False
 
     def step(self, x: SamplesLike | None = None) -> Array | dict[str, Array]:
-        """Run a timestep, and return the model's outputs as far as they are known after it; see `outputs`.
+        """Run a timestep, and return the model's outputs after it; see `outputs`.
 
         Args:
             x: one sample as the model takes it, without a batch axis, or a frame of it where inputs change with

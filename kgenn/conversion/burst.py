@@ -23,8 +23,8 @@ MOST_SPIKES = 127
 class Burst(PercentileScaled):
     """Send up to γ spikes in a step, n = min(γ, ⌊v⌋), v −= n; λ is a share of a percentile of the activation.
 
-    In the paper λ is the percentile itself, and bursts only make up for what single spikes left. Below it, rates
-    settle within few steps, since a neuron can send more than its activation.
+    In the paper λ is the percentile itself, and bursts only send what single spikes left over. With a smaller λ,
+    rates settle within a few steps, because a neuron can send more than its activation.
 
     Max pooling is lateral inhibition pooling. A ReLU with a cap keeps it: its neurons send single spikes.
 

@@ -35,13 +35,13 @@ BITS = 30
 class Calibrated(Converter):
     """Send signed corrections of 1, 2, 4 … 2^(n − 1) quanta by a group of n neurons; the sum is the activation.
 
-    With δ = λ/L, v the pre-activation so far and o what the group has sent, each step integrates the corrections
-    that came in and sends the one nearest to max(v, 0)/δ − o; below half a quantum it is silent. What comes in
-    later is a correction too, so that nothing that an early step said wrong stays: after a few steps the sums are
-    the activations, rounded to quanta, at any depth. The rule for λ is the least squared error of L quanta, layer
-    by layer; then biases are shifted by the mean error of each channel.
+    With δ = λ/L, v the pre-activation so far and o the sum that the group has sent, each step integrates the
+    incoming corrections and sends the one nearest to max(v, 0)/δ − o; below half a quantum the group is silent.
+    Later inputs are corrections too, so the errors of early steps do not persist: after a few steps the sums are
+    the activations, rounded to quanta, at any depth. λ minimises the squared error of L quanta, layer by layer;
+    then biases are shifted by the mean error of each channel.
 
-    A spike counts once, whatever its size: it is one member's, whose synapses are that much stronger.
+    A spike of any size counts once: it comes from one member of the group, whose synapses are as much stronger.
 
     Attributes:
         quanta: L, the quanta in λ.

@@ -35,11 +35,11 @@ class SpikeNorm(SingleSpikes):
 
         λ_l = P_p over neurons and samples of the max over timesteps of Σ_s Σ_j W_ij·λ_s·s_j(t) + b_i
 
-    The simulations run on generated C++, with the encoder of the network itself. Each of L layers needs one of the
-    network below it, so that they cost as much as L/2 of the whole network; the number of samples is therefore
-    limited where a network is large. The paper takes the maximum
-    over neurons and samples too, p = 100; the default is 99.9, as in data-norm: in a deep network the spikes
-    that happen to meet in one neuron of one sample make a scale that is several times too large for all others.
+    The simulations run on generated C++, with the network's own encoder. Each of L layers needs a simulation of
+    the network below it, so together they cost as much as L/2 simulations of the whole network, and the number of
+    samples is limited for large networks. The paper takes the maximum over neurons and samples, p = 100. The
+    default is 99.9, as in data-norm, because in a deep network a coincidence of spikes in one neuron of one sample
+    makes a scale that is several times too large for all others.
 
     Attributes:
         norm_percentile: p, over the neurons and samples of their largest current, in (0, 100].

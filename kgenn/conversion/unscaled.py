@@ -17,7 +17,7 @@ from kgenn.layers.activation import ReLU
 class Unscaled(SingleSpikes):
     """Let λ be 1 everywhere, for a network whose weights were normalised before, or as a baseline.
 
-    Rates end at 1, so that a cap elsewhere would be lost.
+    A rate is at most 1, so a cap at another value would be lost.
     """
 
     name: ClassVar[str] = "none"

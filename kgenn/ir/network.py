@@ -135,12 +135,12 @@ class Network(Displayed):
         readout: the score of each neuron of a readout: the current it has integrated, step t weighted by
             (t + 1)² or all alike, or its spike count.
         num_timesteps: T, the steps in which a population works; the length of a stage of a staged network.
-        seed: of the encoder's random numbers.
-        code_name: what spikes stand for, and so when populations work; see `kgenn.ir.spike_code`.
-        levels: the worth of a spike train that stands for λ.
+        seed: random seed of the encoder.
+        code_name: the spike code, which also decides the schedule; see `kgenn.ir.spike_code`.
+        levels: the value of a spike train that stands for λ.
         ann_macs: multiply-accumulates of the source model for one sample.
-        origin: how it was made, JSON-able: every option, the model, notes, rounding; no part of what it computes,
-            and not stored with it. Empty where that is not known.
+        origin: how it was made, JSON-able: every option, the model, notes, rounding. It does not change what the
+            network computes, and is not stored with it. Empty if unknown.
     """
 
     name: str

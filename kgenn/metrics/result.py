@@ -30,41 +30,41 @@ from kgenn.tasks.metric import title
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Result(Displayed):
-    """The outcome of running a network on a data set.
+    """The figures of a network on a data set.
 
     `accuracy`, `metric`, `value`, `curve`, `predictions`, `scores` and `ann` are those of the first output;
     `outputs` has them of each.
 
     Attributes:
-        accuracy: the share of samples whose class is their label, 0 to 1; None without labels, and where the
-            output says no class.
+        accuracy: the share of samples whose class is their label, 0 to 1; None without labels, and for an output
+            that predicts no class.
         metric: the name of the metric of the output's task, such as "accuracy" or "mse"; see `kgenn.tasks`.
         value: that metric; None without labels.
         num_samples, num_timesteps: N and T, the steps in which a population works.
         latency_steps: steps from a sample's start until the readout has worked, where every connection takes one,
             as in hardware and GeNN: depth + T, or depth · (T + 1) + T of a staged network, whose populations
             listen for T steps before they send; see `kgenn.ir.timing`.
-        num_stages: of that pipeline, one for each depth.
-        curve: the metric after each step, shape (T,); None without labels, where it was not wanted, and for a
-            staged network, which decides once, after its last stage.
-        spikes_per_neuron: mean spikes of a neuron in one inference; the encoder's do not count.
+        num_stages: number of depths of that pipeline.
+        curve: the metric after each step, shape (T,); None without labels, if it was not requested, and for a
+            staged network, which decides only after its last stage.
+        spikes_per_neuron: mean spikes of a neuron in one inference, without those of the encoder.
         spikes: mean spikes of each spiking population in one inference.
         spike_values: the values that spikes carry.
-        synaptic_operations: in one inference, each spike times the synapses it crosses.
-        operations: of one inference, by what they are.
-        direct_macs: multiply-accumulates of a direct input in one inference, of all frames where it changes.
+        synaptic_operations: spikes of one inference times the synapses that they cross.
+        operations: the operations of one inference, by kind.
+        direct_macs: multiply-accumulates of a direct input in one inference, of all its frames if it changes.
         ann_macs: multiply-accumulates of the source model.
-        energy: of one inference, under several assumptions.
-        wall_seconds, cpu_seconds: of the simulation.
-        kernel_seconds: of each kind of kernel, where it was asked for and the backend measures it.
-        predictions: what the output says of each sample, shape (N, ...): a class, yes or no, a map, values.
-        scores: shape (N, num_outputs), float32, what stands for the model's outputs after the last step: the
-            readout in the model's units, after the model's final activation.
-        ann: what the network's weights give as an ANN; None unless it was asked for.
-        early_exit: the outcome where samples end once they are decided; None unless it was asked for.
-        twin: the ANN quantised to as many levels; None unless it was asked for.
-        warnings: what leaves the figures in doubt.
-        outputs: of each output by its name, in the model's order.
+        energy: energy of one inference, under several assumptions.
+        wall_seconds, cpu_seconds: times of the simulation.
+        kernel_seconds: time of each kind of kernel, if it was requested and the backend measures it.
+        predictions: the prediction for each sample, shape (N, ...): a class, yes or no, a map, or values.
+        scores: shape (N, num_outputs), float32: the readout after the last step in the model's units, after the
+            model's final activation.
+        ann: figures of the network's weights as an ANN; None unless requested.
+        early_exit: the result of stopping each sample when it is certain; None unless requested.
+        twin: figures of the ANN quantised to as many levels; None unless requested.
+        warnings: reasons to doubt the figures.
+        outputs: the figures of each output by its name, in the model's order.
     """
 
     accuracy: float | None
