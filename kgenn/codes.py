@@ -24,7 +24,7 @@ CODES: dict[str, str] = {
     "KG205": "A ReLU has a cap (max_value). Pass --allow relu-cap.",
     "KG206": "Padding is neither 'valid' nor 'same'. Pass --allow zero-padding for explicit zero padding.",
     "KG207": "The converter cannot represent a feature of the model exactly, even if it is allowed.",
-    "KG209": "The model has no input or no output. A network needs at least one of each.",
+    "KG209": "The model has no input or no output, or an input has no axis.",
     "KG210": "A ReLU has no cap, but the converter takes its scale from the cap. Train with capped ReLUs.",
     "KG211": "A layer multiplies activations by each other, or normalises them. Pass --allow product.",
     # lowering

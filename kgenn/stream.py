@@ -12,10 +12,10 @@ from kgenn.backends.stepping import Stepper
 from kgenn.config import whole
 from kgenn.data import AS_FLOATS, refuse_integers
 from kgenn.diagnostics import KgennError, fail
-from kgenn.ir.graph import Array
+from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import Network
 from kgenn.ir.samples import SamplesLike, place_of, samples_of
-from kgenn.ir.scores import heads_of
+from kgenn.ir.scores import Head, heads_of
 
 LARGEST_SAMPLE = 2**31 - 1
 
@@ -92,10 +92,13 @@ class Stream:
         scores = self._open.scores
         with np.errstate(over="ignore"):  # infinite, as it is in Keras
             found = {
-                head.name: head.values(scores, self.timestep).reshape(head.shape).astype(np.float32)
+                head.name: head.values(scores, self.timestep).reshape(self._shape_of(head)).astype(np.float32)
                 for head in self._heads
             }
         return found if len(found) > 1 else next(iter(found.values()))
+
+    def _shape_of(self, head: Head) -> Shape:
+        return () if head.name in self.network.naming.single_values else head.shape
 
     @property
     def scores(self) -> Array:

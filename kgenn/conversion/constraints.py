@@ -120,3 +120,9 @@ def _ends(graph: Graph) -> Iterator[Diagnostic]:
     for kind, names in (("input", graph.inputs), ("output", graph.outputs)):
         if not names:
             yield Diagnostic("KG209", graph.name, f"has no {kind}", "convert a model from samples to outputs")
+    for name, shape in graph.input_shapes.items():
+        if shape == ():
+            what = "is an input of single values, without an axis of channels"
+            yield Diagnostic(
+                "KG209", graph.by_name[name].origin, what, "build the model on an Input of shape (1,)"
+            )

@@ -19,7 +19,9 @@ def host_activations(output: Output) -> tuple[OutputActivation, ...]:
 def ends_of(graph: Graph) -> dict[str, OutputEnd]:
     """Return how each output of a graph, as read, ends, by its name."""
     inputs = tuple(graph.input_shapes.values())
-    return {o.name: end_of(graph.shapes[o.node], _last_activations(graph, o), inputs) for o in graph.outputs}
+    return {
+        o.name: end_of(graph.shapes[o.node] or (1,), _last_activations(graph, o), inputs) for o in graph.outputs
+    }
 
 
 def _last_activations(graph: Graph, output: Output) -> tuple[OutputActivation, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kgenn.diagnostics import Diagnostic, KgennError, fail
 from kgenn.frontend.bounds import Bounds
@@ -94,7 +94,8 @@ class _Builder:
             raise KgennError(by_class(self.errors))
         named = zip(model.output_names, outputs, strict=True)
         ends = tuple(Output(name, node) for name, node in named if node is not None)
-        graph = Graph(model.name, tuple(self.nodes), ends, naming=model.naming)
+        single = tuple(end.name for end in ends if self.shapes[end.node] == ())
+        graph = Graph(model.name, tuple(self.nodes), ends, naming=replace(model.naming, single_values=single))
         return graph.noted(*self.notes)
 
     def expand(self, model: ModelEntry, inputs: Sequence[Tensor] | None, path: Path, scope: str) -> list[Tensor]:

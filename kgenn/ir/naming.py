@@ -11,7 +11,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from numpy.typing import NDArray
+
 T = TypeVar("T")
+Array = NDArray[Any]
 # The entry of a network's origin.
 ENTRY = "naming"
 FLAGS = ("by_name", "outputs_by_name", "outputs_in_dictionary")
@@ -27,20 +30,25 @@ class Naming:
         by_name: whether the inputs are told apart by their names alone.
         outputs_by_name: likewise the outputs.
         outputs_in_dictionary: `predict` returns the outputs by their keys.
+        single_values: the outputs that are one value for each sample, without an axis.
     """
 
     layers: tuple[tuple[str, str], ...] = ()
     by_name: bool = False
     outputs_by_name: bool = False
     outputs_in_dictionary: bool = False
+    single_values: tuple[str, ...] = ()
 
     def of_inputs(self, given: Mapping[str, T], inputs: Collection[str]) -> dict[str, T]:
         """Return values by the names of inputs, where users may have named the layers; what is neither stays."""
         known = {layer: key for layer, key in self.layers if key in inputs and key not in given}
         return {name if name in inputs else known.get(name, name): value for name, value in given.items()}
 
-    def as_predicted(self, values: Mapping[str, T]) -> T | tuple[T, ...] | dict[str, T]:
+    def as_predicted(self, values: Mapping[str, Array]) -> Array | tuple[Array, ...] | dict[str, Array]:
         """Return the values of all outputs as `keras.Model.predict` does: one, several or a dictionary."""
+        values = {
+            n: value.reshape(len(value)) if n in self.single_values else value for n, value in values.items()
+        }
         if self.outputs_in_dictionary:
             return dict(values)
         return tuple(values.values()) if len(values) > 1 else next(iter(values.values()))
@@ -49,7 +57,9 @@ class Naming:
         """Return what a network's origin keeps of it: an entry, or nothing."""
         if self == ALL_NAMED:
             return {}
-        return {ENTRY: {"layers": dict(self.layers), **{name: getattr(self, name) for name in FLAGS}}}
+        flags = {name: getattr(self, name) for name in FLAGS}
+        single = {"single_values": list(self.single_values)} if self.single_values else {}
+        return {ENTRY: {"layers": dict(self.layers), **flags, **single}}
 
     @classmethod
     def recorded(cls, origin: Mapping[str, Any]) -> Naming:
@@ -59,10 +69,13 @@ class Naming:
             ValueError: where it is not what `record` returned.
         """
         entry = origin.get(ENTRY, {})
-        layers = entry.get("layers", {}) if isinstance(entry, Mapping) else None
-        if not isinstance(layers, Mapping) or not all(isinstance(key, str) for key in layers.values()):
+        entry = entry if isinstance(entry, Mapping) else {"layers": None}
+        layers, single = entry.get("layers", {}), entry.get("single_values", [])
+        texts = isinstance(layers, Mapping) and isinstance(single, list)
+        if not texts or not all(isinstance(text, str) for text in (*layers.values(), *single)):
             raise ValueError(f"{ENTRY} is of another type than kgenn writes")
-        return cls(tuple(layers.items()), *(entry.get(name) is True for name in FLAGS))
+        by_name, outputs_by_name, in_dictionary = (entry.get(name) is True for name in FLAGS)
+        return cls(tuple(layers.items()), by_name, outputs_by_name, in_dictionary, tuple(single))
 
 
 # Layers give all names, and arrays may be listed in the model's order.

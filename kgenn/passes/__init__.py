@@ -25,6 +25,7 @@ from kgenn.passes.pooling import place_pool_populations
 from kgenn.passes.quotients import divide_by_multiplying
 from kgenn.passes.relays import relay_factors
 from kgenn.passes.residual import insert_identity_populations
+from kgenn.passes.single_values import give_single_values_an_axis
 from kgenn.passes.softmax import expand_softmaxes
 from kgenn.passes.standardise import expand_normalisations
 from kgenn.passes.straight import straighten
@@ -32,6 +33,7 @@ from kgenn.passes.straight import straighten
 Pass = Callable[[Graph, LoweringOptions], Graph]
 
 PASSES: tuple[Pass, ...] = (
+    give_single_values_an_axis,
     drop_identities,
     cancel_permutes,
     absorb_into_input,
