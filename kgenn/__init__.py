@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kgenn.conversion.calibrated import Calibrated
     from kgenn.conversion.data_norm import DataNorm
     from kgenn.conversion.few_spike import FewSpike
+    from kgenn.conversion.fission import Fission
     from kgenn.conversion.spike_norm import SpikeNorm
     from kgenn.conversion.threshold_relu import ThresholdReLU
     from kgenn.conversion.time_to_first_spike import TimeToFirstSpike
@@ -48,6 +49,7 @@ _HOMES = {
     "Diagnostic": "kgenn.diagnostics",
     "Direct": "kgenn.encoders.direct",
     "FewSpike": "kgenn.conversion.few_spike",
+    "Fission": "kgenn.conversion.fission",
     "FewSpikeInput": "kgenn.encoders.stage",
     "FewSpikeSignedInput": "kgenn.encoders.stage",
     "Graph": "kgenn.ir.graph",
@@ -87,6 +89,7 @@ __all__ = [
     "FewSpike",
     "FewSpikeInput",
     "FewSpikeSignedInput",
+    "Fission",
     "Graph",
     "IntegrateFire",
     "KgennError",

@@ -43,6 +43,20 @@ ENTRIES = (
         },
     ),
     Reference(
+        "bu2022potentials",
+        "inproceedings",
+        {
+            "author": "Bu, Tong and Ding, Jianhao and Yu, Zhaofei and Huang, Tiejun",
+            "title": "Optimized Potential Initialization for Low-Latency Spiking Neural Networks",
+            "booktitle": "Proceedings of the AAAI Conference on Artificial Intelligence",
+            "volume": "36",
+            "number": "1",
+            "pages": "11--20",
+            "year": "2022",
+            "doi": "10.1609/aaai.v36i1.19874",
+        },
+    ),
+    Reference(
         "davidson2021",
         "article",
         {

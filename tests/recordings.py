@@ -17,6 +17,7 @@ from kgenn.conversion.calibrated import Calibrated
 from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.few_spike import FewSpike
+from kgenn.conversion.fission import Fission
 from kgenn.conversion.recipe import recipe_of
 from kgenn.conversion.spike_norm import SpikeNorm
 from kgenn.conversion.threshold_relu import ThresholdReLU
@@ -50,6 +51,7 @@ METHODS: dict[str, tuple[Converter, tuple[int, ...]]] = {
     "threshold-relu": (ThresholdReLU(), (21,)),
     "spike-norm": (SpikeNorm(norm_samples=16, norm_timesteps=20), (21,)),
     "calibrated": (Calibrated(), (8, 33)),
+    "fission": (Fission(), (4, 33)),
 }
 
 

@@ -194,6 +194,9 @@ def test_no_method_sends_more_than_a_relu_s_cap(method: str) -> None:
     graph = build("relu_cap")
     x = drive.reshape(-1, *network.input_shape) / np.float32(network.inputs[0].coding.levels)
     before = dict(graph.forward(x))["conv_1"]
+    before = np.repeat(
+        before, relu.shape[-1] // before.shape[-1], axis=-1
+    )  # several neurons may stand for a value
     # far beyond the cap, what is sent is at most the cap, and nearly all of it
     beyond = before > 0.9
     assert beyond.any()

@@ -136,7 +136,8 @@ class CppPopulation:
     def members(self) -> tuple[int | str, ...]:
         """Return the members of the row behind the extent."""
         p = self.emitted
-        places = (p.first, p.first_drive, p.first_score, p.params_offset, p.initial_offset, p.bias_offset or 0)
+        words = (p.params_offset, p.initial_offset, p.potential_offset or 0, p.bias_offset or 0)
+        places = (p.first, p.first_drive, p.first_score, *words)
         rows = (self.first_link, len(self.links), self.first_stage, len(self.stages))
         flags = (p.has_constant, self.needs_current, self.fresh, self.direct, self.changing)
         return (

@@ -77,6 +77,7 @@ def network_context(network: Network, device: Device, arrays: dict[str, Array]) 
     direct = [c for c in connections if c.direct]
     kept = [name for c in direct for name in c.arrays]
     kept += [f"{p['id']}.bias" for p in populations if p["direct"] and p["has_bias"]]
+    kept += [f"{p['id']}.potential" for p in populations if p["has_potential"]]
     return {
         "version": __version__,
         "title": label(network.name),
@@ -171,6 +172,8 @@ def population_context(
     arrays[f"{identifier}.initial"] = values(population, model.state, initial=True)
     if population.bias is not None:
         arrays[f"{identifier}.bias"] = population.bias.astype(population.neuron.real)
+    if population.potential is not None:
+        arrays[f"{identifier}.potential"] = population.potential
     return {
         "id": identifier,
         "label": label(population.name),
@@ -190,6 +193,7 @@ def population_context(
             if c.direct and c.target == identifier
         ],
         "has_bias": population.bias is not None,
+        "has_potential": population.potential is not None,
         "columns": columns_of(network, population.name),
         "drive_first": network.drive_columns.get(population.name, slice(0, 0)).start,
     }

@@ -49,9 +49,8 @@ class PopulationRun:
 
     def reset_state(self) -> None:
         """Set every state variable to its value at the start of a sample."""
-        model = self.population.neuron
-        initial = {**model.state, **self.population.initial}
-        self.state = {name: np.full(self.shape, value, self.real) for name, value in initial.items()}
+        starts = self.population.starts.items()
+        self.state = {name: np.full(self.shape, value, self.real) for name, value in starts}
 
     def names(self, i_syn: Array, timestep: int) -> dict[str, Any]:
         """Return the value of every name that the dynamics can read."""

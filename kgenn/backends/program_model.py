@@ -92,6 +92,7 @@ class EmittedPopulation:
     reals: str
     params_offset: int
     initial_offset: int
+    potential_offset: int | None
     bias_offset: int | None
     has_constant: bool
     readout: ReadoutKind | None

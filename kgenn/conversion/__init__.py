@@ -14,6 +14,7 @@ CONVERTERS: Registry[type[Converter]] = Registry(
         "calibrated": "kgenn.conversion.calibrated:Calibrated",
         "data-norm": "kgenn.conversion.data_norm:DataNorm",
         "few-spike": "kgenn.conversion.few_spike:FewSpike",
+        "fission": "kgenn.conversion.fission:Fission",
         "none": "kgenn.conversion.unscaled:Unscaled",
         "spike-norm": "kgenn.conversion.spike_norm:SpikeNorm",
         "threshold-relu": "kgenn.conversion.threshold_relu:ThresholdReLU",

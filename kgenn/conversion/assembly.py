@@ -17,6 +17,7 @@ import numpy as np
 
 from kgenn.conversion.base import Converter, Recall, Settings, anew
 from kgenn.conversion.compose import compose
+from kgenn.conversion.copies import copied, with_copies
 from kgenn.conversion.grid import LARGEST_READOUT_UNIT, LARGEST_UNIT, Gridded, Inflow
 from kgenn.conversion.incoming import Incoming, incoming, population_name
 from kgenn.conversion.legality import Spikes, pool_refusals, spikes_of
@@ -70,6 +71,8 @@ class Assembler:
         moments: of the values of each population's node on the calibration set.
         recall: keeps what of connections had to be searched for.
         weight_bits: of the weights that spikes cross; see `kgenn.conversion.weight_bits`.
+        ann_macs: multiply-accumulates of the model for one sample.
+        copies: how many neurons stand for each value of some populations, by their nodes.
     """
 
     graph: Graph
@@ -81,6 +84,8 @@ class Assembler:
     moments: Mapping[str, Moments] = field(default_factory=dict)
     recall: Recall = anew
     weight_bits: WeightBits = None
+    ann_macs: int = 0
+    copies: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def spike_range(self) -> tuple[int, int]:
@@ -91,6 +96,15 @@ class Assembler:
     def spikes(self) -> Spikes:
         """Return what decides which poolings neurons can do."""
         return spikes_of(self.converter, {i.name: i.coding for i in self.inputs}, self.num_timesteps)
+
+    def copying(self, copies: Mapping[str, int]) -> Assembler:
+        """Return the assembler of the same model with several neurons for each value of some ReLUs."""
+        if not copies:
+            return self
+        numbers = copied(self.graph, copies)
+        more = {name: self.moments[name].repeated(number) for name, number in numbers.items()}
+        graph = with_copies(self.graph, copies)
+        return replace(self, graph=graph, copies=numbers, moments={**self.moments, **more})
 
     @property
     def analog(self) -> frozenset[str]:
@@ -157,7 +171,7 @@ class Assembly:
             seed=a.seed,
             code_name=a.converter.code,
             levels=a.converter.levels(a.num_timesteps),
-            ann_macs=a.graph.macs,
+            ann_macs=a.ann_macs,
         )
         return Draft(network, {p.name: rounding for p, _, rounding in made[len(inputs) :]})
 
@@ -179,14 +193,24 @@ class Assembly:
             in_double(dynamics.neuron) if gridded.double else dynamics.neuron,
             dynamics.params,
             dynamics.initial,
+            potential=self.potential(node.name, gridded.unit),
             bias=gridded.bias,
             unit=gridded.unit,
             scale=scale,
             cap=None if highest is None else np.asarray(highest / scale),
             largest_rate=dynamics.largest_rate,
             correction=None if shift is None else shift / scale,
+            copies=a.copies.get(node.name, 1),
         )
         return population, gridded.connections, max(gridded.rounding, default=0.0)
+
+    def potential(self, node: str, unit: int) -> Array | None:
+        """Return v of a ReLU's neurons at the start of a sample on its grid, or None where all are alike."""
+        found = self.settings.potentials.get(node)
+        if found is None:
+            return None
+        on_grid = np.floor((np.asarray(found, np.float64) * unit).astype(np.float32))
+        return np.broadcast_to(on_grid, self.assembler.graph.shapes[node]).ravel()
 
     def accumulating(self, node: str, neuron: NeuronModel) -> Made:
         """Return the readout that integrates a node's value, with what goes into it."""
@@ -238,6 +262,7 @@ class Assembly:
             dynamics.initial,
             scale=np.asarray(self.scales[node.name], np.float64),
             maximum=True,
+            copies=a.copies.get(node.name, 1),
         )
         return population, (connection,), 0.0
 
@@ -320,7 +345,7 @@ def assembler_of(
         transform = input_transform(layer)
         seen = transform.apply(np.asarray(calibration.arrays[name]))
         inputs.append(NetworkInput(name, layer.shape, transform, encoders[name].coding(seen, num_timesteps)))
-    return Assembler(graph, converter, encoders, tuple(inputs), num_timesteps, seed)
+    return Assembler(graph, converter, encoders, tuple(inputs), num_timesteps, seed, ann_macs=graph.macs)
 
 
 def input_transform(layer: Input) -> InputTransform:

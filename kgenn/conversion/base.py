@@ -55,12 +55,18 @@ class Settings:
         scales: for each ReLU's name λ, a positive array of shape () or (channels,).
         shifts: for the names of some ReLUs, and of nodes that are outputs, what is added to the bias before them,
             in units of activation: shape (channels,) or the node's shape.
+        potentials: for the names of some ReLUs v at the start of a sample, in thresholds: shape (channels,) or the
+            node's shape; the others have what the method's neurons start from.
+        copies: for the names of some ReLUs how many neurons stand for each value; see `kgenn.conversion.copies`.
+            What else there is of these ReLUs is for each copy, in channels that follow one another.
         notes: what the user should know of how they were chosen.
         warnings: what leaves them in doubt.
     """
 
     scales: Mapping[str, Array]
     shifts: Mapping[str, Array] = field(default_factory=dict)
+    potentials: Mapping[str, Array] = field(default_factory=dict)
+    copies: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
 

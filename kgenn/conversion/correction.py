@@ -13,37 +13,26 @@ arXiv:2106.06984 (the same idea for spiking networks).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from math import prod
 
 import numpy as np
 
 from kgenn.conversion.activations import BATCH
 from kgenn.conversion.base import Settings
+from kgenn.conversion.twins import Twin, affordable, batched, batches, some_of, walked
 from kgenn.ir.graph import Array, Graph, Input, Node
 from kgenn.ir.samples import Samples
 from kgenn.layers.activation import ReLU
 
 CITATIONS = ("nagel2019", "li2021calibration")
-# Samples that are kept, twice, at every layer: more of them change shifts by little.
-MOST_SAMPLES = 1024
-# Bytes that they may take: of a large model fewer are kept, but LEAST_SAMPLES whatever they take.
-MOST_BYTES = 1 << 31
-LEAST_SAMPLES = 16
+# Arrays of each value that are kept: the model's and the network's.
+KEPT = 2
 # Times that a shift is corrected: further ones change it by little.
 ROUNDS = 3
 
 # Returns what the spike trains of a ReLU say of the pre-activation: (name, z) to the activation, both (N, ...).
 Spoken = Callable[[str, Array], Array]
-
-
-@dataclass(frozen=True, eq=False)
-class Twin:
-    """A node's value in the model, and in the network that sends quantised activations; shape (N, ...)."""
-
-    model: Array
-    network: Array
 
 
 def corrected(scales: Mapping[str, Array], graph: Graph, samples: Samples, spoken: Spoken) -> Settings:
@@ -55,42 +44,24 @@ def corrected(scales: Mapping[str, Array], graph: Graph, samples: Samples, spoke
             memory does not hold as many.
         spoken: what spike trains say.
     """
-    kept, most = samples[:MOST_SAMPLES], affordable(graph)
-    notes: tuple[str, ...] = ()
-    if most < len(kept):
-        kept = kept[np.arange(most) * len(kept) // most]
-        notes = (f"biases are corrected on {most} of {len(samples)} calibration samples, to save memory",)
-    return Settings(scales, shifts(graph, kept, spoken), notes)
-
-
-def affordable(graph: Graph) -> int:
-    """Return how many samples' activations fit into `MOST_BYTES`, or `LEAST_SAMPLES` where fewer do."""
-    live, most = 0, 1
-    for node in graph.nodes:
-        live += prod(graph.shapes[node.name])
-        most = max(most, live)
-        live -= sum(
-            prod(graph.shapes[source]) for source in set(node.inputs) if graph.last_uses[source] == node.name
-        )
-    twins_of_floats = 2 * 4
-    return max(LEAST_SAMPLES, MOST_BYTES // (twins_of_floats * most))
+    kept, notes = some_of(samples, affordable(graph, KEPT), "biases are corrected")
+    return Settings(scales, shifts(graph, kept, spoken), notes=notes)
 
 
 def shifts(graph: Graph, samples: Samples, spoken: Spoken) -> dict[str, Array]:
     """Return the shift of each ReLU and of each output, in units of activation; arguments as of `corrected`."""
     size, given = graph.batch_size(BATCH), graph.samples(samples)
-    values: dict[str, Twin] = {}
     found: dict[str, Array] = {}
-    for node in graph.nodes:
-        arguments = [values[s] for s in node.inputs]
-        values[node.name], shift = _computed(node, arguments, given, spoken, size)
+
+    def compute(node: Node, inputs: list[Twin]) -> Twin:
+        twin, shift = _computed(node, inputs, given, spoken, size)
         if shift is not None:
             found[node.name] = shift
-        elif node.name in graph.ends:
-            found[node.name] = _mean_difference(values[node.name], lambda sent: sent, size)
-        for source in node.inputs:
-            if graph.last_uses[source] == node.name:
-                values.pop(source, None)
+        return twin
+
+    for node, twin in walked(graph, compute):
+        if node.name in graph.ends and node.name not in found:
+            found[node.name] = _mean_difference(twin, lambda sent: sent, size)
     return found
 
 
@@ -99,11 +70,11 @@ def _computed(
 ) -> tuple[Twin, Array | None]:
     """Return a node's values and the shift of a ReLU, computed for `size` samples at a time."""
     if isinstance(node.layer, Input):
-        x = _batched(node.layer.forward, size, samples.arrays[node.name])
+        x = batched(node.layer.forward, size, samples.arrays[node.name])
         return Twin(x, x), None
-    model = _batched(node.layer.forward, size, *(twin.model for twin in inputs))
+    model = batched(node.layer.forward, size, *(twin.model for twin in inputs))
     if not isinstance(node.layer, ReLU):
-        return Twin(model, _batched(node.layer.forward, size, *(twin.network for twin in inputs))), None
+        return Twin(model, batched(node.layer.forward, size, *(twin.network for twin in inputs))), None
     arriving = inputs[0].network
     shift = np.zeros(model.shape[-1])
 
@@ -112,29 +83,13 @@ def _computed(
 
     for _ in range(ROUNDS):
         shift = shift + _mean_difference(Twin(model, arriving), sent, size)
-    return Twin(model, _batched(sent, size, arriving)), shift
+    return Twin(model, batched(sent, size, arriving)), shift
 
 
 def _mean_difference(twin: Twin, sent: Callable[[Array], Array], size: int) -> Array:
     """Return the mean of the model's value less what the network sends for its own, shape (channels,)."""
     axes = tuple(range(twin.model.ndim - 1))
     total = np.zeros(twin.model.shape[-1])
-    for part in _batches(len(twin.model), size):
+    for part in batches(len(twin.model), size):
         total += np.sum(twin.model[part] - sent(twin.network[part]), axis=axes, dtype=np.float64)
     return total / prod(twin.model.shape[:-1])
-
-
-def _batched(compute: Callable[..., Array], size: int, *inputs: Array) -> Array:
-    """Return what is computed of all samples, some at a time, in float32."""
-    count = len(inputs[0])
-    result = np.empty(0, np.float32)
-    for part in _batches(count, size):
-        value = compute(*(np.asarray(x[part], np.float32) for x in inputs))
-        if part.start == 0:
-            result = np.empty((count, *value.shape[1:]), np.float32)
-        result[part] = value
-    return result
-
-
-def _batches(count: int, size: int) -> Iterator[slice]:
-    return (slice(start, start + size) for start in range(0, count, size))

@@ -35,6 +35,10 @@ class Moments:
         """Return mean and root mean square of each channel as shares of λ, of shape () or (channels,)."""
         return self.mean / scale, np.sqrt(self.square / scale**2)
 
+    def repeated(self, number: int) -> Moments:
+        """Return the same of a node that has each channel so many times, one after the other."""
+        return Moments(*(np.repeat(each, number) for each in (self.mean, self.square, self.spread)))
+
 
 def moments(graph: Graph, samples: Samples, recall: Recall = anew) -> Mapping[str, Moments]:
     """Return the moments of every input, of every ReLU and of every max pooling of a lowered graph.

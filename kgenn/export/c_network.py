@@ -14,7 +14,7 @@ from kgenn.export.c_arrays import Arrays, table_lines, whole_type
 from kgenn.export.c_bytes import byte_levels, meaning_of_bytes
 from kgenn.export.integer_code import arithmetic_of
 from kgenn.ir.connectivity import Connectivity, Convolution, Sparse, SumPool
-from kgenn.ir.network import Connection, Network, Population
+from kgenn.ir.network import POTENTIAL, Connection, Network, Population
 from kgenn.ir.resampling import Resampling
 from kgenn.ir.scores import Head, heads_of
 
@@ -69,11 +69,14 @@ def _population(network: Network, population: Population, arrays: Arrays) -> Con
     has_bias = population.bias is not None
     if population.bias is not None:
         arrays.add(f"{name}_bias", population.bias, f"bias of {label(population.name)}", "int32_t")
+    if population.potential is not None:
+        arrays.add(f"{name}_potential", population.potential, f"potentials of {label(population.name)}", "int32_t")
     return {
         "id": name,
         "label": label(population.name),
         "shape": " x ".join(map(str, population.shape)),
         "size": population.size,
+        "potential": "" if population.potential is None else f"kgenn_{name}_potential[i]",
         "model": model.name,
         "real": arithmetic.real,
         "rounds": arithmetic.rounds,
@@ -176,9 +179,10 @@ def _members(
 ) -> Iterator[Context]:
     """Yield the arrays of the state, and what a reset sets them to; None where nothing is to be set."""
     for population, p in zip(running, populations, strict=True):
-        start = {**population.neuron.state, **population.initial}
         for name in p["state"]:
-            yield {"type": p["real"], "name": f"{p['id']}_{name}", "size": p["size"], "initial": int(start[name])}
+            own = p["potential"] if name == POTENTIAL else ""
+            initial = own or int(float({**population.neuron.state, **population.initial}[name]))
+            yield {"type": p["real"], "name": f"{p['id']}_{name}", "size": p["size"], "initial": initial}
         if p["direct"]:
             yield {"type": "int32_t", "name": f"{p['id']}_constant", "size": p["size"], "initial": None}
         if p["threshold"]:

@@ -106,7 +106,7 @@ def arithmetic_of(network: Network, population: Population, largest_input: float
         raise Unfit(f"may need more than 64 bits in {steps:,} timesteps")
     if not _is_sum(model):
         return Arithmetic("int64_t", True)
-    start = max((abs(v) for v in {**model.state, **population.initial}.values()), default=0.0)
+    start = max((float(np.max(np.abs(v), initial=0.0)) for v in population.starts.values()), default=0.0)
     most = start + steps * max(largest_current(network, population), largest_input)
     if not model.state or most < EXACT:
         return Arithmetic("int32_t", False)
@@ -135,5 +135,5 @@ def _is_sum(model: NeuronModel) -> bool:
 
 def _has_integers(population: Population) -> bool:
     model = population.neuron
-    values = (*{**model.params, **population.params}.values(), *{**model.state, **population.initial}.values())
-    return all(float(value).is_integer() and abs(value) <= EXACT for value in values)
+    values = (*{**model.params, **population.params}.values(), *population.starts.values())
+    return all(bool(np.all((np.rint(v) == v) & (np.abs(v) <= EXACT))) for v in values)

@@ -35,7 +35,7 @@ from kgenn.diagnostics import fail
 from kgenn.export.base import Exporter, optional, refuse
 from kgenn.export.ml_genn_synapses import Expression, connectivity, shape_of
 from kgenn.ir.graph import Array
-from kgenn.ir.network import Network, Population
+from kgenn.ir.network import POTENTIAL, Network, Population
 from kgenn.ir.network_input import InputCoding, NetworkInput
 from kgenn.ir.neuron_code import Dialect, NeuronModel, expression_of, render_statements
 from kgenn.ir.neuron_code import render as render_code
@@ -52,6 +52,8 @@ RESERVED = frozenset(
         *keyword.kwlist,
     )
 )
+# The variable that has the potential of each neuron at the start of a sample.
+START = f"{POTENTIAL}_start"
 ADVICE = "use --target genn-cpu or genn-cuda for a program of plain GeNN, which holds every network"
 
 
@@ -66,6 +68,7 @@ class Model:
     threshold: str
     reset: tuple[str, ...]
     uses_current: bool
+    starts: bool
 
 
 class MlGenn(Exporter):
@@ -128,6 +131,8 @@ def program(network: Network, weights: str) -> tuple[bytes, dict[str, Array]]:
             {**output, "first": 0, "num_scores": output["num"], "population": names[own.population]}
             for output, own in zip(python_outputs(network), network.outputs, strict=True)
         ],
+        "start": START,
+        "potential": POTENTIAL,
         "rounded": ", ".join(label(p.name) for p in network.populations if network.has_double_currents(p)),
     }
     return render("ml_genn/model.py.j2", context), arrays
@@ -158,7 +163,7 @@ def models_of(network: Network) -> dict[str, Model]:
     taken: dict[Model, str] = {}
     for p in network.populations:
         given = network.input_of.get(p.name)
-        model = model_context(p.neuron, None if given is None else given.coding)
+        model = model_context(p.neuron, None if given is None else given.coding, p.potential is not None)
         others = [name for other, name in taken.items() if other.identifier == model.identifier]
         if model not in taken:
             taken[model] = model.identifier if not others else f"{model.identifier}_{len(others) + 1}"
@@ -173,11 +178,12 @@ def input_context(given: NetworkInput, name: str) -> dict[str, Any]:
     return {**words, "encoder": coding.encoder, "low": coding.low, "high": coding.high}
 
 
-def model_context(model: NeuronModel, coding: InputCoding | None) -> Model:
+def model_context(model: NeuronModel, coding: InputCoding | None, starts: bool) -> Model:
     """Render a neuron model for the template.
 
     Args:
         coding: of the input that drives it, where one does.
+        starts: each of its neurons has a potential of its own at the start of a sample.
     """
     names = {"t": "((t / dt) - start)"}
     if coding is not None:
@@ -194,6 +200,7 @@ def model_context(model: NeuronModel, coding: InputCoding | None) -> Model:
         threshold=render_code(expression_of(model.threshold), dialect) if model.threshold else "",
         reset=render_statements(model.reset, dialect),
         uses_current=uses_current,
+        starts=starts,
     )
 
 
@@ -209,7 +216,10 @@ def population_context(
         values["bias"] = "0.0" if population.bias is None else f'arrays["{name}.bias"]'
     if population.bias is not None:
         arrays[f"{name}.bias"] = population.bias.astype(np.float32)
-    initial = {**population.neuron.state, **population.initial}
+    starts = {name: repr(float(v)) for name, v in {**population.neuron.state, **population.initial}.items()}
+    if population.potential is not None:
+        arrays[f"{name}.potential"] = population.potential
+        starts[START] = f'arrays["{name}.potential"]'
     is_last = population in network.readouts
     changing = [given.name for given in network.inputs if given.changing]
     readout = ("spike_count" if network.readout == "spike-count" else "var") if is_last else ""
@@ -221,7 +231,7 @@ def population_context(
         "kind": "InputDynamics" if population.name in network.input_of else "Dynamics",
         "frames": network.num_timesteps if population.name in changing else 0,
         "params": values,
-        "state": {variable: repr(float(initial[variable])) for variable in population.neuron.state},
+        "state": starts,
         "readout": readout,
     }
 

@@ -4,7 +4,8 @@ What is carried: weights and biases in thresholds (float32), channels first, so 
 of spikes over windows. NIR describes continuous time, where a neuron never exceeds its threshold: setting it to
 `v_reset` and subtracting the threshold are then the same. A simulator in steps has to choose, so each IF node says
 in its metadata which reset the network has ("subtract" or "zero"), and with which potential its neurons start
-(`v_initial`, in thresholds), for which NIR has no field. NIR fires above the threshold, kgenn at it.
+(`v_initial`, in thresholds: a number, or one for each neuron), for which NIR has no field. NIR fires above the
+threshold, kgenn at it.
 
 The graph starts behind the encoders: an Input takes spikes, or with direct input the (preprocessed) values
 themselves at every step. An Output is the current of its readout, for the reader to accumulate, or the spikes of
@@ -32,9 +33,9 @@ import numpy as np
 from kgenn import __version__
 from kgenn.backends.base import Program, given_network
 from kgenn.export.base import Exporter, optional, refuse, route
-from kgenn.export.channels_first import moved
+from kgenn.export.channels_first import image, moved
 from kgenn.export.nir_layers import chain, holds_bias, refusal
-from kgenn.ir.network import Connection, Network, Population
+from kgenn.ir.network import POTENTIAL, Connection, Network, Population
 from kgenn.ir.network_input import NetworkInput
 
 # The resets of integrate-and-fire neurons, by their code, and what the metadata call them.
@@ -147,12 +148,12 @@ def neurons(nir: Any, network: Network, population: Population) -> Any:
         words = input_metadata(network.input_of[population.name])
         return nir.Input(input_type={"input": np.array(shape)}, metadata=words)
     params = {**population.neuron.params, **population.params}
-    initial = {**population.neuron.state, **population.initial}
+    starts = np.asarray(population.starts[POTENTIAL], np.float64) / population.unit
     ones, threshold = np.ones(shape, np.float32), np.float32(params["v_thresh"] / population.unit)
     found = {
         "layer": population.name,
         "reset": RESETS[population.neuron.reset],
-        "v_initial": float(initial["v"] / population.unit),
+        "v_initial": image(starts, population.shape) if starts.ndim else float(starts),
     }
     return nir.IF(r=ones, v_threshold=ones * threshold, v_reset=np.zeros_like(ones), metadata=found)
 

@@ -29,6 +29,8 @@ from kgenn.ir.words import counted
 
 # Integers up to here are exact in float32, and so is any sum of them that stays below.
 EXACT = 1 << 24
+# The state variable that `Population.potential` is of.
+POTENTIAL = "v"
 ReadoutKind = Literal["late-current", "current", "spike-count"]
 # Deep networks need some steps before their last layers fire; what arrives later says more.
 DEFAULT_READOUT: ReadoutKind = "late-current"
@@ -44,6 +46,8 @@ class Population:
         neuron: its dynamics.
         params: values of the neuron model's parameters, on the grid.
         initial: values of its state variables at the start of each sample, on the grid.
+        potential: v of each neuron at the start of each sample, integers, float32, shape (size,), in place of that
+            of `initial`; or None.
         bias: a constant current of each neuron, integers, shape (size,), or None; it flows at every step, or
             in the first alone where the network's code says so.
         unit: the integer that stands for 1, the activation `scale`.
@@ -52,6 +56,7 @@ class Population:
         maximum: it sends the largest of what its sources send, not a function of their weighted sum.
         largest_rate: the most that its spike trains can be worth, as a share of the full scale; None: no limit.
         correction: what the bias holds beyond the model's, in units of λ: shape (channels,), or None.
+        copies: the neurons that stand for each value of the Keras layer, in channels that follow one another.
     """
 
     name: str
@@ -59,6 +64,7 @@ class Population:
     neuron: NeuronModel
     params: Mapping[str, float] = field(default_factory=dict)
     initial: Mapping[str, float] = field(default_factory=dict)
+    potential: Array | None = None
     bias: Array | None = None
     unit: float = 1.0
     scale: Array = field(default_factory=lambda: np.ones(()))
@@ -66,11 +72,18 @@ class Population:
     maximum: bool = False
     largest_rate: float | None = 1.0
     correction: Array | None = None
+    copies: int = 1
 
     @property
     def size(self) -> int:
         """Return the number of neurons."""
         return prod(self.shape)
+
+    @property
+    def starts(self) -> dict[str, float | Array]:
+        """Return each state variable at the start of a sample: a number, or an array of shape (size,)."""
+        alike: dict[str, float | Array] = {**self.neuron.state, **self.initial}
+        return alike if self.potential is None else {**alike, POTENTIAL: self.potential}
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ import numpy as np
 from kgenn.ir.axis_map import AxisMap
 from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SpikeSums, SumPool
 from kgenn.ir.graph import Array, Shape
-from kgenn.ir.network import Connection, Network, Population
+from kgenn.ir.network import POTENTIAL, Connection, Network, Population
 from kgenn.ir.network_input import NetworkInput
 from kgenn.ir.output_activation import FORMULAS, OVER_AXIS, OutputActivation
 from kgenn.ir.resampling import MOST_AMOUNT, Resampling
@@ -102,6 +102,8 @@ def _problems(network: Network) -> Iterator[str]:
         yield from (f"input {given.name!r} {what}" for what in _input(given, network.by_name[given.name]))
     if network.changing and not network.code.steady:
         yield f"an input changes with time, which the code {network.code_name} does not know"
+    if network.code.staged and any(p.potential is not None for p in network.populations):
+        yield f"a population has potentials of its own, which the code {network.code_name} does not know"
     for output in network.outputs:
         for activation in output.activations:
             yield from _activation(activation, len(network.by_name[output.population].shape))
@@ -123,9 +125,20 @@ def _population(population: Population) -> Iterator[str]:
         yield f"has the shape {population.shape}"
     elif population.bias is not None and population.bias.shape != (population.size,):
         yield f"has a bias of shape {population.bias.shape}"
+    if population.potential is not None:
+        yield from _potential(population, population.potential)
+    if population.copies < 1 or (population.shape and population.shape[-1] % population.copies):
+        yield f"has {population.copies} neurons for each value, which its channels are no multiple of"
     for array in (population.scale, population.cap):
         if array is not None and array.shape not in ((), population.shape[-1:]):
             yield f"has a scale or cap of shape {array.shape}"
+
+
+def _potential(population: Population, potential: Array) -> Iterator[str]:
+    if next(iter(population.neuron.state), None) != POTENTIAL:
+        yield f"has potentials of neurons whose first variable is not {POTENTIAL}"
+    if potential.shape != (population.size,) or potential.dtype != np.float32:
+        yield f"has potentials of shape {potential.shape} and type {potential.dtype}"
 
 
 def _input(given: NetworkInput, population: Population) -> Iterator[str]:

@@ -128,11 +128,17 @@ def operations_of(network: Network, counts: Mapping[str, Array], num_samples: in
     return Operations(tuple(synaptic()), tuple(_updates(p, p.size * steps * stages) for p in updated), graded)
 
 
-def synapses(connection: Connection, count: float, value_bits: int, target: int, bits: int) -> SynapticOperations:
-    """Return so many operations of a connection to `target` neurons, whose sums have so many bits."""
+def synapses(
+    connection: Connection, count: float, value_bits: int, target: int, bits: int, share: float = 1.0
+) -> SynapticOperations:
+    """Return so many operations of a connection to `target` neurons, whose sums have so many bits.
+
+    Args:
+        share: of the connection's weights that there are.
+    """
     weights = connection.connectivity.weights
     weight_bits = 1 + int(np.abs(weights).max(initial=0)).bit_length()
-    return SynapticOperations(count, value_bits, weight_bits, int(weights.size), target, bits)
+    return SynapticOperations(count, value_bits, weight_bits, round(weights.size * share), target, bits)
 
 
 def _updates(population: Population, count: float) -> NeuronUpdates:

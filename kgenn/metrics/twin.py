@@ -4,10 +4,11 @@ A spike train of T steps tells some number of levels of an activation apart. An 
 bits, and that skips zeros as an event-driven machine does, needs no timesteps for that. The twin has the weights
 of the network and its scales λ; its activation is::
 
-    a = clip(round(x / (λ · r) · (2^b − 1)), 0, 2^b − 1)        b = ⌈log₂(levels · r + 1)⌉
+    a = clip(round(x / (λ · r) · (2^b − 1)), 0, 2^b − 1)        b = ⌈log₂(levels · n · r + 1)⌉
 
-with `levels` what a spike train of full scale stands for, and r the largest rate of a neuron: 1, or γ and more of
-bursts. Sums are of integers, exact in any order.
+with `levels` what a spike train of full scale stands for, r the largest rate of a neuron, 1, or γ and more of
+bursts, and n the most neurons that stand for one value. The twin has one neuron for each value. Sums are of
+integers, exact in any order.
 
 Source: Yan, Bai & Wong 2024, arXiv:2409.08290, for the comparison.
 """
@@ -66,7 +67,8 @@ def reach(network: Network) -> float:
 
 def twin_bits(network: Network) -> int:
     """Return the bits that tell the levels of a spike train apart, 0 among them."""
-    return ceil(network.levels * reach(network)).bit_length()
+    copies = max((p.copies for p in network.hidden), default=1)
+    return ceil(network.levels * copies * reach(network)).bit_length()
 
 
 def twin_unit(network: Network) -> float:
@@ -165,20 +167,25 @@ class TwinTally:
         """
         network = self.network
         neurons = (p for p in network.populations if p.name not in network.input_of)
-        updates = tuple(NeuronUpdates(p.size, p.size, 1, SINGLE_BITS) for p in neurons)
+        sizes = (p.size // p.copies for p in neurons)
+        updates = tuple(NeuronUpdates(size, size, 1, SINGLE_BITS) for size in sizes)
         return Operations(tuple(self._synaptic()), updates)
 
     def _synaptic(self) -> Iterator[SynapticOperations]:
         network, share = self.network, 1 / max(self.num_samples, 1)
         for index, c in enumerate(network.connections):
-            target = network.by_name[c.target]
+            source, target = network.by_name[c.source], network.by_name[c.target]
+            # a maximum has the copies of its source, each for itself
+            once = 1 / (source.copies if target.maximum else source.copies * target.copies)
+            size = target.size // target.copies
             if index not in self.counts:
                 bits = network.input_of[c.source].coding.levels.bit_length()
-                yield synapses(c, float(network.fan_outs[index].sum()), bits, target.size, SINGLE_BITS)
+                yield synapses(c, float(network.fan_outs[index].sum()) * once, bits, size, SINGLE_BITS, once)
                 continue
-            count = int(self.counts[index] @ c.connectivity.fan_out()) * share
+            count = int(self.counts[index] @ c.connectivity.fan_out()) * share * once
             bits = 1 if target.maximum else max(twin_bits(network), 2)
-            yield synapses(c, count, bits, target.size, SINGLE_BITS)
+            yield synapses(c, count, bits, size, SINGLE_BITS, once)
             if c.pool is not None:
                 added = int(self.pooled[index] @ c.pool.fan_out(np.ones(c.connectivity.num_sources, np.int64)))
-                yield SynapticOperations(added * share, 1, 0, 0, c.connectivity.num_sources, SINGLE_BITS)
+                sums = c.connectivity.num_sources // source.copies
+                yield SynapticOperations(added * share / source.copies, 1, 0, 0, sums, SINGLE_BITS)

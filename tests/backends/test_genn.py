@@ -120,6 +120,9 @@ METHOD_CASES = [
     ("spike-norm", "residual_relu", "direct"),
     ("calibrated", "skip_to_readout", "direct"),
     ("calibrated", "max_pool_conv", "direct"),
+    ("fission", "residual_relu", "direct"),
+    ("fission", "max_pool_skip", "poisson"),
+    ("fission", "concat_pool_conv", "if"),
 ]
 
 

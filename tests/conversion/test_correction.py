@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kgenn.conversion.correction import LEAST_SAMPLES, ROUNDS, affordable, corrected, shifts
+from kgenn.conversion.correction import KEPT, ROUNDS, corrected, shifts
 from kgenn.conversion.quantisation import quantised
+from kgenn.conversion.twins import LEAST_SAMPLES, affordable
 from kgenn.ir.graph import Array, Graph
 from kgenn.layers.activation import ReLU
 from kgenn.passes import LoweringOptions, lower
@@ -107,12 +108,12 @@ def test_samples_whose_activations_take_too_much_memory_are_left_out_and_that_is
     assert corrected(scales, graph, x, spoken).notes == ()
     # what is kept at once is at least the input and what the first layer makes of it, twice, in four bytes
     first, second = (int(np.prod(graph.shapes[node.name])) for node in graph.nodes[:2])
-    monkeypatch.setattr("kgenn.conversion.correction.MOST_BYTES", 40 * 8 * (first + second))
-    count = affordable(graph)
+    monkeypatch.setattr("kgenn.conversion.twins.MOST_BYTES", 40 * 8 * (first + second))
+    count = affordable(graph, KEPT)
     assert LEAST_SAMPLES < count <= 40
     found = corrected(scales, graph, x, spoken)
     assert found.notes == (f"biases are corrected on {count} of 100 calibration samples, to save memory",)
     few = shifts(graph, x[np.arange(count) * 100 // count], spoken)
     assert all(np.array_equal(found.shifts[name], shift) for name, shift in few.items())
-    monkeypatch.setattr("kgenn.conversion.correction.MOST_BYTES", 1)
-    assert affordable(graph) == LEAST_SAMPLES
+    monkeypatch.setattr("kgenn.conversion.twins.MOST_BYTES", 1)
+    assert affordable(graph, KEPT) == LEAST_SAMPLES

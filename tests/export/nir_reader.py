@@ -60,7 +60,8 @@ def run(graph: Any, inputs: Array | dict[str, Array]) -> dict[str, Array]:
         inputs: shape (T, *shape of the Input); of several by their names.
     """
     order = topological(graph)
-    potentials = {n: np.zeros(node.r.shape) for n, node in graph.nodes.items() if type(node).__name__ == "IF"}
+    neurons = {name: node for name, node in graph.nodes.items() if type(node).__name__ == "IF"}
+    potentials = {name: np.zeros(node.r.shape) + node.metadata["v_initial"] for name, node in neurons.items()}
     outputs: dict[str, list[Array]] = {name: [] for name in order}
     given = inputs if isinstance(inputs, dict) else {"input": inputs}
     for t in range(len(next(iter(given.values())))):

@@ -18,6 +18,7 @@ from kgenn.conversion.burst import Burst
 from kgenn.conversion.calibrated import Calibrated
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.few_spike import FewSpike
+from kgenn.conversion.fission import Fission
 from kgenn.diagnostics import KgennError
 from kgenn.export.c import CSources
 from kgenn.ir.graph import Array
@@ -40,6 +41,8 @@ CASES: list[tuple[str, str, Converter | None, ReadoutKind | None, int]] = [
     ("bias_conv", "if", DataNorm(reset="zero"), "spike-count", 40),
     ("upsample_bilinear_conv", "poisson", None, None, 21),
     ("linear", "direct", None, None, 21),
+    ("conv_same", "direct", Fission(), None, 5),
+    ("residual_relu", "if", Fission(copies=2), None, 9),
 ]
 
 

@@ -94,6 +94,13 @@ def test_ml_genn_gives_the_same_scores(
     assert_same_scores(converted(name, "if", readout="current"), tmp_path, monkeypatch, in_memory)
 
 
+@pytest.mark.parametrize("name", ["dense", "residual_relu", "pool_conv"])
+def test_neurons_start_from_potentials_of_their_own(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert_same_scores(converted(name, "if", kgenn.Fission(), num_timesteps=6), tmp_path, monkeypatch)
+
+
 def test_currents_that_mlgenn_rounds_change_scores_by_a_thousandth_at_most(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

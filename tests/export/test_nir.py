@@ -124,6 +124,14 @@ def test_nir_definitions_fire_the_same_spikes_for_spikes(name: str) -> None:
     assert_same_spikes(network, kgenn.to_nir(network))
 
 
+@pytest.mark.parametrize("name", ["dense_deep", "conv_same", "residual_relu"])
+def test_neurons_start_from_potentials_of_their_own(name: str, tmp_path: Path) -> None:
+    network = converted(name, "if", kgenn.Fission(), num_timesteps=6)
+    assert all(p.potential is not None for p in network.hidden)
+    (tmp_path / "x.nir").write_bytes(Nir().emit(network, "x.nir").files["x.nir"])
+    assert_same_spikes(network, nir.read(tmp_path / "x.nir", type_check=False))
+
+
 def test_pooling_populations_and_identities_are_held() -> None:
     network = converted("residual_plain", "if", AT_REST, LoweringOptions("identity", "population"), "spike-count")
     graph = kgenn.to_nir(network)

@@ -41,7 +41,7 @@ def test_activations_are_whole_numbers_of_the_bits(method: str) -> None:
     found = twin_activations(network, drive_of(network, "direct"))
     most = 2 ** twin_bits(network) - 1
     # bursts reach more than full scale
-    levels = network.levels * max(p.largest_rate or 1 for p in network.hidden)
+    levels = network.levels * max((p.largest_rate or 1) * p.copies for p in network.hidden)
     assert most >= levels > most // 2
     for p in network.hidden:
         values = found[p.name]
@@ -103,6 +103,38 @@ def test_operations_are_values_that_are_not_zero_times_their_weights(name: str) 
     assert twin.macs == pytest.approx(multiplied)
     assert twin.operations.additions == pytest.approx(added)
     assert twin.operations.membrane_updates == sum(p.size for p in network.populations[1:])
+
+
+def first_copies(values: Array, copies: int) -> Array:
+    """Return values with those of every copy but the first at zero."""
+    kept = np.zeros_like(values)
+    kept[:, ::copies] = values[:, ::copies]
+    return kept
+
+
+@pytest.mark.parametrize("name", ["residual_shortcut", "pool_conv", "max_pool_conv"])
+def test_a_twin_has_one_neuron_for_each_value(name: str) -> None:
+    network = converted(name, converter=kgenn.Fission(), num_timesteps=4)
+    assert max(p.copies for p in network.hidden) > 1
+    found = twin_activations(network, drive_of(network, "direct", 5))
+    tally = TwinTally(network)
+    tally.add(found)
+    twin = tally.result({})
+    multiplied, by_name = 0.0, network.by_name
+    for p in network.hidden:
+        assert np.array_equal(found[p.name], np.repeat(found[p.name][:, :: p.copies], p.copies, axis=1))
+    for c in network.connections:
+        source, target = by_name[c.source], by_name[c.target]
+        ones = c.connectivity.with_weights(np.ones_like(c.connectivity.weights))
+        values = found[c.source] if c.source in found else np.ones((5, source.size))
+        values = first_copies(values, source.copies)
+        if c.pool is not None:
+            values = c.pool.apply(values)
+        reached = ones.apply((values != 0).astype(float))[:, :: target.copies]
+        multiplied += 0 if target.maximum else float(reached.sum()) / 5
+    assert twin.macs == pytest.approx(multiplied)
+    assert twin.operations.membrane_updates == sum(p.size // p.copies for p in network.populations[1:])
+    assert network.ann_macs == converted(name).ann_macs
 
 
 def labelled(network: Network) -> tuple[Array, Array]:

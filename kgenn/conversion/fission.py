@@ -1,0 +1,129 @@
+"""Fission: several integrate-and-fire neurons for one value, so that few timesteps of binary spikes do."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from kgenn.citations import Citation
+from kgenn.conversion.base import Calibration, Converter, Dynamics, Settings
+from kgenn.conversion.channel_units import channel_units
+from kgenn.conversion.copies import neurons_of_a_copy, staggered
+from kgenn.conversion.few_samples import doubts_of_samples, trusted
+from kgenn.conversion.neurons import INTEGRATE_FIRE
+from kgenn.conversion.quantisation import least_squares_scales
+from kgenn.conversion.scales import audible, capped
+from kgenn.conversion.spike_trains import KEPT, fitted
+from kgenn.conversion.twins import affordable, some_of
+from kgenn.diagnostics import fail
+from kgenn.ir.graph import Array, Node
+from kgenn.ir.network import ReadoutKind
+
+# More neurons for each value than this would be a network of another kind.
+MOST_COPIES = 16
+
+
+@dataclass(frozen=True)
+class Fission(Converter):
+    """Let up to n integrate-and-fire neurons stand for each value of a layer, with spikes of 0 or 1 alone.
+
+    The n neurons of a value get the same current, and start k/n of a threshold apart, so that together they are
+    one neuron that fires up to n times in a step and says n·T + 1 numbers in T steps. Neurons are added where they
+    tell most: a layer's error falls with 1/n². Thresholds, initial potentials and biases are fitted layer by layer
+    to the spikes that really come in T steps on the calibration set; see `kgenn.conversion.spike_trains`.
+
+    Attributes:
+        extra: neurons that are added, for each neuron of the network without them, at most.
+        copies: n of a layer, at most.
+
+    Source: Adaptive Fission (NeurIPS 2025) splits neurons after a conversion; here they are copies, and what each
+    starts from makes them differ. Groups of neurons: Lv et al. 2024 (ICASSP). Initial potentials: Bu et al. 2022,
+    doi:10.1609/aaai.v36i1.19874.
+    """
+
+    name: ClassVar[str] = "fission"
+    citations: ClassVar[tuple[Citation, ...]] = ("lv2024", "bu2022potentials", "li2021calibration")
+    readouts: ClassVar[tuple[ReadoutKind, ...]] = ("current",)
+    default_timesteps: ClassVar[int] = 8
+
+    extra: float = field(default=1.5, metadata={"help": "neurons added for each neuron, at most"})
+    copies: int = field(default=4, metadata={"help": "the most neurons for one value"})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.extra < np.inf:
+            raise fail("KG401", self.name, f"extra is {self.extra}; it is 0 or more")
+        if not 1 <= self.copies <= MOST_COPIES:
+            raise fail("KG401", self.name, f"copies is {self.copies}; it lies in 1 to {MOST_COPIES}")
+
+    def settings(self, calibration: Calibration) -> Settings:
+        graph, steps = calibration.graph, calibration.num_timesteps
+        sizes = neurons_of_a_copy(graph)
+        copies = shared_out(sizes, self.extra, self.copies)
+        scales = self.scales(calibration, copies)
+        kept, notes = some_of(calibration.samples, affordable(graph, KEPT + steps), "neurons are fitted")
+        found = fitted(graph, kept, steps, scales, copies)
+        return Settings(
+            {name: np.repeat(firing.scale, firing.copies) for name, firing in found.firing.items()},
+            {**found.shifts, **{name: np.repeat(f.shift, f.copies) for name, f in found.firing.items()}},
+            {name: staggered(firing.potential, firing.copies) for name, firing in found.firing.items()},
+            copies,
+            (*notes, note_of(sizes, copies)),
+            doubts_of_samples(len(calibration.samples), True, True),
+        )
+
+    def scales(self, calibration: Calibration, copies: Mapping[str, int]) -> dict[str, Array]:
+        """Return λ of least squared error of each ReLU, for as many numbers as its neurons say in T steps."""
+        graph, samples, recall = calibration.graph, calibration.samples, calibration.recall
+        units, found = channel_units(graph, samples, recall), {}
+        for number in sorted(set(copies.values())):
+            levels = number * calibration.num_timesteps
+            of_levels = least_squares_scales(graph, samples, levels, True, True, recall)
+            found.update({name: scale for name, scale in of_levels.items() if copies[name] == number})
+        heard = audible(graph, found, units, "maximum")
+        return capped(graph, trusted(heard, units, len(samples)))
+
+    def dynamics(self, node: Node, unit: int, num_timesteps: int) -> Dynamics:
+        return Dynamics(INTEGRATE_FIRE, {"v_thresh": float(unit)})
+
+
+def shared_out(sizes: Mapping[str, int], extra: float, most: int) -> dict[str, int]:
+    """Return how many neurons stand for each value of each layer.
+
+    Neurons go one copy of a layer at a time to where they take most of Σ 1/n² away for their number, as long as
+    they are at most so many.
+
+    Args:
+        sizes: the neurons of one copy of each layer.
+        extra: neurons that are added, for each of those without copies.
+        most: n of a layer.
+    """
+    copies = dict.fromkeys(sizes, 1)
+    left = extra * sum(sizes.values())
+
+    def gain(name: str) -> float:
+        n = copies[name]
+        return (1 / n**2 - 1 / (n + 1) ** 2) / sizes[name]
+
+    queue = [(-gain(name), position, name) for position, name in enumerate(sizes)]
+    heapq.heapify(queue)
+    while queue:
+        _, position, name = heapq.heappop(queue)
+        if copies[name] == most or sizes[name] > left:
+            continue
+        copies[name] += 1
+        left -= sizes[name]
+        heapq.heappush(queue, (-gain(name), position, name))
+    return copies
+
+
+def note_of(sizes: Mapping[str, int], copies: Mapping[str, int]) -> str:
+    """Return how many neurons were added, in a sentence."""
+    before = sum(sizes.values())
+    added = sum((copies[name] - 1) * size for name, size in sizes.items())
+    share = f", {added / before:.2f} for each of the {before:,} without them" if before else ""
+    return f"{added:,} neurons were added{share}; up to {max(copies.values(), default=1)} stand for one value"

@@ -1,0 +1,87 @@
+"""Compute a lowered graph twice at once: as the model is, and as a network that sends spikes.
+
+All samples are computed node by node, so that what a node's neurons do can be fitted to what really comes from the
+nodes before it. An array is dropped after its last use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from kgenn.ir.graph import Array, Graph, Node
+from kgenn.ir.samples import Samples
+
+# Samples that are kept at every layer: more of them change what is fitted by little.
+MOST_SAMPLES = 1024
+# Bytes that they may take: of a large model fewer are kept, but LEAST_SAMPLES whatever they take.
+MOST_BYTES = 1 << 31
+LEAST_SAMPLES = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Twin:
+    """A node's value in the model, shape (N, ...), and in the network, shape (N, ...) or (steps, N, ...)."""
+
+    model: Array
+    network: Array
+
+
+def walked(graph: Graph, compute: Callable[[Node, list[Twin]], Twin]) -> Iterator[tuple[Node, Twin]]:
+    """Yield each node with its values, which `compute` gives for the node and the values of its inputs."""
+    values: dict[str, Twin] = {}
+    for node in graph.nodes:
+        values[node.name] = compute(node, [values[source] for source in node.inputs])
+        yield node, values[node.name]
+        for source in node.inputs:
+            if graph.last_uses[source] == node.name:
+                values.pop(source, None)
+
+
+def affordable(graph: Graph, arrays: int) -> int:
+    """Return how many samples' values fit into `MOST_BYTES`, or `LEAST_SAMPLES` where fewer do.
+
+    Args:
+        arrays: of float32 that are kept for each value of a node.
+    """
+    live, most = 0, 1
+    for node in graph.nodes:
+        live += prod(graph.shapes[node.name])
+        most = max(most, live)
+        live -= sum(
+            prod(graph.shapes[source]) for source in set(node.inputs) if graph.last_uses[source] == node.name
+        )
+    return max(LEAST_SAMPLES, MOST_BYTES // (4 * arrays * most))
+
+
+def some_of(samples: Samples, most: int, what: str) -> tuple[Samples, tuple[str, ...]]:
+    """Return the first `MOST_SAMPLES` samples, or so many of these, evenly spaced, and a note that they are fewer.
+
+    Args:
+        what: is fitted to them, for the note.
+    """
+    kept = samples[:MOST_SAMPLES]
+    if most >= len(kept):
+        return kept, ()
+    note = f"{what} on {most} of {len(samples)} calibration samples, to save memory"
+    return kept[np.arange(most) * len(kept) // most], (note,)
+
+
+def batched(compute: Callable[..., Array], size: int, *inputs: Array) -> Array:
+    """Return what is computed of all samples, some at a time, in float32."""
+    count = len(inputs[0])
+    result = np.empty(0, np.float32)
+    for part in batches(count, size):
+        value = compute(*(np.asarray(x[part], np.float32) for x in inputs))
+        if part.start == 0:
+            result = np.empty((count, *value.shape[1:]), np.float32)
+        result[part] = value
+    return result
+
+
+def batches(count: int, size: int) -> Iterator[slice]:
+    """Yield which samples are computed together."""
+    return (slice(start, start + size) for start in range(0, count, size))
