@@ -66,7 +66,9 @@ class ArrayNames:
         """
         free = [name for name in names if name not in samples or name.removesuffix(ending) in self.outputs]
         ways = _ways("y", self.outputs, self.naming.outputs_by_name)
-        found = next((part for part, _ in _parts(free, ending, ways) if part), {})
+        parts = [part for part, _ in _parts(free, ending, ways) if part]
+        # an array that is an input's too says less than one that is labels alone
+        found = min(parts, key=lambda part: {*part.values()} <= {*samples}, default={})
         _refuse_left("y", free, ending, found.values(), self.outputs, where)
         return found
 

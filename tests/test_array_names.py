@@ -85,3 +85,17 @@ def test_names_that_are_no_arguments_of_python_stand_in_a_dictionary(tmp_path: P
     np.savez(tmp_path / "x.npz", z=np.zeros(3))
     with pytest.raises(KgennError, match=r"numpy.savez\(path, \*\*\{'b in': ..., 'a.in': ...\}\)"):
         load_data(tmp_path / "x.npz", inputs=("b in", "a.in"))
+
+
+def test_an_array_of_an_input_is_labels_of_an_output_of_its_name_unless_there_are_others(tmp_path: Path) -> None:
+    image, kind = np.zeros((4, 3)), np.arange(4)
+    names = {"inputs": ("image", "meta"), "outputs": ("image", "kind")}
+    np.savez(tmp_path / "x.npz", image=image, meta=image)
+    shared = load_data(tmp_path / "x.npz", **names)
+    assert isinstance(shared.y, dict)
+    assert shared.y.keys() == {"image"}
+    np.savez(tmp_path / "x.npz", image=image, meta=image, y_0=image + 1, y_1=kind)
+    own = load_data(tmp_path / "x.npz", **names)
+    assert isinstance(own.y, dict)
+    assert np.array_equal(own.y["image"], image + 1)
+    assert np.array_equal(own.y["kind"], kind)
