@@ -16,6 +16,7 @@ from kgenn.tasks.base import Thresholded
 from kgenn.tasks.binary import Binary
 from kgenn.tasks.classes import Classes
 from kgenn.tasks.goal import goal
+from kgenn.tasks.multi_label import MultiLabel
 from kgenn.tasks.segmentation import Segmentation
 
 
@@ -100,6 +101,7 @@ def python_outputs(network: Network) -> list[dict[str, Any]]:
         first, num: which of the scores of a sample are the output's, and how many there are of all outputs:
             `num_scores`.
         label_sizes: how many numbers the labels of a sample may be.
+        label_classes: how many classes each of the fewest such numbers tells apart; 0 where it is a value.
         suffix, title: of the functions' names, and what they give.
         uses_math: whether an expression uses the module `math`.
     """
@@ -122,7 +124,15 @@ def _python_output(head: Head) -> dict[str, Any]:
     uses_math = any("math." in line for line in (*code.before, *code.after))
     places = {"first": head.columns.start, "num": num, "num_scores": head.network.num_scores}
     sizes = label_sizes(code.task, head.shape)
-    return vars(code) | {"factors": numbers, "uses_math": uses_math, "label_sizes": sizes, **places}
+    classes = label_classes(code.task, head.shape)
+    labels = {"label_sizes": sizes, "label_classes": classes}
+    return vars(code) | {"factors": numbers, "uses_math": uses_math, **labels, **places}
+
+
+def label_classes(task: str, shape: Shape) -> int:
+    """Return how many classes a number of a label tells apart where there are no one-hot rows; 0 for a value."""
+    classes = {Classes.name: prod(shape), Segmentation.name: max(shape[-1], 2), Binary.name: 2, MultiLabel.name: 2}
+    return classes.get(task, 0)
 
 
 def label_sizes(task: str, shape: Shape) -> tuple[int, ...]:

@@ -105,6 +105,20 @@ def test_labels_that_are_not_those_of_the_samples_are_refused(labels: Array, tmp
     )
 
 
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ([0, 1, 4], "labels from 0 to 4; the classes are 0 to 3"),
+        ([-1, 0, 1], "labels from -1 to 1"),
+        ([0, 0.5, 1], "labels from 0 to 1"),
+        ([0, np.nan, 1], "labels that are not finite"),
+    ],
+)
+def test_labels_that_are_no_classes_are_refused(labels: list[float], words: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", x=np.zeros((3, 84), np.float32), y=np.array(labels))
+    assert words in refusal(converted("conv_same", "if"), tmp_path / "x.npz")
+
+
 @pytest.mark.parametrize("shape", [(3,), (3, 1), (3, 4)])
 def test_labels_are_classes_or_one_hot_rows(shape: tuple[int, ...], tmp_path: Path) -> None:
     path = tmp_path / "data.npz"
