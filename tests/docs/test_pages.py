@@ -31,6 +31,14 @@ def test_every_method_has_a_page_with_its_own_figures() -> None:
             assert f"<!-- generated: {kind}" in page, name
 
 
+def test_pages_use_the_words_of_the_field() -> None:
+    own = re.compile(r"\b(anew|audible|fate|told|worths?)\b", re.IGNORECASE)
+    code = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
+    found = {(page.name, word) for page, text in ALL.items() for word in own.findall(code.sub("", text))}
+    assert found == set()
+    assert own.findall(" ".join(CODES.values())) == []
+
+
 def test_pictures_are_there_and_small() -> None:
     named = {page.parent / p for page, text in ALL.items() for p in re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)}
     assert len(named) > 5
