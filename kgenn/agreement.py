@@ -121,7 +121,7 @@ def _goals(network: Network, goals: Mapping[str, Goal] | None) -> dict[str, Goal
 
 def not_compared(network: Network) -> Diagnostic:
     """Return the warning that a network was not compared with its model; see KG454."""
-    what = "was not compared with its model: one sample takes too long, or the encoder takes none of them"
+    what = "was not compared with its model: one sample takes too long, or the encoder takes no sample"
     return Diagnostic("KG454", network.name, what, "run it on labelled data: `kgenn run --limit 1 --data FILE`")
 
 

@@ -93,7 +93,7 @@ def _names(directory: Path) -> Iterator[str]:
 
 def _problem(path: Path, digest: str) -> str:
     if not path.is_file():
-        return "is no file any more" if path.exists() else MISSING
+        return "is not a file any more" if path.exists() else MISSING
     try:
         return "" if sha256_of(path) == digest else "has changed"
     except OSError as error:

@@ -11,7 +11,7 @@ CODES: dict[str, str] = {
     "KG105": "A layer class is unknown to kgenn, custom, or a Lambda. kgenn never runs code from a model file.",
     "KG106": "A layer's weight arrays are missing, too many, misshapen or not finite.",
     "KG107": "A layer's configuration lacks an entry, or has a value that kgenn does not know.",
-    "KG108": "The layers' connections are malformed: a missing, cyclic or duplicate layer, or an odd call.",
+    "KG108": "The layers' connections are malformed: a missing, cyclic or duplicate layer, or an invalid call.",
     "KG109": "The model leaves a size of its input open. Pass the shape of a sample: --input-shape 64,64,3.",
     "KG110": "The model needs more layers, weights, values, operations or memory than kgenn allows. Split it.",
     "KG111": "A layer is recurrent, or looks up values in a table. kgenn reads feed-forward networks of values.",

@@ -19,7 +19,7 @@ def entries(text: str) -> list[str]:
     try:
         (row,) = csv.reader([text], skipinitialspace=True, strict=True)
     except csv.Error as error:
-        raise ValueError(f"{text!r} is no list: {error}") from error
+        raise ValueError(f"{text!r} is not a list: {error}") from error
     return [part.strip() for part in row or [""]]
 
 

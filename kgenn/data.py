@@ -245,13 +245,13 @@ def prepare(x: Array, shape: Shape, scale: Fraction | None, where: str, name: st
     if x.shape[1:] != shape:
         advice = "reshape the data"
         if shape in (x.shape[2:], (*x.shape[2:], 1)):
-            advice = "compile with --frames where the samples change with time, or take the mean of their frames"
+            advice = "compile with --frames if the samples change with time, or take the mean of their frames"
         raise fail("KG602", where, f"has samples of {x.shape[1:]}; the model takes {shape}", advice)
     if x.dtype.kind not in "biuf":
         raise fail("KG602", where, f"has values of type {x.dtype}", "give real numbers")
     if scale is None:
         given, plain = (option("--scale", {name: scale}) for scale in ("1/255", "1"))
-        refuse_integers(x, where, f"pass {given}, or {plain} where the model takes them as they are")
+        refuse_integers(x, where, f"pass {given}, or {plain} if the model takes them as they are")
         return _single(x)
     with np.errstate(over="ignore"):
         scaled = x.astype(np.float64) * float(scale.numerator) / float(scale.denominator)

@@ -160,7 +160,7 @@ def refuse_file(path: Path) -> None:
         KgennError: KG606.
     """
     if path.exists() and not path.is_file():
-        what = "is a directory" if path.is_dir() else "is no regular file"
+        what = "is a directory" if path.is_dir() else "is not a regular file"
         raise fail("KG606", str(path), what, "give the name of a file")
     if path.exists() and not os.access(path, os.W_OK):
         raise fail("KG606", str(path), "is read-only", "give another name, or make it writable")

@@ -120,7 +120,7 @@ def _doubts_of_input(
     elif scale is None and _are_pixels(x, seen):
         what = f"are whole numbers with {_range(seen)}, and no layer at the model's input scales them"
         advice = (
-            "pass --scale 1/255, or what the model was trained on; --scale 1 where it was trained on such numbers"
+            "pass --scale 1/255, or what the model was trained on; --scale 1 if it was trained on such numbers"
         )
         yield Diagnostic("KG451", where, what, advice)
 

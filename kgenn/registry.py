@@ -149,7 +149,7 @@ class Registry(Generic[T]):
             return
         base = _imported(self.base)
         if not (isinstance(entry, type) and issubclass(entry, base)):
-            yield f"is no subclass of {base.__module__}.{base.__name__}"
+            yield f"is not a subclass of {base.__module__}.{base.__name__}"
             return
         if inspect.isabstract(entry):
             yield f"does not define {', '.join(sorted(getattr(entry, '__abstractmethods__', ())))}"

@@ -69,7 +69,7 @@ def read_trace(path: Path) -> Trace:
     except OSError as error:
         raise fail("KG601", str(path), f"cannot be read: {error.strerror or error}", advice) from error
     except (KeyError, ValueError, TypeError) as error:
-        raise fail("KG601", str(path), f"is no trace: {error}", advice) from error
+        raise fail("KG601", str(path), f"is not a trace: {error}", advice) from error
     if not all(_is_sound(trace, spikes) for spikes in found.values()):
         raise fail("KG601", str(path), "has spikes of neurons or timesteps that do not exist", advice)
     return trace

@@ -95,7 +95,7 @@ def verify(directory: str | os.PathLike[str], options: RunOptions | None = None)
         wrong = list(departures(artifact.network, simulator, test))
     except KgennError as error:
         return replace(whole, problems=whole.problems + error.diagnostics)
-    advice = "perhaps the changed files are why" if found else "try another compiler or machine, and report it"
+    advice = "the changed files may be the reason" if found else "try another compiler or machine, and report it"
     problems = (Diagnostic("KG642", str(place), what, advice) for what in wrong)
     return replace(
         whole,

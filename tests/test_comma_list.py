@@ -33,5 +33,5 @@ def test_entries_end_at_commas_outside_of_quotes(text: str, found: list[str]) ->
 
 @pytest.mark.parametrize("text", ['"a,b', '"a"b', "a\nb\rc"])
 def test_what_is_no_list_is_an_error(text: str) -> None:
-    with pytest.raises(ValueError, match="is no list"):
+    with pytest.raises(ValueError, match="is not a list"):
         entries(text)

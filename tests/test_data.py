@@ -92,7 +92,7 @@ def test_one_hot_rows_have_the_networks_classes() -> None:
 
 
 def test_a_label_that_is_no_class_index_is_shown() -> None:
-    with pytest.raises(KgennError, match=r"KG607.*of which 0.5 is no class index"):
+    with pytest.raises(KgennError, match=r"KG607.*of which 0.5 is not a class index"):
         check_labels(np.array([0, 1, 0.5, 2]), 4, 3)
 
 

@@ -117,7 +117,7 @@ def test_a_key_may_be_the_name_of_a_hidden_layer() -> None:
 
 def test_a_name_given_twice_is_refused() -> None:
     graph = kgenn.load(dictionary_model(*ORDERS[0]))
-    with pytest.raises(KgennError, match=r"KG602.*layer_0 is no input"):
+    with pytest.raises(KgennError, match=r"KG602.*layer_0 is not an input"):
         graph.predict({**arrays(), "layer_0": arrays()["image"]})
 
 

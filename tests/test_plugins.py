@@ -32,8 +32,8 @@ BROKEN = {
     "an error of its own": ("class Odd(Exception): pass\nraise Odd('licence')", "Odd: licence"),
     "an exit": ("import sys\nsys.exit(3)", "SystemExit: 3"),
     "no such class": ("", "AttributeError: module 'kgenn_odd' has no attribute 'Sigma'"),
-    "a function": ("def Sigma(): pass", "is no subclass of kgenn.conversion.base.Converter"),
-    "an encoder": ("class Sigma(Direct): pass", "is no subclass of kgenn.conversion.base.Converter"),
+    "a function": ("def Sigma(): pass", "is not a subclass of kgenn.conversion.base.Converter"),
+    "an encoder": ("class Sigma(Direct): pass", "is not a subclass of kgenn.conversion.base.Converter"),
     "an abstract class": (
         "from kgenn.conversion.base import Converter\nclass Sigma(Converter): pass",
         "does not define dynamics, settings",

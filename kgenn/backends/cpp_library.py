@@ -55,7 +55,7 @@ def open_library(path: Path, symbols: Sequence[str] = SYMBOLS) -> ctypes.CDLL:
         raise fail("KG504", str(path), f"cannot be loaded: {error}", advice) from error
     missing = [name for name in symbols if not hasattr(library, name)]
     if missing:
-        raise fail("KG504", str(path), f"is no program of kgenn: it has no {', '.join(missing)}", advice)
+        raise fail("KG504", str(path), f"is not a program of kgenn: it has no {', '.join(missing)}", advice)
     return library
 
 

@@ -165,9 +165,7 @@ def build(sources: Mapping[str, bytes], units: Units, toolchain: Toolchain, dire
     except KgennError as error:
         if not (directory / name).is_file():
             raise
-        found = Diagnostic(
-            "KG504", str(directory / flaw[0]), flaw[1], "it is built again where there is a compiler"
-        )
+        found = Diagnostic("KG504", str(directory / flaw[0]), flaw[1], "it is built again if there is a compiler")
         raise KgennError((found, *error.diagnostics)) from error
     if os.access(directory, os.W_OK):
         with suppress(OSError):  # a full disk, say: the library runs from the cache as well

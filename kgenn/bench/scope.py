@@ -102,7 +102,7 @@ class Scope:
             return []
         value, place = self.values[key], self.place / key
         if not isinstance(value, list) or not value or not all(isinstance(entry, dict) for entry in value):
-            raise place.fail(f"{key} is no array of tables", f"write [[{key}]]")
+            raise place.fail(f"{key} is not an array of tables", f"write [[{key}]]")
         return [Scope(entry, place / index, self) for index, entry in enumerate(value)]
 
     def unknown(self, known: Collection[str]) -> Iterator[Diagnostic]:

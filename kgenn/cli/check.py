@@ -104,7 +104,7 @@ def _print_remedy(command: Sequence[str], problems: Sequence[Diagnostic], recipe
     rest = sum(not mended_by([problem]) for problem in problems)
     if features:
         allow = [word for feature in sorted({*recipe.allow, *features}) for word in ("--allow", feature)]
-        print_hint(f"admit what options admit: {shlex.join([*command, *allow])}")
+        print_hint(f"to allow these features: {shlex.join([*command, *allow])}")
     if features and rest:
         print_hint(f"{rest} of the problems above need a change of the model or of other options")
 

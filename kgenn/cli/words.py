@@ -65,7 +65,7 @@ def shapes_of(
     found: dict[str, Shape] = {}
     for name, text in named.items():
         if not SHAPE.fullmatch(text.strip()):
-            raise click.BadParameter(f"{text!r} is no shape such as 64,64,3")
+            raise click.BadParameter(f"{text!r} is not a shape such as 64,64,3")
         found[name] = tuple(map(int, re.findall(r"\d+", text)))
     return found.get("", found) if found else None
 

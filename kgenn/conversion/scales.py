@@ -35,7 +35,7 @@ def audible(graph: Graph, found: Mapping[str, Array], units: Mapping[str, Array]
         parts.setdefault(whole_of(graph, name), []).append(name)
     said_by = {name: of_layer((found[n], own[n]) for n in group) for group in parts.values() for name in group}
     silent = [graph.by_name[name].origin or name for name in found if said_by[name] == 0]
-    advice = "give more calibration data, or a higher percentile where the method takes one"
+    advice = "give more calibration data, or a higher percentile if the method has one"
     if silent:
         said = f"its activation's {what} is zero on the calibration set"
         raise KgennError(Diagnostic("KG403", where, said, advice) for where in dict.fromkeys(silent))

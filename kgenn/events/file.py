@@ -38,7 +38,7 @@ def read_events(path: Path) -> tuple[list[Array], Array | None]:
     events = _events(found, str(path))
     ends = np.append(starts[1:], len(events)) if starts.ndim == 1 and starts.size else starts
     if starts.ndim != 1 or starts.dtype.kind not in "iu" or not _ascend(starts, ends, len(events)):
-        what = f"has {len(events):,} events, and starts that are no ascending indices of them from 0 on"
+        what = f"has {len(events):,} events, but its starts are not ascending indices of them from 0"
         raise fail("KG611", str(path), what, ADVICE)
     if labels is not None and len(labels) != len(starts):
         raise fail("KG607", str(path), f"has {len(labels):,} labels for {len(starts):,} recordings", ADVICE)
@@ -55,7 +55,7 @@ def _events(found: dict[str, Array], where: str) -> Array:
         others = ", ".join(sorted(found.keys() - {"events"}))
         if others:
             what = f"has {others} beside events, {STARTS} and {LABELS}"
-            raise fail("KG611", where, what, f"leave it out, or call it {LABELS} where it is that")
+            raise fail("KG611", where, what, f"leave it out, or call it {LABELS} if it holds labels")
         return found["events"]
     if not found or any(array.ndim != 1 for array in found.values()) or len(set(map(len, found.values()))) > 1:
         sizes = ", ".join(f"{name} of shape {array.shape}" for name, array in found.items()) or "none"

@@ -112,7 +112,7 @@ def _polarity(values: Array, shape: Shape, where: str) -> Array:
 def _field(events: Array, names: tuple[str, ...], known: tuple[str, ...], where: str) -> Array:
     name = next((name for name in known if name in names), None)
     if name is None or events[name].dtype.kind not in "biuf" or events[name].ndim != 1:
-        what = f"has the fields {', '.join(names)}, and none of numbers called {' or '.join(known)}"
+        what = f"has the fields {', '.join(names)}, and no numeric field called {' or '.join(known)}"
         raise fail("KG611", where, what, "rename the fields to t, x, y and p, as tonic calls them")
     field: Array = events[name]
     odd = np.flatnonzero(~np.isfinite(field))

@@ -52,6 +52,6 @@ def obstacles(network: Network) -> Iterator[tuple[str, str]]:
         if network.is_analog(c):
             levels = network.input_of[c.source].coding.levels
             if levels & (levels - 1):
-                yield route(c), f"injects a current in {levels:,} levels, which are no power of two"
+                yield route(c), f"injects a current in {levels:,} levels, which are not a power of two"
             if c.pool is not None or isinstance(c.connectivity, Sparse):
                 yield route(c), "injects a current through a pooling or through single synapses"

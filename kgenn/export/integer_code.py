@@ -85,7 +85,7 @@ class Arithmetic:
                 return "(int32_t)(mix(mix(sample + (uint32_t)(first + i)) ^ now) >> 8)"
             case ast.Call(func=ast.Name(id=name), args=args) if name in _FUNCTIONS:
                 return _FUNCTIONS[name].format(*map(sub, args))
-        raise Unfit(f"computes {ast.unparse(node)}, which is no integer")
+        raise Unfit(f"computes {ast.unparse(node)}, which is not an integer")
 
 
 def arithmetic_of(network: Network, population: Population, largest_input: float) -> Arithmetic:
@@ -101,7 +101,7 @@ def arithmetic_of(network: Network, population: Population, largest_input: float
     if model.precision != "single":
         raise Unfit("needs float64")
     if not _has_integers(population):
-        raise Unfit("has parameters or a state that are no integers")
+        raise Unfit("has parameters or a state that are not integers")
     if steps**3 * EXACT >= 2**62:
         raise Unfit(f"may need more than 64 bits in {steps:,} timesteps")
     if not _is_sum(model):

@@ -54,7 +54,7 @@ def _load_file(path: Path, shape: InputShape) -> Graph:
     if path.is_dir():
         raise _folder(path)
     if path.exists() and not path.is_file():
-        raise fail("KG102", str(path), "is no regular file", "give an .h5 or .keras file")
+        raise fail("KG102", str(path), "is not a regular file", "give an .h5 or .keras file")
     try:
         with path.open("rb") as file:
             head = file.read(8)

@@ -96,7 +96,7 @@ def read_graph_operation(
     node = options.get("node_def")
     operation = node.get("op") if isinstance(node, Mapping) else None
     if not isinstance(node, Mapping) or not isinstance(operation, str):
-        raise ValueError("its node_def is no node of a TensorFlow graph, written as JSON")
+        raise ValueError("its node_def is not a node of a TensorFlow graph, written as JSON")
     if operation not in _TABLE:
         return f"tf.raw_ops.{operation}", options, tuple(calls)
     function, constants = _TABLE[operation], options.get("constants")

@@ -19,7 +19,7 @@ MOST_NAMES = 6
 LISTS_LAYERS, LISTS_OPERATIONS = "kgenn list layers", "kgenn list operations"
 
 _RECURRENT = (
-    "is recurrent, and kgenn reads feed-forward networks alone",
+    "is recurrent, and kgenn reads only feed-forward networks",
     "use convolutions over time, such as Conv1D with padding='causal' and dilation",
 )
 _LOOKUP = (
@@ -111,7 +111,7 @@ def _check_call(entry: LayerEntry, call: Call, config: LayerConfig) -> None:
             odd = (*odd, "training=True")
     if odd:
         what = f"is called with {', '.join(odd)}, which kgenn does not follow"
-        raise config.error("KG108", what, "call the layer on tensors alone, then save the model again")
+        raise config.error("KG108", what, "call the layer on tensors only, then save the model again")
 
 
 def _remedy(entry: LayerEntry) -> str:

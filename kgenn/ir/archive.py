@@ -51,7 +51,7 @@ def open_file(path: Path) -> IO[bytes]:
         OSError: where it cannot be opened, or is a pipe or a device.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
-        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     return path.open("rb")
 
 

@@ -81,5 +81,5 @@ def _stacked(x: Any, where: str, code: str) -> Array:
         what = f"is a {type(x).__name__} that NumPy makes no array of: {error}"
         advice = "give samples of one shape"
         if isinstance(x, tuple):
-            advice = "give x alone, with samples of one shape; labels are an argument of their own"
+            advice = "give only x, with samples of one shape; labels are an argument of their own"
         raise fail(code, where, what, advice) from error

@@ -93,7 +93,7 @@ class InputCoding:
             first = int(np.argmin(finite)) // frames
             return f"leave samples that are not finite out, such as {first}, or repair them"
         if self.binary:
-            return "give 0 and 1 alone, or compile with --binarise THRESHOLD"
+            return "give only 0 and 1, or compile with --binarise THRESHOLD"
         if self.low == 0 and x.min() < 0:
             return "compile with an encoder that takes negative values: direct, or a signed one"
         scale = option("--scale", {name: "1/255"})

@@ -90,7 +90,7 @@ class NeuronModel:
                 if target in self.params:
                     raise ValueError(f"{self.name}: assigns {target}, which is a parameter")
                 if target not in self.state and code != self.update:
-                    raise ValueError(f"{self.name}: assigns {target}, which is no state variable")
+                    raise ValueError(f"{self.name}: assigns {target}, which is not a state variable")
                 _check(expression, known)
                 known.add(target)
         for code in filter(None, (self.threshold, self.emit)):

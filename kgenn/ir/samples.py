@@ -97,7 +97,9 @@ def _advice(shapes: Mapping[str, Shape], naming: Naming, nested: bool) -> str:
     if nested:
         return f"give no arrays within others: one mapping from the inputs {', '.join(shapes)}"
     if naming.by_name:
-        return "give a mapping from these names: the model has them in a dictionary, of which Keras takes no list"
+        return (
+            "give a mapping from these names: the model has a dictionary of inputs, for which Keras takes no list"
+        )
     return "give an array for each input: in this order, or by these names"
 
 
@@ -110,7 +112,7 @@ def _mismatch(given: Collection[str], shapes: Collection[str]) -> str:
     missing, odd = [n for n in shapes if n not in given], [n for n in given if n not in shapes]
     there = f"got the array{'s' * (len(given) != 1)} {', '.join(given)}" if given else "got none"
     if not missing:
-        return f"{there}, of which {', '.join(odd)} {'is no input' if len(odd) == 1 else 'are no inputs'}"
+        return f"{there}, of which {', '.join(odd)} {'is not an input' if len(odd) == 1 else 'are not inputs'}"
     return f"no array for {_inputs(missing)}, {there}"
 
 

@@ -26,7 +26,7 @@ from kgenn.layers.config import LayerConfig
 from kgenn.layers.weights import Weights
 
 _FLOATS = (
-    "save the model before model.quantize(), or quantise the weights alone: "
+    "save the model before model.quantize(), or quantise only the weights: "
     "model.quantize(config=keras.quantizers.Int8QuantizationConfig(activation_quantizer=None))"
 )
 

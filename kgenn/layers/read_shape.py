@@ -51,7 +51,7 @@ def declared_axes(options: Mapping[str, Any]) -> Axes:
         return None
     axes = shape[1:] if isinstance(shape, list) else None
     if axes is None or not is_sizes([size for size in axes if size is not None]):
-        raise ValueError("is no list of sizes")
+        raise ValueError("is not a list of sizes")
     if len(axes) > MOST_AXES:
         raise ValueError(f"has more than {MOST_AXES} axes beside the batch")
     return tuple(axes)

@@ -67,13 +67,13 @@ def class_indices(y: Array, num_samples: int, where: str) -> Array:
     if not whole or y.shape != (num_samples,):
         what = f"has labels of shape {given.shape} and type {given.dtype} for {num_samples} samples"
         if not whole:
-            what += f", of which {_first_odd(given):g} is no class index"
+            what += f", of which {_first_odd(given):g} is not a class index"
         raise fail("KG607", where, what, "give one class index for each sample, or one-hot rows")
     return np.asarray(y, np.int64)
 
 
 def _first_odd(y: Array) -> float:
-    """Return the first label that is no class index."""
+    """Return the first label that is not a class index."""
     return float(y[~_are_indices(y)][0])
 
 

@@ -90,7 +90,7 @@ def test_a_scale_is_named_with_its_input_and_holds_for_later_runs(
     arguments = ("compile", path, *OPTIONS, "-o", tmp_path / "out", "--calibration", tmp_path / "bytes.npz")
     refused = kgenn(*arguments)
     assert refused.codes == ["KG604"]
-    assert "pass --scale image=1/255, or --scale image=1 where" in refused.err
+    assert "pass --scale image=1/255, or --scale image=1 if" in refused.err
     assert kgenn(*arguments, "--scale", "image=1/255").code == 0
     assert json.loads((tmp_path / "out/manifest.json").read_text())["scale"] == {"image": "1/255"}
     data = [tmp_path / "bytes.npz", tmp_path / "reals.npz"]
@@ -227,7 +227,7 @@ def test_an_input_with_a_comma_in_its_name_stands_in_quotes(kgenn: Kgenn, tmp_pa
     assert kgenn("inspect", tmp_path / "out", "--json").json["encoder"] == '"a,b=poisson", c=if'
     refused = kgenn("compile", tmp_path / "odd.keras", *data, "--encoder", '"a,b=poisson')
     assert refused.code == 2
-    assert "is no list" in refused.err
+    assert "is not a list" in refused.err
 
 
 def test_a_remedy_is_what_a_shell_takes(kgenn: Kgenn, tmp_path: Path) -> None:

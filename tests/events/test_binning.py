@@ -89,7 +89,7 @@ def test_counts_add_up_to_all_events(rows: list[tuple[int, int, int, bool]], ste
         (events([(3, 0, 0, True)]), "event 0 at 3, outside"),
         (events([(0, -1, 0, True)]), "event 0 at -1, outside"),
         (events([(0, 0, 0, 2)], [("x", "i2"), ("y", "i2"), ("t", "i8"), ("p", "i2")]), "polarity 2"),
-        (events([(0, 0, 0)], [("x", "i2"), ("y", "i2"), ("when", "i8")]), "none of numbers called t or time"),
+        (events([(0, 0, 0)], [("x", "i2"), ("y", "i2"), ("when", "i8")]), "no numeric field called t or time"),
         (events([(0, 0, np.nan, 0)], [("x", "i2"), ("y", "i2"), ("t", "f8"), ("p", "i1")]), "nan as t of event 0"),
         (events([(np.inf, 0, 0, 0)], [("x", "f4"), ("y", "i2"), ("t", "f8"), ("p", "i1")]), "inf as x of event 0"),
         (np.zeros((4, 4)), "without named fields"),

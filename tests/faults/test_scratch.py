@@ -119,7 +119,7 @@ def test_symbolic_links_are_followed(tmp_path: Path) -> None:
 
 def test_a_device_is_not_replaced_by_a_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(KgennError, match=r"KG606.*no regular file"):
+    with pytest.raises(KgennError, match=r"KG606.*not a regular file"):
         write_file(tmp_path / "pipe", b"1")
     assert (tmp_path / "pipe").is_fifo()
 

@@ -154,7 +154,7 @@ def test_a_file_that_is_a_directory_or_a_pipe_is_told(copy: Path) -> None:
         (copy / name).unlink()
         (copy / name).mkdir()
         assert [name for _, name in told(verify(copy))][number] == name
-    assert all("is no file any more" in problem.what for problem in verify(copy).problems)
+    assert all("is not a file any more" in problem.what for problem in verify(copy).problems)
 
 
 def test_what_is_no_output_or_has_no_samples_is_an_error(copy: Path, tmp_path: Path) -> None:

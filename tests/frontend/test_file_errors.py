@@ -236,5 +236,5 @@ def test_a_config_that_is_split_over_attributes_is_read(h5):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "model.h5")
-    with pytest.raises(KgennError, match=r"KG102.*is no regular file"):
+    with pytest.raises(KgennError, match=r"KG102.*is not a regular file"):
         load(tmp_path / "model.h5")

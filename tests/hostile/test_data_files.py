@@ -225,6 +225,6 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path, read: Callable[[Path], object]
     os.mkfifo(tmp_path / "d.npz")
     pipe = os.open(tmp_path / "d.npz", os.O_RDWR)
     os.write(pipe, bytes(64))
-    with pytest.raises(KgennError, match=r"KG601.*cannot be read: it is no regular file"):
+    with pytest.raises(KgennError, match=r"KG601.*cannot be read: it is not a regular file"):
         read(tmp_path / "d.npz")
     os.close(pipe)

@@ -100,7 +100,7 @@ def test_parameters_cannot_be_assigned() -> None:
 @pytest.mark.parametrize("field", ["integrate", "reset"])
 def test_only_an_update_has_names_of_its_own(field: str) -> None:
     NeuronModel("fine", state={"v": 0.0}, update="w = i_syn + 1\nv = w * w", threshold="w > v", emit="w")
-    with pytest.raises(ValueError, match="assigns w, which is no state variable"):
+    with pytest.raises(ValueError, match="assigns w, which is not a state variable"):
         NeuronModel("odd", state={"v": 0.0}, **{field: "w = 1"})  # type: ignore[arg-type]
 
 
