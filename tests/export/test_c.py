@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import shutil
-import subprocess
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bare_machine import Machine, run
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion.base import Converter
 from kgenn.conversion.burst import Burst
@@ -21,17 +21,10 @@ from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.fission import Fission
 from kgenn.diagnostics import KgennError
 from kgenn.export.c import CSources
-from kgenn.ir.graph import Array
 from kgenn.ir.network import Network, ReadoutKind
-from programs import WARNINGS
 from recordings import changing, converted, drive_of, frames
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
-
-# what a build for a microcontroller has, with the compiler of the host
-FREESTANDING = ("-std=c99", "-O2", "-ffreestanding", "-fno-exceptions", "-fno-tree-loop-distribute-patterns")
-# what a library and floating point would leave behind
-ALONE = ("-nostdlib", "-mgeneral-regs-only")
 
 CASES: list[tuple[str, str, Converter | None, ReadoutKind | None, int]] = [
     ("residual_shortcut", "poisson", None, None, 21),
@@ -46,50 +39,6 @@ CASES: list[tuple[str, str, Converter | None, ReadoutKind | None, int]] = [
 ]
 
 
-class Machine:
-    """An exported network, compiled for this machine."""
-
-    def __init__(self, network: Network, directory: Path, prefix: str = "tiny") -> None:
-        for name, content in CSources().emit(network, prefix).files.items():
-            (directory / name).write_bytes(content)
-        self.network, self.prefix = network, prefix
-        self.objects = [self.compile(directory, f"{prefix}_{part}.c", "-fPIC") for part in ("network", "weights")]
-        state = (
-            f'#include "{prefix}_network.h"\nint size_of_state(void) {{ return (int)sizeof({prefix}_state); }}\n'
-        )
-        (directory / "state.c").write_text(state)
-        library = directory / "library.so"
-        sources = [str(directory / "state.c"), *map(str, self.objects)]
-        run("gcc", "-std=c99", "-shared", "-fPIC", "-o", str(library), *sources)
-        self.library = ctypes.CDLL(str(library))
-        self.score = getattr(self.library, f"{prefix}_score_at")
-        self.score.restype = ctypes.c_int64
-        self.state = (ctypes.c_uint8 * self.library.size_of_state())(*[170] * self.library.size_of_state())
-
-    def compile(self, directory: Path, source: str, *flags: str) -> Path:
-        made = directory / source.replace(".c", ".o")
-        run("gcc", *FREESTANDING, *ALONE, *WARNINGS, *flags, "-c", "-o", str(made), str(directory / source))
-        return made
-
-    def call(self, name: str, *arguments: object) -> int:
-        """Call a function of the program on its state."""
-        return int(getattr(self.library, f"{self.prefix}_{name}")(self.state, *arguments))
-
-    def step(self, values: Array | None) -> int:
-        pointer = None if values is None else ctypes.c_void_p(values.ctypes.data)
-        return self.call("step", pointer)
-
-    @property
-    def scores(self) -> Array:
-        return np.array([self.score(self.state, i) for i in range(self.network.num_scores)], np.float32)
-
-
-def run(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 @pytest.mark.parametrize(("name", "encoder", "converter", "readout", "steps"), CASES)
 def test_it_gives_the_scores_of_the_reference_after_every_step(
     tmp_path: Path, name: str, encoder: str, converter: Converter | None, readout: ReadoutKind | None, steps: int
@@ -98,10 +47,9 @@ def test_it_gives_the_scores_of_the_reference_after_every_step(
     drive = drive_of(network, encoder, 2)
     expected = ReferenceSimulator(network).run(drive, 5)
     machine = Machine(network, tmp_path)
-    dtype = np.uint8 if "typedef uint8_t tiny_value" in (tmp_path / "tiny_network.h").read_text() else np.int32
     for sample in (0, 1, 0):
         machine.call("reset", 5 + sample)
-        values = np.ascontiguousarray(drive[sample], dtype)
+        values = np.ascontiguousarray(drive[sample], machine.value)
         for step in range(steps):
             assert machine.step(values if step == 0 else None) == 0
             assert np.array_equal(machine.scores, expected.scores[sample, step])
@@ -115,8 +63,7 @@ def test_a_stream_of_frames_gives_the_scores_of_the_reference(tmp_path: Path) ->
     expected = ReferenceSimulator(network).run(network.drive(x), 0)
     machine = Machine(network, tmp_path)
     machine.call("reset", 0)
-    dtype = np.uint8 if "typedef uint8_t tiny_value" in (tmp_path / "tiny_network.h").read_text() else np.int32
-    for step, frame in enumerate(network.drive(x)[0].astype(dtype)):
+    for step, frame in enumerate(network.drive(x)[0].astype(machine.value)):
         assert machine.step(np.ascontiguousarray(frame)) == 0
         assert np.array_equal(machine.scores, expected.scores[0, step])
 
