@@ -17,6 +17,8 @@ from kgenn.diagnostics import fail
 Array = NDArray[Any]
 # Booleans, whole numbers and floating-point numbers of NumPy.
 REAL = "biuf"
+# Bytes of float64.
+WIDEST = 8
 
 
 def given_array(x: Any, where: str, code: str) -> Array:
@@ -50,7 +52,10 @@ def given_array(x: Any, where: str, code: str) -> Array:
         if array.dtype.kind == "O":
             advice += '; where all values are such, pass what astype("float32") returns'
         raise fail(code, where, f"has values of type {array.dtype}", advice)
-    found_array: Array = array
+    if np.ma.is_masked(array):
+        raise fail(code, where, "has masked values", "put numbers in their place: x.filled(0)")
+    # NumPy computes statistics in float64, and casts no wider type to it by itself
+    found_array: Array = np.asarray(array, np.float64) if array.dtype.itemsize > WIDEST else array
     return found_array
 
 

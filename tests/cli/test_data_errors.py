@@ -115,3 +115,11 @@ def test_values_that_are_not_finite_are_called_so() -> None:
         KgennError, match=r"(?s)KG603.*input still: .*have some that are not finite.*such as 7, or"
     ):
         timed().evaluate([MOVING, with_nan(STILL)])
+
+
+def test_masked_values_are_refused_and_wide_floats_are_narrowed() -> None:
+    with pytest.raises(KgennError, match=r"KG602.*still: has masked values\n.*x.filled"):
+        timed().evaluate([MOVING, np.ma.masked_array(STILL, STILL > 0.5)])
+    masks = np.ma.masked_array(STILL, np.zeros(STILL.shape, bool))
+    for given in (masks, STILL.astype(np.longdouble)):
+        assert np.array_equal(timed().predict([MOVING, given]), timed().predict([MOVING, STILL]))
