@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -136,10 +136,16 @@ class Stream:
 def _batch_of_one(x: SamplesLike, num_inputs: int) -> SamplesLike:
     """Return one sample with a batch axis."""
     if isinstance(x, Mapping):
-        return {name: np.asarray(array)[None] for name, array in x.items()}
+        return {name: _one(array) for name, array in x.items()}
     if num_inputs > 1 and isinstance(x, list | tuple):
-        return [np.asarray(array)[None] for array in x]
-    return np.asarray(x)[None]
+        return [_one(array) for array in x]
+    return _one(x)
+
+
+def _one(array: Any) -> Array:
+    """Return an array with a batch axis; a masked one keeps its mask, so that it is refused."""
+    found: Array = array[None] if isinstance(array, np.ma.MaskedArray) else np.asarray(array)[None]
+    return found
 
 
 def _misshapen(name: str, found: tuple[int, ...], wanted: tuple[int, ...]) -> KgennError:

@@ -148,6 +148,7 @@ def test_a_step_that_cannot_run_says_why_and_changes_nothing(target: str) -> Non
         ({"nothing": x[0]}, "KG602"),
         ([x[0], x[0]], "KG602"),
         (np.zeros(x[0].shape, np.uint8), "KG604"),
+        (np.ma.masked_array(x[0], x[0] > 0.5), "KG602.*masked"),
     ]
     for values, words in odd:
         with pytest.raises(KgennError, match=f"(?s){words}"):

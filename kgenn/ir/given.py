@@ -17,6 +17,8 @@ from kgenn.diagnostics import fail
 Array = NDArray[Any]
 # Booleans, whole numbers and floating-point numbers of NumPy.
 REAL = "biuf"
+# Letters of a value that a message quotes.
+MOST_LETTERS = 60
 # Bytes of float64.
 WIDEST = 8
 
@@ -41,14 +43,18 @@ def given_array(x: Any, where: str, code: str) -> Array:
     if x is None or isinstance(x, Mapping):
         found = "is None" if x is None else f"is a {type(x).__name__} of {len(x)} entries"
         raise fail(code, where, found, "give an array with a row for each sample")
+    if hasattr(x, "toarray"):
+        raise fail(code, where, f"is a sparse {type(x).__name__}", "give an array with its zeros: x.toarray()")
     array = x
     if not (isinstance(getattr(x, "dtype", None), np.dtype) and hasattr(x, "shape") and hasattr(x, "__getitem__")):
         array = _stacked(x, where, code)
     if len(array.shape) == 0:
-        found = f"is a single value, {array[()]}" if array is x else f"is {x!r}"
+        found = f"is a single value, {array[()]}" if array is x else f"is {_short(x)}"
         raise fail(code, where, found, "give an array with a row for each sample")
     if array.dtype.kind not in REAL:
         advice = "give real numbers"
+        if array.dtype.kind == "V" and not array.dtype.names:
+            advice += ': x.astype("float32")'
         if array.dtype.kind == "O":
             advice += '; where all values are such, pass what astype("float32") returns'
         raise fail(code, where, f"has values of type {array.dtype}", advice)
@@ -57,6 +63,12 @@ def given_array(x: Any, where: str, code: str) -> Array:
     # NumPy computes statistics in float64, and casts no wider type to it by itself
     found_array: Array = np.asarray(array, np.float64) if array.dtype.itemsize > WIDEST else array
     return found_array
+
+
+def _short(x: Any) -> str:
+    """Return a value as Python writes it, or its type where that is long."""
+    text = repr(x)
+    return text if len(text) <= MOST_LETTERS else f"a {type(x).__name__}"
 
 
 def given_path(path: Any, where: str, code: str) -> Path:

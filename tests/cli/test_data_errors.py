@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import kgenn
 from commands import Kgenn
@@ -123,3 +124,32 @@ def test_masked_values_are_refused_and_wide_floats_are_narrowed() -> None:
     masks = np.ma.masked_array(STILL, np.zeros(STILL.shape, bool))
     for given in (masks, STILL.astype(np.longdouble)):
         assert np.array_equal(timed().predict([MOVING, given]), timed().predict([MOVING, STILL]))
+
+
+class Sparse:
+    """What a matrix of scipy.sparse is to others."""
+
+    dtype, shape = STILL.dtype, STILL.shape
+
+    def __getitem__(self, rows: Any) -> Sparse:
+        return self
+
+    def __len__(self) -> int:
+        raise TypeError("sparse array length is ambiguous")
+
+    def toarray(self) -> Array:
+        return STILL
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (Sparse(), r"still: is a sparse Sparse\n.*x.toarray\(\)"),
+        (tf.cast(STILL, tf.bfloat16), r'still: has values of type bfloat16\n.*x.astype\("float32"\)'),
+        (tf.sparse.from_dense(STILL), r"still: is a SparseTensor\n.*give an array"),
+        ({"a": 1}.values(), r"still: is dict_values\(\[1\]\)\n"),
+    ],
+)
+def test_what_is_no_dense_array_is_told_what_to_give(given: Any, words: str) -> None:
+    with pytest.raises(KgennError, match=rf"KG602.*{words}"):
+        timed().evaluate([MOVING, given])
