@@ -39,12 +39,12 @@ FEATURES: dict[str, Feature] = {
         Feature(
             "activation",
             "KG202",
-            "retrain with ReLU, or pass --allow activation to have straight pieces, with neurons of their own",
+            "retrain with ReLU, or pass --allow activation to use straight pieces with neurons of their own",
         ),
         Feature(
             "product",
             "KG211",
-            "retrain without products of activations, or pass --allow product to have squares in pieces",
+            "retrain without products of activations, or pass --allow product to compute them as squares",
         ),
         Feature("zero-padding", "KG206", "use padding='same', or pass --allow zero-padding"),
     )

@@ -21,7 +21,7 @@ LABELS = 1 << 31
 
 
 class Classes(Task):
-    """The largest value says the class."""
+    """The class is that of the largest value."""
 
     name = "classes"
     by_order = True

@@ -37,7 +37,7 @@ class Segmentation(Thresholded):
         if self.channels == 1:
             super().check()
         elif self.threshold is not None:
-            what = f"the output has {self.channels} values for each position, and the largest says the class"
+            what = f"the output has {self.channels} values for each position, and the largest is the class"
             raise fail("KG401", "threshold", what, "leave it out")
 
     @property

@@ -100,7 +100,7 @@ def test_a_metric_or_a_threshold_says_the_task_where_the_user_does_not(
         (OutputEnd((4,)), Choice("segmentation"), "maps"),
         (OutputEnd((1,)), Choice("binary"), "threshold=0 for logits"),
         (OutputEnd((4,)), Choice("classes", threshold=0.5), "has none"),
-        (OutputEnd((2, 2, 3)), Choice("segmentation", threshold=0.5), "largest says the class"),
+        (OutputEnd((2, 2, 3)), Choice("segmentation", threshold=0.5), "largest is the class"),
         (OutputEnd((4,)), Choice("classes", "mse"), "has no metric"),
         (OutputEnd((4,)), Choice(metric="f2"), "has no metric"),
     ],
