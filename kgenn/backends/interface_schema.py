@@ -54,9 +54,9 @@ class Constant:
 LANES = ("events", "dense", "tiles", "other")
 
 OPTIONS = (
-    Member("int32_t", "num_threads", "0 for one on each core; unused where a device has its own"),
-    Member("int32_t", "every_step", "scores after every step, not after the last alone"),
-    Member("int32_t", "path", "products: 0 the fastest for the firing rate, 1 by events, 2 of all values"),
+    Member("int32_t", "num_threads", "0 for one per core; unused on a device"),
+    Member("int32_t", "every_step", "scores after every step, not only after the last"),
+    Member("int32_t", "path", "synapses: 0 the fastest for the firing rate, 1 by events, 2 all values"),
 )
 USAGE = (*(Member("int64_t", name) for name in LANES), Member("double", "density_sum"))
 RECORDING = (
@@ -74,14 +74,14 @@ CPP_STATUSES = (
     Constant("KGENN_NO_MEMORY", NO_MEMORY),
     Constant("KGENN_OUTSIDE", 2, "values are outside their encoder's range"),
     Constant("KGENN_NO_INPUT", 3, "a first step without an input"),
-    Constant("KGENN_HELD", 4, "an input where that of the first step holds for the whole sample"),
-    Constant("KGENN_NO_STREAM", 5, "NULL in place of a stream"),
+    Constant("KGENN_HELD", 4, "an input after the first step, whose input holds for the whole sample"),
+    Constant("KGENN_NO_STREAM", 5, "NULL instead of a stream"),
 )
 CUDA_STATUSES = (
     Constant("KGENN_OK", OK),
     Constant("KGENN_NO_MEMORY", NO_MEMORY, "of the host or of the device, for a single sample"),
     Constant("KGENN_NO_DEVICE", NO_DEVICE),
-    Constant("KGENN_CUDA_ERROR", 1000, "and more: plus the number of CUDA's error"),
+    Constant("KGENN_CUDA_ERROR", 1000, "plus the number of the CUDA error"),
 )
 
 # The words that weights.bin begins with, each of 32 bits.

@@ -247,8 +247,8 @@ def _statement(code: OutputCode, says: tuple[int, int]) -> str:
     """Return in words what classes the scores of an output say."""
     count, values = says
     if not count:
-        return "none without its final activations" if code.says[0] else "none, it gives values"
-    what = "1 where the score is above 0, else 0" if values == 1 else f"the largest of {values} scores"
+        return "none without its final activations" if code.says[0] else "none, it predicts values"
+    what = "1 if the score is above 0, else 0" if values == 1 else f"the largest of {values} scores"
     return f"{count}, each {what}" if count > 1 else f"1, {what}"
 
 
