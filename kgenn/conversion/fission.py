@@ -29,19 +29,20 @@ MOST_COPIES = 16
 
 @dataclass(frozen=True)
 class Fission(Converter):
-    """Let up to n integrate-and-fire neurons stand for each value of a layer, with spikes of 0 or 1 alone.
+    """Use up to n integrate-and-fire neurons for each value of a layer, with binary spikes.
 
-    The n neurons of a value get the same current, and start k/n of a threshold apart, so that together they are
-    one neuron that fires up to n times in a step and says n·T + 1 numbers in T steps. Neurons are added where they
-    tell most: a layer's error falls with 1/n². Thresholds, initial potentials and biases are fitted layer by layer
-    to the spikes that really come in T steps on the calibration set; see `kgenn.conversion.spike_trains`.
+    The n neurons of a value get the same current, and start k/n of a threshold apart. Together they act as one
+    neuron that fires up to n times in a step and distinguishes n·T + 1 values in T steps. Neurons are added where
+    they reduce the error most: a layer's error falls with 1/n². Thresholds, initial potentials and biases are
+    fitted layer by layer to the spikes that arrive in T steps on the calibration set; see
+    `kgenn.conversion.spike_trains`.
 
     Attributes:
-        extra: neurons that are added, for each neuron of the network without them, at most.
-        copies: n of a layer, at most.
+        extra: largest number of added neurons for each neuron of the network without them.
+        copies: largest n of a layer.
 
-    Source: Adaptive Fission (NeurIPS 2025) splits neurons after a conversion; here they are copies, and what each
-    starts from makes them differ. Groups of neurons: Lv et al. 2024 (ICASSP). Initial potentials: Bu et al. 2022,
+    Source: Adaptive Fission (NeurIPS 2025) splits neurons after a conversion; here the parts are copies with
+    different initial potentials. Groups of neurons: Lv et al. 2024 (ICASSP). Initial potentials: Bu et al. 2022,
     doi:10.1609/aaai.v36i1.19874.
     """
 
@@ -50,8 +51,8 @@ class Fission(Converter):
     readouts: ClassVar[tuple[ReadoutKind, ...]] = ("current",)
     default_timesteps: ClassVar[int] = 8
 
-    extra: float = field(default=1.5, metadata={"help": "neurons added for each neuron, at most"})
-    copies: int = field(default=4, metadata={"help": "the most neurons for one value"})
+    extra: float = field(default=1.5, metadata={"help": "largest number of added neurons for each neuron"})
+    copies: int = field(default=4, metadata={"help": "largest number of neurons for a value"})
 
     def __post_init__(self) -> None:
         super().__post_init__()
