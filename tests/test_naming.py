@@ -169,7 +169,7 @@ NESTED: dict[str, tuple[Any, bool]] = {
 
 
 @pytest.mark.parametrize("kind", NESTED)
-def test_nested_inputs_go_by_the_names_of_layers(kind: str) -> None:
+def test_nested_inputs_go_by_the_names_of_layers(kind: str, tmp_path: Path) -> None:
     structure, in_order = NESTED[kind]
     inputs = {name: keras.Input((3,), name=f"in_{name}") for name in "abc"}
     parts = [keras.layers.Dense(4, "relu", use_bias=False)(x) for x in inputs.values()]
@@ -177,7 +177,9 @@ def test_nested_inputs_go_by_the_names_of_layers(kind: str) -> None:
     rng = np.random.default_rng(1)
     data = {f"in_{name}": rng.random((5, 3), np.float32) for name in "abc"}
     wanted, graph = model.predict(structure(*data.values()), verbose=0), kgenn.load(model)
-    assert np.abs(np.asarray(graph.predict(data)) - wanted).max() < 1e-6
+    for form, read in graphs(model, tmp_path).items():
+        assert (read.inputs, read.naming) == (graph.inputs, graph.naming), form
+        assert np.abs(np.asarray(read.predict(data)) - wanted).max() < 1e-6, form
     if in_order:
         assert np.abs(np.asarray(graph.predict([*data.values()])) - wanted).max() < 1e-6
     else:
