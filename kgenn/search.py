@@ -121,9 +121,9 @@ def fewest_timesteps(
     checked_timesteps(converter, most, "most_timesteps")
     for name in against.spreadless:
         kind = "labels" if name in against.aims.labels else "values of the model"
-        what = f"the {kind} of output {name} are equal for all {len(against.samples):,} samples, so that no "
-        what += "error has a unit"
-        raise fail("KG405", "timesteps", what, "give samples whose values differ, or a number of timesteps")
+        what = f"the {kind} of output {name} are the same for all {len(against.samples):,} samples, so a loss in "
+        what += "points is undefined"
+        raise fail("KG405", "timesteps", what, "give samples whose labels differ, or set a number of timesteps")
     trials = Trials(convert, converter, against, simulate, report, most)
     found = trials.bisected(search.loss) if recipe.depends_on_timesteps else trials.cut(search.loss)
     if found is None:

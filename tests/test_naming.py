@@ -185,7 +185,7 @@ def test_nested_inputs_go_by_the_names_of_layers(kind: str, tmp_path: Path) -> N
     else:
         with pytest.raises(KgennError, match=r"KG602.*a list of 3 arrays"):
             graph.predict([*data.values()])
-    with pytest.raises(KgennError, match=r"(?s)KG602.*no arrays within others: one mapping from the inputs in_"):
+    with pytest.raises(KgennError, match=r"(?s)KG602.*flatten them: give one mapping from the inputs in_"):
         graph.predict(structure(*data.values()) if "one" not in kind else {"p": {"q": data["in_a"]}})
 
 

@@ -73,8 +73,8 @@ def _place(events: Array, names: tuple[str, ...], shape: Shape, where: str) -> A
     if len(shape) < 3 or shape[2] == 1:
         return place
     if not any(name in names for name in POLARITY):
-        what = f"has the fields {', '.join(names)} and no polarity, and frames of shape {shape} have two channels"
-        advice = f"give frames of one channel: --shape {shape[0]},{shape[1]},1; or a field p"
+        what = f"has no polarity (fields {', '.join(names)}), but frames of shape {shape} have two channels"
+        advice = f"give frames of one channel, --shape {shape[0]},{shape[1]},1, or add a field p"
         raise fail("KG611", where, what, advice)
     return place * shape[2] + _polarity(_field(events, names, POLARITY, where), shape, where)
 

@@ -44,7 +44,7 @@ def given_array(x: Any, where: str, code: str) -> Array:
         found = "is None" if x is None else f"is a {type(x).__name__} of {len(x)} entries"
         raise fail(code, where, found, "give an array with a row for each sample")
     if hasattr(x, "toarray"):
-        raise fail(code, where, f"is a sparse {type(x).__name__}", "give an array with its zeros: x.toarray()")
+        raise fail(code, where, f"is a sparse {type(x).__name__}", "give a dense array: x.toarray()")
     array = x
     if not (isinstance(getattr(x, "dtype", None), np.dtype) and hasattr(x, "shape") and hasattr(x, "__getitem__")):
         array = _stacked(x, where, code)
@@ -59,7 +59,7 @@ def given_array(x: Any, where: str, code: str) -> Array:
             advice += '; where all values are such, pass what astype("float32") returns'
         raise fail(code, where, f"has values of type {array.dtype}", advice)
     if np.ma.is_masked(array):
-        raise fail(code, where, "has masked values", "put numbers in their place: x.filled(0)")
+        raise fail(code, where, "has masked values", "fill them, for example x.filled(0)")
     # NumPy computes statistics in float64, and casts no wider type to it by itself
     found_array: Array = np.asarray(array, np.float64) if array.dtype.itemsize > WIDEST else array
     return found_array

@@ -95,7 +95,7 @@ def _advice(shapes: Mapping[str, Shape], naming: Naming, nested: bool) -> str:
     if len(shapes) == 1:
         return f"give one array, or a mapping from {next(iter(shapes))}"
     if nested:
-        return f"give no arrays within others: one mapping from the inputs {', '.join(shapes)}"
+        return f"flatten them: give one mapping from the inputs {', '.join(shapes)}"
     if naming.by_name:
         return (
             "give a mapping from these names: the model has a dictionary of inputs, for which Keras takes no list"

@@ -77,7 +77,7 @@ class Segmentation(Thresholded):
         low, high = (found.min(), found.max()) if found.size else (0, 0)
         if not is_whole(found) or low < 0 or high >= self.num_classes:
             what = f"has labels of type {found.dtype} from {low:g} to {high:g}"
-            advice = f"give maps of the classes 0 to {self.num_classes - 1}; none is ignored; or another --task"
+            advice = f"give the classes 0 to {self.num_classes - 1} (none is ignored), or pass another --task"
             raise fail("KG607", where, what, advice)
         return found.astype(np.int64)
 

@@ -71,9 +71,9 @@ def test_an_input_that_holds_is_given_no_frames(tmp_path: Path, kgenn: Kgenn) ->
     np.savez(tmp_path / "data.npz", moving=MOVING, still=frames)
     found = kgenn("run", tmp_path / "net", "--data", tmp_path / "data.npz")
     assert found.code == 1
-    what = "data.npz, still: has samples of 5 frames; the network takes one of that shape, which holds"
+    what = "data.npz, still: has samples of 5 frames, but this input holds for all timesteps"
     assert what in found.err
-    assert "give no frames of this input" in found.err
+    assert "give each sample without frames" in found.err
 
 
 @pytest.mark.parametrize(

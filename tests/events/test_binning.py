@@ -188,7 +188,7 @@ def test_what_is_no_list_of_recordings_is_refused(recordings: Any) -> None:
 
 def test_events_without_polarity_fill_one_channel() -> None:
     bare = SOME[["x", "y", "t"]]
-    with pytest.raises(KgennError, match=r"KG611.*no polarity(.|\n)*one channel: shape=\(2, 3, 1\)"):
+    with pytest.raises(KgennError, match=r"KG611.*no polarity(.|\n)*one channel, shape=\(2, 3, 1\)"):
         bin_events([bare], (2, 3, 2), window=10)
     assert bin_events([bare], (2, 3, 1), window=10, counts=True).x.sum() == len(SOME)
 

@@ -310,5 +310,5 @@ def test_a_search_compares_a_reconstruction_without_labels_with_the_input_where_
 def test_a_search_refuses_labels_that_do_not_differ(metric: str) -> None:
     x, y = data_of("regression")
     options: dict[str, Any] = {"calibration": x, "labels": np.ones_like(y), "allow": "bias", "metric": metric}
-    with pytest.raises(KgennError, match=r"KG405.*labels of output .* are equal for all 96 samples"):
+    with pytest.raises(KgennError, match=r"KG405.*labels of output .* are the same for all 96 samples"):
         kgenn.convert(model_of("regression"), timesteps="auto", task="regression", **options)
