@@ -359,6 +359,4 @@ def _refuse_frames(found: Shape, wanted: Shape, where: str) -> None:
     """Raise KG602 for frames of an input that holds, in a network of which another one changes with time."""
     if found != wanted and wanted in (found[1:], (*found[1:], 1)):
         what = f"has samples of {counted(found[0], 'frame')}, but this input holds for all timesteps"
-        raise fail(
-            "KG602", where, what, "give one array per sample without frames, or compile with frames of this input"
-        )
+        raise fail("KG602", where, what, "give each sample without frames, or compile with frames of this input")

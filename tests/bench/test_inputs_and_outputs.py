@@ -180,7 +180,7 @@ def test_a_text_of_encoders_that_is_no_list_is_refused(place: Path, kgenn: Kgenn
     code, _, error = kgenn("bench", written(place, TWO + END + sweep, "quote.toml"), "-o", tmp_path / "results")
     assert code == 1
     assert "KG620" in error
-    assert "is no list" in error
+    assert "is not a list" in error
     assert "give a table of inputs" in error
 
 
