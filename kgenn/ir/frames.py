@@ -84,9 +84,7 @@ def timed_shapes(samples: Samples, shapes: Mapping[str, Shape], where: str) -> d
     if steps:
         found = ", ".join(f"{count} of {name}" for name, count in counts.items() if count is not None)
         what = f"have different numbers of frames: {found}" if len(steps) > 1 else "have 0 frames a sample"
-        raise fail(
-            "KG402", where, what, "give the same number of frames, at least one, for each changing input"
-        )
+        raise fail("KG402", where, what, "give the same number of frames, at least one, for each changing input")
     _refuse_channels_first(samples, shapes, where)
     of = {name: f" of {name}" * (len(shapes) > 1) for name in shapes}
     found = ", ".join(f"{np.shape(x)}{of[name]}" for name, x in samples.arrays.items())
