@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -29,17 +29,24 @@ from kgenn.output import OutputKind, refuse_directory, write_directory, write_fi
     help="Format to write.",
 )
 @click.option("-o", "--output", type=PATH, required=True, metavar="PATH", help="File or folder to write.")
+@click.option("--for", "reader", metavar="NAME", help="Program that will read it: sinabs, of nir.")
 @click.option("--prefix", metavar="NAME", help=f"Prefix of the names in C and C++.  [default: {DEFAULT}]")
 @json_flag
-def export(directory: Path, target: str, output: Path, prefix: str | None, as_json: bool) -> None:
+def export(
+    directory: Path, target: str, output: Path, reader: str | None, prefix: str | None, as_json: bool
+) -> None:
     """Write a compiled network in the format of another tool.
 
-    DIRECTORY is an output of kgenn compile. nir writes a graph that nir.read reads. ml-genn writes a Python
-    program that builds an ml_genn Network, and an .npz file with its weights. cpp writes a folder of sources
-    whose symbols, header and CMake targets begin with --prefix, so that one program can hold several networks. c
-    writes integer C for microcontrollers, with the same prefix.
+    DIRECTORY is an output of kgenn compile. nir writes a graph that nir.read reads, with --for sinabs also a
+    Python module that loads it in Sinabs. ml-genn writes a Python program that builds an ml_genn Network, and an
+    .npz file with its weights. cpp writes a folder of sources whose symbols, header and CMake targets begin with
+    --prefix, so that one program can hold several networks. c writes integer C for microcontrollers, with the same
+    prefix.
     """
-    exporter = EXPORTERS.get(target)()
+    made = EXPORTERS.get(target)
+    if reader is not None and reader not in made.readers:
+        raise fail("KG401", "--for", f"is {reader}, which {target} is not written for", _readers(made.readers))
+    exporter = made(reader or "")
     if prefix is not None and not exporter.folder:
         raise fail("KG401", "--prefix", f"is not for {target}", "leave it out, or export sources: --to cpp")
     check = (lambda path: refuse_directory(path, EXPORTED)) if exporter.folder else check_output
@@ -60,6 +67,10 @@ def export(directory: Path, target: str, output: Path, prefix: str | None, as_js
         return
     for path, size in sizes.items():
         print_line(f"{path}: {size:,} bytes")
+
+
+def _readers(names: Sequence[str]) -> str:
+    return f"known: {', '.join(names)}" if names else "leave it out, or export NIR: --to nir --for sinabs"
 
 
 def is_export(directory: Path) -> bool:

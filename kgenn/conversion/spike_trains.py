@@ -5,10 +5,12 @@ in place of each ReLU's value. The input is the current that it is in the model,
 currents of all steps are known then, and what its neurons send of them follows from three numbers for each
 channel: the threshold λ, the potential that they start from, and a shift of the bias. Of a small set of thresholds
 and potentials those are taken whose spikes, averaged over the steps, are nearest to the ReLU's value in the model
-by least squares; for each pair the shift grows by the mean error, a few times.
+by least squares.
 
-A potential below zero holds back what only the first steps say: a neuron cannot take back a spike. One of half a
-threshold rounds.
+A potential of half a threshold rounds. A lower one holds back what only the first steps say: a neuron cannot take
+back a spike. For each candidate the shift begins with what the potential is lower, spread over the steps, and
+grows by the mean error a few times. The mean error alone would find too little where most values are zero: those
+need no shift.
 
 Source: initial potentials, Bu et al. 2022, doi:10.1609/aaai.v36i1.19874; the correction layer by layer, Li et al.
 2021, arXiv:2106.06984.
@@ -33,9 +35,10 @@ from kgenn.layers.pooling import MaxPool
 # Arrays of each value that are kept beside those of the steps: the model's, and what is computed at a time.
 KEPT = 2
 # Candidates for λ, as shares of the scale of least squared error of the activations alone.
-SHARES = (0.7, 0.85, 1.0, 1.15, 1.3)
-# Candidates for the potential at the start, in thresholds of a group of copies.
-POTENTIALS = (0.5, 0.0, -0.5, -1.0)
+SHARES = (0.7, 0.85, 1.0, 1.2, 1.5)
+# The potential at the start that rounds, and the candidates for it, in thresholds of a group of copies.
+ROUNDING = 0.5
+POTENTIALS = (ROUNDING, 0.0, -0.5, -1.0, -1.5)
 # Times that a shift is corrected for each candidate.
 ROUNDS = 2
 # Values of a channel that a fit looks at: more change it by little.
@@ -157,9 +160,11 @@ def fit(node: Node, currents: Array, wanted: Array, num_timesteps: int, scale: A
     """
     channels = wanted.shape[-1]
     seen, target = some_values(currents.reshape(len(currents), -1, channels), wanted.reshape(-1, channels))
-    best, least = Firing(scale, copies, np.full(channels, 0.5), np.zeros(channels)), np.full(channels, np.inf)
+    best = Firing(scale, copies, np.full(channels, ROUNDING), np.zeros(channels))
+    least = np.full(channels, np.inf)
     for candidate, potential in product(_candidates(node, scale), POTENTIALS):
-        firing = Firing(candidate, copies, np.full(channels, potential), np.zeros(channels))
+        withheld = (ROUNDING - potential) * candidate / (copies * num_timesteps)
+        firing = Firing(candidate, copies, np.full(channels, potential), withheld)
         error = target - firing.sent(seen, num_timesteps).mean(axis=0)
         for _ in range(ROUNDS):
             firing = replace(firing, shift=firing.shift + error.mean(axis=0, dtype=np.float64))

@@ -17,9 +17,16 @@ class Exporter(ABC):
 
     Attributes:
         folder: it is sources in a folder of their own, whose names begin with a prefix.
+        readers: the programs that `--for` names, for which the files differ.
+        reader: the one that the files are for, or "" for any.
     """
 
     folder: ClassVar[bool] = False
+    readers: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, reader: str = "") -> None:
+        assert reader in ("", *self.readers), reader
+        self.reader = reader
 
     @abstractmethod
     def emit(self, network: Network, name: str) -> Program:

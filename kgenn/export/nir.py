@@ -26,12 +26,13 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from kgenn import __version__
 from kgenn.backends.base import Program, given_network
+from kgenn.export import nir_sinabs
 from kgenn.export.base import Exporter, optional, refuse, route
 from kgenn.export.channels_first import image, moved
 from kgenn.export.nir_layers import chain, holds_bias, refusal
@@ -44,12 +45,26 @@ ADVICE = "kgenn run and the other targets run this network"
 
 
 class Nir(Exporter):
-    """A graph of the neuromorphic intermediate representation; docs/howto/export.md says who reads it rightly."""
+    """A graph of the neuromorphic intermediate representation; docs/howto/export.md says who reads it rightly.
+
+    For Sinabs weights are integers, and a Python module beside the file loads it; see `kgenn.export.nir_sinabs`.
+    """
+
+    readers: ClassVar[tuple[str, ...]] = ("sinabs",)
 
     def emit(self, network: Network, name: str) -> Program:
-        graph, file = to_nir(network), io.BytesIO()
+        if not self.reader:
+            return Program({name: self.file(to_nir(network))})
+        refuse("KG410", ADVICE, nir_sinabs.obstacles(given_network(network)))
+        graph = to_nir(nir_sinabs.on_grid(network))
+        loader, source = nir_sinabs.loader(network, graph, name)
+        return Program({name: self.file(graph), loader: source})
+
+    def file(self, graph: Any) -> bytes:
+        """Return the file of a graph."""
+        file = io.BytesIO()
         optional("nir", "pip install nir").write(file, graph)
-        return Program({name: file.getvalue()})
+        return file.getvalue()
 
 
 def to_nir(network: Network) -> Any:

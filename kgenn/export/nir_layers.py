@@ -35,6 +35,9 @@ def chain(nir: Any, connection: Connection, source: Population, target: Populati
         by_channel = np.zeros(target.shape[-1]) if bias is None else bias[: target.shape[-1]]
         return [*nodes, ("conv", convolution(nir, connectivity, target.unit, by_channel, len(shape)))]
     if isinstance(connectivity, OneToOne) and shape == target.shape:
+        by_pixel = connectivity.weights.reshape(-1, shape[-1])
+        if len(shape) == 3 and (by_pixel == by_pixel[0]).all():  # more readers know convolutions than scales
+            return [*nodes, ("conv", _by_channel(nir, by_pixel[0] / target.unit, shape))]
         scale = image(connectivity.weights / target.unit, shape).astype(np.float32)
         return [*nodes, ("scale", nir.Scale(scale=scale))]
     if len(shape) > 1:
@@ -76,6 +79,17 @@ def convolution(nir: Any, conv: Convolution, unit: float, bias: Array, rank: int
         return _typed(nir.Conv2d(conv.in_shape[:2], weights, *options), conv, rank)
     options_1d = (conv.strides[1], kernel.padding[1], conv.dilation[1], conv.groups, values)
     return _typed(nir.Conv1d(conv.in_shape[1], weights[:, :, 0], *options_1d), conv, rank)
+
+
+def _by_channel(nir: Any, factors: Array, shape: Shape) -> Any:
+    """Return a convolution of single pixels that multiplies each channel by a factor of its own.
+
+    It is of one group: nir derives other shapes wrongly.
+    """
+    weights, zeros = np.diag(factors.astype(np.float32))[:, :, None, None], np.zeros(shape[-1], np.float32)
+    node = nir.Conv2d(shape[:2], weights, (1, 1), (0, 0), (1, 1), 1, zeros)
+    node.input_type, node.output_type = ({end: np.array(moved(shape))} for end in ("input", "output"))
+    return node
 
 
 def holds_bias(connection: Connection, source: Population, target: Population) -> bool:

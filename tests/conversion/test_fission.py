@@ -129,8 +129,10 @@ def test_a_pool_of_spike_trains_sends_the_largest_sum(name: str) -> None:
         np.testing.assert_allclose(found[:steps].sum(axis=0), layer.forward(trains[:steps].sum(axis=0)))
 
 
-def test_a_fit_finds_the_potential_and_shift_that_undo_a_burst_in_the_first_step() -> None:
-    before = np.random.default_rng(3).uniform(-0.5, 0.5, (400, 1)).astype(np.float32)
+@pytest.mark.parametrize("zeros", [0.5, 0.97])
+def test_a_fit_finds_the_potential_and_shift_that_undo_a_burst_in_the_first_step(zeros: float) -> None:
+    before = np.random.default_rng(3).uniform(-0.5, 0.5, (2000, 1)).astype(np.float32)
+    before[: int(2000 * (2 * zeros - 1))] *= -np.sign(before[: int(2000 * (2 * zeros - 1))])
     currents = np.tile(before, (8, 1, 1))
     currents[0] += 0.6  # says too much first
     currents[1] -= 0.6  # and takes it back
