@@ -8,9 +8,9 @@ and potentials those are taken whose spikes, averaged over the steps, are neares
 by least squares.
 
 A potential of half a threshold rounds. A lower one holds back what only the first steps say: a neuron cannot take
-back a spike. For each candidate the shift begins with what the potential is lower, spread over the steps, and
-grows by the mean error a few times. The mean error alone would find too little where most values are zero: those
-need no shift.
+back a spike. For each candidate the shift begins twice, with nothing and with what the potential is lower, spread
+over the steps, and grows by the mean error a few times. From nothing it would stay too small where most values are
+zero, which need no shift.
 
 Source: initial potentials, Bu et al. 2022, doi:10.1609/aaai.v36i1.19874; the correction layer by layer, Li et al.
 2021, arXiv:2106.06984.
@@ -39,6 +39,8 @@ SHARES = (0.7, 0.85, 1.0, 1.2, 1.5)
 # The potential at the start that rounds, and the candidates for it, in thresholds of a group of copies.
 ROUNDING = 0.5
 POTENTIALS = (ROUNDING, 0.0, -0.5, -1.0, -1.5)
+# Each with the share of what it withholds that the shift begins with.
+BEGINNINGS = ((ROUNDING, 0.0), *((potential, share) for potential in POTENTIALS[1:] for share in (0.0, 1.0)))
 # Times that a shift is corrected for each candidate.
 ROUNDS = 2
 # Values of a channel that a fit looks at: more change it by little.
@@ -162,9 +164,9 @@ def fit(node: Node, currents: Array, wanted: Array, num_timesteps: int, scale: A
     seen, target = some_values(currents.reshape(len(currents), -1, channels), wanted.reshape(-1, channels))
     best = Firing(scale, copies, np.full(channels, ROUNDING), np.zeros(channels))
     least = np.full(channels, np.inf)
-    for candidate, potential in product(_candidates(node, scale), POTENTIALS):
+    for candidate, (potential, share) in product(_candidates(node, scale), BEGINNINGS):
         withheld = (ROUNDING - potential) * candidate / (copies * num_timesteps)
-        firing = Firing(candidate, copies, np.full(channels, potential), withheld)
+        firing = Firing(candidate, copies, np.full(channels, potential), share * withheld)
         error = target - firing.sent(seen, num_timesteps).mean(axis=0)
         for _ in range(ROUNDS):
             firing = replace(firing, shift=firing.shift + error.mean(axis=0, dtype=np.float64))
