@@ -27,6 +27,7 @@ METHODS = (
     ("none", 64),
     ("data-norm", 64),
     ("data-norm", 256),
+    ("fission", 8),
     ("spike-norm", 256),
     ("burst", 64),
     ("calibrated", 16),

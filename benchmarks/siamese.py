@@ -25,6 +25,7 @@ from kgenn.ir.graph import Array
 METHODS = (
     ("none", 64),
     ("data-norm", 64),
+    ("fission", 8),
     ("spike-norm", 128),
     ("burst", 64),
     ("calibrated", 16),
