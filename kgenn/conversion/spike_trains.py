@@ -44,7 +44,7 @@ BEGINNINGS = ((ROUNDING, 0.0), *((potential, share) for potential in POTENTIALS[
 # Times that a shift is corrected for each candidate.
 ROUNDS = 2
 # Values of a channel that a fit looks at: more change it by little.
-MOST_VALUES = 2048
+MOST_VALUES = 8192
 
 
 @dataclass(frozen=True, eq=False)

@@ -70,10 +70,11 @@ class InputCoding:
 
     def _refusal(self, x: Array, made: tuple[InputTransform, Array] | None) -> str:
         """Return what is wrong with values, in the units of the samples that the user gave."""
-        if not np.isfinite(x).all():
-            return f"takes values from {self.low:g} to {self.high:g}, but the data have some that are not finite"
+        finite = bool(np.isfinite(x).all())
         low, high, found = self.low, self.high, f"values from {x.min():g} to {x.max():g}"
-        if made is not None and made[0].rescales and self.binarise is None:
+        if not finite:
+            found = "values that are not finite"
+        elif made is not None and made[0].rescales and self.binarise is None:
             transform, raw = made
             ends = transform.before(low, high)
             own = f"values from {raw.min():g} to {raw.max():g}"
@@ -91,7 +92,7 @@ class InputCoding:
         finite = np.isfinite(x).all(axis=1)
         if not finite.all():
             first = int(np.argmin(finite)) // frames
-            return f"leave samples that are not finite out, such as {first}, or repair them"
+            return f"leave such samples out, the first of which is sample {first}, or repair them"
         if self.binary:
             return "give only 0 and 1, or compile with --binarise THRESHOLD"
         if self.low == 0 and x.min() < 0:

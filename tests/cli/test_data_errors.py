@@ -113,7 +113,7 @@ def test_errors_of_a_compilation_name_the_file(tmp_path: Path, kgenn: Kgenn) -> 
 
 def test_values_that_are_not_finite_are_called_so() -> None:
     with pytest.raises(
-        KgennError, match=r"(?s)KG603.*input still: .*have some that are not finite.*such as 7, or"
+        KgennError, match=r"(?s)KG603.*input still: .*have values that are not finite.*is sample 7, or"
     ):
         timed().evaluate([MOVING, with_nan(STILL)])
 

@@ -151,7 +151,7 @@ def test_no_threshold_is_above_a_cap() -> None:
 
 
 def test_a_fit_looks_at_the_same_values_every_time() -> None:
-    currents, wanted = np.arange(9000.0).reshape(1, 9000, 1), np.arange(9000.0).reshape(9000, 1)
+    currents, wanted = np.arange(20000.0).reshape(1, 20000, 1), np.arange(20000.0).reshape(20000, 1)
     first, second = some_values(currents, wanted), some_values(currents, wanted)
     assert len(first[1]) == MOST_VALUES
     assert np.array_equal(first[0][0], first[1])
