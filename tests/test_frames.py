@@ -116,7 +116,7 @@ def test_the_sample_of_an_odd_frame_is_named() -> None:
     network = kgenn.convert(graph, calibration=spikes(graph, 40), frames=True, check=False)
     x = spikes(graph, 4)
     x[2, STEPS - 1, 0] = np.nan
-    with pytest.raises(KgennError, match=r"KG603(.|\n)*such as 2,"):
+    with pytest.raises(KgennError, match=r"KG603(.|\n)*is sample 2,"):
         kgenn.compile(network, "reference").evaluate(x)
 
 
