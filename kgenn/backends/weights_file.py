@@ -139,5 +139,5 @@ def checksum(words: Array) -> int:
 def values(population: Population, names: tuple[str, ...], initial: bool) -> Array:
     """Return a population's parameters, or the initial values of its state, in the given order."""
     model = population.neuron
-    table = {**model.state, **population.initial} if initial else {**model.params, **population.params}
+    table = population.initial_state if initial else {**model.params, **population.params}
     return np.array([table[name] for name in names], np.float32)

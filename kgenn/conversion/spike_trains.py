@@ -36,11 +36,10 @@ from kgenn.layers.pooling import MaxPool
 KEPT = 2
 # Candidates for λ, as shares of the scale of least squared error of the activations alone.
 SHARES = (0.7, 0.85, 1.0, 1.2, 1.5)
-# The potential at the start that rounds, and the candidates for it, in thresholds of a group of copies.
-ROUNDING = 0.5
-POTENTIALS = (ROUNDING, 0.0, -0.5, -1.0, -1.5)
+# The potential at the start that rounds, and lower candidates for it, in thresholds of a group of copies.
+ROUNDING, LOWER = 0.5, (0.0, -0.5, -1.0, -1.5)
 # Each with the share of what it withholds that the shift begins with.
-BEGINNINGS = ((ROUNDING, 0.0), *((potential, share) for potential in POTENTIALS[1:] for share in (0.0, 1.0)))
+BEGINNINGS = ((ROUNDING, 0.0), *product(LOWER, (0.0, 1.0)))
 # Times that a shift is corrected for each candidate.
 ROUNDS = 2
 # Values of a channel that a fit looks at: more change it by little.

@@ -181,7 +181,7 @@ def _members(
     for population, p in zip(running, populations, strict=True):
         for name in p["state"]:
             own = p["potential"] if name == POTENTIAL else ""
-            initial = own or int(float({**population.neuron.state, **population.initial}[name]))
+            initial = own or int(population.initial_state[name])
             yield {"type": p["real"], "name": f"{p['id']}_{name}", "size": p["size"], "initial": initial}
         if p["direct"]:
             yield {"type": "int32_t", "name": f"{p['id']}_constant", "size": p["size"], "initial": None}

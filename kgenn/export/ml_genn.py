@@ -216,7 +216,7 @@ def population_context(
         values["bias"] = "0.0" if population.bias is None else f'arrays["{name}.bias"]'
     if population.bias is not None:
         arrays[f"{name}.bias"] = population.bias.astype(np.float32)
-    starts = {name: repr(float(v)) for name, v in {**population.neuron.state, **population.initial}.items()}
+    starts = {variable: repr(float(value)) for variable, value in population.initial_state.items()}
     if population.potential is not None:
         arrays[f"{name}.potential"] = population.potential
         starts[START] = f'arrays["{name}.potential"]'

@@ -80,10 +80,15 @@ class Population:
         return prod(self.shape)
 
     @property
+    def initial_state(self) -> dict[str, float]:
+        """Return each state variable at the start of a sample, of neurons without a potential of their own."""
+        return {**self.neuron.state, **self.initial}
+
+    @property
     def starts(self) -> dict[str, float | Array]:
         """Return each state variable at the start of a sample: a number, or an array of shape (size,)."""
-        alike: dict[str, float | Array] = {**self.neuron.state, **self.initial}
-        return alike if self.potential is None else {**alike, POTENTIAL: self.potential}
+        own = {} if self.potential is None else {POTENTIAL: self.potential}
+        return {**self.initial_state, **own}
 
 
 @dataclass(frozen=True, eq=False)
