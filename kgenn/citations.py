@@ -14,7 +14,7 @@ from kgenn.diagnostics import fail, known_names
 
 
 @dataclass(frozen=True)
-class Reference:
+class BibliographyEntry:
     """One bibliography entry.
 
     Attributes:
@@ -29,11 +29,11 @@ class Reference:
 
 
 # A key of the entries below, or an entry of one's own.
-Citation = str | Reference
+Citation = str | BibliographyEntry
 
 
 ENTRIES = (
-    Reference(
+    BibliographyEntry(
         "kgenn",
         "software",
         {
@@ -42,7 +42,7 @@ ENTRIES = (
             "version": __version__,
         },
     ),
-    Reference(
+    BibliographyEntry(
         "bu2022potentials",
         "inproceedings",
         {
@@ -56,7 +56,7 @@ ENTRIES = (
             "doi": "10.1609/aaai.v36i1.19874",
         },
     ),
-    Reference(
+    BibliographyEntry(
         "davidson2021",
         "article",
         {
@@ -69,7 +69,7 @@ ENTRIES = (
             "doi": "10.3389/fnins.2021.651141",
         },
     ),
-    Reference(
+    BibliographyEntry(
         "deng2021",
         "inproceedings",
         {
@@ -81,7 +81,7 @@ ENTRIES = (
             "archiveprefix": "arXiv",
         },
     ),
-    Reference(
+    BibliographyEntry(
         "diehl2015",
         "inproceedings",
         {
@@ -95,7 +95,7 @@ ENTRIES = (
             "doi": "10.1109/IJCNN.2015.7280696",
         },
     ),
-    Reference(
+    BibliographyEntry(
         "horowitz2014",
         "inproceedings",
         {
@@ -107,7 +107,7 @@ ENTRIES = (
             "doi": "10.1109/ISSCC.2014.6757323",
         },
     ),
-    Reference(
+    BibliographyEntry(
         "huang2025",
         "inproceedings",
         {
@@ -123,7 +123,7 @@ ENTRIES = (
             "archiveprefix": "arXiv",
         },
     ),
-    Reference(
+    BibliographyEntry(
         "kim2020",
         "inproceedings",
         {
@@ -136,7 +136,7 @@ ENTRIES = (
             "doi": "10.1609/aaai.v34i07.6787",
         },
     ),
-    Reference(
+    BibliographyEntry(
         "knight2021pygenn",
         "article",
         {
@@ -149,7 +149,7 @@ ENTRIES = (
             "doi": "10.3389/fninf.2021.659005",
         },
     ),
-    Reference(
+    BibliographyEntry(
         "li2021calibration",
         "inproceedings",
         {
@@ -164,7 +164,7 @@ ENTRIES = (
             "archiveprefix": "arXiv",
         },
     ),
-    Reference(
+    BibliographyEntry(
         "li2022burst",
         "inproceedings",
         {
@@ -179,7 +179,7 @@ ENTRIES = (
             "archiveprefix": "arXiv",
         },
     ),
-    Reference(
+    BibliographyEntry(
         "lopezrandulfe2022",
         "inproceedings",
         {
@@ -189,7 +189,7 @@ ENTRIES = (
             "year": "2022",
         },
     ),
-    Reference(
+    BibliographyEntry(
         "lv2024",
         "inproceedings",
         {
@@ -203,7 +203,7 @@ ENTRIES = (
             "archiveprefix": "arXiv",
         },
     ),
-    Reference(
+    BibliographyEntry(
         "nagel2019",
         "inproceedings",
         {
@@ -215,7 +215,7 @@ ENTRIES = (
             "archiveprefix": "arXiv",
         },
     ),
-    Reference(
+    BibliographyEntry(
         "rueckauer2017",
         "article",
         {
@@ -230,7 +230,7 @@ ENTRIES = (
             "doi": "10.3389/fnins.2017.00682",
         },
     ),
-    Reference(
+    BibliographyEntry(
         "sengupta2019",
         "article",
         {
@@ -243,7 +243,7 @@ ENTRIES = (
             "doi": "10.3389/fnins.2019.00095",
         },
     ),
-    Reference(
+    BibliographyEntry(
         "stoeckl2021",
         "article",
         {
@@ -258,7 +258,7 @@ ENTRIES = (
             "doi": "10.1038/s42256-021-00311-4",
         },
     ),
-    Reference(
+    BibliographyEntry(
         "yan2024",
         "misc",
         {
@@ -269,7 +269,7 @@ ENTRIES = (
             "archiveprefix": "arXiv",
         },
     ),
-    Reference(
+    BibliographyEntry(
         "yavuz2016genn",
         "article",
         {
@@ -283,7 +283,7 @@ ENTRIES = (
         },
     ),
 )
-REFERENCES: Mapping[str, Reference] = {entry.key: entry for entry in ENTRIES}
+REFERENCES: Mapping[str, BibliographyEntry] = {entry.key: entry for entry in ENTRIES}
 
 # LaTeX's accents by the combining character of the decomposed letter.
 _ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308": '"'}
@@ -291,20 +291,20 @@ _ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308"
 _VERBATIM = ("doi", "eprint")
 
 
-def reference(citation: Citation) -> Reference:
+def reference(citation: Citation) -> BibliographyEntry:
     """Return the entry that is meant.
 
     Raises:
         KgennError: KG401 for a key that is not defined, as an installed converter may name one.
     """
-    if isinstance(citation, Reference):
+    if isinstance(citation, BibliographyEntry):
         return citation
     if citation not in REFERENCES:
         raise fail("KG401", citation, "unknown citation", known_names(citation, REFERENCES))
     return REFERENCES[citation]
 
 
-def bibtex(entry: Reference) -> str:
+def bibtex(entry: BibliographyEntry) -> str:
     """Return an entry in BibTeX; the title keeps its capitals."""
     lines = [f"@{entry.kind}{{{entry.key},"]
     for name, value in entry.fields.items():

@@ -30,7 +30,7 @@ from kgenn.metrics.beside import Beside
 from kgenn.metrics.comparison import Comparison
 from kgenn.metrics.early_exit import ExitTally
 from kgenn.metrics.layer_error import ErrorTally, ann_predictions, ideal_rates
-from kgenn.metrics.result import Result, Tally
+from kgenn.metrics.result import Result, ResultTally
 from kgenn.neurobench import NeuroBenchTally
 from kgenn.plausibility import doubts_of_run
 from kgenn.self_test import self_test
@@ -184,7 +184,7 @@ class CompiledNetwork(Displayed):
         wanted: Wanted,
         early_exit: float | None,
     ) -> Result:
-        tally = Tally(self.network, aims.goals)
+        tally = ResultTally(self.network, aims.goals)
         exits = None if early_exit is None else ExitTally(self.network, early_exit, aims.goals)
         if exits is not None:
             wanted = replace(wanted, trace=True, curve=True)

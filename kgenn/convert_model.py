@@ -25,7 +25,7 @@ from kgenn.ir.input_statistics import InputStatistics, statistics_of
 from kgenn.ir.network import Network
 from kgenn.ir.samples import Samples
 from kgenn.plausibility import doubts_of_calibration
-from kgenn.search import Found, Search, fewest_timesteps
+from kgenn.search import Search, SearchResult, fewest_timesteps
 from kgenn.tasks.aims import Aims, aims_of, or_input, record
 from kgenn.tasks.goal import Choice, Goal
 from kgenn.yardstick import Yardstick
@@ -52,7 +52,7 @@ class Converted:
     num_samples: int
     calibrated_on: Mapping[str, InputStatistics | None] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = ()
-    found: Found | None = None
+    found: SearchResult | None = None
     agreement: Agreement | None = None
     goals: Mapping[str, Goal] = field(default_factory=dict)
     chosen: Mapping[str, Choice] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kgenn.artifact import Artifact
 from kgenn.backends import TARGETS
-from kgenn.citations import Citation, Reference, bibtex, reference
+from kgenn.citations import BibliographyEntry, Citation, bibtex, reference
 from kgenn.config import make
 from kgenn.conversion import CONVERTERS
 from kgenn.encoders import ENCODERS
@@ -26,7 +26,7 @@ class Credit:
         reasons: at least one.
     """
 
-    reference: Reference
+    reference: BibliographyEntry
     reasons: tuple[str, ...]
 
     @property
@@ -56,7 +56,7 @@ def method_credits(name: str) -> tuple[Credit, ...]:
 
 
 def _gathered(uses: Iterator[Use]) -> tuple[Credit, ...]:
-    found: dict[str, tuple[Reference, dict[str, None]]] = {}
+    found: dict[str, tuple[BibliographyEntry, dict[str, None]]] = {}
     for citation, reason in uses:
         entry = reference(citation)
         found.setdefault(entry.key, (entry, {}))[1][reason] = None

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from kgenn.backends.population_run import PopulationRun
-from kgenn.backends.reference import ReferenceSimulator, Tally
+from kgenn.backends.reference import RecordingTally, ReferenceSimulator
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network, Population
 from kgenn.ir.recording import Wanted
@@ -72,7 +72,7 @@ class NeuroBenchTally:
         """Run one batch of drives, whose first sample has that index in the data."""
         network = self.network
         runs = [CountedRun(network, p, drive, first_sample) for p in network.populations]
-        tally = Tally(network, len(drive), Wanted(trace=True))
+        tally = RecordingTally(network, len(drive), Wanted(trace=True))
         run = self.simulator.run_stages if network.code.staged else self.simulator.run_steps
         run(list(runs), tally)
         raster = tally.raster

@@ -62,7 +62,7 @@ class Search:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class SearchResult:
     """The network of the fewest timesteps.
 
     Attributes:
@@ -103,7 +103,7 @@ def fewest_timesteps(
     search: Search,
     simulate: Simulate,
     report: Report = lambda timesteps: None,
-) -> Found:
+) -> SearchResult:
     """Return the network of the fewest timesteps that loses at most what it may.
 
     A network that does not depend on T is run once for the most timesteps; T is the first step after which the
@@ -129,7 +129,7 @@ def fewest_timesteps(
     if found is None:
         raise _missed(trials, search.loss)
     lost = trials.losses[found.network.num_timesteps]
-    return Found(found, lost, search.loss, against.measured, len(against.samples), most)
+    return SearchResult(found, lost, search.loss, against.measured, len(against.samples), most)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from kgenn.ir.graph import Array
 
 
 @dataclass(frozen=True, eq=False)
-class Spikes:
+class PopulationSpikes:
     """Spikes of a population: a row for each, ordered by sample and timestep.
 
     Attributes:
@@ -29,9 +29,11 @@ class Spikes:
     neuron: Array
     value: Array
 
-    def chosen(self, which: Array) -> Spikes:
+    def chosen(self, which: Array) -> PopulationSpikes:
         """Return some of them, by a mask."""
-        return Spikes(self.size, *(a[which] for a in (self.sample, self.timestep, self.neuron, self.value)))
+        return PopulationSpikes(
+            self.size, *(a[which] for a in (self.sample, self.timestep, self.neuron, self.value))
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +46,9 @@ class Trace:
 
     num_samples: int
     num_timesteps: int
-    populations: Mapping[str, Spikes]
+    populations: Mapping[str, PopulationSpikes]
 
-    def of_sample(self, sample: int) -> dict[str, Spikes]:
+    def of_sample(self, sample: int) -> dict[str, PopulationSpikes]:
         """Return the spikes of one sample."""
         return {name: spikes.chosen(spikes.sample == sample) for name, spikes in self.populations.items()}
 
@@ -64,7 +66,7 @@ def read_trace(path: Path) -> Trace:
             found = {}
             for name in names:
                 columns = [archive[f"{name}/{column}"] for column in ("sample", "timestep", "neuron", "value")]
-                found[name] = Spikes(prod(archive[f"{name}/shape"].tolist()), *columns)
+                found[name] = PopulationSpikes(prod(archive[f"{name}/shape"].tolist()), *columns)
             trace = Trace(int(archive["num_samples"]), int(archive["num_timesteps"]), found)
     except OSError as error:
         raise fail("KG601", str(path), f"cannot be read: {error.strerror or error}", advice) from error
@@ -75,7 +77,7 @@ def read_trace(path: Path) -> Trace:
     return trace
 
 
-def _is_sound(trace: Trace, spikes: Spikes) -> bool:
+def _is_sound(trace: Trace, spikes: PopulationSpikes) -> bool:
     """Tell whether the columns belong together and lie in their ranges."""
     columns = (spikes.sample, spikes.timestep, spikes.neuron)
     limits = (trace.num_samples, trace.num_timesteps, spikes.size)

@@ -13,7 +13,7 @@ import kgenn
 from kgenn import __version__
 from kgenn.artifact import Artifact
 from kgenn.backends import TARGETS
-from kgenn.citations import ENTRIES, REFERENCES, Reference, bibtex, reference
+from kgenn.citations import ENTRIES, REFERENCES, BibliographyEntry, bibtex, reference
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.burst import Burst
 from kgenn.conversion.few_spike import FewSpike
@@ -52,7 +52,7 @@ def parsed(text: str) -> tuple[str, str, dict[str, str]]:
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.key)
-def test_every_entry_is_bibtex_with_the_fields_of_its_kind(entry: Reference) -> None:
+def test_every_entry_is_bibtex_with_the_fields_of_its_kind(entry: BibliographyEntry) -> None:
     text = bibtex(entry)
     kind, key, fields = parsed(text)
     assert (kind, key) == (entry.kind, entry.key)
@@ -76,7 +76,7 @@ def test_keys_and_identifiers_are_unique() -> None:
 
 
 def test_accents_and_special_characters_are_spelt_as_latex_has_them() -> None:
-    entry = Reference("x", "software", {"author": "Müller & López, Ñ", "doi": "10.1000/a_b"})
+    entry = BibliographyEntry("x", "software", {"author": "Müller & López, Ñ", "doi": "10.1000/a_b"})
     assert bibtex(entry) == (
         "@software{x,\n  author = {M{\\\"u}ller \\& L{\\'o}pez, {\\~N}},\n  doi = {10.1000/a_b},\n}"
     )
@@ -90,7 +90,7 @@ def test_every_key_named_in_the_code_is_defined() -> None:
 
 
 def test_a_converter_of_another_package_brings_its_own_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    work = Reference("doe2026", "article", {"author": "Doe, Jørn", "title": "{Spikes}"})
+    work = BibliographyEntry("doe2026", "article", {"author": "Doe, Jørn", "title": "{Spikes}"})
     monkeypatch.setattr(Burst, "citations", (work, "deng2021"))
     assert [credit.reference for credit in method_credits("burst")] == [work, reference("deng2021")]
     assert "author = {Doe, Jørn}" in method_credits("burst")[0].bibtex

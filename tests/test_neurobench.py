@@ -9,7 +9,7 @@ import pytest
 
 import kgenn
 from kgenn.backends.reference import ReferenceSimulator
-from kgenn.ir.connectivity import Convolution, Dense
+from kgenn.ir.connectivity import Convolution, DenseConnectivity
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network, Population
 from kgenn.neurobench import NeuroBenchTally, parameter_count
@@ -82,7 +82,7 @@ def test_a_bias_that_a_channel_shares_is_one_parameter() -> None:
 def torch_layer(connectivity: Any, torch: Torch) -> Torch:
     """Return a connection as a layer of torch, with its integer weights."""
     weights = torch.tensor(np.asarray(connectivity.weights, np.float32))
-    if isinstance(connectivity, Dense):
+    if isinstance(connectivity, DenseConnectivity):
         layer = torch.nn.Linear(*weights.shape, bias=False)
         layer.weight.data = weights.T.contiguous()
         return layer
@@ -134,7 +134,7 @@ def torch_twin(network: Network, torch: Torch, snn: Torch) -> Torch:
 
         def forward(self, x: Torch) -> Torch:
             for c, linear, neurons in zip(network.connections, self.linear, self.neurons, strict=True):
-                if isinstance(c.connectivity, Dense) and x.ndim == 4:
+                if isinstance(c.connectivity, DenseConnectivity) and x.ndim == 4:
                     # kgenn numbers neurons channels last
                     x = x.permute(0, 2, 3, 1).reshape(len(x), -1)
                 x = neurons(linear(x))

@@ -26,7 +26,7 @@ from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Recording, Wanted
 from kgenn.ir.text import network_text
-from kgenn.search import Found, Search, doubling, fewest_timesteps
+from kgenn.search import Search, SearchResult, doubling, fewest_timesteps
 from kgenn.yardstick import Yardstick
 from networks import build, samples, with_caps
 from recordings import conversion, converted
@@ -102,7 +102,7 @@ def surely(lost: int) -> float:
     return lost + 2 * float(np.sqrt(lost * (100 - lost) / 100))
 
 
-def stand_in(lost: list[int], silent: int = 0) -> tuple[list[int], Found | KgennError]:
+def stand_in(lost: list[int], silent: int = 0) -> tuple[list[int], SearchResult | KgennError]:
     """Return what a search tries, and its outcome, over networks of given losses at T = 1, 2, …, in 100 samples.
 
     Below `silent`, the conversion fails as it does for a layer without spikes.
@@ -130,7 +130,7 @@ def stand_in(lost: list[int], silent: int = 0) -> tuple[list[int], Found | Kgenn
         return tried, error
 
 
-def codes(outcome: Found | KgennError) -> list[str]:
+def codes(outcome: SearchResult | KgennError) -> list[str]:
     return [d.code for d in outcome.diagnostics] if isinstance(outcome, KgennError) else []
 
 
@@ -142,7 +142,7 @@ def test_of_falling_losses_the_first_within_the_limit_is_found(values: list[int]
     assert len(tried) == len(set(tried)) <= 2 * (len(lost).bit_length() + 1)
     within = [t for t, loss in enumerate(lost, start=1) if surely(loss) <= 10 and t >= silent]
     if within:
-        assert isinstance(found, Found)
+        assert isinstance(found, SearchResult)
         assert found.timesteps == within[0]
         assert found.loss == pytest.approx(lost[within[0] - 1])
     else:
@@ -153,7 +153,7 @@ def test_of_falling_losses_the_first_within_the_limit_is_found(values: list[int]
 @given(st.lists(st.integers(0, 100), min_size=1, max_size=40))
 def test_of_any_losses_one_within_the_limit_is_found_or_none_that_was_tried_is(lost: list[int]) -> None:
     tried, found = stand_in(lost)
-    if isinstance(found, Found):
+    if isinstance(found, SearchResult):
         assert surely(lost[found.timesteps - 1]) <= 10
         assert found.timesteps == 1 or surely(lost[found.timesteps - 2]) > 10
     else:

@@ -232,6 +232,15 @@ def test_no_handler_catches_everything(path: Path) -> None:
     assert len(found) == (1 if path == PACKAGE / "registry.py" else 0), found  # importing the code of others
 
 
+def test_a_class_name_stands_once() -> None:
+    places: dict[str, list[str]] = {}
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name.lstrip("_"), []).append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
 def test_all_is_sorted_and_every_name_resolves() -> None:
     import kgenn
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, SpikeSums
+from kgenn.ir.connectivity import Connectivity, Convolution, DenseConnectivity, OneToOne
 from kgenn.ir.graph import Shape
 from kgenn.ir.network import Connection, Network, Population
+from kgenn.ir.spike_sums import SpikeSums
 
 # Neurons that update together: enough to use each weight for several pixels while it is in the first cache, few
 # enough for their currents to stay in the second.
@@ -114,7 +115,7 @@ class Layout:
                 return conv.in_shape
             case OneToOne():
                 return self.shapes[c.target]
-            case Dense():
+            case DenseConnectivity():
                 return None
         return (1, 1, c.connectivity.num_sources)
 

@@ -67,19 +67,19 @@ WAYS: tuple[SynapseWay, ...] = get_args(SynapseWay)
 QUICK = 100_000_000
 
 
-class Options(ctypes.Structure):
+class OptionsStruct(ctypes.Structure):
     """`kgenn_options` of the generated header."""
 
     _fields_ = fields_of(OPTIONS)
 
 
-class Usage(ctypes.Structure):
+class UsageStruct(ctypes.Structure):
     """`kgenn_usage` of the generated header."""
 
     _fields_ = fields_of(USAGE)
 
 
-class Outputs(ctypes.Structure):
+class RecordingStruct(ctypes.Structure):
     """`kgenn_recording` of the generated header."""
 
     _fields_ = fields_of(RECORDING)
@@ -92,7 +92,7 @@ class CppSimulator(Simulator):
         self.network = network
         self.options = options
         self.spiking = [c for c in network.connections if not network.is_analog(c)]
-        self.usage = (Usage * max(1, len(self.spiking)))()
+        self.usage = (UsageStruct * max(1, len(self.spiking)))()
         self.library = library
         self.lock = Lock()
         library.kgenn_create.restype = ctypes.c_void_p
@@ -127,8 +127,8 @@ class CppSimulator(Simulator):
         raster = np.zeros((num_samples, steps, num_neurons), np.int8) if wanted.trace else None
         each, total = (None, counts) if together else (counts, None)
         pointers = [None if a is None else a.ctypes.data for a in (scores, each, worths, raster, total)]
-        options = Options(self.options.threads, wanted.curve, WAYS.index(self.options.synapses))
-        recording = Outputs(*pointers[:-1], ctypes.addressof(self.usage), pointers[-1])
+        options = OptionsStruct(self.options.threads, wanted.curve, WAYS.index(self.options.synapses))
+        recording = RecordingStruct(*pointers[:-1], ctypes.addressof(self.usage), pointers[-1])
         status = self._call(drive, first_sample, options, recording, (scores, counts, worths, raster))
         if status != 0:
             raise self.failure(status)
@@ -138,8 +138,8 @@ class CppSimulator(Simulator):
         self,
         drive: Array,
         first_sample: int,
-        options: Options,
-        recording: Outputs,
+        options: OptionsStruct,
+        recording: RecordingStruct,
         arrays: tuple[Array | None, ...],
     ) -> int:
         """Run the program; an interrupt does not wait for it.
@@ -173,7 +173,7 @@ class CppSimulator(Simulator):
         }
 
 
-def work_of(connection: Connection, usage: Usage) -> Work:
+def work_of(connection: Connection, usage: UsageStruct) -> Work:
     """Return in words how a connection was computed."""
     lanes = {name: getattr(usage, name) for name in LANES}
     total = max(1, sum(lanes.values()))

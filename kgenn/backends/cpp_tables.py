@@ -10,14 +10,15 @@ from kgenn.backends.interface_schema import READOUTS
 from kgenn.backends.program_context import Parts, connection_label
 from kgenn.backends.program_model import EmittedPopulation, Geometry, Sums, geometry_of, sums_in_words, sums_of
 from kgenn.backends.render import label
-from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SpikeSums, SumPool
+from kgenn.ir.connectivity import Connectivity, Convolution, DenseConnectivity, OneToOne, Sparse
 from kgenn.ir.graph import Shape
 from kgenn.ir.network import Connection
+from kgenn.ir.spike_sums import SpikeSums, SumPool
 
 # The C++ class of each connectivity. All to all is a convolution whose only window is the source.
 CLASSES: dict[type[Connectivity], str] = {
     Convolution: "Convolution",
-    Dense: "Convolution",
+    DenseConnectivity: "Convolution",
     OneToOne: "OneToOne",
     Sparse: "Sparse",
 }
@@ -27,7 +28,7 @@ PRODUCT = "Convolution"
 # The function that adds the constant current of each connectivity.
 DIRECT: dict[type[Connectivity], str] = {
     Convolution: "direct_convolution",
-    Dense: "direct_convolution",
+    DenseConnectivity: "direct_convolution",
     OneToOne: "direct_one_to_one",
     Sparse: "direct_sparse",
 }
@@ -220,7 +221,7 @@ class Tables:
             weights=offsets["weights"],
             start=offsets.get("start", 0),
             target=offsets.get("target", 0),
-            shape=self._shape(geometry_of(kind, image.shape if isinstance(kind, Dense) else None)),
+            shape=self._shape(geometry_of(kind, image.shape if isinstance(kind, DenseConnectivity) else None)),
             # a single grid bounds the sums of a single step
             most=image.most if population.real == "double" else 1,
             whole=isinstance(kind, Convolution) and population.image.shape != kind.out_shape,

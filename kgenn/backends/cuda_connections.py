@@ -9,9 +9,10 @@ from math import prod
 from kgenn.backends.program_context import Parts, connection_label
 from kgenn.backends.program_model import EmittedPopulation, Geometry, geometry_of, sums_in_words, sums_of
 from kgenn.backends.render import label
-from kgenn.ir.connectivity import Convolution, Dense, OneToOne, Sparse, SpikeSums, SumPool
+from kgenn.ir.connectivity import Convolution, DenseConnectivity, OneToOne, Sparse
 from kgenn.ir.graph import Shape
 from kgenn.ir.network import Connection
+from kgenn.ir.spike_sums import SpikeSums, SumPool
 
 # weights.bin holds words of these types.
 GETTERS = {"start": "ints", "target": "ints", "weights": "floats"}
@@ -121,7 +122,7 @@ class Links:
         return CudaLinks(tuple(events), tuple(stages), tuple(map(self._direct, analog)))
 
     def _add_geometry(self, c: Connection) -> None:
-        if isinstance(c.connectivity, Convolution | Dense):
+        if isinstance(c.connectivity, Convolution | DenseConnectivity):
             self.geometries.append(CudaGeometry(self.names[c], geometry_of(c.connectivity)))
 
     def _event(self, c: Connection) -> tuple[CudaEvent, list[CudaStage]]:
@@ -140,7 +141,7 @@ class Links:
                 stages.append(CudaStage(name, stage.image.type, prod(stage.image.shape), what, call))
                 values = places[1]
             image = stage.image
-        kind = "Convolution" if isinstance(c.connectivity, Dense) else type(c.connectivity).__name__
+        kind = "Convolution" if isinstance(c.connectivity, DenseConnectivity) else c.connectivity.kind
         event = CudaEvent(
             id=f"c{number}",
             number=self.parts.numbers[c],
@@ -161,7 +162,7 @@ class Links:
         offsets = self.parts.offsets[c]
         pointers = list(pointers_of(offsets))
         match c.connectivity:
-            case Convolution() | Dense():
+            case Convolution() | DenseConnectivity():
                 host = f"on_host(host, {offsets['weights']})"
                 return ", ".join([host, *pointers, self.names[c], f"{most}.0", "tensor_cores"])
             case OneToOne() as one:
@@ -183,7 +184,7 @@ class Links:
             drive, real, pooled = places[1], "double", prod(c.pool.out_shape)
         kind, kernel, threads, numbers = c.connectivity, "add_sparse", c.connectivity.num_sources, ""
         match kind:
-            case Convolution() | Dense():
+            case Convolution() | DenseConnectivity():
                 kernel, threads, numbers = "convolve", kind.num_targets, self.names[c]
             case OneToOne():
                 kernel, numbers = "add_one_to_one", str(threads)

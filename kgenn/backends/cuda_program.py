@@ -12,7 +12,7 @@ from kgenn.backends.program_context import Parts, parts_of, program_of, write_pr
 from kgenn.backends.program_model import EmittedPopulation, EmittedProgram
 from kgenn.ir.connectivity import Sparse
 from kgenn.ir.network import Network
-from kgenn.ir.resampling import Resampling
+from kgenn.ir.spike_sums import Resampling
 
 CUDA = replace(CPP, random="random24(key, key_of_time)")
 RUNTIME = ("layers.cuh", "product.cuh", "tensor.cuh", "connections.cuh", "population.cuh", "device.cuh")

@@ -10,10 +10,10 @@ import numpy as np
 from kgenn.backends.genn_connectivity import Device, Matrix, matrix_of
 from kgenn.backends.genn_names import connection_names, population_names
 from kgenn.backends.render import label
-from kgenn.ir.connectivity import Convolution, Dense, OneToOne, Sparse, SumPool
+from kgenn.ir.connectivity import Convolution, DenseConnectivity, OneToOne, Sparse
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import Connection, Network
-from kgenn.ir.resampling import Resampling
+from kgenn.ir.spike_sums import Resampling, SumPool
 from kgenn.ir.timing import Timing
 
 
@@ -98,7 +98,7 @@ def axes_of(pool: Resampling, name: str) -> dict[str, Array]:
 
 def kind(connection: Connection) -> str:
     """Return a connection's kind in words, for comments."""
-    words = type(connection.connectivity).__name__.lower()
+    words = connection.connectivity.kind.lower()
     if isinstance(connection.pool, Resampling):
         return f"resampled, {words}"
     return words if connection.pool is None else f"sums of windows, {words}"
@@ -115,7 +115,7 @@ def added(network: Network, connection: Connection, name: str, matrix: Matrix) -
         yield f'    {ends}, weights["{name}"].ravel(),'
         yield f"    {diagonals(connection)}{options},"
         yield ")"
-    elif matrix == "DENSE" and isinstance(connectivity, Dense) and connection.pool is None:
+    elif matrix == "DENSE" and isinstance(connectivity, DenseConnectivity) and connection.pool is None:
         flat = f'weights["{name}"].ravel()'
         yield f"self._connect({ends}, {flat}{options})"
     elif matrix == "DENSE":
@@ -147,7 +147,7 @@ def as_convolution(connection: Connection) -> Convolution:
     connectivity, pool = connection.connectivity, connection.pool
     if isinstance(connectivity, Convolution):
         return connectivity
-    assert isinstance(connectivity, Dense)
+    assert isinstance(connectivity, DenseConnectivity)
     assert pool is not None
     out: Shape = (1, 1, connectivity.num_targets)
     kernel = connectivity.weights.reshape(*pool.out_shape, connectivity.num_targets)
@@ -171,7 +171,7 @@ def synapses(connection: Connection, name: str, arrays: str) -> Iterator[str]:
         arrays: the expression that has the arrays by name.
     """
     match connection.connectivity:
-        case Dense() as dense:
+        case DenseConnectivity() as dense:
             sizes = (dense.num_sources, dense.num_targets)
             yield f"source, target = (axis.ravel() for axis in np.indices({sizes}, np.int32))"
             yield f'synapses = source, target, {arrays}["{name}"].ravel()'
@@ -206,7 +206,7 @@ def sums_of(connection: Connection, name: str, arrays: str) -> str:
 
 def listed(connection: Connection, matrix: Matrix) -> frozenset[str]:
     """Return which functions of synapse lists a connection needs."""
-    plain = isinstance(connection.connectivity, Dense) and connection.pool is None
+    plain = isinstance(connection.connectivity, DenseConnectivity) and connection.pool is None
     if matrix == "TOEPLITZ" or (matrix == "DENSE" and plain):
         return frozenset()
     uses = {matrix.lower()}
@@ -222,7 +222,7 @@ def current(connection: Connection, name: str) -> Iterator[str]:
         function = "window_sums" if isinstance(connection.pool, SumPool) else "resampled"
         values = f"{function}(drive, {sums_of(connection, name, 'self.weights')})"
     match connection.connectivity:
-        case Dense():
+        case DenseConnectivity():
             yield f'total = {values} @ self.weights["{name}"]'
         case OneToOne():
             yield f'total = {values} * self.weights["{name}"]'

@@ -40,9 +40,10 @@ from typing import Literal
 import numpy as np
 
 from kgenn.backends.base import Storage
-from kgenn.ir.connectivity import Convolution, Dense, Sparse, SpikeSums, SumPool
+from kgenn.ir.connectivity import Convolution, DenseConnectivity, Sparse
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network, Population
+from kgenn.ir.spike_sums import SpikeSums, SumPool
 
 Device = Literal["cpu", "cuda"]
 Matrix = Literal["DENSE", "TOEPLITZ", "SPARSE"]
@@ -92,13 +93,13 @@ def matrix_of(network: Network, connection: Connection, device: Device) -> Matri
     """Return GeNN's matrix type for a connection on a device; see the table above."""
     connectivity = connection.connectivity
     windows = isinstance(connection.pool, SumPool)
-    if isinstance(connectivity, Dense) and not (windows and device == "cpu"):
+    if isinstance(connectivity, DenseConnectivity) and not (windows and device == "cpu"):
         return "DENSE"
     if device == "cpu":
         if connection.pool is not None and not windows:
             return "SPARSE"
         mixing = isinstance(connectivity, Convolution) and not connectivity.depthwise
-        return "TOEPLITZ" if mixing or isinstance(connectivity, Dense) else "SPARSE"
+        return "TOEPLITZ" if mixing or isinstance(connectivity, DenseConnectivity) else "SPARSE"
     if connectivity.num_targets <= MOST_THREADS:
         return "DENSE"
     valued = network.by_name[connection.source].neuron.valued

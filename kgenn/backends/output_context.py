@@ -21,7 +21,7 @@ from kgenn.tasks.segmentation import Segmentation
 
 
 @dataclass(frozen=True)
-class OverAxis:
+class AxisLayout:
     """An activation over an axis: its axis counted from the end, and how its values lie.
 
     Attributes:
@@ -52,7 +52,7 @@ class OutputCode:
     """
 
     before: tuple[str, ...]
-    over_axis: OverAxis | None
+    over_axis: AxisLayout | None
     after: tuple[str, ...]
     names: str
     binary: bool
@@ -75,7 +75,7 @@ def output_code(head: Head, spelling: Spelling = CPP) -> OutputCode:
         assert axis is not None
         index = axis + len(shape)
         sizes = prod(shape[:index]), shape[index], prod(shape[index + 1 :])
-        over_axis = OverAxis(chain[place].name, axis, *sizes)
+        over_axis = AxisLayout(chain[place].name, axis, *sizes)
     choice = stored(head.network.origin).get(head.name)
     task = goal(head.end, choice).task
     return OutputCode(

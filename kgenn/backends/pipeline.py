@@ -13,7 +13,7 @@ import numpy as np
 
 from kgenn.backends.base import Simulator
 from kgenn.backends.population_run import PopulationRun
-from kgenn.backends.reference import Tally
+from kgenn.backends.reference import RecordingTally
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.recording import SCORES, Recording, Wanted
@@ -33,12 +33,12 @@ class PipelineSimulator(Simulator):
         }
 
     def run(self, drive: Array, first_sample: int, wanted: Wanted = SCORES) -> Recording:
-        tally = Tally(self.network, len(drive), wanted)
+        tally = RecordingTally(self.network, len(drive), wanted)
         for sample in range(len(drive)):
             self.run_sample(drive[sample : sample + 1], first_sample + sample, tally, slice(sample, sample + 1))
         return tally.recording()
 
-    def run_sample(self, drive: Array, index: int, tally: Tally, where: slice) -> None:
+    def run_sample(self, drive: Array, index: int, tally: RecordingTally, where: slice) -> None:
         """Run one sample from step 0 until the readout has worked its T steps."""
         network, timing = self.network, self.timing
         runs = [PopulationRun(network, p, drive, index) for p in network.populations]

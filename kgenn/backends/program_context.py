@@ -150,7 +150,7 @@ def program_of(parts: Parts) -> EmittedProgram:
 
 def connection_label(c: Connection) -> str:
     """Return a connection as comments have it."""
-    return f"from {label(c.source)}: {type(c.connectivity).__name__}"
+    return f"from {label(c.source)}: {c.connectivity.kind}"
 
 
 def _input(network: Network, given: NetworkInput, words: Words) -> EmittedInput:

@@ -10,11 +10,11 @@ from kgenn.backends.input_context import InputCode
 from kgenn.backends.neuron_models import ModelContext
 from kgenn.backends.output_context import OutputCode
 from kgenn.backends.weights_file import AxisTable, SynapseTable, Words
-from kgenn.ir.connectivity import Connectivity, Convolution, SpikeSums, SumPool
+from kgenn.ir.connectivity import Connectivity, Convolution
 from kgenn.ir.graph import Shape
 from kgenn.ir.network import ReadoutKind
-from kgenn.ir.resampling import Resampling
 from kgenn.ir.spike_code import CodeName
+from kgenn.ir.spike_sums import Resampling, SpikeSums, SumPool
 
 
 @dataclass(frozen=True)

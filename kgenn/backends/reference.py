@@ -24,14 +24,14 @@ class ReferenceSimulator(Simulator):
 
     def run(self, drive: Array, first_sample: int, wanted: Wanted = SCORES) -> Recording:
         runs = [PopulationRun(self.network, p, drive, first_sample) for p in self.network.populations]
-        tally = Tally(self.network, len(drive), wanted)
+        tally = RecordingTally(self.network, len(drive), wanted)
         if self.network.code.staged:
             self.run_stages(runs, tally)
         else:
             self.run_steps(runs, tally)
         return tally.recording()
 
-    def run_steps(self, runs: list[PopulationRun], tally: Tally) -> None:
+    def run_steps(self, runs: list[PopulationRun], tally: RecordingTally) -> None:
         """Run every population in each step: it gets the spikes that its sources emitted in the same step."""
         for t in range(self.network.num_timesteps):
             spikes: dict[str, Array] = {}
@@ -39,7 +39,7 @@ class ReferenceSimulator(Simulator):
                 spikes[run.population.name] = run.step(current_of(self.network, run, spikes), t)
                 tally.add(run, spikes[run.population.name], t)
 
-    def run_stages(self, runs: list[PopulationRun], tally: Tally) -> None:
+    def run_stages(self, runs: list[PopulationRun], tally: RecordingTally) -> None:
         """Run one population after the other: it hears its sources' whole stage, then sends its own."""
         steps = range(self.network.num_timesteps)
         sent: list[dict[str, Array]] = [{} for _ in steps]
@@ -54,7 +54,7 @@ class ReferenceSimulator(Simulator):
         return ReferenceStepper(self.network)
 
 
-class Tally:
+class RecordingTally:
     """Collect scores, spike counts and what else was asked for."""
 
     def __init__(self, network: Network, num_samples: int, wanted: Wanted) -> None:

@@ -12,7 +12,7 @@ from kgenn.ir.connectivity import Connectivity, Sparse
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network, Population
 from kgenn.ir.network_input import InputCoding
-from kgenn.ir.resampling import Resampling
+from kgenn.ir.spike_sums import Resampling
 
 HEADER_WORDS = len(HEADER)
 # Rows start on a cache line.

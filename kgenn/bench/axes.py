@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, get_args
 
 from kgenn.backends import TARGETS
-from kgenn.bench.toml_file import Place
+from kgenn.bench.toml_file import TomlPath
 from kgenn.comma_list import entries, entry
 from kgenn.config import flags_of, options_of
 from kgenn.diagnostics import known_names
@@ -24,7 +24,7 @@ WORDS: Mapping[type, str] = {bool: "true or false", int: "a whole number", float
 
 
 @dataclass(frozen=True)
-class Axis:
+class SweepAxis:
     """A key of a sweep.
 
     Attributes:
@@ -49,7 +49,7 @@ class Axis:
         """Return the option's name as a field."""
         return self.name.replace("-", "_")
 
-    def read(self, value: Any, place: Place) -> Any:
+    def read(self, value: Any, place: TomlPath) -> Any:
         """Return a value after checking its type, and that it is one of the choices.
 
         Raises:
@@ -85,21 +85,21 @@ def named(text: str) -> dict[str, str]:
 
 
 @cache
-def axes() -> Mapping[str, Axis]:
+def axes() -> Mapping[str, SweepAxis]:
     """Return all axes by name: those that every sweep has, then the options of converters and encoders."""
     found = [
-        Axis("converter", str, tuple(converters().classes)),
-        Axis("encoder", str, tuple(encoders().classes), of_inputs=True),
-        Axis("timesteps", int, word=AUTO),
-        Axis("readout", str, get_args(ReadoutKind)),
-        Axis("seed", int),
-        Axis("target", str, TARGETS.names()),
+        SweepAxis("converter", str, tuple(converters().classes)),
+        SweepAxis("encoder", str, tuple(encoders().classes), of_inputs=True),
+        SweepAxis("timesteps", int, word=AUTO),
+        SweepAxis("readout", str, get_args(ReadoutKind)),
+        SweepAxis("seed", int),
+        SweepAxis("target", str, TARGETS.names()),
     ]
-    found += [Axis(o.flag[2:], o.kind, o.choices, word=o.word) for o in options_of(LoweringOptions)]
-    found += [Axis(o.flag[2:], o.kind, o.choices, frozenset({SEARCHED})) for o in options_of(Search)]
+    found += [SweepAxis(o.flag[2:], o.kind, o.choices, word=o.word) for o in options_of(LoweringOptions)]
+    found += [SweepAxis(o.flag[2:], o.kind, o.choices, frozenset({SEARCHED})) for o in options_of(Search)]
     for kind, classes in (("converter", converters().classes), ("encoder", encoders().classes)):
         found += [
-            Axis(
+            SweepAxis(
                 f.option.flag[2:],
                 f.option.kind,
                 f.option.choices,

@@ -16,7 +16,7 @@ from kgenn.bench.expand import OTHER_KEYS, Common, expand, source_of
 from kgenn.bench.experiment import SPLITS, CalibrationData, Experiment, GivenScale, RunData
 from kgenn.bench.published import published_of
 from kgenn.bench.rows import KINDS, Kind
-from kgenn.bench.scope import Found, Scope
+from kgenn.bench.scope import ConfigTable, ConfigValue
 from kgenn.bench.toml_file import read_toml
 from kgenn.data import parse_scale
 from kgenn.diagnostics import Diagnostic, KgennError, fail
@@ -62,7 +62,7 @@ def _collecting(problems: list[Diagnostic]) -> Iterator[None]:
 
 def _read(path: Path, limit: int | None) -> list[Experiment]:
     values, place = read_toml(path)
-    file = Scope(values, place)
+    file = ConfigTable(values, place)
     inner = file.tables("experiment")
     problems = list(
         file.unknown((*_sweep_keys(), *HEAD, *(("experiment",) if inner else ("experiment", *TABLES))))
@@ -92,7 +92,7 @@ def _sweep_keys() -> tuple[str, ...]:
     return (*OTHER_KEYS, *axes())
 
 
-def _without_effect(scopes: Iterable[Scope]) -> Iterator[Diagnostic]:
+def _without_effect(scopes: Iterable[ConfigTable]) -> Iterator[Diagnostic]:
     """Yield a diagnostic for each option that no cell has."""
     for scope in scopes:
         for key in scope.values:
@@ -102,7 +102,7 @@ def _without_effect(scopes: Iterable[Scope]) -> Iterator[Diagnostic]:
                 yield from (scope.place / key).fail(what, owners).diagnostics
 
 
-def _experiment(name: str, scope: Scope, sweeps: Sequence[Scope], limit: int | None) -> Experiment:
+def _experiment(name: str, scope: ConfigTable, sweeps: Sequence[ConfigTable], limit: int | None) -> Experiment:
     common = _common(scope, limit)
     cells = list(dict.fromkeys(cell for sweep in sweeps for cell in expand(sweep, common)))
     known = list(dict.fromkeys(name for cell in cells for name in cell.axes))
@@ -120,7 +120,7 @@ def _experiment(name: str, scope: Scope, sweeps: Sequence[Scope], limit: int | N
     )
 
 
-def _common(scope: Scope, limit: int | None) -> Common:
+def _common(scope: ConfigTable, limit: int | None) -> Common:
     """Return what an experiment says of its data."""
     data = source_of(scope.need("data", 'name it: data = "cifar10", or a path'), DATA_SUFFIXES)
     split, most, scale = scope.get("split"), scope.get("limit"), scope.get("scale")
@@ -137,10 +137,10 @@ def _common(scope: Scope, limit: int | None) -> Common:
     return Common(test, calibration, LAYER_SAMPLES if layers is None else layers.whole(0))
 
 
-def _scale(found: Found) -> GivenScale:
+def _scale(found: ConfigValue) -> GivenScale:
     """Return a scale of all inputs, or those of some."""
     if isinstance(found.value, dict):
-        return tuple((n, str(_scale(Found(v, found.place / n)))) for n, v in found.value.items())
+        return tuple((n, str(_scale(ConfigValue(v, found.place / n)))) for n, v in found.value.items())
     try:
         parse_scale(found.text())
     except KgennError as error:
@@ -149,7 +149,7 @@ def _scale(found: Found) -> GivenScale:
     return found.text()
 
 
-def _calibration(table: Scope, default: CalibrationData) -> CalibrationData:
+def _calibration(table: ConfigTable, default: CalibrationData) -> CalibrationData:
     problems = list(table.unknown(("data", "split", "samples")))
     if problems:
         raise KgennError(problems)
@@ -161,11 +161,11 @@ def _calibration(table: Scope, default: CalibrationData) -> CalibrationData:
     )
 
 
-def _text(scope: Scope, key: str) -> str | None:
+def _text(scope: ConfigTable, key: str) -> str | None:
     found = scope.get(key)
     return None if found is None else found.text()
 
 
-def _axis_names(scope: Scope, key: str, known: Sequence[str]) -> tuple[str, ...]:
+def _axis_names(scope: ConfigTable, key: str, known: Sequence[str]) -> tuple[str, ...]:
     found = scope.get(key)
     return () if found is None else tuple(entry.one_of(known) for entry in found.items())

@@ -8,12 +8,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from kgenn.bench.axes import AUTO, SEARCHED, Axis, axes, named
-from kgenn.bench.experiment import CalibrationData, Cell, RunData, Setup, Source
+from kgenn.bench.axes import AUTO, SEARCHED, SweepAxis, axes, named
+from kgenn.bench.experiment import CalibrationData, Cell, NamedFile, RunData, Setup
 from kgenn.bench.input_shapes import NO_SHAPES, InputShapes
 from kgenn.bench.kinds import UNSAID, Kinds, kinds_of
-from kgenn.bench.scope import Found, Scope
-from kgenn.bench.toml_file import Place
+from kgenn.bench.scope import ConfigTable, ConfigValue
+from kgenn.bench.toml_file import TomlPath
 from kgenn.config import make, options_of
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.base import checked_timesteps
@@ -44,7 +44,7 @@ class Common:
     frames: bool = False
 
 
-def expand(scope: Scope, common: Common) -> list[Cell]:
+def expand(scope: ConfigTable, common: Common) -> list[Cell]:
     """Return the cells of a sweep: models first, then its keys as they stand, the last one fastest.
 
     An option applies to the converters and encoders of the sweep that have it; combinations that it does not
@@ -67,16 +67,16 @@ def expand(scope: Scope, common: Common) -> list[Cell]:
     return list(dict.fromkeys(cells))
 
 
-def source_of(found: Found, suffixes: tuple[str, ...]) -> Source:
+def source_of(found: ConfigValue, suffixes: tuple[str, ...]) -> NamedFile:
     """Return a model or data set: a name, or a path from the configuration's directory."""
     text = found.text()
     if "/" not in text and not text.endswith(suffixes):
-        return Source(text)
+        return NamedFile(text)
     path = Path(text).expanduser()
-    return Source(path.stem, found.place.path.parent / path)
+    return NamedFile(path.stem, found.place.path.parent / path)
 
 
-def features_of(scope: Scope) -> tuple[str, ...]:
+def features_of(scope: ConfigTable) -> tuple[str, ...]:
     """Return the features that a sweep admits, in order."""
     found = scope.get("allow")
     if found is None or found.value == []:
@@ -84,22 +84,22 @@ def features_of(scope: Scope) -> tuple[str, ...]:
     return tuple(sorted(admitted([entry.one_of((*FEATURES, ALL)) for entry in found.items()])))
 
 
-def input_shape_of(scope: Scope) -> InputShapes:
+def input_shape_of(scope: ConfigTable) -> InputShapes:
     """Return the input shape of a sweep's models, or those of some inputs, where they leave a size open."""
     found = scope.get("input-shape")
     if found is None or found.value == []:
         return NO_SHAPES
     if isinstance(found.value, dict):
-        named = ((name, _sizes(Found(own, found.place / name))) for name, own in found.value.items())
+        named = ((name, _sizes(ConfigValue(own, found.place / name))) for name, own in found.value.items())
         return InputShapes(tuple(named))
     return InputShapes((("", _sizes(found)),))
 
 
-def _sizes(found: Found) -> Shape:
+def _sizes(found: ConfigValue) -> Shape:
     return tuple(size.whole(1) for size in found.items())
 
 
-def changes_of(scope: Scope) -> bool:
+def changes_of(scope: ConfigTable) -> bool:
     """Tell whether the inputs of a sweep's models change with time."""
     found = scope.get("frames")
     if found is None:
@@ -112,7 +112,7 @@ def changes_of(scope: Scope) -> bool:
     return found.value
 
 
-def _values(scope: Scope, axis: Axis) -> list[Any]:
+def _values(scope: ConfigTable, axis: SweepAxis) -> list[Any]:
     """Return the values on an axis, each once."""
     found = scope.get(axis.name)
     assert found is not None, "the names of axes come from the scope"
@@ -127,7 +127,9 @@ def _values(scope: Scope, axis: Axis) -> list[Any]:
     return list(dict.fromkeys(values))
 
 
-def _cell(scope: Scope, common: Common, model: Source, allow: tuple[str, ...], values: Mapping[str, Any]) -> Cell:
+def _cell(
+    scope: ConfigTable, common: Common, model: NamedFile, allow: tuple[str, ...], values: Mapping[str, Any]
+) -> Cell:
     """Return the cell of one value on each axis."""
     method = CONVERTERS.get(values["converter"])
     encoder = values.get("encoder", method.default_encoder)
@@ -177,7 +179,7 @@ def _fields(applied: Mapping[str, Any], *owners: str) -> dict[str, Any]:
     return {axes()[name].field: value for name, value in applied.items() if axes()[name].owners & {*owners}}
 
 
-def _blamed(scope: Scope, values: Mapping[str, Any], error: KgennError) -> KgennError:
+def _blamed(scope: ConfigTable, values: Mapping[str, Any], error: KgennError) -> KgennError:
     """Return an error of the option that a diagnostic speaks of, or else of the converter."""
     (diagnostic,) = error.diagnostics
     words = f"{diagnostic.where} {diagnostic.what}"
@@ -187,7 +189,7 @@ def _blamed(scope: Scope, values: Mapping[str, Any], error: KgennError) -> Kgenn
     return _place(found, values).fail(f"{diagnostic.where}: {diagnostic.what}", diagnostic.help)
 
 
-def _place(found: Found, values: Mapping[str, Any]) -> Place:
+def _place(found: ConfigValue, values: Mapping[str, Any]) -> TomlPath:
     """Return the place of the value that a combination has, in a list of them."""
     if not isinstance(found.value, list):
         return found.place

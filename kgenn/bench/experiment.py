@@ -18,7 +18,7 @@ GivenScale = str | tuple[tuple[str, str], ...] | None
 
 
 @dataclass(frozen=True)
-class Source:
+class NamedFile:
     """A model or data set as a configuration names it.
 
     Attributes:
@@ -41,7 +41,7 @@ class RunData:
         scale: such as "1/255", or pairs of an input's name and its own; of the calibration data too.
     """
 
-    source: Source
+    source: NamedFile
     split: str
     scale: GivenScale
     limit: int | None
@@ -51,7 +51,7 @@ class RunData:
 class CalibrationData:
     """The samples that a converter learns from: the first so many of a split."""
 
-    source: Source
+    source: NamedFile
     split: str
     samples: int
 
@@ -68,7 +68,7 @@ class Setup:
         frames: inputs change with time, and samples have a frame for each timestep.
     """
 
-    model: Source
+    model: NamedFile
     data: RunData
     calibration: CalibrationData
     recipe: Recipe

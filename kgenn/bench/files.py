@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kgenn.bench.expand import MODEL_SUFFIXES
-from kgenn.bench.experiment import Experiment, Setup, Source
+from kgenn.bench.experiment import Experiment, NamedFile, Setup
 from kgenn.bench.keras_data import fetched, kept
 from kgenn.checksums import sha256_of
 from kgenn.diagnostics import Diagnostic, KgennError, fail
@@ -54,7 +54,7 @@ class Shelf:
                 directories.append(Path(argument))
         return cls(tuple(directories), named)
 
-    def find(self, source: Source, suffixes: Sequence[str]) -> Path | None:
+    def find(self, source: NamedFile, suffixes: Sequence[str]) -> Path | None:
         """Return the file of a name, or None."""
         if source.path is not None:
             return source.path if source.path.is_file() else None
@@ -74,7 +74,7 @@ class Library:
 
     models: Shelf
     data: Shelf
-    found: dict[tuple[str, Source], File] = field(default_factory=dict)
+    found: dict[tuple[str, NamedFile], File] = field(default_factory=dict)
 
     def look_up(self, experiments: Iterable[Experiment], fetch: bool = True) -> None:
         """Find every model and data set of some experiments.
@@ -101,14 +101,14 @@ class Library:
         model, data, calibration = (self.found[pair] for pair in _sources(setup))
         return Files(model, data, calibration)
 
-    def _model(self, source: Source) -> Path:
+    def _model(self, source: NamedFile) -> Path:
         path = self.models.find(source, MODEL_SUFFIXES)
         if path is None:
             advice = f"train it with benchmarks/zoo; pass --models DIR or --models {source.name}=FILE"
             raise fail("KG621", f"model {source}", "was not found", advice)
         return path
 
-    def _data(self, source: Source, fetch: bool) -> Path:
+    def _data(self, source: NamedFile, fetch: bool) -> Path:
         path = self.data.find(source, (".npz",))
         if path is None and source.path is None:
             path = kept(source.name) or (fetched(source.name) if fetch else None)
@@ -118,5 +118,5 @@ class Library:
         return path
 
 
-def _sources(setup: Setup) -> tuple[tuple[str, Source], ...]:
+def _sources(setup: Setup) -> tuple[tuple[str, NamedFile], ...]:
     return ("model", setup.model), ("data", setup.data.source), ("data", setup.calibration.source)

@@ -17,19 +17,19 @@ LARGEST = sys.float_info.max
 ADVICE = "run kgenn bench again with the configuration that wrote it"
 
 T = TypeVar("T")
-Axis = str | int | float | bool | None
+AxisValue = str | int | float | bool | None
 
 
 @dataclass(frozen=True)
-class Place:
+class JsonPath:
     """Where a value stands: a file with its line, and the way to the value inside."""
 
     file: str
     path: str = ""
 
-    def __truediv__(self, step: str | int) -> Place:
+    def __truediv__(self, step: str | int) -> JsonPath:
         inner = f"{self.path}[{step}]" if isinstance(step, int) else f"{self.path}.{step}".lstrip(".")
-        return Place(self.file, inner)
+        return JsonPath(self.file, inner)
 
     def expect(self, value: object, wanted: str) -> KgennError:
         """Return the KG631 that says what stands there and what should."""
@@ -43,10 +43,10 @@ class Object:
     """A JSON object that is read field by field; each reader raises KG631 where the value does not fit."""
 
     values: Mapping[str, Any]
-    place: Place
+    place: JsonPath
 
     @classmethod
-    def of(cls, value: Any, place: Place) -> Object:
+    def of(cls, value: Any, place: JsonPath) -> Object:
         """Return a value as an object."""
         if not isinstance(value, dict):
             raise place.expect(value, "an object")
@@ -106,11 +106,11 @@ class Object:
         value = self.values.get(name)
         return {} if value is None else Object.of(value, self.place / name).values
 
-    def axes(self, name: str) -> Mapping[str, Axis]:
+    def axes(self, name: str) -> Mapping[str, AxisValue]:
         """Return an object whose values are strings, numbers, booleans or null."""
         return as_axes(self.mapping(name), self.place / name)
 
-    def list(self, name: str, read: Callable[[Any, Place], T]) -> tuple[T, ...]:
+    def list(self, name: str, read: Callable[[Any, JsonPath], T]) -> tuple[T, ...]:
         """Return each item of a list; none where there is no list."""
         value = self.values.get(name)
         if value is not None and not isinstance(value, list):
@@ -127,7 +127,7 @@ class Object:
             raise (self.place / "schema").expect(self.values.get("schema"), f"{SCHEMA}, which this kgenn reads")
 
 
-def as_axes(value: Any, place: Place) -> Mapping[str, Axis]:
+def as_axes(value: Any, place: JsonPath) -> Mapping[str, AxisValue]:
     """Return an object whose values are strings, numbers, booleans or null."""
     found = Object.of(value, place).values
     for axis, entry in found.items():
@@ -136,28 +136,28 @@ def as_axes(value: Any, place: Place) -> Mapping[str, Axis]:
     return found
 
 
-def as_number(value: Any, place: Place) -> float:
+def as_number(value: Any, place: JsonPath) -> float:
     """Return a finite number that is not negative."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= LARGEST:
         raise place.expect(value, "a number from 0 up")
     return value
 
 
-def as_real(value: Any, place: Place) -> float:
+def as_real(value: Any, place: JsonPath) -> float:
     """Return a finite number of either sign."""
     if not isinstance(value, int | float) or isinstance(value, bool) or not -LARGEST <= value <= LARGEST:
         raise place.expect(value, "a number")
     return value
 
 
-def as_text(value: Any, place: Place) -> str:
+def as_text(value: Any, place: JsonPath) -> str:
     """Return a string."""
     if not isinstance(value, str):
         raise place.expect(value, "a string")
     return value
 
 
-def parse(text: str, place: Place) -> Any:
+def parse(text: str, place: JsonPath) -> Any:
     """Return what a JSON text says; raise KG631 where it is none, or has a number that JSON does not know."""
     try:
         return loads(text)

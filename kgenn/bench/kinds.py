@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from kgenn.bench.scope import Found, Scope
+from kgenn.bench.scope import ConfigTable, ConfigValue
 from kgenn.comma_list import entry
 from kgenn.tasks import TASKS
 from kgenn.tasks.goal import Choice, choices
@@ -55,30 +55,30 @@ class Kinds:
 UNSAID = Kinds()
 
 
-def kinds_of(scope: Scope) -> Kinds:
+def kinds_of(scope: ConfigTable) -> Kinds:
     """Return what a sweep says of its outputs.
 
     Raises:
         KgennError: KG620.
     """
-    readers = {"task": _task, "metric": Found.text, "threshold": _number}
+    readers = {"task": _task, "metric": ConfigValue.text, "threshold": _number}
     return Kinds(**{name: _given(scope, name, read) for name, read in readers.items()})
 
 
-def _given(scope: Scope, name: str, read: Callable[[Found], Any]) -> Given:
+def _given(scope: ConfigTable, name: str, read: Callable[[ConfigValue], Any]) -> Given:
     found = scope.get(name)
     if found is None:
         return None
     if not isinstance(found.value, dict):
         return read(found)
-    return tuple((output, read(Found(value, found.place / output))) for output, value in found.value.items())
+    return tuple((output, read(ConfigValue(value, found.place / output))) for output, value in found.value.items())
 
 
-def _task(found: Found) -> str:
+def _task(found: ConfigValue) -> str:
     return found.one_of(tuple(TASKS))
 
 
-def _number(found: Found) -> float:
+def _number(found: ConfigValue) -> float:
     if isinstance(found.value, bool) or not isinstance(found.value, int | float):
         raise found.place.fail(f"threshold is {found.value!r}", "give a number")
     return float(found.value)

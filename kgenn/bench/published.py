@@ -7,13 +7,13 @@ from math import isfinite
 
 from kgenn.bench.experiment import Cell
 from kgenn.bench.rows import Published
-from kgenn.bench.scope import Found, Scope
+from kgenn.bench.scope import ConfigTable, ConfigValue
 from kgenn.diagnostics import KgennError, known_names
 
 FIGURES = ("ann", "accuracy", "spikes-per-neuron", "synaptic-operations")
 
 
-def published_of(table: Scope, known: Sequence[str], cells: Sequence[Cell]) -> Published:
+def published_of(table: ConfigTable, known: Sequence[str], cells: Sequence[Cell]) -> Published:
     """Return a figure after checking that there is a cell for it."""
     problems = list(table.unknown(("where", "label", *FIGURES)))
     where = table.need("where", 'say which cells: where = { converter = "few-spike" }').table()
@@ -30,7 +30,7 @@ def published_of(table: Scope, known: Sequence[str], cells: Sequence[Cell]) -> P
     return published
 
 
-def _unmatched(where: Scope, cells: Sequence[Cell]) -> KgennError:
+def _unmatched(where: ConfigTable, cells: Sequence[Cell]) -> KgennError:
     """Return the error of a figure that no cell compares with, at the first value that no cell has."""
     for name, value in where.values.items():
         there = {str(cell.axes[name]) for cell in cells if name in cell.axes}
@@ -39,7 +39,7 @@ def _unmatched(where: Scope, cells: Sequence[Cell]) -> KgennError:
     return where.place.fail("no cell has all of these values", "see them with kgenn bench --dry-run")
 
 
-def _number(found: Found | None) -> float:
+def _number(found: ConfigValue | None) -> float:
     assert found is not None, "the key is there"
     value = found.value
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not isfinite(value) or value < 0:

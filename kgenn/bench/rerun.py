@@ -24,7 +24,7 @@ KEY_DIGITS = 16
 
 
 @dataclass(frozen=True)
-class Task:
+class CellTask:
     """A cell ready to run.
 
     Attributes:
@@ -38,10 +38,10 @@ class Task:
     run: RunOptions
 
 
-def tasks_of(experiment: Experiment, library: Library, run: RunOptions) -> list[Task]:
+def tasks_of(experiment: Experiment, library: Library, run: RunOptions) -> list[CellTask]:
     """Return the cells of an experiment with their files and keys."""
     found = ((cell, library.files(cell.setup)) for cell in experiment.cells)
-    return [Task(key_of(cell.setup, files), cell, files, run) for cell, files in found]
+    return [CellTask(key_of(cell.setup, files), cell, files, run) for cell, files in found]
 
 
 def key_of(setup: Setup, files: Files) -> str:
@@ -59,7 +59,7 @@ def key_of(setup: Setup, files: Files) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS]
 
 
-def record(task: Task) -> dict[str, Any]:
+def record(task: CellTask) -> dict[str, Any]:
     """Return the entry `rerun` of a line; files are named without their directories."""
     setup, files = task.cell.setup, task.files
     return {

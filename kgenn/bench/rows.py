@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from kgenn.bench.against import difference_to, share_of
-from kgenn.bench.json_object import Axis, Object, Place, as_axes, as_text
+from kgenn.bench.json_object import AxisValue, JsonPath, Object, as_axes, as_text
 from kgenn.bench.shown import Shown
 
 Kind = Literal["table", "curve", "pareto"]
@@ -30,7 +30,7 @@ class Published:
         label: what to call it.
     """
 
-    where: Mapping[str, Axis]
+    where: Mapping[str, AxisValue]
     ann: float | None = None
     accuracy: float | None = None
     spikes_per_neuron: float | None = None
@@ -42,12 +42,12 @@ class Published:
         """Return the accuracy as a share of the published ANN's."""
         return self.accuracy / self.ann if self.accuracy is not None and self.ann else None
 
-    def matches(self, axes: Mapping[str, Axis]) -> bool:
+    def matches(self, axes: Mapping[str, AxisValue]) -> bool:
         """Tell whether it compares with a cell."""
         return all(name in axes and axes[name] == value for name, value in self.where.items())
 
     @classmethod
-    def from_json(cls, value: Any, place: Place) -> Published:
+    def from_json(cls, value: Any, place: JsonPath) -> Published:
         """Read one; raise KG631 where it is malformed."""
         o = Object.of(value, place)
         return cls(
@@ -66,7 +66,7 @@ class Published:
 
 
 @dataclass(frozen=True)
-class Experiment:
+class ExperimentRecord:
     """One table or figure.
 
     Attributes:
@@ -88,10 +88,10 @@ class Experiment:
     columns: tuple[str, ...] = ()
     published: tuple[Published, ...] = ()
     cells: tuple[str, ...] = ()
-    axes: tuple[Mapping[str, Axis], ...] = ()
+    axes: tuple[Mapping[str, AxisValue], ...] = ()
 
     @classmethod
-    def from_json(cls, value: Any, place: Place) -> Experiment:
+    def from_json(cls, value: Any, place: JsonPath) -> ExperimentRecord:
         """Read one; raise KG631 where it is malformed."""
         o = Object.of(value, place)
         cells, axes = o.list("cells", as_text), o.list("axes", as_axes)
@@ -127,14 +127,14 @@ class Failure:
     help: str = ""
 
     @classmethod
-    def from_json(cls, value: Any, place: Place) -> Failure:
+    def from_json(cls, value: Any, place: JsonPath) -> Failure:
         """Read one; raise KG631 where it is malformed."""
         o = Object.of(value, place)
         return cls(o.text("code"), o.text("where"), o.text("what"), o.optional_text("help") or "")
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerRecord:
     """One hidden population; see `kgenn.metrics.layer_error.LayerError`.
 
     Attributes:
@@ -152,7 +152,7 @@ class Layer:
     saturated: float | None = None
 
     @classmethod
-    def from_json(cls, value: Any, place: Place) -> Layer:
+    def from_json(cls, value: Any, place: JsonPath) -> LayerRecord:
         """Read one; raise KG631 where it is malformed."""
         o = Object.of(value, place)
         figures = [o.optional_number(name) for name in ("spikes_per_neuron", "error", "own", "saturated")]
@@ -177,10 +177,10 @@ class Raster:
     more: tuple[Raster, ...] = ()
 
     @classmethod
-    def from_json(cls, value: Any, place: Place) -> Raster:
+    def from_json(cls, value: Any, place: JsonPath) -> Raster:
         """Read one; raise KG631 where it is malformed."""
 
-        def spike(pair: Any, at: Place) -> tuple[int, int]:
+        def spike(pair: Any, at: JsonPath) -> tuple[int, int]:
             # not bool, which is an int, too
             if not isinstance(pair, list) or [type(n) for n in pair] != [int, int] or min(pair) < 0:
                 raise at.expect(pair, "a timestep and a neuron")
@@ -217,7 +217,7 @@ class Measured:
     """A metric of a network beside that of its model.
 
     Attributes:
-        metric, value, ann_value: see `Outcome`.
+        metric, value, ann_value: see `ResultRecord`.
     """
 
     metric: str
@@ -237,7 +237,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class OutputFigures(Measured):
-    """The figures of one of several outputs; see `Outcome` for the fields."""
+    """The figures of one of several outputs; see `ResultRecord` for the fields."""
 
     name: str
     metric: str
@@ -247,7 +247,7 @@ class OutputFigures(Measured):
 
 
 @dataclass(frozen=True)
-class Outcome(Measured):
+class ResultRecord(Measured):
     """What a cell gave; see `kgenn.metrics.result.Result`.
 
     Attributes:
@@ -272,7 +272,7 @@ class Outcome(Measured):
     ann_accuracy: float | None = None
     curve: tuple[float, ...] | None = None
     timesteps_found: int | None = None
-    layers: tuple[Layer, ...] = ()
+    layers: tuple[LayerRecord, ...] = ()
     raster: Raster | None = None
     others: Mapping[str, Any] = field(default_factory=dict)
     metric: str = "accuracy"
@@ -281,13 +281,13 @@ class Outcome(Measured):
     outputs: tuple[OutputFigures, ...] = ()
     shown: tuple[Shown, ...] = ()
 
-    def of(self, output: OutputFigures) -> Outcome:
+    def of(self, output: OutputFigures) -> ResultRecord:
         """Return the outcome with the figures of another output in place of the first one's."""
         own = {name: getattr(output, name) for name in ("metric", "value", "ann_value", "curve")}
         return replace(self, **own, accuracy=None, ann_accuracy=None)
 
     @classmethod
-    def from_json(cls, value: Any, place: Place) -> Outcome:
+    def from_json(cls, value: Any, place: JsonPath) -> ResultRecord:
         """Read one; raise KG631 where it is malformed."""
         o = Object.of(value, place)
         known = [name for name in cls.__dataclass_fields__ if name != "others"]
@@ -303,7 +303,7 @@ class Outcome(Measured):
             ann_accuracy=o.optional_number("ann_accuracy"),
             curve=o.curve("curve"),
             timesteps_found=o.optional_whole("timesteps_found"),
-            layers=o.list("layers", Layer.from_json),
+            layers=o.list("layers", LayerRecord.from_json),
             raster=None if raster is None else Raster.from_json(raster, place / "raster"),
             others=o.others(*known),
             metric="accuracy" if earlier else o.text("metric"),
@@ -314,7 +314,7 @@ class Outcome(Measured):
         )
 
 
-def _outputs(values: Mapping[str, Any], place: Place) -> tuple[OutputFigures, ...]:
+def _outputs(values: Mapping[str, Any], place: JsonPath) -> tuple[OutputFigures, ...]:
     """Read the figures of several outputs; raise KG631 where they are malformed."""
     found = []
     for name, value in values.items():
@@ -339,9 +339,9 @@ class Row:
 
     key: str
     experiment: str
-    axes: Mapping[str, Axis]
+    axes: Mapping[str, AxisValue]
     error: tuple[Failure, ...] = ()
-    result: Outcome | None = None
+    result: ResultRecord | None = None
     rerun: Mapping[str, Any] = field(default_factory=dict)
     host: Mapping[str, Any] = field(default_factory=dict)
     cost: Mapping[str, float] = field(default_factory=dict)
@@ -352,7 +352,7 @@ class Row:
         return FAILED if self.result is None else OK
 
     @classmethod
-    def from_json(cls, value: Any, place: Place) -> Row:
+    def from_json(cls, value: Any, place: JsonPath) -> Row:
         """Read one line of cells.jsonl or results.jsonl; raise KG631 where it is malformed."""
         o = Object.of(value, place)
         o.check_schema()
@@ -363,7 +363,7 @@ class Row:
             experiment=o.text("experiment"),
             axes=o.axes("axes"),
             error=o.list("error", Failure.from_json),
-            result=Outcome.from_json(o.values.get("result"), place / "result") if done else None,
+            result=ResultRecord.from_json(o.values.get("result"), place / "result") if done else None,
             rerun=o.mapping("rerun"),
             host=o.mapping("host"),
             cost={name: cost.number(name) for name in cost.values if cost.values[name] is not None},

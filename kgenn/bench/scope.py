@@ -6,16 +6,16 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kgenn.bench.toml_file import FORMAT, Place
+from kgenn.bench.toml_file import FORMAT, TomlPath
 from kgenn.diagnostics import Diagnostic, known_names
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class ConfigValue:
     """A value and where it stands."""
 
     value: Any
-    place: Place
+    place: TomlPath
 
     def text(self) -> str:
         """Return a string."""
@@ -35,13 +35,13 @@ class Found:
             raise self.place.fail(f"{self.key} is {self.value!r}", known_names(str(self.value), choices))
         return self.value
 
-    def table(self) -> Scope:
+    def table(self) -> ConfigTable:
         """Return a table."""
         if not isinstance(self.value, dict):
             raise self.place.fail(f"{self.key} is {self.value!r}", "give a table")
-        return Scope(self.value, self.place)
+        return ConfigTable(self.value, self.place)
 
-    def items(self) -> Iterator[Found]:
+    def items(self) -> Iterator[ConfigValue]:
         """Yield the entries of an array, or the value as the only one."""
         if not isinstance(self.value, list):
             yield self
@@ -49,7 +49,7 @@ class Found:
         if not self.value:
             raise self.place.fail(f"{self.key} is an empty list", "leave it out, or give a value")
         for index, value in enumerate(self.value):
-            yield Found(value, self.place / index)
+            yield ConfigValue(value, self.place / index)
 
     @property
     def key(self) -> str:
@@ -58,7 +58,7 @@ class Found:
 
 
 @dataclass(frozen=True, eq=False)
-class Scope:
+class ConfigTable:
     """A table of a configuration.
 
     Attributes:
@@ -68,14 +68,14 @@ class Scope:
     """
 
     values: Mapping[str, Any]
-    place: Place
-    outer: Scope | None = None
+    place: TomlPath
+    outer: ConfigTable | None = None
     used: set[str] = field(default_factory=set)
 
-    def get(self, key: str) -> Found | None:
+    def get(self, key: str) -> ConfigValue | None:
         """Return the value of a key from here or further out, or None."""
         if key in self.values:
-            return Found(self.values[key], self.place / key)
+            return ConfigValue(self.values[key], self.place / key)
         return None if self.outer is None else self.outer.get(key)
 
     def keys(self) -> list[str]:
@@ -89,21 +89,21 @@ class Scope:
         elif self.outer is not None:
             self.outer.mark(key)
 
-    def need(self, key: str, help: str) -> Found:
+    def need(self, key: str, help: str) -> ConfigValue:
         """Return the value of a key that must be there."""
         found = self.get(key)
         if found is None:
             raise self.place.fail(f"has no {key}", help)
         return found
 
-    def tables(self, key: str) -> list[Scope]:
+    def tables(self, key: str) -> list[ConfigTable]:
         """Return the tables of an array of tables of this scope, each with this one around it."""
         if key not in self.values:
             return []
         value, place = self.values[key], self.place / key
         if not isinstance(value, list) or not value or not all(isinstance(entry, dict) for entry in value):
             raise place.fail(f"{key} is not an array of tables", f"write [[{key}]]")
-        return [Scope(entry, place / index, self) for index, entry in enumerate(value)]
+        return [ConfigTable(entry, place / index, self) for index, entry in enumerate(value)]
 
     def unknown(self, known: Collection[str]) -> Iterator[Diagnostic]:
         """Yield a diagnostic for each key that is not one of those known."""

@@ -11,7 +11,7 @@ from kgenn.bench.extras import extra
 from kgenn.diagnostics import KgennWarning
 
 
-class Settings:
+class ProcessSettings:
     """NumPy on one thread, and no kgenn warning printed (a cell's result holds them).
 
     Both belong to the process. The first cell makes the settings and the last one takes them back, so that a cell
@@ -46,4 +46,4 @@ class Settings:
                     self._made.close()
 
 
-SETTINGS = Settings()
+SETTINGS = ProcessSettings()

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kgenn.bench.json_object import Object, Place, as_real
+from kgenn.bench.json_object import JsonPath, Object, as_real
 from kgenn.compiled import CompiledNetwork
 from kgenn.data import Data
 from kgenn.ir.graph import Array
@@ -48,7 +48,7 @@ class Shown:
         return {**plain, "columns": arrays}
 
     @classmethod
-    def from_json(cls, value: Any, place: Place) -> Shown:
+    def from_json(cls, value: Any, place: JsonPath) -> Shown:
         """Read one; raise KG631 where it is malformed."""
         o = Object.of(value, place)
         columns = {}
@@ -64,7 +64,7 @@ class Shown:
         return cls(o.text("output"), o.text("task"), form, o.whole("classes"), columns)
 
 
-def _size(value: Any, place: Place) -> int:
+def _size(value: Any, place: JsonPath) -> int:
     if type(value) is not int or value < 1:
         raise place.expect(value, "a size")
     return value

@@ -11,11 +11,10 @@ from typing import Any, Protocol
 
 from kgenn.bench.experiment import Experiment
 from kgenn.bench.json_object import SCHEMA
-from kgenn.bench.rerun import Task, record
-from kgenn.bench.rows import FAILED, OK, ann_values_of
-from kgenn.bench.rows import Experiment as Entry
+from kgenn.bench.rerun import CellTask, record
+from kgenn.bench.rows import FAILED, OK, ExperimentRecord, ann_values_of
 from kgenn.bench.store import Line, Store
-from kgenn.bench.work import Outcome
+from kgenn.bench.work import CellOutcome
 from kgenn.bench.workers import Workers
 from kgenn.diagnostics import Diagnostic, fail
 
@@ -23,33 +22,33 @@ from kgenn.diagnostics import Diagnostic, fail
 class Watcher(Protocol):
     """Who shows how a sweep goes on."""
 
-    def started(self, task: Task) -> None:
+    def started(self, task: CellTask) -> None:
         """A cell has started."""
 
-    def finished(self, task: Task, line: Line) -> None:
+    def finished(self, task: CellTask, line: Line) -> None:
         """A cell is finished, and its line written."""
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class SweepPlan:
     """Experiments with the tasks of their cells, in order."""
 
-    experiments: Sequence[tuple[Experiment, Sequence[Task]]]
+    experiments: Sequence[tuple[Experiment, Sequence[CellTask]]]
 
     @cached_property
-    def tasks(self) -> dict[str, tuple[Experiment, Task]]:
+    def tasks(self) -> dict[str, tuple[Experiment, CellTask]]:
         """Return each task once, by key, with the first experiment that asks for it."""
-        found: dict[str, tuple[Experiment, Task]] = {}
+        found: dict[str, tuple[Experiment, CellTask]] = {}
         for experiment, tasks in self.experiments:
             for task in tasks:
                 found.setdefault(task.key, (experiment, task))
         return found
 
-    def left(self, lines: Mapping[str, Line], retry_failed: bool) -> list[Task]:
+    def left(self, lines: Mapping[str, Line], retry_failed: bool) -> list[CellTask]:
         """Return the tasks that are to be run; those of one model, which share most, stand together."""
         done = {key for key, line in lines.items() if not (retry_failed and line["status"] == FAILED)}
         left = [task for key, (_, task) in self.tasks.items() if key not in done]
-        groups: dict[tuple[Any, ...], list[Task]] = {}
+        groups: dict[tuple[Any, ...], list[CellTask]] = {}
         for task in left:
             groups.setdefault((task.files.model, task.files.calibration), []).append(task)
         return [task for group in groups.values() for task in group]
@@ -75,16 +74,16 @@ class Sweep:
         values: of models on test samples, as far as known.
     """
 
-    plan: Plan
+    plan: SweepPlan
     store: Store
     workers: Workers
     watcher: Watcher
-    queue: deque[Task] = field(default_factory=deque)
-    suspects: deque[Task] = field(default_factory=deque)
-    running: dict[Future[Outcome], tuple[Task, bool]] = field(default_factory=dict)
+    queue: deque[CellTask] = field(default_factory=deque)
+    suspects: deque[CellTask] = field(default_factory=deque)
+    running: dict[Future[CellOutcome], tuple[CellTask, bool]] = field(default_factory=dict)
     values: dict[tuple[Any, ...], dict[str, float]] = field(default_factory=dict)
 
-    def run(self, tasks: Iterable[Task]) -> None:
+    def run(self, tasks: Iterable[CellTask]) -> None:
         """Run tasks to the end, and write the results.
 
         Raises:
@@ -111,33 +110,33 @@ class Sweep:
         while self.queue and len(self.running) < self.workers.slots:
             self._start(self.queue.popleft(), alone=False)
 
-    def _start(self, task: Task, alone: bool) -> None:
+    def _start(self, task: CellTask, alone: bool) -> None:
         future = self.workers.submit(task, self.values.get(_test_of(task)))
         self.running[future] = (task, alone)
         self.watcher.started(task)
 
-    def _finish(self, future: Future[Outcome]) -> None:
+    def _finish(self, future: Future[CellOutcome]) -> None:
         task, alone = self.running.pop(future)
         error = future.exception()
         if isinstance(error, BrokenExecutor) and not alone:
             self.suspects.append(task)
             return
-        outcome = future.result() if error is None else Outcome(None, _fault(task, error), {}, {})
+        outcome = future.result() if error is None else CellOutcome(None, _fault(task, error), {}, {})
         experiment, first = self.plan.tasks[task.key]
         line = {**_head(experiment, first), **_body(task, outcome)}
         self.store.append(line)
         self._learn(task, line)
         self.watcher.finished(task, line)
 
-    def _learn(self, task: Task, line: Line) -> None:
+    def _learn(self, task: CellTask, line: Line) -> None:
         result = line["result"]
         found = {} if result is None else ann_values_of(result)
         if found:
             self.values[_test_of(task)] = found
 
 
-def _entry(experiment: Experiment, tasks: Sequence[Task]) -> Entry:
-    return Entry(
+def _entry(experiment: Experiment, tasks: Sequence[CellTask]) -> ExperimentRecord:
+    return ExperimentRecord(
         experiment.name,
         experiment.title,
         experiment.note,
@@ -151,12 +150,12 @@ def _entry(experiment: Experiment, tasks: Sequence[Task]) -> Entry:
     )
 
 
-def _head(experiment: Experiment, task: Task) -> Line:
+def _head(experiment: Experiment, task: CellTask) -> Line:
     axes = dict(task.cell.axes)
     return {"schema": SCHEMA, "key": task.key, "experiment": experiment.name, "axes": axes}
 
 
-def _body(task: Task, outcome: Outcome) -> Line:
+def _body(task: CellTask, outcome: CellOutcome) -> Line:
     return {
         "status": OK if outcome.result is not None else FAILED,
         "error": [asdict(diagnostic) for diagnostic in outcome.errors] or None,
@@ -167,13 +166,13 @@ def _body(task: Task, outcome: Outcome) -> Line:
     }
 
 
-def _test_of(task: Task) -> tuple[Any, ...]:
+def _test_of(task: CellTask) -> tuple[Any, ...]:
     setup, files = task.cell.setup, task.files
     hashes = files.model.sha256, files.data.sha256
     return *hashes, setup.input_shape, setup.data, setup.kinds, setup.frames
 
 
-def _fault(task: Task, error: BaseException) -> tuple[Diagnostic, ...]:
+def _fault(task: CellTask, error: BaseException) -> tuple[Diagnostic, ...]:
     """Return the diagnostic of a cell that ended with neither a result nor a diagnostic."""
     if isinstance(error, BrokenExecutor):
         what, advice = "its process died", "perhaps out of memory: use fewer --workers, or a smaller model"

@@ -18,7 +18,7 @@ FORMAT = "the page docs/howto/sweeps.md has the format"
 
 
 @dataclass(frozen=True)
-class Place:
+class TomlPath:
     """Where in a file something stands.
 
     Attributes:
@@ -31,8 +31,8 @@ class Place:
     text: str = field(repr=False)
     steps: tuple[Step, ...] = ()
 
-    def __truediv__(self, step: Step) -> Place:
-        return Place(self.path, self.text, (*self.steps, step))
+    def __truediv__(self, step: Step) -> TomlPath:
+        return TomlPath(self.path, self.text, (*self.steps, step))
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}" if self.steps else str(self.path)
@@ -59,7 +59,7 @@ class Place:
         return fail("KG620", str(self), what, help)
 
 
-def read_toml(path: Path) -> tuple[dict[str, Any], Place]:
+def read_toml(path: Path) -> tuple[dict[str, Any], TomlPath]:
     """Return what a TOML file holds, and its place.
 
     Raises:
@@ -72,7 +72,7 @@ def read_toml(path: Path) -> tuple[dict[str, Any], Place]:
     except UnicodeDecodeError as error:
         raise fail("KG620", str(path), f"is not UTF-8: {error.reason}", "give a TOML file") from None
     try:
-        return tomllib.loads(text), Place(path, text)
+        return tomllib.loads(text), TomlPath(path, text)
     except RecursionError:
         raise fail("KG620", str(path), "is nested too deep", "no configuration has over a few levels") from None
     except tomllib.TOMLDecodeError as error:

@@ -13,7 +13,7 @@ from kgenn.backends import TARGETS
 from kgenn.backends.simulate import simulate
 from kgenn.bench.host import host
 from kgenn.bench.raster import raster_of
-from kgenn.bench.rerun import Task
+from kgenn.bench.rerun import CellTask
 from kgenn.bench.settings import SETTINGS
 from kgenn.bench.shared import Ports, memory_of, model_of, on_average, samples_of, values_of
 from kgenn.bench.shown import shown_of
@@ -32,7 +32,7 @@ LEFT_OUT = ("wall_seconds", "cpu_seconds", "kernel_seconds", "ann")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CellOutcome:
     """What a cell gave.
 
     Attributes:
@@ -48,7 +48,7 @@ class Outcome:
     cost: dict[str, float]
 
 
-def run_cell(task: Task, ann_values: Mapping[str, float] | None = None) -> Outcome:
+def run_cell(task: CellTask, ann_values: Mapping[str, float] | None = None) -> CellOutcome:
     """Convert, build and run one cell, on one thread of NumPy.
 
     Args:
@@ -66,10 +66,10 @@ def run_cell(task: Task, ann_values: Mapping[str, float] | None = None) -> Outco
         except MemoryError:
             errors = fail("KG608", str(task.cell), "ran out of memory", "use fewer --workers").diagnostics
     cost["total_seconds"] = time.perf_counter() - start
-    return Outcome(result, errors, host(task.cell.setup.target), cost)
+    return CellOutcome(result, errors, host(task.cell.setup.target), cost)
 
 
-def _run(task: Task, ann_values: Mapping[str, float] | None) -> tuple[dict[str, Any], dict[str, float]]:
+def _run(task: CellTask, ann_values: Mapping[str, float] | None) -> tuple[dict[str, Any], dict[str, float]]:
     setup, files = task.cell.setup, task.files
     clock = Clock()
     graph = model_of(files.model, setup.input_shape)
@@ -130,7 +130,7 @@ class Clock:
         self.seconds[name], self._last = now - self._last, now
 
 
-def _converted(task: Task, graph: Graph, ports: Ports) -> Converted:
+def _converted(task: CellTask, graph: Graph, ports: Ports) -> Converted:
     setup, calibration = task.cell.setup, task.cell.setup.calibration
     file, scale = task.files.calibration, setup.data.scale
     data = on_average(samples_of(file, calibration.split, calibration.samples, scale, ports), ports)

@@ -16,8 +16,8 @@ from threading import Thread
 from typing import Any
 
 from kgenn.bench.extras import extra
-from kgenn.bench.rerun import Task
-from kgenn.bench.work import Outcome, run_cell
+from kgenn.bench.rerun import CellTask
+from kgenn.bench.work import CellOutcome, run_cell
 from kgenn.diagnostics import fail
 
 # Seconds to wait for a Dask scheduler.
@@ -33,7 +33,7 @@ class Workers(ABC):
         """Return how many cells can run at once."""
 
     @abstractmethod
-    def submit(self, task: Task, ann_values: Mapping[str, float] | None) -> Future[Outcome]:
+    def submit(self, task: CellTask, ann_values: Mapping[str, float] | None) -> Future[CellOutcome]:
         """Start a cell, or queue it."""
 
 
@@ -48,7 +48,7 @@ class Processes(Workers):
     def slots(self) -> int:
         return self._slots
 
-    def submit(self, task: Task, ann_values: Mapping[str, float] | None) -> Future[Outcome]:
+    def submit(self, task: CellTask, ann_values: Mapping[str, float] | None) -> Future[CellOutcome]:
         with interrupts_held_back():
             try:
                 return self._executor.submit(run_cell, task, ann_values)
@@ -110,7 +110,7 @@ class Cluster(Workers):
         threads: int = sum(self.client.nthreads().values())
         return max(1, threads)
 
-    def submit(self, task: Task, ann_values: Mapping[str, float] | None) -> Future[Outcome]:
+    def submit(self, task: CellTask, ann_values: Mapping[str, float] | None) -> Future[CellOutcome]:
         return self.executor.submit(run_cell, task, ann_values)
 
 

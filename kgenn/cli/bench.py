@@ -18,7 +18,7 @@ from kgenn.bench.files import Library, Shelf
 from kgenn.bench.rerun import tasks_of
 from kgenn.bench.rows import FAILED, measured, outputs_of
 from kgenn.bench.store import Line, opened, read_lines
-from kgenn.bench.sweep import Plan, Sweep
+from kgenn.bench.sweep import Sweep, SweepPlan
 from kgenn.bench.workers import Workers, cluster, num_cores, processes
 from kgenn.cli.bench_display import display
 from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table
@@ -78,7 +78,7 @@ def bench(
     if output is None:
         raise click.UsageError("Missing option '-o' / '--output'.")
     library.look_up(experiments)
-    plan = Plan([(experiment, tasks_of(experiment, library, run)) for experiment in experiments])
+    plan = SweepPlan([(experiment, tasks_of(experiment, library, run)) for experiment in experiments])
     with opened(output) as store:
         left = plan.left(store.lines, retry_failed)
         place: AbstractContextManager[Workers] = (

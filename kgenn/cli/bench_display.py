@@ -21,7 +21,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from kgenn.bench.rerun import Task
+from kgenn.bench.rerun import CellTask
 from kgenn.bench.rows import FAILED, measured
 from kgenn.bench.store import Line
 from kgenn.bench.sweep import Watcher
@@ -57,10 +57,10 @@ class Lines:
         if self.done:
             click.echo(f"{self.done:,} of {total:,} cells are finished already", err=True)
 
-    def started(self, task: Task) -> None:
+    def started(self, task: CellTask) -> None:
         """Say nothing: the end of a cell is a line."""
 
-    def finished(self, task: Task, line: Line) -> None:
+    def finished(self, task: CellTask, line: Line) -> None:
         """Print the line of a cell."""
         self.done += 1
         seconds = f"{line['cost'].get('total_seconds', 0):.1f} s"
@@ -77,11 +77,11 @@ class Screen:
         self.bar = Progress(*columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
         self.task = self.bar.add_task("cells", total=total, completed=total - left)
 
-    def started(self, task: Task) -> None:
+    def started(self, task: CellTask) -> None:
         """Show a cell."""
         self.running[task.key] = (clean(str(task.cell)), time.monotonic())
 
-    def finished(self, task: Task, line: Line) -> None:
+    def finished(self, task: CellTask, line: Line) -> None:
         """Count a cell, and show it no more."""
         self.running.pop(task.key, None)
         self.failed += line["status"] == FAILED

@@ -68,7 +68,7 @@ from kgenn.methods import converter_of, encoders_of
 from kgenn.output import refuse_directory
 from kgenn.report.contents import network_contents
 from kgenn.report.words import size_of
-from kgenn.search import Found, Search
+from kgenn.search import Search, SearchResult
 from kgenn.self_test import SAMPLES, self_test
 from kgenn.tasks.goal import Goal, choices
 
@@ -333,7 +333,7 @@ def _rounding(worst: float | None) -> str:
     return "–" if worst is None else f"{worst:.1e}" if worst else "exact"
 
 
-def _search_line(found: Found) -> str:
+def _search_line(found: SearchResult) -> str:
     measured = "agreement with the model" if found.measured == "agreement" else found.measured
     steps, samples = counted(found.timesteps, "timestep"), counted(found.num_samples, "calibration sample")
     return f"{steps}: {found.loss:.2f} points of {measured} lost on {samples}"

@@ -20,13 +20,13 @@ from kgenn.conversion.compose import compose
 from kgenn.conversion.copies import copied, with_copies
 from kgenn.conversion.grid import LARGEST_READOUT_UNIT, LARGEST_UNIT, Gridded, Inflow
 from kgenn.conversion.incoming import Incoming, incoming, population_name
-from kgenn.conversion.legality import Spikes, pool_refusals, spikes_of
+from kgenn.conversion.legality import SpikeLimits, pool_refusals, spikes_of
 from kgenn.conversion.max_pool import pool_dynamics, pool_kernel
 from kgenn.conversion.moments import Moments
 from kgenn.conversion.neurons import READOUTS, in_double
 from kgenn.conversion.outputs import host_activations
 from kgenn.conversion.paths import Path
-from kgenn.conversion.precision import PIXEL_LEVELS, Source
+from kgenn.conversion.precision import PIXEL_LEVELS, SourceSignal
 from kgenn.conversion.scales import cap_of
 from kgenn.conversion.weight_bits import WeightBits, to_grid_of_bits
 from kgenn.diagnostics import KgennError
@@ -93,7 +93,7 @@ class Assembler:
         return self.spikes.range
 
     @property
-    def spikes(self) -> Spikes:
+    def spikes(self) -> SpikeLimits:
         """Return what decides which poolings neurons can do."""
         return spikes_of(self.converter, {i.name: i.coding for i in self.inputs}, self.num_timesteps)
 
@@ -297,7 +297,7 @@ class Assembly:
         return to_grid_of_bits(inflow.without_deep_biases(heard) if spiking else inflow, a.weight_bits, share)
 
     @cached_property
-    def sources(self) -> dict[str, Source]:
+    def sources(self) -> dict[str, SourceSignal]:
         """Return what each population sends, by name."""
         a = self.assembler
         codings = {i.name: i.coding for i in a.inputs}
@@ -310,7 +310,7 @@ class Assembly:
                 found[node] = self.analog_source(codings[node], mean, rms)
                 continue
             amplitude = 1.0 if node in codings else spike
-            found[population_name(a.graph, node)] = Source(amplitude, self.levels * mean, self.levels * rms)
+            found[population_name(a.graph, node)] = SourceSignal(amplitude, self.levels * mean, self.levels * rms)
         return found
 
     @property
@@ -318,13 +318,13 @@ class Assembly:
         """Return the levels of a spike train whose rates the grid resolves."""
         return RATE_LEVELS if self.code.steady else self.assembler.converter.levels(self.assembler.num_timesteps)
 
-    def analog_source(self, coding: InputCoding, mean: Array, rms: Array) -> Source:
+    def analog_source(self, coding: InputCoding, mean: Array, rms: Array) -> SourceSignal:
         """Return what an input sends that is a constant current, for its mean and root mean square."""
         amplitude = max(abs(coding.low), abs(coding.high))
         # a direct current that flows once has the weights of a whole train already
         worth = self.levels if self.code.steady else 1
         step = worth * amplitude / PIXEL_LEVELS
-        return Source(amplitude, worth * mean, worth * rms, True, step, coding.levels)
+        return SourceSignal(amplitude, worth * mean, worth * rms, True, step, coding.levels)
 
 
 def assembler_of(

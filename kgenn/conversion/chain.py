@@ -8,9 +8,9 @@ from math import lcm, prod
 import numpy as np
 
 from kgenn.ir.axis_map import AxisMap, identity
-from kgenn.ir.connectivity import Convolution, Dense, SpikeSums
+from kgenn.ir.connectivity import Convolution, DenseConnectivity
 from kgenn.ir.graph import Array, Shape
-from kgenn.ir.resampling import MOST_AMOUNT, Resampling
+from kgenn.ir.spike_sums import MOST_AMOUNT, Resampling, SpikeSums
 from kgenn.ir.windows import Pads
 
 
@@ -19,7 +19,7 @@ class Unstructured(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Head:
+class UnweightedChain:
     """A chain that has not met weights yet: every source value goes to at most one place.
 
     Attributes:
@@ -66,14 +66,14 @@ class Head:
         scale: Array = by_pixel[0]
         return scale
 
-    def settled(self) -> Head:
+    def settled(self) -> UnweightedChain:
         """Return the chain with its divisors in the scales, where each value has one of its own."""
         if self.divisors is None:
             return self
         by_pixel = 1.0 / np.outer(*self.divisors).ravel()
         return replace(self, scale=self.scale * np.repeat(by_pixel, self.width), divisors=None)
 
-    def shared(self) -> Head:
+    def shared(self) -> UnweightedChain:
         """Return the chain with one scale for all pixels of a channel: with L a common multiple, Σ/d = Σ·(L/d)/L.
 
         Raises:
@@ -110,10 +110,10 @@ class Head:
 
 
 @dataclass(frozen=True, eq=False)
-class Body:
+class WeightedChain:
     """A chain that has met weights: a connectivity, and the shape of its targets."""
 
-    connectivity: Convolution | Dense
+    connectivity: Convolution | DenseConnectivity
     pool: SpikeSums | None
     shape: Shape
 

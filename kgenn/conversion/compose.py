@@ -14,15 +14,16 @@ from math import prod
 import numpy as np
 
 from kgenn.conversion.base import Recall, anew
-from kgenn.conversion.bodies import extend_body
-from kgenn.conversion.chain import Body, Head, Unstructured, pair, pair_pads, planar
+from kgenn.conversion.chain import Unstructured, UnweightedChain, WeightedChain, pair, pair_pads, planar
 from kgenn.conversion.merging import ungrouped
 from kgenn.conversion.paths import Path
 from kgenn.conversion.resample import resampled
 from kgenn.conversion.searched import MOST_SYNAPSES, searched
+from kgenn.conversion.weighted_chain import extend_weighted
 from kgenn.ir import windows
-from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, SpikeSums
+from kgenn.ir.connectivity import Connectivity, Convolution, DenseConnectivity, OneToOne
 from kgenn.ir.graph import Layer, Shape
+from kgenn.ir.spike_sums import SpikeSums
 from kgenn.layers import affine, along, conv, dense, pointwise, pooling, shape
 from kgenn.layers.resampled import Resampled
 
@@ -51,117 +52,125 @@ def structured(path: Path, most: int = MOST_SYNAPSES) -> tuple[SpikeSums | None,
         most: weights of a kernel that several layers merge into.
     """
     size = prod(path.shape)
-    state: Head | Body = Head(path.shape, path.shape[-1], np.ones(size), np.arange(size))
+    state: UnweightedChain | WeightedChain = UnweightedChain(
+        path.shape, path.shape[-1], np.ones(size), np.arange(size)
+    )
     try:
         for layer in path.layers:
-            state = _extend_head(state, layer) if isinstance(state, Head) else extend_body(state, layer, most)
-        if isinstance(state, Body):
+            state = (
+                _extend_unweighted(state, layer)
+                if isinstance(state, UnweightedChain)
+                else extend_weighted(state, layer, most)
+            )
+        if isinstance(state, WeightedChain):
             return state.pool, state.connectivity
         if not state.pads and np.array_equal(state.place, np.arange(prod(state.shape))):
             return state.pool, OneToOne(state.settled().scale)
-        body = _closed(state)
-        return body.pool, body.connectivity
+        weighted = _closed(state)
+        return weighted.pool, weighted.connectivity
     except Unstructured:
         return None
 
 
-def _extend_head(head: Head, layer: Layer) -> Head | Body:
-    if head.pads:
-        head = _with_zeros(head, layer)
+def _extend_unweighted(chain: UnweightedChain, layer: Layer) -> UnweightedChain | WeightedChain:
+    if chain.pads:
+        chain = _with_zeros(chain, layer)
     match layer:
         case pooling.AveragePool() | Resampled():
-            return resampled(head, layer)
+            return resampled(chain, layer)
         case shape.Broadcast():
-            return _repeated(head, layer)
+            return _repeated(chain, layer)
         case along.Take() | along.Along() if layer.axis != -1:
-            return resampled(head, layer)
+            return resampled(chain, layer)
         case affine.Affine():
-            scale = np.broadcast_to(layer.scale_shift()[0], head.shape).ravel()
-            return replace(head, scale=head.scale * scale[head.place])
+            scale = np.broadcast_to(layer.scale_shift()[0], chain.shape).ravel()
+            return replace(chain, scale=chain.scale * scale[chain.place])
         case shape.ZeroPad():
-            old = head.pads or ((0, 0),) * len(layer.pads)
-            return replace(head, pads=windows.added(old, layer.pads))
-        case shape.Slot() if layer.axis != -1 and not head.pads:
-            return replace(head, pads=_zeros_of(layer, head.shape))
+            old = chain.pads or ((0, 0),) * len(layer.pads)
+            return replace(chain, pads=windows.added(old, layer.pads))
+        case shape.AxisPad() if layer.axis != -1 and not chain.pads:
+            return replace(chain, pads=_zeros_of(layer, chain.shape))
         case shape.Moving():
-            return _moved(head, layer)
+            return _moved(chain, layer)
         case pointwise.Pointwise():
-            return _gathered(head, layer) if layer.kernel.shape[2] == 1 else _mixed(head, layer)
-        case dense.Dense() if len(head.shape) == 1:
-            kernel = layer.kernel.astype(np.float64)[head.place] * head.settled().scale[:, None]
-            return Body(Dense(kernel), head.pool, layer.output_shape(head.shape))
+            return _gathered(chain, layer) if layer.kernel.shape[2] == 1 else _mixed(chain, layer)
+        case dense.Dense() if len(chain.shape) == 1:
+            kernel = layer.kernel.astype(np.float64)[chain.place] * chain.settled().scale[:, None]
+            return WeightedChain(DenseConnectivity(kernel), chain.pool, layer.output_shape(chain.shape))
         case dense.Dense():
-            return _mixed(head, pointwise.Pointwise(layer.kernel[None]))
+            return _mixed(chain, pointwise.Pointwise(layer.kernel[None]))
         case conv.Conv():
-            return _convolved(head, layer)
+            return _convolved(chain, layer)
     raise Unstructured
 
 
-def _zeros_of(slot: shape.Slot, before: Shape) -> windows.Pads:
+def _zeros_of(slot: shape.AxisPad, before: Shape) -> windows.Pads:
     """Return the zeros that a concatenation of spatial axes puts around an image of the given shape."""
     pads = [(0, 0)] * (len(before) - 1)
     pads[slot.axis + 1] = (slot.offset, slot.total - slot.offset - before[slot.axis])
     return tuple(pads)
 
 
-def _with_zeros(head: Head, layer: Layer) -> Head:
+def _with_zeros(chain: UnweightedChain, layer: Layer) -> UnweightedChain:
     """Return a chain with the zeros around its image where the next layer can read them.
 
     Convolutions pad, and layers that act on each pixel do not mind what lies around it.
     """
-    zeros, bare = shape.ZeroPad(head.pads), replace(head, pads=())
+    zeros, bare = shape.ZeroPad(chain.pads), replace(chain, pads=())
     match layer:
         case pooling.AveragePool() | Resampled() | along.Take() | along.Along():
             return resampled(bare, zeros)
-        case affine.Affine() if np.size(layer.scale_shift()[0]) not in (1, head.shape[-1]):
+        case affine.Affine() if np.size(layer.scale_shift()[0]) not in (1, chain.shape[-1]):
             raise Unstructured
-        case shape.Slot() if layer.axis == -1:
-            return head
+        case shape.AxisPad() if layer.axis == -1:
+            return chain
         case shape.Moving() if not isinstance(layer, shape.ZeroPad):
             return _moved(bare, zeros)
-    return head
+    return chain
 
 
-def _moved(head: Head, layer: shape.Moving) -> Head:
+def _moved(chain: UnweightedChain, layer: shape.Moving) -> UnweightedChain:
     """Follow where each own value goes: positions are moved as the layer would move values."""
-    flat = layer.sources(head.shape)
+    flat = layer.sources(chain.shape)
     owned = np.flatnonzero(flat >= 0)
-    if not np.array_equal(np.sort(flat[owned]), np.arange(prod(head.shape))):  # a value is repeated, or cut off
+    if not np.array_equal(np.sort(flat[owned]), np.arange(prod(chain.shape))):  # a value is repeated, or cut off
         raise Unstructured
-    place = np.empty(prod(head.shape), np.int64)
+    place = np.empty(prod(chain.shape), np.int64)
     place[flat[owned]] = owned
-    return replace(head, shape=layer.output_shape(head.shape), place=place[head.place])
+    return replace(chain, shape=layer.output_shape(chain.shape), place=place[chain.place])
 
 
-def _repeated(head: Head, layer: shape.Broadcast) -> Head | Body:
+def _repeated(chain: UnweightedChain, layer: shape.Broadcast) -> UnweightedChain | WeightedChain:
     """Repeat pixels, which is a map of each spatial axis, and one channel, which is a convolution."""
-    ahead = len(layer.shape) - len(head.shape)
-    head = replace(head, shape=(*(1,) * ahead, *head.shape))
+    ahead = len(layer.shape) - len(chain.shape)
+    chain = replace(chain, shape=(*(1,) * ahead, *chain.shape))
     channels = layer.shape[-1]
-    if head.shape[:-1] != layer.shape[:-1]:
-        head = resampled(head, shape.Broadcast((*layer.shape[:-1], head.shape[-1])))
-    return head if head.shape[-1] == channels else _mixed(head, pointwise.Pointwise(np.ones((1, 1, channels))))
+    if chain.shape[:-1] != layer.shape[:-1]:
+        chain = resampled(chain, shape.Broadcast((*layer.shape[:-1], chain.shape[-1])))
+    return chain if chain.shape[-1] == channels else _mixed(chain, pointwise.Pointwise(np.ones((1, 1, channels))))
 
 
-def _gathered(head: Head, layer: pointwise.Pointwise) -> Head:
+def _gathered(chain: UnweightedChain, layer: pointwise.Pointwise) -> UnweightedChain:
     """Let the channels of each group meet in one place."""
     groups, before, _ = layer.kernel.shape
-    scale = head.scale * layer.kernel.astype(np.float64).ravel()[head.place % head.shape[-1]]
-    return replace(head, shape=(*head.shape[:-1], groups), scale=scale, place=head.place // before)
+    scale = chain.scale * layer.kernel.astype(np.float64).ravel()[chain.place % chain.shape[-1]]
+    return replace(chain, shape=(*chain.shape[:-1], groups), scale=scale, place=chain.place // before)
 
 
-def _mixed(head: Head, layer: pointwise.Pointwise) -> Body:
+def _mixed(chain: UnweightedChain, layer: pointwise.Pointwise) -> WeightedChain:
     """Meet weights that mix channels: a convolution of single pixels, or of the only one."""
     groups, before, after = layer.kernel.shape
     kernel = layer.kernel.astype(np.float64).transpose(1, 0, 2).reshape(before, groups * after)
-    target = layer.output_shape(shape.ZeroPad(head.pads).output_shape(head.shape) if head.pads else head.shape)
-    image = _image_of(head)
+    target = layer.output_shape(shape.ZeroPad(chain.pads).output_shape(chain.shape) if chain.pads else chain.shape)
+    image = _image_of(chain)
     ones = (1,) * (len(image.shape) - 1)
-    body = _convolved(image, conv.Conv(kernel.reshape(*ones, *kernel.shape), None, ones, "valid", ones, groups))
-    return replace(body, shape=target)
+    weighted = _convolved(
+        image, conv.Conv(kernel.reshape(*ones, *kernel.shape), None, ones, "valid", ones, groups)
+    )
+    return replace(weighted, shape=target)
 
 
-def _image_of(head: Head) -> Head:
+def _image_of(chain: UnweightedChain) -> UnweightedChain:
     """Return a chain with the spatial axes of an image or a sequence, as layers of single pixels need them.
 
     Where there are sums and no zeros, the axes are those of the sums. Else axes become one where no zeros lie
@@ -170,13 +179,13 @@ def _image_of(head: Head) -> Head:
     Raises:
         Unstructured: where that leaves more than two.
     """
-    *sizes, channels = head.shape
-    if head.pool is not None and not head.pads:
-        return replace(head, shape=(*head.pool.out_shape[:2], channels))
+    *sizes, channels = chain.shape
+    if chain.pool is not None and not chain.pads:
+        return replace(chain, shape=(*chain.pool.out_shape[:2], channels))
     if len(sizes) in (1, 2):
-        return head
+        return chain
     image, pads = [1], [(0, 0)]
-    for size, (before, after) in zip(sizes, head.pads or ((0, 0),) * len(sizes), strict=True):
+    for size, (before, after) in zip(sizes, chain.pads or ((0, 0),) * len(sizes), strict=True):
         if before or after:
             image.append(size)
             pads.append((before, after))
@@ -187,28 +196,28 @@ def _image_of(head: Head) -> Head:
         image, pads = image[1:], pads[1:]
     if len(image) > 2:
         raise Unstructured
-    return replace(head, shape=(*image, channels), pads=tuple(pads) if head.pads else ())
+    return replace(chain, shape=(*image, channels), pads=tuple(pads) if chain.pads else ())
 
 
-def _closed(head: Head) -> Body:
+def _closed(chain: UnweightedChain) -> WeightedChain:
     """Return a chain that ends before it met weights as one of single pixels, each value with its scale."""
-    channels = head.shape[-1]
-    return _mixed(head, pointwise.Pointwise(np.ones((channels, 1, 1))))
+    channels = chain.shape[-1]
+    return _mixed(chain, pointwise.Pointwise(np.ones((channels, 1, 1))))
 
 
-def _convolved(head: Head, layer: conv.Conv) -> Body:
+def _convolved(chain: UnweightedChain, layer: conv.Conv) -> WeightedChain:
     if len(layer.size) > 2:
         raise Unstructured
-    head.check_sums()
-    head = head.shared()
-    channels, total = head.channels, head.shape[-1]
+    chain.check_sums()
+    chain = chain.shared()
+    channels, total = chain.channels, chain.shape[-1]
     width = len(channels)
     whole = np.array_equal(channels, np.repeat(np.arange(total), width // total))
-    sizes = head.shape[:-1]
-    zeros = head.pads or ((0, 0),) * len(sizes)
+    sizes = chain.shape[:-1]
+    zeros = chain.pads or ((0, 0),) * len(sizes)
     padded = tuple(s + a + b for s, (a, b) in zip(sizes, zeros, strict=True))
     pads = windows.added(zeros, layer.pads(padded))
-    target = layer.output_shape((*padded, head.shape[-1]))
+    target = layer.output_shape((*padded, chain.shape[-1]))
     groups = layer.groups if whole else 1
     kernel = layer.kernel.astype(np.float64, copy=False).reshape(*pair(layer.size), *layer.kernel.shape[-2:])
     if groups > 1:
@@ -217,5 +226,5 @@ def _convolved(head: Head, layer: conv.Conv) -> Body:
         flat = ungrouped(kernel, layer.groups)[:, :, channels]
     source, out = planar((*sizes, width)), planar(target)
     plain = Convolution(flat, source, out, pair(layer.strides), pair_pads(pads), pair(layer.dilation), groups)
-    factors = np.broadcast_to(head.by_channel, source).ravel()
-    return Body(plain.scaled(factors, np.ones(plain.num_targets)), head.pool, target)
+    factors = np.broadcast_to(chain.by_channel, source).ravel()
+    return WeightedChain(plain.scaled(factors, np.ones(plain.num_targets)), chain.pool, target)

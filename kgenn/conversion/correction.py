@@ -20,7 +20,7 @@ import numpy as np
 
 from kgenn.conversion.activations import BATCH
 from kgenn.conversion.base import Settings
-from kgenn.conversion.twins import Twin, affordable, batched, batches, some_of, walked
+from kgenn.conversion.twins import PairedValues, affordable, batched, batches, some_of, walked
 from kgenn.ir.graph import Array, Graph, Input, Node
 from kgenn.ir.samples import Samples
 from kgenn.layers.activation import ReLU
@@ -53,7 +53,7 @@ def shifts(graph: Graph, samples: Samples, spoken: Spoken) -> dict[str, Array]:
     size, given = graph.batch_size(BATCH), graph.samples(samples)
     found: dict[str, Array] = {}
 
-    def compute(node: Node, inputs: list[Twin]) -> Twin:
+    def compute(node: Node, inputs: list[PairedValues]) -> PairedValues:
         twin, shift = _computed(node, inputs, given, spoken, size)
         if shift is not None:
             found[node.name] = shift
@@ -66,15 +66,15 @@ def shifts(graph: Graph, samples: Samples, spoken: Spoken) -> dict[str, Array]:
 
 
 def _computed(
-    node: Node, inputs: list[Twin], samples: Samples, spoken: Spoken, size: int
-) -> tuple[Twin, Array | None]:
+    node: Node, inputs: list[PairedValues], samples: Samples, spoken: Spoken, size: int
+) -> tuple[PairedValues, Array | None]:
     """Return a node's values and the shift of a ReLU, computed for `size` samples at a time."""
     if isinstance(node.layer, Input):
         x = batched(node.layer.forward, size, samples.arrays[node.name])
-        return Twin(x, x), None
+        return PairedValues(x, x), None
     model = batched(node.layer.forward, size, *(twin.model for twin in inputs))
     if not isinstance(node.layer, ReLU):
-        return Twin(model, batched(node.layer.forward, size, *(twin.network for twin in inputs))), None
+        return PairedValues(model, batched(node.layer.forward, size, *(twin.network for twin in inputs))), None
     arriving = inputs[0].network
     shift = np.zeros(model.shape[-1])
 
@@ -82,11 +82,11 @@ def _computed(
         return spoken(node.name, z + shift.astype(np.float32))
 
     for _ in range(ROUNDS):
-        shift = shift + _mean_difference(Twin(model, arriving), sent, size)
-    return Twin(model, batched(sent, size, arriving)), shift
+        shift = shift + _mean_difference(PairedValues(model, arriving), sent, size)
+    return PairedValues(model, batched(sent, size, arriving)), shift
 
 
-def _mean_difference(twin: Twin, sent: Callable[[Array], Array], size: int) -> Array:
+def _mean_difference(twin: PairedValues, sent: Callable[[Array], Array], size: int) -> Array:
     """Return the mean of the model's value less what the network sends for its own, shape (channels,)."""
     axes = tuple(range(twin.model.ndim - 1))
     total = np.zeros(twin.model.shape[-1])

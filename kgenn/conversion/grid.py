@@ -22,9 +22,9 @@ from functools import cached_property
 
 import numpy as np
 
-from kgenn.conversion.precision import FINE, TOLERABLE, Source, coarseness, code_error, current_error, power
+from kgenn.conversion.precision import FINE, TOLERABLE, SourceSignal, coarseness, code_error, current_error, power
 from kgenn.diagnostics import fail
-from kgenn.ir.connectivity import Convolution, Dense
+from kgenn.ir.connectivity import Convolution, DenseConnectivity
 from kgenn.ir.graph import Array
 from kgenn.ir.network import EXACT, Connection
 
@@ -60,7 +60,7 @@ class Inflow:
     name: str
     connections: tuple[Connection, ...]
     bias: Array | None
-    sources: tuple[Source, ...]
+    sources: tuple[SourceSignal, ...]
     largest_unit: int
     stage: int = 1
     spiking: bool = True
@@ -249,7 +249,7 @@ def narrowed(unit: int, connections: Sequence[Connection]) -> int:
     """
     for connection in connections:
         kind = connection.connectivity
-        if isinstance(kind, Dense) or (isinstance(kind, Convolution) and kind.weights.shape[2] > 1):
+        if isinstance(kind, DenseConnectivity) or (isinstance(kind, Convolution) and kind.weights.shape[2] > 1):
             finest = LARGEST_WEIGHT / max(float(np.abs(kind.weights).max(initial=0.0)), 1e-3)
             unit = min(unit, 1 << max(0, int(np.log2(max(finest, 1.0)))))
     return unit
@@ -262,7 +262,7 @@ def _fan_in(connection: Connection) -> Array:
     return area * kind.into_targets(np.ones(kind.weights.shape))
 
 
-def _magnitude(connections: Sequence[Connection], bias: Array | None, sources: Sequence[Source]) -> Array:
+def _magnitude(connections: Sequence[Connection], bias: Array | None, sources: Sequence[SourceSignal]) -> Array:
     """Return the largest possible |current| of one step of each neuron."""
     total: Array = np.zeros(()) if bias is None else np.abs(bias)
     for connection, source in zip(connections, sources, strict=True):

@@ -35,7 +35,7 @@ from kgenn.passes.readout import fit_readout
 
 
 @dataclass(frozen=True)
-class Spikes:
+class SpikeLimits:
     """What decides which max poolings neurons can do.
 
     Attributes:
@@ -59,11 +59,11 @@ class Spikes:
         return self.low, self.high
 
 
-def spikes_of(converter: Converter, codings: Mapping[str, InputCoding], num_timesteps: int) -> Spikes:
+def spikes_of(converter: Converter, codings: Mapping[str, InputCoding], num_timesteps: int) -> SpikeLimits:
     """Return the spikes of networks of a converter with such inputs."""
     low, high = converter.spike_range(num_timesteps)
     pooled = {name: _pooled_input(coding) for name, coding in codings.items()}
-    return Spikes(min(low, -1) if "unpadded" in pooled.values() else low, high, pooled)
+    return SpikeLimits(min(low, -1) if "unpadded" in pooled.values() else low, high, pooled)
 
 
 def _pooled_input(coding: InputCoding) -> PooledInput:
@@ -131,7 +131,7 @@ def accepted(graph: Graph, recipe: Recipe, recall: Recall) -> Graph:
     return lowered
 
 
-def spikes_before_data(recipe: Recipe, graph: Graph) -> Spikes:
+def spikes_before_data(recipe: Recipe, graph: Graph) -> SpikeLimits:
     """Return the spikes of a recipe's networks of a graph, as far as they are known without calibration data."""
     steps, nothing = recipe.converter.default_timesteps, np.zeros((1, 1), np.float32)
     encoders = recipe.encoders_for(graph)
@@ -139,7 +139,7 @@ def spikes_before_data(recipe: Recipe, graph: Graph) -> Spikes:
     return spikes_of(recipe.converter, codings, steps)
 
 
-def refusals(graph: Graph, converter: Converter, spikes: Spikes, recall: Recall) -> tuple[Diagnostic, ...]:
+def refusals(graph: Graph, converter: Converter, spikes: SpikeLimits, recall: Recall) -> tuple[Diagnostic, ...]:
     """Return why a graph of ReLUs, maxima and linear layers is no network, in layer order; empty if it is one."""
     whole = split_max_pools(graph, most_sources(spikes.range))
     found, ends = list(converter.refusals(whole)), tuple(_ends(whole))
@@ -154,7 +154,7 @@ def refusals(graph: Graph, converter: Converter, spikes: Spikes, recall: Recall)
     return tuple(dict.fromkeys(found))
 
 
-def pool_refusals(graph: Graph, node: Node, spikes: Spikes) -> Iterator[Diagnostic]:
+def pool_refusals(graph: Graph, node: Node, spikes: SpikeLimits) -> Iterator[Diagnostic]:
     """Yield the first reason why neurons cannot do a max pooling of a lowered graph, if there is one."""
     layer, source = node.layer, graph.by_name[node.inputs[0]]
     assert isinstance(layer, MaxPool)
@@ -169,7 +169,7 @@ def pool_refusals(graph: Graph, node: Node, spikes: Spikes) -> Iterator[Diagnost
         yield Diagnostic("KG301", node.origin, what, "pool with padding='valid', or encode inputs from 0 to 1")
 
 
-def _sends_both_signs(graph: Graph, node: Node, spikes: Spikes) -> bool:
+def _sends_both_signs(graph: Graph, node: Node, spikes: SpikeLimits) -> bool:
     """Tell whether a population can send spikes of negative values: a signed input, or the pool of one."""
     while isinstance(node.layer, MaxPool):
         node = graph.by_name[node.inputs[0]]

@@ -19,7 +19,7 @@ from kgenn.layers.conv import Conv
 
 
 @dataclass(frozen=True)
-class Axis:
+class MergedTaps:
     """How two convolutions of an axis become one.
 
     Attributes:
@@ -71,7 +71,7 @@ def then_convolved(first: Convolution, layer: Conv, target: Shape, most: int) ->
     second = layer.kernel.reshape(*pair(layer.size), *layer.kernel.shape[-2:]).astype(np.float64)
     strides, dilation = pair(layer.strides), pair(layer.dilation)
     axes = [
-        Axis(
+        MergedTaps(
             first.dilation[a],
             first.strides[a] * dilation[a],
             (first.weights.shape[a], second.shape[a]),

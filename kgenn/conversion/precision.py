@@ -35,7 +35,7 @@ PIXEL_LEVELS = 256
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceSignal:
     """What a connection's source sends.
 
     Attributes:
@@ -53,7 +53,7 @@ class Source:
     step: float = 1.0
     drive_levels: int = 1
 
-    def over(self, share: float) -> Source:
+    def over(self, share: float) -> SourceSignal:
         """Return what it sends in a share of the time."""
         step = self.step * share if self.analog else self.step
         return replace(self, mean=self.mean * share, rms=self.rms * share, step=step)
@@ -65,7 +65,7 @@ class Source:
         return noise
 
 
-def code_error(connections: Sequence[Connection], sources: Sequence[Source], spiking: bool) -> Array:
+def code_error(connections: Sequence[Connection], sources: Sequence[SourceSignal], spiking: bool) -> Array:
     """Return ε_code² of each neuron of a population, of shape () or (size,).
 
     Args:
@@ -84,7 +84,7 @@ def current_error(
     exact: Sequence[Connection],
     rounded: Sequence[Connection],
     unit: int,
-    sources: Sequence[Source],
+    sources: Sequence[SourceSignal],
     constant: Array | float = 0.0,
 ) -> Array:
     """Return ε² of each neuron of a population, of shape () or (size,).
@@ -107,7 +107,7 @@ def current_error(
     return total
 
 
-def power(connections: Sequence[Connection], sources: Sequence[Source]) -> Array:
+def power(connections: Sequence[Connection], sources: Sequence[SourceSignal]) -> Array:
     """Return Σ A²·w²·E[n²] of each neuron of a population, of shape () or (size,): what its sources bring it.
 
     Args:

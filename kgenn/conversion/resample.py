@@ -15,11 +15,11 @@ from math import lcm, prod
 
 import numpy as np
 
-from kgenn.conversion.chain import Body, Head, Unstructured, pair_pads, planar
+from kgenn.conversion.chain import Unstructured, UnweightedChain, WeightedChain, pair_pads, planar
 from kgenn.ir.axis_map import axis_map, identity, taken
 from kgenn.ir.connectivity import Convolution
 from kgenn.ir.graph import Array, Shape
-from kgenn.ir.resampling import MOST_AMOUNT, Resampling
+from kgenn.ir.spike_sums import MOST_AMOUNT, Resampling
 from kgenn.layers.along import Along, Take
 from kgenn.layers.cropping import Crop
 from kgenn.layers.pooling import AveragePool
@@ -32,26 +32,26 @@ Lined = Resampled | AveragePool | ZeroPad | Take | Along | Broadcast
 MOST_DIVISOR, EXACT = 4096, 1e-6
 
 
-def resampled(head: Head, layer: Lined) -> Head:
+def resampled(chain: UnweightedChain, layer: Lined) -> UnweightedChain:
     """Follow a layer from a chain that has not met weights, and whose zeros around the image are part of it."""
-    return along_axes(head, lines_of(layer, head.shape), layer.output_shape(head.shape))
+    return along_axes(chain, lines_of(layer, chain.shape), layer.output_shape(chain.shape))
 
 
-def along_axes(head: Head, lines: tuple[Line, ...], full: Shape) -> Head:
+def along_axes(chain: UnweightedChain, lines: tuple[Line, ...], full: Shape) -> UnweightedChain:
     """Follow a map of each spatial axis, from a chain that has not met weights.
 
     Args:
         full: the shape that the maps give.
     """
-    head = head.shared()
-    channels, by_channel, before = head.channels, head.by_channel, head.stage
-    head.check_sums()
+    chain = chain.shared()
+    channels, by_channel, before = chain.channels, chain.by_channel, chain.stage
+    chain.check_sums()
     if len(lines) > 2:
         raise Unstructured
     if len(lines) == 1:
         lines = (Line.whole(identity(1)), *lines)
     maps = [before.axis(axis).then(line.map, before.in_shape[axis]) for axis, line in enumerate(lines)]
-    own = (*full[:-1], head.width)
+    own = (*full[:-1], chain.width)
     pool, common = Resampling(before.in_shape, planar(own), maps[0], maps[1]).reduced()
     if pool.largest > MOST_AMOUNT and pool.simplest() is pool:
         raise Unstructured
@@ -60,7 +60,7 @@ def along_axes(head: Head, lines: tuple[Line, ...], full: Shape) -> Head:
     if one:
         by_channel = by_channel * common / prod(int(d[0]) for d in divisors)
     return replace(
-        head,
+        chain,
         shape=full,
         pool=pool.simplest(),
         scale=np.broadcast_to(by_channel if one else by_channel * common, own).ravel(),
@@ -108,28 +108,30 @@ def _interpolated(matrix: Array) -> Line:
     return Line(axis_map((position, source, factors), count, size), divisors)
 
 
-def then_resampled(body: Body, layer: Lined) -> Body:
+def then_resampled(weighted: WeightedChain, layer: Lined) -> WeightedChain:
     """Follow a layer from a chain that has met the weights of single pixels, which may skip some."""
-    first = body.connectivity
+    first = weighted.connectivity
     assert isinstance(first, Convolution)
     channels, ones = first.in_shape[2], np.ones(prod(first.in_shape))
-    image = Head((*_unplanar(first.in_shape, body), channels), channels, ones, np.arange(ones.size), body.pool)
+    image = UnweightedChain(
+        (*_unplanar(first.in_shape, weighted), channels), channels, ones, np.arange(ones.size), weighted.pool
+    )
     if first.strides != (1, 1):
-        strides = first.strides[-(len(body.shape) - 1) :]
-        kept = zip(body.shape[:-1], strides, strict=True)
+        strides = first.strides[-(len(weighted.shape) - 1) :]
+        kept = zip(weighted.shape[:-1], strides, strict=True)
         lines = tuple(Line.whole(taken(np.arange(count) * stride)) for count, stride in kept)
-        image = along_axes(image, lines, (*body.shape[:-1], channels))
-    given = (*layer.output_shape(body.shape)[:-1], channels)
-    head = along_axes(image, lines_of(layer, body.shape), given).shared()
-    source = planar(head.shape)
+        image = along_axes(image, lines, (*weighted.shape[:-1], channels))
+    given = (*layer.output_shape(weighted.shape)[:-1], channels)
+    chain = along_axes(image, lines_of(layer, weighted.shape), given).shared()
+    source = planar(chain.shape)
     moved = replace(first, in_shape=source, out_shape=(*source[:2], first.out_shape[2]), strides=(1, 1))
-    scaled = moved.scaled(head.scale, np.ones(moved.num_targets))
-    return Body(scaled, head.pool, layer.output_shape(body.shape))
+    scaled = moved.scaled(chain.scale, np.ones(moved.num_targets))
+    return WeightedChain(scaled, chain.pool, layer.output_shape(weighted.shape))
 
 
-def _unplanar(image: Shape, body: Body) -> Shape:
+def _unplanar(image: Shape, weighted: WeightedChain) -> Shape:
     """Return the spatial sizes of a source image, as many as the chain's tensor has."""
-    return image[3 - len(body.shape) : 2]
+    return image[3 - len(weighted.shape) : 2]
 
 
 def is_single_pixels(conv: Convolution) -> bool:
@@ -137,23 +139,23 @@ def is_single_pixels(conv: Convolution) -> bool:
     return conv.weights.shape[:2] == (1, 1) and not np.any(conv.pads)
 
 
-def cropped(body: Body, layer: Crop) -> Body:
+def cropped(weighted: WeightedChain, layer: Crop) -> WeightedChain:
     """Cut pixels off what a convolution gives: it starts later, and never reads some zeros or pixels."""
-    old = body.connectivity
+    old = weighted.connectivity
     assert isinstance(old, Convolution)
-    after = layer.output_shape(body.shape)
+    after = layer.output_shape(weighted.shape)
     target, crops = planar(after), pair_pads(layer.crops)
     first = [old.pads[a][0] - crops[a][0] * old.strides[a] for a in (0, 1)]
-    pool, source = body.pool, old.in_shape
+    pool, source = weighted.pool, old.in_shape
     if min(first) < 0:
         cut = [max(0, -low) for low in first]
         source = (*(n - c for n, c in zip(source[:2], cut, strict=True)), source[2])
         ones = np.ones(prod(old.in_shape))
-        head = Head(old.in_shape, old.in_shape[2], ones, np.arange(ones.size), pool)
-        pool = resampled(head, Crop(tuple((c, 0) for c in cut))).pool
+        chain = UnweightedChain(old.in_shape, old.in_shape[2], ones, np.arange(ones.size), pool)
+        pool = resampled(chain, Crop(tuple((c, 0) for c in cut))).pool
     pads = []
     for a in (0, 1):
         before, span = max(0, first[a]), (old.weights.shape[a] - 1) * old.dilation[a] + 1
         pads.append((before, max(0, (target[a] - 1) * old.strides[a] + span - source[a] - before)))
     moved = replace(old, in_shape=source, out_shape=target, pads=tuple(pads))
-    return Body(moved, pool, after)
+    return WeightedChain(moved, pool, after)

@@ -16,7 +16,7 @@ from kgenn.ir.samples import Samples
 from kgenn.passes.offsets import PooledInputs, shift_signed, signed_pools
 from kgenn.passes.pieces import curves, in_pieces
 from kgenn.passes.products import factors, squared
-from kgenn.passes.values import Values, assumed
+from kgenn.passes.values import NodeValues, assumed
 
 # Samples whose values are looked at, and values of a node that are kept, at most.
 MOST_SAMPLES = 512
@@ -41,7 +41,7 @@ def rewritten(graph: Graph, pieces: int, pooled_inputs: PooledInputs, calibratio
     return shift_signed(in_pieces(graph, values, pieces), values, pooled_inputs)
 
 
-def _values(graph: Graph, wanted: frozenset[str], calibration: Samples | None) -> Mapping[str, Values]:
+def _values(graph: Graph, wanted: frozenset[str], calibration: Samples | None) -> Mapping[str, NodeValues]:
     """Return the values of some nodes on the calibration set, or such as there could be."""
     if not wanted:
         return {}
@@ -50,7 +50,7 @@ def _values(graph: Graph, wanted: frozenset[str], calibration: Samples | None) -
     return measured(graph, wanted, calibration[:MOST_SAMPLES])
 
 
-def measured(graph: Graph, wanted: frozenset[str], samples: Samples) -> dict[str, Values]:
+def measured(graph: Graph, wanted: frozenset[str], samples: Samples) -> dict[str, NodeValues]:
     """Return the values of some nodes on samples."""
     lows: dict[str, Array] = {}
     highs: dict[str, Array] = {}
@@ -62,4 +62,4 @@ def measured(graph: Graph, wanted: frozenset[str], samples: Samples) -> dict[str
         highs[name] = np.maximum(highs.get(name, high), high)
         share = MOST_VALUES * len(value) / len(samples)
         some[name].append(rows[:: max(1, int(rows.size / share))])
-    return {name: Values(lows[name], highs[name], np.concatenate(some[name])) for name in wanted}
+    return {name: NodeValues(lows[name], highs[name], np.concatenate(some[name])) for name in wanted}

@@ -26,7 +26,7 @@ import numpy as np
 
 from kgenn.conversion.activations import BATCH, known_scale
 from kgenn.conversion.scales import cap_of
-from kgenn.conversion.twins import Twin, batched, walked
+from kgenn.conversion.twins import PairedValues, batched, walked
 from kgenn.ir.graph import Array, Graph, Input, Node
 from kgenn.ir.samples import Samples
 from kgenn.layers.activation import ReLU
@@ -110,19 +110,19 @@ def fitted(
     firing: dict[str, Firing] = {}
     shifts: dict[str, Array] = {}
 
-    def compute(node: Node, inputs: list[Twin]) -> Twin:
+    def compute(node: Node, inputs: list[PairedValues]) -> PairedValues:
         if isinstance(node.layer, Input):
             x = batched(node.layer.forward, size, given.arrays[node.name])
-            return Twin(x, x[np.newaxis])
+            return PairedValues(x, x[np.newaxis])
         model = batched(node.layer.forward, size, *(twin.model for twin in inputs))
         if isinstance(node.layer, ReLU):
             currents = inputs[0].network
             found = fit(node, currents, model, num_timesteps, scales[node.name], copies[node.name])
             firing[node.name] = found
-            return Twin(model, found.sent(currents, num_timesteps))
+            return PairedValues(model, found.sent(currents, num_timesteps))
         if isinstance(node.layer, MaxPool):
-            return Twin(model, pooled(node.layer, inputs[0].network, size))
-        return Twin(model, linear(node, [twin.network for twin in inputs], size))
+            return PairedValues(model, pooled(node.layer, inputs[0].network, size))
+        return PairedValues(model, linear(node, [twin.network for twin in inputs], size))
 
     for node, twin in walked(graph, compute):
         if node.name in graph.ends and node.name not in firing:

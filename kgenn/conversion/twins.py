@@ -23,16 +23,18 @@ LEAST_SAMPLES = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Twin:
+class PairedValues:
     """A node's value in the model, shape (N, ...), and in the network, shape (N, ...) or (steps, N, ...)."""
 
     model: Array
     network: Array
 
 
-def walked(graph: Graph, compute: Callable[[Node, list[Twin]], Twin]) -> Iterator[tuple[Node, Twin]]:
+def walked(
+    graph: Graph, compute: Callable[[Node, list[PairedValues]], PairedValues]
+) -> Iterator[tuple[Node, PairedValues]]:
     """Yield each node with its values, which `compute` gives for the node and the values of its inputs."""
-    values: dict[str, Twin] = {}
+    values: dict[str, PairedValues] = {}
     for node in graph.nodes:
         values[node.name] = compute(node, [values[source] for source in node.inputs])
         yield node, values[node.name]

@@ -30,7 +30,7 @@ class CArray:
 
 
 @dataclass(frozen=True)
-class Arrays:
+class ConstantArrays:
     """The constant arrays of a program, in the order in which they were added."""
 
     items: list[CArray] = field(default_factory=list)

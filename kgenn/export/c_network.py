@@ -10,20 +10,20 @@ import numpy as np
 from kgenn import __version__
 from kgenn.backends.output_context import OutputCode, output_code
 from kgenn.backends.render import label
-from kgenn.export.c_arrays import Arrays, table_lines, whole_type
+from kgenn.export.c_arrays import ConstantArrays, table_lines, whole_type
 from kgenn.export.c_bytes import byte_levels, meaning_of_bytes
 from kgenn.export.integer_code import arithmetic_of
-from kgenn.ir.connectivity import Connectivity, Convolution, Sparse, SumPool
+from kgenn.ir.connectivity import Connectivity, Convolution, Sparse
 from kgenn.ir.network import POTENTIAL, Connection, Network, Population
-from kgenn.ir.resampling import Resampling
 from kgenn.ir.scores import Head, heads_of
+from kgenn.ir.spike_sums import Resampling, SumPool
 
 Context = dict[str, Any]
 
 
 def c_context(network: Network) -> Context:
     """Return everything that the templates need."""
-    arrays = Arrays()
+    arrays = ConstantArrays()
     levels = byte_levels(network)
     running = [p for p in network.populations if p.name not in network.input_of or not _is_analog(network, p)]
     populations = [_population(network, p, arrays) for p in running]
@@ -59,7 +59,7 @@ def _identifier(network: Network, name: str) -> str:
     return f"p{[p.name for p in network.populations].index(name)}"
 
 
-def _population(network: Network, population: Population, arrays: Arrays) -> Context:
+def _population(network: Network, population: Population, arrays: ConstantArrays) -> Context:
     model, name = population.neuron, _identifier(network, population.name)
     given = network.input_of.get(population.name)
     largest = 0.0 if given is None else max(abs(given.coding.low), abs(given.coding.high)) * given.coding.levels
@@ -101,13 +101,13 @@ def _population(network: Network, population: Population, arrays: Arrays) -> Con
     }
 
 
-def _connection(network: Network, c: Connection, arrays: Arrays) -> Context:
+def _connection(network: Network, c: Connection, arrays: ConstantArrays) -> Context:
     kind, number = c.connectivity, network.connections.index(c)
     name, where = f"c{number}", f"from {label(c.source)} to {label(c.target)}"
     context = {
         "name": name,
-        "label": f"{where}: {type(kind).__name__}",
-        "kind": type(kind).__name__,
+        "label": f"{where}: {kind.kind}",
+        "kind": kind.kind,
         "source": _identifier(network, c.source),
         "sources": kind.num_sources,
         "targets": kind.num_targets,
@@ -151,7 +151,7 @@ def _image(shape: tuple[int, ...]) -> dict[str, int]:
     return dict(zip(("height", "width", "channels"), shape, strict=True))
 
 
-def _pool(c: Connection, name: str, arrays: Arrays) -> Context:
+def _pool(c: Connection, name: str, arrays: ConstantArrays) -> Context:
     pool = c.pool
     assert pool is not None
     context: Context = {"in": _image(pool.in_shape), "out": _image(pool.out_shape), "window": None}

@@ -8,10 +8,10 @@ from math import prod
 import numpy as np
 
 from kgenn.backends.genn_connections import axes_of, geometry, sums, sums_of
-from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
+from kgenn.ir.connectivity import Connectivity, Convolution, DenseConnectivity, OneToOne, Sparse
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import Connection, Population
-from kgenn.ir.resampling import Resampling
+from kgenn.ir.spike_sums import Resampling, SumPool
 from kgenn.ir.windows import Padding, pads_of, window_counts
 
 
@@ -89,7 +89,7 @@ def _own(name: str, connection: Connection, shape: Shape, end: Shape) -> Express
             word, parts = ("Convolution", []) if pool is None else ("PooledConvolution", ["pool"])
             source = f"{word}({read}, filters={kind.out_shape[2]}, {stage}{size}"
             return Expression(source, arrays, frozenset(["convolution", *parts]))
-        case Dense() if len(end) == 1:
+        case DenseConnectivity() if len(end) == 1:
             # mlGeNN's Dense takes flat layers only; windows of 1 x 1 make no difference
             images = f"AvgPoolDense2D({read}, {stage or 'pool_size=(1, 1), '}".removesuffix(", ")
             return Expression(f"Dense({read}" if len(shape) == 1 else images, arrays)
@@ -102,7 +102,7 @@ def _listing(name: str, kind: Connectivity) -> tuple[str, dict[str, Array], set[
     """Return the expression that lists the synapses of one kind, what it reads, and the part it needs."""
     read, arrays = f'arrays["{name}"]', {name: kind.weights.astype(np.float32)}
     match kind:
-        case Dense():
+        case DenseConnectivity():
             return f"dense_synapses({read})", arrays, {"dense"}
         case OneToOne():
             return f"one_to_one_synapses({read})", arrays, {"one-to-one"}

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from kgenn.export.channels_first import LARGEST_MATRIX, columns, image, moved, symmetric
-from kgenn.ir.connectivity import Convolution, Dense, OneToOne, SumPool
+from kgenn.ir.connectivity import Convolution, DenseConnectivity, OneToOne
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import Connection, Population
-from kgenn.ir.resampling import Resampling
+from kgenn.ir.spike_sums import Resampling, SumPool
 
 # The name of a node's kind, and the node.
 Chain = list[tuple[str, Any]]
@@ -45,7 +45,7 @@ def chain(nir: Any, connection: Connection, source: Population, target: Populati
     if isinstance(stage, Resampling):  # sums that no node of NIR takes become part of the matrix
         matrix = connection.apply(np.eye(prod(shape)))
     else:
-        dense = isinstance(connectivity, Dense)
+        dense = isinstance(connectivity, DenseConnectivity)
         matrix = connectivity.weights if dense else connectivity.apply(np.eye(prod(shape)))
     weight = columns(matrix / target.unit, shape).astype(np.float32)
     # not Linear: Sinabs reads only the one with a bias
@@ -112,7 +112,7 @@ def refusal(connection: Connection, source: Population, target: Population) -> s
     same = isinstance(connection.connectivity, OneToOne) and shape == target.shape
     if pooled and (is_image_map(connection, source, target) or is_matrix(connection, source, target) or same):
         return ""
-    kind = type(connection.connectivity).__name__.lower()
+    kind = connection.connectivity.kind.lower()
     words = f"{' x '.join(map(str, source.shape))} to {' x '.join(map(str, target.shape))}"
     return f"is a {kind} map from {words}, which is no convolution that NIR has, nor a matrix to a flat layer"
 
@@ -133,7 +133,7 @@ def is_image_map(connection: Connection, source: Population, target: Population)
 def is_matrix(connection: Connection, source: Population, target: Population) -> bool:
     """Tell whether a connection leads to a flat layer and can be written out as a matrix."""
     size = connection.num_sources * connection.connectivity.num_targets
-    dense = isinstance(connection.connectivity, Dense) and not isinstance(connection.pool, Resampling)
+    dense = isinstance(connection.connectivity, DenseConnectivity) and not isinstance(connection.pool, Resampling)
     return len(target.shape) == 1 and (dense or size <= LARGEST_MATRIX)
 
 

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from kgenn.diagnostics import fail
 from kgenn.frontend.model_config import LayerEntry, ModelEntry, Path
 from kgenn.frontend.topology import Plans
-from kgenn.layers.weights import Slot, StoredArray
+from kgenn.layers.weights import StoredArray, WeightSpec
 
 # The vector that SpectralNormalization normalises a kernel by while it is trained.
 _OF_TRAINING = {("vector_u",), ("sn_u",)}
 
 
-def by_name(slots: Sequence[Slot], stored: list[StoredArray]) -> list[StoredArray]:
+def by_name(slots: Sequence[WeightSpec], stored: list[StoredArray]) -> list[StoredArray]:
     """Return the arrays of a layer in the order in which it takes them, where their names say which is which.
 
     An .h5 file lists first what training changes, which is not a kernel that is quantised or has a correction.

@@ -14,7 +14,7 @@ from kgenn.diagnostics import fail
 from kgenn.frontend.bounds import Bounds
 from kgenn.frontend.config_text import check_name
 from kgenn.frontend.graph_operations import read_graph_operation
-from kgenn.frontend.references import Call, Reference, has_sorted_keys, is_reference, read_calls, references
+from kgenn.frontend.references import Call, TensorReference, has_sorted_keys, is_reference, read_calls, references
 from kgenn.ir.naming import Naming
 from kgenn.layers import LAYERS, OPERATIONS
 from kgenn.layers.config import plain
@@ -71,8 +71,8 @@ class ModelEntry:
 
     name: str
     layers: tuple[LayerEntry, ...]
-    inputs: tuple[Reference, ...]
-    outputs: tuple[Reference, ...]
+    inputs: tuple[TensorReference, ...]
+    outputs: tuple[TensorReference, ...]
     given: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     by_name: tuple[bool, bool] = (False, False)
@@ -252,8 +252,10 @@ def _sequential(name: str, layers: tuple[LayerEntry, ...], config: Any) -> Model
         layers = (LayerEntry(str(options["name"]), "InputLayer", "InputLayer", options), *layers)
     chained = [layers[0]]
     for entry in layers[1:]:
-        chained.append(replace(entry, calls=(Call((Reference(chained[-1].name),)),)))
-    return ModelEntry(name, tuple(chained), (Reference(chained[0].name),), (Reference(chained[-1].name),))
+        chained.append(replace(entry, calls=(Call((TensorReference(chained[-1].name),)),)))
+    return ModelEntry(
+        name, tuple(chained), (TensorReference(chained[0].name),), (TensorReference(chained[-1].name),)
+    )
 
 
 def _input_shape(layers: tuple[LayerEntry, ...], config: Any) -> Any:
@@ -287,7 +289,7 @@ def _from_zero(model: ModelEntry, keras_3: bool) -> ModelEntry:
                 first[ref.layer] = min(ref.call, first.get(ref.layer, ref.call))
         last = first
 
-    def shift(ref: Reference, offsets: Mapping[str, int]) -> Reference:
+    def shift(ref: TensorReference, offsets: Mapping[str, int]) -> TensorReference:
         return replace(ref, call=max(0, ref.call - offsets.get(ref.layer, 0)))
 
     layers = []

@@ -15,7 +15,7 @@ _CONSTANT = "_CONSTANT_VALUE"
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class TensorReference:
     """One output of one call of a layer: Keras' (layer, node index, tensor index)."""
 
     layer: str
@@ -36,7 +36,7 @@ class Call:
         keywords: the same by name.
     """
 
-    inputs: tuple[Reference, ...] = ()
+    inputs: tuple[TensorReference, ...] = ()
     odd: tuple[str, ...] = ()
     keras_3: bool = False
     training: bool = False
@@ -51,9 +51,9 @@ def is_reference(value: Any) -> bool:
     return all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in value[1:3])
 
 
-def references(value: Any) -> tuple[Reference, ...]:
+def references(value: Any) -> tuple[TensorReference, ...]:
     """Return the tensors in a structure such as `input_layers`; dicts in the order of their sorted keys."""
-    return tuple(item for item in _flatten(value) if isinstance(item, Reference))
+    return tuple(item for item in _flatten(value) if isinstance(item, TensorReference))
 
 
 def has_sorted_keys(value: Any) -> bool:
@@ -79,11 +79,11 @@ def read_calls(inbound: Any, operation: bool = False) -> tuple[Call, ...]:
 
 
 def _layer(arguments: Any, keywords: list[Mapping[str, Any]], keras_3: bool) -> Call:
-    inputs: list[Reference] = []
+    inputs: list[TensorReference] = []
     odd: list[str] = []
     training = False
     for item in _flatten(arguments):
-        if isinstance(item, Reference):
+        if isinstance(item, TensorReference):
             inputs.append(item)
         elif item is not None:
             odd.append(repr(item))
@@ -103,14 +103,14 @@ def _operation(arguments: Any, keywords: list[Mapping[str, Any]], keras_3: bool)
     Keras 3 stores its arguments as they were given. Keras 2 stores the first one, which may be a constant or a
     list, as its node, and all others by name beside each tensor of it.
     """
-    inputs: list[Reference] = []
+    inputs: list[TensorReference] = []
     given = arguments if keras_3 and isinstance(arguments, list) else [arguments]
     bound = tuple(_bound(item, inputs) for item in given)
     named = {key: _bound(value, inputs) for key, value in (keywords[0] if keywords else {}).items()}
     return Call(tuple(inputs), (), keras_3, False, bound, named)
 
 
-def _bound(value: Any, inputs: list[Reference]) -> Any:
+def _bound(value: Any, inputs: list[TensorReference]) -> Any:
     """Return an argument with operands for its tensors, which are appended to `inputs`."""
     if is_reference(value) or (isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__"):
         inputs.append(_only_tensor(value))
@@ -128,7 +128,7 @@ def _bound(value: Any, inputs: list[Reference]) -> Any:
     return value
 
 
-def _only_tensor(value: Any) -> Reference:
+def _only_tensor(value: Any) -> TensorReference:
     found = references(value)
     if len(found) != 1:
         raise ValueError("it is called on a tensor without a keras_history")
@@ -138,7 +138,7 @@ def _only_tensor(value: Any) -> Reference:
 def _flatten(value: Any) -> Iterator[Any]:
     """Yield the references and the other leaves of a structure."""
     if is_reference(value):
-        yield Reference(*value[:3])
+        yield TensorReference(*value[:3])
     elif isinstance(value, list):
         for item in value:
             yield from _flatten(item)

@@ -11,17 +11,17 @@ from kgenn.frontend.call_order import ordered_calls
 from kgenn.frontend.input_shape import InputShape, reconsidered, sized
 from kgenn.frontend.model_config import LayerEntry, ModelEntry, Path
 from kgenn.frontend.problems import by_class, check_known
-from kgenn.frontend.references import Call, Reference
+from kgenn.frontend.references import Call, TensorReference
 from kgenn.ir.graph import Graph, Input, Layer, Node, Output, Shape
 from kgenn.layers import LAYERS, OPERATIONS
-from kgenn.layers.config import LayerConfig, Outputs
+from kgenn.layers.config import LayerConfig, OutputChains
 from kgenn.layers.per_step import per_step
-from kgenn.layers.weights import Plan, Slot, StoredArray, Weights
+from kgenn.layers.weights import StoredArray, Weights, WeightSpec, WeightsRecorder
 
 _REMEDY = "the model's layers do not fit together"
 # a tensor is the name of the node that computes it; None where that node could not be read
 Tensor = str | None
-Plans = Mapping[Path, Sequence[Slot]]
+Plans = Mapping[Path, Sequence[WeightSpec]]
 
 
 def build_graph(
@@ -51,10 +51,10 @@ def build_graph(
 def _built(
     model: ModelEntry, source: str, arrays: Callable[[Plans], Mapping[Path, Sequence[StoredArray]]]
 ) -> Graph:
-    plans: dict[Path, Plan] = {}
+    plans: dict[Path, WeightsRecorder] = {}
 
     def plan(path: Path, where: str) -> Weights:
-        plans[path] = Plan(where)
+        plans[path] = WeightsRecorder(where)
         return plans[path]
 
     _Builder(source, plan).build(model)
@@ -106,7 +106,7 @@ class _Builder:
             scope: what the names of its nodes begin with.
         """
         where = f"{self.source}: {'/'.join(path) or model.name}"
-        values: dict[Reference, Tensor] = {}
+        values: dict[TensorReference, Tensor] = {}
         if inputs is not None and len(inputs) != len(model.inputs):
             what = f"has {len(model.inputs)} inputs, but is called on {len(inputs)}"
             raise fail("KG108", where, what, "save the model again")
@@ -119,7 +119,7 @@ class _Builder:
             else {}
         )
         for entry, index, call in ordered_calls(model, where):
-            if Reference(entry.name, index) in values:
+            if TensorReference(entry.name, index) in values:
                 continue
             name = f"{scope}{keys.get(entry.name, entry.name)}" + (f":{index}" if index else "")
             arguments = [_lookup(values, ref, where) for ref in call.inputs]
@@ -130,7 +130,7 @@ class _Builder:
                 results = dict(enumerate(inline(entry.model, arguments, here, f"{name}/")))
             else:
                 results = self.leaf(entry, call, arguments, here, name, read.get((entry.name, index), {0}))
-            values.update({Reference(entry.name, index, i): result for i, result in results.items()})
+            values.update({TensorReference(entry.name, index, i): result for i, result in results.items()})
         return [_lookup(values, ref, where) for ref in model.outputs]
 
     def steps(self, model: ModelEntry, inputs: Sequence[Tensor], path: Path, scope: str) -> list[Tensor]:
@@ -217,7 +217,7 @@ def _read(
     if not entry.operation:
         return {0: LAYERS.get(entry.reader)(config, weights, shapes)}
     made = OPERATIONS.get(entry.reader)(config, weights, shapes)
-    return dict(enumerate(made.chains)) if isinstance(made, Outputs) else {0: made}
+    return dict(enumerate(made.chains)) if isinstance(made, OutputChains) else {0: made}
 
 
 def _tensors_read(model: ModelEntry) -> dict[tuple[str, int], set[int]]:
@@ -229,7 +229,7 @@ def _tensors_read(model: ModelEntry) -> dict[tuple[str, int], set[int]]:
     return read
 
 
-def _lookup(values: Mapping[Reference, Tensor], ref: Reference, where: str) -> Tensor:
+def _lookup(values: Mapping[TensorReference, Tensor], ref: TensorReference, where: str) -> Tensor:
     if ref not in values:
         what = f"reads output {ref.tensor} of call {ref.call} of {ref.layer!r}, which does not exist"
         raise fail("KG108", where, what, "save the model again")

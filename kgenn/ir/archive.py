@@ -175,7 +175,7 @@ def _information(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     return info
 
 
-class Arrays(Mapping[str, Array]):
+class ArchiveArrays(Mapping[str, Array]):
     """The arrays of an open .npz archive by name; each is read when it is asked for."""
 
     def __init__(self, archive: zipfile.ZipFile, structured: bool = False) -> None:
@@ -196,7 +196,7 @@ class Arrays(Mapping[str, Array]):
 
 
 @contextmanager
-def arrays(path: Path, structured: bool = False) -> Iterator[Arrays]:
+def arrays(path: Path, structured: bool = False) -> Iterator[ArchiveArrays]:
     """Open an .npz file.
 
     Args:
@@ -206,7 +206,7 @@ def arrays(path: Path, structured: bool = False) -> Iterator[Arrays]:
         OSError: where it cannot be opened; Damaged, a ValueError, where it cannot be read.
     """
     with opened(path) as archive:
-        yield Arrays(archive, structured)
+        yield ArchiveArrays(archive, structured)
 
 
 def parse(content: bytes, name: str, structured: bool = False) -> Array:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
-from kgenn.ir.axis_map import AxisMap, sliding
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.windows import Pads, windows
 
@@ -23,8 +22,11 @@ class Connectivity(ABC):
     """A linear map from source neurons to target neurons.
 
     Attributes:
+        kind: its name in comments of generated code and in stored networks.
         weights: the synaptic weights, in the layout of the kind.
     """
+
+    kind: ClassVar[str]
 
     weights: Array
 
@@ -109,8 +111,10 @@ class Connectivity(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class Dense(Connectivity):
+class DenseConnectivity(Connectivity):
     """All to all: weights of shape (num_sources, num_targets)."""
+
+    kind: ClassVar[str] = "Dense"
 
     @property
     def num_sources(self) -> int:
@@ -140,6 +144,8 @@ class Dense(Connectivity):
 @dataclass(frozen=True, eq=False)
 class OneToOne(Connectivity):
     """Neuron i to neuron i: weights of shape (num_sources,)."""
+
+    kind: ClassVar[str] = "OneToOne"
 
     @property
     def num_sources(self) -> int:
@@ -171,6 +177,8 @@ class Convolution(Connectivity):
         pads: zeros (before, after) for each spatial axis.
         groups: channels are split into so many groups that do not mix.
     """
+
+    kind: ClassVar[str] = "Convolution"
 
     in_shape: Shape
     out_shape: Shape
@@ -268,6 +276,8 @@ class Sparse(Connectivity):
         targets: the number of target neurons.
     """
 
+    kind: ClassVar[str] = "Sparse"
+
     indptr: Array
     indices: Array
     targets: int
@@ -298,94 +308,3 @@ class Sparse(Connectivity):
     def scaled(self, source: Array, target: Array) -> Self:
         per_source = np.repeat(source, np.diff(self.indptr))
         return self.with_weights(self.weights * per_source * target[self.indices])
-
-
-class SpikeSums(ABC):
-    """Sums of spikes that lie as an image, and that a connection's weights read in place of its source's spikes.
-
-    Along each axis, a position of the image of sums is a sum of neighbouring positions of the source with whole
-    factors, so that all sums are integers.
-    """
-
-    in_shape: Shape
-    out_shape: Shape
-
-    @abstractmethod
-    def axis(self, axis: int) -> AxisMap:
-        """Return the map of the rows (0) or of the columns (1)."""
-
-    @abstractmethod
-    def apply(self, x: Array) -> Array:
-        """Sum spikes: shape (N, num sources) to (N, num sums), in the type of `x`."""
-
-    def fan_out(self, after: Array) -> Array:
-        """Return each source's synapses, given those of each sum."""
-        image = after.reshape(self.out_shape)
-        for axis in (0, 1):
-            position, source, _ = self.axis(axis).entries()
-            moved = np.moveaxis(image, axis, 0)
-            total = np.zeros((self.in_shape[axis], *moved.shape[1:]), np.int64)
-            np.add.at(total, source, moved[position])
-            image = np.moveaxis(total, 0, axis)
-        return image.ravel()
-
-    @property
-    def overlapping(self) -> bool:
-        """Tell whether a source may count in two sums."""
-        return prod(int(np.bincount(self.axis(axis).entries()[1]).max(initial=0)) for axis in (0, 1)) > 1
-
-    @property
-    def largest(self) -> int:
-        """Return how often a sum counts sources, at most."""
-        return prod(int(self.axis(axis).amounts.max(initial=0)) for axis in (0, 1))
-
-    @property
-    def amount(self) -> float:
-        """Return how often a sum counts sources, in the mean over the sums."""
-        return prod(float(self.axis(axis).amounts.mean()) for axis in (0, 1))
-
-    @property
-    def squares(self) -> float:
-        """Return the sum of the squared factors of a sum's sources, in the mean over the sums."""
-        return prod(float(np.square(self.axis(axis).taps).sum(axis=1).mean()) for axis in (0, 1))
-
-
-@dataclass(frozen=True, eq=False)
-class SumPool(SpikeSums):
-    """Sum the spikes of each window before they cross a connection, whose weights hold the division.
-
-    Σ over a window of w/area times spike is w/area times the window's spike count: an average-pooling layer
-    folded into the connection after it, without a neuron in between.
-
-    Attributes:
-        in_shape, out_shape: (height, width, channels).
-        size, strides: of the window, for each spatial axis.
-    """
-
-    in_shape: Shape
-    out_shape: Shape
-    size: Shape
-    strides: Shape
-
-    def axis(self, axis: int) -> AxisMap:
-        return sliding(self.size[axis], self.strides[axis], self.out_shape[axis])
-
-    @property
-    def overlapping(self) -> bool:
-        return self.size[0] > self.strides[0] or self.size[1] > self.strides[1]
-
-    @property
-    def largest(self) -> int:
-        return prod(self.size)
-
-    @property
-    def amount(self) -> float:
-        return float(self.largest)
-
-    squares = amount
-
-    def apply(self, x: Array) -> Array:
-        pads: Pads = ((0, 0), (0, 0))
-        view = windows(x.reshape(-1, *self.in_shape), self.size, self.strides, (1, 1), pads)
-        result: Array = view[:, : self.out_shape[0], : self.out_shape[1]].sum(axis=(-2, -1), dtype=x.dtype)
-        return result.reshape(len(x), -1)

@@ -17,7 +17,7 @@ import numpy as np
 from kgenn.diagnostics import Diagnostic
 from kgenn.display import Displayed
 from kgenn.ir.agreement import Agreement
-from kgenn.ir.connectivity import Connectivity, SpikeSums
+from kgenn.ir.connectivity import Connectivity
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.naming import Naming
 from kgenn.ir.network_input import NetworkInput
@@ -25,6 +25,7 @@ from kgenn.ir.neuron_code import NeuronModel
 from kgenn.ir.output_activation import OutputActivation
 from kgenn.ir.samples import Samples, SamplesLike, refuse_shape, samples_of
 from kgenn.ir.spike_code import SPIKE_CODES, CodeName, SpikeCode
+from kgenn.ir.spike_sums import SpikeSums
 from kgenn.ir.words import counted
 
 # Integers up to here are exact in float32, and so is any sum of them that stays below.

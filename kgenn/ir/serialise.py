@@ -11,23 +11,22 @@ from typing import Any
 import numpy as np
 
 from kgenn.ir.axis_map import AxisMap
-from kgenn.ir.connectivity import Convolution, Dense, OneToOne, Sparse, SumPool
+from kgenn.ir.connectivity import Convolution, DenseConnectivity, OneToOne, Sparse
 from kgenn.ir.graph import Array
 from kgenn.ir.input_statistics import InputStatistics
 from kgenn.ir.network import Connection, Network, NetworkOutput, Population
 from kgenn.ir.network_input import InputCoding, InputTransform, NetworkInput
 from kgenn.ir.neuron_code import NeuronModel
 from kgenn.ir.output_activation import OutputActivation
-from kgenn.ir.resampling import Resampling
+from kgenn.ir.spike_sums import Resampling, SumPool
 
-# The only classes a stored network is built from; nothing else can be named in a file.
+# The only classes a stored network is built from, by their names in files; nothing else can be named there.
 CLASSES: dict[str, type[Any]] = {
     cls.__name__: cls
     for cls in (
         AxisMap,
         Connection,
         Convolution,
-        Dense,
         InputCoding,
         InputStatistics,
         InputTransform,
@@ -42,7 +41,8 @@ CLASSES: dict[str, type[Any]] = {
         Sparse,
         SumPool,
     )
-}
+} | {DenseConnectivity.kind: DenseConnectivity}
+NAMES = {cls: name for name, cls in CLASSES.items()}
 
 # Every archive member gets the first date a zip file can hold, so that equal contents are equal bytes.
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -63,7 +63,7 @@ def to_plain(network: Network) -> tuple[dict[str, Any], dict[str, Array]]:
             return {"array": path}
         if is_dataclass(value) and not isinstance(value, type):
             items = {name: plain(item, f"{path}.{name}") for name, item in stored(value).items()}
-            return {"class": type(value).__name__, **items}
+            return {"class": NAMES[type(value)], **items}
         if isinstance(value, Mapping):
             # pairs, since a file may sort the keys of an object, and the order of parameters is that of the code
             return {"mapping": [[key, plain(item, f"{path}.{key}")] for key, item in value.items()]}

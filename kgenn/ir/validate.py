@@ -15,13 +15,13 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import numpy as np
 
 from kgenn.ir.axis_map import AxisMap
-from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SpikeSums, SumPool
+from kgenn.ir.connectivity import Connectivity, Convolution, DenseConnectivity, OneToOne, Sparse
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import POTENTIAL, Connection, Network, Population
 from kgenn.ir.network_input import NetworkInput
 from kgenn.ir.output_activation import FORMULAS, OVER_AXIS, OutputActivation
-from kgenn.ir.resampling import MOST_AMOUNT, Resampling
 from kgenn.ir.spike_code import MOST_STEPS
+from kgenn.ir.spike_sums import MOST_AMOUNT, Resampling, SpikeSums, SumPool
 from kgenn.ir.windows import window_counts
 
 # Neurons of a population: what an index of 32 bits holds.
@@ -176,7 +176,7 @@ def _connection(connection: Connection, source: int, target: int) -> Iterator[st
         yield f"maps {before} to {kind.num_targets} values, not {source} to {target}"
 
 
-def _dense(kind: Dense) -> str:
+def _dense(kind: DenseConnectivity) -> str:
     return "" if kind.weights.ndim == 2 else f"has weights of shape {kind.weights.shape}"
 
 
@@ -240,7 +240,7 @@ def _pool(kind: SumPool) -> str:
 
 _CHECKS: Mapping[type[Connectivity], Any] = {
     Convolution: _convolution,
-    Dense: _dense,
+    DenseConnectivity: _dense,
     OneToOne: _one_to_one,
     Sparse: _sparse,
 }

@@ -148,7 +148,7 @@ class LayerConfig:
 
 
 @dataclass(frozen=True, eq=False)
-class Outputs:
+class OutputChains:
     """A chain of layers for each output of an operation that has several."""
 
     chains: tuple[tuple[Layer, ...], ...]
@@ -168,7 +168,7 @@ class OperationReader(Protocol):
 
     def __call__(
         self, config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]
-    ) -> tuple[Layer, ...] | Outputs: ...
+    ) -> tuple[Layer, ...] | OutputChains: ...
 
 
 def plain(value: Any) -> Any:

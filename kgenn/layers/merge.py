@@ -16,7 +16,7 @@ import numpy as np
 
 from kgenn.ir.graph import Array, Layer, Shape
 from kgenn.layers.affine import times
-from kgenn.layers.shape import Broadcast, Slot
+from kgenn.layers.shape import AxisPad, Broadcast
 
 
 class Merge(Layer):
@@ -218,7 +218,7 @@ class Concatenate(Layer):
     def shares(self, *inputs: Shape) -> tuple[tuple[Layer, ...], ...]:
         lengths = [shape[self.axis] for shape in inputs]
         ends = list(accumulate(lengths))
-        return tuple((Slot(end - n, ends[-1], self.axis),) for end, n in zip(ends, lengths, strict=True))
+        return tuple((AxisPad(end - n, ends[-1], self.axis),) for end, n in zip(ends, lengths, strict=True))
 
     def output_shape(self, *inputs: Shape) -> Shape:
         axis = self.axis + len(inputs[0])

@@ -15,7 +15,7 @@ from kgenn.layers.dense import Dense
 from kgenn.layers.merge import Concatenate, Merge
 from kgenn.layers.pointwise import Pointwise
 from kgenn.layers.pooling import Pool
-from kgenn.layers.shape import Broadcast, Permute, Reshape, Slot, ZeroPad
+from kgenn.layers.shape import AxisPad, Broadcast, Permute, Reshape, ZeroPad
 
 Chain = tuple[Layer, ...]
 
@@ -32,7 +32,7 @@ def per_step(layer: Layer, steps: int, shape: Shape) -> Chain:
         shape: of the input of one step.
     """
     match layer:
-        case Elementwise() | Affine() | Dense() | Pointwise() | OverAxis() | Take() | Along() | Slot():
+        case Elementwise() | Affine() | Dense() | Pointwise() | OverAxis() | Take() | Along() | AxisPad():
             return (layer,)
         case Merge() | Concatenate():
             return (layer,)

@@ -11,7 +11,7 @@ import numpy as np
 
 from kgenn.ir.graph import Layer, Shape
 from kgenn.layers.along import Take, check_positions
-from kgenn.layers.config import LayerConfig, Outputs, is_sizes, is_whole, only
+from kgenn.layers.config import LayerConfig, OutputChains, is_sizes, is_whole, only
 from kgenn.layers.merge import Concatenate
 from kgenn.layers.shape import Permute, Reshape
 from kgenn.layers.weights import Weights
@@ -40,14 +40,14 @@ def read_stack(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...])
     return (Concatenate(new - len(shape)), Reshape((*shape[:new], count, *shape[new:])))
 
 
-def read_split(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Outputs:
+def read_split(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> OutputChains:
     """Read a tensor that is cut along an axis: into equal parts, at given places, or into given sizes."""
     shape = only(inputs)
     axis = config.axis(config.argument(2, "axis", default=0), len(shape)) - len(shape)
     places = _places(config, shape[axis])
     _check_parts(len(places) + 1, shape[axis])
     parts = pairwise((0, *places, shape[axis]))
-    return Outputs(tuple((Take(np.arange(start, stop), axis),) for start, stop in parts))
+    return OutputChains(tuple((Take(np.arange(start, stop), axis),) for start, stop in parts))
 
 
 def _places(config: LayerConfig, length: int) -> list[int]:
@@ -72,10 +72,10 @@ def _check_parts(count: int, length: int) -> None:
         raise ValueError(f"{count:,} parts of a tensor, more than {MOST_PARTS:,}")
 
 
-def read_unstack(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Outputs:
+def read_unstack(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> OutputChains:
     """Read a tensor that is cut along an axis into parts without it."""
     shape = only(inputs)
     axis = config.axis(config.argument(2, "axis", default=0), len(shape))
     _check_parts(shape[axis], shape[axis])
     rest = Reshape((*shape[:axis], *shape[axis + 1 :]))
-    return Outputs(tuple((Take(np.array([i]), axis - len(shape)), rest) for i in range(shape[axis])))
+    return OutputChains(tuple((Take(np.array([i]), axis - len(shape)), rest) for i in range(shape[axis])))

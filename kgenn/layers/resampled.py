@@ -1,7 +1,7 @@
 """Layers that map each spatial axis by itself: repeated pixels, zeros between pixels, parts of an image.
 
 Each is a map along every axis with whole factors, divided by a whole number for each position. Connections keep
-these maps as they are; see `kgenn.ir.resampling`.
+these maps as they are; see `kgenn.ir.spike_sums`.
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ class Broadcast(Moving):
 
 
 @dataclass(frozen=True, eq=False)
-class Slot(Moving):
+class AxisPad(Moving):
     """Place the input among zeros where a concatenation puts it.
 
     Attributes:

@@ -31,7 +31,7 @@ class StoredArray:
 
 
 @dataclass(frozen=True)
-class Slot:
+class WeightSpec:
     """What a reader asks for: an array's name, its shape, and whether training changes it by gradients."""
 
     name: str
@@ -88,21 +88,21 @@ class Weights:
             self.problems.append(Diagnostic("KG106", self.where, what, remedy))
 
 
-class Plan(Weights):
+class WeightsRecorder(Weights):
     """Stand in for the arrays before they are read, and record what the reader takes."""
 
     known: ClassVar[bool] = False
 
     def __init__(self, where: str) -> None:
         super().__init__(where, ())
-        self.slots: list[Slot] = []
+        self.slots: list[WeightSpec] = []
 
     @property
     def more(self) -> bool:
         return True
 
     def take(self, name: str, shape: Shape, trainable: bool = True, least: float | None = None) -> Array:
-        self.slots.append(Slot(name, shape, trainable))
+        self.slots.append(WeightSpec(name, shape, trainable))
         return np.broadcast_to(np.float32(0), shape)
 
 

@@ -162,7 +162,7 @@ class Result(Displayed):
         return "\n".join([*rows, *map(str, self.warnings)])
 
 
-class Tally:
+class ResultTally:
     """Add up recordings batch by batch."""
 
     def __init__(self, network: Network, goals: Mapping[str, Goal]) -> None:

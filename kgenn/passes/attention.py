@@ -29,15 +29,15 @@ def expand_attention(graph: Graph, options: LoweringOptions) -> Graph:
         shapes = tuple(graph.shapes[name] for name in node.inputs)
         match node.layer:
             case Attention():
-                return _Attention(node).attention(node.layer, shapes)
+                return _AttentionProducts(node).attention(node.layer, shapes)
             case AdditiveAttention():
-                return _Attention(node).additive(node.layer, shapes)
+                return _AttentionProducts(node).additive(node.layer, shapes)
         return None
 
     return graph.edit(change)
 
 
-class _Attention(Products):
+class _AttentionProducts(Products):
     """The nodes of an attention."""
 
     def attention(self, layer: Attention, shapes: tuple[Shape, ...]) -> list[Node]:

@@ -32,9 +32,9 @@ def expand_contractions(graph: Graph, options: LoweringOptions) -> Graph:
         shapes = tuple(graph.shapes[name] for name in node.inputs)
         match node.layer:
             case Einsum():
-                return _Einsum(node).nodes(node.layer, shapes)
+                return _EinsumProducts(node).nodes(node.layer, shapes)
             case Dot():
-                return _Dot(node).nodes(node.layer, shapes, graph.shapes[node.name])
+                return _DotProducts(node).nodes(node.layer, shapes, graph.shapes[node.name])
         return None
 
     return graph.edit(change)
@@ -53,7 +53,7 @@ class Products(Chain):
         self.add(word, Reshape((heads, count, columns[1])))
 
 
-class _Einsum(Products):
+class _EinsumProducts(Products):
     """The nodes of an Einstein sum."""
 
     def nodes(self, layer: Einsum, shapes: tuple[Shape, ...]) -> list[Node]:
@@ -88,7 +88,7 @@ class _Einsum(Products):
         return self.add(f"{word}/matrix", Reshape(tuple(kept)), name)
 
 
-class _Dot(Products):
+class _DotProducts(Products):
     """The nodes of a product of matrices."""
 
     def nodes(self, layer: Dot, shapes: tuple[Shape, ...], shape: Shape) -> list[Node]:

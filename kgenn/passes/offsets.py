@@ -22,7 +22,7 @@ from kgenn.layers.pooling import MaxPool
 from kgenn.layers.populations import is_population
 from kgenn.layers.relay import Relay
 from kgenn.passes.straight import signed
-from kgenn.passes.values import Values
+from kgenn.passes.values import NodeValues
 
 # Where neurons can pool an input itself: it may send no spikes, or some of both signs, where padding is no zero.
 PooledInput = Literal["always", "unpadded", "never"]
@@ -52,7 +52,7 @@ def _is_direct(graph: Graph, pool: Node, pooled_inputs: PooledInputs) -> bool:
     return pooled == "unpadded" and not any(map(any, layer.pads(graph.shapes[source.name][:-1])))
 
 
-def shift_signed(graph: Graph, values: Mapping[str, Values], pooled_inputs: PooledInputs) -> Graph:
+def shift_signed(graph: Graph, values: Mapping[str, NodeValues], pooled_inputs: PooledInputs) -> Graph:
     """Return a graph whose max poolings read populations, and whose relays are populations.
 
     Args:

@@ -23,7 +23,7 @@ import numpy as np
 from kgenn.ir.graph import Array, Graph, Layer, Node
 from kgenn.layers.activation import Curve, ReLU
 from kgenn.passes.straight import Straight, exact, narrowed, straight_bends, through
-from kgenn.passes.values import Values
+from kgenn.passes.values import NodeValues
 
 # Points at which a function is looked at.
 GRID = 1024
@@ -45,7 +45,7 @@ RAMP = 1 / 256
 Function = Callable[[Array], Array]
 
 
-def fitted(function: Function, seen: Values, count: int, positive: bool = False) -> Straight:
+def fitted(function: Function, seen: NodeValues, count: int, positive: bool = False) -> Straight:
     """Return `count` pieces of a function for each channel, of least squared error over the values seen.
 
     A wide piece on either side comes on top of them.
@@ -89,7 +89,7 @@ def _continued(function: Function, knots: Array, values: Array, positive: bool) 
     return np.take_along_axis(knots, order, axis=1), np.take_along_axis(values, order, axis=1)
 
 
-def _covered(seen: Values, positive: bool) -> tuple[Array, Array]:
+def _covered(seen: NodeValues, positive: bool) -> tuple[Array, Array]:
     """Return the ends of the range of each channel in which the function is followed, shape (channels,)."""
     least = max(NARROWEST * float((seen.high - seen.low).max()), 1e-6)
     missing = np.maximum(least - (seen.high - seen.low), 0) / 2
@@ -154,7 +154,7 @@ def is_curve(layer: Layer) -> bool:
     return isinstance(layer, Curve) or (isinstance(layer, ReLU) and not layer.is_plain)
 
 
-def in_pieces(graph: Graph, values: Mapping[str, Values], count: int) -> Graph:
+def in_pieces(graph: Graph, values: Mapping[str, NodeValues], count: int) -> Graph:
     """Return a graph whose activations inside the network are pieces.
 
     Args:
@@ -178,7 +178,7 @@ def in_pieces(graph: Graph, values: Mapping[str, Values], count: int) -> Graph:
     return graph.edit(change).noted(*notes)
 
 
-def _of_layer(layer: Layer, seen: Values, count: int) -> tuple[Straight, str]:
+def _of_layer(layer: Layer, seen: NodeValues, count: int) -> tuple[Straight, str]:
     """Return the pieces of a layer, and what they are in a few words."""
     bends = straight_bends(layer)
     if bends is None:

@@ -27,7 +27,7 @@ from kgenn.layers.activation import Activation
 from kgenn.layers.affine import times
 from kgenn.layers.merge import Add, Multiply
 from kgenn.layers.shape import Broadcast
-from kgenn.passes.values import Values
+from kgenn.passes.values import NodeValues
 
 SQUARE = Activation("square")
 
@@ -38,7 +38,7 @@ def factors(graph: Graph) -> frozenset[str]:
     return frozenset(name for node in products for name in node.inputs)
 
 
-def squared(graph: Graph, values: Mapping[str, Values]) -> Graph:
+def squared(graph: Graph, values: Mapping[str, NodeValues]) -> Graph:
     """Return a graph with squares in place of each product of two.
 
     Args:
@@ -56,10 +56,10 @@ def squared(graph: Graph, values: Mapping[str, Values]) -> Graph:
     return graph.edit(change)
 
 
-def _balance(x: Values, y: Values, alike: bool) -> Array:
+def _balance(x: NodeValues, y: NodeValues, alike: bool) -> Array:
     """Return α for each channel, or one for all where the factors' channels are not alike."""
 
-    def widths(seen: Values) -> Array:
+    def widths(seen: NodeValues) -> Array:
         width = seen.high - seen.low
         if not alike:
             width = width.max(keepdims=True)

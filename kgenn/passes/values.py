@@ -10,7 +10,7 @@ from kgenn.ir.graph import Array
 
 
 @dataclass(frozen=True, eq=False)
-class Values:
+class NodeValues:
     """Values of a node on some samples.
 
     Attributes:
@@ -23,10 +23,10 @@ class Values:
     some: Array
 
 
-def assumed() -> Values:
+def assumed() -> NodeValues:
     """Return values to rewrite by where there are no calibration data, as of one channel that stands for all.
 
     The structure does not depend on them.
     """
     ends = np.full(1, 8.0)
-    return Values(-ends, ends, np.linspace(-8, 8, 257)[:, None])
+    return NodeValues(-ends, ends, np.linspace(-8, 8, 257)[:, None])

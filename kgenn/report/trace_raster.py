@@ -13,7 +13,7 @@ from kgenn.report.figures import Kind, figure_of, written_as
 from kgenn.report.sweep.canvas import look
 from kgenn.report.sweep.text import printable, shortened
 from kgenn.report.sweep.theme import LIGHT
-from kgenn.trace_file import Spikes, Trace
+from kgenn.trace_file import PopulationSpikes, Trace
 
 WIDTH, PANEL, EDGES = 640.0, 110.0, 60.0
 # Spikes drawn of one population; where there are more, fewer neurons are shown, evenly over the population.
@@ -42,7 +42,7 @@ def raster_picture(trace: Trace, sample: int, kind: Kind, title: str) -> bytes:
         return written_as(figure, kind)
 
 
-def kept_neurons(spikes: Spikes, most: int = MOST_SPIKES) -> Array:
+def kept_neurons(spikes: PopulationSpikes, most: int = MOST_SPIKES) -> Array:
     """Return the neurons that are shown: all, or so many evenly over the population that few spikes are drawn."""
     count = spikes.size
     while True:
@@ -52,7 +52,7 @@ def kept_neurons(spikes: Spikes, most: int = MOST_SPIKES) -> Array:
         count = (count + 1) // 2
 
 
-def _panel(axes: Axes, name: str, spikes: Spikes) -> None:
+def _panel(axes: Axes, name: str, spikes: PopulationSpikes) -> None:
     kept = kept_neurons(spikes)
     place = np.full(spikes.size, -1)
     place[kept] = np.arange(len(kept))

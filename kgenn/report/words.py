@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from kgenn.ir.connectivity import Connectivity, Convolution, OneToOne, Sparse, SumPool
-from kgenn.ir.connectivity import Dense as DenseConnectivity
+from kgenn.ir.connectivity import Connectivity, Convolution, DenseConnectivity, OneToOne, Sparse
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection
+from kgenn.ir.spike_sums import SumPool
 from kgenn.ir.words import times
 
 
@@ -39,4 +39,4 @@ def _connectivity(connectivity: Connectivity) -> str:
             words += f", strides {times(connectivity.strides)}"
         return words if connectivity.groups == 1 else f"{words}, {connectivity.groups} groups"
     names = {DenseConnectivity: "all-to-all", OneToOne: "one-to-one", Sparse: "sparse"}
-    return names.get(type(connectivity), type(connectivity).__name__.lower())
+    return names.get(type(connectivity), connectivity.kind.lower())

@@ -10,10 +10,10 @@ from kgenn.ir.output_end import OutputEnd
 from kgenn.tasks.errors import mae, mse, psnr
 from kgenn.tasks.label_arrays import label_array
 from kgenn.tasks.metric import Metric
-from kgenn.tasks.regression import Values
+from kgenn.tasks.regression import ValueTask
 
 
-class Reconstruction(Values):
+class Reconstruction(ValueTask):
     """The values together are an image or a signal."""
 
     name = "reconstruction"

@@ -12,7 +12,7 @@ from kgenn.tasks.label_arrays import finite, label_array, shaped
 from kgenn.tasks.metric import Metric
 
 
-class Values(Task):
+class ValueTask(Task):
     """A task whose predictions are the values themselves."""
 
     def predictions(self, values: Array) -> Array:
@@ -25,7 +25,7 @@ class Values(Task):
         return None
 
 
-class Regression(Values):
+class Regression(ValueTask):
     """Each value is a quantity."""
 
     name = "regression"

@@ -30,7 +30,7 @@ from kgenn.ir.connectivity import Sparse
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Wanted
-from kgenn.ir.resampling import Resampling
+from kgenn.ir.spike_sums import Resampling
 from networks import ALLOW, ENCODERS, RECIPES, build, samples
 from programs import WARNINGS, build_executable, classify, emit
 from recordings import EVERYTHING, METHODS, assert_same, compiled, converted, drive_of, inputs_of

@@ -11,7 +11,7 @@ import pytest
 from kgenn.backends.base import RunOptions
 from kgenn.bench.config import read_configs
 from kgenn.bench.files import Library, Shelf
-from kgenn.bench.rerun import Task, tasks_of
+from kgenn.bench.rerun import CellTask, tasks_of
 from kgenn.bench.shared import Ports, samples_of
 from kgenn.diagnostics import KgennError
 from kgenn.ir.samples import Samples
@@ -51,7 +51,7 @@ def shelf(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def tasks(shelf: Path, text: str, threads: int = 1) -> list[Task]:
+def tasks(shelf: Path, text: str, threads: int = 1) -> list[CellTask]:
     experiments = read_configs([written(shelf, text)])
     library = Library(Shelf.of([str(shelf)]), Shelf.of([str(shelf)]))
     library.look_up(experiments)

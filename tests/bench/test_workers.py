@@ -19,12 +19,12 @@ from kgenn.backends.simulate import simulate
 from kgenn.bench.config import read_configs
 from kgenn.bench.extras import extra
 from kgenn.bench.files import File, Library, Shelf
-from kgenn.bench.rerun import Task, tasks_of
-from kgenn.bench.settings import Settings
+from kgenn.bench.rerun import CellTask, tasks_of
+from kgenn.bench.settings import ProcessSettings
 from kgenn.bench.shared import Memory, unchanged
 from kgenn.bench.store import Line, opened
-from kgenn.bench.sweep import Plan, Sweep
-from kgenn.bench.work import Outcome, run_cell
+from kgenn.bench.sweep import Sweep, SweepPlan
+from kgenn.bench.work import CellOutcome, run_cell
 from kgenn.bench.workers import Workers, processes
 from kgenn.checksums import sha256_of
 from kgenn.conversion import CONVERTERS
@@ -38,21 +38,21 @@ from sweeps import CALIBRATION, MODEL, TINY, written
 
 
 @pytest.fixture
-def plan(tmp_path: Path) -> Plan:
+def plan(tmp_path: Path) -> SweepPlan:
     """Return four cells."""
     (experiment,) = read_configs([written(tmp_path, TINY.replace("[1, 2]", "[1, 2, 3, 4]"))])
     library = Library(Shelf(), Shelf())
     library.look_up([experiment])
-    return Plan([(experiment, tasks_of(experiment, library, RunOptions(1)))])
+    return SweepPlan([(experiment, tasks_of(experiment, library, RunOptions(1)))])
 
 
 class Quiet:
     """Watch and say nothing."""
 
-    def started(self, task: Task) -> None:
+    def started(self, task: CellTask) -> None:
         """Say nothing."""
 
-    def finished(self, task: Task, line: Line) -> None:
+    def finished(self, task: CellTask, line: Line) -> None:
         """Say nothing."""
 
 
@@ -61,15 +61,15 @@ class Stub(Workers):
 
     def __init__(self, deadly: int, faulty: int) -> None:
         self.deadly, self.faulty = deadly, faulty
-        self.under_way: list[Future[Outcome]] = []
+        self.under_way: list[Future[CellOutcome]] = []
         self.runs: list[int] = []
 
     @property
     def slots(self) -> int:
         return 3
 
-    def submit(self, task: Task, ann_values: Mapping[str, float] | None) -> Future[Outcome]:
-        future: Future[Outcome] = Future()
+    def submit(self, task: CellTask, ann_values: Mapping[str, float] | None) -> Future[CellOutcome]:
+        future: Future[CellOutcome] = Future()
         steps = task.cell.axes["timesteps"]
         self.runs.append(steps)
         self.under_way.append(future)
@@ -81,11 +81,11 @@ class Stub(Workers):
             future.set_exception(AssertionError("what must not be"))
         elif len(self.runs) > 1:
             self.under_way.remove(future)
-            future.set_result(Outcome({"ann_accuracy": 1.0}, (), {}, {}))
+            future.set_result(CellOutcome({"ann_accuracy": 1.0}, (), {}, {}))
         return future
 
 
-def test_a_cell_that_its_process_died_of_is_told_from_those_beside_it(plan: Plan, tmp_path: Path) -> None:
+def test_a_cell_that_its_process_died_of_is_told_from_those_beside_it(plan: SweepPlan, tmp_path: Path) -> None:
     workers = Stub(deadly=2, faulty=4)
     with opened(tmp_path / "results") as store:
         Sweep(plan, store, workers, Quiet()).run(plan.left({}, False))
@@ -104,7 +104,7 @@ class Deadly:
         return os._exit, (1,)
 
 
-def test_other_processes_take_the_place_of_one_that_died(plan: Plan) -> None:
+def test_other_processes_take_the_place_of_one_that_died(plan: SweepPlan) -> None:
     task = next(iter(plan.tasks.values()))[1]
     with processes(1) as workers:
         died: Any = workers.submit(Deadly(), None)  # type: ignore[arg-type]
@@ -112,7 +112,7 @@ def test_other_processes_take_the_place_of_one_that_died(plan: Plan) -> None:
         assert workers.submit(task, {"": 0.5}).result(60).result is not None
 
 
-def test_what_is_known_of_a_model_is_not_computed_again(plan: Plan) -> None:
+def test_what_is_known_of_a_model_is_not_computed_again(plan: SweepPlan) -> None:
     task = next(iter(plan.tasks.values()))[1]
     told = run_cell(task, {"": 0.25})
     assert told.result is not None
@@ -165,7 +165,7 @@ def test_a_cell_that_ends_leaves_the_settings_of_another() -> None:
     def most() -> int:
         return max(pool["num_threads"] for pool in threadpoolctl.threadpool_info())
 
-    settings = Settings()
+    settings = ProcessSettings()
     with threadpoolctl.threadpool_limits(2), warnings.catch_warnings():
         filters = list(warnings.filters)
         with settings.held():

@@ -13,17 +13,17 @@ from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.incoming import incoming
 from kgenn.conversion.paths import Path, constant_of, paths_into, weights_into
 from kgenn.diagnostics import KgennError
-from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
+from kgenn.ir.connectivity import Connectivity, Convolution, DenseConnectivity, OneToOne, Sparse
 from kgenn.ir.graph import Array, Graph, Input, Layer, Shape
 from kgenn.ir.network import Connection, ReadoutKind
-from kgenn.ir.resampling import Resampling
+from kgenn.ir.spike_sums import Resampling, SumPool
 from kgenn.layers.activation import Softmax
 from kgenn.layers.conv import Conv
-from kgenn.layers.dense import Dense as DenseLayer
+from kgenn.layers.dense import Dense
 from kgenn.layers.pointwise import Pointwise
 from kgenn.layers.pooling import AveragePool, MaxPool
 from kgenn.layers.populations import is_population
-from kgenn.layers.shape import Permute, Reshape, Slot
+from kgenn.layers.shape import AxisPad, Permute, Reshape
 from kgenn.passes import LoweringOptions, lower
 from kgenn.passes.readout import fit_readout
 from networks import RECIPES, Build, build, samples
@@ -125,7 +125,7 @@ def test_magnitude_is_the_sum_of_absolute_weights_in_the_matrix(name: str) -> No
             np.testing.assert_allclose(c.magnitude(), np.abs(matrix).sum(axis=0), atol=1e-9)
 
 
-CONV, DENSE, ONE, SPARSE = Convolution, Dense, OneToOne, Sparse
+CONV, DENSE, ONE, SPARSE = Convolution, DenseConnectivity, OneToOne, Sparse
 # the connections of each network in order; (kind, SumPool) where spikes are summed on the way
 KINDS: dict[str, list[type | tuple[type, type]]] = {
     "dense_on_channels": [CONV, DENSE],
@@ -278,7 +278,7 @@ CONV = Conv(KERNEL, None, (2, 2), "same", (1, 1))
 GATHER = Pointwise(np.random.default_rng(1).normal(size=(6, 3, 1)).astype(np.float32))
 SPREAD = Pointwise(np.random.default_rng(2).normal(size=(5, 1, 4)).astype(np.float32))
 MIX = Pointwise(np.random.default_rng(3).normal(size=(1, 5, 4)).astype(np.float32))
-DENSE = DenseLayer(np.random.default_rng(4).normal(size=(6, 5)).astype(np.float32), None)
+DENSE = Dense(np.random.default_rng(4).normal(size=(6, 5)).astype(np.float32), None)
 STRUCTURED = {
     "shuffle, conv": chain_of((4, 4, 6), *shuffle(4, 2, 3), CONV),
     "shuffle, pool, conv": chain_of((8, 8, 6), *shuffle(8, 3, 2), AveragePool((2, 2), (2, 2), "valid"), CONV),
@@ -289,7 +289,7 @@ STRUCTURED = {
     "gather, spread": chain_of((3, 3, 15), Pointwise(GATHER.kernel[:5]), SPREAD),
     "gather a vector, dense, spread": chain_of((18,), GATHER, DENSE, SPREAD),
     "spread a vector": chain_of((5,), SPREAD),
-    "slot, gather, conv": chain_of((4, 4, 7), Slot(4, 18, -1), GATHER, CONV),
+    "slot, gather, conv": chain_of((4, 4, 7), AxisPad(4, 18, -1), GATHER, CONV),
 }
 
 

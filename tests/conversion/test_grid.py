@@ -19,13 +19,14 @@ from kgenn.conversion.grid import (
     to_grid,
 )
 from kgenn.conversion.neurons import INTEGRATE_FIRE
-from kgenn.conversion.precision import FINE, Source
+from kgenn.conversion.precision import FINE, SourceSignal
 from kgenn.conversion.recipe import recipe_of
 from kgenn.diagnostics import KgennError
 from kgenn.encoders.integrate_fire import IntegrateFire
-from kgenn.ir.connectivity import Convolution, Dense, SumPool
+from kgenn.ir.connectivity import Convolution, DenseConnectivity
 from kgenn.ir.graph import Array
 from kgenn.ir.network import EXACT, Connection, Network
+from kgenn.ir.spike_sums import SumPool
 from networks import ENCODERS, RECIPES, build, samples
 from recordings import converted, drive_of
 
@@ -113,7 +114,11 @@ def test_a_direct_current_is_whole_and_fits_too(name: str) -> None:
 def gridded(
     weights: Array, bias: Array | None = None, amplitudes: float = 1.0, largest: int = LARGEST_UNIT
 ) -> Gridded:
-    return to_grid(Inflow("p", (Connection("s", "p", Dense(weights)),), bias, (Source(amplitudes),), largest))
+    return to_grid(
+        Inflow(
+            "p", (Connection("s", "p", DenseConnectivity(weights)),), bias, (SourceSignal(amplitudes),), largest
+        )
+    )
 
 
 @given(
@@ -142,7 +147,7 @@ def test_any_population_gets_the_finest_grid_that_fits(
     assert total.max() < EXACT
     assert np.abs(w.astype(np.float64) / grid.unit - weights).max() <= 0.5 / grid.unit * (1 + 1e-9)
     # no more than one part in a hundred of the range is given away
-    largest = narrowed(LARGEST_UNIT, [Connection("s", "p", Dense(weights))])
+    largest = narrowed(LARGEST_UNIT, [Connection("s", "p", DenseConnectivity(weights))])
     assert grid.unit >= 0.98 * min(largest, EXACT / reach) - 4 or grid.unit < 1000
 
 
@@ -158,14 +163,14 @@ def test_weights_that_float64_cannot_add_up_are_refused() -> None:
 
 
 # a source whose trains have a thousand levels, used to the full
-BUSY = Source(1.0, 300.0, 500.0)
+BUSY = SourceSignal(1.0, 300.0, 500.0)
 
 
 def pooled(size: int, channels: int, targets: int, seed: int = 0) -> Connection:
     """Return a dense layer behind a global average pooling of size by size."""
     weights = np.random.default_rng(seed).normal(size=(channels, targets)) / size**2
     pool = SumPool((size, size, channels), (1, 1, channels), (size, size), (1, 1))
-    return Connection("s", "p", Dense(weights), pool)
+    return Connection("s", "p", DenseConnectivity(weights), pool)
 
 
 @given(st.integers(1, 400), st.integers(1, 64), st.integers(1, 4), st.booleans(), st.integers(0, 99))
@@ -196,8 +201,10 @@ def test_a_pool_that_float32_cannot_resolve_gets_a_double_grid_whose_unit_is_a_p
 def test_a_neuron_with_large_weights_leaves_its_neighbours_their_precision(exponent: float, seed: int) -> None:
     weights = np.random.default_rng(seed).normal(size=(64, 8)) / 8
     weights[:, 3] *= 10.0**exponent
-    source = Source(1.0, 60.0, 100.0)
-    inflow = Inflow("p", (Connection("s", "p", Dense(weights)),), None, (source,), LARGEST_UNIT, stage=255)
+    source = SourceSignal(1.0, 60.0, 100.0)
+    inflow = Inflow(
+        "p", (Connection("s", "p", DenseConnectivity(weights)),), None, (source,), LARGEST_UNIT, stage=255
+    )
     grid = to_grid(inflow)
     assert inflow.coarseness(grid) <= 1
     error = grid.connections[0].connectivity.weights.astype(np.float64) / grid.unit - weights
@@ -209,7 +216,9 @@ def test_a_neuron_with_large_weights_leaves_its_neighbours_their_precision(expon
 def test_a_bias_that_silences_a_neuron_for_good_costs_no_precision(exponent: float, heard: int) -> None:
     weights = np.random.default_rng(1).normal(size=(30, 4))
     bias = np.array([0.1, -(10.0**exponent), -0.2, 0.0])
-    inflow = Inflow("p", (Connection("s", "p", Dense(weights)),), bias, (Source(1.0),), LARGEST_UNIT)
+    inflow = Inflow(
+        "p", (Connection("s", "p", DenseConnectivity(weights)),), bias, (SourceSignal(1.0),), LARGEST_UNIT
+    )
     shallow = inflow.without_deep_biases(heard)
     assert shallow.bias is not None
     most = np.abs(weights).sum(axis=0) * heard
@@ -222,7 +231,7 @@ def test_a_bias_that_silences_a_neuron_for_good_costs_no_precision(exponent: flo
 def test_a_direct_current_into_a_double_grid_is_a_whole_number_in_any_order() -> None:
     kernel = np.random.default_rng(3).normal(size=(5, 5, 3, 4)) * 1000
     kind = Convolution(kernel, (9, 9, 3), (5, 5, 4), (1, 1), ((0, 0), (0, 0)), (1, 1), 1)
-    source = Source(382.5, 100.0, 150.0, analog=True, step=1.5, drive_levels=(levels := 1 << 20))
+    source = SourceSignal(382.5, 100.0, 150.0, analog=True, step=1.5, drive_levels=(levels := 1 << 20))
     grid = to_grid(Inflow("p", (Connection("x", "p", kind),), None, (source,), 1 << 11, stage=4095))
     assert grid.double
     weights = grid.connections[0].connectivity.weights.astype(np.float64)

@@ -12,17 +12,17 @@ from kgenn.conversion.compose import compose, structured
 from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.paths import Path
 from kgenn.conversion.recipe import recipe_of
-from kgenn.ir.connectivity import Dense, OneToOne, SpikeSums, SumPool
+from kgenn.ir.connectivity import DenseConnectivity, OneToOne
 from kgenn.ir.graph import Array, Layer, Shape
-from kgenn.ir.resampling import MOST_AMOUNT, Resampling
+from kgenn.ir.spike_sums import MOST_AMOUNT, Resampling, SpikeSums, SumPool
 from kgenn.layers.affine import Rescaling
 from kgenn.layers.along import Along, Take
 from kgenn.layers.conv import Conv
 from kgenn.layers.cropping import Crop
-from kgenn.layers.dense import Dense as DenseLayer
+from kgenn.layers.dense import Dense
 from kgenn.layers.pointwise import Pointwise
 from kgenn.layers.pooling import AveragePool
-from kgenn.layers.shape import Broadcast, Reshape, Slot, ZeroPad
+from kgenn.layers.shape import AxisPad, Broadcast, Reshape, ZeroPad
 from kgenn.layers.transposed import ZeroStuff
 from kgenn.layers.upsampling import UpSample
 from networks import ALLOW, build, samples
@@ -85,7 +85,7 @@ END = {
         ZeroPad(((0, 2), (1, 0))),
         Conv(kernel(1, 1, image[2], 4), None, (1, 1), "valid", (1, 1)),
     ),
-    "dense": lambda image: (Reshape((int(np.prod(image)),)), DenseLayer(kernel(int(np.prod(image)), 3), None)),
+    "dense": lambda image: (Reshape((int(np.prod(image)),)), Dense(kernel(int(np.prod(image)), 3), None)),
 }
 
 
@@ -129,9 +129,9 @@ def test_weights_that_are_not_shared_take_the_counts_of_a_pool_with_padding() ->
     assert isinstance(one, OneToOne)
     assert stage.rows.taps.max() == 1
     assert sorted(set(np.round(1 / one.weights))) == [4, 6, 9]
-    flat = (pool, Reshape((16,)), DenseLayer(np.ones((16, 1)), None))
+    flat = (pool, Reshape((16,)), Dense(np.ones((16, 1)), None))
     stage, dense = structured(Path("source", (4, 4, 1), flat))  # type: ignore[misc]
-    assert isinstance(dense, Dense)
+    assert isinstance(dense, DenseConnectivity)
     assert stage.rows.taps.max() == 1
 
 
@@ -194,7 +194,7 @@ def drawn_pointwise(draw: st.DrawFn, image: Shape) -> Layer:
 def drawn_slot(draw: st.DrawFn, image: Shape) -> Layer:
     axis = draw(st.sampled_from((-1, -1, -2, -3)))
     offset = draw(st.integers(0, 2))
-    return Slot(offset, offset + image[axis] + draw(st.integers(0, 2)), axis)
+    return AxisPad(offset, offset + image[axis] + draw(st.integers(0, 2)), axis)
 
 
 def drawn_take(draw: st.DrawFn, image: Shape) -> Layer:

@@ -14,24 +14,27 @@ from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.grid import LARGEST_UNIT, Gridded, Inflow, on_single, to_grid
-from kgenn.conversion.precision import FINE, Source
+from kgenn.conversion.precision import FINE, SourceSignal
 from kgenn.conversion.recipe import recipe_of
 from kgenn.conversion.weight_bits import WeightBits, to_grid_of_bits
-from kgenn.ir.connectivity import Dense, OneToOne, SumPool
+from kgenn.ir.connectivity import DenseConnectivity, OneToOne
 from kgenn.ir.graph import Array
 from kgenn.ir.network import EXACT, Connection, Network
 from kgenn.ir.recording import Wanted
+from kgenn.ir.spike_sums import SumPool
 from kgenn.passes import LoweringOptions
 from networks import ALLOW, RECIPES, build, samples
 from recordings import converted, on_reference
 
 CHOICES = [4, 8, 16, "auto"]
-BUSY = Source(1.0, 100.0, 200.0)
-PIXELS = Source(1.0, 300.0, 400.0, analog=True, step=4.0, drive_levels=255)
+BUSY = SourceSignal(1.0, 100.0, 200.0)
+PIXELS = SourceSignal(1.0, 300.0, 400.0, analog=True, step=4.0, drive_levels=255)
 
 
-def inflow(weights: Array, bias: Array | None = None, source: Source = BUSY) -> Inflow:
-    return Inflow("p", (Connection("s", "p", Dense(weights)),), bias, (source,), LARGEST_UNIT, constant=1024)
+def inflow(weights: Array, bias: Array | None = None, source: SourceSignal = BUSY) -> Inflow:
+    return Inflow(
+        "p", (Connection("s", "p", DenseConnectivity(weights)),), bias, (source,), LARGEST_UNIT, constant=1024
+    )
 
 
 def drawn(sources: int, targets: int, exponent: float, seed: int) -> Array:
@@ -97,7 +100,7 @@ def test_a_neuron_with_far_larger_weights_leaves_its_neighbours_their_bits() -> 
 
 def test_where_a_neuron_leaves_float32_no_room_the_others_keep_their_bits_in_float64() -> None:
     weights = drawn(800, 256, -1.5, 0)
-    ordinary = to_grid_of_bits(inflow(weights, source=(graded := Source(127.0, 100.0, 200.0))), 8, 1.0)
+    ordinary = to_grid_of_bits(inflow(weights, source=(graded := SourceSignal(127.0, 100.0, 200.0))), 8, 1.0)
     weights[:, 3] *= 100
     odd = to_grid_of_bits(inflow(weights, source=graded), 8, 1.0)
     assert odd.unit > 0.2 * ordinary.unit
@@ -109,7 +112,7 @@ def test_auto_is_fine_with_the_fewest_bits_or_changes_nothing(
 ) -> None:
     weights = drawn(sources, targets, exponent, seed)
     bias = drawn(1, targets, exponent, seed + 1)[0] if biased else None
-    flow = inflow(weights, bias, Source(1.0, 1.0, 2.0))
+    flow = inflow(weights, bias, SourceSignal(1.0, 1.0, 2.0))
     usual, grid = to_grid(flow), to_grid_of_bits(flow, "auto", 0.125)
     if grid.unit == usual.unit:
         assert np.array_equal(grid.connections[0].connectivity.weights, usual.connections[0].connectivity.weights)
@@ -130,7 +133,7 @@ def test_auto_takes_fewer_bits_in_fewer_steps() -> None:
 
 
 def test_a_bias_that_rounds_badly_counts_against_a_unit() -> None:
-    flow = inflow(np.full((1, 1), 0.5), np.full(1, 0.35), Source(1.0, 0.01, 0.01))
+    flow = inflow(np.full((1, 1), 0.5), np.full(1, 0.35), SourceSignal(1.0, 0.01, 0.01))
     grid = to_grid_of_bits(flow, 4, 1.0)
     assert grid.bias is not None
     # 14 is where the weight just fits; 20 holds the bias, for a clipped weight of which little comes
@@ -146,7 +149,10 @@ def test_what_no_spike_crosses_stays_as_it_is(bits: WeightBits) -> None:
 
 
 def test_an_analog_input_beside_spikes_is_not_clipped() -> None:
-    connections = (Connection("x", "p", Dense(np.full((1, 2), 5.0))), Connection("s", "p", OneToOne(np.ones(2))))
+    connections = (
+        Connection("x", "p", DenseConnectivity(np.full((1, 2), 5.0))),
+        Connection("s", "p", OneToOne(np.ones(2))),
+    )
     flow = Inflow("p", connections, None, (PIXELS, BUSY), LARGEST_UNIT)
     analog, spikes = (c.connectivity.weights for c in to_grid_of_bits(flow, 4, 1.0).connections)
     assert np.abs(spikes).max() <= 7
@@ -158,7 +164,7 @@ def test_an_analog_input_beside_spikes_is_not_clipped() -> None:
 def test_behind_a_wide_pool_weights_have_their_bits_on_an_exact_grid(bits: int, side: int) -> None:
     weights = drawn(8, 3, 0, 0) / side**2
     pool = SumPool((side, side, 8), (1, 1, 8), (side, side), (1, 1))
-    connection = Connection("s", "p", Dense(weights), pool)
+    connection = Connection("s", "p", DenseConnectivity(weights), pool)
     flow = Inflow("p", (connection,), np.ones(3), (BUSY,), LARGEST_UNIT, stage=1023)
     grid = to_grid_of_bits(flow, bits, 1.0)
     (rounded,) = grid.connections

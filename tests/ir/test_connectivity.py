@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kgenn.ir.connectivity import Connectivity, Convolution, Dense, OneToOne, Sparse, SumPool
+from kgenn.ir.connectivity import Connectivity, Convolution, DenseConnectivity, OneToOne, Sparse
 from kgenn.ir.graph import Array
+from kgenn.ir.spike_sums import SumPool
 from kgenn.ir.windows import pads_of, window_counts
 
 
@@ -85,7 +86,7 @@ def test_sparse_and_dense_are_the_same_map(sources: int, targets: int, seed: int
     rng = np.random.default_rng(seed)
     matrix = rng.normal(size=(sources, targets)) * (rng.random((sources, targets)) < 0.5)
     x, a, b = rng.normal(size=(3, sources)), rng.uniform(1, 2, sources), rng.uniform(1, 2, targets)
-    sparse, dense = sparse_of(matrix), Dense(matrix)
+    sparse, dense = sparse_of(matrix), DenseConnectivity(matrix)
     np.testing.assert_allclose(sparse.apply(x), dense.apply(x), atol=1e-12)
     np.testing.assert_allclose(sparse.scaled(a, b).apply(x), dense.scaled(a, b).apply(x), atol=1e-12)
     assert np.array_equal(sparse.fan_out(), (matrix != 0).sum(axis=1))
@@ -118,7 +119,7 @@ def test_sum_pool_adds_up_each_window(ky: int, kx: int, sy: int, sx: int, more_y
 
 def test_weights_of_another_shape_are_refused() -> None:
     with pytest.raises(AssertionError):
-        Dense(np.zeros((2, 3))).with_weights(np.zeros((3, 2)))
+        DenseConnectivity(np.zeros((2, 3))).with_weights(np.zeros((3, 2)))
 
 
 @given(*(st.integers(1, 9) for _ in range(2)), *(st.integers(1, 3) for _ in range(2)))

@@ -16,7 +16,7 @@ from kgenn.diagnostics import KgennError
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.metrics.early_exit import EarlyExit, ExitTally
-from kgenn.metrics.result import Result, Tally
+from kgenn.metrics.result import Result, ResultTally
 from networks import ENCODERS
 from recordings import EVERYTHING, converted, goals_of
 
@@ -53,7 +53,7 @@ def truncated(network: Network, x: Array) -> list[Result]:
     results = []
     for steps in range(1, network.num_timesteps + 1):
         short = cut(network, steps)
-        tally = Tally(short, goals_of(short))
+        tally = ResultTally(short, goals_of(short))
         tally.add(ReferenceSimulator(short).run(short.drive(x), 0, EVERYTHING), {})
         results.append(tally.result({}, 0.0, 0.0))
     return results

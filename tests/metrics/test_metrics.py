@@ -16,7 +16,7 @@ from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network
 from kgenn.ir.recording import Recording
 from kgenn.metrics.layer_error import ErrorTally, LayerError, ideal_rates
-from kgenn.metrics.result import Result, Tally
+from kgenn.metrics.result import Result, ResultTally
 from networks import ENCODERS, RECIPES, build, samples
 from recordings import ALL_ENCODERS, EVERYTHING, METHODS, converted, drive_of, goals_of
 
@@ -31,7 +31,7 @@ def run(network: Network, encoder: str, count: int = 6) -> tuple[Array, Recordin
 def result_of(
     network: Network, recording: Recording, labels: Array | None, parts: tuple[int, ...] = (6,)
 ) -> Result:
-    tally, start = Tally(network, goals_of(network)), 0
+    tally, start = ResultTally(network, goals_of(network)), 0
     for size in parts:
         part = slice(start, start + size)
         counts = {name: c[part] for name, c in recording.spike_counts.items()}
@@ -128,7 +128,7 @@ def test_without_labels_there_is_no_accuracy() -> None:
 
 def test_no_samples_give_zeros() -> None:
     network = converted("dense")
-    result = Tally(network, goals_of(network)).result({}, 0.0, 0.0)
+    result = ResultTally(network, goals_of(network)).result({}, 0.0, 0.0)
     assert (result.num_samples, result.synaptic_operations, result.scores.shape) == (0, 0, (0, 4))
 
 

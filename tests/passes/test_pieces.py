@@ -10,7 +10,7 @@ from kgenn.ir.graph import Array
 from kgenn.ir.output_activation import FORMULAS, POSITIVE, elementwise
 from kgenn.passes import LoweringOptions
 from kgenn.passes.pieces import fitted
-from kgenn.passes.values import Values
+from kgenn.passes.values import NodeValues
 
 SMOOTH = sorted(
     name for name, f in FORMULAS.items() if f.bends is None and name not in POSITIVE and name != "exponential"
@@ -18,8 +18,8 @@ SMOOTH = sorted(
 NORMAL = np.random.default_rng(2).normal(0, 2, 20_000)
 
 
-def values(x: Array) -> Values:
-    return Values(np.array([x.min()]), np.array([x.max()]), x[:, None])
+def values(x: Array) -> NodeValues:
+    return NodeValues(np.array([x.min()]), np.array([x.max()]), x[:, None])
 
 
 @pytest.mark.parametrize("name", SMOOTH)

@@ -21,7 +21,7 @@ from kgenn.passes import LoweringOptions, lower
 from kgenn.passes.pieces import fitted, is_curve
 from kgenn.passes.products import factors, squared
 from kgenn.passes.straight import exact, narrowed, straight_bends
-from kgenn.passes.values import Values
+from kgenn.passes.values import NodeValues
 from networks import Build
 
 RNG = np.random.default_rng(3)
@@ -105,7 +105,7 @@ def test_lowering_and_squares_change_no_value(name: str) -> None:
     lowered = lower(graph, LoweringOptions())
     np.testing.assert_allclose(lowered.predict(x), graph.predict(x), rtol=1e-4, atol=1e-5)
     ends = {n: RNG.uniform(0.5, 2, lowered.shapes[n][-1]) for n in sorted(factors(lowered))}
-    squares = squared(lowered, {n: Values(-end, end, end[None]) for n, end in ends.items()})
+    squares = squared(lowered, {n: NodeValues(-end, end, end[None]) for n, end in ends.items()})
     np.testing.assert_allclose(squares.predict(x), graph.predict(x), rtol=1e-3, atol=1e-4)
     known = (Curve, ReLU, MaxPool)
     assert all(n.layer.linear or isinstance(n.layer, known) or not n.inputs for n in squares.nodes)
@@ -181,12 +181,12 @@ def test_a_jump_is_a_ramp_and_exact_beside_it(layer: Layer) -> None:
 @pytest.mark.parametrize("function", ["square", "silu"])
 def test_a_channel_of_small_values_has_pieces_of_its_own(function: str) -> None:
     x = RNG.normal(size=(4000, 2)) * np.array([3.0, 0.1])
-    pieces = fitted(lambda v: elementwise(function, v), Values(x.min(axis=0), x.max(axis=0), x), 8)
+    pieces = fitted(lambda v: elementwise(function, v), NodeValues(x.min(axis=0), x.max(axis=0), x), 8)
     off = np.sqrt(np.mean((pieces(x) - elementwise(function, x)) ** 2, axis=0)) / elementwise(function, x).std(
         axis=0
     )
     assert (off < 0.06).all()
-    shared = fitted(lambda v: elementwise(function, v), Values(np.full(2, x.min()), np.full(2, x.max()), x), 8)
+    shared = fitted(lambda v: elementwise(function, v), NodeValues(np.full(2, x.min()), np.full(2, x.max()), x), 8)
     lost = np.sqrt(np.mean((shared(x) - elementwise(function, x)) ** 2, axis=0)) / elementwise(function, x).std(
         axis=0
     )
@@ -197,7 +197,7 @@ def test_functions_of_positive_values_stay_above_zero() -> None:
     for name in ("reciprocal", "rsqrt", "log", "sqrt"):
         x = np.exp(RNG.normal(size=(5000, 1)) * 1.5)
         pieces = fitted(
-            lambda v, n=name: elementwise(n, v), Values(x.min(axis=0), x.max(axis=0), x), 16, positive=True
+            lambda v, n=name: elementwise(n, v), NodeValues(x.min(axis=0), x.max(axis=0), x), 16, positive=True
         )
         assert (pieces.starts > 0).all()
         y = elementwise(name, x)

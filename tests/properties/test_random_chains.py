@@ -21,7 +21,7 @@ from kgenn.layers.cropping import Crop
 from kgenn.layers.dense import Dense
 from kgenn.layers.pointwise import Pointwise
 from kgenn.layers.pooling import AveragePool
-from kgenn.layers.shape import Broadcast, Permute, Reshape, Slot, ZeroPad
+from kgenn.layers.shape import AxisPad, Broadcast, Permute, Reshape, ZeroPad
 from kgenn.layers.upsampling import UpSample
 
 # The most values that a layer may leave, so that examples stay fast.
@@ -65,7 +65,7 @@ class Drawing:
                 return Rescaling(self.weights(*(shape if whole else (channels,))), np.zeros(1, np.float32))
             case "slot":
                 offset = self.number(0, 2)
-                return Slot(offset, offset + length + self.number(0, 2), axis)
+                return AxisPad(offset, offset + length + self.number(0, 2), axis)
             case "take":
                 taken = self.draw(st.lists(st.integers(0, length - 1), min_size=1, max_size=length + 2))
                 return Take(np.array(taken, np.int64), axis)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from kgenn.bench.json_object import Place
-from kgenn.bench.rows import Outcome
+from kgenn.bench.json_object import JsonPath
+from kgenn.bench.rows import ResultRecord
 from kgenn.report.sweep.build import report_files
 from kgenn.report.sweep.costs import graded, joules, twin_value
 from kgenn.report.sweep.results import read_results
@@ -76,8 +76,8 @@ def test_cells_of_earlier_versions_have_no_plot_of_energy(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("odd", [None, "much", {}, {"memory": "much"}, {"memory": True}, [1]])
 def test_costs_that_are_no_numbers_count_as_unknown(odd: object) -> None:
-    found = Outcome.from_json(
-        outcome(energy={"snn": odd, "twin": odd}, twin={"values": odd}, spike_values=odd), Place("file")
+    found = ResultRecord.from_json(
+        outcome(energy={"snn": odd, "twin": odd}, twin={"values": odd}, spike_values=odd), JsonPath("file")
     )
     assert joules(found, "snn", "memory") is None
     assert twin_value(found) is None

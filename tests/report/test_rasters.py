@@ -11,16 +11,16 @@ import pytest
 
 from kgenn.diagnostics import KgennError
 from kgenn.report.trace_raster import kept_neurons, raster_picture
-from kgenn.trace_file import Spikes, Trace, read_trace
+from kgenn.trace_file import PopulationSpikes, Trace, read_trace
 
 PNG = b"\x89PNG\r\n"
 
 
-def spikes_of(size: int, count: int, steps: int = 10, samples: int = 3) -> Spikes:
+def spikes_of(size: int, count: int, steps: int = 10, samples: int = 3) -> PopulationSpikes:
     rng = np.random.default_rng(size)
     sample = np.sort(rng.integers(0, samples, count))
     signs = rng.choice([1, -1], count)
-    return Spikes(size, sample, rng.integers(0, steps, count), rng.integers(0, size, count), signs)
+    return PopulationSpikes(size, sample, rng.integers(0, steps, count), rng.integers(0, size, count), signs)
 
 
 def columns(trace: Trace) -> dict[str, Any]:

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from kgenn.bench.json_object import Place
-from kgenn.bench.rows import Experiment, Row
+from kgenn.bench.json_object import JsonPath
+from kgenn.bench.rows import ExperimentRecord, Row
 from kgenn.bench.shown import Shown
 from kgenn.diagnostics import KgennError
 from kgenn.report.sweep.results import read_results
 from made_results import cell, experiment, grid, key, outcome, write
 
-HERE = Place("cells.jsonl:1")
+HERE = JsonPath("cells.jsonl:1")
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def whole_raster(value: dict[str, Any] | None) -> dict[str, Any] | None:
 def test_an_experiment_is_read_and_written_without_loss() -> None:
     published = [{"where": {"model": "a"}, "ann": 90, "accuracy": 80.5, "label": "table 1"}]
     plain = experiment([cell(1, {})], published=published, source="a paper", kind="pareto", axes=[{"seed": 0}])
-    assert Experiment.from_json(plain, HERE).to_json() == plain
+    assert ExperimentRecord.from_json(plain, HERE).to_json() == plain
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ SHOWN: dict[str, Any] = {
 
 
 def test_a_map_is_read_and_written_without_loss() -> None:
-    found = Shown.from_json(SHOWN, Place("a"))
+    found = Shown.from_json(SHOWN, JsonPath("a"))
     assert found.to_json() == SHOWN
     assert found.columns["model"].shape == (1, 2, 3)
 
@@ -193,4 +193,4 @@ def test_a_map_is_read_and_written_without_loss() -> None:
 )
 def test_a_map_that_does_not_fit_is_kg631(changed: dict[str, Any]) -> None:
     with pytest.raises(KgennError, match="KG631"):
-        Shown.from_json({**SHOWN, **changed}, Place("a"))
+        Shown.from_json({**SHOWN, **changed}, JsonPath("a"))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from kgenn.bench.json_object import Place
+from kgenn.bench.json_object import JsonPath
 from kgenn.bench.rows import Row
 from kgenn.report.sweep.axes import only_option
 from kgenn.report.sweep.build import report_files
@@ -210,7 +210,7 @@ def test_what_is_neither_row_nor_column_stands_in_the_cell(tmp_path: Path) -> No
     ],
 )
 def test_an_option_that_alone_varies_has_a_plot_of_its_own(axes: list[dict[str, Any]], plotted: bool) -> None:
-    rows = [Row.from_json(cell(i, {"model": "a", **own}, outcome()), Place("")) for i, own in enumerate(axes)]
+    rows = [Row.from_json(cell(i, {"model": "a", **own}, outcome()), JsonPath("")) for i, own in enumerate(axes)]
     option = only_option(rows)
     assert (option == "scale-factor") is plotted
     if option is not None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeVar
 
-from kgenn.bench.json_object import Axis
-from kgenn.bench.rows import Experiment, Outcome, Row
+from kgenn.bench.json_object import AxisValue
+from kgenn.bench.rows import ExperimentRecord, ResultRecord, Row
 
 T = TypeVar("T")
-Point = tuple[tuple[str, Axis], ...]
+Point = tuple[tuple[str, AxisValue], ...]
 
 TIMESTEPS, SEED, MODEL, TARGET = "timesteps", "seed", "model", "target"
 AUTO = "auto"
@@ -110,7 +110,7 @@ def words(point: Point) -> str:
     return " · ".join(phrase(name, value) for name, value in point)
 
 
-def phrase(name: str, value: Axis) -> str:
+def phrase(name: str, value: AxisValue) -> str:
     """Return one axis and its value in words."""
     if name in SPEAKING:
         return shown(value)
@@ -119,7 +119,7 @@ def phrase(name: str, value: Axis) -> str:
     return f"T = {shown(value)}" if name == TIMESTEPS else f"{name} {shown(value)}"
 
 
-def shown(value: Axis) -> str:
+def shown(value: AxisValue) -> str:
     """Return a value of an axis as text."""
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -128,12 +128,12 @@ def shown(value: Axis) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def steps_of(outcome: Outcome) -> int:
+def steps_of(outcome: ResultRecord) -> int:
     """Return T."""
     return outcome.timesteps_found or outcome.num_timesteps
 
 
-def layout(experiment: Experiment, rows: Sequence[Row]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def layout(experiment: ExperimentRecord, rows: Sequence[Row]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the axes of a table's rows and of its columns; timesteps to the right where nothing is said."""
     if experiment.rows or experiment.columns:
         return experiment.rows, experiment.columns

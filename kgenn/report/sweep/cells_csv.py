@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable
 from typing import Any
 
-from kgenn.bench.rows import Experiment, Outcome, OutputFigures, Row
+from kgenn.bench.rows import ExperimentRecord, OutputFigures, ResultRecord, Row
 from kgenn.report.sweep.axes import names_of
 from kgenn.report.sweep.costs import entry, graded, joules, twin_value
 from kgenn.report.sweep.results import Results
@@ -15,7 +15,7 @@ from kgenn.report.sweep.results import Results
 # A spreadsheet takes a text that starts so for a formula, and would compute what a file's author wrote.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
-FIGURES: dict[str, Callable[[Outcome], Any]] = {
+FIGURES: dict[str, Callable[[ResultRecord], Any]] = {
     "accuracy": lambda r: r.accuracy,
     "ann_accuracy": lambda r: r.ann_accuracy,
     "metric": lambda r: r.metric,
@@ -65,7 +65,7 @@ def cells_csv(results: Results) -> bytes:
     return buffer.getvalue().encode()
 
 
-def _cells(experiment: Experiment, row: Row, axes: list[str], outputs: list[str]) -> list[Any]:
+def _cells(experiment: ExperimentRecord, row: Row, axes: list[str], outputs: list[str]) -> list[Any]:
     result, model = row.result, row.rerun.get("model")
     known = next((p for p in experiment.published if p.matches(row.axes)), None)
     return [
@@ -85,7 +85,7 @@ def _cells(experiment: Experiment, row: Row, axes: list[str], outputs: list[str]
     ]
 
 
-def _output(result: Outcome | None, name: str) -> OutputFigures | None:
+def _output(result: ResultRecord | None, name: str) -> OutputFigures | None:
     """Return the figures of one of several outputs; None where a cell has none."""
     found = () if result is None else result.outputs
     return next((output for output in found if output.name == name), None)

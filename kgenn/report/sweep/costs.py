@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any
 
-from kgenn.bench.rows import Outcome
+from kgenn.bench.rows import ResultRecord
 
 
 def entry(value: Any, *names: str) -> Any:
@@ -15,7 +15,7 @@ def entry(value: Any, *names: str) -> Any:
     return value
 
 
-def joules(outcome: Outcome, whose: str, kind: str) -> float | None:
+def joules(outcome: ResultRecord, whose: str, kind: str) -> float | None:
     """Return an energy in joules; None where the cell has none, as those of earlier versions.
 
     Args:
@@ -25,13 +25,13 @@ def joules(outcome: Outcome, whose: str, kind: str) -> float | None:
     return _number(entry(outcome.others.get("energy"), whose, kind))
 
 
-def twin_value(outcome: Outcome) -> float | None:
+def twin_value(outcome: ResultRecord) -> float | None:
     """Return the metric of the twin's first output."""
     values = entry(outcome.others.get("twin"), "values")
     return _number(next(iter(values.values()), None)) if isinstance(values, dict) else None
 
 
-def graded(outcome: Outcome) -> bool:
+def graded(outcome: ResultRecord) -> bool:
     """Tell whether spikes carry other values than 1 and −1; cells of earlier versions do not say."""
     values = outcome.others.get("spike_values")
     low, high = (_number(entry(values, name)) or 0 for name in ("low", "high"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kgenn.bench import against
-from kgenn.bench.rows import Experiment, Failure, Outcome, Row
+from kgenn.bench.rows import ExperimentRecord, Failure, ResultRecord, Row
 from kgenn.ir.words import counted
 from kgenn.report.sweep import pareto, plots, rasters
 from kgenn.report.sweep.axes import (
@@ -101,7 +101,7 @@ class View:
     """
 
     anchor: str
-    experiment: Experiment
+    experiment: ExperimentRecord
     metric: str
     table: Table
     same: str
@@ -121,7 +121,7 @@ class View:
         return tuple(plot for panel in self.panels for plot in (*panel.plots, *panel.rasters))
 
 
-def view(results: Results, experiment: Experiment, taken: set[str]) -> View:
+def view(results: Results, experiment: ExperimentRecord, taken: set[str]) -> View:
     """Return the view of an experiment; `taken` are the ids in use, to which its own are added."""
     rows = results.finished(experiment)
     anchor = unique(slug(experiment.name), taken)
@@ -145,7 +145,7 @@ def view(results: Results, experiment: Experiment, taken: set[str]) -> View:
     )
 
 
-def _samples(outcomes: Sequence[Outcome]) -> str:
+def _samples(outcomes: Sequence[ResultRecord]) -> str:
     """Return how many samples the cells ran: the number, or the least and the largest; empty without cells."""
     counts = {outcome.num_samples for outcome in outcomes}
     if len(counts) < 2:
@@ -153,13 +153,13 @@ def _samples(outcomes: Sequence[Outcome]) -> str:
     return f"{min(counts):,} to {max(counts):,} samples"
 
 
-def _metric(outcomes: Sequence[Outcome]) -> str:
+def _metric(outcomes: Sequence[ResultRecord]) -> str:
     """Return the metric in words, with the first of several outputs."""
     several = next((r.outputs for r in outcomes if r.outputs), ())
     return metric_title(metric_of(outcomes)) + (f" of {several[0].name}" if several else "")
 
 
-def _names(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+def _names(outcomes: Sequence[ResultRecord]) -> tuple[str, ...]:
     """Return what the figures of a cell are called, those of further outputs at the end."""
     several = next((r.outputs for r in outcomes if r.outputs), ())
     own = (f"{metric_title(output.metric)} of {output.name}" for output in several[1:])
@@ -167,7 +167,7 @@ def _names(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     return ("T", _metric(outcomes), "ANN", beside, "spikes per neuron", "operations", "time per image", *own)
 
 
-def _panels(experiment: Experiment, rows: Sequence[Row], anchor: str, taken: set[str]) -> tuple[Panel, ...]:
+def _panels(experiment: ExperimentRecord, rows: Sequence[Row], anchor: str, taken: set[str]) -> tuple[Panel, ...]:
     """Draw the plots of each model; a series looks the same in all of them."""
     axes = series_axes(rows)
     looks = styles([group.label for group in grouped(rows, axes)])

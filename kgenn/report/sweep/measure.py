@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from kgenn.bench.rows import Outcome, Row
+from kgenn.bench.rows import ResultRecord, Row
 from kgenn.tasks.metric import ERRORS, UNITS, title, written
 
 PERCENT, SUFFIX = "percent", {"percent": ", %", "decibel": ", dB", "plain": ""}
 
 
-def metric_of(outcomes: Iterable[Outcome]) -> str:
+def metric_of(outcomes: Iterable[ResultRecord]) -> str:
     """Return the metric of some outcomes; that of the first where they differ."""
     return next((r.metric for r in outcomes), "accuracy")
 
 
-def others(outcomes: Iterable[Outcome]) -> list[str]:
+def others(outcomes: Iterable[ResultRecord]) -> list[str]:
     """Return the names of the outputs behind the first, where there are several."""
     return list(dict.fromkeys(output.name for r in outcomes for output in r.outputs[1:]))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from kgenn.bench.rows import Outcome
+from kgenn.bench.rows import ResultRecord
 from kgenn.metrics.energy import BREAK_EVEN_SPIKES
 from kgenn.report.sweep.axes import Group
 from kgenn.report.sweep.canvas import Canvas, Plot
@@ -66,7 +66,7 @@ def against_energy(name: str, series: Sequence[Group], styles: Styles) -> Plot |
     return None if canvas is None else canvas.finish(name, f"{measured} against energy", words)
 
 
-def _microjoules(outcome: Outcome) -> float:
+def _microjoules(outcome: ResultRecord) -> float:
     """Return the energy of an image in µJ; 0, which no plot shows, where it is not known."""
     return 1e6 * (joules(outcome, "snn", "memory") or 0.0)
 
@@ -80,7 +80,7 @@ def _words(series: Sequence[Group]) -> tuple[str, str]:
 def _pareto(
     series: Sequence[Group],
     styles: Styles,
-    x_of: Callable[[Outcome], float],
+    x_of: Callable[[ResultRecord], float],
     label: str,
     limit: tuple[float, str] | None,
     beside: Sequence[tuple[float, float]] = (),

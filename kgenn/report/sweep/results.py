@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kgenn.bench.json_object import Object, Place, parse
-from kgenn.bench.rows import Experiment, Row
+from kgenn.bench.json_object import JsonPath, Object, parse
+from kgenn.bench.rows import ExperimentRecord, Row
 from kgenn.bench.store import CELLS, RESULTS, SWEEP
 from kgenn.diagnostics import KgennError, fail
 
@@ -28,12 +28,12 @@ class Results:
         notes: what was left out, for the reader.
     """
 
-    experiments: tuple[Experiment, ...]
+    experiments: tuple[ExperimentRecord, ...]
     rows: Mapping[str, Row]
     hashes: Mapping[str, str]
     notes: tuple[str, ...] = ()
 
-    def finished(self, experiment: Experiment) -> tuple[Row, ...]:
+    def finished(self, experiment: ExperimentRecord) -> tuple[Row, ...]:
         """Return the finished cells of an experiment, in the order of the sweep, with their axes there."""
         axes = experiment.axes or [None] * len(experiment.cells)
         pairs = [(self.rows[k], own) for k, own in zip(experiment.cells, axes, strict=True) if k in self.rows]
@@ -51,10 +51,10 @@ def read_results(directory: Path) -> Results:
     if rows_path is None or not sweep.is_file():
         raise fail("KG630", str(directory), f"has no {SWEEP} and {' or '.join(ROWS)}", ADVICE)
     texts = {path: _read(path) for path in (sweep, rows_path)}
-    place = Place(str(sweep))
+    place = JsonPath(str(sweep))
     top = Object.of(parse(_text(texts[sweep], sweep), place), place)
     top.check_schema()
-    experiments = top.list("experiments", Experiment.from_json)
+    experiments = top.list("experiments", ExperimentRecord.from_json)
     rows, torn = _rows(texts[rows_path], rows_path)
     wanted = {key for experiment in experiments for key in experiment.cells}
     others = sum(key not in wanted for key in rows)
@@ -69,7 +69,7 @@ def _rows(content: bytes, path: Path) -> tuple[dict[str, Row], bool]:
     *lines, rest = content.split(b"\n")
     rows, torn = {}, False
     for number, line in enumerate([*lines, rest] if rest else lines, 1):
-        place = Place(f"{path}:{number}")
+        place = JsonPath(f"{path}:{number}")
         try:
             row = Row.from_json(parse(_text(line, path, number), place), place)
         except KgennError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from kgenn.bench.rows import Outcome, Row
+from kgenn.bench.rows import ResultRecord, Row
 from kgenn.report.sweep.axes import Group, grouped, mean, steps_of
 from kgenn.report.sweep.canvas import Canvas
 from kgenn.report.sweep.measure import PERCENT, axis_label, in_words, metric_of, on_axis
@@ -18,7 +18,7 @@ MOST_POINTS = 160
 HEIGHT = 290.0
 
 Styles = Mapping[str, SeriesStyle]
-Done = tuple[Row, Outcome]
+Done = tuple[Row, ResultRecord]
 
 
 def done(rows: Sequence[Row]) -> list[Done]:
@@ -26,7 +26,7 @@ def done(rows: Sequence[Row]) -> list[Done]:
     return [(row, row.result) for row in rows if row.result is not None]
 
 
-def points_of(group: Group, x_of: Callable[[Outcome], float]) -> list[tuple[float, float, str]]:
+def points_of(group: Group, x_of: Callable[[ResultRecord], float]) -> list[tuple[float, float, str]]:
     """Return (x, metric, tip) of each run of a series, over seeds the mean, by T."""
     found = []
     for runs in grouped(group.rows, [name for name in group.rows[0].axes if name != "seed"]):
@@ -61,7 +61,7 @@ def metric_axis(canvas: Canvas, series: Sequence[Group]) -> str:
     return metric
 
 
-def seconds(row: Row, result: Outcome) -> float | None:
+def seconds(row: Row, result: ResultRecord) -> float | None:
     """Return the wall-clock time of one image."""
     return (
         row.cost["wall_seconds"] / result.num_samples

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kgenn.bench import against
-from kgenn.bench.rows import Experiment, Outcome, Published, Row
+from kgenn.bench.rows import ExperimentRecord, Published, ResultRecord, Row
 from kgenn.report.sweep.axes import (
     MODEL,
     SEED,
@@ -106,7 +106,7 @@ class Table:
     rows: tuple[TableRow, ...]
 
 
-def table(experiment: Experiment, rows: Sequence[Row]) -> Table:
+def table(experiment: ExperimentRecord, rows: Sequence[Row]) -> Table:
     """Lay out the finished cells of an experiment."""
     row_axes, column_axes = layout(experiment, rows)
     row_points = nested(grouped(rows, row_axes), row_axes)
@@ -154,7 +154,7 @@ def _row_headings(texts: Sequence[Sequence[str]]) -> list[tuple[Heading | None, 
     return [tuple(column[i] for column in columns) for i in range(len(texts))]
 
 
-def _ann(experiment: Experiment, rows: Sequence[Row], row_axes: Sequence[str]) -> tuple[str, str]:
+def _ann(experiment: ExperimentRecord, rows: Sequence[Row], row_axes: Sequence[str]) -> tuple[str, str]:
     """Return the model's metric, ours and the published, where a row of the table has one model."""
     ours = {row.result.ann_value for row in rows if row.result and row.result.ann_value is not None}
     metric = metric_of(row.result for row in rows if row.result)
@@ -165,7 +165,7 @@ def _ann(experiment: Experiment, rows: Sequence[Row], row_axes: Sequence[str]) -
     return in_words(metric, ours.pop()) if ours else "–", theirs
 
 
-def _cell(experiment: Experiment, rows: Sequence[Row], apart: Sequence[str]) -> TableCell:
+def _cell(experiment: ExperimentRecord, rows: Sequence[Row], apart: Sequence[str]) -> TableCell:
     """Return the entries of one cell, and the published figures that compare with them."""
     entries = tuple(_entry(group.rows, group.label) for group in grouped(rows, apart))
     known = [p for p in experiment.published if any(p.matches(row.axes) for row in rows)]
@@ -192,7 +192,7 @@ def _entry(rows: Sequence[Row], label: str) -> Entry:
     return Entry(label, value, beside, tuple(costs), problem, rows[0].key)
 
 
-def _of_output(results: Sequence[Outcome], name: str) -> str:
+def _of_output(results: Sequence[ResultRecord], name: str) -> str:
     """Return the metric of another output in words, also against the model's."""
     own = [output for r in results for output in r.outputs if output.name == name]
     metric, value = own[0].metric, mean(output.value for output in own)
@@ -200,7 +200,7 @@ def _of_output(results: Sequence[Outcome], name: str) -> str:
     return f"{metric_title(metric)} of {name} {in_words(metric, value)} ({beside})"
 
 
-def _published(experiment: Experiment, published: Published, rows: Sequence[Row]) -> PublishedCell:
+def _published(experiment: ExperimentRecord, published: Published, rows: Sequence[Row]) -> PublishedCell:
     """Return a published entry in words, each figure with its verdict over these rows."""
     found = list(judge(rows, experiment, published))
     figures = []

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kgenn.bench.rows import Experiment, Outcome, Published, Row
+from kgenn.bench.rows import ExperimentRecord, Published, ResultRecord, Row
 from kgenn.report.sweep.axes import SEED, Point, grouped, mean, names_of, varying, words
 from kgenn.report.sweep.results import Results
 from kgenn.report.sweep.text import amount
@@ -68,7 +68,7 @@ def verdicts(results: Results) -> tuple[Verdict, ...]:
     return tuple(v for e in results.experiments for p in e.published for v in judge(results.finished(e), e, p))
 
 
-def judge(finished: Sequence[Row], experiment: Experiment, published: Published) -> Iterator[Verdict]:
+def judge(finished: Sequence[Row], experiment: ExperimentRecord, published: Published) -> Iterator[Verdict]:
     """Yield the verdicts of one published entry; of cells that differ only in their seed the mean counts."""
     rows = [row for row in finished if published.matches(row.axes)]
     figures = list(_figures(published))
@@ -111,7 +111,7 @@ def _ours(rows: Sequence[Row], figure: str) -> tuple[float | None, str]:
     return mean(values), ""
 
 
-def figure_of(outcome: Outcome, figure: str) -> float | None:
+def figure_of(outcome: ResultRecord, figure: str) -> float | None:
     """Return one figure of an outcome."""
     return {
         SHARE: outcome.share if outcome.metric == "accuracy" else None,

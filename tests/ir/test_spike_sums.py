@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kgenn.ir.axis_map import AxisMap, axis_map, identity, sliding
-from kgenn.ir.connectivity import SpikeSums, SumPool
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
-from kgenn.ir.resampling import Resampling
+from kgenn.ir.spike_sums import Resampling, SpikeSums, SumPool
 from kgenn.ir.validate import check_network
 from recordings import converted
 
