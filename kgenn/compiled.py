@@ -279,7 +279,7 @@ class CompiledNetwork(Displayed):
         x: SamplesLike,
         y: LabelsLike | None,
         result: Result,
-        most_macs: float = ANN_MACS,
+        most: int | None = None,
         *,
         task: Names = None,
         metric: Names = None,
@@ -290,15 +290,12 @@ class CompiledNetwork(Displayed):
         Args:
             x, y, task, metric, threshold: as for `evaluate`.
             result: of `evaluate` on these.
-            most_macs: multiply-accumulates that it may take; so many samples are computed as they allow.
-
-        Returns:
-            The result as it is where they allow no sample.
+            most: samples that are computed; None: as many as take a few seconds, which may be none.
         """
         network, samples = self.network, self._samples(x)
         aims = self._aims(samples, y, choices(self._outputs, task, metric, threshold))
         macs = max(1, sum(c.connectivity.num_synapses for c in network.connections))
-        count = min(len(samples), int(most_macs / macs))
+        count = min(len(samples), int(ANN_MACS / macs) if most is None else most)
         if count == 0:
             return result
         tally = AnnTally(network, aims.goals)

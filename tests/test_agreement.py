@@ -188,7 +188,7 @@ def test_a_record_that_was_changed_by_hand_is_none(change: dict[str, object]) ->
         Agreement.from_dict({**good, **change})
 
 
-def test_a_run_can_say_what_the_weights_give_as_an_ann() -> None:
+def test_a_run_can_say_what_the_weights_give_as_an_ann(monkeypatch: pytest.MonkeyPatch) -> None:
     graph, x = build("dense"), samples(build("dense"), 40)
     y = np.random.default_rng(0).integers(0, 4, len(x))
     snn = kgenn.compile(kgenn.convert(graph, calibration=x, timesteps=4, check=False), "reference")
@@ -199,11 +199,15 @@ def test_a_run_can_say_what_the_weights_give_as_an_ann() -> None:
     assert found.ann == snn.compare(x, y).ann_value == np.mean(np.asarray(graph.predict(x)).argmax(1) == y)
     assert found.network == result.accuracy
     macs = sum(c.connectivity.num_synapses for c in snn.network.connections)
-    few = snn.with_ann(x, y, result, most_macs=7.5 * macs).ann
+    few = snn.with_ann(x, y, result, 7).ann
     assert few is not None
     assert few.num_samples == 7
     assert few.network == np.mean(result.predictions[:7] == y[:7])
-    assert snn.with_ann(x, y, result, most_macs=0.5 * macs).ann is None
+    assert snn.with_ann(x, y, result, 0).ann is None
+    for allowed in (7, 0):
+        monkeypatch.setattr("kgenn.compiled.ANN_MACS", (allowed + 0.5) * macs)
+        found = snn.with_ann(x, y, result).ann
+        assert (0 if found is None else found.num_samples) == allowed
 
 
 def test_what_the_weights_give_as_an_ann_has_no_bias_correction() -> None:

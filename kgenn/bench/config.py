@@ -26,7 +26,7 @@ CALIBRATION_SAMPLES = 1024
 # Computing the error of each layer takes two passes in NumPy; this many samples tell it well enough.
 LAYER_SAMPLES = 32
 WORDS = ("title", "note", "source", "kind", "rows", "columns")
-HEAD = (*WORDS, "data", "split", "scale", "limit", "calibration", "layer-samples")
+HEAD = (*WORDS, "data", "split", "scale", "limit", "calibration", "layer-samples", "ann-samples")
 TABLES = ("sweep", "published")
 
 
@@ -129,12 +129,13 @@ def _common(scope: ConfigTable, limit: int | None) -> Common:
     test = RunData(data, "test" if split is None else split.one_of(SPLITS), None, least)
     if scale is not None:
         test = replace(test, scale=_scale(scale))
-    layers = scope.get("layer-samples")
+    layers, anns = scope.get("layer-samples"), scope.get("ann-samples")
     calibration = CalibrationData(data, "train", CALIBRATION_SAMPLES)
     found = scope.get("calibration")
     if found is not None:
         calibration = _calibration(found.table(), calibration)
-    return Common(test, calibration, LAYER_SAMPLES if layers is None else layers.whole(0))
+    num_layers = LAYER_SAMPLES if layers is None else layers.whole(0)
+    return Common(test, calibration, num_layers, None if anns is None else anns.whole(0))
 
 
 def _scale(found: ConfigValue) -> GivenScale:

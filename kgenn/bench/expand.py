@@ -39,6 +39,7 @@ class Common:
     data: RunData
     calibration: CalibrationData
     layer_samples: int
+    ann_samples: int | None = None
     input_shape: InputShapes = NO_SHAPES
     kinds: Kinds = UNSAID
     frames: bool = False
@@ -163,6 +164,7 @@ def _cell(
             timesteps=make(Search, SEARCHED, _fields(applied, SEARCHED)) if timesteps == AUTO else timesteps,
             target=values.get("target", "cpu"),
             layer_samples=common.layer_samples,
+            ann_samples=common.ann_samples,
             input_shape=common.input_shape,
             kinds=common.kinds,
             frames=common.frames,

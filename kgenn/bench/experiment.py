@@ -63,6 +63,8 @@ class Setup:
     Attributes:
         timesteps: T, or a search for the fewest; None where it is the number of frames.
         layer_samples: of the test data, the first so many give the error of each layer.
+        ann_samples: of the test data, the first so many are computed with the network's weights as an ANN and as
+            its quantised twin; None: as many as take a few seconds.
         input_shape: where the model leaves a size open.
         kinds: what the model's outputs are for, as far as the user says it.
         frames: inputs change with time, and samples have a frame for each timestep.
@@ -75,6 +77,7 @@ class Setup:
     timesteps: int | Search | None
     target: str
     layer_samples: int
+    ann_samples: int | None = None
     input_shape: InputShapes = NO_SHAPES
     kinds: Kinds = UNSAID
     frames: bool = False

@@ -91,6 +91,7 @@ def options(setup: Setup) -> dict[str, Any]:
         "seed": recipe.seed,
         "target": setup.target,
         "layer_samples": setup.layer_samples,
+        **({} if setup.ann_samples is None else {"ann_samples": setup.ann_samples}),
         **({"frames": True} if setup.frames else {}),
         **setup.kinds.to_dict(),
     }
@@ -113,6 +114,7 @@ def commands(setup: Setup, files: Files) -> list[str]:
     make += [*_flags(recipe.lowering), "--target", setup.target, "--no-check", "-o", "cell"]
     run: list[object] = ["kgenn", "run", "cell", "--data", files.data.path.name, "--split", data.split]
     run += [] if data.limit is None else ["--limit", data.limit]
+    run += [] if setup.ann_samples is None else ["--ann-samples", setup.ann_samples]
     run += ["--curve", "--json"]
     return [_line(make), _line(run)]
 

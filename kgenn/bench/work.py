@@ -84,7 +84,8 @@ def _run(task: CellTask, ann_values: Mapping[str, float] | None) -> tuple[dict[s
     clock.stop("build_seconds")
     kinds: dict[str, Any] = setup.kinds.to_dict()
     with of_file(files.data.path, test):
-        result = compiled.with_ann(test.x, test.y, compiled.evaluate(test.x, test.y, **kinds), **kinds)
+        result = compiled.evaluate(test.x, test.y, **kinds)
+        result = compiled.with_ann(test.x, test.y, result, setup.ann_samples, **kinds)
     if ann_values is None:
         ann_values = values_of(files, setup)
     figures = {

@@ -48,6 +48,12 @@ WAYS = {
     metavar="NAME",
     help="Run on this target instead of the one it was compiled for.",
 )
+@click.option(
+    "--ann-samples",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Samples for the ANN on integer grid and the quantised twin.  [default: as many as take seconds]",
+)
 @click.option("--curve", is_flag=True, help="Also print the metric after each step.")
 @click.option("--explain", is_flag=True, help="Show how each connection was computed, and how sparse it was.")
 @click.option("--early-exit", type=float, metavar="CONFIDENCE", help="Also stop each sample at this probability.")
@@ -67,6 +73,7 @@ def run(
     curve: bool,
     explain: bool,
     early_exit: float | None,
+    ann_samples: int | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -104,7 +111,7 @@ def run(
     samples = samples_for(network.network, data, split, limit, scale)
     kinds, wanted = tasks_given(options), Wanted(files.trace is not None, curve=curve)
     with of_file(data, samples):
-        result = evaluate(network, samples, batch_size, wanted, files.trace, early_exit, kinds)
+        result = evaluate(network, samples, batch_size, wanted, files.trace, early_exit, kinds, ann_samples)
     files.write(network, samples, result, kinds)
     if as_json:
         print_json({**result.to_dict(curve), **({"work": [asdict(w) for w in network.work]} if explain else {})})
@@ -129,6 +136,7 @@ def evaluate(
     trace: Path | None,
     early_exit: float | None,
     kinds: Mapping[str, Any],
+    ann_samples: int | None,
 ) -> Result:
     """Run all samples once, writing the trace on the way; add what the ANN gives, and the data's warnings."""
     with ExitStack() as stack:
@@ -142,7 +150,7 @@ def evaluate(
         advance = stack.enter_context(progress("running", len(data)))
         size = batch_size or BATCH_SIZE
         result = network.evaluate(data.x, data.y, size, advance, observe, wanted, early_exit, **kinds)
-    result = network.with_ann(data.x, data.y, result, **kinds)
+    result = network.with_ann(data.x, data.y, result, ann_samples, **kinds)
     return replace(result, warnings=(*data.warnings, *result.warnings))
 
 

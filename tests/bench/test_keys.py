@@ -37,6 +37,7 @@ SWEEPS = [
     'converter = "few-spike"\ninput-shape = [28, 28, 1]',
     'converter = "few-spike"\nlimit = 20',
     'converter = "few-spike"\nlayer-samples = 3',
+    'converter = "few-spike"\nann-samples = 3',
     'converter = "few-spike"\nsplit = "train"',
     'converter = "data-norm"\nreadout = "current"',
     'converter = "data-norm"',

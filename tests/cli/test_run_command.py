@@ -64,6 +64,17 @@ def test_the_curve_ends_at_the_accuracy(kgenn: Kgenn, compiled: Path) -> None:
     assert steps == ["1", "2", "4", "8"]
 
 
+def test_the_twin_is_computed_on_as_many_samples_as_are_asked_for(kgenn: Kgenn, compiled: Path) -> None:
+    def twin_of(*extra: object) -> object:
+        return kgenn("run", compiled, "--data", IMAGES, "--limit", 20, "--json", *extra).json.get("twin")
+
+    few, every = twin_of("--ann-samples", 7), twin_of("--ann-samples", 50)
+    assert isinstance(few, dict)
+    assert isinstance(every, dict)
+    assert (few["num_samples"], every["num_samples"]) == (7, 20)
+    assert twin_of("--ann-samples", 0) is None
+
+
 @pytest.mark.parametrize("extra", [("--target", "reference"), ("--threads", 1), ("--batch-size", 3)])
 def test_target_threads_and_batches_do_not_change_the_result(
     kgenn: Kgenn, compiled: Path, extra: tuple[object, ...]
