@@ -8,8 +8,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from kgenn.artifact import Artifact, read_directory, refuse_changes
 from kgenn.backends import TARGETS
 from kgenn.backends.base import RunOptions, given_network, run_options
@@ -24,7 +22,7 @@ from kgenn.conversion.outputs import ends_of
 from kgenn.conversion.recipe import EncoderLike, Recipe, recipe_of
 from kgenn.conversion.timed import timesteps_for
 from kgenn.convert_model import convert_model
-from kgenn.data import AS_FLOATS, Data, LabelsLike, labels_by_output, parse_scale, prepare, refuse_integers
+from kgenn.data import AS_FLOATS, Data, LabelsLike, labels_by_output, parse_scale, prepared_rows, refuse_integers
 from kgenn.diagnostics import Diagnostic, announce, fail
 from kgenn.frontend import GivenShape, InputShape, SampleShapes, read
 from kgenn.frontend.input_shape import checked_shape
@@ -226,9 +224,14 @@ def samples(x: Array, shape: tuple[int, ...], scale: str | Fraction | None = Non
     """Return raw samples as a model takes them: float32, multiplied by a scale, with a channel axis.
 
     Args:
-        x: shape (N, *shape), or without a channel axis of length 1.
+        x: shape (N, *shape), or without a channel axis of length 1. It may lie on disk: an array that
+            `numpy.load(path, mmap_mode="r")` gives, or a dataset of h5py.
         shape: of one sample as the model takes it, such as `Graph.input_shape`.
         scale: such as "1/255"; integers need one, and "1" takes them as they are.
+
+    Returns:
+        An array; where it would take more than 256 MiB, an object in its place of which `evaluate` and others read
+        the rows batch by batch, and `numpy.asarray` all of it.
 
     Raises:
         KgennError: KG401 for an odd scale, KG602 for another shape, KG604 for integers without a scale.
@@ -237,8 +240,8 @@ def samples(x: Array, shape: tuple[int, ...], scale: str | Fraction | None = Non
         KgennWarning: KG651 where the data do not look as if they needed the scale.
     """
     fraction = None if scale is None else parse_scale(scale, "scale")
-    given = np.asarray(given_array(x, "data", "KG602"))
-    ready = prepare(given, checked_shape(shape), fraction, "data")
+    given = given_array(x, "data", "KG602")
+    ready = prepared_rows(given, checked_shape(shape), fraction, "data")
     announce(doubts_of_scale(given, fraction, "data"))
     return ready
 

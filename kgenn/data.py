@@ -1,4 +1,4 @@
-"""Read data sets: .npz files with samples and labels, or in the layout of keras.datasets."""
+"""Read data sets: .npz or HDF5 files with samples and labels, or in the layout of keras.datasets."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
+from math import prod
 from numbers import Rational
 from pathlib import Path
 from typing import Any
@@ -15,16 +17,15 @@ import numpy as np
 from kgenn.array_names import ArrayNames
 from kgenn.comma_list import option
 from kgenn.diagnostics import Diagnostic, fail, known_names
-from kgenn.ir.archive import arrays, open_file
+from kgenn.ir.data_file import stored_arrays
 from kgenn.ir.frames import Frames
 from kgenn.ir.given import given_array
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.naming import ALL_NAMED, Naming
+from kgenn.ir.rows import MOST_IN_MEMORY, Computed, Rows, batches, like_array
 from kgenn.ir.samples import Samples, place_of, samples_of
 from kgenn.plausibility import Scales, doubts_of_scale, scale_of
 
-# How an .npy file, of a single array, begins.
-ARRAY_MAGIC = b"\x93NUMPY"
 # Digits of a scale's numerator and denominator: both are finite in float64.
 DIGITS = 300
 # Digits with a point, a fraction or a small exponent: Python's Fraction would compute any power of ten.
@@ -36,6 +37,8 @@ AS_FLOATS = (
     "scale them as in training, kgenn.samples(x, shape, '1/255'), or pass x.astype('float32') where the model "
     "takes them as they are or scales them itself"
 )
+# Bytes of a value as the model takes it.
+FLOAT32 = 4
 # Labels as users give them: of the only output, of all in their order, or of some by their names.
 LabelsLike = Array | Sequence[Array | None] | Mapping[str, Array]
 
@@ -93,7 +96,7 @@ class Data:
             own = scale_of(scale, name)
             several = len(inputs) > 1
             place = place_of(where, name, inputs)
-            ready[name] = prepare(raw[name], shape, own, place, name * several)
+            ready[name] = prepared_rows(raw[name], shape, own, place, name * several)
             doubts.extend(doubts_of_scale(raw[name], own, place))
         floats = tuple(n for n in inputs if scale_of(scale, n) is not None and raw[n].dtype.kind == "f")
         return Data(Samples(ready), self.y, scale, scaled_floats=floats, warnings=tuple(doubts))
@@ -105,13 +108,15 @@ def load_data(
     inputs: Sequence[str] = (),
     outputs: Sequence[str] = (),
     naming: Naming = ALL_NAMED,
+    limit: int | None = None,
 ) -> Data:
-    """Read an .npz file.
+    """Read an .npz or HDF5 file; samples larger than `MOST_IN_MEMORY` stay on disk, and are read batch by batch.
 
     Args:
         path: with an array of samples for each input and, perhaps, of labels for outputs; see `kgenn.array_names`.
         split: "train" or "test"; needed where the file has both.
         inputs, outputs, naming: of the model, where they are known; else there is one of each.
+        limit: read the first samples alone.
 
     Raises:
         KgennError: KG601 where the file cannot be read or lacks the arrays, KG607 for labels that are no numbers,
@@ -119,33 +124,38 @@ def load_data(
     """
     known = ArrayNames(inputs, outputs, naming)
     try:
-        with open_file(path) as file:
-            single = file.read(len(ARRAY_MAGIC)) == ARRAY_MAGIC
-        if single:
-            raise fail("KG601", str(path), "is a single array", "save it with numpy.savez(path, x=..., y=...)")
-        with arrays(path) as archive:
-            names = list(archive)
+        with stored_arrays(path) as file:
+            names = list(file)
             ending, found = known.samples_in(names, split, str(path))
-            x = {name: archive[stored] for name, stored in found.items()}
+            stored = {name: file[own] for name, own in found.items()}
             labels = known.labels_in(names, ending, found.values(), str(path))
-            y = {name: archive[stored] for name, stored in labels.items()}
+            stored_labels = {name: file[own] for name, own in labels.items()}
+            count = _count({found[name]: array.shape for name, array in stored.items()}, str(path))
+            for name, array in stored_labels.items():
+                _check_count(array.shape, count, labels[name], str(path))
+            x = {name: like_array(array.rows(limit)) for name, array in stored.items()}
+            y = {name: np.asarray(array.rows(limit)) for name, array in stored_labels.items()}
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise fail("KG601", str(path), f"cannot be read: {reason}", "give an .npz file with x and y") from error
-    count = _count(x, found, str(path))
+        advice = "give an .npz or HDF5 file with x and y, such as numpy.savez(path, x=..., y=...) writes"
+        raise fail("KG601", str(path), f"cannot be read: {reason}", advice) from error
     samples = Samples(x) if len(inputs) > 1 else next(iter(x.values()))
-    found_labels = {name: _stored_labels(array, count, labels[name], str(path)) for name, array in y.items()}
+    found_labels = {name: np.asarray(given_array(array, str(path), "KG607")) for name, array in y.items()}
     if not found_labels:
         return Data(samples, None)
     return Data(samples, found_labels if len(outputs) > 1 else next(iter(found_labels.values())))
 
 
-def _count(x: Mapping[str, Array], stored: Mapping[str, str], where: str) -> int:
-    """Return the number of samples; raise KG601 where arrays of samples differ in it, or are none."""
-    for name, array in x.items():
-        if array.ndim == 0:
-            raise fail("KG601", where, f"has a single number as {stored[name]}", "give an array of samples")
-    counts = {stored[name]: len(array) for name, array in x.items()}
+def _count(shapes: Mapping[str, Shape], where: str) -> int:
+    """Return the number of samples; raise KG601 where arrays of samples differ in it, or are none.
+
+    Args:
+        shapes: of the arrays, by their names in the file.
+    """
+    for name, shape in shapes.items():
+        if not shape:
+            raise fail("KG601", where, f"has a single number as {name}", "give an array of samples")
+    counts = {name: shape[0] for name, shape in shapes.items()}
     if len({*counts.values()}) > 1:
         found = ", ".join(f"{count:,} in {name}" for name, count in counts.items())
         raise fail(
@@ -154,17 +164,11 @@ def _count(x: Mapping[str, Array], stored: Mapping[str, str], where: str) -> int
     return next(iter(counts.values()))
 
 
-def _stored_labels(y: Array, num_samples: int, name: str, where: str) -> Array:
-    """Return labels as stored, of real numbers with a row for each sample.
-
-    Raises:
-        KgennError: KG607.
-    """
-    found = np.asarray(given_array(y, where, "KG607"))
-    if len(found) != num_samples:
-        what = f"has the labels {name} of shape {found.shape} for {num_samples:,} samples"
+def _check_count(shape: Shape, num_samples: int, name: str, where: str) -> None:
+    """Raise KG607 for stored labels without a row for each sample."""
+    if shape[:1] != (num_samples,):
+        what = f"has the labels {name} of shape {shape} for {num_samples:,} samples"
         raise fail("KG607", where, what, "give a label for each sample")
-    return found
 
 
 def labels_by_output(y: LabelsLike | None, outputs: Sequence[str], naming: Naming = ALL_NAMED) -> dict[str, Any]:
@@ -250,23 +254,40 @@ def prepare(x: Array, shape: Shape, scale: Fraction | None, where: str, name: st
     if x.dtype.kind not in "biuf":
         raise fail("KG602", where, f"has values of type {x.dtype}", "give real numbers")
     if scale is None:
-        given, plain = (option("--scale", {name: scale}) for scale in ("1/255", "1"))
-        refuse_integers(x, where, f"pass {given}, or {plain} if the model takes them as they are")
+        _refuse_unscaled(x, where, name)
         return _single(x)
     with np.errstate(over="ignore"):
         scaled = x.astype(np.float64) * float(scale.numerator) / float(scale.denominator)
     return _single(scaled)
 
 
-def refuse_integers(x: Array, where: str, help: str) -> None:
+def prepared_rows(x: Array | Rows, shape: Shape, scale: Fraction | None, where: str, name: str = "") -> Array:
+    """Return samples as `prepare` does: in memory, or as `Rows` where they are larger than `MOST_IN_MEMORY`."""
+    if not isinstance(x, Rows) and len(x) * prod(shape) * FLOAT32 <= MOST_IN_MEMORY:
+        return prepare(x, shape, scale, where, name)
+    if scale is None:
+        _refuse_unscaled(x, where, name)
+    ready = partial(prepare, shape=shape, scale=scale, where=where, name=name)
+    ready(np.asarray(x[:1]))  # refuses another shape, and what is no real number
+    return like_array(Computed(x, ready, (len(x), *shape), np.float32))
+
+
+def _refuse_unscaled(x: Array | Rows, where: str, name: str) -> None:
+    """Raise KG604 for integers without a scale, with the option that gives one."""
+    given, plain = (option("--scale", {name: scale}) for scale in ("1/255", "1"))
+    refuse_integers(x, where, f"pass {given}, or {plain} if the model takes them as they are")
+
+
+def refuse_integers(x: Array | Rows, where: str, help: str) -> None:
     """Refuse integers, of which nobody said how the model takes them.
 
     Raises:
         KgennError: KG604.
     """
     if np.issubdtype(np.asarray(x[:1]).dtype, np.integer):
-        x = np.asarray(x)
-        what = f"has integers of type {x.dtype} from {x.min(initial=0)} to {x.max(initial=0)}"
+        low = min((int(batch.min(initial=0)) for batch in batches(x)), default=0)
+        high = max((int(batch.max(initial=0)) for batch in batches(x)), default=0)
+        what = f"has integers of type {x.dtype} from {low} to {high}"
         raise fail("KG604", where, what, help)
 
 

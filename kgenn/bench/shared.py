@@ -62,7 +62,7 @@ def samples_of(file: File, split: str, limit: int | None, scale: GivenScale, por
         KgennError: KG601 where there are none, or as `load_data` and `prepare`.
     """
     shapes: Mapping[str, Shape] = dict(ports.inputs)
-    data = load_data(unchanged(file).path, split, tuple(shapes), ports.outputs, ports.naming).limited(limit)
+    data = load_data(unchanged(file).path, split, tuple(shapes), ports.outputs, ports.naming, limit)
     if not len(data.x):
         raise fail("KG601", str(file.path), "holds no samples", "save it with numpy.savez(path, x=..., y=...)")
     if ports.frames:

@@ -106,7 +106,9 @@ TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto searches for the few
 
 @click.command(cls=HeadedCommand, context_settings={"show_default": True})
 @click.argument("model", type=PATH)
-@click.option("--calibration", type=PATH, required=True, metavar="FILE", help="An .npz file of training samples.")
+@click.option(
+    "--calibration", type=PATH, required=True, metavar="FILE", help="An .npz or HDF5 file of training samples."
+)
 @split_flag
 @click.option(
     "--calibration-samples",

@@ -206,7 +206,7 @@ def data_flags(command: C) -> C:
         type=PATH,
         required=True,
         metavar="FILE",
-        help="An .npz file with x and y; kgenn run --help describes it.",
+        help="An .npz or HDF5 file with x and y; kgenn run --help describes it.",
     )
     for flag in (run_flags, scale_flag, limit, split_flag, data):
         command = flag(command)
@@ -250,7 +250,7 @@ def read_samples(
     Raises:
         KgennError: KG601 where there are none.
     """
-    data = load_data(path, split, inputs, outputs, naming).limited(limit)
+    data = load_data(path, split, inputs, outputs, naming, limit)
     if len(data) == 0:
         raise fail("KG601", str(path), "holds no samples", "save it with numpy.savez(path, x=..., y=...)")
     return data

@@ -80,11 +80,14 @@ def run(
     """Run a compiled network on a data set.
 
     DIRECTORY is an output of kgenn compile. Its code is built and loaded with your rights, except with --target
-    reference. Files that were changed since kgenn wrote them are refused, unless you pass --edited. If the data
-    are in the layout of keras.datasets, the test split is used. Data of the same kind as the calibration data,
-    integers or floats, are scaled as those were, unless --scale is given. For a model with several inputs or
-    outputs, the file holds an array of samples for each input, named as the input or x_0, x_1 and so on, and
-    labels named as the outputs or y_0 and so on.
+    reference. Files that were changed since kgenn wrote them are refused, unless you pass --edited.
+
+    The data file is an .npz or HDF5 file with the samples x and the labels y. Samples that take more than 256 MiB
+    are read batch by batch, and --limit reads no more than the first samples. If the data are in the layout of
+    keras.datasets, the test split is used. Data of the same kind as the calibration data, integers or floats, are
+    scaled as those were, unless --scale is given. For a model with several inputs or outputs, the file holds an
+    array of samples for each input, named as the input or x_0, x_1 and so on, and labels named as the outputs or
+    y_0 and so on.
 
     The task of an output decides its metric: accuracy for classes, mean squared error for values, and so on. It
     is guessed from the model's last activation and the labels, and printed. --task, --metric and --threshold set

@@ -7,17 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kgenn.diagnostics import fail
-from kgenn.frontend import hdf5, hdf5_texts, json_model, keras_archive
+from kgenn.frontend import hdf5, json_model, keras_archive
 from kgenn.frontend.input_shape import GivenShape, InputShape, SampleShapes, agreeing
 from kgenn.frontend.live_model import KerasModel, load_model
 from kgenn.ir.given import given_path
 from kgenn.ir.graph import Graph
+from kgenn.ir.hdf5_items import MAGIC as HDF5_MAGIC
 
 __all__ = ["GivenShape", "InputShape", "KerasModel", "SampleShapes", "load", "read"]
 
 # the file's first bytes to its reader
 _FORMATS: dict[bytes, Callable[[Path, InputShape], Graph]] = {
-    hdf5_texts.MAGIC: hdf5.load_hdf5,
+    HDF5_MAGIC: hdf5.load_hdf5,
     keras_archive.MAGIC: keras_archive.load_archive,
     json_model.MAGIC: json_model.load_json,
 }

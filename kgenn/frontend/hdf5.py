@@ -17,12 +17,12 @@ from kgenn.diagnostics import fail
 from kgenn.frontend.config_text import parse_config
 from kgenn.frontend.flat_weights import by_name, split
 from kgenn.frontend.hdf5_texts import Attributes
-from kgenn.frontend.hdf5_values import stored_array
 from kgenn.frontend.input_shape import InputShape
 from kgenn.frontend.model_config import ModelEntry, Path, named, read_model
 from kgenn.frontend.topology import Plans, build_graph
 from kgenn.ir.file_part import FilePart
 from kgenn.ir.graph import Graph
+from kgenn.ir.hdf5_items import inside, problem_of, problem_of_chunks
 from kgenn.layers.weights import StoredArray
 
 # what some releases between Keras 2.12 and 3.0 call the outermost container of `layers` in a .weights.h5
@@ -106,18 +106,6 @@ def names_in(attributes: Attributes, group: h5py.Group, key: str) -> list[str]:
     return [_text(text) for part in parts for text in part]
 
 
-def inside(group: h5py.Group, path: str) -> Any:
-    """Return an object of the same file, or None; links are not followed, lest they lead to other files."""
-    item: Any = group
-    for part in path.split("/"):
-        if not isinstance(item, h5py.Group) or not isinstance(item.get(part, getlink=True), h5py.HardLink):
-            return None
-        item = item[part]
-    if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
-        return None
-    return item
-
-
 def legacy_arrays(
     file: h5py.File, attributes: Attributes, root: str, model: ModelEntry, plans: Plans, source: str
 ) -> Mapping[Path, Sequence[StoredArray]]:
@@ -144,3 +132,15 @@ def _stored(file: h5py.File, attributes: Attributes, key: str, where: str) -> li
             raise fail("KG106", where, f"lists the array {name!r}, which the file does not hold", "save it again")
         stored.append(stored_array(name, dataset))
     return stored
+
+
+def stored_array(name: str, dataset: h5py.Dataset) -> StoredArray:
+    """Return an array of a file, with what keeps its values from being read.
+
+    Raises:
+        OSError, RuntimeError, ValueError: where the file is damaged.
+    """
+    problem = ""
+    if dataset.size:
+        problem = problem_of(dataset) or problem_of_chunks(dataset, 0, dataset.shape[0] if dataset.shape else 0)
+    return StoredArray(name, dataset, problem)

@@ -21,12 +21,12 @@ from typing import Any
 import h5py
 
 from kgenn.ir.file_part import FilePart
+from kgenn.ir.hdf5_items import MAGIC
 
 # Bytes of a list of names (1 MiB), which Keras splits over 64 KiB; and of a single text (64 MiB).
 LARGEST_LIST, LARGEST_TEXT = 1 << 20, 1 << 26
 # Where a superblock says how many bytes offsets and lengths have, and at which address it is itself, by version.
 SUPERBLOCKS = {0: (13, 24), 1: (13, 28), 2: (9, 12), 3: (9, 12)}
-MAGIC = b"\x89HDF\r\n\x1a\n"
 ATTRIBUTE, CONTINUATION = 12, 16
 Range = tuple[int, int]
 

@@ -18,14 +18,14 @@ import h5py
 
 from kgenn.diagnostics import fail
 from kgenn.frontend.config_text import COPIES, check_memory, parse_config
-from kgenn.frontend.hdf5 import OLD_CONTAINER, inside, opened_part, reading
+from kgenn.frontend.hdf5 import OLD_CONTAINER, opened_part, reading, stored_array
 from kgenn.frontend.hdf5_texts import Attributes
-from kgenn.frontend.hdf5_values import stored_array
 from kgenn.frontend.input_shape import InputShape
 from kgenn.frontend.model_config import ModelEntry, Path, read_model
 from kgenn.frontend.topology import Plans, build_graph
 from kgenn.ir.archive import opened, sizes, unpack, unpacked
 from kgenn.ir.graph import Graph
+from kgenn.ir.hdf5_items import inside
 from kgenn.layers.weights import StoredArray
 
 MAGIC = b"PK\x03\x04"

@@ -7,24 +7,20 @@ member can be read as a file, without being in memory.
 from __future__ import annotations
 
 import errno
-import io
 import os
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from math import prod
 from pathlib import Path
 from tempfile import TemporaryFile
-from tokenize import TokenError
 from typing import IO
-
-import numpy as np
 
 from kgenn.diagnostics import KgennError, fail
 from kgenn.ir.file_part import FilePart
 from kgenn.ir.graph import Array
+from kgenn.ir.npy import Damaged, parse
 
 # Bytes that the members read from one archive may unpack to (8 GiB): a small file can claim any size.
 MOST_BYTES = 1 << 33
@@ -36,12 +32,6 @@ LOCAL_HEADER = struct.Struct("<4s22xHH")
 ENCRYPTED = 1
 # Bytes that are copied at once (1 MiB).
 BLOCK = 1 << 20
-# Types of arrays that are read: truth values, integers, real and complex numbers, texts.
-KINDS = "biufcSU"
-
-
-class Damaged(ValueError):
-    """An archive that is cut off, changed, or larger than kgenn reads."""
 
 
 def open_file(path: Path) -> IO[bytes]:
@@ -84,7 +74,7 @@ def unpack(archive: zipfile.ZipFile, name: str, most: int = MOST_BYTES) -> bytes
     Raises:
         Damaged: where there are more, two members of that name, or a method of compression other than `METHODS`.
     """
-    info = _information(archive, name)
+    info = information(archive, name)
     if info.file_size > most:
         raise Damaged(f"{name!r} unpacks to {info.file_size:,} bytes, more than the {most:,} that kgenn reads")
     return archive.read(info)
@@ -92,7 +82,7 @@ def unpack(archive: zipfile.ZipFile, name: str, most: int = MOST_BYTES) -> bytes
 
 def sizes(archive: zipfile.ZipFile, name: str) -> tuple[int, int]:
     """Return the bytes that a member says it unpacks to, and those that it says it takes in the archive."""
-    info = _information(archive, name)
+    info = information(archive, name)
     return info.file_size, info.compress_size
 
 
@@ -110,7 +100,7 @@ def unpacked(path: Path, name: str, most: int) -> Iterator[FilePart]:
     with ExitStack() as stack:
         file = stack.enter_context(open_file(path))
         with opened(path) as archive:
-            info = _information(archive, name)
+            info = information(archive, name)
             if info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & ENCRYPTED:
                 part = _in_place(file, info)
             elif info.file_size > most:
@@ -118,12 +108,36 @@ def unpacked(path: Path, name: str, most: int) -> Iterator[FilePart]:
                     f"{name!r} unpacks to {info.file_size:,} bytes, more than the {most:,} that its model needs"
                 )
             else:
-                part = FilePart(_copied(stack, archive, info), 0, info.file_size)
+                part = FilePart(_copied(stack, archive, info, info.file_size), 0, info.file_size)
         yield part
 
 
-def _in_place(file: IO[bytes], info: zipfile.ZipInfo) -> FilePart:
-    """Return the bytes of a member that is not compressed."""
+def first_bytes(archive: zipfile.ZipFile, name: str, size: int) -> FilePart:
+    """Return the first bytes of a member as a file, which outlives the archive.
+
+    They stay where they are, or are in a temporary file where the member is compressed. Only a member that is read
+    to its end is compared with its checksum.
+
+    Args:
+        size: of what is wanted, at most that of the member.
+
+    Raises:
+        Damaged: as `unpacked`; for a compressed member, where `size` is more than `MOST_BYTES`.
+        KgennError: KG609 where the temporary file cannot be written.
+    """
+    info = information(archive, name)
+    if info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & ENCRYPTED:
+        assert archive.fp is not None
+        return _in_place(archive.fp, info, checked=size == info.file_size).kept_open(0, size)
+    if size > MOST_BYTES:
+        what = f"{name!r} unpacks to {size:,} bytes, more than the {MOST_BYTES:,} that kgenn reads"
+        raise Damaged(f"{what}; numpy.savez and HDF5 store arrays that need no unpacking")
+    with ExitStack() as stack:
+        return FilePart(_copied(stack, archive, info, size), 0, size).kept_open(0, size)
+
+
+def _in_place(file: IO[bytes], info: zipfile.ZipInfo, checked: bool = True) -> FilePart:
+    """Return the bytes of a member that is not compressed, whose checksum is read if it is to be `checked`."""
     header = FilePart(file, info.header_offset, LOCAL_HEADER.size)[:]
     if len(header) < LOCAL_HEADER.size:
         raise Damaged(f"{info.filename!r} has no header")
@@ -134,23 +148,35 @@ def _in_place(file: IO[bytes], info: zipfile.ZipInfo) -> FilePart:
     if start + info.file_size > os.fstat(file.fileno()).st_size:
         raise Damaged(f"{info.filename!r} is cut off")
     part, checksum = FilePart(file, start, info.file_size), 0
-    for place in range(0, len(part), BLOCK):
+    for place in range(0, len(part) if checked else 0, BLOCK):
         checksum = zlib.crc32(part[place : place + BLOCK], checksum)
-    if checksum != info.CRC:
+    if checked and checksum != info.CRC:
         raise Damaged(f"Bad CRC-32 for file {info.filename!r}")
     return part
 
 
-def _copied(stack: ExitStack, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
-    """Unpack a member into a temporary file, which is gone once the stack is closed."""
+def _copied(stack: ExitStack, archive: zipfile.ZipFile, info: zipfile.ZipInfo, size: int) -> IO[bytes]:
+    """Unpack the first bytes of a member into a temporary file, which is gone once the stack is closed."""
     try:
         copy = stack.enter_context(TemporaryFile())  # noqa: SIM115
     except OSError as error:
         raise _no_room(info, error) from None
     with archive.open(info) as member:
-        while block := member.read(BLOCK):
-            _write(copy, block, info)
+        for part in parts_of(member, size, info.filename):
+            _write(copy, part, info)
+        if size == info.file_size:
+            member.read(1)  # compares the checksum
     return copy
+
+
+def parts_of(member: IO[bytes], size: int, name: str) -> Iterator[bytes]:
+    """Yield the next `size` bytes of a file; raise Damaged where it has fewer."""
+    while size:
+        part = member.read(min(BLOCK, size))
+        if not part:
+            raise Damaged(f"{name!r} is cut off")
+        size -= len(part)
+        yield part
 
 
 def _write(copy: IO[bytes], block: bytes, info: zipfile.ZipInfo) -> None:
@@ -166,7 +192,12 @@ def _no_room(info: zipfile.ZipInfo, error: OSError) -> KgennError:
     return fail("KG609", info.filename, what, f"make room for {info.file_size:,} bytes, or set TMPDIR")
 
 
-def _information(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+def information(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+    """Return what an archive says of a member.
+
+    Raises:
+        Damaged: for two of that name, and for a method of compression other than `METHODS`.
+    """
     if archive.namelist().count(name) > 1:
         raise Damaged(f"two members are named {name!r}")
     info = archive.getinfo(name)
@@ -207,37 +238,3 @@ def arrays(path: Path, structured: bool = False) -> Iterator[ArchiveArrays]:
     """
     with opened(path) as archive:
         yield ArchiveArrays(archive, structured)
-
-
-def parse(content: bytes, name: str, structured: bool = False) -> Array:
-    """Return the array in the bytes of an .npy file, of one of the `KINDS`, read-only.
-
-    Args:
-        structured: it may have several fields, each of one of the `KINDS`.
-
-    Raises:
-        Damaged: where they are no such array, or other bytes than its shape and type need.
-    """
-    file = io.BytesIO(content)
-    try:
-        version = np.lib.format.read_magic(file)
-        header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        shape, fortran, dtype = header(file)
-        kinds = [kind.kind for kind, *_ in (dtype.fields or {}).values()] if structured else []
-        valid = all(kind in KINDS for kind in kinds or [dtype.kind])
-        valid = valid and all(type(n) is int and n >= 0 for n in shape)
-    # the header is a Python literal, which a parser can find too deep, or a tokenizer (Python 3.12 and later)
-    except (ValueError, TypeError, KeyError, SyntaxError, TokenError, MemoryError, RecursionError) as error:
-        raise Damaged(f"{name!r} has a header that cannot be read") from error
-    if not valid:
-        raise Damaged(f"{name!r} is of shape {shape} and type {dtype}; allowed: numbers and texts")
-    if prod(shape) * dtype.itemsize != len(content) - file.tell():
-        raise Damaged(f"{name!r} has {len(content) - file.tell():,} bytes, not those of {dtype} values {shape}")
-    flat = np.frombuffer(content, dtype, prod(shape), file.tell()) if prod(shape) else np.zeros(0, dtype)
-    try:
-        return flat.reshape(shape, order="F" if fortran else "C")
-    except ValueError as error:  # more axes than NumPy has
-        raise Damaged(f"{name!r} has {len(shape)} axes") from error

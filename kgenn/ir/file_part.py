@@ -4,7 +4,27 @@ from __future__ import annotations
 
 import io
 import os
-from typing import IO, Any
+import weakref
+from typing import Any, Protocol
+
+
+class HasDescriptor(Protocol):
+    """An open file, of which only the descriptor is used."""
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+
+
+class _KeptOpen:
+    """The descriptor of a file, open for as long as this object is used, whatever becomes of the file object."""
+
+    def __init__(self, file: HasDescriptor) -> None:
+        self._descriptor = os.dup(file.fileno())
+        weakref.finalize(self, os.close, self._descriptor)
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._descriptor
 
 
 class FilePart(io.RawIOBase):
@@ -13,16 +33,20 @@ class FilePart(io.RawIOBase):
     Reading moves no position of the file itself. Where the file ends early, less is read.
     """
 
-    def __init__(self, file: IO[bytes], start: int, size: int) -> None:
+    def __init__(self, file: HasDescriptor, start: int, size: int) -> None:
         super().__init__()
-        self._file, self._start, self._size, self._place = file, start, size, 0
+        self._file, self.start, self._size, self._place = file, start, size, 0
 
     def __len__(self) -> int:
         return self._size
 
     def __getitem__(self, part: slice) -> bytes:
         start, stop, _ = part.indices(self._size)
-        return os.pread(self._file.fileno(), max(0, stop - start), self._start + start)
+        return os.pread(self._file.fileno(), max(0, stop - start), self.start + start)
+
+    def kept_open(self, start: int, size: int) -> FilePart:
+        """Return a part of this one, which can be read as long as it is used, also after the file is closed."""
+        return FilePart(_KeptOpen(self._file), self.start + start, size)
 
     def readable(self) -> bool:
         return True

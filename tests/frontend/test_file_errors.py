@@ -215,6 +215,17 @@ def test_arrays_in_chunks_are_read(options, h5):
     assert np.array_equal(found, expected)
 
 
+def test_a_compressed_chunk_that_is_damaged_is_an_array_that_is_missing(h5):
+    with h5py.File(h5, "r+") as file:
+        kernel = file["model_weights/dense_2/dense_2/kernel:0"][()]
+        del file["model_weights/dense_2/dense_2/kernel:0"]
+        made = file["model_weights"].create_dataset(
+            "dense_2/dense_2/kernel:0", data=kernel, chunks=kernel.shape, compression="gzip"
+        )
+        made.id.write_direct_chunk((0, 0), b"no deflated bytes")
+    only_error(h5, "KG106", "residual.h5", "dense_2 (Dense)", "has a chunk that is damaged")
+
+
 def test_arrays_that_another_filter_compresses_are_refused(h5):
     with h5py.File(h5, "r+") as file:
         kernel = file["model_weights/dense_2/dense_2/kernel:0"][()]

@@ -19,8 +19,8 @@ from hypothesis.extra import numpy as arrays_of
 from kgenn.data import load_data, parse_scale, prepare
 from kgenn.diagnostics import KgennError
 from kgenn.events.file import read_events
-from kgenn.ir.archive import Damaged, parse
 from kgenn.ir.network_input import InputCoding
+from kgenn.ir.npy import Damaged, parse
 from kgenn.tasks.classes import check_labels, class_indices
 
 X = np.zeros((4, 3, 2), np.float32)
@@ -90,8 +90,9 @@ def test_a_member_that_claims_to_unpack_to_gigabytes_is_refused(
 ) -> None:
     path = npz(tmp_path, x=npy(X), y=npy(np.arange(4)))
     assert load_data(path).y is not None
-    monkeypatch.setattr("kgenn.ir.archive.MOST_BYTES", 250)  # x takes 224 bytes, y 160
-    assert "more than the 26 that kgenn reads" in refused(path)
+    monkeypatch.setattr("kgenn.ir.data_file.MOST_IN_MEMORY", 50)  # x takes 96 bytes
+    monkeypatch.setattr("kgenn.ir.archive.MOST_BYTES", 200)  # 224 with its header
+    assert "more than the 200 that kgenn reads" in refused(path)
 
 
 def test_an_encrypted_member_is_refused(tmp_path: Path) -> None:

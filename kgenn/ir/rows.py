@@ -1,0 +1,134 @@
+"""Arrays that are read or computed a batch of rows at a time, so that a data set need not be in memory."""
+
+from __future__ import annotations
+
+import operator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from math import prod
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from kgenn.diagnostics import fail
+from kgenn.ir.file_part import FilePart
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+
+# Bytes of an array that is kept in memory (256 MiB); rows of a larger one are read as they are needed.
+MOST_IN_MEMORY = 1 << 28
+# Rows that are read at once where all of them are needed.
+BATCH = 256
+# Bytes that one call reads (1 GiB); the system reads at most 2 GiB at once.
+LARGEST_READ = 1 << 30
+
+
+class Rows(ABC):
+    """An array of which whole rows are read when they are asked for.
+
+    It has the attributes of a NumPy array that data are checked by, and `numpy.asarray` reads all of it.
+
+    Attributes:
+        shape: of the whole array, the rows first.
+        dtype: of its values.
+    """
+
+    def __init__(self, shape: Shape, dtype: DTypeLike) -> None:
+        self.shape, self.dtype = shape, np.dtype(dtype)
+
+    @abstractmethod
+    def read(self, start: int, stop: int) -> Array:
+        """Return the rows from `start` to `stop`, 0 <= start <= stop <= len(self)."""
+
+    @property
+    def ndim(self) -> int:
+        """Return the number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Return the number of values."""
+        return prod(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> Array:
+        """Return rows as an array: those of a slice, of indices or of a mask, or one of an index."""
+        if isinstance(rows, slice):
+            start, stop, step = rows.indices(len(self))
+            return self.read(start, max(start, stop)) if step == 1 else self._taken(range(start, stop, step))
+        if np.ndim(rows) == 0:
+            place = operator.index(rows)
+            return np.asarray(self._taken([range(len(self))[place]])[0])
+        chosen = np.asarray(rows)
+        if chosen.dtype == np.bool_:
+            return self._taken(np.flatnonzero(chosen))
+        return self._taken([range(len(self))[int(place)] for place in chosen])
+
+    def _taken(self, places: Any) -> Array:
+        taken = np.empty((len(places), *self.shape[1:]), self.dtype)
+        for row, place in enumerate(places):
+            taken[row] = self.read(place, place + 1)[0]
+        return taken
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+        whole = self.read(0, len(self))
+        return whole if dtype is None else whole.astype(dtype, copy=False)
+
+
+def like_array(x: Array | Rows) -> Array:
+    """Return the same object, for whoever takes batches of rows and no more."""
+    return cast(Array, x)
+
+
+class Computed(Rows):
+    """Rows that a function makes of the rows of another array."""
+
+    def __init__(
+        self, source: Array | Rows, compute: Callable[[Array], Array], shape: Shape, dtype: DTypeLike
+    ) -> None:
+        super().__init__(shape, dtype)
+        self._source, self._compute = source, compute
+
+    def read(self, start: int, stop: int) -> Array:
+        """Return rows, computed anew at each call."""
+        return self._compute(np.asarray(self._source[start:stop]))
+
+
+class FileRows(Rows):
+    """The rows of an array whose values lie one after the other in a file.
+
+    Attributes:
+        where: the file, for messages.
+    """
+
+    def __init__(self, values: FilePart, shape: Shape, dtype: DTypeLike, where: str) -> None:
+        super().__init__(shape, dtype)
+        self._values, self.where = values, where
+
+    def read(self, start: int, stop: int) -> Array:
+        """Return rows.
+
+        Raises:
+            KgennError: KG601 where the file has become shorter, or the disk fails.
+        """
+        size = prod(self.shape[1:]) * self.dtype.itemsize
+        try:
+            content = b"".join(
+                self._values[place : min(place + LARGEST_READ, stop * size)]
+                for place in range(start * size, stop * size, LARGEST_READ)
+            )
+        except OSError as error:
+            raise fail("KG601", self.where, f"cannot be read: {error.strerror or error}") from error
+        if len(content) != (stop - start) * size:
+            raise fail("KG601", self.where, "was cut off while it was read", "start again with the whole file")
+        return np.frombuffer(content, self.dtype).reshape(stop - start, *self.shape[1:])
+
+
+def batches(x: Array | Rows, size: int = BATCH) -> Iterator[Array]:
+    """Yield the rows of an array, `size` at a time."""
+    for start in range(0, len(x), size):
+        yield np.asarray(x[start : start + size])
