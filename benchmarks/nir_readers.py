@@ -22,7 +22,7 @@ import numpy as np
 import kgenn
 from kgenn.export import EXPORTERS
 from kgenn.ir.network import Network
-from kgenn.ir.recording import Wanted
+from kgenn.ir.recording import RecordingOptions
 from kgenn.output import write_file
 
 ROOT = Path(__file__).parents[1]
@@ -46,7 +46,9 @@ def expected(network: Network, place: Path, limit: int) -> None:
         x, y = data["x"][:limit, ..., None] / np.float32(255), data["y"][:limit]
     snn = kgenn.compile(network)
     sums: list[Any] = []
-    snn.evaluate(x, y, observe=lambda start, drive, recording: sums.append(recording.scores), wanted=Wanted())
+    snn.evaluate(
+        x, y, observe=lambda start, drive, recording: sums.append(recording.scores), record=RecordingOptions()
+    )
     scores = np.concatenate(sums) / network.populations[-1].unit
     currents = np.diff(scores, axis=1, prepend=0)
     (only,) = network.inputs

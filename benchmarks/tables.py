@@ -162,8 +162,8 @@ def layer_rows() -> Iterator[tuple[str, str, str, str]]:
         graph = sample_graph(label.split("(")[0], shape, options)
         needed = [by_code.get(d.code, "") for d in violations(graph, DataNorm(), ())]
         flags = ", ".join(f"`--allow {name}`" for name in dict.fromkeys(needed) if name) or "strict"
-        fates = plan(graph, rewritten(lower(graph, recipe.lowering), pieces, "never"))
-        becomes = next(fate.becomes for fate in fates if fate.layer.startswith("layer "))
+        plans = plan(graph, rewritten(lower(graph, recipe.lowering), pieces, "never"))
+        becomes = next(fate.becomes for fate in plans if fate.layer.startswith("layer "))
         names = sorted(CONVERTERS.table)
         cannot = [name for name in names if violations(graph, CONVERTERS.get(name)(), tuple(FEATURES))]
         if len(cannot) == len(names):

@@ -23,11 +23,11 @@ from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion.activations import check_finite
 from kgenn.conversion.base import Simulate
 from kgenn.diagnostics import Diagnostic, KgennError
-from kgenn.ir.agreement import MOST_OUTPUTS, Agreement
+from kgenn.ir.agreement import MAX_OUTPUTS, Agreement
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network
 from kgenn.ir.output_activation import FORMULAS
-from kgenn.ir.recording import Recording, Wanted
+from kgenn.ir.recording import Recording, RecordingOptions
 from kgenn.ir.samples import Samples
 from kgenn.ir.scores import Head, heads_of
 from kgenn.ir.words import counted
@@ -36,23 +36,24 @@ from kgenn.tasks.base import Task
 from kgenn.tasks.goal import Goal, goal
 from kgenn.tasks.predict import of_linear
 
-# Samples that are kept apart, at most: an eighth of a small calibration set, or none where that is below `LEAST`.
+# Samples that are kept apart, at most: an eighth of a small calibration set, or none where that is below
+# `MIN_SAMPLES`.
 SAMPLES = 64
-LEAST = 8
+MIN_SAMPLES = 8
 # Products of all synapses and timesteps that NumPy computes in a few seconds, and generated C++ in some ten.
 REFERENCE_BUDGET = 2e9
 PROGRAM_BUDGET = 2e11
 # One sample is run even where it takes so many, some minutes.
-MOST_OF_ONE = 4e12
+MAX_OF_ONE = 4e12
 # An error of the outputs beyond MARGIN + 1/√L is out of line for a code of L levels: at L = 255 it leaves a
-# correlation of .98 with the model. So is an agreement below `LEAST_AGREEMENT` by more than chance.
+# correlation of .98 with the model. So is an agreement below `MIN_AGREEMENT` by more than chance.
 MARGIN = 0.14
-LEAST_AGREEMENT = 0.9
+MIN_AGREEMENT = 0.9
 # How much more a single output may be off, where each stands for a quantity of its own.
 OF_ONE = 1.5
 
 
-def doubts_of(
+def agreement_warnings(
     found: Agreement, network: Network, goals: Mapping[str, Goal] | None = None
 ) -> tuple[Diagnostic, ...]:
     """Return the warning that the loss is out of line for the network's code and length, or nothing; see KG453."""
@@ -63,7 +64,7 @@ def doubts_of(
     own = _own_quantities(network) if len(found.errors) > 1 else ()
     worst = max(own, key=lambda i: found.errors[i], default=0)
     lost = bool(own) and found.errors[worst] > OF_ONE * margin
-    if found.error <= margin and share + chance >= LEAST_AGREEMENT and not lost:
+    if found.error <= margin and share + chance >= MIN_AGREEMENT and not lost:
         return ()
     samples = counted(found.num_samples, "calibration sample")
     what = f"gives outputs off by {found.error:.2g} of their spread on {samples}"
@@ -125,16 +126,16 @@ def not_compared(network: Network) -> Diagnostic:
     return Diagnostic("KG454", network.name, what, "run it on labelled data: `kgenn run --limit 1 --data FILE`")
 
 
-def kept_apart(count: int, most: int) -> tuple[Array, Array]:
+def kept_apart(count: int, limit: int) -> tuple[Array, Array]:
     """Return which of `count` calibration samples set scales, and which are kept apart to check them.
 
     Args:
-        most: that may set scales; where there are more, the next ones are kept apart.
+        limit: that may set scales; where there are more, the next ones are kept apart.
     """
-    if count > most:
-        return np.arange(most), np.arange(most, min(count, most + SAMPLES))
+    if count > limit:
+        return np.arange(limit), np.arange(limit, min(count, limit + SAMPLES))
     kept = min(SAMPLES, count // 8)
-    apart = (2 * np.arange(kept) + 1) * count // (2 * kept) if kept >= LEAST else np.arange(0)
+    apart = (2 * np.arange(kept) + 1) * count // (2 * kept) if kept >= MIN_SAMPLES else np.arange(0)
     return np.setdiff1d(np.arange(count), apart), apart
 
 
@@ -169,7 +170,7 @@ def agreement_of(
     if not len(samples):
         return None
     cost = sum(int(synapses.sum()) for synapses in network.fan_out.values()) * network.num_timesteps
-    shown = shown[: max(int(PROGRAM_BUDGET / max(cost, 1)), int(cost <= MOST_OF_ONE))]
+    shown = shown[: max(int(PROGRAM_BUDGET / max(cost, 1)), int(cost <= MAX_OF_ONE))]
     if not len(shown):
         return None
     scores: list[Array] = []
@@ -225,7 +226,7 @@ def _compared(
         apart=apart,
         agreement=float(np.min(shares, axis=0).mean()) if shares else None,
         error=float(np.linalg.norm(off)) / total if total else 0.0,
-        errors=tuple(np.round(errors, 6).tolist()) if errors.size <= MOST_OUTPUTS else (),
+        errors=tuple(np.round(errors, 6).tolist()) if errors.size <= MAX_OUTPUTS else (),
         layer="" if worst is None else worst.population,
         layer_error=0.0 if worst is None else float(worst.own),
     )
@@ -233,15 +234,15 @@ def _compared(
 
 def _recordings(network: Network, samples: Samples, cost: int, simulate: Simulate) -> list[Recording]:
     """Return recordings with the worth of every spike train, on the fastest simulator within the budget."""
-    wanted = Wanted(curve=False, worths=True)
+    record = RecordingOptions(curve=False, worths=True)
     if cost * len(samples) > REFERENCE_BUDGET:
         try:
-            return list(simulate(network, samples, wanted))
+            return list(simulate(network, samples, record))
         except KgennError:
             if cost > PROGRAM_BUDGET:
                 return []
             samples = samples[: max(1, int(REFERENCE_BUDGET / cost))]
-    return [ReferenceSimulator(network).run(network.drive(samples), 0, wanted)]
+    return [ReferenceSimulator(network).run(network.drive(samples), 0, record)]
 
 
 def _legal(network: Network, samples: Samples) -> Array:

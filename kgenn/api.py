@@ -33,10 +33,10 @@ from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network, ReadoutKind
 from kgenn.ir.samples import SamplesLike, place_of, shapes_in
 from kgenn.passes import LoweringOptions
-from kgenn.plausibility import doubts_of_scale
-from kgenn.search import Search
+from kgenn.plausibility import scale_warnings
 from kgenn.tasks.aims import aims_of
 from kgenn.tasks.goal import Choice, Names, Numbers, choices
+from kgenn.timestep_search import TimestepSearch
 
 
 def check(
@@ -72,7 +72,7 @@ def convert(
     *,
     calibration: SamplesLike,
     timesteps: int | Literal["auto"] | None = None,
-    loss: float = Search.loss,
+    loss: float = TimestepSearch.loss,
     most_timesteps: int | None = None,
     labels: LabelsLike | None = None,
     converter: Converter | str | None = None,
@@ -95,9 +95,8 @@ def convert(
 
     Args:
         model: a path to .h5 or .keras, a live keras.Model, or a Graph.
-        calibration: a few hundred training samples as the model takes them, shape (N, *input shape). For several
-            inputs, a list of arrays or a mapping, as for `Graph.predict`. No integers, see `kgenn.samples`.
-        timesteps: T, the K of few-spike, the t_max of ttfs; "auto" searches for the fewest, see `kgenn.search`.
+        calibration: a few hundred training samples, shape (N, *input shape), as for `Graph.predict`; no integers.
+        timesteps: T, the K of few-spike, the t_max of ttfs; "auto" finds the fewest, see `kgenn.timestep_search`.
         loss, most_timesteps: for "auto", the points that may be lost, see `kgenn.tasks.loss`, and the largest T.
         labels: of the calibration samples, to guess tasks and for "auto", which else uses the model's answers.
         converter: an object, or a text such as "data-norm --percentile 99.9". Default: `DataNorm()`.
@@ -109,7 +108,7 @@ def convert(
         weight_bits: bits of synaptic weights, 4 to 16, or "auto" for each layer. Default: all that the grid holds.
         readout: the score of a class: "late-current", step t weighted by (t + 1)²; "current"; or "spike-count".
         seed: random seed of the encoder.
-        check: compare the network with its model on up to 64 held-out calibration samples; `Network.agreement`.
+        check: compare network and model on up to 64 held-out calibration samples; see `Network.agreement`.
         input_shape: shape of one sample, or a mapping from inputs, if the model leaves sizes open.
         task, metric, threshold: those of the outputs, as for `CompiledNetwork.evaluate`; runs use them too.
         frames: inputs change with time, (N, T, *input shape); activations are calibrated on their mean.
@@ -118,12 +117,13 @@ def convert(
         KgennError: with every violation, or the first error of a later stage.
 
     Warns:
-        KgennWarning: for a reason to doubt the network; `Network.warnings` has it too.
+        KgennWarning: for a reason to doubt the network, as `Network.warnings`.
     """
     lowering = LoweringOptions(residual, pooling, pieces, weight_bits)
     recipe = recipe_of(converter, encoder, allow, lowering, readout, seed)
     graph, data, chosen = _given(model, calibration, labels, input_shape, frames, task, metric, threshold)
-    steps = timesteps_for(data.frames, recipe, _steps(recipe, timesteps, Search(loss, most_timesteps), frames))
+    search = TimestepSearch(loss, most_timesteps)
+    steps = timesteps_for(data.frames, recipe, _steps(recipe, timesteps, search, frames))
     network = convert_model(graph, recipe, data, steps, simulate, check=check, chosen=chosen).network()
     announce(network.warnings)
     return network
@@ -159,7 +159,7 @@ def _given(
     return graph, data.timed(frames_of(samples, graph.input_shapes, CALIBRATION)) if frames else data, chosen
 
 
-def _steps(recipe: Recipe, timesteps: Any, search: Search, frames: bool) -> int | Search | None:
+def _steps(recipe: Recipe, timesteps: Any, search: TimestepSearch, frames: bool) -> int | TimestepSearch | None:
     """Return a number of timesteps, or the search for it; None where frames are to say it."""
     if frames and timesteps is None:
         return None
@@ -242,7 +242,7 @@ def samples(x: Array, shape: tuple[int, ...], scale: str | Fraction | None = Non
     fraction = None if scale is None else parse_scale(scale, "scale")
     given = given_array(x, "data", "KG602")
     ready = prepared_rows(given, checked_shape(shape), fraction, "data")
-    announce(doubts_of_scale(given, fraction, "data"))
+    announce(scale_warnings(given, fraction, "data"))
     return ready
 
 

@@ -83,7 +83,7 @@ class ArrayNames:
         """Return the error of a file that lacks arrays of inputs."""
         has = f"it has {', '.join(names) or 'none'}"
         ending = ending if any(name.endswith(ending) for name in names) else ""
-        wanted = [f"{stored}{ending}" for stored in next(iter(ways)).values()]
+        expected = [f"{stored}{ending}" for stored in next(iter(ways)).values()]
         parts = (part for e in dict.fromkeys((ending, *ENDINGS)) for part in _parts(names, e, ways))
         found, way = max(parts, key=lambda part: len(part[0]))
         if found:
@@ -92,8 +92,8 @@ class ArrayNames:
         else:
             known = _ways("x", self.inputs, self.naming.by_name)
             what = f"has no array {', and no '.join(' and '.join(way.values()) for way in known)}; {has}"
-        labels = [f"y{ending}"] if len(wanted) == 1 else []
-        return fail("KG601", where, what, f"save it with numpy.savez(path, {_arguments([*wanted, *labels])})")
+        labels = [f"y{ending}"] if len(expected) == 1 else []
+        return fail("KG601", where, what, f"save it with numpy.savez(path, {_arguments([*expected, *labels])})")
 
 
 def _arguments(names: Sequence[str]) -> str:
@@ -112,13 +112,13 @@ def _refuse_left(
     """
     numbered = re.compile(rf"{letter}(_\d+)?{ending}")
     left = [name for name in names if name not in used and numbered.fullmatch(name)]
-    wanted = [f"{name}{ending}" for name in ports]
-    if not left or (used and {*wanted} <= {*used}) or not ports:
+    expected = [f"{name}{ending}" for name in ports]
+    if not left or (used and {*expected} <= {*used}) or not ports:
         return
     kind, code = ("input", "KG601") if letter == "x" else ("output", "KG607")
     taken = f" beside {', '.join(used)}" if used else ""
     what = f"has {', '.join(left)}{taken}; the model has the {kind}{'s' * (len(ports) != 1)} {', '.join(ports)}"
-    raise fail(code, where, what, f"name the arrays as the {kind}s: {', '.join(wanted)}")
+    raise fail(code, where, what, f"name the arrays as the {kind}s: {', '.join(expected)}")
 
 
 def _ways(letter: str, names: Sequence[str], by_name: bool) -> tuple[dict[str, str], ...]:

@@ -22,7 +22,7 @@ from kgenn.ir.given import given_path
 from kgenn.ir.graph import Array
 from kgenn.ir.input_statistics import statistics_of
 from kgenn.ir.network import Network
-from kgenn.ir.recording import SCORES, Recording, Wanted, batch_size_for
+from kgenn.ir.recording import SCORES, Recording, RecordingOptions, batch_size_for
 from kgenn.ir.samples import Samples, SamplesLike, place_of
 from kgenn.ir.scores import heads_of
 from kgenn.metrics.ann_tally import AnnTally
@@ -32,7 +32,7 @@ from kgenn.metrics.early_exit import ExitTally
 from kgenn.metrics.layer_error import ErrorTally, ann_predictions, ideal_rates
 from kgenn.metrics.result import Result, ResultTally
 from kgenn.neurobench import NeuroBenchTally
-from kgenn.plausibility import doubts_of_run
+from kgenn.plausibility import run_warnings
 from kgenn.self_test import self_test
 from kgenn.stream import Stream
 from kgenn.tasks.aims import Aims, aims_of, or_input, over, stored
@@ -41,7 +41,7 @@ from kgenn.tasks.goal import Choice, Names, Numbers, choices
 # Samples simulated at once: enough for any number of threads, few enough for the scores of long runs.
 BATCH_SIZE = 64
 # Samples are counted in 32 bits.
-MOST_SAMPLES = 2**31 - 1
+MAX_SAMPLES = 2**31 - 1
 # Multiply-accumulates of an ANN in NumPy that take a few seconds.
 ANN_MACS = 1e10
 Progress = Callable[[int], None]
@@ -77,7 +77,7 @@ class CompiledNetwork(Displayed):
         batch_size: int = BATCH_SIZE,
         progress: Progress | None = None,
         observe: Observer | None = None,
-        wanted: Wanted = SCORES,
+        record: RecordingOptions = SCORES,
         early_exit: float | None = None,
         *,
         task: Names = None,
@@ -95,7 +95,7 @@ class CompiledNetwork(Displayed):
             batch_size: samples simulated at once, fewer if spikes are traced; the result does not depend on it.
             progress: called with the number of finished samples after each batch.
             observe: called with the recording of each batch.
-            wanted: what else these recordings contain.
+            record: what else these recordings contain.
             early_exit: also report the result of stopping each sample at the first step where each class that
                 the outputs predict has this probability, in (0, 1]; see `kgenn.metrics.early_exit`. The run then
                 records every spike.
@@ -110,9 +110,9 @@ class CompiledNetwork(Displayed):
         Warns:
             KgennWarning: for a reason to doubt the figures; `Result.warnings` has it too.
         """
-        samples, size = self._samples(x), whole("batch_size", batch_size, 1, MOST_SAMPLES)
+        samples, size = self._samples(x), whole("batch_size", batch_size, 1, MAX_SAMPLES)
         aims = self._aims(samples, y, choices(self._outputs, task, metric, threshold))
-        return self._judged(self._run(samples, aims, size, progress, observe, wanted, early_exit), samples)
+        return self._judged(self._run(samples, aims, size, progress, observe, record, early_exit), samples)
 
     def predict(
         self, x: SamplesLike, batch_size: int = BATCH_SIZE
@@ -131,7 +131,7 @@ class CompiledNetwork(Displayed):
         Raises:
             KgennError: KG602 to KG604 for inputs that the network does not take.
         """
-        samples, size = self._samples(x), whole("batch_size", batch_size, 1, MOST_SAMPLES)
+        samples, size = self._samples(x), whole("batch_size", batch_size, 1, MAX_SAMPLES)
         result = self._judged(
             self._run(samples, self._aims(samples, None, {}), size, None, None, SCORES, None), samples
         )
@@ -159,7 +159,7 @@ class CompiledNetwork(Displayed):
         Raises:
             KgennError: as `evaluate`; KG607 where the first output has no labels.
         """
-        samples, size = self._samples(x), whole("batch_size", batch_size, 1, MOST_SAMPLES)
+        samples, size = self._samples(x), whole("batch_size", batch_size, 1, MAX_SAMPLES)
         aims = self._aims(samples, y, choices(self._outputs, task, metric, threshold))
         result = self._judged(self._run(samples, aims, size, None, None, SCORES, None), samples)
         found = next(iter(result.outputs.values())).score(chosen=metric is not None)
@@ -170,7 +170,7 @@ class CompiledNetwork(Displayed):
     def _judged(self, result: Result, samples: Samples) -> Result:
         """Return a result with what leaves it in doubt."""
         seen = {name: statistics_of(array) for name, array in samples.arrays.items()}
-        result = replace(result, warnings=doubts_of_run(self.network, seen))
+        result = replace(result, warnings=run_warnings(self.network, seen))
         announce(result.warnings, stacklevel=4)
         return result
 
@@ -181,21 +181,21 @@ class CompiledNetwork(Displayed):
         batch_size: int,
         progress: Progress | None,
         observe: Observer | None,
-        wanted: Wanted,
+        record: RecordingOptions,
         early_exit: float | None,
     ) -> Result:
         tally = ResultTally(self.network, aims.goals)
         exits = None if early_exit is None else ExitTally(self.network, early_exit, aims.goals)
         if exits is not None:
-            wanted = replace(wanted, trace=True, curve=True)
+            record = replace(record, trace=True, curve=True)
         elif observe is None:
-            wanted = replace(wanted, per_sample=False)
-        batch_size = batch_size_for(self.network, batch_size, wanted.trace)
-        self.prepare(len(samples), batch_size, wanted.trace)
+            record = replace(record, per_sample=False)
+        batch_size = batch_size_for(self.network, batch_size, record.trace)
+        self.prepare(len(samples), batch_size, record.trace)
         wall, cpu = 0.0, 0.0
         for start, drive in self._batches(samples, batch_size, progress):
             wall_before, cpu_before = time.perf_counter(), self._cpu_seconds()
-            recording = self._simulator.run(drive, start, wanted)
+            recording = self._simulator.run(drive, start, record)
             wall += time.perf_counter() - wall_before
             cpu += self._cpu_seconds() - cpu_before
             labels = aims.part(start, len(drive))
@@ -228,9 +228,9 @@ class CompiledNetwork(Displayed):
 
     def trace(self, x: SamplesLike, batch_size: int = BATCH_SIZE) -> Iterator[Recording]:
         """Yield the recording of each batch with every spike in it."""
-        size = whole("batch_size", batch_size, 1, MOST_SAMPLES)
+        size = whole("batch_size", batch_size, 1, MAX_SAMPLES)
         for start, drive in self._batches(self._samples(x), size, None):
-            yield self._simulator.run(drive, start, Wanted(trace=True))
+            yield self._simulator.run(drive, start, RecordingOptions(trace=True))
 
     def stream(self) -> Stream:
         """Return a stream, which runs the network timestep by timestep and keeps the state of its neurons.
@@ -270,8 +270,8 @@ class CompiledNetwork(Displayed):
             assert recording.worths is not None
             tally.add(drive, recording.worths, aims.part(start, len(drive)))
 
-        size = whole("batch_size", batch_size, 1, MOST_SAMPLES)
-        result = self._run(samples, aims, size, progress, observe, Wanted(worths=True), None)
+        size = whole("batch_size", batch_size, 1, MAX_SAMPLES)
+        result = self._run(samples, aims, size, progress, observe, RecordingOptions(worths=True), None)
         return Comparison(tally.errors(), tally.ann_values(aims.labels), self._judged(result, samples))
 
     def with_ann(
@@ -316,7 +316,7 @@ class CompiledNetwork(Displayed):
         Raises:
             KgennError: KG602 to KG604 for inputs that the network does not take.
         """
-        samples, size = self._samples(x), whole("batch_size", batch_size, 1, MOST_SAMPLES)
+        samples, size = self._samples(x), whole("batch_size", batch_size, 1, MAX_SAMPLES)
         tally = NeuroBenchTally(self.network)
         for start, drive in self._batches(samples, batch_size_for(self.network, size), progress):
             tally.add(start, drive)

@@ -107,7 +107,7 @@ KINDS = (bool, int, float, str)
 WORDS: Mapping[type, str] = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
 
 
-def whole(where: str, given: Any, least: int, most: int) -> int:
+def whole(where: str, given: Any, least: int, limit: int) -> int:
     """Return a whole number of any type as an int of Python.
 
     Args:
@@ -117,12 +117,12 @@ def whole(where: str, given: Any, least: int, most: int) -> int:
         KgennError: KG401 where it is none, or out of range.
     """
     if not _is_of(int, given):
-        raise fail("KG401", where, f"is {given!r}", f"give a whole number from {least} to {most}")
+        raise fail("KG401", where, f"is {given!r}", f"give a whole number from {least} to {limit}")
     number = operator.index(given)
     if number < least:
         raise fail("KG401", where, f"is {number}; at least {least} is needed")
-    if number > most:
-        raise fail("KG401", where, f"is {number}; at most {most} is allowed")
+    if number > limit:
+        raise fail("KG401", where, f"is {number}; at most {limit} is allowed")
     return number
 
 

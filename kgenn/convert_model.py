@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from kgenn.agreement import SAMPLES, agreement_of, doubts_of, kept_apart, not_compared
+from kgenn.agreement import SAMPLES, agreement_of, agreement_warnings, kept_apart, not_compared
+from kgenn.baseline import Baseline
 from kgenn.config import flag
-from kgenn.conversion.base import Recall, Simulate, Status, silent
+from kgenn.conversion.base import Memoise, Simulate, Status, silent
 from kgenn.conversion.constraints import features_of
 from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.conversion.memory import Memory
@@ -24,11 +25,10 @@ from kgenn.ir.graph import Graph
 from kgenn.ir.input_statistics import InputStatistics, statistics_of
 from kgenn.ir.network import Network
 from kgenn.ir.samples import Samples
-from kgenn.plausibility import doubts_of_calibration
-from kgenn.search import Search, SearchResult, fewest_timesteps
+from kgenn.plausibility import calibration_warnings
 from kgenn.tasks.aims import Aims, aims_of, or_input, record
 from kgenn.tasks.goal import Choice, Goal
-from kgenn.yardstick import Yardstick
+from kgenn.timestep_search import SearchResult, TimestepSearch, fewest_timesteps
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,9 +89,9 @@ def convert_model(
     graph: Graph,
     recipe: Recipe,
     calibration: Data,
-    timesteps: int | Search,
+    timesteps: int | TimestepSearch,
     simulate: Simulate,
-    recall: Recall | None = None,
+    memoise: Memoise | None = None,
     status: Status = silent,
     most_samples: int | None = None,
     check: bool = True,
@@ -103,7 +103,7 @@ def convert_model(
         calibration: samples as the model takes them; labels are for a search.
         timesteps: T, at least 1, or a search for the fewest.
         simulate: runs networks for a search, and for the methods that calibrate by simulation.
-        recall: keeps what conversions of this graph with this calibration share; a search has one of its own.
+        memoise: keeps what conversions of this graph with this calibration share; a search has one of its own.
         status: told what is being computed: each number of timesteps that a search tries, and what takes long.
         most_samples: that set scales; those beyond are for the comparison.
         check: compare; else all samples set scales.
@@ -112,7 +112,7 @@ def convert_model(
     Raises:
         KgennError: KG2xx to KG4xx; KG607 for odd labels.
     """
-    recall, check = recall or Memory().recall, flag("check", check)
+    memoise, check = memoise or Memory().memoise, flag("check", check)
     samples = graph.samples(calibration.x)
     count = len(samples)
     aims = _aims(graph, calibration, chosen or {}, samples, labelled=not isinstance(timesteps, int))
@@ -121,30 +121,29 @@ def convert_model(
     extremes = None if frames is None else frames[fitting].extremes()
 
     def at(steps: int) -> Conversion:
-        made = convert_graph(graph, recipe, used, steps, simulate, recall, status, extremes)
+        made = convert_graph(graph, recipe, used, steps, simulate, memoise, status, extremes)
         return with_frames(made, frames)
 
     if isinstance(timesteps, int):
         conversion, found = at(timesteps), None
     else:
-        against = Yardstick(graph, samples, aims)
+        against = Baseline(graph, samples, aims)
         found = fewest_timesteps(at, recipe, against, timesteps, simulate, lambda t: status(f"T = {t}"))
         conversion = found.conversion
     features = features_of(graph, recipe.converter)
     raw = used if frames is None else frames.samples[fitting]
     seen = {name: statistics_of(array) for name, array in raw.arrays.items()}
-    doubts = tuple(doubts_of_calibration(graph, raw, seen, calibration.scale))
+    warnings = [*calibration.warnings, *conversion.settings.warnings]
+    warnings += calibration_warnings(graph, raw, seen, calibration.scale)
     agreement = None
     if check:
         rows = apart if len(apart) else fitting[:SAMPLES]
         shown = None if frames is None else frames.samples[rows]
         network, exact = conversion.network, conversion.exact
         agreement = agreement_of(network, exact, samples[rows], len(apart) > 0, simulate, aims.goals, shown)
-        doubts += (not_compared(network),) if agreement is None else doubts_of(agreement, network, aims.goals)
-    warnings = (*calibration.warnings, *conversion.settings.warnings, *doubts)
-    return Converted(
-        recipe, conversion, features, len(used), seen, warnings, found, agreement, aims.goals, chosen or {}
-    )
+        warnings += agreement_warnings(agreement, network, aims.goals) if agreement else [not_compared(network)]
+    made = recipe, conversion, features, len(used), seen, tuple(warnings)
+    return Converted(*made, found, agreement, aims.goals, chosen or {})
 
 
 def _aims(

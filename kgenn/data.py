@@ -22,9 +22,9 @@ from kgenn.ir.frames import Frames
 from kgenn.ir.given import given_array
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.naming import ALL_NAMED, Naming
-from kgenn.ir.rows import MOST_IN_MEMORY, Computed, Rows, batches, like_array
+from kgenn.ir.rows import MAX_IN_MEMORY, Computed, Rows, batches, like_array
 from kgenn.ir.samples import Samples, place_of, samples_of
-from kgenn.plausibility import Scales, doubts_of_scale, scale_of
+from kgenn.plausibility import Scales, scale_of, scale_warnings
 
 # Digits of a scale's numerator and denominator: both are finite in float64.
 DIGITS = 300
@@ -91,15 +91,15 @@ class Data:
         """
         raw = samples_of(self.x, inputs, where).arrays
         ready: dict[str, Array] = {}
-        doubts: list[Diagnostic] = []
+        own_warnings: list[Diagnostic] = []
         for name, shape in inputs.items():
             own = scale_of(scale, name)
             several = len(inputs) > 1
             place = place_of(where, name, inputs)
             ready[name] = prepared_rows(raw[name], shape, own, place, name * several)
-            doubts.extend(doubts_of_scale(raw[name], own, place))
+            own_warnings.extend(scale_warnings(raw[name], own, place))
         floats = tuple(n for n in inputs if scale_of(scale, n) is not None and raw[n].dtype.kind == "f")
-        return Data(Samples(ready), self.y, scale, scaled_floats=floats, warnings=tuple(doubts))
+        return Data(Samples(ready), self.y, scale, scaled_floats=floats, warnings=tuple(own_warnings))
 
 
 def load_data(
@@ -110,7 +110,7 @@ def load_data(
     naming: Naming = ALL_NAMED,
     limit: int | None = None,
 ) -> Data:
-    """Read an .npz or HDF5 file; samples larger than `MOST_IN_MEMORY` stay on disk, and are read batch by batch.
+    """Read an .npz or HDF5 file; samples larger than `MAX_IN_MEMORY` stay on disk, and are read batch by batch.
 
     Args:
         path: with an array of samples for each input and, perhaps, of labels for outputs; see `kgenn.array_names`.
@@ -262,8 +262,8 @@ def prepare(x: Array, shape: Shape, scale: Fraction | None, where: str, name: st
 
 
 def prepared_rows(x: Array | Rows, shape: Shape, scale: Fraction | None, where: str, name: str = "") -> Array:
-    """Return samples as `prepare` does: in memory, or as `Rows` where they are larger than `MOST_IN_MEMORY`."""
-    if not isinstance(x, Rows) and len(x) * prod(shape) * FLOAT32 <= MOST_IN_MEMORY:
+    """Return samples as `prepare` does: in memory, or as `Rows` where they are larger than `MAX_IN_MEMORY`."""
+    if not isinstance(x, Rows) and len(x) * prod(shape) * FLOAT32 <= MAX_IN_MEMORY:
         return prepare(x, shape, scale, where, name)
     if scale is None:
         _refuse_unscaled(x, where, name)

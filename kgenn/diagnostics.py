@@ -16,15 +16,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
-from kgenn.codes import CODES
+from kgenn.diagnostic_codes import CODES
 from kgenn.remedies import in_python
 
 Severity = Literal["error", "warning"]
 
 # Places of one kind of diagnostic that are named beside the first.
-MOST_NAMED = 4
+MAX_NAMED = 4
 # Known names that a message lists in full, and the nearest ones that it lists of more.
-MOST_KNOWN = 24
+MAX_KNOWN = 24
 NEAREST = 6
 # Share of the letters that two names have in common where one is taken for a slip of the other: a letter of five
 # left out, added or another; two of eight.
@@ -65,7 +65,7 @@ class Diagnostic:
     """One finding.
 
     Attributes:
-        code: a key of `kgenn.codes.CODES`, such as "KG201".
+        code: a key of `kgenn.diagnostic_codes.CODES`, such as "KG201".
         where: the file, the layer with its Keras class, or the option concerned.
         what: what was found, and what is allowed.
         help: what to do; empty where `what` says it all.
@@ -172,8 +172,8 @@ def _as_one(kind: list[Diagnostic]) -> Diagnostic:
     others = [where for where in dict.fromkeys(d.where for d in rest) if where != first.where]
     if not others:
         return first
-    named = ", ".join(others[:MOST_NAMED])
-    more = "" if len(others) <= MOST_NAMED else f" and {len(others) - MOST_NAMED} more"
+    named = ", ".join(others[:MAX_NAMED])
+    more = "" if len(others) <= MAX_NAMED else f" and {len(others) - MAX_NAMED} more"
     return replace(first, what=f"{first.what}; likewise {named}{more}")
 
 
@@ -191,7 +191,7 @@ def known_names(name: str, known: Iterable[str], listing: str = "") -> str:
     names = sorted(known)
     near = nearest_name(name, names)
     hint = f"did you mean {near!r}? " if near else ""
-    if len(names) <= MOST_KNOWN:
+    if len(names) <= MAX_KNOWN:
         return f"{hint}known: {', '.join(names)}"
     nearest = difflib.get_close_matches(name, names, n=NEAREST, cutoff=0.0)
     more = f"{len(names) - len(nearest)} more"

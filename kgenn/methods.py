@@ -14,7 +14,7 @@ from kgenn.encoders import ENCODERS
 from kgenn.encoders.base import Encoder
 from kgenn.passes import LoweringOptions
 from kgenn.registry import REPAIR, Registry
-from kgenn.search import Search
+from kgenn.timestep_search import TimestepSearch
 
 T = TypeVar("T")
 # What names of flags mean to commands themselves, and names of keys to sweeps.
@@ -26,7 +26,7 @@ OWN = frozenset(
         *("scale", "seed", "split", "target", "timesteps", "title", "version"),
     }
 )
-TAKEN = OWN | {option.name for cls in (LoweringOptions, Search) for option in options_of(cls)}
+TAKEN = OWN | {option.name for cls in (LoweringOptions, TimestepSearch) for option in options_of(cls)}
 
 
 @cache

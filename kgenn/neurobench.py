@@ -28,7 +28,7 @@ from kgenn.backends.population_run import PopulationRun
 from kgenn.backends.reference import RecordingTally, ReferenceSimulator
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network, Population
-from kgenn.ir.recording import Wanted
+from kgenn.ir.recording import RecordingOptions
 from kgenn.ir.spike_values import spike_values
 
 
@@ -72,7 +72,7 @@ class NeuroBenchTally:
         """Run one batch of drives, whose first sample has that index in the data."""
         network = self.network
         runs = [CountedRun(network, p, drive, first_sample) for p in network.populations]
-        tally = RecordingTally(network, len(drive), Wanted(trace=True))
+        tally = RecordingTally(network, len(drive), RecordingOptions(trace=True))
         run = self.simulator.run_stages if network.code.staged else self.simulator.run_steps
         run(list(runs), tally)
         raster = tally.raster

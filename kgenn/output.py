@@ -14,7 +14,7 @@ from kgenn.durable import put, replace
 from kgenn.scratch import SUFFIX, scratch, writable
 
 # Names that a message lists; of more, it tells the number.
-MOST_NAMES = 8
+MAX_NAMES = 8
 # How often a directory is looked at, while other processes replace it.
 _TRIES = 100
 
@@ -92,8 +92,8 @@ def _refuse_content(directory: Path, kind: OutputKind, overwrite: bool) -> None:
         raise fail("KG606", str(directory), what, "give another directory, or remove this one")
     names = [] if overwrite else _foreign(directory, kind)
     if names:
-        more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
-        what = f"holds what kgenn did not write, or what was changed since: {', '.join(names[:MOST_NAMES])}{more}"
+        more = f" and {len(names) - MAX_NAMES:,} more" if len(names) > MAX_NAMES else ""
+        what = f"holds what kgenn did not write, or what was changed since: {', '.join(names[:MAX_NAMES])}{more}"
         advice = "give another directory, move these files away, or pass --overwrite to delete them"
         raise fail("KG606", str(directory), what, advice)
 

@@ -5,8 +5,8 @@ and loses accuracy. What gives it away is a contradiction: between the data of a
 between the data and the layer that scales them, or between the data and the scale that they were given.
 
 Two sets contradict each other where both the largest |value| and the root mean square are `FACTOR` apart, so that
-neither an outlier nor a dark image is enough. The set of small values must have `FEWEST` samples: a few images may
-all be dark.
+neither an outlier nor a dark image is enough. The set of small values must have `MIN_SAMPLES` samples: a few
+images may all be dark.
 
 A channel of the input, a column of a table for one, that hardly moved while the network was calibrated and moves
 in a run, is another contradiction: no scale behind it knows of its values.
@@ -34,7 +34,7 @@ Scales = Fraction | Mapping[str, Fraction] | None
 # Halfway, on a scale of logarithms, between 1 and the 255 of pixels.
 FACTOR = 16.0
 # Samples that are not all dark by chance.
-FEWEST = 8
+MIN_SAMPLES = 8
 # The share of negative values beyond which a set without any is of another kind: [−1, 1] is not [0, 1].
 NEGATIVE = 0.1
 # The mean square of a channel that moves in more than a few samples, as a share of its largest square; and in how
@@ -44,7 +44,7 @@ SURE = 16
 LARGEST_PIXEL = 255
 
 
-def doubts_of_run(network: Network, seen: Mapping[str, InputStatistics | None]) -> tuple[Diagnostic, ...]:
+def run_warnings(network: Network, seen: Mapping[str, InputStatistics | None]) -> tuple[Diagnostic, ...]:
     """Return what contradicts the calibration data in those of a run; see KG650.
 
     Args:
@@ -54,11 +54,11 @@ def doubts_of_run(network: Network, seen: Mapping[str, InputStatistics | None]) 
     for given in network.inputs:
         now, where = seen[given.name], place_of("data", given.name, network.inputs)
         if given.calibrated_on is not None and now is not None:
-            found.extend(_doubts_of_data(now, given.calibrated_on, where))
+            found.extend(_data_warnings(now, given.calibrated_on, where))
     return tuple(found)
 
 
-def _doubts_of_data(seen: InputStatistics, known: InputStatistics, where: str) -> Iterator[Diagnostic]:
+def _data_warnings(seen: InputStatistics, known: InputStatistics, where: str) -> Iterator[Diagnostic]:
     if _apart(seen, known) or _apart(known, seen) or _signs(seen, known):
         what = f"have {_range(seen)}; the network was calibrated on {_range(known)}"
         advice = "scale the data of the run as the calibration data were scaled, or calibrate on data like these"
@@ -78,7 +78,7 @@ def _doubts_of_data(seen: InputStatistics, known: InputStatistics, where: str) -
     yield Diagnostic("KG650", where, what, "calibrate on data like these, in which every channel moves")
 
 
-def doubts_of_calibration(
+def calibration_warnings(
     graph: Graph, samples: Samples, seen: Mapping[str, InputStatistics | None], scale: Scales
 ) -> Iterator[Diagnostic]:
     """Yield what contradicts the model in its calibration data; see KG450 and KG451.
@@ -91,7 +91,7 @@ def doubts_of_calibration(
     for name, x in samples.arrays.items():
         own, where = seen[name], place_of(CALIBRATION, name, graph.inputs)
         if own is not None:
-            yield from _doubts_of_input(graph, name, x, own, scale_of(scale, name), where)
+            yield from _input_warnings(graph, name, x, own, scale_of(scale, name), where)
 
 
 def scale_of(scale: Scales, name: str) -> Fraction | None:
@@ -99,7 +99,7 @@ def scale_of(scale: Scales, name: str) -> Fraction | None:
     return scale.get(name) if isinstance(scale, Mapping) else scale
 
 
-def _doubts_of_input(
+def _input_warnings(
     graph: Graph, name: str, x: Array, seen: InputStatistics, scale: Fraction | None, where: str
 ) -> Iterator[Diagnostic]:
     layers = list(_first_layers(graph, name))
@@ -125,7 +125,7 @@ def _doubts_of_input(
         yield Diagnostic("KG451", where, what, advice)
 
 
-def doubts_of_scale(x: Array, scale: Fraction | None, where: str) -> tuple[Diagnostic, ...]:
+def scale_warnings(x: Array, scale: Fraction | None, where: str) -> tuple[Diagnostic, ...]:
     """Return what contradicts a scale in the data that it is for; see KG651.
 
     Args:
@@ -137,7 +137,7 @@ def doubts_of_scale(x: Array, scale: Fraction | None, where: str) -> tuple[Diagn
     if scale is None or seen is None:
         return ()
     enlarged = scale > 1 and seen.largest > 1
-    shrunk = scale * FACTOR < 1 and 0 < seen.largest <= 1 and seen.num_samples >= FEWEST
+    shrunk = scale * FACTOR < 1 and 0 < seen.largest <= 1 and seen.num_samples >= MIN_SAMPLES
     if not enlarged and not shrunk:
         return ()
     what = f"have {_range(seen)} before the scale of {scale} {'enlarges' if enlarged else 'shrinks'} them"
@@ -148,12 +148,12 @@ def doubts_of_scale(x: Array, scale: Fraction | None, where: str) -> tuple[Diagn
 def _apart(large: InputStatistics, small: InputStatistics) -> bool:
     """Tell whether one set is much larger than another, which has enough samples to trust."""
     far = large.largest > FACTOR * small.largest and large.rms > FACTOR * small.rms
-    return far and small.num_samples >= FEWEST
+    return far and small.num_samples >= MIN_SAMPLES
 
 
 def _moved(seen: InputStatistics, known: InputStatistics) -> Array:
     """Return the channels that are far larger in a run than in calibration, and not for a few samples alone."""
-    if len(seen.channel_rms) != len(known.channel_rms) or min(seen.num_samples, known.num_samples) < FEWEST:
+    if len(seen.channel_rms) != len(known.channel_rms) or min(seen.num_samples, known.num_samples) < MIN_SAMPLES:
         return np.zeros(0, np.int64)
     rms, largest = np.array(seen.channel_rms), np.array(seen.channel_largest)
     often = rms**2 > max(OFTEN, SURE / known.num_samples) * largest**2
@@ -163,7 +163,7 @@ def _moved(seen: InputStatistics, known: InputStatistics) -> Array:
 def _signs(one: InputStatistics, other: InputStatistics) -> bool:
     """Tell whether one set has many negative values, and the other enough samples and none."""
     pairs = ((one, other), (other, one))
-    return any(a.negative > NEGATIVE and b.low >= 0 and b.num_samples >= FEWEST for a, b in pairs)
+    return any(a.negative > NEGATIVE and b.low >= 0 and b.num_samples >= MIN_SAMPLES for a, b in pairs)
 
 
 def _first_layers(graph: Graph, name: str) -> Iterator[tuple[str, Affine]]:
@@ -180,7 +180,7 @@ def _first_layers(graph: Graph, name: str) -> Iterator[tuple[str, Affine]]:
 
 def _scaled_twice(layer: Affine, seen: InputStatistics) -> str:
     """Return what a layer expects where the data are not like that; else nothing."""
-    if seen.num_samples < FEWEST:
+    if seen.num_samples < MIN_SAMPLES:
         return ""
     if isinstance(layer, BatchNorm | Normalization) and not getattr(layer, "invert", False):
         expected = float(np.sqrt(np.mean(np.square(layer.mean, dtype=np.float64) + layer.variance)))

@@ -105,8 +105,8 @@ class Registry(Generic[T]):
             return self._import(name)
         with code_of_others(f"{self.kind} {name}", f"cannot be imported from {self.entries[name]}"):
             entry = self._import(name)
-        for flaw in self._flaws(name, entry):
-            raise fail("KG420", f"{self.kind} {name}", f"{self.entries[name]} {flaw}", REPAIR)
+        for problem in self._problems(name, entry):
+            raise fail("KG420", f"{self.kind} {name}", f"{self.entries[name]} {problem}", REPAIR)
         return entry
 
     def usable(self) -> dict[str, T]:
@@ -141,7 +141,7 @@ class Registry(Generic[T]):
     def _import(self, name: str) -> T:
         return _imported(self.entries[name])  # type: ignore[no-any-return]
 
-    def _flaws(self, name: str, entry: Any) -> Iterator[str]:
+    def _problems(self, name: str, entry: Any) -> Iterator[str]:
         """Yield what is wrong with an entry of another package."""
         if not self.base:
             if not callable(entry):

@@ -21,7 +21,7 @@ from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.network_input import InputCoding
 from kgenn.ir.random import neuron_keys, random24
-from kgenn.ir.recording import Recording, Wanted, batch_size_for
+from kgenn.ir.recording import Recording, RecordingOptions, batch_size_for
 from kgenn.ir.samples import SamplesLike
 from kgenn.ir.serialise import npz_bytes
 
@@ -149,7 +149,7 @@ def _recordings(network: Network, simulator: Simulator, test: SelfTest) -> Itera
     part = test.num_timesteps < network.num_timesteps
     size = batch_size_for(network, len(test.drive)) if part else len(test.drive)
     for start in range(0, len(test.drive), size):
-        yield simulator.run(test.drive[start : start + size], start, Wanted(trace=part))
+        yield simulator.run(test.drive[start : start + size], start, RecordingOptions(trace=part))
 
 
 def _counts(network: Network, recording: Recording, steps: int) -> list[Array]:

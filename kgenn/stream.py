@@ -148,6 +148,6 @@ def _one(array: Any) -> Array:
     return found
 
 
-def _misshapen(name: str, found: tuple[int, ...], wanted: tuple[int, ...]) -> KgennError:
-    advice = "give one sample without a batch axis" if found[1:] == wanted else "reshape the data"
-    return fail("KG602", name, f"takes an input of shape {wanted} in a step, got {found}", advice)
+def _misshapen(name: str, found: tuple[int, ...], expected: tuple[int, ...]) -> KgennError:
+    advice = "give one sample without a batch axis" if found[1:] == expected else "reshape the data"
+    return fail("KG602", name, f"takes an input of shape {expected} in a step, got {found}", advice)

@@ -24,7 +24,7 @@ from kgenn.conversion.threshold_relu import ThresholdReLU
 from kgenn.conversion.time_to_first_spike import TimeToFirstSpike
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network, ReadoutKind
-from kgenn.ir.recording import Recording, Wanted
+from kgenn.ir.recording import Recording, RecordingOptions
 from kgenn.ir.scores import heads_of
 from kgenn.passes import LoweringOptions
 from kgenn.tasks.goal import Goal, goal
@@ -39,7 +39,7 @@ def goals_of(network: Network) -> dict[str, Goal]:
 NUM_SAMPLES = 4
 # part of a block of the generated program, which runs 32 timesteps at once
 NUM_TIMESTEPS = 21
-EVERYTHING = Wanted(trace=True, worths=True)
+EVERYTHING = RecordingOptions(trace=True, worths=True)
 ALL_ENCODERS = {**ENCODERS, **STAGED_ENCODERS}
 
 # every method, with the numbers of timesteps that its tests run
@@ -73,9 +73,11 @@ def conversion(
     return convert_graph(graph, recipe, calibration, num_timesteps, on_reference)
 
 
-def on_reference(network: Network, x: Array, wanted: Wanted, *, once: bool = False) -> Iterator[Recording]:
+def on_reference(
+    network: Network, x: Array, record: RecordingOptions, *, once: bool = False
+) -> Iterator[Recording]:
     """Simulate for the methods that calibrate by simulation, without compiling anything."""
-    yield ReferenceSimulator(network).run(network.drive(x), 0, wanted)
+    yield ReferenceSimulator(network).run(network.drive(x), 0, record)
 
 
 def converted(

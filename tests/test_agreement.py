@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kgenn
-from kgenn.agreement import LEAST, MARGIN, SAMPLES, agreement_of, doubts_of, kept_apart
+from kgenn.agreement import MARGIN, MIN_SAMPLES, SAMPLES, agreement_of, agreement_warnings, kept_apart
 from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.recipe import recipe_of
 from kgenn.diagnostics import KgennError
@@ -25,13 +25,13 @@ from recordings import on_reference
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000))
-def test_samples_set_scales_or_are_kept_apart_and_never_both(count: int, most: int) -> None:
-    fitting, apart = kept_apart(count, most)
+def test_samples_set_scales_or_are_kept_apart_and_never_both(count: int, limit: int) -> None:
+    fitting, apart = kept_apart(count, limit)
     assert len(np.intersect1d(fitting, apart)) == 0
-    assert len(fitting) <= most
+    assert len(fitting) <= limit
     assert len(apart) <= SAMPLES
-    assert len(fitting) + len(apart) == min(count, most + SAMPLES)
-    assert len(apart) == 0 or len(apart) >= min(LEAST, count - most)
+    assert len(fitting) + len(apart) == min(count, limit + SAMPLES)
+    assert len(apart) == 0 or len(apart) >= min(MIN_SAMPLES, count - limit)
 
 
 def test_scales_come_from_the_other_samples_alone() -> None:
@@ -84,7 +84,7 @@ def test_a_network_that_is_wrong_is_a_warning() -> None:
     for network, codes in ((sound, []), (wrong, ["KG453"])):
         found = agreement_of(network, conversion.lowered, x[100:], True, on_reference)
         assert found is not None
-        assert [d.code for d in doubts_of(found, network)] == codes
+        assert [d.code for d in agreement_warnings(found, network)] == codes
 
 
 @pytest.mark.parametrize("factor", [2.0**70, -(2.0**70)])
@@ -110,14 +110,14 @@ def test_one_output_of_several_that_is_lost_is_a_warning() -> None:
     assert found is not None
     margin = MARGIN + 1 / np.sqrt(levels)
     lost = replace(found, errors=(*found.errors[:-1], 2 * margin))
-    (doubt,) = doubts_of(lost, conversion.network)
+    (doubt,) = agreement_warnings(lost, conversion.network)
     assert doubt.code == "KG453"
     assert f"value {len(found.errors) - 1} of the output by {2 * margin:.2g} of its own" in doubt.what
     # a softmax compares outputs: one that hardly changes hardly matters
     softmax = OutputActivation("softmax", {"axis": -1})
     (output,) = conversion.network.outputs
     compared = replace(conversion.network, outputs=(replace(output, activations=(softmax,)),))
-    assert doubts_of(lost, compared) == ()
+    assert agreement_warnings(lost, compared) == ()
 
 
 def test_what_is_lost_of_several_outputs_is_named() -> None:
@@ -125,7 +125,7 @@ def test_what_is_lost_of_several_outputs_is_named() -> None:
     told = {3: "value 0 of output aux", 4: "value 1 of output aux", 5: "output yes"}
     for number, words in told.items():
         errors = tuple(3.0 if i == number else 0.0 for i in range(6))
-        (doubt,) = doubts_of(Agreement(40, True, 1.0, 0.0, errors, "", 0.0), network)
+        (doubt,) = agreement_warnings(Agreement(40, True, 1.0, 0.0, errors, "", 0.0), network)
         assert f", {words} by 3 of its own" in doubt.what
 
 
@@ -135,7 +135,7 @@ def test_what_is_lost_of_a_map_is_named_by_its_place() -> None:
     x = np.random.default_rng(0).random((40, 3, 3, 1), np.float32)
     network = kgenn.convert(model, calibration=x, timesteps=8, check=False)
     errors = tuple(3.0 if i == 5 else 0.0 for i in range(8))
-    (doubt,) = doubts_of(Agreement(40, True, None, 0.0, errors, "", 0.0), network)
+    (doubt,) = agreement_warnings(Agreement(40, True, None, 0.0, errors, "", 0.0), network)
     assert ", value (1, 0, 1) of the output by 3 of its own" in doubt.what
 
 
@@ -234,7 +234,7 @@ def test_one_sample_has_no_spread_and_is_compared_with_its_own_size() -> None:
 
 def test_a_network_that_cannot_be_compared_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = build("dense")
-    monkeypatch.setattr("kgenn.agreement.MOST_OF_ONE", 10)
+    monkeypatch.setattr("kgenn.agreement.MAX_OF_ONE", 10)
     monkeypatch.setattr("kgenn.agreement.PROGRAM_BUDGET", 10)
     with pytest.warns(kgenn.KgennWarning, match="KG454"):
         network = kgenn.convert(graph, calibration=samples(graph, 200), timesteps=8, allow=ALLOW)

@@ -18,13 +18,13 @@ from kgenn.conversion.recipe import recipe_of
 from kgenn.diagnostics import KgennError
 from kgenn.encoders import ENCODERS
 from kgenn.ir.network import Network
-from kgenn.ir.recording import Wanted
+from kgenn.ir.recording import RecordingOptions
 from kgenn.ir.samples import refuse_shape
 from kgenn.ir.text import network_text
 from kgenn.metrics.early_exit import ExitTally
 from kgenn.passes import LoweringOptions
-from kgenn.search import Search
 from kgenn.tasks.classes import check_labels
+from kgenn.timestep_search import TimestepSearch
 from networks import build
 from networks import samples as random_samples
 
@@ -82,7 +82,11 @@ def test_progress_counts_every_sample_once() -> None:
 
 @pytest.mark.parametrize(
     ("options", "sizes"),
-    [({}, [16, 14]), ({"early_exit": 0.9}, [4] * 7 + [2]), ({"wanted": Wanted(trace=True)}, [4] * 7 + [2])],
+    [
+        ({}, [16, 14]),
+        ({"early_exit": 0.9}, [4] * 7 + [2]),
+        ({"record": RecordingOptions(trace=True)}, [4] * 7 + [2]),
+    ],
 )
 def test_only_a_run_that_wants_every_spike_is_cut_into_smaller_batches(
     monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], sizes: list[int]
@@ -254,7 +258,13 @@ def test_odd_options_are_refused(options: dict[str, Any], told: str) -> None:
 OF_KIND: dict[type, Any] = {bool: "yes", int: 2.5, float: "99", str: 3}
 OPTIONS = [
     pytest.param(cls, option, id=f"{cls.__name__}-{option.name}")
-    for cls in (*CONVERTERS.usable().values(), *ENCODERS.usable().values(), LoweringOptions, Search, RunOptions)
+    for cls in (
+        *CONVERTERS.usable().values(),
+        *ENCODERS.usable().values(),
+        LoweringOptions,
+        TimestepSearch,
+        RunOptions,
+    )
     for option in options_of(cls)
 ]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kgenn.backends import TARGETS, RunOptions
-from kgenn.backends.base import SynapseWay
+from kgenn.backends.base import SynapseAlgorithm
 from kgenn.backends.pipeline import PipelineSimulator
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion.base import Converter
@@ -63,7 +63,7 @@ def test_reference_pipeline_and_every_way_of_the_program_give_the_same_spikes(
     drive = network.drive(images(3, seed=1))
     expected = ReferenceSimulator(network).run(drive, 7, EVERYTHING)
     assert_same(expected, PipelineSimulator(network).run(drive, 7, EVERYTHING))
-    for way in get_args(SynapseWay):
+    for way in get_args(SynapseAlgorithm):
         program = TARGETS.get("cpu")().load(network, None, RunOptions(2, synapses=way))
         assert_same(expected, program.run(drive, 7, EVERYTHING))
 

@@ -12,7 +12,7 @@ from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion import CONVERTERS
 from kgenn.encoders import encoders_of as understood_by
 from kgenn.ir.network import Network, ReadoutKind
-from kgenn.ir.recording import Recording, Wanted
+from kgenn.ir.recording import Recording, RecordingOptions
 from kgenn.passes import LoweringOptions
 from networks import RECIPES, build
 from recordings import (
@@ -172,7 +172,7 @@ def test_without_the_curve_scores_are_the_last_of_it_everywhere(method: str) -> 
     network = network_of("skip_to_readout", method, encoder)
     drive = drive_of(network, encoder)
     for simulator in (ReferenceSimulator(network), PipelineSimulator(network), compiled(network)):
-        curve, last = (simulator.run(drive, 0, Wanted(worths=True, curve=c)) for c in (True, False))
+        curve, last = (simulator.run(drive, 0, RecordingOptions(worths=True, curve=c)) for c in (True, False))
         assert curve.scores.shape[1] == network.num_timesteps
         assert np.array_equal(curve.scores[:, -1:], last.scores)
         assert curve.worths is not None

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from kgenn.backends import TARGETS, RunOptions
-from kgenn.backends.base import SynapseWay
+from kgenn.backends.base import SynapseAlgorithm
 from kgenn.backends.pipeline import PipelineSimulator
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion.base import Converter
@@ -40,6 +40,6 @@ def test_weights_of_few_bits_keep_the_contract(
     expected = ReferenceSimulator(network).run(drive, 7, EVERYTHING)
     assert any(counts.any() for counts in expected.spike_counts.values())
     assert_same(expected, PipelineSimulator(network).run(drive, 7, EVERYTHING))
-    for way in get_args(SynapseWay):
+    for way in get_args(SynapseAlgorithm):
         program = TARGETS.get("cpu")().load(network, None, RunOptions(2, synapses=way))
         assert_same(expected, program.run(drive, 7, EVERYTHING))

@@ -47,7 +47,7 @@ WRITERS: dict[str, Callable[[Path], None]] = {
 def small_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep no more than 100 bytes of an array in memory."""
     for module in ("kgenn.ir.data_file", "kgenn.data"):
-        monkeypatch.setattr(f"{module}.MOST_IN_MEMORY", 100)
+        monkeypatch.setattr(f"{module}.MAX_IN_MEMORY", 100)
 
 
 @pytest.fixture(params=WRITERS)
@@ -150,7 +150,7 @@ def test_batches_of_a_large_file_take_the_memory_of_a_batch(
     else:
         write(path, x=images)
     for module in ("kgenn.ir.data_file", "kgenn.data"):
-        monkeypatch.setattr(f"{module}.MOST_IN_MEMORY", 1 << 20)
+        monkeypatch.setattr(f"{module}.MAX_IN_MEMORY", 1 << 20)
     tracemalloc.start()
     try:
         ready = load_data(path).prepared({"image": (64, 64, 1)}, Fraction(1, 255), "data").x.arrays["image"]

@@ -20,7 +20,7 @@ from kgenn.ir.input_statistics import InputStatistics, StatisticsTally, statisti
 from kgenn.ir.network import Network
 from kgenn.layers.affine import BatchNorm, Normalization, Rescaling
 from kgenn.layers.shape import Permute, ZeroPad
-from kgenn.plausibility import FACTOR, FEWEST, doubts_of_calibration, doubts_of_run, doubts_of_scale
+from kgenn.plausibility import FACTOR, MIN_SAMPLES, calibration_warnings, run_warnings, scale_warnings
 from networks import Build, build
 from outcome import IMAGES
 
@@ -62,7 +62,7 @@ def run_codes(calibration: Array, x: Array) -> list[str]:
     """Return the codes of what contradicts a calibration set in a run."""
     network = kgenn.convert(GRAPH, calibration=images(), timesteps=2)
     seen = calibrated_on(network, statistics_of(calibration))
-    return [diagnostic.code for diagnostic in doubts_of_run(seen, of_input(x))]
+    return [diagnostic.code for diagnostic in run_warnings(seen, of_input(x))]
 
 
 # ---- a run against the calibration data
@@ -70,7 +70,7 @@ def run_codes(calibration: Array, x: Array) -> list[str]:
 
 @pytest.mark.parametrize("factor", [1 / 255, 1 / 127.5, 1 / 100, 100, 255])
 def test_a_run_on_another_scale_than_the_calibration_is_kg650(factor: float) -> None:
-    assert run_codes(DIGITS, factor * DIGITS[:FEWEST]) == ["KG650"]
+    assert run_codes(DIGITS, factor * DIGITS[:MIN_SAMPLES]) == ["KG650"]
 
 
 def test_data_in_both_signs_against_data_in_one_are_kg650() -> None:
@@ -84,7 +84,7 @@ def test_columns_that_calibration_never_moved_are_kg650(columns: int) -> None:
     still = x.copy()
     still[:, :columns] = 0
     assert run_codes(still, x) == ["KG650"]
-    assert run_codes(still, x[:FEWEST]) == ["KG650"]
+    assert run_codes(still, x[:MIN_SAMPLES]) == ["KG650"]
     assert run_codes(still, still) == run_codes(x, x) == run_codes(x, still) == []
 
 
@@ -100,7 +100,7 @@ def test_no_two_sets_of_digits_contradict_each_other(one: set[int], other: set[i
     assert run_codes(DIGITS[sorted(one)], DIGITS[sorted(other)]) == []
 
 
-@pytest.mark.parametrize("count", range(1, FEWEST))
+@pytest.mark.parametrize("count", range(1, MIN_SAMPLES))
 def test_a_few_dark_or_black_images_are_no_reason_to_warn(count: int) -> None:
     assert run_codes(DIGITS, DIGITS[:count] / DARK) == []
     assert run_codes(DIGITS, np.zeros_like(DIGITS[:count])) == []
@@ -108,7 +108,7 @@ def test_a_few_dark_or_black_images_are_no_reason_to_warn(count: int) -> None:
 
 
 def test_a_dark_image_among_others_is_no_reason_to_warn() -> None:
-    assert run_codes(DIGITS, np.concatenate([DIGITS[:1] / DARK, DIGITS[1:FEWEST]])) == []
+    assert run_codes(DIGITS, np.concatenate([DIGITS[:1] / DARK, DIGITS[1:MIN_SAMPLES]])) == []
 
 
 def test_outliers_are_no_reason_to_warn() -> None:
@@ -120,8 +120,8 @@ def test_outliers_are_no_reason_to_warn() -> None:
 
 def test_a_network_without_statistics_and_data_that_are_not_finite_raise_no_doubt(network: Network) -> None:
     unknown = calibrated_on(network, None)
-    assert doubts_of_run(unknown, of_input(255 * images())) == ()
-    assert doubts_of_run(network, of_input(np.full((9, 2), np.nan))) == ()
+    assert run_warnings(unknown, of_input(255 * images())) == ()
+    assert run_warnings(network, of_input(np.full((9, 2), np.nan))) == ()
     assert statistics_of(images()[:0]) is None
 
 
@@ -151,7 +151,7 @@ def scaling(*layers: Layer) -> Graph:
 
 
 def calibration_codes(graph: Graph, x: Array, scale: Fraction | None = None) -> list[str]:
-    return [d.code for d in doubts_of_calibration(graph, graph.samples(x), of_input(x), scale)]
+    return [d.code for d in calibration_warnings(graph, graph.samples(x), of_input(x), scale)]
 
 
 NORMALISED = Normalization(np.full((1, 1, 1), 33.3), np.full((1, 1, 1), 78.6**2))
@@ -170,7 +170,7 @@ def test_scaled_data_for_a_model_that_scales_itself_are_kg450(first: str) -> Non
     graph = scaling(*FIRST[first])
     assert calibration_codes(graph, DIGITS) == ["KG450"]
     assert calibration_codes(graph, PIXELS.astype(np.float32)) == []
-    assert calibration_codes(graph, DIGITS[: FEWEST - 1]) == []
+    assert calibration_codes(graph, DIGITS[: MIN_SAMPLES - 1]) == []
 
 
 def test_raw_pixels_for_a_model_that_does_not_scale_them_are_kg451_unless_a_scale_was_given() -> None:
@@ -194,11 +194,11 @@ def test_a_scale_that_makes_pixels_for_a_model_that_does_not_scale_them_is_kg451
 
 def test_a_scale_that_enlarges_large_data_or_shrinks_small_ones_is_kg651() -> None:
     for x, scale in ((PIXELS, Fraction(255)), (DIGITS, Fraction(1, 255)), (PIXELS // 255, Fraction(1, 255))):
-        (doubt,) = doubts_of_scale(x, scale, "data.npz")
+        (doubt,) = scale_warnings(x, scale, "data.npz")
         assert (doubt.code, doubt.severity, doubt.where) == ("KG651", "warning", "data.npz")
     for x, fitting in ((PIXELS, Fraction(1, 255)), (DIGITS, Fraction(255)), (PIXELS, Fraction(1)), (DIGITS, None)):
-        assert doubts_of_scale(x, fitting, "data.npz") == ()
-    assert doubts_of_scale(DIGITS[: FEWEST - 1] / 255, Fraction(1, 255), "data.npz") == ()
+        assert scale_warnings(x, fitting, "data.npz") == ()
+    assert scale_warnings(DIGITS[: MIN_SAMPLES - 1] / 255, Fraction(1, 255), "data.npz") == ()
 
 
 def test_doubts_of_a_scale_go_with_the_samples() -> None:
@@ -228,7 +228,7 @@ def test_a_conversion_and_a_run_announce_what_they_keep() -> None:
         network = kgenn.convert(GRAPH, calibration=np.rint(255 * images()), timesteps=8, check=False)
     assert [warning.code for warning in network.warnings] == ["KG451"]
     with pytest.warns(kgenn.KgennWarning, match="KG650") as caught:
-        result = kgenn.compile(network, "reference").evaluate(images(count=FEWEST))
+        result = kgenn.compile(network, "reference").evaluate(images(count=MIN_SAMPLES))
     (doubt,) = result.warnings
     assert caught[0].filename == __file__
     assert caught[0].message.diagnostic == doubt  # type: ignore[union-attr]

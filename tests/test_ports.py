@@ -17,13 +17,13 @@ import kgenn
 from kgenn.artifact import Artifact, read_directory
 from kgenn.backends import TARGETS
 from kgenn.backends.reference import ReferenceSimulator
+from kgenn.baseline import Baseline
 from kgenn.diagnostics import KgennError
 from kgenn.ir.graph import Array, Graph, Output
 from kgenn.ir.network import Network
 from kgenn.ir.scores import heads_of
 from kgenn.ir.text import network_text
 from kgenn.self_test import self_test
-from kgenn.yardstick import Yardstick
 from networks import Build, build, samples
 from ported_models import arrays, labels_of, two_inputs
 from recordings import EVERYTHING, converted, on_reference
@@ -189,7 +189,7 @@ def test_agreement_is_over_all_outputs() -> None:
 
 def test_a_search_measures_the_output_that_loses_most() -> None:
     graph = kgenn.load(model())
-    against = Yardstick.of(graph, graph.samples(arrays()))
+    against = Baseline.of(graph, graph.samples(arrays()))
     losses = against.losses(network(), on_reference, curve=True)
     result = kgenn.compile(network(), "reference").evaluate(arrays(), against.predictions)
     lost = [100 * (1 - output.curve[-1]) for output in result.outputs.values() if output.curve is not None]

@@ -24,24 +24,34 @@ MAX_FUNCTION_LINES = 60
 # The foundation is open to all. Of the units side by side, only conversion reads others: it lowers the graph and
 # holds an encoder. `kgenn` is the package itself, whose `__version__` every unit may read.
 FOUNDATION = {
-    *("checksums", "citations", "codes", "comma_list", "config", "diagnostics", "display", "durable", "output"),
+    *(
+        "checksums",
+        "citations",
+        "diagnostic_codes",
+        "comma_list",
+        "config",
+        "diagnostics",
+        "display",
+        "durable",
+        "output",
+    ),
     *("registry", "remedies", "scratch", "strict_json"),
 }
 MIDDLE = {"ir", "layers", "tasks", "frontend", "passes", "encoders", "conversion", "backends", "metrics"}
 ALLOWED: dict[str, set[str]] = {
     "checksums": set(),
     "comma_list": set(),
-    "codes": set(),
+    "diagnostic_codes": set(),
     "remedies": {"comma_list"},
-    "diagnostics": {"codes", "comma_list", "remedies"},
-    "registry": {"codes", "diagnostics"},
-    "display": {"codes", "diagnostics", "registry"},
+    "diagnostics": {"diagnostic_codes", "comma_list", "remedies"},
+    "registry": {"diagnostic_codes", "diagnostics"},
+    "display": {"diagnostic_codes", "diagnostics", "registry"},
     "scratch": set(),
     "durable": set(),
-    "output": {"checksums", "codes", "diagnostics", "durable", "scratch"},
+    "output": {"checksums", "diagnostic_codes", "diagnostics", "durable", "scratch"},
     "strict_json": set(),
-    "config": {"codes", "diagnostics", "registry"},
-    "citations": {"codes", "diagnostics"},
+    "config": {"diagnostic_codes", "diagnostics", "registry"},
+    "citations": {"diagnostic_codes", "diagnostics"},
     "ir": FOUNDATION,
     "layers": FOUNDATION | {"ir"},
     "tasks": FOUNDATION | {"ir"},
@@ -65,12 +75,12 @@ ALLOWED: dict[str, set[str]] = {
     "verification": FOUNDATION | {"ir", "backends", "artifact", "self_test"},
     "export": FOUNDATION | {"ir", "backends"},
     "report": FOUNDATION | {"ir", "layers", "tasks", "backends", "metrics", "bench", "trace_file"},
-    "yardstick": FOUNDATION | {"ir", "tasks", "conversion"},
-    "search": FOUNDATION | {"ir", "conversion", "yardstick"},
-    "methods": FOUNDATION | {"conversion", "encoders", "passes", "search"},
+    "baseline": FOUNDATION | {"ir", "tasks", "conversion"},
+    "timestep_search": FOUNDATION | {"ir", "conversion", "baseline"},
+    "methods": FOUNDATION | {"conversion", "encoders", "passes", "timestep_search"},
     "convert_model": FOUNDATION
-    | {"ir", "tasks", "conversion", "agreement", "plausibility", "data", "search"}
-    | {"yardstick"},
+    | {"ir", "tasks", "conversion", "agreement", "plausibility", "data", "timestep_search"}
+    | {"baseline"},
     "credits": FOUNDATION | {"ir", "conversion", "encoders", "backends", "artifact"},
     "stream": FOUNDATION | {"ir", "backends", "data"},
     "neurobench": FOUNDATION | {"ir", "backends"},
@@ -79,10 +89,20 @@ ALLOWED: dict[str, set[str]] = {
     | {"plausibility", "data", "artifact", "self_test", "credits", "stream", "neurobench"},
     "api": FOUNDATION
     | MIDDLE
-    | {"agreement", "plausibility", "data", "artifact", "search", "convert_model", "compiled"},
+    | {"agreement", "plausibility", "data", "artifact", "timestep_search", "convert_model", "compiled"},
     "bench": FOUNDATION
     | MIDDLE
-    | {"data", "data_errors", "artifact", "search", "yardstick", "methods", "convert_model", "compiled", "api"},
+    | {
+        "data",
+        "data_errors",
+        "artifact",
+        "timestep_search",
+        "baseline",
+        "methods",
+        "convert_model",
+        "compiled",
+        "api",
+    },
     "kgenn": FOUNDATION | MIDDLE | {"api", "compiled", "events", "export", "stream", "verification"},
     "cli": FOUNDATION
     | MIDDLE
@@ -99,7 +119,7 @@ ALLOWED: dict[str, set[str]] = {
         "report",
         "api",
     }
-    | {"export", "events", "search", "convert_model", "credits", "compiled", "methods", "bench", "kgenn"},
+    | {"export", "events", "timestep_search", "convert_model", "credits", "compiled", "methods", "bench", "kgenn"},
     "__main__": {"cli"},
 }
 

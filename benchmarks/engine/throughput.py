@@ -16,7 +16,7 @@ import numpy as np
 
 from kgenn.api import open_directory
 from kgenn.backends import RunOptions
-from kgenn.backends.base import SynapseWay
+from kgenn.backends.base import SynapseAlgorithm
 from kgenn.data import load_data, parse_scale, prepare
 
 
@@ -26,7 +26,7 @@ from kgenn.data import load_data, parse_scale, prepare
 @click.option("--target", default="cuda", show_default=True)
 @click.option("--against", default="cpu", show_default=True, help="The target whose results must be the same.")
 @click.option("--batch", "batches", type=int, multiple=True, default=(1, 32, 256, 4096), show_default=True)
-@click.option("--synapses", type=click.Choice(get_args(SynapseWay)), default="auto", show_default=True)
+@click.option("--synapses", type=click.Choice(get_args(SynapseAlgorithm)), default="auto", show_default=True)
 @click.option("--repetitions", default=3, show_default=True)
 @click.option("--compared", default=32, show_default=True, help="Images that both targets run.")
 @click.option("--scale", default="1/255", show_default=True)
@@ -36,7 +36,7 @@ def main(
     target: str,
     against: str,
     batches: tuple[int, ...],
-    synapses: SynapseWay,
+    synapses: SynapseAlgorithm,
     repetitions: int,
     compared: int,
     scale: str,

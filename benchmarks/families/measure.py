@@ -24,7 +24,7 @@ from benchmarks.families.architectures import (
     settled_file,
 )
 from kgenn.backends.simulate import simulate
-from kgenn.conversion.base import Recall
+from kgenn.conversion.base import Memoise
 from kgenn.conversion.memory import Memory
 from kgenn.conversion.recipe import recipe_of
 from kgenn.convert_model import convert_model
@@ -94,13 +94,13 @@ def measured(name: str, methods: Sequence[tuple[str, int]], calibration: int, im
     }
     if graph is None or problems:
         return row
-    recall = Memory().recall
+    memoise = Memory().memoise
     return {
         **row,
         "read": max(map(error_of, doubles_of(graph, some), expected)),
         "activations": sum(prod(graph.shapes[n.name]) for n in graph.nodes if n.inputs and not n.layer.linear),
         "methods": {
-            f"{method} {steps}": vars(outcome(graph, method, steps, x, own, calibration, recall))
+            f"{method} {steps}": vars(outcome(graph, method, steps, x, own, calibration, memoise))
             for method, steps in methods
         },
         "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
@@ -153,19 +153,19 @@ def outcome(
     x: Sequence[Array],
     own: Sequence[Array],
     calibration: int,
-    recall: Recall,
+    memoise: Memoise,
 ) -> Outcome:
     """Convert, compile and run a model.
 
     Args:
         x, own: samples of each input, of which the first `calibration` calibrate, and the model's scores of the
             others, of each output.
-        recall: keeps what the methods share, which counts for the first one.
+        memoise: keeps what the methods share, which counts for the first one.
     """
     started = cpu_seconds()
     recipe = recipe_of(CONVERTERS[method](), None, "all", LoweringOptions())
     data = Data(graph.samples(rows(x, slice(calibration))), None)
-    network = convert_model(graph, recipe, data, steps, simulate, recall, check=False).network()
+    network = convert_model(graph, recipe, data, steps, simulate, memoise, check=False).network()
     converted = cpu_seconds()
     plain = tuple(replace(output, activations=()) for output in network.outputs)
     compiled = kgenn.compile(replace(network, outputs=plain))

@@ -19,7 +19,7 @@ import numpy as np
 import kgenn
 from benchmarks.families.architectures import drawn_inputs, input_shapes, logits, settled_file
 from benchmarks.families.measure import correlation_of, read, rows
-from kgenn.conversion.base import anew
+from kgenn.conversion.base import uncached
 from kgenn.conversion.legality import accepted, spikes_before_data
 from kgenn.conversion.quantisation import least_squares_scales, quantised
 from kgenn.conversion.recipe import recipe_of
@@ -40,7 +40,7 @@ def rounded_correlation(graph: Graph, x: list[Array], own: list[Array], calibrat
             others.
     """
     recipe = recipe_of(kgenn.FewSpike(), None, "all", LoweringOptions())
-    exact = accepted(graph, recipe, anew)
+    exact = accepted(graph, recipe, uncached)
     pooled = spikes_before_data(recipe, exact).pooled_inputs
     known, scored = (exact.samples(rows(x, part)) for part in (slice(calibration), slice(calibration, None)))
     written = rewritten(exact, recipe.pieces(bits), pooled, known)

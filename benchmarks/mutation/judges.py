@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Literal
 
 from kgenn.backends import render
-from kgenn.backends.base import RunOptions, SynapseWay
+from kgenn.backends.base import RunOptions, SynapseAlgorithm
 from kgenn.backends.build_cache import cache_directory
 from kgenn.backends.cpp_library import CppSimulator
 from kgenn.backends.cpp_program import emit_cpp
@@ -45,7 +45,7 @@ SECONDS = 120  # for one mutant; what takes longer hangs
 MEMORY = 4 << 30
 FIRST_SAMPLE = 1_000_003
 COMPILER_ERROR = re.compile(rb"\.(cu|cuh|cpp|hpp|h):\d+:\d+: (fatal )?error:")
-WAYS: tuple[tuple[SynapseWay, int], ...] = (("auto", 1), ("events", 3), ("dense", 2))
+WAYS: tuple[tuple[SynapseAlgorithm, int], ...] = (("auto", 1), ("events", 3), ("dense", 2))
 # every kind of connection, stage, neuron, encoder and readout: (network, method, encoder, readout)
 NETWORKS = (
     ("residual_shortcut", "data-norm", "poisson-signed", None),

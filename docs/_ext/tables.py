@@ -9,10 +9,10 @@ from typing import Any
 from benchmarks.tables import listed, markdown
 from kgenn.citations import reference
 from kgenn.cli.listing import default_first
-from kgenn.codes import CODES
 from kgenn.config import Option, options_of
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.constraints import FEATURES
+from kgenn.diagnostic_codes import CODES
 from kgenn.diagnostics import FAILURES, WARNINGS
 from kgenn.encoders import ENCODERS, encoders_of
 from kgenn.ir.neuron_code import NeuronModel

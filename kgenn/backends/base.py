@@ -15,7 +15,7 @@ from kgenn.diagnostics import fail
 from kgenn.ir.connectivity import Sparse
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network
-from kgenn.ir.recording import SCORES, Recording, Wanted
+from kgenn.ir.recording import SCORES, Recording, RecordingOptions
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class Work:
     density: float
 
 
-SynapseWay = Literal["auto", "events", "dense"]
+SynapseAlgorithm = Literal["auto", "events", "dense"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class RunOptions:
     threads: int = field(default=0, metadata={"help": "threads, each for some of the samples; 0 for one per core"})
     genn_python: str | None = field(default=None, metadata={"help": "the Python interpreter that has pygenn"})
     kernel_times: bool = field(default=False, metadata={"help": "report the time of GeNN's kernels"})
-    synapses: SynapseWay = field(
+    synapses: SynapseAlgorithm = field(
         default="auto",
         metadata={"help": "targets cpu and cuda: spike by spike, all values, or the faster of both"},
     )
@@ -119,7 +119,7 @@ class Simulator(ABC):
         """Do what can be done before the first batch, so that it is not timed with it.
 
         Args:
-            trace: every spike will be wanted.
+            trace: every spike will be recorded.
             batch_size: the most samples of a batch.
         """
 
@@ -143,7 +143,7 @@ class Simulator(ABC):
         return None
 
     @abstractmethod
-    def run(self, drive: Array, first_sample: int, wanted: Wanted = SCORES) -> Recording:
+    def run(self, drive: Array, first_sample: int, record: RecordingOptions = SCORES) -> Recording:
         """Run a batch.
 
         Args:
@@ -151,7 +151,7 @@ class Simulator(ABC):
                 time; integers in float32.
             first_sample: the index of the batch's first sample in the data set; it keys the random numbers,
                 so that they do not depend on how the data are split into batches.
-            wanted: what to record besides spike counts and scores.
+            record: what to record besides spike counts and scores.
         """
 
 

@@ -16,7 +16,7 @@ from kgenn.ir.spike_sums import SpikeSums
 
 # Neurons that update together: enough to use each weight for several pixels while it is in the first cache, few
 # enough for their currents to stay in the second.
-MOST_AT_ONCE = 512
+MAX_AT_ONCE = 512
 Borders = tuple[int, int, int, int]
 NO_BORDERS: Borders = (0, 0, 0, 0)
 
@@ -28,19 +28,21 @@ class Image:
     Attributes:
         shape: (height, width, channels).
         borders: zeros above, below, left and right.
-        most: the largest |value|.
+        largest: the largest |value|.
         alike: whether the values are spikes that are all worth 1.
     """
 
     shape: Shape
     borders: Borders
-    most: int
+    largest: int
     alike: bool = False
 
     @property
     def type(self) -> str:
         """Return the C++ type of the number that a value is."""
-        return next((name for name, most in (("int8_t", 127), ("int16_t", 32767)) if self.most <= most), "int32_t")
+        return next(
+            (name for name, largest in (("int8_t", 127), ("int16_t", 32767)) if self.largest <= largest), "int32_t"
+        )
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -51,7 +53,7 @@ class Image:
     def pixels(self) -> int:
         """Return how many neighbouring pixels update together: a divisor of the width."""
         _, width, channels = self.shape
-        return max(d for d in range(1, width + 1) if width % d == 0 and (d == 1 or d * channels <= MOST_AT_ONCE))
+        return max(d for d in range(1, width + 1) if width % d == 0 and (d == 1 or d * channels <= MAX_AT_ONCE))
 
 
 @dataclass(frozen=True)
@@ -88,27 +90,27 @@ class Layout:
         return "double" if self.network.code.staged or population.neuron.precision == "double" else "float"
 
     def _image(self, population: Population, borders: Borders) -> Image:
-        most, alike = largest_value(self.network, population), sends_alike(self.network, population)
-        return Image(self.shapes[population.name], borders, most, alike)
+        largest, alike = largest_value(self.network, population), sends_alike(self.network, population)
+        return Image(self.shapes[population.name], borders, largest, alike)
 
     def _stages(self, c: Connection) -> tuple[Stage, ...]:
         source = self.network.by_name[c.source]
         image = self._image(source, NO_BORDERS)
-        wanted = self._wanted(c)
+        expected = self._expected_shape(c)
         stages: list[Stage] = []
         if c.pool is not None:
             if image.shape != c.pool.in_shape:
                 stages.append(Stage(replace(image, shape=c.pool.in_shape)))
-            image = Image(c.pool.out_shape, NO_BORDERS, image.most * c.pool.largest)
+            image = Image(c.pool.out_shape, NO_BORDERS, image.largest * c.pool.largest)
             stages.append(Stage(image, c.pool))
-        if wanted is not None and image.shape != wanted:
-            stages.append(Stage(replace(image, shape=wanted)))
+        if expected is not None and image.shape != expected:
+            stages.append(Stage(replace(image, shape=expected)))
         if stages:
             last = stages[-1]
             stages[-1] = Stage(replace(last.image, borders=borders_of(c.connectivity)), last.pool)
         return tuple(stages)
 
-    def _wanted(self, c: Connection) -> Shape | None:
+    def _expected_shape(self, c: Connection) -> Shape | None:
         """Return the shape that a connection must read, or None for any."""
         match c.connectivity:
             case Convolution() as conv:

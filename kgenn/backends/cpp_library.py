@@ -10,7 +10,7 @@ from typing import get_args
 
 import numpy as np
 
-from kgenn.backends.base import RunOptions, Simulator, SynapseWay, Work
+from kgenn.backends.base import RunOptions, Simulator, SynapseAlgorithm, Work
 from kgenn.backends.build_cache import cache_directory
 from kgenn.backends.cpp_stepper import CppStepper
 from kgenn.backends.interface_schema import LANES, OPTIONS, RECORDING, USAGE, fields_of
@@ -20,7 +20,7 @@ from kgenn.backends.stepping import Stepper
 from kgenn.diagnostics import KgennError, fail
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network
-from kgenn.ir.recording import SCORES, Recording, Wanted
+from kgenn.ir.recording import SCORES, Recording, RecordingOptions
 
 # What is called in a compiled program.
 SYMBOLS = ("kgenn_create", "kgenn_close", "kgenn_run")
@@ -60,7 +60,7 @@ def open_library(path: Path, symbols: Sequence[str] = SYMBOLS) -> ctypes.CDLL:
 
 
 # As the program numbers them.
-WAYS: tuple[SynapseWay, ...] = get_args(SynapseWay)
+WAYS: tuple[SynapseAlgorithm, ...] = get_args(SynapseAlgorithm)
 
 
 # Updates of neurons that take less than half a second, which Ctrl-C may wait.
@@ -116,18 +116,18 @@ class CppSimulator(Simulator):
     def work(self) -> tuple[Work, ...]:
         return tuple(work_of(c, usage) for c, usage in zip(self.spiking, self.usage, strict=False))
 
-    def run(self, drive: Array, first_sample: int, wanted: Wanted = SCORES) -> Recording:
+    def run(self, drive: Array, first_sample: int, record: RecordingOptions = SCORES) -> Recording:
         network, num_samples, steps = self.network, len(drive), self.network.num_timesteps
         drive = np.ascontiguousarray(drive, np.float32)
         num_neurons = sum(p.size for p in network.spiking)
-        scores = np.zeros((num_samples, steps if wanted.curve else 1, network.num_scores), np.float32)
-        together = not wanted.per_sample
+        scores = np.zeros((num_samples, steps if record.curve else 1, network.num_scores), np.float32)
+        together = not record.per_sample
         counts = np.zeros((1 if together else num_samples, num_neurons), np.int64 if together else np.int32)
-        worths = np.zeros((num_samples, num_neurons), np.int32) if wanted.worths else None
-        raster = np.zeros((num_samples, steps, num_neurons), np.int8) if wanted.trace else None
+        worths = np.zeros((num_samples, num_neurons), np.int32) if record.worths else None
+        raster = np.zeros((num_samples, steps, num_neurons), np.int8) if record.trace else None
         each, total = (None, counts) if together else (counts, None)
         pointers = [None if a is None else a.ctypes.data for a in (scores, each, worths, raster, total)]
-        options = OptionsStruct(self.options.threads, wanted.curve, WAYS.index(self.options.synapses))
+        options = OptionsStruct(self.options.threads, record.curve, WAYS.index(self.options.synapses))
         recording = RecordingStruct(*pointers[:-1], ctypes.addressof(self.usage), pointers[-1])
         status = self._call(drive, first_sample, options, recording, (scores, counts, worths, raster))
         if status != 0:

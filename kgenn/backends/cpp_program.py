@@ -46,12 +46,12 @@ class CppModel:
     Attributes:
         code: its statements.
         value: the type of what it sends.
-        heard: the number of the state variable that a stage's sum of currents is the value of; 0 without stages.
+        stage_variable: the number of the state variable that takes the sum of a stage's currents, or 0.
     """
 
     code: ModelContext
     value: str
-    heard: int
+    stage_variable: int
 
 
 @dataclass(frozen=True)
@@ -112,5 +112,5 @@ def emit_cpp(network: Network) -> Program:
 def cpp_model(model: ModelContext, program: EmittedProgram) -> CppModel:
     """Return a neuron model in C++."""
     value = program.value_type if program.staged or model.valued else "Spike"
-    heard = model.state.index("v") if program.staged and "v" in model.state else 0
-    return CppModel(model, value, heard)
+    stage_variable = model.state.index("v") if program.staged and "v" in model.state else 0
+    return CppModel(model, value, stage_variable)

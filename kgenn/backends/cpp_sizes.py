@@ -29,13 +29,13 @@ def check_sizes(network: Network, files: Mapping[str, bytes], words: str) -> Non
         words: the name of the file of its words.
     """
     stated = {name.decode(): int(size) for name, size in SIZE.findall(files[HEADER])}
-    wanted = {
+    expected = {
         "INPUTS": network.num_inputs,
         "CLASSES": network.num_scores,
         "NEURONS": sum(p.size for p in network.spiking),
     }
     steps = int.from_bytes(files[words][TIMESTEPS : TIMESTEPS + 4], ORDER)
-    same = stated == wanted and (CHANGES in files[HEADER]) == network.changing
+    same = stated == expected and (CHANGES in files[HEADER]) == network.changing
     where, what = (words, "timesteps") if same else (HEADER, "sizes")
     if not same or steps != network.num_timesteps:
         advice = "compile the model again into a new directory"

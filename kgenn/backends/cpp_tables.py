@@ -61,7 +61,7 @@ class CppLink:
         value, real: the C++ types of the values that it reads, and of the currents that it adds to.
         source, number, weights, start, target: as LinkRow has them.
         shape: the number of its geometry.
-        most: the largest |value| that sums must make room for.
+        largest: the largest |value| that sums must make room for.
         whole: the target does not lie as the image that is computed.
     """
 
@@ -74,7 +74,7 @@ class CppLink:
     start: int
     target: int
     shape: int
-    most: int
+    largest: int
     whole: bool
     label: str
 
@@ -223,7 +223,7 @@ class Tables:
             target=offsets.get("target", 0),
             shape=self._shape(geometry_of(kind, image.shape if isinstance(kind, DenseConnectivity) else None)),
             # a single grid bounds the sums of a single step
-            most=image.most if population.real == "double" else 1,
+            largest=image.largest if population.real == "double" else 1,
             whole=isinstance(kind, Convolution) and population.image.shape != kind.out_shape,
             label=connection_label(c),
         )

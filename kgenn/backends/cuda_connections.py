@@ -147,7 +147,7 @@ class Links:
             number=self.parts.numbers[c],
             label=connection_label(c),
             type=f"{kind}<{image.type}, Current>",
-            arguments=self._arguments(c, image.most),
+            arguments=self._arguments(c, image.largest),
             source=values,
             source_type=image.type,
             sources=prod(image.shape),
@@ -157,14 +157,14 @@ class Links:
         )
         return event, stages
 
-    def _arguments(self, c: Connection, most: int) -> str:
+    def _arguments(self, c: Connection, largest: int) -> str:
         """Return what constructs a connection."""
         offsets = self.parts.offsets[c]
         pointers = list(pointers_of(offsets))
         match c.connectivity:
             case Convolution() | DenseConnectivity():
                 host = f"on_host(host, {offsets['weights']})"
-                return ", ".join([host, *pointers, self.names[c], f"{most}.0", "tensor_cores"])
+                return ", ".join([host, *pointers, self.names[c], f"{largest}.0", "tensor_cores"])
             case OneToOne() as one:
                 return ", ".join([*pointers, str(one.num_sources)])
             case Sparse() as sparse:

@@ -16,7 +16,7 @@ from kgenn.backends.genn_process import GennProcess, interpreter, scratch_direct
 from kgenn.backends.genn_program import BACKENDS, BATCH_SIZES, LARGEST_BATCHES, MODEL, emit_genn
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
-from kgenn.ir.recording import SCORES, Recording, Wanted
+from kgenn.ir.recording import SCORES, Recording, RecordingOptions
 
 BUILD = "genn_build"
 
@@ -97,15 +97,15 @@ class GennSimulator(Simulator):
         self.batch_size = batch_size
         self.process(trace, batch_size)
 
-    def run(self, drive: Array, first_sample: int, wanted: Wanted = SCORES) -> Recording:
-        process = self.process(wanted.trace, self.batch_size or min(len(drive), BATCH_SIZES[self.device]))
-        arrays = process.run(drive, first_sample, wanted.curve)
+    def run(self, drive: Array, first_sample: int, record: RecordingOptions = SCORES) -> Recording:
+        process = self.process(record.trace, self.batch_size or min(len(drive), BATCH_SIZES[self.device]))
+        arrays = process.run(drive, first_sample, record.curve)
         names = population_names(self.network)
 
         def of(kind: str) -> dict[str, Array]:
             return {p.name: arrays[f"{kind}.{names[p.name]}"] for p in self.network.spiking}
 
-        raster, worths = (of("raster") if wanted.trace else None), (of("worths") if wanted.worths else None)
+        raster, worths = (of("raster") if record.trace else None), (of("worths") if record.worths else None)
         return Recording(arrays["scores"], of("counts"), raster, worths)
 
     def process(self, record: bool, batch_size: int) -> GennProcess:

@@ -51,7 +51,7 @@ Precision = Literal["float", "double"]
 
 WEIGHT_BYTES: Mapping[Precision, int] = {"float": 4, "double": 8}
 # The most threads that a block can have on any device.
-MOST_THREADS = 1024
+MAX_THREADS = 1024
 
 
 def precision_of(network: Network) -> Precision:
@@ -100,7 +100,7 @@ def matrix_of(network: Network, connection: Connection, device: Device) -> Matri
             return "SPARSE"
         mixing = isinstance(connectivity, Convolution) and not connectivity.depthwise
         return "TOEPLITZ" if mixing or isinstance(connectivity, DenseConnectivity) else "SPARSE"
-    if connectivity.num_targets <= MOST_THREADS:
+    if connectivity.num_targets <= MAX_THREADS:
         return "DENSE"
     valued = network.by_name[connection.source].neuron.valued
     return "TOEPLITZ" if is_diagonal(connection) and not valued else "SPARSE"

@@ -10,7 +10,7 @@ from kgenn.ir.network import Network
 # GeNN takes letters, digits and underscores, and no digit first.
 _INVALID = re.compile(r"[^A-Za-z0-9_]")
 # Of a layer's name; those of connections have two, and arrays a suffix.
-MOST_LETTERS = 60
+MAX_LETTERS = 60
 
 
 def population_names(network: Network, taken: Collection[str] = ()) -> Mapping[str, str]:
@@ -35,7 +35,7 @@ def connection_names(network: Network, names: Mapping[str, str] | None = None) -
 
 def identifier(name: str) -> str:
     """Return a layer's name as an identifier; two names may give the same."""
-    valid = _INVALID.sub("_", name)[:MOST_LETTERS]
+    valid = _INVALID.sub("_", name)[:MAX_LETTERS]
     return valid if valid[:1].isalpha() else f"layer_{valid}"
 
 

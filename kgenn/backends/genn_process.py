@@ -22,11 +22,11 @@ from kgenn.diagnostics import KgennError, fail
 from kgenn.ir.graph import Array
 
 INSTALLATION = "https://genn-team.github.io/genn/documentation/5/installation.html"
-MOST_LOG_LINES = 15
+MAX_LOG_LINES = 15
 # Seconds for a process to end by itself.
 PATIENCE = 1.0
 # What a line of GeNN's log contains that says more than that a command ran.
-TELLING = (
+INFORMATIVE = (
     *("error", "Error", "exception", "terminate", "Assertion", "what():", "fatal", "undefined", "CUDA"),
     *("No such file", "not found", "Permission denied", "Killed"),
 )
@@ -135,8 +135,8 @@ class GennProcess:
         code = self.process.wait()
         self.log.seek(0)
         lines = [line.rstrip() for line in self.log if line.strip()]
-        telling = [line for line in lines if any(word in line for word in TELLING)] or lines
-        shown = "\n".join(telling[-MOST_LOG_LINES:])
+        informative = [line for line in lines if any(word in line for word in INFORMATIVE)] or lines
+        shown = "\n".join(informative[-MAX_LOG_LINES:])
         how = f"ended by signal {-code}" if code < 0 else f"ended with status {code}"
         return fail("KG506", "GeNN", f"{how}; the end of its log:\n{shown}", "--target cpu gives the same spikes")
 

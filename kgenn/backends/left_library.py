@@ -30,10 +30,10 @@ def leave(library: Path, target: Path) -> None:
 
 def damaged(directory: Path) -> Iterator[tuple[str, str]]:
     """Yield the name of each library of an output directory that is not what was left, and what is wrong."""
-    yield from filter(None, map(flaw_of, sorted(directory.glob(LEAVES[0]))))
+    yield from filter(None, map(problem_of, sorted(directory.glob(LEAVES[0]))))
 
 
-def flaw_of(library: Path) -> tuple[str, str] | None:
+def problem_of(library: Path) -> tuple[str, str] | None:
     """Return what is wrong with a library that was left in an output directory: a file's name, and what."""
     path = library.with_name(library.name + SUM)
     try:

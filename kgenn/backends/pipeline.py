@@ -16,7 +16,7 @@ from kgenn.backends.population_run import PopulationRun
 from kgenn.backends.reference import RecordingTally
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
-from kgenn.ir.recording import SCORES, Recording, Wanted
+from kgenn.ir.recording import SCORES, Recording, RecordingOptions
 from kgenn.ir.timing import Timing
 
 
@@ -32,8 +32,8 @@ class PipelineSimulator(Simulator):
             p.name: deque([np.zeros((1, p.size), np.int8)] * longest, maxlen=longest) for p in network.populations
         }
 
-    def run(self, drive: Array, first_sample: int, wanted: Wanted = SCORES) -> Recording:
-        tally = RecordingTally(self.network, len(drive), wanted)
+    def run(self, drive: Array, first_sample: int, record: RecordingOptions = SCORES) -> Recording:
+        tally = RecordingTally(self.network, len(drive), record)
         for sample in range(len(drive)):
             self.run_sample(drive[sample : sample + 1], first_sample + sample, tally, slice(sample, sample + 1))
         return tally.recording()

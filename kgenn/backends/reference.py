@@ -13,7 +13,7 @@ from kgenn.backends.reference_stepper import ReferenceStepper
 from kgenn.backends.stepping import Stepper
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
-from kgenn.ir.recording import SCORES, Recording, Wanted
+from kgenn.ir.recording import SCORES, Recording, RecordingOptions
 
 
 class ReferenceSimulator(Simulator):
@@ -22,9 +22,9 @@ class ReferenceSimulator(Simulator):
     def __init__(self, network: Network) -> None:
         self.network = network
 
-    def run(self, drive: Array, first_sample: int, wanted: Wanted = SCORES) -> Recording:
+    def run(self, drive: Array, first_sample: int, record: RecordingOptions = SCORES) -> Recording:
         runs = [PopulationRun(self.network, p, drive, first_sample) for p in self.network.populations]
-        tally = RecordingTally(self.network, len(drive), wanted)
+        tally = RecordingTally(self.network, len(drive), record)
         if self.network.code.staged:
             self.run_stages(runs, tally)
         else:
@@ -57,15 +57,15 @@ class ReferenceSimulator(Simulator):
 class RecordingTally:
     """Collect scores, spike counts and what else was asked for."""
 
-    def __init__(self, network: Network, num_samples: int, wanted: Wanted) -> None:
-        self.network, self.wanted = network, wanted
+    def __init__(self, network: Network, num_samples: int, record: RecordingOptions) -> None:
+        self.network, self.record = network, record
         steps = network.num_timesteps
         self.worth = network.code.worth(steps)
         self.counts = {p.name: np.zeros((num_samples, p.size), np.int32) for p in network.populations}
         self.worths = {name: counts.copy() for name, counts in self.counts.items()}
         self.scores = np.zeros((num_samples, steps, network.num_scores), np.float32)
         self.raster: dict[str, Array] | None = None
-        if wanted.trace:
+        if record.trace:
             self.raster = {p.name: np.zeros((num_samples, steps, p.size), np.int8) for p in network.spiking}
 
     def add(self, run: PopulationRun, spikes: Array, t: int, samples: slice = slice(None)) -> None:
@@ -83,8 +83,8 @@ class RecordingTally:
     def recording(self) -> Recording:
         """Return what was collected."""
         counts: Mapping[str, Array] = {p.name: self.counts[p.name] for p in self.network.spiking}
-        worths = {name: self.worths[name] for name in counts} if self.wanted.worths else None
-        scores = self.scores if self.wanted.curve else self.scores[:, -1:]
+        worths = {name: self.worths[name] for name in counts} if self.record.worths else None
+        scores = self.scores if self.record.curve else self.scores[:, -1:]
         return Recording(scores, counts, self.raster, worths)
 
 

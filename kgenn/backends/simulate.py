@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from kgenn.backends.base import RunOptions
 from kgenn.backends.cpp import Cpp
 from kgenn.ir.network import Network
-from kgenn.ir.recording import Recording, Wanted
+from kgenn.ir.recording import Recording, RecordingOptions
 from kgenn.ir.samples import SamplesLike
 
 BATCH = 64
 
 
 def simulate(
-    network: Network, x: SamplesLike, wanted: Wanted, *, once: bool = False, threads: int = 0
+    network: Network, x: SamplesLike, record: RecordingOptions, *, once: bool = False, threads: int = 0
 ) -> Iterator[Recording]:
     """Yield the recording of each batch of samples.
 
@@ -26,4 +26,4 @@ def simulate(
     samples = network.samples(x)
     simulator = Cpp(quick=once).load(network, None, RunOptions(threads))
     for start in range(0, len(samples), BATCH):
-        yield simulator.run(network.drive(samples[start : start + BATCH]), start, wanted)
+        yield simulator.run(network.drive(samples[start : start + BATCH]), start, record)

@@ -18,13 +18,13 @@ from pathlib import Path
 from kgenn.backends import build_cache
 from kgenn.backends.bounded_process import run_bounded
 from kgenn.backends.build_cache import cache_directory
-from kgenn.backends.left_library import LIBRARY, flaw_of, leave
+from kgenn.backends.left_library import LIBRARY, leave, problem_of
 from kgenn.backends.render import without_comments
 from kgenn.diagnostics import Diagnostic, KgennError, fail
 from kgenn.scratch import scratch
 
 _INCLUDE = re.compile(rb'^#include "([^"]+)"', re.MULTILINE)
-MOST_LOG_LINES = 12
+MAX_LOG_LINES = 12
 # After which a compiler is taken to hang: a program of hundreds of layers takes a minute.
 COMPILE_SECONDS = 1800.0
 VERSION_SECONDS = 60.0
@@ -78,15 +78,15 @@ class Compiler:
 
 
 @cache
-def find_compiler(toolchain: Toolchain, wanted: str | None) -> Compiler:
-    """Return the compiler that `wanted` names, as in CXX="ccache g++", or the first found."""
-    for name, *arguments in _wanted(toolchain, wanted):
+def find_compiler(toolchain: Toolchain, requested: str | None) -> Compiler:
+    """Return the compiler that `requested` names, as in CXX="ccache g++", or the first found."""
+    for name, *arguments in _requested(toolchain, requested):
         path = shutil.which(name)
         if path:
             command = (path, *arguments)
             return Compiler(command, _run(toolchain, [*command, "--version"], VERSION_SECONDS).stdout)
     what = f"no {toolchain.language} compiler"
-    what += f" {wanted!r}" if wanted else f"; looked for {', '.join(toolchain.candidates)}"
+    what += f" {requested!r}" if requested else f"; looked for {', '.join(toolchain.candidates)}"
     raise fail(toolchain.missing, "PATH", what, toolchain.install)
 
 
@@ -109,12 +109,16 @@ def _run(
         raise fail("KG502", " ".join(command[:2]), what, advice) from error
 
 
-def _wanted(toolchain: Toolchain, wanted: str | None) -> list[list[str]]:
+def _requested(toolchain: Toolchain, requested: str | None) -> list[list[str]]:
     """Return the commands to look for, each a name and its arguments."""
     try:
-        return [shlex.split(wanted)] if wanted and wanted.strip() else [[name] for name in toolchain.candidates]
+        return (
+            [shlex.split(requested)]
+            if requested and requested.strip()
+            else [[name] for name in toolchain.candidates]
+        )
     except ValueError as error:
-        what = f"is {wanted!r}: {str(error).lower()}"
+        what = f"is {requested!r}: {str(error).lower()}"
         raise fail(
             toolchain.missing, toolchain.variable, what, "set it to a compiler and its arguments"
         ) from error
@@ -157,15 +161,17 @@ def build(sources: Mapping[str, bytes], units: Units, toolchain: Toolchain, dire
     name = LIBRARY.format(program[:16])
     if directory is None:
         return _cached(sources, units, toolchain, program)
-    flaw = flaw_of(directory / name)
-    if flaw is None:
+    problem = problem_of(directory / name)
+    if problem is None:
         return directory / name
     try:
         library = _cached(sources, units, toolchain, program)
     except KgennError as error:
         if not (directory / name).is_file():
             raise
-        found = Diagnostic("KG504", str(directory / flaw[0]), flaw[1], "it is built again if there is a compiler")
+        found = Diagnostic(
+            "KG504", str(directory / problem[0]), problem[1], "it is built again if there is a compiler"
+        )
         raise KgennError((found, *error.diagnostics)) from error
     if os.access(directory, os.W_OK):
         with suppress(OSError):  # a full disk, say: the library runs from the cache as well
@@ -254,7 +260,7 @@ def _compiled(toolchain: Toolchain, compiler: Compiler, output: Path, *arguments
     for number in NO_ROOM:
         if os.strerror(number) in done.stderr:
             raise OSError(number, os.strerror(number))
-    code, log = done.returncode, "\n".join(done.stderr.strip().splitlines()[:MOST_LOG_LINES])
+    code, log = done.returncode, "\n".join(done.stderr.strip().splitlines()[:MAX_LOG_LINES])
     how = f"was ended by signal {-code}" if code < 0 else f"ended with status {code}"
     what = f"{how}:\n{log}" if log else f"{how} and wrote no {output.suffix} file"
     advice = f"set {toolchain.variable} to {toolchain.needed}; the build cache is {cache_directory()}"

@@ -15,10 +15,10 @@ from kgenn.diagnostics import known_names
 from kgenn.ir.network import ReadoutKind
 from kgenn.methods import converters, encoders
 from kgenn.passes import LoweringOptions
-from kgenn.search import Search
+from kgenn.timestep_search import TimestepSearch
 
 AUTO = "auto"
-# Who has the options of `kgenn.search.Search`.
+# Who has the options of `kgenn.timestep_search.TimestepSearch`.
 SEARCHED = "timesteps auto"
 WORDS: Mapping[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}
 
@@ -96,7 +96,7 @@ def axes() -> Mapping[str, SweepAxis]:
         SweepAxis("target", str, TARGETS.names()),
     ]
     found += [SweepAxis(o.flag[2:], o.kind, o.choices, word=o.word) for o in options_of(LoweringOptions)]
-    found += [SweepAxis(o.flag[2:], o.kind, o.choices, frozenset({SEARCHED})) for o in options_of(Search)]
+    found += [SweepAxis(o.flag[2:], o.kind, o.choices, frozenset({SEARCHED})) for o in options_of(TimestepSearch)]
     for kind, classes in (("converter", converters().classes), ("encoder", encoders().classes)):
         found += [
             SweepAxis(

@@ -11,7 +11,7 @@ from typing import Any
 from kgenn.bench.axes import AUTO, SEARCHED, SweepAxis, axes, named
 from kgenn.bench.experiment import CalibrationData, Cell, NamedFile, RunData, Setup
 from kgenn.bench.input_shapes import NO_SHAPES, InputShapes
-from kgenn.bench.kinds import UNSAID, Kinds, kinds_of
+from kgenn.bench.kinds import UNSPECIFIED, Kinds, kinds_of
 from kgenn.bench.scope import ConfigTable, ConfigValue
 from kgenn.bench.toml_file import TomlPath
 from kgenn.config import make, options_of
@@ -24,7 +24,7 @@ from kgenn.ir.graph import Shape
 from kgenn.ir.random import LARGEST_SEED
 from kgenn.methods import encoders_of
 from kgenn.passes import LoweringOptions
-from kgenn.search import Search
+from kgenn.timestep_search import TimestepSearch
 
 LOWERING = options_of(LoweringOptions)
 MODEL_SUFFIXES = (".h5", ".keras")
@@ -41,7 +41,7 @@ class Common:
     layer_samples: int
     ann_samples: int | None = None
     input_shape: InputShapes = NO_SHAPES
-    kinds: Kinds = UNSAID
+    kinds: Kinds = UNSPECIFIED
     frames: bool = False
 
 
@@ -161,7 +161,9 @@ def _cell(
             data=common.data,
             calibration=common.calibration,
             recipe=recipe,
-            timesteps=make(Search, SEARCHED, _fields(applied, SEARCHED)) if timesteps == AUTO else timesteps,
+            timesteps=make(TimestepSearch, SEARCHED, _fields(applied, SEARCHED))
+            if timesteps == AUTO
+            else timesteps,
             target=values.get("target", "cpu"),
             layer_samples=common.layer_samples,
             ann_samples=common.ann_samples,

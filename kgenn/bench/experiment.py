@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from kgenn.bench.input_shapes import NO_SHAPES, InputShapes
-from kgenn.bench.kinds import UNSAID, Kinds
+from kgenn.bench.kinds import UNSPECIFIED, Kinds
 from kgenn.bench.rows import Kind, Published
 from kgenn.conversion.recipe import Recipe
-from kgenn.search import Search
+from kgenn.timestep_search import TimestepSearch
 
 SPLITS = ("train", "test")
 GivenScale = str | tuple[tuple[str, str], ...] | None
@@ -74,12 +74,12 @@ class Setup:
     data: RunData
     calibration: CalibrationData
     recipe: Recipe
-    timesteps: int | Search | None
+    timesteps: int | TimestepSearch | None
     target: str
     layer_samples: int
     ann_samples: int | None = None
     input_shape: InputShapes = NO_SHAPES
-    kinds: Kinds = UNSAID
+    kinds: Kinds = UNSPECIFIED
     frames: bool = False
 
 

@@ -31,7 +31,7 @@ class Files:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class FileSearch:
     """Where files are looked for by name.
 
     Attributes:
@@ -43,7 +43,7 @@ class Shelf:
     named: Mapping[str, Path] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, arguments: Iterable[str]) -> Shelf:
+    def of(cls, arguments: Iterable[str]) -> FileSearch:
         """Return the shelf of some arguments, each a directory or NAME=PATH."""
         directories, named = [], {}
         for argument in arguments:
@@ -72,8 +72,8 @@ class Library:
         models, data: where they are looked for.
     """
 
-    models: Shelf
-    data: Shelf
+    models: FileSearch
+    data: FileSearch
     found: dict[tuple[str, NamedFile], File] = field(default_factory=dict)
 
     def look_up(self, experiments: Iterable[Experiment], fetch: bool = True) -> None:

@@ -31,11 +31,11 @@ class JsonPath:
         inner = f"{self.path}[{step}]" if isinstance(step, int) else f"{self.path}.{step}".lstrip(".")
         return JsonPath(self.file, inner)
 
-    def expect(self, value: object, wanted: str) -> KgennError:
+    def expect(self, value: object, expected: str) -> KgennError:
         """Return the KG631 that says what stands there and what should."""
         shown = json.dumps(value, default=str)
         shown = shown if len(shown) <= 60 else f"{shown[:59]}…"
-        return fail("KG631", self.file, f"{self.path or 'the line'} is {shown}, not {wanted}", ADVICE)
+        return fail("KG631", self.file, f"{self.path or 'the line'} is {shown}, not {expected}", ADVICE)
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class Kinds:
 
 
 # Nothing is said.
-UNSAID = Kinds()
+UNSPECIFIED = Kinds()
 
 
 def kinds_of(scope: ConfigTable) -> Kinds:

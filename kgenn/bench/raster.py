@@ -11,11 +11,11 @@ from kgenn.ir.graph import Array
 from kgenn.ir.recording import RASTER_BYTES
 from kgenn.ir.samples import SamplesLike
 
-MOST_NEURONS = 200
+MAX_NEURONS = 200
 # Steps from the first that are kept.
-MOST_STEPS = 256
+MAX_STEPS = 256
 # Spikes of a population; where there are more, fewer neurons are kept.
-MOST_SPIKES = 1000
+MAX_SPIKES = 1000
 
 
 def raster_of(compiled: CompiledNetwork, sample: SamplesLike) -> dict[str, Any] | None:
@@ -42,12 +42,12 @@ def raster_of(compiled: CompiledNetwork, sample: SamplesLike) -> dict[str, Any] 
 def _population(name: str, raster: Array) -> dict[str, Any]:
     """Return a population's entry; `raster` has shape (T, size)."""
     size = raster.shape[1]
-    spikes = raster[:MOST_STEPS] != 0
-    neurons = min(size, MOST_NEURONS)
+    spikes = raster[:MAX_STEPS] != 0
+    neurons = min(size, MAX_NEURONS)
     while True:
         kept = np.arange(neurons) * size // neurons  # evenly over the population
         events = np.argwhere(spikes[:, kept])
-        if len(events) <= MOST_SPIKES or neurons == 1:
+        if len(events) <= MAX_SPIKES or neurons == 1:
             break
         neurons //= 2
     return {"population": name, "size": size, "neurons": neurons, "spikes": events.tolist()}

@@ -18,7 +18,7 @@ from kgenn.comma_list import entry
 from kgenn.config import options_of, values_of
 from kgenn.conversion.recipe import Recipe
 from kgenn.data import parse_scale
-from kgenn.search import Search
+from kgenn.timestep_search import TimestepSearch
 
 KEY_DIGITS = 16
 
@@ -78,7 +78,7 @@ def record(task: CellTask) -> dict[str, Any]:
 
 def options(setup: Setup) -> dict[str, Any]:
     """Return every option of a cell as JSON-able data."""
-    recipe, search = setup.recipe, setup.timesteps if isinstance(setup.timesteps, Search) else None
+    recipe, search = setup.recipe, setup.timesteps if isinstance(setup.timesteps, TimestepSearch) else None
     return {
         "converter": {"name": recipe.converter.name, **values_of(recipe.converter)},
         "encoder": {"name": recipe.encoder.name, **values_of(recipe.encoder)},
@@ -134,7 +134,7 @@ def _encoders(recipe: Recipe) -> list[object]:
 
 def _timesteps(setup: Setup) -> list[object]:
     """Return the flags that say T, or how to find it."""
-    if isinstance(setup.timesteps, Search):
+    if isinstance(setup.timesteps, TimestepSearch):
         return ["--timesteps", "auto", *_flags(setup.timesteps)]
     return ["--frames"] if setup.frames else ["--timesteps", setup.timesteps]
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 from kgenn.bench.against import difference_to, share_of
 from kgenn.bench.json_object import AxisValue, JsonPath, Object, as_axes, as_text
-from kgenn.bench.shown import Shown
+from kgenn.bench.shown import OutputExample
 
 Kind = Literal["table", "curve", "pareto"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -279,7 +279,7 @@ class ResultRecord(Measured):
     value: float | None = None
     ann_value: float | None = None
     outputs: tuple[OutputFigures, ...] = ()
-    shown: tuple[Shown, ...] = ()
+    shown: tuple[OutputExample, ...] = ()
 
     def of(self, output: OutputFigures) -> ResultRecord:
         """Return the outcome with the figures of another output in place of the first one's."""
@@ -310,7 +310,7 @@ class ResultRecord(Measured):
             value=o.optional_real("accuracy" if earlier else "value"),
             ann_value=o.optional_real("ann_accuracy" if earlier else "ann_value"),
             outputs=_outputs(o.mapping("outputs"), place / "outputs"),
-            shown=o.list("shown", Shown.from_json),
+            shown=o.list("shown", OutputExample.from_json),
         )
 
 

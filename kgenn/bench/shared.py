@@ -8,6 +8,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from kgenn.api import as_graph
+from kgenn.baseline import Baseline
 from kgenn.bench.experiment import CalibrationData, GivenScale, RunData, Setup
 from kgenn.bench.files import File, Files
 from kgenn.bench.input_shapes import InputShapes
@@ -22,7 +23,6 @@ from kgenn.ir.graph import Graph, Shape
 from kgenn.ir.naming import ALL_NAMED, Naming
 from kgenn.ir.samples import samples_of as samples_of_inputs
 from kgenn.tasks.aims import aims_of, or_input
-from kgenn.yardstick import Yardstick
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _values_of(
     samples, ends = graph.samples(test.x), ends_of(graph)
     chosen = kinds.choices(ports.outputs)
     given = or_input(labels_by_output(test.y, ports.outputs, graph.naming), ends, chosen, samples)
-    return Yardstick(graph, samples, aims_of(ends, chosen, given, len(samples))).values()
+    return Baseline(graph, samples, aims_of(ends, chosen, given, len(samples))).values()
 
 
 def unchanged(file: File) -> File:

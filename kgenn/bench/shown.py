@@ -19,13 +19,13 @@ from kgenn.tasks.segmentation import Segmentation
 
 SAMPLES = 2
 # Values of all arrays of an output; a larger output is not kept.
-MOST_VALUES = 20_000
+MAX_VALUES = 20_000
 # Digits of a value.
 DIGITS = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class OutputExample:
     """What one output says, beside its model and the labels.
 
     Attributes:
@@ -48,7 +48,7 @@ class Shown:
         return {**plain, "columns": arrays}
 
     @classmethod
-    def from_json(cls, value: Any, place: JsonPath) -> Shown:
+    def from_json(cls, value: Any, place: JsonPath) -> OutputExample:
         """Read one; raise KG631 where it is malformed."""
         o = Object.of(value, place)
         columns = {}
@@ -70,7 +70,9 @@ def _size(value: Any, place: JsonPath) -> int:
     return value
 
 
-def shown_of(compiled: CompiledNetwork, data: Data, result: Result, kinds: Mapping[str, Any]) -> list[Shown]:
+def shown_of(
+    compiled: CompiledNetwork, data: Data, result: Result, kinds: Mapping[str, Any]
+) -> list[OutputExample]:
     """Return what maps and signals say of the first samples.
 
     Args:
@@ -79,16 +81,16 @@ def shown_of(compiled: CompiledNetwork, data: Data, result: Result, kinds: Mappi
     count = min(SAMPLES, len(data))
     found = compiled.beside(data.x, data.y, result, count, **kinds) if count else {}
     made = (_shown(name, beside) for name, beside in found.items() if form_of(beside) in ("map", "signal"))
-    return [shown for shown in made if sum(a.size for a in shown.columns.values()) <= MOST_VALUES]
+    return [shown for shown in made if sum(a.size for a in shown.columns.values()) <= MAX_VALUES]
 
 
-def _shown(name: str, beside: Beside) -> Shown:
+def _shown(name: str, beside: Beside) -> OutputExample:
     form, task = form_of(beside), beside.task
     assert form is not None
     arrays = {"label": beside.labels, "model": beside.model, "spiking": beside.network}
     columns = {key: _plane(array, form) for key, array in arrays.items() if array is not None}
     classes = task.num_classes if isinstance(task, Segmentation) else 0
-    return Shown(name, task.name, form, classes, columns)
+    return OutputExample(name, task.name, form, classes, columns)
 
 
 def _plane(values: Array, form: str) -> Array:

@@ -142,7 +142,7 @@ def _converted(task: CellTask, graph: Graph, ports: Ports) -> Converted:
     # a cell is measured on test data, and its layers too
     with of_file(file.path, data):
         return convert_model(
-            graph, setup.recipe, data, steps, own_simulate, memory.recall, check=False, chosen=chosen
+            graph, setup.recipe, data, steps, own_simulate, memory.memoise, check=False, chosen=chosen
         )
 
 

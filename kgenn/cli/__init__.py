@@ -175,6 +175,6 @@ def _print_error(code: int, diagnostics: Sequence[dict[str, str]] = (), usage: s
     """Print the object of an error; what else goes wrong on the way is told by the exit code."""
     from kgenn.cli.console import print_json
 
-    said = {} if usage is None else {"usage": usage}
+    extra = {} if usage is None else {"usage": usage}
     with suppress(KgennError, BrokenPipeError):
-        print_json({"ok": False, "exit_code": code, "diagnostics": list(diagnostics), **said})
+        print_json({"ok": False, "exit_code": code, "diagnostics": list(diagnostics), **extra})

@@ -14,7 +14,7 @@ from kgenn.backends.base import RunOptions
 from kgenn.bench import against
 from kgenn.bench.config import read_configs
 from kgenn.bench.experiment import Experiment
-from kgenn.bench.files import Library, Shelf
+from kgenn.bench.files import FileSearch, Library
 from kgenn.bench.rerun import tasks_of
 from kgenn.bench.rows import FAILED, measured, outputs_of
 from kgenn.bench.store import Line, opened, read_lines
@@ -70,7 +70,7 @@ def bench(
     if dask is not None and workers is not None:
         raise click.UsageError("--workers sets processes on this machine; a Dask cluster has its own workers")
     experiments = read_configs(configs, limit)
-    library = Library(Shelf.of(models), Shelf.of(data))
+    library = Library(FileSearch.of(models), FileSearch.of(data))
     run = RunOptions(threads, genn_python)
     if dry_run:
         _print_cells(experiments, library, run, output, as_json)

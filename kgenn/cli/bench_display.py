@@ -29,7 +29,7 @@ from kgenn.cli.console import clean
 from kgenn.tasks.metric import written
 
 # Cells under way that are shown one by one.
-MOST_SHOWN = 16
+MAX_SHOWN = 16
 
 
 @contextmanager
@@ -92,11 +92,9 @@ class Screen:
     def __rich__(self) -> RenderableType:
         cells = sorted(self.running.values(), key=lambda entry: entry[1])
         now = time.monotonic()
-        rows: list[Any] = [
-            Text(f"{now - since:6.0f} s  {name}", style="dim") for name, since in cells[:MOST_SHOWN]
-        ]
-        if len(cells) > MOST_SHOWN:
-            rows.append(Text(f"          and {len(cells) - MOST_SHOWN:,} more", style="dim"))
+        rows: list[Any] = [Text(f"{now - since:6.0f} s  {name}", style="dim") for name, since in cells[:MAX_SHOWN]]
+        if len(cells) > MAX_SHOWN:
+            rows.append(Text(f"          and {len(cells) - MAX_SHOWN:,} more", style="dim"))
         return Group(self.bar, *rows)
 
 

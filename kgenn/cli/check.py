@@ -27,7 +27,7 @@ from kgenn.cli.options import (
 )
 from kgenn.conversion.constraints import mended_by
 from kgenn.conversion.legality import Legality, legalise
-from kgenn.conversion.plan import Fate, plan
+from kgenn.conversion.plan import LayerPlan, plan
 from kgenn.conversion.recipe import Recipe, recipe_of
 from kgenn.diagnostics import EXIT_USER, Diagnostic, KgennError
 from kgenn.ir.graph import Graph, Shape
@@ -111,21 +111,21 @@ def _print_remedy(command: Sequence[str], problems: Sequence[Diagnostic], recipe
 
 def _print_plan(graph: Graph, legality: Legality, head: dict[str, Any] | None, converter: str) -> None:
     """Print what each layer becomes, as one object where there is a head for it."""
-    fates, notes = plan(graph, legality.written), legality.exact.notes
+    plans, notes = plan(graph, legality.written), legality.exact.notes
     if head is not None:
-        layers = [{"layer": f.layer, "shape": list(f.shape), "becomes": f.becomes} for f in fates]
+        layers = [{"layer": f.layer, "shape": list(f.shape), "becomes": f.becomes} for f in plans]
         print_json({**head, "ok": True, "diagnostics": [], "layers": layers, "notes": list(notes)})
         return
-    print_table(("layer", "output shape", "becomes"), [(f.layer, times(f.shape), f.becomes) for f in fates])
+    print_table(("layer", "output shape", "becomes"), [(f.layer, times(f.shape), f.becomes) for f in plans])
     print_notes(notes)
-    print_line(_summary(graph, legality.written, fates, converter))
+    print_line(_summary(graph, legality.written, plans, converter))
 
 
-def _summary(graph: Graph, lowered: Graph, fates: tuple[Fate, ...], converter: str) -> str:
+def _summary(graph: Graph, lowered: Graph, plans: tuple[LayerPlan, ...], converter: str) -> str:
     hidden = [lowered.shapes[n.name] for n in lowered.nodes if is_population(n) and n.name not in lowered.inputs]
     count = sum(map(prod, hidden))
     return (
-        f"{graph.name} converts with {converter}: {counted(len(fates), 'layer')} become "
+        f"{graph.name} converts with {converter}: {counted(len(plans), 'layer')} become "
         f"{counted(len(hidden), 'spiking population')} of {counted(count, 'neuron')}; "
         f"{graph.macs:,} multiply-accumulates in the model"
     )

@@ -68,9 +68,9 @@ from kgenn.methods import converter_of, encoders_of
 from kgenn.output import refuse_directory
 from kgenn.report.contents import network_contents
 from kgenn.report.words import size_of
-from kgenn.search import Search, SearchResult
 from kgenn.self_test import SAMPLES, self_test
 from kgenn.tasks.goal import Goal, choices
+from kgenn.timestep_search import SearchResult, TimestepSearch
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Request:
     samples: int
     scale: tuple[str, ...]
     recipe: Recipe
-    timesteps: int | Search | None
+    timesteps: int | TimestepSearch | None
     check: bool
     input_shape: Shape | dict[str, Shape] | None
     frames: bool = False
@@ -227,7 +227,7 @@ def convert(request: Request, status: Status) -> tuple[Converted, Data]:
     Raises:
         KgennError: with every reason why the model does not convert before anything else.
     """
-    recipe, recall = request.recipe, Memory().recall
+    recipe, memoise = request.recipe, Memory().memoise
     more = APART if request.check else 0
 
     name = request.calibration.name
@@ -241,7 +241,7 @@ def convert(request: Request, status: Status) -> tuple[Converted, Data]:
 
     timed = request.frames
     graph = as_graph(request.model, request.input_shape, SampleShapes(name, shapes_of))
-    accepted(graph, recipe, recall)
+    accepted(graph, recipe, memoise)
     outputs = tuple(output.name for output in graph.outputs)
     found, chosen = raw(graph.inputs, graph.naming, outputs), choices(outputs, **request.kinds)
     inputs: Mapping[str, Shape] = graph.input_shapes
@@ -253,7 +253,7 @@ def convert(request: Request, status: Status) -> tuple[Converted, Data]:
         used = data.timed(frames_of(samples_of(data.x, inputs, name), graph.input_shapes, name))
     most, check, steps = request.samples, request.check, timesteps_for(used.frames, recipe, request.timesteps)
     with of_file(request.calibration, data):
-        made = convert_model(graph, recipe, used, steps, simulate, recall, status, most, check, chosen)
+        made = convert_model(graph, recipe, used, steps, simulate, memoise, status, most, check, chosen)
     return made, data
 
 

@@ -105,7 +105,7 @@ def features() -> Rows:
 
 def diagnostics() -> Rows:
     """Return the diagnostic codes."""
-    from kgenn.codes import CODES
+    from kgenn.diagnostic_codes import CODES
 
     return [{"code": code, "description": text} for code, text in sorted(CODES.items())]
 

@@ -30,7 +30,7 @@ from kgenn.methods import converters, encoders
 from kgenn.output import refuse_file, unwritable
 from kgenn.passes import LoweringOptions
 from kgenn.scratch import writable
-from kgenn.search import Search
+from kgenn.timestep_search import TimestepSearch
 
 C = TypeVar("C", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -104,15 +104,15 @@ def run_options_of(values: Mapping[str, Any]) -> RunOptions:
     return make(RunOptions, "run", given({"run": RunOptions}, values))
 
 
-def search_of(values: Mapping[str, Any]) -> Search | None:
+def search_of(values: Mapping[str, Any]) -> TimestepSearch | None:
     """Return the options of a search for the fewest timesteps, where one is asked for.
 
     Raises:
         KgennError: KG401 for such an option without `--timesteps auto`.
     """
-    options = given({"search": Search}, values)
+    options = given({"search": TimestepSearch}, values)
     if values["timesteps"] == AUTO:
-        return make(Search, "timesteps", options)
+        return make(TimestepSearch, "timesteps", options)
     for name in options:
         raise fail("KG401", "--" + name.replace("_", "-"), "needs a search", "pass --timesteps auto")
     return None
@@ -143,7 +143,7 @@ def written(shape: Shape | Mapping[str, Shape]) -> list[str]:
 converter_flags: Decorator[Any] = flags(converters().classes, "Converter{s} {names}")
 encoder_flags: Decorator[Any] = flags(encoders().classes, "Encoder{s} {names}")
 lowering_flags: Decorator[Any] = flags({"lowering": LoweringOptions}, "Lowering")
-search_flags: Decorator[Any] = flags({"search": Search}, f"Search, with --timesteps {AUTO}")
+search_flags: Decorator[Any] = flags({"search": TimestepSearch}, f"Search, with --timesteps {AUTO}")
 run_flags: Decorator[Any] = flags({"run": RunOptions})
 allow_flag = click.option(
     "--allow",
@@ -342,21 +342,21 @@ def samples_for(network: Network, path: Path, split: str | None, limit: int | No
     return scaled(data, inputs, scale, path, network.naming, recorded_scales(network.origin, tuple(inputs)))
 
 
-def _check_frames(found: Shape, wanted: Shape, where: str) -> None:
+def _check_frames(found: Shape, expected: Shape, where: str) -> None:
     """Raise KG602 for samples of another number of frames than a network takes."""
-    if wanted[1:] in (found, (*found, 1)):
-        what = f"has samples of shape {found}; the network takes {counted(wanted[0], 'frame')} of that shape"
+    if expected[1:] in (found, (*found, 1)):
+        what = f"has samples of shape {found}; the network takes {counted(expected[0], 'frame')} of that shape"
         raise fail("KG602", where, what, "give the frames of each sample, or compile without --frames")
-    if len(found) in (len(wanted), len(wanted) - 1) and found[:1] != wanted[:1]:
+    if len(found) in (len(expected), len(expected) - 1) and found[:1] != expected[:1]:
         own = counted(found[0], "frame")
-        what = f"has samples of {own}; the network takes {wanted[0]:,}"
+        what = f"has samples of {own}; the network takes {expected[0]:,}"
         again = f", or compile the network for {own}" if found[0] else ""
-        advice = f"bin the events with --timesteps {wanted[0]}{again}"
+        advice = f"bin the events with --timesteps {expected[0]}{again}"
         raise fail("KG602", where, what, advice)
 
 
-def _refuse_frames(found: Shape, wanted: Shape, where: str) -> None:
+def _refuse_frames(found: Shape, expected: Shape, where: str) -> None:
     """Raise KG602 for frames of an input that holds, in a network of which another one changes with time."""
-    if found != wanted and wanted in (found[1:], (*found[1:], 1)):
+    if found != expected and expected in (found[1:], (*found[1:], 1)):
         what = f"has samples of {counted(found[0], 'frame')}, but this input holds for all timesteps"
         raise fail("KG602", where, what, "give each sample without frames, or compile with frames of this input")

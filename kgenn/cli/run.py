@@ -23,7 +23,7 @@ from kgenn.compiled import BATCH_SIZE, CompiledNetwork, Observer
 from kgenn.data import Data
 from kgenn.data_errors import of_file
 from kgenn.ir.graph import Array
-from kgenn.ir.recording import Recording, Wanted
+from kgenn.ir.recording import Recording, RecordingOptions
 from kgenn.metrics.result import Result
 from kgenn.tasks.metric import title, written
 from kgenn.trace import TraceWriter
@@ -112,9 +112,9 @@ def run(
     with stage("loading"):
         network = open_directory(directory, run_options_of(options), target)
     samples = samples_for(network.network, data, split, limit, scale)
-    kinds, wanted = tasks_given(options), Wanted(files.trace is not None, curve=curve)
+    kinds, record = tasks_given(options), RecordingOptions(files.trace is not None, curve=curve)
     with of_file(data, samples):
-        result = evaluate(network, samples, batch_size, wanted, files.trace, early_exit, kinds, ann_samples)
+        result = evaluate(network, samples, batch_size, record, files.trace, early_exit, kinds, ann_samples)
     files.write(network, samples, result, kinds)
     if as_json:
         print_json({**result.to_dict(curve), **({"work": [asdict(w) for w in network.work]} if explain else {})})
@@ -135,7 +135,7 @@ def evaluate(
     network: CompiledNetwork,
     data: Data,
     batch_size: int | None,
-    wanted: Wanted,
+    record: RecordingOptions,
     trace: Path | None,
     early_exit: float | None,
     kinds: Mapping[str, Any],
@@ -152,7 +152,7 @@ def evaluate(
 
         advance = stack.enter_context(progress("running", len(data)))
         size = batch_size or BATCH_SIZE
-        result = network.evaluate(data.x, data.y, size, advance, observe, wanted, early_exit, **kinds)
+        result = network.evaluate(data.x, data.y, size, advance, observe, record, early_exit, **kinds)
     result = network.with_ann(data.x, data.y, result, ann_samples, **kinds)
     return replace(result, warnings=(*data.warnings, *result.warnings))
 

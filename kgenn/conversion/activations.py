@@ -6,7 +6,7 @@ from collections.abc import Container, Iterator
 
 import numpy as np
 
-from kgenn.conversion.base import Recall, anew
+from kgenn.conversion.base import Memoise, uncached
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array, Graph, Node
 from kgenn.ir.samples import Samples
@@ -42,7 +42,7 @@ def relu_activations(graph: Graph, calibration: Samples) -> Iterator[tuple[str, 
     return values_of(graph, frozenset(measured_relus(graph)), calibration)
 
 
-def values_of(graph: Graph, wanted: Container[str], samples: Samples) -> Iterator[tuple[str, Array]]:
+def values_of(graph: Graph, names: Container[str], samples: Samples) -> Iterator[tuple[str, Array]]:
     """Yield (name, value of shape (N, ...)) of some nodes, batch by batch.
 
     Raises:
@@ -51,7 +51,7 @@ def values_of(graph: Graph, wanted: Container[str], samples: Samples) -> Iterato
     size, given = graph.batch_size(BATCH), graph.samples(samples)
     for start in range(0, len(given), size):
         for name, value in graph.forward(given[start : start + size].single()):
-            if name in wanted:
+            if name in names:
                 check_finite(name, value)
                 yield name, value
 
@@ -64,7 +64,7 @@ def check_finite(name: str, value: Array) -> None:
 
 
 def percentiles(
-    graph: Graph, calibration: Samples, percentile: float, channelwise: bool, recall: Recall = anew
+    graph: Graph, calibration: Samples, percentile: float, channelwise: bool, memoise: Memoise = uncached
 ) -> dict[str, Array]:
     """Return a percentile of each ReLU's activation over samples and neurons, zeros included.
 
@@ -74,12 +74,12 @@ def percentiles(
     Args:
         percentile: in (0, 100]; 100 is the maximum.
         channelwise: one for each channel instead of one for the layer.
-        recall: keeps them.
+        memoise: keeps them.
 
     Returns:
         For each ReLU's name an array of shape () or (channels,), float64.
     """
-    found: dict[str, Array] = recall(
+    found: dict[str, Array] = memoise(
         ("percentiles", percentile, channelwise), lambda: _percentiles(graph, calibration, percentile, channelwise)
     )
     return found

@@ -15,7 +15,7 @@ from math import prod
 
 import numpy as np
 
-from kgenn.conversion.base import Converter, Recall, Settings, anew
+from kgenn.conversion.base import Converter, Memoise, Settings, uncached
 from kgenn.conversion.compose import compose
 from kgenn.conversion.copies import copied, with_copies
 from kgenn.conversion.grid import LARGEST_READOUT_UNIT, LARGEST_UNIT, Gridded, Inflow
@@ -69,7 +69,7 @@ class Assembler:
         num_timesteps: T.
         seed: of the encoders' random numbers.
         moments: of the values of each population's node on the calibration set.
-        recall: keeps what of connections had to be searched for.
+        memoise: keeps what of connections had to be searched for.
         weight_bits: of the weights that spikes cross; see `kgenn.conversion.weight_bits`.
         ann_macs: multiply-accumulates of the model for one sample.
         copies: how many neurons stand for each value of some populations, by their nodes.
@@ -82,7 +82,7 @@ class Assembler:
     num_timesteps: int
     seed: int
     moments: Mapping[str, Moments] = field(default_factory=dict)
-    recall: Recall = anew
+    memoise: Memoise = uncached
     weight_bits: WeightBits = None
     ann_macs: int = 0
     copies: Mapping[str, int] = field(default_factory=dict)
@@ -181,7 +181,7 @@ class Assembly:
         name, shape = population_name(a.graph, node.name), a.graph.shapes[node.name]
         scale = np.asarray(self.scales[node.name], np.float64)
         shift = self.settings.shifts.get(node.name)
-        coming = incoming(a.graph, self.scales, node.inputs[0], name, shift, a.recall)
+        coming = incoming(a.graph, self.scales, node.inputs[0], name, shift, a.memoise)
         # parameters are up to the unit times the worth of a spike train; they too must be exact in float32
         largest = min(LARGEST_UNIT, EXACT // (2 * self.constants))
         gridded = self.on_grid(name, coming, np.broadcast_to(scale, shape).ravel(), largest, spiking=True)
@@ -214,14 +214,14 @@ class Assembly:
 
     def accumulating(self, node: str, neuron: NeuronModel) -> Made:
         """Return the readout that integrates a node's value, with what goes into it."""
-        graph, recall = self.assembler.graph, self.assembler.recall
+        graph, memoise = self.assembler.graph, self.assembler.memoise
         fires = is_population(graph.by_name[node])
         populations = {population_name(graph, n.name) for n in graph.nodes if is_population(n)}
         # of a clip that the model ends in, the ReLU already has the layer's name
         name = f"{node}/readout" if fires or node in populations else node
         # the shift of a population is in its own bias
         shift = None if fires else self.settings.shifts.get(node)
-        coming = incoming(graph, self.scales, node, name, shift, recall)
+        coming = incoming(graph, self.scales, node, name, shift, memoise)
         # the largest possible current is one unit, whatever the logits' range
         scale = np.asarray(max(float(np.max(coming.magnitude)), 1e-30))
         gridded = self.on_grid(name, coming, scale, LARGEST_READOUT_UNIT, spiking=False)
@@ -292,9 +292,11 @@ class Assembly:
             self.levels if self.code.steady else 1,
         )
         # how much more than in a step sources can have sent when v is tested
-        heard = 1 if self.code.steady else levels if self.code.staged else RATE_LEVELS
+        accumulated = 1 if self.code.steady else levels if self.code.staged else RATE_LEVELS
         share = min(a.num_timesteps / RATE_LEVELS, 1.0) if self.code.steady else 1.0
-        return to_grid_of_bits(inflow.without_deep_biases(heard) if spiking else inflow, a.weight_bits, share)
+        return to_grid_of_bits(
+            inflow.without_deep_biases(accumulated) if spiking else inflow, a.weight_bits, share
+        )
 
     @cached_property
     def sources(self) -> dict[str, SourceSignal]:

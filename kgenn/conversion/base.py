@@ -13,13 +13,13 @@ from kgenn.diagnostics import Diagnostic
 from kgenn.ir.graph import Array, Graph, Node
 from kgenn.ir.network import DEFAULT_READOUT, Network, ReadoutKind
 from kgenn.ir.neuron_code import NeuronModel
-from kgenn.ir.recording import Recording, Wanted
+from kgenn.ir.recording import Recording, RecordingOptions
 from kgenn.ir.samples import Samples, SamplesLike
-from kgenn.ir.spike_code import MOST_STEPS, CodeName
+from kgenn.ir.spike_code import MAX_STEPS, CodeName
 
 # Return the value of a key: what an earlier conversion of the same model computed on the same samples, or what the
 # function given computes.
-Recall = Callable[[Hashable, Callable[[], Any]], Any]
+Memoise = Callable[[Hashable, Callable[[], Any]], Any]
 # Called with what a conversion is doing, in a few words, for the user who waits.
 Status = Callable[[str], None]
 
@@ -28,7 +28,7 @@ class Simulate(Protocol):
     """Run a network on samples as the user gives them; on generated C++, unless a test says otherwise."""
 
     def __call__(
-        self, network: Network, x: SamplesLike, wanted: Wanted, *, once: bool = False
+        self, network: Network, x: SamplesLike, record: RecordingOptions, *, once: bool = False
     ) -> Iterator[Recording]:
         """Yield the recording of each batch.
 
@@ -42,7 +42,7 @@ def silent(text: str) -> None:
     """Tell nobody what a conversion is doing."""
 
 
-def anew(key: Hashable, compute: Callable[[], Any]) -> Any:
+def uncached(key: Hashable, compute: Callable[[], Any]) -> Any:
     """Compute a value without looking for an earlier one."""
     return compute()
 
@@ -83,7 +83,7 @@ class Calibration:
             with a neuron model, a readout of that model in place of the node; only what lies before it needs
             settings.
         simulate: runs a network on samples.
-        recall: keeps statistics of the graph's activations on the samples; keys need not name these two.
+        memoise: keeps statistics of the graph's activations on the samples; keys need not name these two.
         status: told what is being computed where that takes long.
     """
 
@@ -92,7 +92,7 @@ class Calibration:
     num_timesteps: int
     draft: Callable[[Settings, str, NeuronModel | None, int], Network]
     simulate: Simulate
-    recall: Recall = anew
+    memoise: Memoise = uncached
     status: Status = silent
 
 
@@ -186,8 +186,8 @@ def checked_timesteps(converter: Converter, timesteps: Any, where: str = "timest
         where: the option, for messages.
 
     Raises:
-        KgennError: KG401 where it is not one from 1 to `MOST_STEPS`, or the method has no such T.
+        KgennError: KG401 where it is not one from 1 to `MAX_STEPS`, or the method has no such T.
     """
-    number = whole(where, timesteps, 1, MOST_STEPS)
+    number = whole(where, timesteps, 1, MAX_STEPS)
     converter.check(number)
     return number

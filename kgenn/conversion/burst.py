@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from kgenn.citations import Citation
-from kgenn.conversion.base import Dynamics, Recall, anew
+from kgenn.conversion.base import Dynamics, Memoise, uncached
 from kgenn.conversion.data_norm import PercentileScaled
 from kgenn.conversion.neurons import BURST
 from kgenn.conversion.scales import SCALE_FACTOR, cap_of, capped
@@ -16,7 +16,7 @@ from kgenn.ir.graph import Array, Graph, Node
 from kgenn.ir.samples import Samples
 
 # A spike's value is stored in 8 bits.
-MOST_SPIKES = 127
+MAX_SPIKES = 127
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ class Burst(PercentileScaled):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 1 <= self.gamma <= MOST_SPIKES:
-            raise fail("KG401", self.name, f"gamma is {self.gamma}; it lies in 1 to {MOST_SPIKES}")
+        if not 1 <= self.gamma <= MAX_SPIKES:
+            raise fail("KG401", self.name, f"gamma is {self.gamma}; it lies in 1 to {MAX_SPIKES}")
         if not 0 < self.scale_factor <= 1:
             raise fail("KG401", self.name, f"scale_factor is {self.scale_factor}; it lies in (0, 1]")
 
-    def scales(self, graph: Graph, samples: Samples, recall: Recall = anew) -> Mapping[str, Array]:
-        found = capped(graph, super().scales(graph, samples, recall))
+    def scales(self, graph: Graph, samples: Samples, memoise: Memoise = uncached) -> Mapping[str, Array]:
+        found = capped(graph, super().scales(graph, samples, memoise))
         # capped neurons send single spikes, and need the whole range
         return {n: s if cap_of(graph.by_name[n]) else s * self.scale_factor for n, s in found.items()}
 

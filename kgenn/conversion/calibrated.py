@@ -12,19 +12,19 @@ from kgenn.conversion.base import Calibration, Converter, Dynamics, Settings
 from kgenn.conversion.channel_units import channel_units
 from kgenn.conversion.correction import CITATIONS as CORRECTION
 from kgenn.conversion.correction import corrected
-from kgenn.conversion.few_samples import doubts_of_samples, trusted
+from kgenn.conversion.few_samples import sample_warnings, trusted
 from kgenn.conversion.neurons import differential
 from kgenn.conversion.quantisation import least_squares_scales, quantised
-from kgenn.conversion.scales import audible, cap_of, capped
+from kgenn.conversion.scales import active_scales, cap_of, capped
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array, Node
 from kgenn.ir.network import ReadoutKind
 from kgenn.ir.spike_code import CodeName
 
 # A spike of the largest member is stored in 8 bits.
-MOST_MEMBERS = 7
+MAX_MEMBERS = 7
 # More quanta than a group of neurons can send in a thousand steps.
-MOST_QUANTA = 1 << 16
+MAX_QUANTA = 1 << 16
 # A potential that no neuron reaches is this many λ, and at least 2**BITS. What v integrates on a single grid is
 # exact below 2**24, and beyond rounds alike everywhere.
 UNLIMITED = 32
@@ -67,10 +67,10 @@ class Calibrated(Converter):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 1 <= self.quanta <= MOST_QUANTA:
-            raise fail("KG401", self.name, f"quanta is {self.quanta}; it lies in 1 to {MOST_QUANTA:,}")
-        if not 1 <= self.members <= MOST_MEMBERS:
-            raise fail("KG401", self.name, f"members is {self.members}; it lies in 1 to {MOST_MEMBERS}")
+        if not 1 <= self.quanta <= MAX_QUANTA:
+            raise fail("KG401", self.name, f"quanta is {self.quanta}; it lies in 1 to {MAX_QUANTA:,}")
+        if not 1 <= self.members <= MAX_MEMBERS:
+            raise fail("KG401", self.name, f"members is {self.members}; it lies in 1 to {MAX_MEMBERS}")
 
     @property
     def cited(self) -> tuple[Citation, ...]:
@@ -86,21 +86,21 @@ class Calibrated(Converter):
     def settings(self, calibration: Calibration) -> Settings:
         graph, samples = calibration.graph, calibration.samples
         found = least_squares_scales(
-            graph, samples, self.quanta, True, self.channelwise, calibration.recall, clipped=False
+            graph, samples, self.quanta, True, self.channelwise, calibration.memoise, clipped=False
         )
-        units = channel_units(graph, samples, calibration.recall)
-        heard = audible(graph, found, units, "maximum")
-        scales = capped(graph, trusted(heard, units, len(samples), clipped=False))
-        warnings = doubts_of_samples(len(samples), self.channelwise, self.correction)
+        units = channel_units(graph, samples, calibration.memoise)
+        active = active_scales(graph, found, units, "maximum")
+        scales = capped(graph, trusted(active, units, len(samples), clipped=False))
+        warnings = sample_warnings(len(samples), self.channelwise, self.correction)
         if not self.correction:
             return Settings(scales, warnings=warnings)
 
-        def spoken(name: str, z: Array) -> Array:
+        def quantise(name: str, z: Array) -> Array:
             # nothing is clipped but what has a cap
             limit = self.quanta if cap_of(graph.by_name[name]) else np.inf
             return quantised(z, scales[name], self.quanta, True, limit)
 
-        return replace(corrected(scales, graph, samples, spoken), warnings=warnings)
+        return replace(corrected(scales, graph, samples, quantise), warnings=warnings)
 
     def dynamics(self, node: Node, unit: int, num_timesteps: int) -> Dynamics:
         # λ is at most the cap; without one nothing is clipped

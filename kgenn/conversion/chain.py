@@ -10,7 +10,7 @@ import numpy as np
 from kgenn.ir.axis_map import AxisMap, identity
 from kgenn.ir.connectivity import Convolution, DenseConnectivity
 from kgenn.ir.graph import Array, Shape
-from kgenn.ir.spike_sums import MOST_AMOUNT, Resampling, SpikeSums
+from kgenn.ir.spike_sums import MAX_AMOUNT, Resampling, SpikeSums
 from kgenn.ir.windows import Pads
 
 
@@ -82,7 +82,7 @@ class UnweightedChain:
         if self.divisors is None:
             return self
         multiples = [lcm(*map(int, np.unique(d))) for d in self.divisors]
-        if max(multiples) > MOST_AMOUNT:
+        if max(multiples) > MAX_AMOUNT:
             raise Unstructured
         stage = self.stage
         rows, columns = (
@@ -90,7 +90,7 @@ class UnweightedChain:
             for axis, d in enumerate(self.divisors)
         )
         pool, common = Resampling(stage.in_shape, stage.out_shape, rows, columns).reduced()
-        if pool.largest > MOST_AMOUNT:
+        if pool.largest > MAX_AMOUNT:
             raise Unstructured
         scale = self.scale * (common / prod(multiples))
         return replace(self, pool=pool.simplest(), scale=scale, divisors=None)

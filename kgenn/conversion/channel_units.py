@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from kgenn.conversion.base import Recall, anew
-from kgenn.conversion.moments import MOST_SAMPLES, moments
+from kgenn.conversion.base import Memoise, uncached
+from kgenn.conversion.moments import MAX_SAMPLES, moments
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.samples import Samples
 
@@ -26,16 +26,16 @@ PRIOR = 8
 OUTLYING = 2.0
 
 
-def channel_units(graph: Graph, samples: Samples, recall: Recall = anew) -> dict[str, Array]:
+def channel_units(graph: Graph, samples: Samples, memoise: Memoise = uncached) -> dict[str, Array]:
     """Return u of each node that is a population, shape (channels,), positive float64.
 
     Args:
         graph: lowered.
         samples: of the calibration set.
-        recall: keeps the moments.
+        memoise: keeps the moments.
     """
-    count = min(len(samples), MOST_SAMPLES)
-    return {name: _units(m.spread, count) for name, m in moments(graph, samples, recall).items()}
+    count = min(len(samples), MAX_SAMPLES)
+    return {name: _units(m.spread, count) for name, m in moments(graph, samples, memoise).items()}
 
 
 def _units(spread: Array, num_samples: int) -> Array:

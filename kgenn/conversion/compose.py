@@ -13,12 +13,12 @@ from math import prod
 
 import numpy as np
 
-from kgenn.conversion.base import Recall, anew
+from kgenn.conversion.base import Memoise, uncached
 from kgenn.conversion.chain import Unstructured, UnweightedChain, WeightedChain, pair, pair_pads, planar
 from kgenn.conversion.merging import ungrouped
 from kgenn.conversion.paths import Path
 from kgenn.conversion.resample import resampled
-from kgenn.conversion.searched import MOST_SYNAPSES, searched
+from kgenn.conversion.searched import MAX_SYNAPSES, searched
 from kgenn.conversion.weighted_chain import extend_weighted
 from kgenn.ir import windows
 from kgenn.ir.connectivity import Connectivity, Convolution, DenseConnectivity, OneToOne
@@ -28,13 +28,13 @@ from kgenn.layers import affine, along, conv, dense, pointwise, pooling, shape
 from kgenn.layers.resampled import Resampled
 
 
-def compose(path: Path, where: str, recall: Recall = anew) -> tuple[SpikeSums | None, Connectivity]:
+def compose(path: Path, where: str, memoise: Memoise = uncached) -> tuple[SpikeSums | None, Connectivity]:
     """Return the connection's pooling stage and connectivity, weights in float64.
 
     Args:
         path: the chain.
         where: the target layer, for messages.
-        recall: keeps what had to be searched for.
+        memoise: keeps what had to be searched for.
 
     Raises:
         KgennError: KG301 where the synapses are too many.
@@ -42,14 +42,14 @@ def compose(path: Path, where: str, recall: Recall = anew) -> tuple[SpikeSums | 
     found = structured(path)
     if found is not None:
         return found
-    return None, recall(("searched", path.shape, path.layers), lambda: searched(path, where))
+    return None, memoise(("searched", path.shape, path.layers), lambda: searched(path, where))
 
 
-def structured(path: Path, most: int = MOST_SYNAPSES) -> tuple[SpikeSums | None, Connectivity] | None:
+def structured(path: Path, max_weights: int = MAX_SYNAPSES) -> tuple[SpikeSums | None, Connectivity] | None:
     """Return what a chain of known structure composes to, or None for any other.
 
     Args:
-        most: weights of a kernel that several layers merge into.
+        max_weights: weights of a kernel that several layers merge into.
     """
     size = prod(path.shape)
     state: UnweightedChain | WeightedChain = UnweightedChain(
@@ -60,7 +60,7 @@ def structured(path: Path, most: int = MOST_SYNAPSES) -> tuple[SpikeSums | None,
             state = (
                 _extend_unweighted(state, layer)
                 if isinstance(state, UnweightedChain)
-                else extend_weighted(state, layer, most)
+                else extend_weighted(state, layer, max_weights)
             )
         if isinstance(state, WeightedChain):
             return state.pool, state.connectivity

@@ -7,7 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kgenn.conversion.assembly import assembler_of
-from kgenn.conversion.base import Calibration, Recall, Settings, Simulate, Status, anew, checked_timesteps, silent
+from kgenn.conversion.base import (
+    Calibration,
+    Memoise,
+    Settings,
+    Simulate,
+    Status,
+    checked_timesteps,
+    silent,
+    uncached,
+)
 from kgenn.conversion.input_ranges import input_ranges, with_input_ranges
 from kgenn.conversion.legality import accepted, spikes_before_data
 from kgenn.conversion.max_pool import most_sources
@@ -47,7 +56,7 @@ def convert_graph(
     calibration: SamplesLike,
     num_timesteps: int,
     simulate: Simulate,
-    recall: Recall = anew,
+    memoise: Memoise = uncached,
     status: Status = silent,
     extremes: Samples | None = None,
 ) -> Conversion:
@@ -57,7 +66,7 @@ def convert_graph(
         calibration: samples as the model takes them; see `Graph.samples`.
         num_timesteps: T, at least 1; the length of a stage of the methods that work in stages.
         simulate: runs networks for the methods that calibrate by simulation.
-        recall: keeps what conversions of this graph with this calibration share; see `kgenn.conversion.base`.
+        memoise: keeps what conversions of this graph with this calibration share; see `kgenn.conversion.base`.
         status: told what is being computed where that takes long.
         extremes: samples with the ranges of the inputs, where those of the calibration are others.
 
@@ -65,27 +74,27 @@ def convert_graph(
         KgennError: KG2xx to KG4xx.
     """
     converter, readout = recipe.converter, recipe.readout
-    exact = accepted(graph, recipe, recall)
+    exact = accepted(graph, recipe, memoise)
     checked_timesteps(converter, num_timesteps)
     samples = calibration_samples(calibration, exact.input_shapes, exact.naming)
     encoders, spikes = recipe.encoders_for(exact), spikes_before_data(recipe, exact)
     # what the graph depends on that values are of
     pieces = recipe.pieces(num_timesteps)
     key = (recipe.lowering, pieces, readout, spikes.key)
-    lowered: Graph = recall((*key, "rewritten"), lambda: rewritten(exact, pieces, spikes.pooled_inputs, samples))
+    lowered: Graph = memoise((*key, "rewritten"), lambda: rewritten(exact, pieces, spikes.pooled_inputs, samples))
     codes = tuple(encoder.code for encoder in encoders.values())
-    ranges: dict[str, Array] = recall((*key, codes, "ranges"), lambda: input_ranges(lowered, samples, encoders))
+    ranges: dict[str, Array] = memoise((*key, codes, "ranges"), lambda: input_ranges(lowered, samples, encoders))
     lowered = with_input_ranges(lowered, ranges)
     ranged = samples if extremes is None else extremes
     assembler = assembler_of(lowered, converter, encoders, ranged, num_timesteps, recipe.seed)
     fan_in = most_sources(assembler.spike_range)
-    assembler = replace(assembler, graph=split_max_pools(lowered, fan_in), recall=recall)
+    assembler = replace(assembler, graph=split_max_pools(lowered, fan_in), memoise=memoise)
     assembler = replace(assembler, weight_bits=recipe.lowering.weight_bits)
 
     divided = tuple(map(tuple, ranges.values()))
 
     def of_graph(what: Hashable, compute: Callable[[], Any]) -> Any:
-        return recall((*key, fan_in, divided, what), compute)
+        return memoise((*key, fan_in, divided, what), compute)
 
     assembler = replace(assembler, moments=moments(assembler.graph, samples, of_graph))
     learnt_from = Calibration(assembler.graph, samples, num_timesteps, assembler.up_to, simulate, of_graph, status)

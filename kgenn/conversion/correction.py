@@ -32,29 +32,29 @@ KEPT = 2
 ROUNDS = 3
 
 # Returns what the spike trains of a ReLU say of the pre-activation: (name, z) to the activation, both (N, ...).
-Spoken = Callable[[str, Array], Array]
+Quantise = Callable[[str, Array], Array]
 
 
-def corrected(scales: Mapping[str, Array], graph: Graph, samples: Samples, spoken: Spoken) -> Settings:
+def corrected(scales: Mapping[str, Array], graph: Graph, samples: Samples, quantise: Quantise) -> Settings:
     """Return settings of these scales with the shift of each ReLU and of each output, shape (channels,).
 
     Args:
         graph: lowered.
-        samples: of which the first `MOST_SAMPLES` are used, or some of them, evenly spaced, where
+        samples: of which the first `MAX_SAMPLES` are used, or some of them, evenly spaced, where
             memory does not hold as many.
-        spoken: what spike trains say.
+        quantise: what spike trains say.
     """
     kept, notes = some_of(samples, affordable(graph, KEPT), "biases are corrected")
-    return Settings(scales, shifts(graph, kept, spoken), notes=notes)
+    return Settings(scales, shifts(graph, kept, quantise), notes=notes)
 
 
-def shifts(graph: Graph, samples: Samples, spoken: Spoken) -> dict[str, Array]:
+def shifts(graph: Graph, samples: Samples, quantise: Quantise) -> dict[str, Array]:
     """Return the shift of each ReLU and of each output, in units of activation; arguments as of `corrected`."""
     size, given = graph.batch_size(BATCH), graph.samples(samples)
     found: dict[str, Array] = {}
 
     def compute(node: Node, inputs: list[PairedValues]) -> PairedValues:
-        twin, shift = _computed(node, inputs, given, spoken, size)
+        twin, shift = _computed(node, inputs, given, quantise, size)
         if shift is not None:
             found[node.name] = shift
         return twin
@@ -66,7 +66,7 @@ def shifts(graph: Graph, samples: Samples, spoken: Spoken) -> dict[str, Array]:
 
 
 def _computed(
-    node: Node, inputs: list[PairedValues], samples: Samples, spoken: Spoken, size: int
+    node: Node, inputs: list[PairedValues], samples: Samples, quantise: Quantise, size: int
 ) -> tuple[PairedValues, Array | None]:
     """Return a node's values and the shift of a ReLU, computed for `size` samples at a time."""
     if isinstance(node.layer, Input):
@@ -79,7 +79,7 @@ def _computed(
     shift = np.zeros(model.shape[-1])
 
     def sent(z: Array) -> Array:
-        return spoken(node.name, z + shift.astype(np.float32))
+        return quantise(node.name, z + shift.astype(np.float32))
 
     for _ in range(ROUNDS):
         shift = shift + _mean_difference(PairedValues(model, arriving), sent, size)

@@ -10,12 +10,12 @@ import numpy as np
 
 from kgenn.citations import Citation
 from kgenn.conversion.activations import percentiles
-from kgenn.conversion.base import Calibration, Recall, Settings, anew
+from kgenn.conversion.base import Calibration, Memoise, Settings, uncached
 from kgenn.conversion.channel_units import channel_units
-from kgenn.conversion.few_samples import doubts_of_samples, trusted
+from kgenn.conversion.few_samples import sample_warnings, trusted
 from kgenn.conversion.paths import weights_into
 from kgenn.conversion.rate_coded import RateCoded, SingleSpikes
-from kgenn.conversion.scales import audible, capped
+from kgenn.conversion.scales import active_scales, capped
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.samples import Samples
@@ -50,17 +50,17 @@ class PercentileScaled(RateCoded):
         return (*self.citations, *(CHANNELWISE if self.channelwise else ()))
 
     def settings(self, calibration: Calibration) -> Settings:
-        scales = self.scales(calibration.graph, calibration.samples, calibration.recall)
+        scales = self.scales(calibration.graph, calibration.samples, calibration.memoise)
         return Settings(
-            scales, warnings=doubts_of_samples(len(calibration.samples), self.channelwise, correction=False)
+            scales, warnings=sample_warnings(len(calibration.samples), self.channelwise, correction=False)
         )
 
-    def scales(self, graph: Graph, samples: Samples, recall: Recall = anew) -> Mapping[str, Array]:
+    def scales(self, graph: Graph, samples: Samples, memoise: Memoise = uncached) -> Mapping[str, Array]:
         """Return λ of each ReLU, on the calibration set."""
-        found = percentiles(graph, samples, self.percentile, self.channelwise, recall)
-        units = channel_units(graph, samples, recall)
-        heard = audible(graph, found, units, f"percentile {self.percentile:g}")
-        return trusted(heard, units, len(samples))
+        found = percentiles(graph, samples, self.percentile, self.channelwise, memoise)
+        units = channel_units(graph, samples, memoise)
+        active = active_scales(graph, found, units, f"percentile {self.percentile:g}")
+        return trusted(active, units, len(samples))
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ class DataNorm(PercentileScaled, SingleSpikes):
 
     include_weights: bool = field(default=False, metadata={"help": "raise scales to at least the largest weight"})
 
-    def scales(self, graph: Graph, samples: Samples, recall: Recall = anew) -> Mapping[str, Array]:
-        scales = dict(super().scales(graph, samples, recall))
+    def scales(self, graph: Graph, samples: Samples, memoise: Memoise = uncached) -> Mapping[str, Array]:
+        scales = dict(super().scales(graph, samples, memoise))
         if self.include_weights:
             for name, scale in scales.items():
                 kernels = weights_into(graph, graph.by_name[name].inputs[0]).values()

@@ -29,7 +29,7 @@ PRIOR = 8
 FEW = 64
 
 
-def doubt(num_samples: int) -> float:
+def prior_weight(num_samples: int) -> float:
     """Return w(n), in [0, 1)."""
     return max(0.0, PRIOR / (PRIOR + num_samples) - PRIOR / (PRIOR + ENOUGH))
 
@@ -43,7 +43,7 @@ def trusted(
         units: of the channels, see `kgenn.conversion.channel_units`.
         clipped: activations beyond the scale are lost.
     """
-    share = doubt(num_samples)
+    share = prior_weight(num_samples)
     room = 1 + share if clipped else 1.0
 
     def moved(scale: Array, unit: Array) -> Array:
@@ -53,10 +53,10 @@ def trusted(
     return {name: moved(scale, units[name]) if scale.ndim else scale for name, scale in scales.items()}
 
 
-def doubts_of_samples(num_samples: int, channelwise: bool, correction: bool) -> tuple[Diagnostic, ...]:
+def sample_warnings(num_samples: int, channelwise: bool, correction: bool) -> tuple[Diagnostic, ...]:
     """Return the warning that there are few samples for what is estimated, or nothing; see KG452."""
-    wants = {"a scale for each channel": channelwise, "bias corrections": correction}
-    estimated = [what for what, wanted in wants.items() if wanted]
+    estimates = {"a scale for each channel": channelwise, "bias corrections": correction}
+    estimated = [what for what, estimated in estimates.items() if estimated]
     if num_samples >= FEW or not estimated:
         return ()
     few = f"{num_samples} samples are few" if num_samples != 1 else "1 sample is little"

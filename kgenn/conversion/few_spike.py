@@ -12,7 +12,7 @@ from kgenn.conversion.staged import Staged
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Node
 from kgenn.ir.network import ReadoutKind
-from kgenn.ir.spike_code import MOST_BINARY_STEPS, CodeName
+from kgenn.ir.spike_code import MAX_BINARY_STEPS, CodeName
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class FewSpike(Staged):
         return int(2**num_timesteps - 1)
 
     def check(self, num_timesteps: int) -> None:
-        if num_timesteps > MOST_BINARY_STEPS:
-            what = f"is {num_timesteps}; {self.name} takes at most {MOST_BINARY_STEPS}"
+        if num_timesteps > MAX_BINARY_STEPS:
+            what = f"is {num_timesteps}; {self.name} takes at most {MAX_BINARY_STEPS}"
             raise fail("KG401", "timesteps", what, "pass --timesteps 8")
 
     def dynamics(self, node: Node, unit: int, num_timesteps: int) -> Dynamics:

@@ -13,10 +13,10 @@ from kgenn.citations import Citation
 from kgenn.conversion.base import Calibration, Converter, Dynamics, Settings
 from kgenn.conversion.channel_units import channel_units
 from kgenn.conversion.copies import neurons_of_a_copy, staggered
-from kgenn.conversion.few_samples import doubts_of_samples, trusted
+from kgenn.conversion.few_samples import sample_warnings, trusted
 from kgenn.conversion.neurons import INTEGRATE_FIRE
 from kgenn.conversion.quantisation import least_squares_scales
-from kgenn.conversion.scales import audible, capped
+from kgenn.conversion.scales import active_scales, capped
 from kgenn.conversion.spike_trains import KEPT, fitted
 from kgenn.conversion.twins import affordable, some_of
 from kgenn.diagnostics import fail
@@ -24,7 +24,7 @@ from kgenn.ir.graph import Array, Node
 from kgenn.ir.network import ReadoutKind
 
 # More neurons for each value than this would be a network of another kind.
-MOST_COPIES = 16
+MAX_COPIES = 16
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class Fission(Converter):
         super().__post_init__()
         if not 0 <= self.extra < np.inf:
             raise fail("KG401", self.name, f"extra is {self.extra}; it is 0 or more")
-        if not 1 <= self.copies <= MOST_COPIES:
-            raise fail("KG401", self.name, f"copies is {self.copies}; it lies in 1 to {MOST_COPIES}")
+        if not 1 <= self.copies <= MAX_COPIES:
+            raise fail("KG401", self.name, f"copies is {self.copies}; it lies in 1 to {MAX_COPIES}")
 
     def settings(self, calibration: Calibration) -> Settings:
         graph, steps = calibration.graph, calibration.num_timesteps
@@ -74,19 +74,19 @@ class Fission(Converter):
             {name: staggered(firing.potential, firing.copies) for name, firing in found.firing.items()},
             copies,
             (*notes, note_of(sizes, copies)),
-            doubts_of_samples(len(calibration.samples), True, True),
+            sample_warnings(len(calibration.samples), True, True),
         )
 
     def scales(self, calibration: Calibration, copies: Mapping[str, int]) -> dict[str, Array]:
         """Return λ of least squared error of each ReLU, for as many numbers as its neurons say in T steps."""
-        graph, samples, recall = calibration.graph, calibration.samples, calibration.recall
-        units, found = channel_units(graph, samples, recall), {}
+        graph, samples, memoise = calibration.graph, calibration.samples, calibration.memoise
+        units, found = channel_units(graph, samples, memoise), {}
         for number in sorted(set(copies.values())):
             levels = number * calibration.num_timesteps
-            of_levels = least_squares_scales(graph, samples, levels, True, True, recall)
+            of_levels = least_squares_scales(graph, samples, levels, True, True, memoise)
             found.update({name: scale for name, scale in of_levels.items() if copies[name] == number})
-        heard = audible(graph, found, units, "maximum")
-        return capped(graph, trusted(heard, units, len(samples)))
+        active = active_scales(graph, found, units, "maximum")
+        return capped(graph, trusted(active, units, len(samples)))
 
     def dynamics(self, node: Node, unit: int, num_timesteps: int) -> Dynamics:
         return Dynamics(INTEGRATE_FIRE, {"v_thresh": float(unit)})

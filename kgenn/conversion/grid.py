@@ -71,17 +71,17 @@ class Inflow:
         sources = tuple(source.over(share) for source in self.sources)
         return replace(self, sources=sources, constant=self.constant * share)
 
-    def without_deep_biases(self, heard: int) -> Inflow:
+    def without_deep_biases(self, accumulated: int) -> Inflow:
         """Return the same with biases no lower than what keeps a neuron silent whatever its sources send.
 
         Such a neuron never fires with either bias, and leaves the grid to its neighbours.
 
         Args:
-            heard: how much more than in a step sources can have sent when v is tested.
+            accumulated: how much more than in a step sources can have sent when v is tested.
         """
         if self.bias is None:
             return self
-        sources = tuple(s if s.analog else replace(s, amplitude=s.amplitude * heard) for s in self.sources)
+        sources = tuple(s if s.analog else replace(s, amplitude=s.amplitude * accumulated) for s in self.sources)
         deepest = -(_magnitude(self.connections, None, sources) + 1)
         return replace(self, bias=np.maximum(self.bias, deepest))
 
@@ -171,14 +171,14 @@ def _single(inflow: Inflow, reach: float) -> Gridded | None:
     return None
 
 
-def on_single(inflow: Inflow, unit: int, most: int | None = None) -> Gridded | None:
+def on_single(inflow: Inflow, unit: int, largest: int | None = None) -> Gridded | None:
     """Return the single grid of a unit, or None where float32 is not exact on it.
 
     Args:
-        most: the largest |weight| that spikes cross; larger ones are clipped.
+        largest: the largest |weight| that spikes cross; larger ones are clipped.
     """
     rounded = tuple(
-        _rounded(c, unit, most=None if source.analog else most)
+        _rounded(c, unit, largest=None if source.analog else largest)
         for c, source in zip(inflow.connections, inflow.sources, strict=True)
     )
     bias = None if inflow.bias is None else np.rint(inflow.bias * unit)
@@ -194,14 +194,14 @@ def _double(inflow: Inflow, start: int) -> Gridded | None:
     u is a power of two, so that thresholds are exact in float32, as parameters of neurons are.
     """
     unit, best = max(SMALLEST_UNIT, 1 << (start - 1).bit_length()), None
-    most = most_double(inflow)
-    most_power = 1 << max(0, most.bit_length() - 1)
-    while unit <= most:
+    largest = largest_double(inflow)
+    largest_power = 1 << max(0, largest.bit_length() - 1)
+    while unit <= largest:
         best = on_double(inflow, unit)
         error = inflow.coarseness(best)
         if error <= FINE:
             break
-        unit = max(2 * unit, min(unit << _doublings(error), most_power))
+        unit = max(2 * unit, min(unit << _doublings(error), largest_power))
     return best
 
 
@@ -210,17 +210,17 @@ def _doublings(error: float) -> int:
     return max(1, int(np.log2(error / FINE)) - 1)
 
 
-def most_double(inflow: Inflow) -> int:
+def largest_double(inflow: Inflow) -> int:
     """Return the largest u for which what a stage adds up, with v and its threshold, is exact in float64."""
     spikes = [(c, s) for c, s in zip(inflow.connections, inflow.sources, strict=True) if not s.analog]
-    heard = np.max(_magnitude([c for c, _ in spikes], None, [s for _, s in spikes]), initial=0.0)
-    reach = inflow.reach(inflow.connections, inflow.bias) + (float(heard) + 1) * inflow.stage
+    accumulated = np.max(_magnitude([c for c, _ in spikes], None, [s for _, s in spikes]), initial=0.0)
+    reach = inflow.reach(inflow.connections, inflow.bias) + (float(accumulated) + 1) * inflow.stage
     # rounding adds up to half to the magnitude of each weight
     fan_in = sum(float(np.max(_fan_in(c), initial=0.0)) * s.amplitude for c, s in spikes) * inflow.stage
     return min(LARGEST_DOUBLE_UNIT, int((ROOM - fan_in) / reach))
 
 
-def on_double(inflow: Inflow, unit: int, most: int | None = None) -> Gridded:
+def on_double(inflow: Inflow, unit: int, largest: int | None = None) -> Gridded:
     """Return the double grid of a unit, for weights as of `on_single`.
 
     A direct current is a sum of weights times drives, `drive_levels` of them in 1. It is exact where all weights
@@ -233,7 +233,7 @@ def on_double(inflow: Inflow, unit: int, most: int | None = None) -> Gridded:
             widest = float(np.max(connection.magnitude(), initial=0.0)) * source.amplitude
             excess = widest * unit * source.drive_levels / ROOM
             multiple = 1 << max(0, int(np.ceil(np.log2(max(excess, 1.0)))))
-        rounded.append(_rounded(connection, unit, multiple, None if source.analog else most))
+        rounded.append(_rounded(connection, unit, multiple, None if source.analog else largest))
     bias = None if inflow.bias is None else np.rint(inflow.bias * unit)
     return Gridded(unit, _as_float32(rounded), bias, double=True)
 
@@ -270,14 +270,14 @@ def _magnitude(connections: Sequence[Connection], bias: Array | None, sources: S
     return total
 
 
-def _rounded(connection: Connection, unit: int, multiple: int = 1, most: int | None = None) -> Connection:
+def _rounded(connection: Connection, unit: int, multiple: int = 1, largest: int | None = None) -> Connection:
     """Return a connection with weights w·u, rounded to whole multiples that float32 holds, up to the most."""
     old = connection.connectivity
     weights = old.weights * (unit / multiple)
     np.rint(weights, out=weights)
     weights *= multiple
-    if most is not None:
-        np.clip(weights, -most, most, out=weights)
+    if largest is not None:
+        np.clip(weights, -largest, largest, out=weights)
     if np.abs(weights).max(initial=0.0) >= EXACT:
         weights = weights.astype(np.float32).astype(np.float64)
     return replace(connection, connectivity=old.with_weights(weights))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kgenn.conversion.base import Recall, anew
+from kgenn.conversion.base import Memoise, uncached
 from kgenn.conversion.compose import compose
 from kgenn.conversion.paths import Path, constant_of, paths_into
 from kgenn.ir.graph import Array, Graph
@@ -61,7 +61,7 @@ def incoming(
     end: str,
     target: str,
     shift: Array | None,
-    recall: Recall = anew,
+    memoise: Memoise = uncached,
 ) -> Incoming:
     """Return what goes into a population.
 
@@ -70,19 +70,19 @@ def incoming(
         end: the node whose value the population's neurons integrate.
         target: the population's name.
         shift: what is added to the bias, or None.
-        recall: keeps what of connections had to be searched for.
+        memoise: keeps what of connections had to be searched for.
     """
     paths = paths_into(graph, end)
-    connections = tuple(_connection(graph, scales, path, end, target, recall) for path in paths)
+    connections = tuple(_connection(graph, scales, path, end, target, memoise) for path in paths)
     bias = constant_of(graph, end)
     return Incoming(connections, (bias if shift is None else bias + shift).ravel())
 
 
 def _connection(
-    graph: Graph, scales: Mapping[str, Array], path: Path, end: str, target: str, recall: Recall
+    graph: Graph, scales: Mapping[str, Array], path: Path, end: str, target: str, memoise: Memoise
 ) -> Connection:
     """Return a path as a connection with weights W·λ_source, not yet divided by the target's λ."""
-    pool, connectivity = compose(path, graph.by_name[end].origin or end, recall)
+    pool, connectivity = compose(path, graph.by_name[end].origin or end, memoise)
     scale = np.broadcast_to(scales[path.source], path.shape if pool is None else pool.out_shape).ravel()
     scaled = connectivity.scaled(scale, np.ones(connectivity.num_targets))
     return Connection(population_name(graph, path.source), target, scaled, pool)

@@ -12,7 +12,7 @@ from math import prod
 
 import numpy as np
 
-from kgenn.conversion.base import Converter, Recall, anew
+from kgenn.conversion.base import Converter, Memoise, uncached
 from kgenn.conversion.compose import compose
 from kgenn.conversion.constraints import violations
 from kgenn.conversion.max_pool import most_sources
@@ -20,7 +20,7 @@ from kgenn.conversion.paths import excess_of_paths, nonlinear, paths_into, regio
 from kgenn.conversion.recipe import Recipe
 from kgenn.conversion.relaying import relayed
 from kgenn.conversion.rewriting import rewritten
-from kgenn.conversion.searched import MOST_SYNAPSES, too_many_synapses
+from kgenn.conversion.searched import MAX_SYNAPSES, too_many_synapses
 from kgenn.diagnostics import Diagnostic, KgennError
 from kgenn.ir.connectivity import Sparse
 from kgenn.ir.graph import Graph, Input, Node
@@ -30,7 +30,7 @@ from kgenn.layers.populations import is_population
 from kgenn.passes import lower
 from kgenn.passes.max_pool import split_max_pools
 from kgenn.passes.offsets import PooledInput, PooledInputs
-from kgenn.passes.options import FEWEST_FITTED
+from kgenn.passes.options import MIN_FITTED
 from kgenn.passes.readout import fit_readout
 
 
@@ -91,14 +91,14 @@ class Legality:
         return self.exact
 
 
-def legalise(graph: Graph, recipe: Recipe, recall: Recall = anew) -> Legality:
+def legalise(graph: Graph, recipe: Recipe, memoise: Memoise = uncached) -> Legality:
     """Lower a graph as read from a file, and judge it: here, and nowhere else.
 
     Everything that the profile does not admit is found, and everything that no connection or neuron can be, where
     the profile has nothing to say of the layer.
 
     Args:
-        recall: keeps what of connections had to be searched for.
+        memoise: keeps what of connections had to be searched for.
 
     Raises:
         KgennError: where options do not go together.
@@ -109,25 +109,25 @@ def legalise(graph: Graph, recipe: Recipe, recall: Recall = anew) -> Legality:
         return Legality(graph, graph, tuple(found))
     try:
         exact = fit_readout(lower(graph, recipe.lowering), recipe.readout)
-        exact = relayed(exact, recipe.lowering.pieces or FEWEST_FITTED)
+        exact = relayed(exact, recipe.lowering.pieces or MIN_FITTED)
     except KgennError as error:
         return Legality(graph, graph, (*found, *error.diagnostics))
     spikes = spikes_before_data(recipe, exact)
     pieces = recipe.pieces(recipe.converter.default_timesteps)
     written = rewritten(exact, pieces, spikes.pooled_inputs)
     named = {problem.where for problem in found}
-    refused = refusals(written, recipe.converter, spikes, recall)
+    refused = refusals(written, recipe.converter, spikes, memoise)
     return Legality(exact, written, (*found, *(problem for problem in refused if problem.where not in named)))
 
 
-def accepted(graph: Graph, recipe: Recipe, recall: Recall) -> Graph:
+def accepted(graph: Graph, recipe: Recipe, memoise: Memoise) -> Graph:
     """Return the lowered graph of a model that converts; raise every problem of any other. See `legalise`.
 
     Args:
-        recall: keeps it, so that a conversion does not judge again what its caller has judged.
+        memoise: keeps it, so that a conversion does not judge again what its caller has judged.
     """
     key = ("accepted", replace(recipe, seed=0))
-    lowered: Graph = recall(key, lambda: legalise(graph, recipe, recall).accepted())
+    lowered: Graph = memoise(key, lambda: legalise(graph, recipe, memoise).accepted())
     return lowered
 
 
@@ -139,7 +139,7 @@ def spikes_before_data(recipe: Recipe, graph: Graph) -> SpikeLimits:
     return spikes_of(recipe.converter, codings, steps)
 
 
-def refusals(graph: Graph, converter: Converter, spikes: SpikeLimits, recall: Recall) -> tuple[Diagnostic, ...]:
+def refusals(graph: Graph, converter: Converter, spikes: SpikeLimits, memoise: Memoise) -> tuple[Diagnostic, ...]:
     """Return why a graph of ReLUs, maxima and linear layers is no network, in layer order; empty if it is one."""
     whole = split_max_pools(graph, most_sources(spikes.range))
     found, ends = list(converter.refusals(whole)), tuple(_ends(whole))
@@ -150,7 +150,7 @@ def refusals(graph: Graph, converter: Converter, spikes: SpikeLimits, recall: Re
     bent = [p for node in whole.nodes if node.name in linear and (p := nonlinear(node)) is not None]
     found.extend(bent)
     if not bent:
-        found.extend(_path_refusals(whole, ends, recall))
+        found.extend(_path_refusals(whole, ends, memoise))
     return tuple(dict.fromkeys(found))
 
 
@@ -184,7 +184,7 @@ def _ends(graph: Graph) -> Iterator[str]:
     yield from graph.ends
 
 
-def _path_refusals(graph: Graph, ends: tuple[str, ...], recall: Recall) -> Iterator[Diagnostic]:
+def _path_refusals(graph: Graph, ends: tuple[str, ...], memoise: Memoise) -> Iterator[Diagnostic]:
     total = 0
     for end in ends:
         where = graph.by_name[end].origin or end
@@ -193,11 +193,11 @@ def _path_refusals(graph: Graph, ends: tuple[str, ...], recall: Recall) -> Itera
             yield problem
             continue
         try:
-            composed = (compose(path, where, recall)[1] for path in paths_into(graph, end))
+            composed = (compose(path, where, memoise)[1] for path in paths_into(graph, end))
             total += sum(c.num_synapses for c in composed if isinstance(c, Sparse))
         except KgennError as error:
             yield from error.diagnostics
             continue
-        if total > MOST_SYNAPSES:
+        if total > MAX_SYNAPSES:
             yield too_many_synapses(where)
             return

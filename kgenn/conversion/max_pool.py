@@ -27,12 +27,12 @@ from kgenn.ir.neuron_code import NeuronModel
 from kgenn.ir.spike_code import CodeName
 
 # Digits that a current exact in float32 can hold, in bits.
-MOST_BITS = 24
+MAX_BITS = 24
 
 
 def most_sources(spike_range: tuple[int, int]) -> int:
     """Return the size of the largest window whose sources' digits fit into an exact current."""
-    return int(MOST_BITS / log2(radix(spike_range)))
+    return int(MAX_BITS / log2(radix(spike_range)))
 
 
 def radix(spike_range: tuple[int, int]) -> int:

@@ -13,7 +13,7 @@ class Memory:
 
     values: dict[Hashable, Any] = field(default_factory=dict)
 
-    def recall(self, key: Hashable, compute: Callable[[], Any]) -> Any:
+    def memoise(self, key: Hashable, compute: Callable[[], Any]) -> Any:
         """Return the value of a key, computing it the first time."""
         if key not in self.values:
             self.values[key] = compute()

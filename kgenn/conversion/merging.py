@@ -54,12 +54,12 @@ class MergedTaps:
         return before, max(0, last - size - before)
 
 
-def then_convolved(first: Convolution, layer: Conv, target: Shape, most: int) -> Convolution:
+def then_convolved(first: Convolution, layer: Conv, target: Shape, max_weights: int) -> Convolution:
     """Return the convolution that applies one and then a layer.
 
     Args:
         target: (height, width, channels) of what the layer gives.
-        most: weights of the kernel.
+        max_weights: weights of the kernel.
 
     Raises:
         Unstructured: where zeros lie between the two, or the kernel would be too large.
@@ -81,7 +81,7 @@ def then_convolved(first: Convolution, layer: Conv, target: Shape, most: int) ->
     ]
     groups = _groups(first, second, layer.groups)
     shape = (axes[0].taps, axes[1].taps, first.in_shape[2] // groups, target[2])
-    if prod(shape) > most:
+    if prod(shape) > max_weights:
         raise Unstructured
     kernel = np.zeros(shape)
     for place in np.ndindex(*first.weights.shape[:2], *second.shape[:2]):

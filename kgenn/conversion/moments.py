@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from kgenn.conversion.activations import values_of
-from kgenn.conversion.base import Recall, anew
+from kgenn.conversion.base import Memoise, uncached
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.samples import Samples
 from kgenn.layers.activation import ReLU
 from kgenn.layers.populations import is_population
 
 # Samples that the moments are taken over: they only say how busy a population is.
-MOST_SAMPLES = 64
+MAX_SAMPLES = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,26 +40,26 @@ class Moments:
         return Moments(*(np.repeat(each, number) for each in (self.mean, self.square, self.spread)))
 
 
-def moments(graph: Graph, samples: Samples, recall: Recall = anew) -> Mapping[str, Moments]:
+def moments(graph: Graph, samples: Samples, memoise: Memoise = uncached) -> Mapping[str, Moments]:
     """Return the moments of every input, of every ReLU and of every max pooling of a lowered graph.
 
     Args:
-        samples: of which the first `MOST_SAMPLES` are used.
-        recall: keeps them.
+        samples: of which the first `MAX_SAMPLES` are used.
+        memoise: keeps them.
 
     Raises:
         KgennError: KG402 where a value is not finite, one of an output too.
     """
-    found: Mapping[str, Moments] = recall("moments", lambda: _moments(graph, samples[:MOST_SAMPLES]))
+    found: Mapping[str, Moments] = memoise("moments", lambda: _moments(graph, samples[:MAX_SAMPLES]))
     return found
 
 
 def _moments(graph: Graph, samples: Samples) -> dict[str, Moments]:
     populations = [node for node in graph.nodes if is_population(node)]
     rectified = {node.name: node.inputs[0] for node in populations if isinstance(node.layer, ReLU)}
-    wanted = {node.name for node in populations} | set(rectified.values()) | set(graph.ends)
+    names = {node.name for node in populations} | set(rectified.values()) | set(graph.ends)
     sums: dict[str, list[Array]] = {}
-    for name, value in values_of(graph, wanted, samples):
+    for name, value in values_of(graph, names, samples):
         rows = value.reshape(-1, value.shape[-1]).astype(np.float64)
         share = len(value) / len(samples)
         part = share * np.stack([rows.mean(axis=0), (rows**2).mean(axis=0)])

@@ -25,12 +25,12 @@ def settings_of(converter: Converter, calibration: Calibration) -> Settings:
     where = f"converter {converter.name}"
     with code_of_others(where, "cannot choose scales"):
         settings = converter.settings(calibration)
-    for flaw in _flaws(settings, calibration.graph):
-        raise fail("KG420", where, flaw, REPAIR)
+    for problem in _problems(settings, calibration.graph):
+        raise fail("KG420", where, problem, REPAIR)
     return settings
 
 
-def _flaws(settings: Any, graph: Graph) -> Iterator[str]:
+def _problems(settings: Any, graph: Graph) -> Iterator[str]:
     """Yield why settings are none for a lowered graph."""
     if not isinstance(settings, Settings) or not isinstance(settings.scales, Mapping):
         yield f"gives settings of type {type(settings).__name__}, not kgenn.conversion.base.Settings"

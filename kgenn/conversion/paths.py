@@ -18,7 +18,7 @@ from kgenn.layers.dense import Dense
 from kgenn.layers.populations import is_population
 
 # Paths into one population. The sums of a residual network have as many as blocks.
-MOST_PATHS = 4096
+MAX_PATHS = 4096
 # What to do about a layer that no connection can be.
 INSTEAD = (
     "build the model with ReLUs, max poolings and linear layers that compute the same; the class of a plug-in "
@@ -64,10 +64,10 @@ def excess_of_paths(graph: Graph, name: str) -> Diagnostic | None:
     count: dict[str, int] = {}
     for node in region(graph, name):
         count[node.name] = 1 if is_population(node) else sum(count[s] for s in node.inputs)
-    if count[name] <= MOST_PATHS:
+    if count[name] <= MAX_PATHS:
         return None
     where = graph.by_name[name].origin or name
-    what = f"adds up {count[name]:,} linear paths from ReLUs and inputs, more than {MOST_PATHS:,}"
+    what = f"adds up {count[name]:,} linear paths from ReLUs and inputs, more than {MAX_PATHS:,}"
     return Diagnostic("KG110", where, what, "put a ReLU between the sums, or sum once")
 
 

@@ -19,7 +19,7 @@ from kgenn.passes.inserted import name_of
 
 
 @dataclass(frozen=True)
-class Fate:
+class LayerPlan:
     """What one layer becomes.
 
     Attributes:
@@ -33,21 +33,21 @@ class Fate:
     becomes: str
 
 
-def plan(graph: Graph, lowered: Graph) -> tuple[Fate, ...]:
+def plan(graph: Graph, lowered: Graph) -> tuple[LayerPlan, ...]:
     """Return the fate of each Keras layer, in order.
 
     Args:
         graph: as read.
         lowered: the same after lowering, with pieces in place of activations.
     """
-    fates: dict[str, list[str]] = {}
+    plans: dict[str, list[str]] = {}
     shapes: dict[str, Shape] = {}
     for node in graph.nodes:
         shapes[node.origin] = graph.shapes[node.name]
-        words = _fate(graph, lowered, node.name)
-        if words and words not in fates.setdefault(node.origin, []):
-            fates[node.origin].append(words)
-    return tuple(Fate(origin, shapes[origin], _joined(words)) for origin, words in fates.items())
+        words = _becomes(graph, lowered, node.name)
+        if words and words not in plans.setdefault(node.origin, []):
+            plans[node.origin].append(words)
+    return tuple(LayerPlan(origin, shapes[origin], _joined(words)) for origin, words in plans.items())
 
 
 REORDERING = "reordering of synapses"
@@ -56,11 +56,11 @@ ON_HOST = "runs on the host, on the scores"
 
 def _joined(words: list[str]) -> str:
     """Join what the parts of a layer become; these two go without saying beside anything else."""
-    telling = [w for w in words if w not in (REORDERING, ON_HOST)]
-    return ", ".join(telling or words)
+    informative = [w for w in words if w not in (REORDERING, ON_HOST)]
+    return ", ".join(informative or words)
 
 
-def _fate(graph: Graph, lowered: Graph, name: str) -> str:
+def _becomes(graph: Graph, lowered: Graph, name: str) -> str:
     layer = graph.by_name[name].layer
     kept = lowered.by_name.get(name)
     if isinstance(layer, Input):

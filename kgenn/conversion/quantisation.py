@@ -24,7 +24,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from kgenn.conversion.activations import known_scales, relu_activations
-from kgenn.conversion.base import Recall, anew
+from kgenn.conversion.base import Memoise, uncached
 from kgenn.conversion.channel_units import as_of_layer, channel_units
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.samples import Samples
@@ -37,11 +37,11 @@ ROWS = 4096
 SHARES = np.geomspace(0.05, 2.0, 96)
 # The largest of a layer's activations above zero, which its β is taken from: their share, and the least number for
 # each channel, of which one is the top itself.
-UPPERMOST = 0.05
-FEWEST = 4
+TOP_SHARE = 0.05
+MIN_PER_CHANNEL = 4
 # A channel's largest activation counts as at least this share of what its layer says of it: the calibration set
 # says little of a channel that is almost silent.
-LEAST = 0.1
+MIN_TOP = 0.1
 
 
 def quantised(a: Array, scale: Array, levels: int, rounding: bool, limit: float | None = None) -> Array:
@@ -96,8 +96,8 @@ def mean_excess(counts: Array) -> float:
     total = counts.sum(axis=0, dtype=np.float64)
     total[0] = 0.0  # most of the first bin are exact zeros
     above = np.cumsum(total[::-1])[::-1]
-    wanted = min(max(UPPERMOST * above[0], FEWEST * len(counts)), above[0])
-    first = int(np.flatnonzero(above >= wanted)[-1])
+    count = min(max(TOP_SHARE * above[0], MIN_PER_CHANNEL * len(counts)), above[0])
+    first = int(np.flatnonzero(above >= count)[-1])
     excess = (np.arange(len(total)) - first + 0.5) / len(total)
     return float(total[first:] @ excess[first:] / max(above[first], 1.0))
 
@@ -141,7 +141,7 @@ def least_squares_scales(
     levels: int,
     rounding: bool,
     channelwise: bool,
-    recall: Recall = anew,
+    memoise: Memoise = uncached,
     clipped: bool = True,
 ) -> dict[str, Array]:
     """Return λ of least squared error for each ReLU; zeros where it was silent on all samples.
@@ -152,17 +152,17 @@ def least_squares_scales(
         levels: L, the full scale of a spike train.
         rounding: to the nearest level; else down.
         channelwise: one for each channel, shape (channels,), instead of one for the layer, shape ().
-        recall: keeps the histograms, which depend on neither levels nor rounding.
+        memoise: keeps the histograms, which depend on neither levels nor rounding.
         clipped: activations beyond λ are lost, those of new samples too.
     """
-    tops: dict[str, Array] = recall("largest", lambda: largest(graph, samples))
+    tops: dict[str, Array] = memoise("largest", lambda: largest(graph, samples))
     if channelwise:
-        units = channel_units(graph, samples, recall)
-        tops = {n: np.maximum(top, LEAST * as_of_layer(top, units[n])) for n, top in tops.items()}
+        units = channel_units(graph, samples, memoise)
+        tops = {n: np.maximum(top, MIN_TOP * as_of_layer(top, units[n])) for n, top in tops.items()}
     else:
         tops = {name: np.full_like(top, top.max()) for name, top in tops.items()}
     scales = {}
-    counted: dict[str, Array] = recall(("histograms", channelwise), lambda: histograms(graph, samples, tops))
+    counted: dict[str, Array] = memoise(("histograms", channelwise), lambda: histograms(graph, samples, tops))
     for name, counts in counted.items():
         own = counts if channelwise else counts.sum(axis=0, keepdims=True)
         excess = mean_excess(own) if clipped else None

@@ -33,13 +33,13 @@ from kgenn.passes.pieces import is_curve
 
 # Weights of one kernel for several layers: so many times theirs, or as few as this. A 3×3 convolution of each
 # channel and one of single pixels become one of up to 9 times as many.
-MOST_TIMES, FEW_WEIGHTS = 12, 1 << 18
+MAX_TIMES, FEW_WEIGHTS = 12, 1 << 18
 # The same of a kernel between two activations in pieces, beside what it and the pieces need with a relay between.
-MOST_BETWEEN, FEW_BETWEEN = 3, 3 << 20
+MAX_BETWEEN, FEW_BETWEEN = 3, 3 << 20
 # Synapses of a chain without structure, at most; the weights of layers of that size are far fewer.
-MOST_SEARCHED = 4_000_000
+MAX_SEARCHED = 4_000_000
 # Linear chains that meet in a sum: each is a connection.
-MOST_CHAINS = 256
+MAX_CHAINS = 256
 
 
 def relayed(graph: Graph, pieces: int) -> Graph:
@@ -94,7 +94,7 @@ class _Walk:
         for source, chain in zip(node.inputs, chains, strict=True):
             if any(not self._is_cheap(path, chain, node.name) for path in self.paths[source]):
                 self._cut(source)
-        while sum(len(self.paths[source]) for source in node.inputs) > MOST_CHAINS:
+        while sum(len(self.paths[source]) for source in node.inputs) > MAX_CHAINS:
             longest = max(node.inputs, key=lambda source: len(self.paths[source]))
             if len(self.paths[longest]) == 1:
                 break
@@ -111,7 +111,7 @@ class _Walk:
         """Tell whether pieces at both ends of a path make its weights so many that a relay shall end it."""
         copies, readers = self.copies[path.source], self.readers[name]
         weights, channels = sum(map(_weights, path.layers)), self.graph.shapes[name][-1]
-        needed = MOST_BETWEEN * (copies * weights + readers * channels)
+        needed = MAX_BETWEEN * (copies * weights + readers * channels)
         return copies * readers * weights > max(FEW_BETWEEN, needed)
 
     def _cut(self, name: str) -> None:
@@ -125,9 +125,9 @@ class _Walk:
         if not before:
             return True
         copies, readers = self.copies[path.source], self.readers[name]
-        limit = max(FEW_WEIGHTS, MOST_TIMES * (copies * before + readers * after))
+        limit = max(FEW_WEIGHTS, MAX_TIMES * (copies * before + readers * after))
         whole, most = path.then(*chain), limit // (copies * readers)
-        return structured(whole, most) is not None or copies * readers * estimated(whole) <= MOST_SEARCHED
+        return structured(whole, most) is not None or copies * readers * estimated(whole) <= MAX_SEARCHED
 
 
 def _begins(node: Node) -> bool:

@@ -19,7 +19,7 @@ from kgenn.conversion.chain import Unstructured, UnweightedChain, WeightedChain,
 from kgenn.ir.axis_map import axis_map, identity, taken
 from kgenn.ir.connectivity import Convolution
 from kgenn.ir.graph import Array, Shape
-from kgenn.ir.spike_sums import MOST_AMOUNT, Resampling
+from kgenn.ir.spike_sums import MAX_AMOUNT, Resampling
 from kgenn.layers.along import Along, Take
 from kgenn.layers.cropping import Crop
 from kgenn.layers.pooling import AveragePool
@@ -29,7 +29,7 @@ from kgenn.layers.shape import Broadcast, ZeroPad
 # Layers that map each spatial axis by itself, some of them only where their axis is spatial.
 Lined = Resampled | AveragePool | ZeroPad | Take | Along | Broadcast
 # Fractions of an interpolation have denominators up to this, and are found to so many digits.
-MOST_DIVISOR, EXACT = 4096, 1e-6
+MAX_DIVISOR, EXACT = 4096, 1e-6
 
 
 def resampled(chain: UnweightedChain, layer: Lined) -> UnweightedChain:
@@ -53,7 +53,7 @@ def along_axes(chain: UnweightedChain, lines: tuple[Line, ...], full: Shape) -> 
     maps = [before.axis(axis).then(line.map, before.in_shape[axis]) for axis, line in enumerate(lines)]
     own = (*full[:-1], chain.width)
     pool, common = Resampling(before.in_shape, planar(own), maps[0], maps[1]).reduced()
-    if pool.largest > MOST_AMOUNT and pool.simplest() is pool:
+    if pool.largest > MAX_AMOUNT and pool.simplest() is pool:
         raise Unstructured
     divisors = (lines[0].divisors, lines[1].divisors)
     one = all((d == d[0]).all() for d in divisors)
@@ -95,7 +95,7 @@ def _interpolated(matrix: Array) -> Line:
     """Return a map whose factors are fractions, as whole numbers and what they are divided by."""
     count, size = matrix.shape
     position, source = np.nonzero(matrix)
-    fractions = [Fraction(float(f)).limit_denominator(MOST_DIVISOR) for f in matrix[position, source]]
+    fractions = [Fraction(float(f)).limit_denominator(MAX_DIVISOR) for f in matrix[position, source]]
     if any(f < 0 for f in fractions):
         raise Unstructured
     divisors = np.ones(count, np.int64)

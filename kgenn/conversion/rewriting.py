@@ -19,8 +19,8 @@ from kgenn.passes.products import factors, squared
 from kgenn.passes.values import NodeValues, assumed
 
 # Samples whose values are looked at, and values of a node that are kept, at most.
-MOST_SAMPLES = 512
-MOST_VALUES = 200_000
+MAX_SAMPLES = 512
+MAX_VALUES = 200_000
 
 
 def rewritten(graph: Graph, pieces: int, pooled_inputs: PooledInputs, calibration: Samples | None = None) -> Graph:
@@ -36,30 +36,30 @@ def rewritten(graph: Graph, pieces: int, pooled_inputs: PooledInputs, calibratio
     """
     graph = squared(graph, _values(graph, factors(graph), calibration))
     curved = [graph.by_name[name].inputs[0] for name in curves(graph)]
-    wanted = frozenset((*curved, *signed_pools(graph, pooled_inputs)))
-    values = _values(graph, wanted, calibration)
+    names = frozenset((*curved, *signed_pools(graph, pooled_inputs)))
+    values = _values(graph, names, calibration)
     return shift_signed(in_pieces(graph, values, pieces), values, pooled_inputs)
 
 
-def _values(graph: Graph, wanted: frozenset[str], calibration: Samples | None) -> Mapping[str, NodeValues]:
+def _values(graph: Graph, names: frozenset[str], calibration: Samples | None) -> Mapping[str, NodeValues]:
     """Return the values of some nodes on the calibration set, or such as there could be."""
-    if not wanted:
+    if not names:
         return {}
     if calibration is None:
-        return dict.fromkeys(wanted, assumed())
-    return measured(graph, wanted, calibration[:MOST_SAMPLES])
+        return dict.fromkeys(names, assumed())
+    return measured(graph, names, calibration[:MAX_SAMPLES])
 
 
-def measured(graph: Graph, wanted: frozenset[str], samples: Samples) -> dict[str, NodeValues]:
+def measured(graph: Graph, names: frozenset[str], samples: Samples) -> dict[str, NodeValues]:
     """Return the values of some nodes on samples."""
     lows: dict[str, Array] = {}
     highs: dict[str, Array] = {}
-    some: dict[str, list[Array]] = {name: [] for name in wanted}
-    for name, value in values_of(graph, wanted, samples):
+    some: dict[str, list[Array]] = {name: [] for name in names}
+    for name, value in values_of(graph, names, samples):
         rows = value.reshape(-1, value.shape[-1]).astype(np.float64)
         low, high = rows.min(axis=0), rows.max(axis=0)
         lows[name] = np.minimum(lows.get(name, low), low)
         highs[name] = np.maximum(highs.get(name, high), high)
-        share = MOST_VALUES * len(value) / len(samples)
+        share = MAX_VALUES * len(value) / len(samples)
         some[name].append(rows[:: max(1, int(rows.size / share))])
-    return {name: NodeValues(lows[name], highs[name], np.concatenate(some[name])) for name in wanted}
+    return {name: NodeValues(lows[name], highs[name], np.concatenate(some[name])) for name in names}

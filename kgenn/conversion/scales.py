@@ -16,7 +16,9 @@ from kgenn.passes.concatenation import whole_of
 SCALE_FACTOR = "factor for the scales that the rule gives"
 
 
-def audible(graph: Graph, found: Mapping[str, Array], units: Mapping[str, Array], what: str) -> dict[str, Array]:
+def active_scales(
+    graph: Graph, found: Mapping[str, Array], units: Mapping[str, Array], what: str
+) -> dict[str, Array]:
     """Return scales with the layer's own in place of channels that never fired.
 
     A ReLU of the model may be several here, one for each part of a concatenation, and a part may be silent.
@@ -33,13 +35,13 @@ def audible(graph: Graph, found: Mapping[str, Array], units: Mapping[str, Array]
     parts: dict[str, list[str]] = {}
     for name in found:
         parts.setdefault(whole_of(graph, name), []).append(name)
-    said_by = {name: of_layer((found[n], own[n]) for n in group) for group in parts.values() for name in group}
-    silent = [graph.by_name[name].origin or name for name in found if said_by[name] == 0]
+    by_layer = {name: of_layer((found[n], own[n]) for n in group) for group in parts.values() for name in group}
+    silent = [graph.by_name[name].origin or name for name in found if by_layer[name] == 0]
     advice = "give more calibration data, or a higher percentile if the method has one"
     if silent:
-        said = f"its activation's {what} is zero on the calibration set"
-        raise KgennError(Diagnostic("KG403", where, said, advice) for where in dict.fromkeys(silent))
-    return {name: np.where(scale > 0, scale, own[name] * said_by[name]) for name, scale in found.items()}
+        what = f"its activation's {what} is zero on the calibration set"
+        raise KgennError(Diagnostic("KG403", where, what, advice) for where in dict.fromkeys(silent))
+    return {name: np.where(scale > 0, scale, own[name] * by_layer[name]) for name, scale in found.items()}
 
 
 def cap_of(node: Node) -> float | None:

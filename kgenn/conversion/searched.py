@@ -15,16 +15,16 @@ from kgenn.ir.connectivity import Sparse
 from kgenn.ir.graph import Array, Reach
 
 # Synapses of the largest sparse matrix that is built; 12 bytes each.
-MOST_SYNAPSES = 200_000_000
+MAX_SYNAPSES = 200_000_000
 # Contributions of source values that are followed at once, about.
-MOST_REACHED = 4_000_000
+MAX_REACHED = 4_000_000
 # Source values that an estimate follows.
 TRIED = 4
 
 
 def too_many_synapses(where: str) -> Diagnostic:
     """Return the refusal of a matrix that is too large to build."""
-    what = f"the layers before it need a matrix of over {MOST_SYNAPSES:,} synapses"
+    what = f"the layers before it need a matrix of over {MAX_SYNAPSES:,} synapses"
     return Diagnostic("KG301", where, what, "put a ReLU between linear layers that follow one another")
 
 
@@ -45,10 +45,10 @@ def searched(path: Path, where: str) -> Sparse:
         indices.append(found.targets.astype(np.int32))
         weights.append(found.factors)
         total += len(found.rows)
-        if total > MOST_SYNAPSES:
+        if total > MAX_SYNAPSES:
             raise KgennError([too_many_synapses(where)])
         start += step
-        step = max(1, min(MOST_REACHED * step // max(met, 1), 8 * step))
+        step = max(1, min(MAX_REACHED * step // max(met, 1), 8 * step))
     indptr = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
     return Sparse(np.concatenate(weights), indptr, np.concatenate(indices), targets)
 
@@ -67,15 +67,15 @@ def _reached(path: Path, sources: Array) -> tuple[Reach, int, int]:
     Returns:
         Also the size of the end, and the most contributions that there were at once.
     """
-    state, shape, most = Reach(np.arange(len(sources)), sources, np.ones(len(sources))), path.shape, 0
+    state, shape, largest = Reach(np.arange(len(sources)), sources, np.ones(len(sources))), path.shape, 0
     for layer in path.layers:
         step = layer.reach(shape, state.targets)
-        most = max(most, len(step.rows))
+        largest = max(largest, len(step.rows))
         shape = layer.output_shape(shape)
         state = _merged(
             Reach(state.rows[step.rows], step.targets, state.factors[step.rows] * step.factors), prod(shape)
         )
-    return state, prod(shape), most
+    return state, prod(shape), largest
 
 
 def _merged(reach: Reach, size: int) -> Reach:

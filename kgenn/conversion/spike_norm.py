@@ -13,18 +13,18 @@ from kgenn.conversion.activations import known_scales, measured_relus
 from kgenn.conversion.base import Calibration, Settings
 from kgenn.conversion.neurons import PEAK
 from kgenn.conversion.rate_coded import SingleSpikes
-from kgenn.conversion.scales import audible, capped
+from kgenn.conversion.scales import active_scales, capped
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array, Graph
-from kgenn.ir.recording import Wanted
+from kgenn.ir.recording import RecordingOptions
 from kgenn.ir.samples import Samples
-from kgenn.ir.spike_code import MOST_STEPS
+from kgenn.ir.spike_code import MAX_STEPS
 
 # Products of synapses and timesteps in all simulations of a conversion: one or two minutes on two cores.
 BUDGET = 2e12
 # Samples that are simulated, at most and at least.
-MOST = 128
-LEAST = 8
+MAX_SAMPLES = 128
+MIN_SAMPLES = 8
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class SpikeNorm(SingleSpikes):
     Attributes:
         norm_percentile: p, over the neurons and samples of their largest current, in (0, 100].
         norm_samples: of the calibration set, the first so many are simulated; 0 for as many as cost at most
-            `BUDGET`, from `LEAST` to `MOST`.
+            `BUDGET`, from `MIN_SAMPLES` to `MAX_SAMPLES`.
         norm_timesteps: steps of these simulations; 0 for those of the network.
 
     Source: Sengupta et al. 2019, doi:10.3389/fnins.2019.00095.
@@ -66,8 +66,8 @@ class SpikeNorm(SingleSpikes):
         super().__post_init__()
         if not 0 < self.norm_percentile <= 100:
             raise fail("KG401", self.name, f"norm_percentile is {self.norm_percentile}; it lies in (0, 100]")
-        if self.norm_samples < 0 or not 0 <= self.norm_timesteps <= MOST_STEPS:
-            what = f"norm_samples is at least 0, and norm_timesteps lies in 0 to {MOST_STEPS}"
+        if self.norm_samples < 0 or not 0 <= self.norm_timesteps <= MAX_STEPS:
+            what = f"norm_samples is at least 0, and norm_timesteps lies in 0 to {MAX_STEPS}"
             raise fail("KG401", self.name, what)
 
     def settings(self, calibration: Calibration) -> Settings:
@@ -79,8 +79,8 @@ class SpikeNorm(SingleSpikes):
         for number, name in enumerate(relus, 1):
             calibration.status(f"simulating layer {number} of {len(relus)}, {name}")
             own = {name: np.asarray(self.largest_current(calibration, scales, name, samples, steps))}
-            scales.update(capped(graph, audible(graph, own, {}, "largest current")))
-        return Settings(scales, notes=_notes(len(samples), min(MOST, len(calibration.samples))))
+            scales.update(capped(graph, active_scales(graph, own, {}, "largest current")))
+        return Settings(scales, notes=_notes(len(samples), min(MAX_SAMPLES, len(calibration.samples))))
 
     def largest_current(
         self, calibration: Calibration, scales: dict[str, Array], node: str, samples: Samples, steps: int
@@ -88,7 +88,7 @@ class SpikeNorm(SingleSpikes):
         """Return the largest current that reaches a ReLU, in units of activation; 0 where none is positive."""
         network = calibration.draft(Settings(scales), node, PEAK, steps)
         (readout,) = network.readouts
-        batches = calibration.simulate(network, samples, Wanted(curve=False), once=True)
+        batches = calibration.simulate(network, samples, RecordingOptions(curve=False), once=True)
         peaks = [np.maximum(recording.scores[:, 0], 0) for recording in batches]
         peak = float(np.percentile(np.concatenate(peaks), self.norm_percentile))
         return peak / readout.unit * float(readout.scale)
@@ -97,7 +97,7 @@ class SpikeNorm(SingleSpikes):
 def affordable(graph: Graph, relus: Sequence[str], num_timesteps: int) -> int:
     """Return how many samples can be simulated within the budget, up to each of these ReLUs."""
     products = sum(graph.ending_at(name).macs for name in relus) * num_timesteps
-    return max(LEAST, min(MOST, int(BUDGET / max(products, 1))))
+    return max(MIN_SAMPLES, min(MAX_SAMPLES, int(BUDGET / max(products, 1))))
 
 
 def _notes(simulated: int, most: int) -> tuple[str, ...]:

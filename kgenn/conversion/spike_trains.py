@@ -43,7 +43,7 @@ BEGINNINGS = ((ROUNDING, 0.0), *product(LOWER, (0.0, 1.0)))
 # Times that a shift is corrected for each candidate.
 ROUNDS = 2
 # Values of a channel that a fit looks at: more change it by little.
-MOST_VALUES = 8192
+MAX_VALUES = 8192
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,16 +187,16 @@ def chosen(first: Array, one: Firing, other: Firing) -> Firing:
 
 
 def some_values(currents: Array, wanted: Array) -> tuple[Array, Array]:
-    """Return at most `MOST_VALUES` values of each channel with their currents, the same for the same number.
+    """Return at most `MAX_VALUES` values of each channel with their currents, the same for the same number.
 
     Args:
         currents: shape (T, values, channels).
         wanted: shape (values, channels).
     """
     count = len(wanted)
-    if count <= MOST_VALUES:
+    if count <= MAX_VALUES:
         return currents, wanted
-    rows = np.sort(np.random.default_rng(count).choice(count, MOST_VALUES, replace=False))
+    rows = np.sort(np.random.default_rng(count).choice(count, MAX_VALUES, replace=False))
     return currents[:, rows], wanted[rows]
 
 

@@ -14,9 +14,9 @@ from kgenn.conversion.base import Calibration, Converter, Settings
 from kgenn.conversion.channel_units import channel_units
 from kgenn.conversion.correction import CITATIONS as CORRECTION
 from kgenn.conversion.correction import corrected
-from kgenn.conversion.few_samples import doubts_of_samples, trusted
+from kgenn.conversion.few_samples import sample_warnings, trusted
 from kgenn.conversion.quantisation import least_squares_scales, quantised
-from kgenn.conversion.scales import SCALE_FACTOR, audible, capped
+from kgenn.conversion.scales import SCALE_FACTOR, active_scales, capped
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array
 
@@ -70,27 +70,27 @@ class Staged(Converter):
 
     def settings(self, calibration: Calibration) -> Settings:
         graph, levels = calibration.graph, self.levels(calibration.num_timesteps)
-        units = channel_units(graph, calibration.samples, calibration.recall)
-        found = audible(graph, self.statistics(calibration), units, STATISTICS[self.scale_rule])
+        units = channel_units(graph, calibration.samples, calibration.memoise)
+        found = active_scales(graph, self.statistics(calibration), units, STATISTICS[self.scale_rule])
         found = trusted(found, units, len(calibration.samples))
         scales = capped(graph, {name: scale * self.scale_factor for name, scale in found.items()})
-        warnings = doubts_of_samples(len(calibration.samples), self.channelwise, self.correction)
+        warnings = sample_warnings(len(calibration.samples), self.channelwise, self.correction)
         if not self.correction:
             return Settings(scales, warnings=warnings)
 
-        def spoken(name: str, z: Array) -> Array:
+        def quantise(name: str, z: Array) -> Array:
             return quantised(z, scales[name], levels, self.rounding)
 
-        return replace(corrected(scales, graph, calibration.samples, spoken), warnings=warnings)
+        return replace(corrected(scales, graph, calibration.samples, quantise), warnings=warnings)
 
     def statistics(self, calibration: Calibration) -> Mapping[str, Array]:
         """Return λ of each ReLU by the rule; 0 where it was silent."""
-        graph, samples, recall = calibration.graph, calibration.samples, calibration.recall
+        graph, samples, memoise = calibration.graph, calibration.samples, calibration.memoise
         if self.scale_rule == "least-squares":
             levels = self.levels(calibration.num_timesteps)
-            return least_squares_scales(graph, samples, levels, self.rounding, self.channelwise, recall)
+            return least_squares_scales(graph, samples, levels, self.rounding, self.channelwise, memoise)
         percentile = 100.0 if self.scale_rule == "maximum" else self.percentile or PERCENTILE
-        return percentiles(graph, samples, percentile, self.channelwise, recall)
+        return percentiles(graph, samples, percentile, self.channelwise, memoise)
 
     def half(self, unit: int) -> float:
         """Return what is added to v before it is read: half a unit to round, nothing to truncate."""

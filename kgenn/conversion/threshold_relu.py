@@ -48,6 +48,6 @@ class ThresholdReLU(SingleSpikes):
         # the largest activation of a population that lowering inserted is its cap
         inserted = [node.name for node in relus if caps[node.name] is None and node.purpose is not None]
         if inserted:
-            largest = percentiles(graph, calibration.samples, 100.0, False, calibration.recall)
+            largest = percentiles(graph, calibration.samples, 100.0, False, calibration.memoise)
             caps.update({name: float(largest[name]) or 1.0 for name in inserted})
         return Settings({name: np.asarray(cap) for name, cap in caps.items()})

@@ -15,7 +15,7 @@ from kgenn.ir.network import ReadoutKind
 from kgenn.ir.spike_code import CodeName
 
 # With t_max units in λ, twice that must leave the grid of a population some bits of float32.
-MOST_TIMESTEPS = 4096
+MAX_TIMESTEPS = 4096
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class TimeToFirstSpike(Staged):
     default_timesteps: ClassVar[int] = 64
 
     def check(self, num_timesteps: int) -> None:
-        if num_timesteps > MOST_TIMESTEPS:
-            what = f"is {num_timesteps}; {self.name} takes at most {MOST_TIMESTEPS}"
+        if num_timesteps > MAX_TIMESTEPS:
+            what = f"is {num_timesteps}; {self.name} takes at most {MAX_TIMESTEPS}"
             raise fail("KG401", "timesteps", what, "pass --timesteps 64")
 
     def dynamics(self, node: Node, unit: int, num_timesteps: int) -> Dynamics:

@@ -16,10 +16,10 @@ from kgenn.ir.graph import Array, Graph, Node
 from kgenn.ir.samples import Samples
 
 # Samples that are kept at every layer: more of them change what is fitted by little.
-MOST_SAMPLES = 1024
-# Bytes that they may take: of a large model fewer are kept, but LEAST_SAMPLES whatever they take.
-MOST_BYTES = 1 << 31
-LEAST_SAMPLES = 16
+MAX_SAMPLES = 1024
+# Bytes that they may take: of a large model fewer are kept, but MIN_SAMPLES whatever they take.
+MAX_BYTES = 1 << 31
+MIN_SAMPLES = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,32 +44,32 @@ def walked(
 
 
 def affordable(graph: Graph, arrays: int) -> int:
-    """Return how many samples' values fit into `MOST_BYTES`, or `LEAST_SAMPLES` where fewer do.
+    """Return how many samples' values fit into `MAX_BYTES`, or `MIN_SAMPLES` where fewer do.
 
     Args:
         arrays: of float32 that are kept for each value of a node.
     """
-    live, most = 0, 1
+    live, limit = 0, 1
     for node in graph.nodes:
         live += prod(graph.shapes[node.name])
-        most = max(most, live)
+        limit = max(limit, live)
         live -= sum(
             prod(graph.shapes[source]) for source in set(node.inputs) if graph.last_uses[source] == node.name
         )
-    return max(LEAST_SAMPLES, MOST_BYTES // (4 * arrays * most))
+    return max(MIN_SAMPLES, MAX_BYTES // (4 * arrays * limit))
 
 
-def some_of(samples: Samples, most: int, what: str) -> tuple[Samples, tuple[str, ...]]:
-    """Return the first `MOST_SAMPLES` samples, or so many of these, evenly spaced, and a note that they are fewer.
+def some_of(samples: Samples, limit: int, what: str) -> tuple[Samples, tuple[str, ...]]:
+    """Return the first `MAX_SAMPLES` samples, or so many of these, evenly spaced, and a note that they are fewer.
 
     Args:
         what: is fitted to them, for the note.
     """
-    kept = samples[:MOST_SAMPLES]
-    if most >= len(kept):
+    kept = samples[:MAX_SAMPLES]
+    if limit >= len(kept):
         return kept, ()
-    note = f"{what} on {most} of {len(samples)} calibration samples, to save memory"
-    return kept[np.arange(most) * len(kept) // most], (note,)
+    note = f"{what} on {limit} of {len(samples)} calibration samples, to save memory"
+    return kept[np.arange(limit) * len(kept) // limit], (note,)
 
 
 def batched(compute: Callable[..., Array], size: int, *inputs: Array) -> Array:

@@ -29,13 +29,13 @@ from typing import Literal
 
 import numpy as np
 
-from kgenn.conversion.grid import LARGEST_WEIGHT, Gridded, Inflow, most_double, on_double, on_single, to_grid
+from kgenn.conversion.grid import LARGEST_WEIGHT, Gridded, Inflow, largest_double, on_double, on_single, to_grid
 from kgenn.conversion.precision import FINE
-from kgenn.passes.options import FEWEST_BITS, MOST_BITS
+from kgenn.passes.options import MAX_BITS, MIN_BITS
 
 WeightBits = int | Literal["auto"] | None
 # Ratio of one unit that is tried to the next, and of the last to the first.
-STEP, MOST_STEPS = 2 ** (1 / 8), 80
+STEP, MAX_STEPS = 2 ** (1 / 8), 80
 # The error falls with u and then rises, up to chance: this many times the least is past it.
 PAST = 4.0
 
@@ -58,14 +58,14 @@ def to_grid_of_bits(inflow: Inflow, bits: WeightBits, share: float) -> Gridded:
 
 def _fewest(inflow: Inflow, usual: Gridded) -> Gridded:
     """Return the grid of the fewest bits that is fine, or the usual one; the error falls as bits are added."""
-    best, too_few, enough = usual, FEWEST_BITS - 1, MOST_BITS + 1
+    best, too_few, enough = usual, MIN_BITS - 1, MAX_BITS + 1
     while enough - too_few > 1:
         # most bits first: where they are too few, nothing else needs to be tried
-        bits = MOST_BITS if enough > MOST_BITS else (too_few + enough) // 2
+        bits = MAX_BITS if enough > MAX_BITS else (too_few + enough) // 2
         grid = _of_bits(inflow, bits, usual)
         if _fine(inflow, grid):
             best, enough = grid, bits
-        elif bits == MOST_BITS:
+        elif bits == MAX_BITS:
             return usual
         else:
             too_few = bits
@@ -74,16 +74,16 @@ def _fewest(inflow: Inflow, usual: Gridded) -> Gridded:
 
 def _of_bits(inflow: Inflow, bits: int, usual: Gridded) -> Gridded:
     """Return the grid of so many bits that changes currents least; a double one where sums need it."""
-    most = min(2 ** (bits - 1) - 1, LARGEST_WEIGHT)
-    if _largest(inflow, usual) <= most:
+    largest = min(2 ** (bits - 1) - 1, LARGEST_WEIGHT)
+    if _largest(inflow, usual) <= largest:
         return usual
-    first = most / _largest(inflow)
+    first = largest / _largest(inflow)
     units = _even(first, inflow.largest_unit)
-    single = _search(inflow, units, lambda unit: on_single(inflow, unit, most))
+    single = _search(inflow, units, lambda unit: on_single(inflow, unit, largest))
     if single.grid is not None and single.ended:
         return single.grid
-    powers = _powers(first, most_double(inflow))
-    double = _search(inflow, powers, lambda unit: on_double(inflow, unit, most))
+    powers = _powers(first, largest_double(inflow))
+    double = _search(inflow, powers, lambda unit: on_double(inflow, unit, largest))
     assert double.grid is not None, "the usual grid has a larger unit"
     return double.grid if single.grid is None or double.error < single.error / 2 else single.grid
 
@@ -118,17 +118,17 @@ def _search(inflow: Inflow, units: Iterator[int], on_grid: Callable[[int], Gridd
     return _Found(best, least, ended=True)
 
 
-def _even(first: float, most: int) -> Iterator[int]:
+def _even(first: float, largest: int) -> Iterator[int]:
     """Yield even units up to the most, from just below the first; none where the first is more than the most."""
-    if first <= most:
-        units = (int(max(first, 2.0) * STEP**step) // 2 * 2 for step in range(MOST_STEPS + 1))
-        yield from dict.fromkeys(unit for unit in units if unit <= most)
+    if first <= largest:
+        units = (int(max(first, 2.0) * STEP**step) // 2 * 2 for step in range(MAX_STEPS + 1))
+        yield from dict.fromkeys(unit for unit in units if unit <= largest)
 
 
-def _powers(first: float, most: int) -> Iterator[int]:
+def _powers(first: float, largest: int) -> Iterator[int]:
     """Yield powers of two from below the first up to the most."""
     unit = 1 << max(1, int(np.log2(max(first, 2.0))))
-    while unit <= most and unit <= first * STEP**MOST_STEPS:
+    while unit <= largest and unit <= first * STEP**MAX_STEPS:
         yield unit
         unit *= 2
 

@@ -16,18 +16,18 @@ from kgenn.layers import affine, conv, dense, pointwise, pooling, shape
 from kgenn.layers.cropping import Crop
 
 
-def extend_weighted(chain: WeightedChain, layer: Layer, most: int) -> WeightedChain:
+def extend_weighted(chain: WeightedChain, layer: Layer, max_weights: int) -> WeightedChain:
     """Return a chain with one more layer.
 
     Args:
-        most: weights of what it may be merged into.
+        max_weights: weights of what it may be merged into.
 
     Raises:
         Unstructured: where it has no structure that kgenn knows.
     """
     old = chain.connectivity
     if isinstance(layer, shape.Broadcast):
-        return _repeated(chain, layer, most)
+        return _repeated(chain, layer, max_weights)
     if isinstance(layer, Lined) and _is_pixelwise(chain):
         return then_resampled(chain, layer)
     match layer:
@@ -37,20 +37,20 @@ def extend_weighted(chain: WeightedChain, layer: Layer, most: int) -> WeightedCh
         case shape.Reshape() if isinstance(old, DenseConnectivity) or layer.shape[-1] == chain.shape[-1]:
             return replace(chain, shape=layer.shape)
         case dense.Dense() if isinstance(old, DenseConnectivity) and len(chain.shape) == 1:
-            if len(old.weights) * layer.kernel.shape[1] > most:
+            if len(old.weights) * layer.kernel.shape[1] > max_weights:
                 raise Unstructured
             merged = old.weights @ layer.kernel.astype(np.float64)
             return WeightedChain(DenseConnectivity(merged), chain.pool, layer.output_shape(chain.shape))
         case dense.Dense():
-            return _then_mixed(chain, pointwise.Pointwise(layer.kernel[None]), most)
+            return _then_mixed(chain, pointwise.Pointwise(layer.kernel[None]), max_weights)
         case pointwise.Pointwise():
-            return _then_mixed(chain, layer, most)
+            return _then_mixed(chain, layer, max_weights)
         case shape.AxisPad() if layer.axis == -1:
             return _slotted(chain, layer)
         case conv.Conv() if _is_image(chain) and len(layer.size) <= 2:
-            return _then(chain, layer, layer, most)
+            return _then(chain, layer, layer, max_weights)
         case pooling.AveragePool() if _is_image(chain) and len(layer.size) <= 2:
-            return _then(chain, _averaging(layer, chain), layer, most)
+            return _then(chain, _averaging(layer, chain), layer, max_weights)
         case Crop() if _is_image(chain):
             return cropped(chain, layer)
     raise Unstructured
@@ -64,14 +64,16 @@ def _scaled(chain: WeightedChain, layer: affine.Affine) -> WeightedChain:
     return replace(chain, connectivity=old.scaled(np.ones(old.num_sources), scale.ravel()))
 
 
-def _then(chain: WeightedChain, convolution: conv.Conv, layer: Layer, most: int) -> WeightedChain:
+def _then(chain: WeightedChain, convolution: conv.Conv, layer: Layer, max_weights: int) -> WeightedChain:
     """Merge the convolution that a layer is."""
     assert isinstance(chain.connectivity, Convolution)
     after = layer.output_shape(chain.shape)
-    return WeightedChain(then_convolved(chain.connectivity, convolution, planar(after), most), chain.pool, after)
+    return WeightedChain(
+        then_convolved(chain.connectivity, convolution, planar(after), max_weights), chain.pool, after
+    )
 
 
-def _then_mixed(chain: WeightedChain, layer: pointwise.Pointwise, most: int) -> WeightedChain:
+def _then_mixed(chain: WeightedChain, layer: pointwise.Pointwise, max_weights: int) -> WeightedChain:
     """Merge weights with a map of the channels that they give."""
     old = chain.connectivity
     groups, before, after = layer.kernel.shape
@@ -81,7 +83,7 @@ def _then_mixed(chain: WeightedChain, layer: pointwise.Pointwise, most: int) -> 
             raise Unstructured
         kernel = layer.kernel.transpose(1, 0, 2).reshape(1, 1, before, groups * after)
         mixing = conv.Conv(kernel, None, (1, 1), "valid", (1, 1), groups)
-        merged = then_convolved(old, mixing, (*old.out_shape[:2], groups * after), most)
+        merged = then_convolved(old, mixing, (*old.out_shape[:2], groups * after), max_weights)
         return WeightedChain(merged, chain.pool, target)
     if len(chain.shape) != 1:
         raise Unstructured
@@ -90,7 +92,7 @@ def _then_mixed(chain: WeightedChain, layer: pointwise.Pointwise, most: int) -> 
     return WeightedChain(DenseConnectivity(weights.reshape(len(old.weights), -1)), chain.pool, target)
 
 
-def _repeated(chain: WeightedChain, layer: shape.Broadcast, most: int) -> WeightedChain:
+def _repeated(chain: WeightedChain, layer: shape.Broadcast, max_weights: int) -> WeightedChain:
     """Repeat pixels, which is a map of each spatial axis, and the only channel."""
     *sizes, channels = layer.shape
     if not _is_image(chain) or len(layer.shape) != len(chain.shape):
@@ -101,7 +103,7 @@ def _repeated(chain: WeightedChain, layer: shape.Broadcast, most: int) -> Weight
         chain = then_resampled(chain, shape.Broadcast((*sizes, chain.shape[-1])))
     if channels == chain.shape[-1]:
         return chain
-    return _then_mixed(chain, pointwise.Pointwise(np.ones((1, 1, channels))), most)
+    return _then_mixed(chain, pointwise.Pointwise(np.ones((1, 1, channels))), max_weights)
 
 
 def _slotted(chain: WeightedChain, layer: shape.AxisPad) -> WeightedChain:

@@ -14,11 +14,11 @@ from kgenn.diagnostics import fail
 from kgenn.events.recording import EventFields, fields_of
 from kgenn.ir.given import given_sizes
 from kgenn.ir.graph import Array, Shape
-from kgenn.ir.spike_code import MOST_STEPS
+from kgenn.ir.spike_code import MAX_STEPS
 
 # Bytes of frames that are made at once (8 GiB).
-MOST_BYTES = 1 << 33
-MOST_COUNT = 65535
+MAX_BYTES = 1 << 33
+MAX_COUNT = 65535
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ def bin_events(
         raise fail("KG611", "recordings", "have no events", "give at least one recording with events")
     steps, width = _grid(longest, window, timesteps)
     size = len(found) * steps * prod(shape) * (2 if counts else 1)
-    if steps > MOST_STEPS or size > MOST_BYTES:
+    if steps > MAX_STEPS or size > MAX_BYTES:
         what = f"become {len(found):,} samples of {steps:,} frames of shape {shape}, {size:,} bytes"
         raise fail("KG611", "recordings", what, "give a longer window, or fewer recordings at once")
     total: Array = np.zeros((len(found), steps * prod(shape)), np.uint16 if counts else np.bool_)
@@ -108,8 +108,8 @@ def _fill(
     places = step[kept] * prod(shape) + events.place[kept]
     if counts:
         found, number = np.unique(places, return_counts=True)
-        if number.max(initial=0) > MOST_COUNT:
-            what = f"has {number.max():,} events of one address in one timestep; counts end at {MOST_COUNT:,}"
+        if number.max(initial=0) > MAX_COUNT:
+            what = f"has {number.max():,} events of one address in one timestep; counts end at {MAX_COUNT:,}"
             raise fail("KG611", where, what, "give a shorter window, or leave --counts out")
         row[found] = number
     else:
@@ -126,7 +126,7 @@ def _grid(longest: float, window: float | None, timesteps: int | None) -> tuple[
     if window is None:
         assert timesteps is not None
         return timesteps, longest / timesteps or 1.0
-    needed = int(longest / window) + 1 if longest / window < MOST_STEPS else MOST_STEPS + 1
+    needed = int(longest / window) + 1 if longest / window < MAX_STEPS else MAX_STEPS + 1
     return timesteps or needed, window
 
 
@@ -141,5 +141,5 @@ def _checked_options(shape: Any, window: Any, timesteps: Any) -> tuple[Shape, fl
     if window is not None and not 0 < number("--window", window) < np.inf:
         raise fail("KG401", "--window", f"is {window:g}", "give a time above zero, in the unit of the events")
     if timesteps is not None:
-        timesteps = whole("--timesteps", timesteps, 1, MOST_STEPS)
+        timesteps = whole("--timesteps", timesteps, 1, MAX_STEPS)
     return sizes, window, timesteps

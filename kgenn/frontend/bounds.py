@@ -16,16 +16,16 @@ from kgenn.layers.conv import Conv
 from kgenn.layers.pooling import Pool
 
 # Calls of layers, those of nested models counted at each call. ResNet-1001 has some 3,000.
-MOST_CALLS = 20_000
+MAX_CALLS = 20_000
 # Weights of all layers, 2 GiB in float32. VGG16 has 138 million.
-MOST_WEIGHTS = 1 << 29
+MAX_WEIGHTS = 1 << 29
 # Values of all layers for one sample, with what padding adds to them: 1 GiB in float32. VGG16 has 15 million.
-MOST_VALUES = 1 << 28
+MAX_VALUES = 1 << 28
 # Multiplications and additions for one sample: some minutes. VGG16 takes 15 milliards.
-MOST_OPERATIONS = 1 << 42
-# Memory for reading: SOME bytes (128 MiB), TIMES those of the file for what it says, up to MOST (1 GiB), and
+MAX_OPERATIONS = 1 << 42
+# Memory for reading: SOME bytes (128 MiB), TIMES those of the file for what it says, up to MAX_MEMORY (1 GiB), and
 # COPIES of the weights in float32: one stays, and an array in float64 is there while it is converted.
-SOME, TIMES, MOST, COPIES = 1 << 27, 64, 1 << 30, 3
+SOME, TIMES, MAX_MEMORY, COPIES = 1 << 27, 64, 1 << 30, 3
 
 
 def most_memory(file_bytes: int, weight_bytes: int) -> int:
@@ -35,7 +35,7 @@ def most_memory(file_bytes: int, weight_bytes: int) -> int:
         file_bytes: of the file, as it is.
         weight_bytes: of the weights that its layers have, in float32; 0 where it is refused before they are read.
     """
-    return SOME + min(MOST, TIMES * file_bytes) + COPIES * weight_bytes
+    return SOME + min(MAX_MEMORY, TIMES * file_bytes) + COPIES * weight_bytes
 
 
 @dataclass(eq=False)
@@ -50,8 +50,8 @@ class Bounds:
     def count_calls(self, number: int = 1) -> None:
         """Count calls of layers and of nested models; raise KG110 where there are too many."""
         self.calls += number
-        if self.calls > MOST_CALLS:
-            raise self._excess(f"over {MOST_CALLS:,} calls of layers")
+        if self.calls > MAX_CALLS:
+            raise self._excess(f"over {MAX_CALLS:,} calls of layers")
 
     def count_layer(self, layer: Layer, inputs: tuple[Shape, ...], output: Shape) -> None:
         """Count what a layer computes; raise KG110 where that is too much."""
@@ -61,17 +61,17 @@ class Bounds:
             ((*sizes, channels),) = inputs
             pads = layer.pads(tuple(sizes))
             self.values += prod(s + low + high for s, (low, high) in zip(sizes, pads, strict=True)) * channels
-        if self.values > MOST_VALUES:
-            raise self._excess(f"{self.values:,} values for one sample up to here, more than {MOST_VALUES:,}")
-        if self.operations > MOST_OPERATIONS:
-            what = f"{self.operations:,} multiplications for one sample up to here, more than {MOST_OPERATIONS:,}"
+        if self.values > MAX_VALUES:
+            raise self._excess(f"{self.values:,} values for one sample up to here, more than {MAX_VALUES:,}")
+        if self.operations > MAX_OPERATIONS:
+            what = f"{self.operations:,} multiplications for one sample up to here, more than {MAX_OPERATIONS:,}"
             raise self._excess(what)
 
     def count_weights(self, shapes: list[Shape]) -> None:
         """Raise KG110 where arrays of these shapes are too many weights."""
         weights = sum(map(prod, shapes))
-        if weights > MOST_WEIGHTS:
-            raise self._excess(f"{weights:,} weights, more than {MOST_WEIGHTS:,}")
+        if weights > MAX_WEIGHTS:
+            raise self._excess(f"{weights:,} weights, more than {MAX_WEIGHTS:,}")
 
     def _excess(self, what: str) -> KgennError:
         return fail("KG110", self.source, f"asks for {what}", "kgenn reads no model of that size; split it")

@@ -13,11 +13,12 @@ from typing import Any
 from kgenn.diagnostics import fail
 
 # Levels of lists and objects in one another. A nested model takes four.
-MOST_LEVELS = 200
+MAX_LEVELS = 200
 LONGEST_NAME = 400
-# A config may take SOME bytes of memory (64 MiB) and TIMES the bytes that it has in its file, up to MOST (1 GiB).
+# A config may take SOME bytes of memory (64 MiB) and TIMES the bytes that it has in its file, up to MAX_MEMORY
+# (1 GiB).
 # The configs of Keras take about 5 bytes for each of text; that of 1,000 layers is a megabyte of text.
-SOME, TIMES, MOST = 1 << 26, 64, 1 << 30
+SOME, TIMES, MAX_MEMORY = 1 << 26, 64, 1 << 30
 # COPIES of an ASCII text: encoded, decoded, and in the values. Elsewhere a character takes up to 4 bytes in each.
 COPIES, COPIES_UNICODE = 3, 9
 # Bytes that CPython takes at most for an object or a list up to its first few entries, and for each entry, before
@@ -39,13 +40,13 @@ def parse_config(text: str, source: str, stored: int) -> Any:
         data = json.loads(text)
     except RecursionError:
         data = None
-        levels = MOST_LEVELS + 1
+        levels = MAX_LEVELS + 1
     except ValueError as error:
         raise fail("KG102", source, f"holds a model config that is not JSON: {error}", "save it again") from None
     else:
         levels = _levels(data)
-    if levels > MOST_LEVELS:
-        what = f"holds a model config of over {MOST_LEVELS} levels of nesting"
+    if levels > MAX_LEVELS:
+        what = f"holds a model config of over {MAX_LEVELS} levels of nesting"
         raise fail("KG102", source, what, "build the model of fewer models in one another")
     return data
 
@@ -59,7 +60,7 @@ def memory_of(text: str) -> int:
 
 def check_memory(needed: int, stored: int, source: str) -> None:
     """Raise KG110 where a config of so many bytes in its file may not take the memory that it needs."""
-    allowed = min(MOST, SOME + TIMES * stored)
+    allowed = min(MAX_MEMORY, SOME + TIMES * stored)
     if needed > allowed:
         what = f"holds a config that may take {needed:,} bytes of memory; allowed for {stored:,} bytes in a file"
         remedy = "save the model again: Keras does not compress the config; split a model of over 20,000 layers"
@@ -69,7 +70,7 @@ def check_memory(needed: int, stored: int, source: str) -> None:
 def _levels(data: Any) -> int:
     """Return how deep lists and objects are nested, at most one more than is allowed."""
     level, items = 0, [data]
-    while items and level <= MOST_LEVELS:
+    while items and level <= MAX_LEVELS:
         items = [inner for item in items for inner in _inside(item)]
         level += 1
     return level

@@ -58,9 +58,9 @@ class Attributes:
         if stored.shape is None:
             raise ValueError(f"the attribute {key!r} holds nothing")
         count = prod(stored.shape)
-        most = LARGEST_LIST if stored.shape else LARGEST_TEXT
-        if count * max(stored.dtype.itemsize, 16) > most:
-            raise ValueError(f"the attribute {key!r} is larger than {most:,} bytes")
+        limit = LARGEST_LIST if stored.shape else LARGEST_TEXT
+        if count * max(stored.dtype.itemsize, 16) > limit:
+            raise ValueError(f"the attribute {key!r} is larger than {limit:,} bytes")
         if stored.dtype.kind != "O":
             return item.attrs[key]
         kind = stored.get_type()

@@ -16,7 +16,7 @@ from kgenn.ir.given import given_sizes
 from kgenn.ir.graph import Graph, Shape
 from kgenn.ir.naming import Naming
 from kgenn.ir.words import times
-from kgenn.layers.config import LARGEST_INTEGER, MOST_AXES
+from kgenn.layers.config import LARGEST_INTEGER, MAX_AXES
 from kgenn.layers.read_shape import Axes, declared_axes, shape_key, with_sizes
 
 # What a wrong input shape leads to: arrays of another shape, layers that do not fit, more values than kgenn reads.
@@ -104,13 +104,13 @@ def sized(model: ModelEntry, shape: InputShape, source: str) -> tuple[ModelEntry
     """
     names, naming = model.input_names, model.naming
     given, inputs, notes = shape.given_for(names, naming, source), _inputs(model), []
-    wanted = [name for name, entry in inputs.items() if _is_open(entry) and name not in given]
-    seen = shape.samples.of(names, naming) if shape.samples is not None and wanted else {}
+    open_inputs = [name for name, entry in inputs.items() if _is_open(entry) and name not in given]
+    seen = shape.samples.of(names, naming) if shape.samples is not None and open_inputs else {}
     for name, entry in inputs.items():
         axes, sizes, origin = declared_axes(entry.options), given.get(name), "as given"
         if sizes is not None and not _agree(axes, sizes):
             raise _contradiction(axes, sizes, f"{source}: {entry.name} (InputLayer)")
-        if name in wanted and name in seen and shape.samples is not None:
+        if name in open_inputs and name in seen and shape.samples is not None:
             sizes, origin = _as_seen(axes, seen[name], shape.samples.name), f"as in {shape.samples.name}"
         if sizes is None or axes == sizes:
             continue
@@ -214,7 +214,7 @@ def checked_shape(given: Any) -> Shape:
         KgennError: KG401 where it is none.
     """
     sizes = given_sizes(given)
-    if not 1 <= len(sizes) <= MOST_AXES or not all(1 <= size <= LARGEST_INTEGER for size in sizes):
+    if not 1 <= len(sizes) <= MAX_AXES or not all(1 <= size <= LARGEST_INTEGER for size in sizes):
         remedy = "give the size of every axis but the batch, such as 64,64,3, in Python (64, 64, 3)"
         raise fail("KG401", "input shape", f"is {given!r}", remedy)
     return sizes

@@ -50,9 +50,9 @@ def load_archive(path: FilePath, shape: InputShape) -> Graph:
     with ExitStack() as stack:
 
         def arrays(plans: Plans) -> Mapping[Path, Sequence[StoredArray]]:
-            most = SOME + TIMES * sum(4 * prod(slot.shape) for slots in plans.values() for slot in slots)
+            limit = SOME + TIMES * sum(4 * prod(slot.shape) for slots in plans.values() for slot in slots)
             with reading(source):
-                part = stack.enter_context(unpacked(path, _WEIGHTS, most))
+                part = stack.enter_context(unpacked(path, _WEIGHTS, limit))
             return container_arrays(*opened_part(stack, part, source), model, plans, source)
 
         return build_graph(model, source, arrays, shape)

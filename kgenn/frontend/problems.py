@@ -15,7 +15,7 @@ from kgenn.layers.training import AUGMENTATIONS
 # "file: name (Class)"
 _PLACE = re.compile(r"(.+?: )(.+)( \(\w+\))")
 # Layers that a diagnostic names before it counts the others.
-MOST_NAMES = 6
+MAX_NAMES = 6
 LISTS_LAYERS, LISTS_OPERATIONS = "kgenn list layers", "kgenn list operations"
 
 _RECURRENT = (
@@ -144,5 +144,5 @@ def by_class(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 
 def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(names[:MOST_NAMES]) + more
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return ", ".join(names[:MAX_NAMES]) + more

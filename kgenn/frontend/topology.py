@@ -187,7 +187,7 @@ class _Builder:
             self.errors.update(dict.fromkeys(error.diagnostics))
             return unread
         except ValueError as error:
-            self.errors[_misfit(config, str(error))] = None
+            self.errors[_mismatch(config, str(error))] = None
             return unread
         self.notes += config.notes
         inputs = tuple(tensor for tensor in arguments if tensor is not None)
@@ -236,7 +236,7 @@ def _lookup(values: Mapping[TensorReference, Tensor], ref: TensorReference, wher
     return values[ref]
 
 
-def _misfit(config: LayerConfig, what: str) -> Diagnostic:
+def _mismatch(config: LayerConfig, what: str) -> Diagnostic:
     return Diagnostic("KG108", f"{config.source}: {config.where}", what, _REMEDY)
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, get_type_hints
 
 # Values of outputs whose errors are kept one by one.
-MOST_OUTPUTS = 1024
+MAX_OUTPUTS = 1024
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Agreement:
         agreement: the share for which the network gives the model's class, of every output, 0 to 1; of maps and
             labels the mean share of a sample; None where all outputs are values.
         error: of all outputs together.
-        errors: of each value of the outputs, one output after the other, where there are at most `MOST_OUTPUTS`.
+        errors: of each value of the outputs, one output after the other, where there are at most `MAX_OUTPUTS`.
         layer: the population in which most of the error arises; empty where there is none.
         layer_error: mean |rate − what the rates that came in would give| there, in units of λ.
     """

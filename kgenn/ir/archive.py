@@ -23,7 +23,7 @@ from kgenn.ir.graph import Array
 from kgenn.ir.npy import Damaged, parse
 
 # Bytes that the members read from one archive may unpack to (8 GiB): a small file can claim any size.
-MOST_BYTES = 1 << 33
+MAX_BYTES = 1 << 33
 # Deflate is unpacked piece by piece; the other methods unpack a few bytes to gigabytes at once.
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # Where the header of a member, of this many bytes, states the lengths of its name and of what follows the name.
@@ -68,15 +68,15 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
             raise Damaged(str(error) or type(error).__name__) from error
 
 
-def unpack(archive: zipfile.ZipFile, name: str, most: int = MOST_BYTES) -> bytes:
-    """Return the bytes of a member, at most `most`.
+def unpack(archive: zipfile.ZipFile, name: str, limit: int = MAX_BYTES) -> bytes:
+    """Return the bytes of a member, at most `limit`.
 
     Raises:
         Damaged: where there are more, two members of that name, or a method of compression other than `METHODS`.
     """
     info = information(archive, name)
-    if info.file_size > most:
-        raise Damaged(f"{name!r} unpacks to {info.file_size:,} bytes, more than the {most:,} that kgenn reads")
+    if info.file_size > limit:
+        raise Damaged(f"{name!r} unpacks to {info.file_size:,} bytes, more than the {limit:,} that kgenn reads")
     return archive.read(info)
 
 
@@ -87,11 +87,11 @@ def sizes(archive: zipfile.ZipFile, name: str) -> tuple[int, int]:
 
 
 @contextmanager
-def unpacked(path: Path, name: str, most: int) -> Iterator[FilePart]:
+def unpacked(path: Path, name: str, limit: int) -> Iterator[FilePart]:
     """Open a member of an archive as a file: in place, or in a temporary file where it is compressed.
 
     Args:
-        most: bytes that a compressed member may unpack to.
+        limit: bytes that a compressed member may unpack to.
 
     Raises:
         Damaged: as `unpack`, and where the checksum is another.
@@ -103,9 +103,9 @@ def unpacked(path: Path, name: str, most: int) -> Iterator[FilePart]:
             info = information(archive, name)
             if info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & ENCRYPTED:
                 part = _in_place(file, info)
-            elif info.file_size > most:
+            elif info.file_size > limit:
                 raise Damaged(
-                    f"{name!r} unpacks to {info.file_size:,} bytes, more than the {most:,} that its model needs"
+                    f"{name!r} unpacks to {info.file_size:,} bytes, more than the {limit:,} that its model needs"
                 )
             else:
                 part = FilePart(_copied(stack, archive, info, info.file_size), 0, info.file_size)
@@ -122,15 +122,15 @@ def first_bytes(archive: zipfile.ZipFile, name: str, size: int) -> FilePart:
         size: of what is wanted, at most that of the member.
 
     Raises:
-        Damaged: as `unpacked`; for a compressed member, where `size` is more than `MOST_BYTES`.
+        Damaged: as `unpacked`; for a compressed member, where `size` is more than `MAX_BYTES`.
         KgennError: KG609 where the temporary file cannot be written.
     """
     info = information(archive, name)
     if info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & ENCRYPTED:
         assert archive.fp is not None
         return _in_place(archive.fp, info, checked=size == info.file_size).kept_open(0, size)
-    if size > MOST_BYTES:
-        what = f"{name!r} unpacks to {size:,} bytes, more than the {MOST_BYTES:,} that kgenn reads"
+    if size > MAX_BYTES:
+        what = f"{name!r} unpacks to {size:,} bytes, more than the {MAX_BYTES:,} that kgenn reads"
         raise Damaged(f"{what}; numpy.savez and HDF5 store arrays that need no unpacking")
     with ExitStack() as stack:
         return FilePart(_copied(stack, archive, info, size), 0, size).kept_open(0, size)
@@ -212,7 +212,7 @@ class ArchiveArrays(Mapping[str, Array]):
     def __init__(self, archive: zipfile.ZipFile, structured: bool = False) -> None:
         self._archive, self._structured = archive, structured
         self._members = {name.removesuffix(".npy"): name for name in archive.namelist() if name.endswith(".npy")}
-        self._left = MOST_BYTES
+        self._left = MAX_BYTES
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._members)

@@ -34,12 +34,12 @@ def calibration_samples(
     samples = samples_of(x, shapes, CALIBRATION, CODE, naming)
     if not len(samples):
         raise fail(CODE, CALIBRATION, "hold no samples", "give a few hundred training samples")
-    wanted = timed_shapes(samples, shapes, CALIBRATION) if frames else shapes
+    expected = timed_shapes(samples, shapes, CALIBRATION) if frames else shapes
     for name, array in samples.arrays.items():
         where = place_of(CALIBRATION, name, shapes)
         timed = f", or of shape {_batch('N, T', shapes[name])} where it changes with time" if frames else ""
         more = f"{timed}, a few hundred training samples"
-        refuse_shape(array.shape, wanted[name], where, CODE, more)
+        refuse_shape(array.shape, expected[name], where, CODE, more)
         _refuse_odd(array, where)
     return samples[:]
 

@@ -17,7 +17,7 @@ from kgenn.ir.graph import Array, Shape
 from kgenn.ir.hdf5_items import MAGIC as HDF5_MAGIC
 from kgenn.ir.hdf5_items import inside, problem_of, problem_of_chunks
 from kgenn.ir.npy import KINDS, ArrayHeader, Damaged, parse
-from kgenn.ir.rows import MOST_IN_MEMORY, FileRows, Rows
+from kgenn.ir.rows import MAX_IN_MEMORY, FileRows, Rows
 
 # How an .npy file, of a single array, begins.
 ARRAY_MAGIC = b"\x93NUMPY"
@@ -30,8 +30,8 @@ class Stored(Protocol):
     def shape(self) -> Shape:
         """Return its shape."""
 
-    def rows(self, most: int | None = None) -> Array | Rows:
-        """Return its first rows, or all: in memory, or as `Rows` where they are larger than `MOST_IN_MEMORY`.
+    def rows(self, limit: int | None = None) -> Array | Rows:
+        """Return its first rows, or all: in memory, or as `Rows` where they are larger than `MAX_IN_MEMORY`.
 
         Raises:
             Damaged: where they are not there.
@@ -86,20 +86,20 @@ class _NpzArray:
     def shape(self) -> Shape:
         return self._header.shape
 
-    def rows(self, most: int | None = None) -> Array | Rows:
+    def rows(self, limit: int | None = None) -> Array | Rows:
         whole = self._header
         if not whole.shape or whole.fortran:  # no rows, or rows that lie scattered
-            return parse(unpack(self._archive, self._member), self._name)[() if most is None else slice(most)]
-        wanted = whole.first(whole.shape[0] if most is None else min(most, whole.shape[0]))
-        size = wanted.size + wanted.num_bytes
-        if wanted.num_bytes > MOST_IN_MEMORY:
+            return parse(unpack(self._archive, self._member), self._name)[() if limit is None else slice(limit)]
+        first = whole.first(whole.shape[0] if limit is None else min(limit, whole.shape[0]))
+        size = first.size + first.num_bytes
+        if first.num_bytes > MAX_IN_MEMORY:
             part = first_bytes(self._archive, self._member, size)
-            values = part.kept_open(wanted.size, wanted.num_bytes)
-            return FileRows(values, wanted.shape, wanted.dtype, self._where)
-        if wanted == whole:
+            values = part.kept_open(first.size, first.num_bytes)
+            return FileRows(values, first.shape, first.dtype, self._where)
+        if first == whole:
             return parse(unpack(self._archive, self._member), self._name)
         with self._archive.open(self._member) as file:
-            return wanted.array(b"".join(parts_of(file, size, self._name))[wanted.size :])
+            return first.array(b"".join(parts_of(file, size, self._name))[first.size :])
 
 
 def _datasets(path: Path) -> dict[str, Stored]:
@@ -137,7 +137,7 @@ class _HDF5Array:
                 raise Damaged(f"{self._name!r} has {kind}; allowed: numbers")
             return tuple(self._dataset.shape)
 
-    def rows(self, most: int | None = None) -> Array | Rows:
+    def rows(self, limit: int | None = None) -> Array | Rows:
         shape = self.shape
         with _reading():
             problem = problem_of(self._dataset) if self._dataset.size else ""
@@ -146,9 +146,9 @@ class _HDF5Array:
             if not shape:
                 scalar: Array = self._dataset[()]
                 return scalar
-            count = shape[0] if most is None else min(most, shape[0])
+            count = shape[0] if limit is None else min(limit, shape[0])
             rows = _HDF5Rows(self._dataset, (count, *shape[1:]), self._name, self._where)
-            return rows if rows.size * rows.dtype.itemsize > MOST_IN_MEMORY else rows.read(0, count)
+            return rows if rows.size * rows.dtype.itemsize > MAX_IN_MEMORY else rows.read(0, count)
 
 
 class _HDF5Rows(Rows):

@@ -88,9 +88,9 @@ def timed_shapes(samples: Samples, shapes: Mapping[str, Shape], where: str) -> d
     _refuse_channels_first(samples, shapes, where)
     of = {name: f" of {name}" * (len(shapes) > 1) for name in shapes}
     found = ", ".join(f"{np.shape(x)}{of[name]}" for name, x in samples.arrays.items())
-    wanted = ", ".join(f"(N, T, {', '.join(map(str, shape))}){of[name]}" for name, shape in shapes.items())
+    expected = ", ".join(f"(N, T, {', '.join(map(str, shape))}){of[name]}" for name, shape in shapes.items())
     what = f"have no frames of the model's shape: arrays of shape {found}"
-    raise fail("KG402", where, what, f"give arrays of shape {wanted}, or leave --frames out")
+    raise fail("KG402", where, what, f"give arrays of shape {expected}, or leave --frames out")
 
 
 def _refuse_channels_first(samples: Samples, shapes: Mapping[str, Shape], where: str) -> None:

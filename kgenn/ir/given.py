@@ -18,7 +18,7 @@ Array = NDArray[Any]
 # Booleans, whole numbers and floating-point numbers of NumPy.
 REAL = "biuf"
 # Letters of a value that a message quotes.
-MOST_LETTERS = 60
+MAX_LETTERS = 60
 # Bytes of float64.
 WIDEST = 8
 
@@ -68,7 +68,7 @@ def given_array(x: Any, where: str, code: str) -> Array:
 def _short(x: Any) -> str:
     """Return a value as Python writes it, or its type where that is long."""
     text = repr(x)
-    return text if len(text) <= MOST_LETTERS else f"a {type(x).__name__}"
+    return text if len(text) <= MAX_LETTERS else f"a {type(x).__name__}"
 
 
 def given_path(path: Any, where: str, code: str) -> Path:

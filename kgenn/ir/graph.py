@@ -22,9 +22,9 @@ from kgenn.ir.samples import Shape as Shape
 from kgenn.ir.words import counted, times
 
 # Values computed at once over the samples of a batch, of all layers: 1 GiB in float32.
-MOST_AT_ONCE = 1 << 28
+MAX_AT_ONCE = 1 << 28
 # Values of unit vectors, and of responses to them, that are computed at once.
-MOST_PROBED = 1 << 22
+MAX_PROBED = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +107,7 @@ class Layer(ABC):
         """
         rest = self.forward(np.zeros((1, *shape)))
         found: list[Reach] = []
-        step = max(1, MOST_PROBED // max(prod(shape), rest.size))
+        step = max(1, MAX_PROBED // max(prod(shape), rest.size))
         for start in range(0, len(positions), step):
             chosen = positions[start : start + step]
             units = np.zeros((len(chosen), prod(shape)))
@@ -292,10 +292,10 @@ class Graph(Displayed):
         """Return the multiply-accumulates of one forward pass of one sample."""
         return sum(n.layer.macs(*(self.shapes[source] for source in n.inputs)) for n in self.nodes)
 
-    def batch_size(self, most: int) -> int:
-        """Return how many samples may be computed at once: at most `most`, and fewer of a large model."""
+    def batch_size(self, limit: int) -> int:
+        """Return how many samples may be computed at once: at most `limit`, and fewer of a large model."""
         values = sum(prod(shape) for shape in self.shapes.values())
-        return max(1, min(most, MOST_AT_ONCE // max(values, 1)))
+        return max(1, min(limit, MAX_AT_ONCE // max(values, 1)))
 
     def samples(self, x: SamplesLike) -> Samples:
         """Return samples of the model's inputs; see `samples_of`."""

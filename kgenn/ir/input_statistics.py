@@ -9,7 +9,7 @@ import numpy as np
 from kgenn.ir.graph import Array
 
 # Channels that are told apart, at most.
-MOST_CHANNELS = 4096
+MAX_CHANNELS = 4096
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class InputStatistics:
         mean, std: of the values.
         negative: the share of values below zero, 0 to 1.
         channel_largest, channel_rms: the largest |value| of each channel, on the last axis, and the root of its
-            mean squared value; empty where there are more than `MOST_CHANNELS`.
+            mean squared value; empty where there are more than `MAX_CHANNELS`.
     """
 
     num_samples: int
@@ -64,7 +64,7 @@ class StatisticsTally:
         self.low, self.high = min(self.low, float(x.min())), max(self.high, float(x.max()))
         self.total += float(x.sum(dtype=np.float64))
         self.squares += float(np.square(x, dtype=np.float64).sum())
-        if x.ndim > 1 and x.shape[-1] <= MOST_CHANNELS:
+        if x.ndim > 1 and x.shape[-1] <= MAX_CHANNELS:
             self._add_channels(x.reshape(-1, x.shape[-1]))
 
     def _add_channels(self, rows: Array) -> None:

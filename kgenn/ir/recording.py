@@ -24,7 +24,7 @@ def batch_size_for(network: Network, largest: int, trace: bool = True) -> int:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RecordingOptions:
     """What a run shall record besides the number of spikes.
 
     Attributes:
@@ -41,7 +41,7 @@ class Wanted:
 
 
 # Scores after every step, and no spikes but their number.
-SCORES = Wanted()
+SCORES = RecordingOptions()
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 # Bytes of an array that is kept in memory (256 MiB); rows of a larger one are read as they are needed.
-MOST_IN_MEMORY = 1 << 28
+MAX_IN_MEMORY = 1 << 28
 # Rows that are read at once where all of them are needed.
 BATCH = 256
 # Bytes that one call reads (1 GiB); the system reads at most 2 GiB at once.

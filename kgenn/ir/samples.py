@@ -161,34 +161,34 @@ def _in_words(x: Any) -> str:
     return f"got one array of shape {x.shape}" if hasattr(x, "shape") else f"got one {type(x).__name__}"
 
 
-def refuse_shape(found: Shape, wanted: Shape, where: str, code: str = "KG602", more: str = "") -> None:
+def refuse_shape(found: Shape, expected: Shape, where: str, code: str = "KG602", more: str = "") -> None:
     """Refuse samples of another shape than that of an input, with what makes them fit where that is plain.
 
     Args:
         found: of the array, the axis of the samples first.
-        wanted: of one sample.
+        expected: of one sample.
         where: the model or the input, for messages.
         more: what else to say of the array that is to be given.
 
     Raises:
         KgennError: of the code.
     """
-    if found[1:] != wanted:
-        what = f"takes samples of shape {wanted}, got an array of shape {found}"
-        batch = f"give an array of shape ({', '.join(map(str, ('N', *wanted)))}{',' * (not wanted)}){more}"
-        raise fail(code, where, what, _reshaping(found, wanted) or batch)
+    if found[1:] != expected:
+        what = f"takes samples of shape {expected}, got an array of shape {found}"
+        batch = f"give an array of shape ({', '.join(map(str, ('N', *expected)))}{',' * (not expected)}){more}"
+        raise fail(code, where, what, _reshaping(found, expected) or batch)
 
 
-def _reshaping(found: Shape, wanted: Shape) -> str:
+def _reshaping(found: Shape, expected: Shape) -> str:
     """Return what turns an array into samples of a shape; empty where nothing plain does."""
-    if found == wanted:
+    if found == expected:
         return "this is one sample: pass x[None]"
-    if (*found, 1) == wanted:
+    if (*found, 1) == expected:
         return "this is one sample without the axis of the channel: pass x[None, ..., None]"
-    if (*found[1:], 1) == wanted:
+    if (*found[1:], 1) == expected:
         return "add the axis of the channel: x[..., None]"
-    if len(wanted) > 1 and found[1:] == (wanted[-1], *wanted[:-1]):
+    if len(expected) > 1 and found[1:] == (expected[-1], *expected[:-1]):
         return "move the channels to the end: numpy.moveaxis(x, 1, -1)"
-    if len(found) == 2 and found[1] == prod(wanted):
-        return f"the values are in one row: x.reshape(-1, {', '.join(map(str, wanted))})"
+    if len(found) == 2 and found[1] == prod(expected):
+        return f"the values are in one row: x.reshape(-1, {', '.join(map(str, expected))})"
     return ""

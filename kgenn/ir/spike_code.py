@@ -54,6 +54,6 @@ SPIKE_CODES: Mapping[CodeName, SpikeCode] = {
 }
 # A direct current or a bias has as many units as a whole stage; with more steps than this, the grid that is exact
 # for it would be coarser than the steps of the numbers.
-MOST_BINARY_STEPS = 12
+MAX_BINARY_STEPS = 12
 # The most timesteps of any network: 127 spikes in each fit a count of 32 bits, and a time is exact in float32.
-MOST_STEPS = 1 << 23
+MAX_STEPS = 1 << 23

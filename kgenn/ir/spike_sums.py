@@ -17,7 +17,7 @@ from kgenn.ir.graph import Array, Shape
 from kgenn.ir.windows import Pads, windows
 
 # How often a sum may count spikes: what all sources send in a stage, 2**15 each at most, then fits into 32 bits.
-MOST_AMOUNT = 1 << 14
+MAX_AMOUNT = 1 << 14
 
 
 class SpikeSums(ABC):

@@ -20,12 +20,12 @@ from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import POTENTIAL, Connection, Network, Population
 from kgenn.ir.network_input import NetworkInput
 from kgenn.ir.output_activation import FORMULAS, OVER_AXIS, OutputActivation
-from kgenn.ir.spike_code import MOST_STEPS
-from kgenn.ir.spike_sums import MOST_AMOUNT, Resampling, SpikeSums, SumPool
+from kgenn.ir.spike_code import MAX_STEPS
+from kgenn.ir.spike_sums import MAX_AMOUNT, Resampling, SpikeSums, SumPool
 from kgenn.ir.windows import window_counts
 
 # Neurons of a population: what an index of 32 bits holds.
-MOST = (1 << 31) - 1
+MAX_INT = (1 << 31) - 1
 # Names that generated code spells.
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 MODEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
@@ -87,8 +87,8 @@ def _problems(network: Network) -> Iterator[str]:
     if not network.populations or network.num_timesteps < 1 or network.levels < 1:
         yield "the network has no population or no timestep"
         return
-    if network.num_timesteps > MOST_STEPS:
-        yield f"the network has {network.num_timesteps} timesteps, more than {MOST_STEPS}"
+    if network.num_timesteps > MAX_STEPS:
+        yield f"the network has {network.num_timesteps} timesteps, more than {MAX_STEPS}"
     for population in network.populations:
         yield from (f"population {population.name!r} {what}" for what in _population(population))
     if not network.inputs or not network.outputs:
@@ -186,7 +186,7 @@ def _one_to_one(kind: OneToOne) -> str:
 
 def _sparse(kind: Sparse) -> str:
     start, indices = kind.indptr, kind.indices
-    whole = start.dtype.kind in "iu" and indices.dtype.kind in "iu" and 0 < kind.targets <= MOST
+    whole = start.dtype.kind in "iu" and indices.dtype.kind in "iu" and 0 < kind.targets <= MAX_INT
     flat = start.ndim == indices.ndim == kind.weights.ndim == 1 <= start.size and indices.size == kind.weights.size
     if not whole or not flat or start[0] != 0 or start[-1] != indices.size or (start[1:] < start[:-1]).any():
         return "has rows that do not fit its synapses"
@@ -201,7 +201,7 @@ def _convolution(kind: Convolution) -> str:
     pairs = (kind.strides, kind.dilation, *kind.pads)
     if len(kind.pads) != 2 or any(len(pair) != 2 for pair in pairs) or min(kind.strides + kind.dilation) < 1:
         return f"has strides {kind.strides}, dilation {kind.dilation} and pads {kind.pads}"
-    if any(not 0 <= n <= MOST for pair in pairs for n in pair) or shape[2] * groups != kind.in_shape[2]:
+    if any(not 0 <= n <= MAX_INT for pair in pairs for n in pair) or shape[2] * groups != kind.in_shape[2]:
         return f"has {groups} groups, or pads, that do not fit its weights of shape {shape}"
     counts = window_counts(kind.in_shape[:2], shape[:2], kind.strides, kind.dilation, kind.pads)
     inside = all(n <= count for n, count in zip(kind.out_shape[:2], counts, strict=True))
@@ -220,7 +220,7 @@ def _resampling(kind: Resampling) -> str:
     for line, size, positions in zip((kind.rows, kind.columns), kind.in_shape, kind.out_shape, strict=False):
         if not _is_axis_map(line, size, positions):
             return f"maps an axis of {size} positions to {positions} from outside it"
-    return "" if kind.largest <= MOST_AMOUNT else f"counts spikes more than {MOST_AMOUNT:,} times"
+    return "" if kind.largest <= MAX_AMOUNT else f"counts spikes more than {MAX_AMOUNT:,} times"
 
 
 def _is_axis_map(line: AxisMap, size: int, positions: int) -> bool:
@@ -248,7 +248,7 @@ _SUMS: Mapping[type[SpikeSums], Any] = {Resampling: _resampling, SumPool: _pool}
 
 
 def _is_shape(shape: Shape) -> bool:
-    return bool(shape) and all(1 <= n <= MOST for n in shape) and prod(shape) <= MOST
+    return bool(shape) and all(1 <= n <= MAX_INT for n in shape) and prod(shape) <= MAX_INT
 
 
 def _is_image(shape: Shape) -> bool:

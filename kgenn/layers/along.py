@@ -13,19 +13,19 @@ from kgenn.layers.reaches import through_axis
 from kgenn.layers.shape import Moving
 
 # Positions of an axis that are gathered, and entries of a matrix that mixes them, at most: a file can ask for any.
-MOST_POSITIONS, MOST_ENTRIES = 1 << 20, 1 << 24
+MAX_POSITIONS, MAX_ENTRIES = 1 << 20, 1 << 24
 
 
 def check_positions(*lengths: int) -> None:
     """Raise ValueError where an axis is too long to be listed."""
-    if max(lengths) > MOST_POSITIONS:
-        raise ValueError(f"an axis of {max(lengths):,} positions, more than {MOST_POSITIONS:,}")
+    if max(lengths) > MAX_POSITIONS:
+        raise ValueError(f"an axis of {max(lengths):,} positions, more than {MAX_POSITIONS:,}")
 
 
 def check_matrix(after: int, before: int) -> None:
     """Raise ValueError where a matrix from one axis to another is too large."""
-    if after * before > MOST_ENTRIES:
-        raise ValueError(f"a matrix of {after:,} by {before:,} entries, more than {MOST_ENTRIES:,}")
+    if after * before > MAX_ENTRIES:
+        raise ValueError(f"a matrix of {after:,} by {before:,} entries, more than {MAX_ENTRIES:,}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ LARGEST_INTEGER = (1 << 31) - 1
 # Of float32, about 3.4e38.
 LARGEST_NUMBER = (2 - 2**-23) * 2.0**127
 # Axes of a tensor beside the batch; NumPy has 32 in all.
-MOST_AXES = 8
+MAX_AXES = 8
 REQUIRED: Any = object()  # the default of an entry that must be there
 
 

@@ -17,7 +17,7 @@ from kgenn.layers.shape import Permute, Reshape
 from kgenn.layers.weights import Weights
 
 # Parts that an operation cuts a tensor into, at most.
-MOST_PARTS = 4096
+MAX_PARTS = 4096
 Chain = tuple[Layer, ...]
 
 
@@ -68,8 +68,8 @@ def _places(config: LayerConfig, length: int) -> list[int]:
 def _check_parts(count: int, length: int) -> None:
     """Raise ValueError where a tensor is cut into too many parts."""
     check_positions(length)
-    if count > MOST_PARTS:
-        raise ValueError(f"{count:,} parts of a tensor, more than {MOST_PARTS:,}")
+    if count > MAX_PARTS:
+        raise ValueError(f"{count:,} parts of a tensor, more than {MAX_PARTS:,}")
 
 
 def read_unstack(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> OutputChains:

@@ -10,7 +10,7 @@ from typing import Any
 
 from kgenn.ir.graph import Layer, Shape
 from kgenn.layers.activation import Identity
-from kgenn.layers.config import MOST_AXES, LayerConfig, is_sizes, only
+from kgenn.layers.config import MAX_AXES, LayerConfig, is_sizes, only
 from kgenn.layers.shape import Permute, Reshape
 from kgenn.layers.weights import Weights
 
@@ -26,7 +26,7 @@ def read_nothing(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...
 def read_reshape(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
     """Read a new shape, which names the batch as -1, or leaves one other axis to be found."""
     target = config.argument(1, "newshape", "shape")
-    if not isinstance(target, list) or not 2 <= len(target) <= MOST_AXES + 1:
+    if not isinstance(target, list) or not 2 <= len(target) <= MAX_AXES + 1:
         raise config.odd("newshape", target, "the batch as -1, then positive integers")
     batch, *rest = target
     if not is_sizes([batch, *rest], minimum=-1) or rest.count(-1) > (batch != -1) or 0 in rest:

@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 from kgenn.ir.graph import Input, Layer, Shape
-from kgenn.layers.config import MOST_AXES, LayerConfig, is_sizes, only, plain
+from kgenn.layers.config import MAX_AXES, LayerConfig, is_sizes, only, plain
 from kgenn.layers.data_format import FORMATS, data_format, spatial_rank, with_channels_on
 from kgenn.layers.shape import Broadcast, Permute, Reshape, ZeroPad
 from kgenn.layers.weights import Weights
@@ -52,8 +52,8 @@ def declared_axes(options: Mapping[str, Any]) -> Axes:
     axes = shape[1:] if isinstance(shape, list) else None
     if axes is None or not is_sizes([size for size in axes if size is not None]):
         raise ValueError("is not a list of sizes")
-    if len(axes) > MOST_AXES:
-        raise ValueError(f"has more than {MOST_AXES} axes beside the batch")
+    if len(axes) > MAX_AXES:
+        raise ValueError(f"has more than {MAX_AXES} axes beside the batch")
     return tuple(axes)
 
 
@@ -73,8 +73,8 @@ def read_flatten(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...
 def read_reshape(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
     """Read Reshape; one entry may be -1, for what is left."""
     size, target = prod(only(inputs)), config.get("target_shape")
-    if not is_sizes(target, minimum=-1) or 0 in target or len(target) > MOST_AXES:
-        raise config.bad("target_shape", f"up to {MOST_AXES} positive integers and one -1")
+    if not is_sizes(target, minimum=-1) or 0 in target or len(target) > MAX_AXES:
+        raise config.bad("target_shape", f"up to {MAX_AXES} positive integers and one -1")
     known = prod(n for n in target if n > 0)
     if target.count(-1) > 1:
         raise config.bad("target_shape", "at most one -1")

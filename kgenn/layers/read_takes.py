@@ -12,7 +12,7 @@ import numpy as np
 from kgenn.ir.graph import Array, Layer, Shape
 from kgenn.layers.activation import Identity
 from kgenn.layers.along import Take, check_positions
-from kgenn.layers.config import MOST_AXES, LayerConfig, is_sizes, is_whole, only
+from kgenn.layers.config import MAX_AXES, LayerConfig, is_sizes, is_whole, only
 from kgenn.layers.constants import affine
 from kgenn.layers.read_moves import axes_of
 from kgenn.layers.shape import Broadcast, Reshape, ZeroPad
@@ -120,7 +120,7 @@ def read_broadcast(config: LayerConfig, weights: Weights, inputs: tuple[Shape, .
     """Read a tensor that is repeated to a shape."""
     only(inputs)
     target = config.argument(1, "shape")
-    if not isinstance(target, list) or not is_sizes(target[1:]) or len(target) > MOST_AXES + 1:
+    if not isinstance(target, list) or not is_sizes(target[1:]) or len(target) > MAX_AXES + 1:
         raise config.odd("shape", target, "the batch, then positive integers")
     return (Broadcast(tuple(target[1:])),)
 

@@ -175,11 +175,11 @@ class ExitTally:
         needed = exit_steps(self.heads, recording.scores, self.confidence)
         self.timesteps.append(needed)
         for head, task in self.heads.items():
-            said = predictions(task, head, recording.scores)[np.arange(len(needed)), needed - 1]
-            self.predictions[head.name].append(said)
+            predicted = predictions(task, head, recording.scores)[np.arange(len(needed)), needed - 1]
+            self.predictions[head.name].append(predicted)
             if head.name in labels:
                 for tally in self.tallies[head.name]:
-                    tally.add(said[:, None], labels[head.name])
+                    tally.add(predicted[:, None], labels[head.name])
         for population in self.network.spiking:
             for raster, steps in zip(recording.raster[population.name], needed, strict=True):
                 self.counts[population.name] += spike_counts(population, raster[:steps])
@@ -202,5 +202,5 @@ class ExitTally:
         found = {} if labels is None else {t.metric.name: t.values(labels) for t in self.tallies[head.name]}
         metrics = {name: float(values[0]) for name, values in found.items() if values is not None}
         shape = goal.task.predictions(np.zeros(head.readout.size)).shape
-        said = np.concatenate([np.zeros((0, *shape), np.int64), *self.predictions[head.name]])
-        return ExitOutput(goal.metric.name, metrics, said)
+        predicted = np.concatenate([np.zeros((0, *shape), np.int64), *self.predictions[head.name]])
+        return ExitOutput(goal.metric.name, metrics, predicted)

@@ -84,7 +84,7 @@ def twin_activations(network: Network, drive: Array) -> dict[str, Array]:
     Args:
         drive: of `Network.drive`. Of an input that changes with time, the twin takes the mean.
     """
-    one, most = twin_unit(network), 2 ** twin_bits(network) - 1
+    one, largest = twin_unit(network), 2 ** twin_bits(network) - 1
     columns, changing = network.drive_columns, network.changing
     given = drive.sum(axis=1, dtype=np.float64) if changing else drive.astype(np.float64)
     inputs = {i.name: given[:, columns[i.name]] for i in network.inputs}
@@ -107,17 +107,17 @@ def twin_activations(network: Network, drive: Array) -> dict[str, Array]:
                 total += c.apply(inputs[c.source]) * (unit[c.source] * (steady if network.is_analog(c) else 1.0))
             else:
                 total += c.apply(found[c.source])
-        found[p.name] = _activation(p, total / p.unit, one, most)
+        found[p.name] = _activation(p, total / p.unit, one, largest)
     return found
 
 
-def _activation(p: Population, linear: Array, one: float, most: int) -> Array:
+def _activation(p: Population, linear: Array, one: float, largest: int) -> Array:
     """Return the activations of what a population gets, in units in which `one` stands for λ."""
     if p.correction is not None:
         linear = linear - np.broadcast_to(p.correction, p.shape).ravel() * one
     if not p.neuron.threshold:
         return linear
-    highest = np.full(p.size, float(most))
+    highest = np.full(p.size, float(largest))
     if p.cap is not None:
         highest = np.minimum(highest, np.floor(np.broadcast_to(p.cap, p.shape).ravel() * one))
     quantised: Array = np.clip(np.floor(linear + 0.5), 0.0, highest)

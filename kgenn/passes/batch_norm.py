@@ -54,8 +54,8 @@ def fold_batch_norm(graph: Graph, options: LoweringOptions) -> Graph:
         source = seen[node.inputs[0]]
         reason = _declined(graph, node.layer, source)
         if reason:
-            said = f"{node.name}: not folded into {source.name}, {reason}; it joins the connections after it"
-            notes.setdefault(node.origin or node.name, []).append(said)
+            note = f"{node.name}: not folded into {source.name}, {reason}; it joins the connections after it"
+            notes.setdefault(node.origin or node.name, []).append(note)
             return None
         assert isinstance(source.layer, Conv | Dense)
         kernel, bias = fold_affine(source.layer.kernel, source.layer.bias, *node.layer.scale_shift())
@@ -68,8 +68,8 @@ def fold_batch_norm(graph: Graph, options: LoweringOptions) -> Graph:
     # a layer may be many here, one for each part of a concatenation that it normalised
     return folded.noted(
         *(
-            said[0] if len(said) == 1 else f"{origin}: {len(said)} parts of it join the connections after them"
-            for origin, said in notes.items()
+            note[0] if len(note) == 1 else f"{origin}: {len(note)} parts of it join the connections after them"
+            for origin, note in notes.items()
         )
     )
 

@@ -135,8 +135,8 @@ def split_max_pools(graph: Graph, most_sources: int) -> Graph:
     return graph.edit(change)
 
 
-def _parts(layer: MaxPool, most: int) -> list[MaxPool]:
-    if prod(layer.size) <= most:
+def _parts(layer: MaxPool, limit: int) -> list[MaxPool]:
+    if prod(layer.size) <= limit:
         return [layer]
     wide = [axis for axis, size in enumerate(layer.size) if size > 1]
     if len(wide) > 1:
@@ -146,8 +146,8 @@ def _parts(layer: MaxPool, most: int) -> list[MaxPool]:
         rest_steps = tuple(1 if axis == wide[0] else s for axis, s in enumerate(layer.strides))
         one = MaxPool(first, steps, _padding_along(layer, lambda axis: axis == wide[0]))
         two = MaxPool(rest, rest_steps, _padding_along(layer, lambda axis: axis != wide[0]))
-        return [*_parts(one, most), *_parts(two, most)]
-    return _along(layer, wide[0], most)
+        return [*_parts(one, limit), *_parts(two, limit)]
+    return _along(layer, wide[0], limit)
 
 
 def _padding_along(layer: MaxPool, chosen: Callable[[int], bool]) -> Padding | Pads:
@@ -158,7 +158,7 @@ def _padding_along(layer: MaxPool, chosen: Callable[[int], bool]) -> Padding | P
     return pads if any(map(any, pads)) else "valid"
 
 
-def _along(layer: MaxPool, axis: int, most: int) -> list[MaxPool]:
+def _along(layer: MaxPool, axis: int, limit: int) -> list[MaxPool]:
     size, stride = layer.size[axis], layer.strides[axis]
 
     def first(window: int, step: int) -> MaxPool:
@@ -170,10 +170,10 @@ def _along(layer: MaxPool, axis: int, most: int) -> list[MaxPool]:
     def rest(window: int, step: int) -> list[MaxPool]:
         sizes, steps = list(layer.size), list(layer.strides)
         sizes[axis], steps[axis] = window, step
-        return _parts(MaxPool(tuple(sizes), tuple(steps), "valid"), most)
+        return _parts(MaxPool(tuple(sizes), tuple(steps), "valid"), limit)
 
-    divisors = [a for a in range(2, most + 1) if size % a == 0]
+    divisors = [a for a in range(2, limit + 1) if size % a == 0]
     if size == stride and divisors and layer.padding == "valid":
         a = divisors[-1]
         return [first(a, a), *rest(size // a, size // a)]
-    return [first(most, 1), *rest(size - most + 1, stride)]
+    return [first(limit, 1), *rest(size - limit + 1, stride)]

@@ -11,12 +11,12 @@ from kgenn.diagnostics import fail
 
 Residual = Literal["direct", "identity"]
 # Neurons for each value of an activation.
-MOST_PIECES = 256
+MAX_PIECES = 256
 # Of those that the code decides, the fewest and the most, and what their number is a multiple of.
-FEWEST_FITTED, MOST_FITTED, FITTED_STEP = 8, 32, 4
+MIN_FITTED, MAX_FITTED, FITTED_STEP = 8, 32, 4
 Pooling = Literal["auto", "fold", "population"]
 # Bits of a weight with its sign: 3 and fewer leave no network, and more than 16 no product of 16-bit integers.
-FEWEST_BITS, MOST_BITS = 4, 16
+MIN_BITS, MAX_BITS = 4, 16
 
 
 @dataclass(frozen=True)
@@ -42,17 +42,17 @@ class LoweringOptions:
     weight_bits: int | Literal["auto"] | None = field(
         default=None,
         metadata={
-            "help": f"bits of each synaptic weight, {FEWEST_BITS} to {MOST_BITS} with the sign; auto: for each"
+            "help": f"bits of each synaptic weight, {MIN_BITS} to {MAX_BITS} with the sign; auto: for each"
             " layer the fewest that round little compared with the spike code; by default all that the grid holds"
         },
     )
 
     def __post_init__(self) -> None:
         check_types(self)
-        if self.pieces is not None and not 1 <= self.pieces <= MOST_PIECES:
-            raise fail("KG401", "pieces", f"is {self.pieces}; it lies in 1 to {MOST_PIECES}")
+        if self.pieces is not None and not 1 <= self.pieces <= MAX_PIECES:
+            raise fail("KG401", "pieces", f"is {self.pieces}; it lies in 1 to {MAX_PIECES}")
         if self.weight_bits not in (None, "auto"):
-            whole("weight_bits", self.weight_bits, FEWEST_BITS, MOST_BITS)
+            whole("weight_bits", self.weight_bits, MIN_BITS, MAX_BITS)
 
     def pieces_for(self, levels: int) -> int:
         """Return how many straight pieces an activation gets.
@@ -67,4 +67,4 @@ class LoweringOptions:
         if self.pieces is not None:
             return self.pieces
         nearest = FITTED_STEP * round(isqrt(levels + 1) / FITTED_STEP)
-        return min(max(nearest, FEWEST_FITTED), MOST_FITTED)
+        return min(max(nearest, MIN_FITTED), MAX_FITTED)

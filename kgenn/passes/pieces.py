@@ -36,9 +36,9 @@ NARROWEST = 1 / 256
 # The share of the knots' density that is even over the range, so that no part of it is without a knot.
 EVEN = 0.1
 # The weight of the even grid beside the inputs, in the least squares.
-FAITH = 1e-3
+EVEN_WEIGHT = 1e-3
 # The least value of a function of values above zero, as a share of the largest: float32 has no finer sums.
-LEAST = 1e-7
+MIN_VALUE = 1e-7
 # The width of the ramp that stands for a jump, as a share of the range of the inputs.
 RAMP = 1 / 256
 
@@ -66,7 +66,7 @@ def fitted(function: Function, seen: NodeValues, count: int, positive: bool = Fa
     mass = np.histogram(places, GRID, (0, 1))[0] / max(places.size, 1)
     mass = np.convolve(mass, np.ones(9) / 9, "same")
     knots = _knots(x, y, mass, count)
-    values = _values(x, y, mass + FAITH / GRID, knots, function(knots))
+    values = _values(x, y, mass + EVEN_WEIGHT / GRID, knots, function(knots))
     return through(*_continued(function, knots, values, positive), np.median(seen.some, axis=0))
 
 
@@ -98,7 +98,7 @@ def _covered(seen: NodeValues, positive: bool) -> tuple[Array, Array]:
     if not positive:
         return low - margin, high + margin
     top = np.maximum(seen.high, 1e-30) * (1 + MARGIN)
-    return np.maximum(seen.low, LEAST * top) / (1 + MARGIN), top
+    return np.maximum(seen.low, MIN_VALUE * top) / (1 + MARGIN), top
 
 
 def _knots(x: Array, y: Array, mass: Array, count: int) -> Array:
@@ -108,9 +108,9 @@ def _knots(x: Array, y: Array, mass: Array, count: int) -> Array:
     middle = (x[:, 2:] - x[:, :-2]) / 2
     bend = np.pad(np.diff(slopes, axis=1) / middle, ((0, 0), (1, 1)), "edge")
     widths = np.pad(middle, ((0, 0), (1, 1)), "edge")
-    wanted = (mass / widths * bend**2) ** 0.2 * widths
-    wanted = wanted / np.maximum(wanted.sum(axis=1, keepdims=True), 1e-30) + EVEN / GRID
-    place = np.cumsum(np.pad(wanted[:, :-1], ((0, 0), (1, 0))), axis=1)
+    density = (mass / widths * bend**2) ** 0.2 * widths
+    density = density / np.maximum(density.sum(axis=1, keepdims=True), 1e-30) + EVEN / GRID
+    place = np.cumsum(np.pad(density[:, :-1], ((0, 0), (1, 0))), axis=1)
     shares = np.linspace(0, 1, count + 1)
     return np.stack([np.interp(shares * p[-1], p, points) for p, points in zip(place, x, strict=True)])
 
@@ -135,12 +135,12 @@ def _values(x: Array, y: Array, weight: Array, knots: Array, exactly: Array) -> 
     down, prior = 1 - up, 1e-6 / count
     diagonal = summed(at, weight * down**2) + summed(at + 1, weight * up**2) + prior
     beside = summed(at, weight * up * down)[:, :-1]
-    wanted = summed(at, weight * down * y) + summed(at + 1, weight * up * y) + prior * exactly
+    moments = summed(at, weight * down * y) + summed(at + 1, weight * up * y) + prior * exactly
     matrix = np.zeros((channels, count, count))
     index = np.arange(count)
     matrix[:, index, index] = diagonal
     matrix[:, index[:-1], index[1:]] = matrix[:, index[1:], index[:-1]] = beside
-    solved: Array = np.linalg.solve(matrix, wanted[:, :, None])[:, :, 0]
+    solved: Array = np.linalg.solve(matrix, moments[:, :, None])[:, :, 0]
     return solved
 
 

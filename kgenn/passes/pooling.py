@@ -16,7 +16,7 @@ from kgenn.passes.signs import non_negative
 # With n pixels in a window and m synapses from a pooled value onward, a folded pool has n·m synapses for each
 # pooled value, a population of its own n + m. Folding loses nothing, where a population rounds once more (at
 # T = 8 a global pool of 8×8 folded into ten classes gave 10 points more); above this ratio it is too large.
-MOST_SYNAPSES = 16.0
+MAX_SYNAPSES = 16.0
 
 
 def place_pool_populations(graph: Graph, options: LoweringOptions) -> Graph:
@@ -29,7 +29,7 @@ def place_pool_populations(graph: Graph, options: LoweringOptions) -> Graph:
     notes: list[str] = []
 
     def change(node: Node) -> Sequence[Node] | None:
-        if not isinstance(node.layer, AveragePool) or not _wanted(graph, node, options):
+        if not isinstance(node.layer, AveragePool) or not _needs_population(graph, node, options):
             return None
         if node.name not in positive:
             notes.append(f"{node.name}: folded, since it can be negative")
@@ -40,7 +40,7 @@ def place_pool_populations(graph: Graph, options: LoweringOptions) -> Graph:
     return graph.edit(change).noted(*notes)
 
 
-def _wanted(graph: Graph, node: Node, options: LoweringOptions) -> bool:
+def _needs_population(graph: Graph, node: Node, options: LoweringOptions) -> bool:
     consumers = _through_reshapes(graph, node)
     if any(isinstance(c.layer, ReLU) for c in consumers):
         return False
@@ -49,7 +49,7 @@ def _wanted(graph: Graph, node: Node, options: LoweringOptions) -> bool:
     assert isinstance(node.layer, AveragePool)
     window = prod(node.layer.size)
     onward = sum(_fan_out(graph, consumer, node) for consumer in consumers)
-    return window * onward > MOST_SYNAPSES * (window + onward)
+    return window * onward > MAX_SYNAPSES * (window + onward)
 
 
 def _through_reshapes(graph: Graph, node: Node) -> list[Node]:

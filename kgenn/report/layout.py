@@ -125,13 +125,13 @@ def _positions(items: Sequence[Size], rows: Sequence[list[int]], links: Sequence
     for sweep in range(PLACE_SWEEPS):
         for row in rows if sweep % 2 == 0 else reversed(rows):
             near = [both[0].get(i, []) + both[1].get(i, []) for i in row]
-            wanted = [_mean([x[n] for n in group]) if group else x[i] for i, group in zip(row, near, strict=True)]
-            for item, place in zip(row, _spread(wanted, [items[i].width for i in row]), strict=True):
+            ideal = [_mean([x[n] for n in group]) if group else x[i] for i, group in zip(row, near, strict=True)]
+            for item, place in zip(row, _spread(ideal, [items[i].width for i in row]), strict=True):
                 x[item] = place
     return x
 
 
-def _spread(wanted: Sequence[float], widths: Sequence[float]) -> list[float]:
+def _spread(ideal: Sequence[float], widths: Sequence[float]) -> list[float]:
     """Return the positions nearest to those wanted, in least squares, that keep order and distance.
 
     With the distances taken off it is an isotonic regression, solved by pooling adjacent violators.
@@ -140,8 +140,8 @@ def _spread(wanted: Sequence[float], widths: Sequence[float]) -> list[float]:
     for before, after in pairwise(widths):
         offsets.append(offsets[-1] + (before + after) / 2 + GAP)
     pools: list[tuple[float, int]] = []
-    for want, offset in zip(wanted, offsets, strict=False):
-        value, count = want - offset, 1
+    for place, offset in zip(ideal, offsets, strict=False):
+        value, count = place - offset, 1
         while pools and pools[-1][0] > value:
             other, number = pools.pop()
             value, count = (value * count + other * number) / (count + number), count + number

@@ -20,7 +20,7 @@ from kgenn.tasks.segmentation import Segmentation
 SAMPLES = 4
 PANEL, HEADING, SCATTER = 150.0, 46.0, 330.0
 # Values drawn as points; of more, those of the first samples.
-MOST_POINTS = 5000
+MAX_POINTS = 5000
 
 
 def outputs_picture(found: Mapping[str, Beside], inputs: Mapping[str, Array], kind: Kind, title: str) -> bytes:
@@ -101,7 +101,7 @@ def _points(part: SubFigure, beside: Beside, image: Array | None) -> None:
     """Draw every value of the spiking network over the model's."""
     axes = part.subplots()
     model, network = (values.reshape(len(values), -1) for values in (beside.model, beside.network))
-    count = max(1, MOST_POINTS // model.shape[1])
+    count = max(1, MAX_POINTS // model.shape[1])
     x, y = model[:count], network[:count]
     low, high = min(x.min(), y.min()), max(x.max(), y.max())
     axes.plot([low, high], [low, high], color=LIGHT["muted"], linewidth=1, linestyle=(0, (4, 3)))

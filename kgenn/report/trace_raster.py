@@ -17,7 +17,7 @@ from kgenn.trace_file import PopulationSpikes, Trace
 
 WIDTH, PANEL, EDGES = 640.0, 110.0, 60.0
 # Spikes drawn of one population; where there are more, fewer neurons are shown, evenly over the population.
-MOST_SPIKES = 8_000
+MAX_SPIKES = 8_000
 LONGEST_NAME = 40
 # A stroke is as high as its neuron's place, or this part of the panel where that is more.
 STROKES_HIGH = 32
@@ -42,7 +42,7 @@ def raster_picture(trace: Trace, sample: int, kind: Kind, title: str) -> bytes:
         return written_as(figure, kind)
 
 
-def kept_neurons(spikes: PopulationSpikes, most: int = MOST_SPIKES) -> Array:
+def kept_neurons(spikes: PopulationSpikes, most: int = MAX_SPIKES) -> Array:
     """Return the neurons that are shown: all, or so many evenly over the population that few spikes are drawn."""
     count = spikes.size
     while True:

@@ -51,7 +51,7 @@ class Task(ABC):
         """
 
     @classmethod
-    def misfit(cls, end: OutputEnd) -> str:
+    def mismatch(cls, end: OutputEnd) -> str:
         """Return why an output cannot have the task, in words; empty where it can."""
         return ""
 

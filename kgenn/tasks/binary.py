@@ -20,7 +20,7 @@ class Binary(Thresholded):
     takes = "0 or 1, (N,)"
 
     @classmethod
-    def misfit(cls, end: OutputEnd) -> str:
+    def mismatch(cls, end: OutputEnd) -> str:
         return "" if end.size == 1 else f"it is of one value, and the output has {end.size}"
 
     @classmethod

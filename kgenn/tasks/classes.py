@@ -29,7 +29,7 @@ class Classes(Task):
     takes = "class indices (N,), or one-hot rows"
 
     @classmethod
-    def misfit(cls, end: OutputEnd) -> str:
+    def mismatch(cls, end: OutputEnd) -> str:
         return "" if end.size > 1 else "it is of several values, and the output has one"
 
     @classmethod

@@ -131,9 +131,9 @@ def goal(end: OutputEnd, choice: Choice | None = None, labels: Any = None, where
     if choice.threshold is not None and not kind.thresholded:
         known = ", ".join(n for n, task in TASKS.items() if task.thresholded)
         raise fail("KG401", "threshold", f"the task {name} has none", f"leave it out, or pass --task: {known}")
-    if kind.misfit(end):
-        others = ", ".join(n for n, task in TASKS.items() if not task.misfit(end))
-        raise fail("KG401", "task", f"is {name} for {where}: {kind.misfit(end)}", f"pass --task: {others}")
+    if kind.mismatch(end):
+        others = ", ".join(n for n, task in TASKS.items() if not task.mismatch(end))
+        raise fail("KG401", "task", f"is {name} for {where}: {kind.mismatch(end)}", f"pass --task: {others}")
     task = kind(end, choice.threshold)
     return Goal(task, _metric(task, choice.metric), guessed)
 
@@ -143,7 +143,7 @@ def _guess(end: OutputEnd, choice: Choice, labels: Any) -> tuple[str, str]:
     name, why = guess(end, labels)
     if _has(name, end, choice):
         return name, why
-    others = (other for other, task in TASKS.items() if not task.misfit(end) and _has(other, end, choice))
+    others = (other for other, task in TASKS.items() if not task.mismatch(end) and _has(other, end, choice))
     other = next((other for other in others if _takes(other, end, choice, labels)), None)
     return (name, why) if other is None else (other, "by the metric" if choice.metric else "by the threshold")
 

@@ -45,7 +45,7 @@ def _why_not(name: str, option: str, end: OutputEnd, kind: tuple[str, str]) -> s
     """Return in words why an output cannot have what is given for all: the task itself, or that of the output."""
     task, guessed = kind
     return (
-        f"not for {name}: {TASKS[task].misfit(end)}"
+        f"not for {name}: {TASKS[task].mismatch(end)}"
         if option == "task"
         else f"{name} is {task} {guessed}".rstrip()
     )
@@ -63,7 +63,7 @@ def _has(task: str, end: OutputEnd, option: str, choice: Choice) -> bool:
     """Tell whether an output of a task can have what the user chose as one of the options."""
     kind = TASKS[task]
     if option == "task":
-        return not kind.misfit(end)
+        return not kind.mismatch(end)
     if option == "metric":
         return choice.metric in {metric.name for metric in kind.metrics_of(end)}
     try:

@@ -26,7 +26,7 @@ class Segmentation(Thresholded):
     takes = "maps of classes, or one-hot maps"
 
     @classmethod
-    def misfit(cls, end: OutputEnd) -> str:
+    def mismatch(cls, end: OutputEnd) -> str:
         return "" if len(end.shape) > 1 else f"it is of maps, and the output has the shape {end.shape}"
 
     @classmethod

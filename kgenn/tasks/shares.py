@@ -43,11 +43,11 @@ def mean_iou(num_classes: int) -> Metric:
     """Return the mean over the classes of the intersection of labels and predictions over their union."""
 
     def terms(predictions: Array, labels: Array) -> Array:
-        said, right = _flat(predictions), _flat_labels(labels)
+        predicted, right = _flat(predictions), _flat_labels(labels)
         kinds = np.arange(num_classes)
-        said_so, is_so = said[..., None] == kinds, right[..., None] == kinds
-        both = (said_so & is_so).sum(axis=2)
-        return np.concatenate([both, said_so.sum(axis=2) + is_so.sum(axis=2) - both], axis=-1)
+        predicted_so, is_so = predicted[..., None] == kinds, right[..., None] == kinds
+        both = (predicted_so & is_so).sum(axis=2)
+        return np.concatenate([both, predicted_so.sum(axis=2) + is_so.sum(axis=2) - both], axis=-1)
 
     def value(sums: Array, labels: Array) -> Array:
         both, either = sums[:, :num_classes], sums[:, num_classes:]
@@ -77,8 +77,10 @@ def _over(size: int) -> Callable[[Array, Array], Array]:
 
 
 def _confusion(predictions: Array, labels: Array) -> Array:
-    said, right = _flat(predictions) == 1, _flat_labels(labels) == 1
-    return np.stack([(said & right).sum(-1), (said & ~right).sum(-1), (~said & right).sum(-1)], axis=-1)
+    predicted, right = _flat(predictions) == 1, _flat_labels(labels) == 1
+    return np.stack(
+        [(predicted & right).sum(-1), (predicted & ~right).sum(-1), (~predicted & right).sum(-1)], axis=-1
+    )
 
 
 def _f1(sums: Array, labels: Array) -> Array:

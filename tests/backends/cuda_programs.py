@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from kgenn.backends import RunOptions
-from kgenn.backends.base import SynapseWay
+from kgenn.backends.base import SynapseAlgorithm
 from kgenn.backends.cuda import CudaSimulator
 from kgenn.backends.program_context import WEIGHTS
 from kgenn.ir.network import Network
@@ -40,6 +40,6 @@ class HostDevice:
         self.library = ctypes.CDLL(str(library))
         self.words = (directory / WEIGHTS).read_bytes()
 
-    def simulator(self, way: SynapseWay = "auto") -> CudaSimulator:
+    def simulator(self, way: SynapseAlgorithm = "auto") -> CudaSimulator:
         """Return the program with its weights, computing synapses in one way."""
         return CudaSimulator(self.network, self.library, self.words, RunOptions(synapses=way))

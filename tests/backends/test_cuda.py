@@ -15,7 +15,7 @@ import pytest
 from cuda_programs import HostDevice, build_executable
 
 from kgenn.backends import TARGETS
-from kgenn.backends.base import SynapseWay
+from kgenn.backends.base import SynapseAlgorithm
 from kgenn.backends.cuda import FLAGS
 from kgenn.backends.cuda_program import TEMPLATES
 from kgenn.backends.program_context import WEIGHTS
@@ -24,7 +24,7 @@ from kgenn.conversion.base import Converter
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.few_spike import FewSpike
 from kgenn.ir.network import Network
-from kgenn.ir.recording import Wanted
+from kgenn.ir.recording import RecordingOptions
 from networks import RECIPES
 from programs import WARNINGS, classify, emit
 from recordings import EVERYTHING, METHODS, assert_same, changing, converted, drive_of, frames, inputs_of
@@ -73,20 +73,20 @@ def test_every_way_gives_the_spikes_of_the_reference_in_any_batch(
     drive = drive_of(network, encoder, 5)
     expected = ReferenceSimulator(network).run(drive, FIRST_SAMPLE, EVERYTHING)
     device = HostDevice(network, tmp_path)
-    for way in get_args(SynapseWay):
+    for way in get_args(SynapseAlgorithm):
         simulator = device.simulator(way)
         assert_same(expected, simulator.run(drive, FIRST_SAMPLE, EVERYTHING))
         for work in simulator.work:
             assert way != "events" or set(work.ways) == {"events"}
     # memory for less than the next run wants is not used again
     simulator = device.simulator()
-    simulator.run(drive, FIRST_SAMPLE, Wanted(trace=True))
+    simulator.run(drive, FIRST_SAMPLE, RecordingOptions(trace=True))
     assert_same(expected, simulator.run(drive, FIRST_SAMPLE, EVERYTHING))
     for start, stop in ((0, 1), (3, 5)):
-        part = simulator.run(drive[start:stop], FIRST_SAMPLE + start, Wanted(curve=False))
+        part = simulator.run(drive[start:stop], FIRST_SAMPLE + start, RecordingOptions(curve=False))
         assert np.array_equal(part.scores, expected.scores[start:stop, -1:])
         assert all(np.array_equal(c, expected.spike_counts[n][start:stop]) for n, c in part.spike_counts.items())
-    together = simulator.run(drive, FIRST_SAMPLE, Wanted(per_sample=False))
+    together = simulator.run(drive, FIRST_SAMPLE, RecordingOptions(per_sample=False))
     for population, counts in together.spike_counts.items():
         assert np.array_equal(counts, expected.spike_counts[population].sum(axis=0, keepdims=True))
 
@@ -98,7 +98,7 @@ def test_currents_that_32_bits_do_not_hold_are_doubles(tmp_path: Path, converter
     drive = network.drive(images(3, seed=5))
     expected = ReferenceSimulator(network).run(drive, 0, EVERYTHING)
     device = HostDevice(network, tmp_path)
-    for way in get_args(SynapseWay):
+    for way in get_args(SynapseAlgorithm):
         assert_same(expected, device.simulator(way).run(drive, 0, EVERYTHING))
 
 

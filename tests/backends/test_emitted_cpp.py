@@ -29,7 +29,7 @@ from kgenn.conversion.recipe import recipe_of
 from kgenn.ir.connectivity import Sparse
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network
-from kgenn.ir.recording import Wanted
+from kgenn.ir.recording import RecordingOptions
 from kgenn.ir.spike_sums import Resampling
 from networks import ALLOW, ENCODERS, RECIPES, build, samples
 from programs import WARNINGS, build_executable, classify, emit
@@ -337,7 +337,7 @@ def test_totals_are_the_counts_of_all_samples_however_often_they_are_moved(metho
     converter, lengths = METHODS[method]
     network = converted("residual_relu", encoder, converter, num_timesteps=lengths[0])
     drive = drive_of(network, encoder, 50)
-    expected = ReferenceSimulator(network).run(drive, 0, Wanted(curve=False))
+    expected = ReferenceSimulator(network).run(drive, 0, RecordingOptions(curve=False))
     files = dict(TARGETS.get("cpu")().emit(network).files)
     often = files["network.cpp"].replace(b"int64_t{1} << 24", b"int64_t{1} << 5")
     assert often != files["network.cpp"]
@@ -347,7 +347,7 @@ def test_totals_are_the_counts_of_all_samples_however_often_they_are_moved(metho
         )
         for threads in (1, 3):
             simulator = CppSimulator(network, library, files[WEIGHTS], RunOptions(threads))
-            together = simulator.run(drive, 0, Wanted(curve=False, per_sample=False))
+            together = simulator.run(drive, 0, RecordingOptions(curve=False, per_sample=False))
             assert np.array_equal(together.scores, expected.scores)
             for name, counts in expected.spike_counts.items():
                 assert np.array_equal(together.spike_counts[name], counts.sum(axis=0, keepdims=True))

@@ -31,7 +31,7 @@ from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.time_to_first_spike import TimeToFirstSpike
 from kgenn.diagnostics import KgennError
 from kgenn.ir.network import Network
-from kgenn.ir.recording import Wanted
+from kgenn.ir.recording import RecordingOptions
 from kgenn.passes import LoweringOptions
 from networks import ENCODERS, RECIPES
 from recordings import (
@@ -134,7 +134,7 @@ def test_genn_fires_the_same_spikes_for_every_method(method: str, name: str, enc
     expected = PipelineSimulator(network).run(drive, 5, EVERYTHING)
     simulator = on_genn(network)
     assert_same(simulator.run(drive, 5, EVERYTHING), expected)
-    last = simulator.run(drive, 5, Wanted(curve=False))
+    last = simulator.run(drive, 5, RecordingOptions(curve=False))
     assert np.array_equal(last.scores, expected.scores[:, -1:])
 
 
@@ -151,7 +151,7 @@ def test_matrices_for_cuda_give_the_same_spikes(name: str, monkeypatch: pytest.M
     expected = compiled(network).run(drive, 0, EVERYTHING)
     assert_same(on_genn(network, "cuda").run(drive, 0, EVERYTHING), expected)
     assert "TOEPLITZ" not in source(network, "cuda")
-    monkeypatch.setattr(genn_connectivity, "MOST_THREADS", 0)
+    monkeypatch.setattr(genn_connectivity, "MAX_THREADS", 0)
     assert "TOEPLITZ" in source(network, "cuda")
     assert_same(on_genn(network, "cuda").run(drive, 0, EVERYTHING), expected)
 
@@ -222,7 +222,7 @@ def rounded(text: str) -> str:
 def test_emitted_text_is_as_reviewed(
     name: str, encoder: str, device: Device, golden: Path, update: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(genn_connectivity, "MOST_THREADS", 0)  # or every matrix of so small a network is dense
+    monkeypatch.setattr(genn_connectivity, "MAX_THREADS", 0)  # or every matrix of so small a network is dense
     path = golden / f"genn_{name}_{encoder}_{device}.py.txt"
     converter = {"few-spike": FewSpike(), "ttfs": TimeToFirstSpike()}.get(encoder)
     text = source(converted(name, encoder, converter, num_timesteps=8 if converter else NUM_TIMESTEPS), device)

@@ -53,11 +53,11 @@ def test_targets_are_counted_once_for_each_source(name: str) -> None:
         assert np.array_equal(distinct_targets(c), (as_matrix(c) != 0).sum(axis=1))
 
 
-@pytest.mark.parametrize("most", [0, genn_connectivity.MOST_THREADS])
+@pytest.mark.parametrize("most", [0, genn_connectivity.MAX_THREADS])
 def test_spikes_with_values_never_cross_a_toeplitz_matrix_on_cuda(
     most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(genn_connectivity, "MOST_THREADS", most)
+    monkeypatch.setattr(genn_connectivity, "MAX_THREADS", most)
     found = []
     for method in ("burst", "calibrated"):
         converter, (steps, *_) = METHODS[method]
@@ -74,13 +74,13 @@ def test_on_cuda_only_large_populations_are_added_to_by_many_threads(name: str, 
     network = converted(name, encoder)
     for c, held in zip(network.connections, storage(network, "cuda"), strict=True):
         if held.matrix in ("SPARSE", "TOEPLITZ"):
-            assert network.by_name[c.target].size > genn_connectivity.MOST_THREADS
+            assert network.by_name[c.target].size > genn_connectivity.MAX_THREADS
 
 
 def test_over_toeplitz_matrices_on_cuda_no_pair_of_neurons_is_connected_twice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(genn_connectivity, "MOST_THREADS", 0)
+    monkeypatch.setattr(genn_connectivity, "MAX_THREADS", 0)
     found = 0
     for name in NAMES:
         network = converted(name, "poisson")
@@ -105,7 +105,7 @@ def test_convolutions_store_their_kernel_alone_on_the_cpu_also_behind_a_pool() -
 def test_convolutions_with_strides_dilation_or_groups_store_their_kernel_alone_on_cuda(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(genn_connectivity, "MOST_THREADS", 0)
+    monkeypatch.setattr(genn_connectivity, "MAX_THREADS", 0)
     network = converted(name, "poisson")
     stored = zip(network.connections, storage(network, "cuda"), strict=True)
     found = [(held, c) for c, held in stored if isinstance(c.connectivity, Convolution)]
@@ -115,11 +115,11 @@ def test_convolutions_with_strides_dilation_or_groups_store_their_kernel_alone_o
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-@pytest.mark.parametrize("most", [0, genn_connectivity.MOST_THREADS])
+@pytest.mark.parametrize("most", [0, genn_connectivity.MAX_THREADS])
 def test_no_emitted_matrix_has_two_synapses_of_one_pair_and_the_memory_is_as_listed(
     device: Device, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(genn_connectivity, "MOST_THREADS", most)
+    monkeypatch.setattr(genn_connectivity, "MAX_THREADS", most)
     networks = {name: converted(name, "poisson") for name in NAMES}
     for name, network in networks.items():
         (tmp_path / name).mkdir()

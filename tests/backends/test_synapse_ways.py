@@ -12,7 +12,7 @@ import pytest
 
 import kgenn
 from kgenn.backends import TARGETS
-from kgenn.backends.base import RunOptions, SynapseWay
+from kgenn.backends.base import RunOptions, SynapseAlgorithm
 from kgenn.backends.cpp_library import LANES, CppSimulator
 from kgenn.backends.program_context import WEIGHTS
 from kgenn.backends.reference import ReferenceSimulator
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 each_way = pytest.mark.parametrize("way", ["events", "dense"])
 
 
-def simulator(network: Network, way: SynapseWay) -> CppSimulator:
+def simulator(network: Network, way: SynapseAlgorithm) -> CppSimulator:
     made = TARGETS.get("cpu")().load(network, None, RunOptions(1, synapses=way))
     assert isinstance(made, CppSimulator)
     return made
@@ -48,7 +48,7 @@ def agree(network: Network, program: CppSimulator, encoder: str) -> None:
 @each_way
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", ["residual_shortcut", "concat_pool_conv"])
-def test_every_way_gives_the_same_spikes(name: str, method: str, way: SynapseWay) -> None:
+def test_every_way_gives_the_same_spikes(name: str, method: str, way: SynapseAlgorithm) -> None:
     converter, lengths = METHODS[method]
     network = converted(name, converter.default_encoder, converter, num_timesteps=lengths[0])
     program = simulator(network, way)
@@ -67,7 +67,7 @@ def test_every_way_gives_the_same_spikes(name: str, method: str, way: SynapseWay
     ("name", "method"), [("residual_shortcut", "data-norm"), ("pool_add", "few-spike"), ("wide_33", "burst")]
 )
 def test_every_processor_gives_the_same_spikes(
-    tmp_path: Path, name: str, method: str, processor: str, way: SynapseWay
+    tmp_path: Path, name: str, method: str, processor: str, way: SynapseAlgorithm
 ) -> None:
     why = refusal(processor)
     if why:
@@ -82,7 +82,7 @@ def test_every_processor_gives_the_same_spikes(
 
 
 @each_way
-def test_weights_beyond_16_bits_are_exact_too(way: SynapseWay) -> None:
+def test_weights_beyond_16_bits_are_exact_too(way: SynapseAlgorithm) -> None:
     base = converted("residual_shortcut", "poisson-signed", DataNorm())
     factor = 8
     connections = tuple(
@@ -112,14 +112,14 @@ def with_random_signs(base: Network, largest: float) -> Network:
 
 
 @each_way
-def test_sums_that_32_bits_do_not_hold_are_moved_in_time(way: SynapseWay) -> None:
+def test_sums_that_32_bits_do_not_hold_are_moved_in_time(way: SynapseAlgorithm) -> None:
     base = converted("wide_33", "few-spike", FewSpike(), num_timesteps=12)
     network = with_random_signs(base, 32639.0)
     agree(network, simulator(network, way), "few-spike")
 
 
 @each_way
-def test_limbs_of_a_weight_need_not_be_computed_alike(way: SynapseWay) -> None:
+def test_limbs_of_a_weight_need_not_be_computed_alike(way: SynapseAlgorithm) -> None:
     b = Build("pooled", (10, 10, 2))
     graph = b.graph(b.dense(b.global_pool(b.conv_relu("input", 32)), 10))
     x = np.random.default_rng(1).random((32, 10, 10, 2), dtype=np.float32)
@@ -136,7 +136,7 @@ def test_limbs_of_a_weight_need_not_be_computed_alike(way: SynapseWay) -> None:
 
 
 @each_way
-def test_groups_of_a_convolution_need_not_be_computed_alike(way: SynapseWay) -> None:
+def test_groups_of_a_convolution_need_not_be_computed_alike(way: SynapseAlgorithm) -> None:
     base = converted("conv_groups", "few-spike", FewSpike(), num_timesteps=8)
     connections = tuple(
         replace(c, connectivity=c.connectivity.with_weights(_growing(c.connectivity.weights.shape)))
@@ -155,7 +155,7 @@ def _growing(shape: tuple[int, ...]) -> Array:
 
 @each_way
 @pytest.mark.parametrize("largest", [LARGEST_WEIGHT, 32767], ids=["two-bytes", "more"])
-def test_spikes_add_up_the_largest_weights(largest: int, way: SynapseWay) -> None:
+def test_spikes_add_up_the_largest_weights(largest: int, way: SynapseAlgorithm) -> None:
     network = with_random_signs(converted("wide_33", "poisson", DataNorm()), largest)
     agree(network, simulator(network, way), "poisson")
 

@@ -13,8 +13,8 @@ from kgenn.bench.toml_file import read_toml
 from kgenn.conversion.few_spike import FewSpike
 from kgenn.diagnostics import KgennError
 from kgenn.passes import LoweringOptions
-from kgenn.search import Search
 from kgenn.tasks.goal import Choice
+from kgenn.timestep_search import TimestepSearch
 from sweeps import HEAD, ROOT, written
 
 CONFIGS = sorted((ROOT / "configs").glob("*.toml"))
@@ -112,7 +112,7 @@ def test_an_input_shape_holds_for_the_models_of_its_table(tmp_path: Path) -> Non
 def test_timesteps_may_be_searched_for_beside_numbers(tmp_path: Path) -> None:
     found = read(tmp_path, START + 'converter = "few-spike"\ntimesteps = ["auto", 4]\nloss = [0.5, 1]\n')
     assert axes(found, "timesteps", "loss") == [("auto", 0.5), ("auto", 1.0), (4, None)]
-    assert [cell.setup.timesteps for cell in found.cells] == [Search(0.5), Search(1), 4]
+    assert [cell.setup.timesteps for cell in found.cells] == [TimestepSearch(0.5), TimestepSearch(1), 4]
 
 
 def test_each_option_of_lowering_reaches_the_cells(tmp_path: Path) -> None:

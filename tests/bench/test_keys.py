@@ -10,7 +10,7 @@ import pytest
 
 from kgenn.backends.base import RunOptions
 from kgenn.bench.config import read_configs
-from kgenn.bench.files import Library, Shelf
+from kgenn.bench.files import FileSearch, Library
 from kgenn.bench.rerun import CellTask, tasks_of
 from kgenn.bench.shared import Ports, samples_of
 from kgenn.diagnostics import KgennError
@@ -54,7 +54,7 @@ def shelf(tmp_path: Path) -> Path:
 
 def tasks(shelf: Path, text: str, threads: int = 1) -> list[CellTask]:
     experiments = read_configs([written(shelf, text)])
-    library = Library(Shelf.of([str(shelf)]), Shelf.of([str(shelf)]))
+    library = Library(FileSearch.of([str(shelf)]), FileSearch.of([str(shelf)]))
     library.look_up(experiments)
     return [task for e in experiments for task in tasks_of(e, library, RunOptions(threads))]
 
@@ -99,7 +99,7 @@ def test_the_contents_of_files_are_in_the_key(shelf: Path) -> None:
 
 def test_a_file_may_be_given_by_name(shelf: Path) -> None:
     experiments = read_configs([written(shelf, NAMED + SWEEPS[0])])
-    library = Library(Shelf.of([f"net={MODEL}"]), Shelf.of([f"images={IMAGES}", f"few={CALIBRATION}"]))
+    library = Library(FileSearch.of([f"net={MODEL}"]), FileSearch.of([f"images={IMAGES}", f"few={CALIBRATION}"]))
     library.look_up(experiments)
     (task,) = tasks_of(experiments[0], library, RunOptions(1))
     assert (task.files.model.path, task.files.data.path) == (MODEL, IMAGES)
@@ -109,7 +109,7 @@ def test_a_file_may_be_given_by_name(shelf: Path) -> None:
 def test_all_files_that_are_not_there_are_told_at_once(tmp_path: Path) -> None:
     experiments = read_configs([written(tmp_path, NAMED + SWEEPS[0])])
     with pytest.raises(KgennError) as caught:
-        Library(Shelf(), Shelf()).look_up(experiments)
+        Library(FileSearch(), FileSearch()).look_up(experiments)
     assert [d.code for d in caught.value.diagnostics] == ["KG621"] * 3
     assert [d.where for d in caught.value.diagnostics] == ["model net", "data images", "data few"]
 

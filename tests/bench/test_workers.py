@@ -18,7 +18,7 @@ from kgenn.backends.base import RunOptions
 from kgenn.backends.simulate import simulate
 from kgenn.bench.config import read_configs
 from kgenn.bench.extras import extra
-from kgenn.bench.files import File, Library, Shelf
+from kgenn.bench.files import File, FileSearch, Library
 from kgenn.bench.rerun import CellTask, tasks_of
 from kgenn.bench.settings import ProcessSettings
 from kgenn.bench.shared import Memory, unchanged
@@ -28,7 +28,7 @@ from kgenn.bench.work import CellOutcome, run_cell
 from kgenn.bench.workers import Workers, processes
 from kgenn.checksums import sha256_of
 from kgenn.conversion import CONVERTERS
-from kgenn.conversion.base import Recall, anew
+from kgenn.conversion.base import Memoise, uncached
 from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.recipe import recipe_of
 from kgenn.diagnostics import KgennError
@@ -41,7 +41,7 @@ from sweeps import CALIBRATION, MODEL, TINY, written
 def plan(tmp_path: Path) -> SweepPlan:
     """Return four cells."""
     (experiment,) = read_configs([written(tmp_path, TINY.replace("[1, 2]", "[1, 2, 3, 4]"))])
-    library = Library(Shelf(), Shelf())
+    library = Library(FileSearch(), FileSearch())
     library.look_up([experiment])
     return SweepPlan([(experiment, tasks_of(experiment, library, RunOptions(1)))])
 
@@ -131,17 +131,17 @@ def test_conversions_that_share_statistics_give_the_networks_of_those_that_do_no
     converter = CONVERTERS.get(name)()
     keys: list[Hashable] = []
 
-    def recall(key: Hashable, compute: Callable[[], Any]) -> Any:
+    def memoise(key: Hashable, compute: Callable[[], Any]) -> Any:
         keys.append(key)
-        return memory.recall(key, compute)
+        return memory.memoise(key, compute)
 
-    def network(steps: int, recalled: Recall) -> tuple[Any, bytes]:
+    def network(steps: int, recalled: Memoise) -> tuple[Any, bytes]:
         made = convert_graph(graph, recipe_of(converter), samples, steps, simulate, recalled)
         plain, arrays = to_plain(made.network)
         return plain, npz_bytes(arrays)
 
     for steps in (4, 4, 6):
-        assert network(steps, recall) == network(steps, anew)
+        assert network(steps, memoise) == network(steps, uncached)
     assert len(memory.values) < len(keys)
 
 

@@ -19,8 +19,8 @@ from kgenn.conversion.constraints import FEATURES
 from kgenn.encoders import ENCODERS
 from kgenn.ir.network import DEFAULT_READOUT
 from kgenn.passes import LoweringOptions
-from kgenn.search import Search
 from kgenn.self_test import SELF_TEST, read_self_test
+from kgenn.timestep_search import TimestepSearch
 
 
 def emitted(directory: Path) -> dict[str, bytes]:
@@ -232,7 +232,12 @@ def test_no_compiler_is_kg501_and_a_failing_one_kg502(
 
 
 def test_no_option_belongs_to_two_kinds_of_things() -> None:
-    kinds = (classes_of(CONVERTERS), classes_of(ENCODERS), {"lowering": LoweringOptions}, {"search": Search})
+    kinds = (
+        classes_of(CONVERTERS),
+        classes_of(ENCODERS),
+        {"lowering": LoweringOptions},
+        {"search": TimestepSearch},
+    )
     names = [name for classes in kinds for name in flags_of(classes)]
     assert len(names) == len(set(names))
 
@@ -243,7 +248,7 @@ def test_every_option_is_a_flag_with_its_default(kgenn: Kgenn) -> None:
         classes_of(CONVERTERS),
         classes_of(ENCODERS),
         {"lowering": LoweringOptions},
-        {"search": Search},
+        {"search": TimestepSearch},
     ):
         for name in flags_of(classes):
             assert f"--{name.replace('_', '-')} " in text

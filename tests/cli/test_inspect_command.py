@@ -9,8 +9,8 @@ import pytest
 
 from commands import IMAGES, MODEL, Kgenn, compile_arguments
 from kgenn.artifact import read_directory
-from kgenn.codes import CODES
 from kgenn.conversion import CONVERTERS
+from kgenn.diagnostic_codes import CODES
 from kgenn.layers import LAYERS
 
 PNG = b"\x89PNG\r\n"

@@ -103,5 +103,5 @@ def test_every_task_is_listed_with_what_its_outputs_take(kgenn: Kgenn) -> None:
         assert row["description"]
         task = TASKS[row["name"]]
         ends = (OutputEnd(shape) for shape in ((1,), (5,), (4, 4, 1), (4, 4, 3)))
-        fitting = {", ".join(m.name for m in task.metrics_of(end)) for end in ends if not task.misfit(end)}
+        fitting = {", ".join(m.name for m in task.metrics_of(end)) for end in ends if not task.mismatch(end)}
         assert fitting == {row["metrics"]}

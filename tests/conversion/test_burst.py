@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kgenn.backends.reference import PopulationRun, ReferenceSimulator
-from kgenn.conversion.burst import MOST_SPIKES, Burst
+from kgenn.conversion.burst import MAX_SPIKES, Burst
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.neurons import BURST
 from kgenn.diagnostics import KgennError
@@ -31,7 +31,7 @@ def spikes_of(gamma: int, current: Array, v: float = 0.0) -> Array:
     return np.stack([run.step(current[t : t + 1].astype(np.float32), t)[0] for t in range(steps)])
 
 
-@given(st.integers(0, 9999), st.integers(1, MOST_SPIKES))
+@given(st.integers(0, 9999), st.integers(1, MAX_SPIKES))
 def test_a_burst_is_what_the_neuron_owes_up_to_gamma(seed: int, gamma: int) -> None:
     rng = np.random.default_rng(seed)
     current = rng.integers(-2 * UNIT, 4 * UNIT, (30, 12))

@@ -130,10 +130,10 @@ def test_an_unknown_readout_is_refused() -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_plan_names_every_layer_once_with_what_it_becomes(name: str) -> None:
     graph = build(name)
-    fates = plan(graph, lower(graph, LoweringOptions()))
-    assert [f.layer for f in fates] == list(dict.fromkeys(n.origin for n in graph.nodes))
-    assert all(f.becomes for f in fates)
-    assert fates[0].becomes == "input population"
+    plans = plan(graph, lower(graph, LoweringOptions()))
+    assert [f.layer for f in plans] == list(dict.fromkeys(n.origin for n in graph.nodes))
+    assert all(f.becomes for f in plans)
+    assert plans[0].becomes == "input population"
 
 
 def test_a_bias_of_zeros_is_a_bias_too() -> None:

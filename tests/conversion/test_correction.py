@@ -7,7 +7,7 @@ import pytest
 
 from kgenn.conversion.correction import KEPT, ROUNDS, corrected, shifts
 from kgenn.conversion.quantisation import quantised
-from kgenn.conversion.twins import LEAST_SAMPLES, affordable
+from kgenn.conversion.twins import MIN_SAMPLES, affordable
 from kgenn.ir.graph import Array, Graph
 from kgenn.layers.activation import ReLU
 from kgenn.passes import LoweringOptions, lower
@@ -102,18 +102,18 @@ def test_samples_whose_activations_take_too_much_memory_are_left_out_and_that_is
     x = samples(graph, 100)
     scales = scales_of(graph, x)
 
-    def spoken(name: str, z: Array) -> Array:
+    def quantise(name: str, z: Array) -> Array:
         return quantised(z, scales[name], LEVELS, True)
 
-    assert corrected(scales, graph, x, spoken).notes == ()
+    assert corrected(scales, graph, x, quantise).notes == ()
     # what is kept at once is at least the input and what the first layer makes of it, twice, in four bytes
     first, second = (int(np.prod(graph.shapes[node.name])) for node in graph.nodes[:2])
-    monkeypatch.setattr("kgenn.conversion.twins.MOST_BYTES", 40 * 8 * (first + second))
+    monkeypatch.setattr("kgenn.conversion.twins.MAX_BYTES", 40 * 8 * (first + second))
     count = affordable(graph, KEPT)
-    assert LEAST_SAMPLES < count <= 40
-    found = corrected(scales, graph, x, spoken)
+    assert MIN_SAMPLES < count <= 40
+    found = corrected(scales, graph, x, quantise)
     assert found.notes == (f"biases are corrected on {count} of 100 calibration samples, to save memory",)
-    few = shifts(graph, x[np.arange(count) * 100 // count], spoken)
+    few = shifts(graph, x[np.arange(count) * 100 // count], quantise)
     assert all(np.array_equal(found.shifts[name], shift) for name, shift in few.items())
-    monkeypatch.setattr("kgenn.conversion.twins.MOST_BYTES", 1)
-    assert affordable(graph, KEPT) == LEAST_SAMPLES
+    monkeypatch.setattr("kgenn.conversion.twins.MAX_BYTES", 1)
+    assert affordable(graph, KEPT) == MIN_SAMPLES

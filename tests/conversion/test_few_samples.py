@@ -10,7 +10,7 @@ import pytest
 from kgenn.conversion.calibrated import Calibrated
 from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.data_norm import DataNorm
-from kgenn.conversion.few_samples import ENOUGH, FEW, doubt, doubts_of_samples, trusted
+from kgenn.conversion.few_samples import ENOUGH, FEW, prior_weight, sample_warnings, trusted
 from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.recipe import recipe_of
 from kgenn.ir.graph import Array
@@ -19,11 +19,11 @@ from recordings import on_reference
 
 
 def test_doubt_falls_from_most_of_the_scale_to_none() -> None:
-    doubts = [doubt(n) for n in range(1, 2 * ENOUGH)]
-    assert 0.8 < doubts[0] < 1
-    assert all(a >= b for a, b in pairwise(doubts))
-    assert doubts[ENOUGH - 2] > 0
-    assert doubts[ENOUGH - 1 :] == [0] * ENOUGH
+    own_warnings = [prior_weight(n) for n in range(1, 2 * ENOUGH)]
+    assert 0.8 < own_warnings[0] < 1
+    assert all(a >= b for a, b in pairwise(own_warnings))
+    assert own_warnings[ENOUGH - 2] > 0
+    assert own_warnings[ENOUGH - 1 :] == [0] * ENOUGH
 
 
 @pytest.mark.parametrize("count", [1, 10, 100, ENOUGH])
@@ -41,7 +41,7 @@ def test_scales_move_towards_what_their_layer_says_of_them_and_never_beyond(coun
 @pytest.mark.parametrize("count", [1, 10, 100, ENOUGH])
 def test_scales_that_clip_have_room_for_what_few_samples_did_not_show(count: int) -> None:
     scales = {"layer": np.array([0.1, 0.5, 2.0]), "whole": np.asarray(3.0)}
-    room = 1 + doubt(count)
+    room = 1 + prior_weight(count)
     units = {"layer": np.ones(3)}
     moved, plain = trusted(scales, units, count), trusted(scales, units, count, clipped=False)
     np.testing.assert_allclose(moved["layer"], room * plain["layer"])
@@ -59,4 +59,4 @@ def test_few_samples_for_single_channels_are_a_warning(converter: object, count:
 
 
 def test_no_statistic_of_a_channel_needs_no_warning() -> None:
-    assert doubts_of_samples(1, channelwise=False, correction=False) == ()
+    assert sample_warnings(1, channelwise=False, correction=False) == ()

@@ -15,7 +15,7 @@ from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion.copies import copied, neurons_of_a_copy, staggered, with_copies
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.fission import Fission, shared_out
-from kgenn.conversion.spike_trains import MOST_VALUES, Firing, fit, pooled, some_values
+from kgenn.conversion.spike_trains import MAX_VALUES, Firing, fit, pooled, some_values
 from kgenn.diagnostics import KgennError
 from kgenn.ir.graph import Array, Graph, Node
 from kgenn.ir.recording import Recording
@@ -153,7 +153,7 @@ def test_no_threshold_is_above_a_cap() -> None:
 def test_a_fit_looks_at_the_same_values_every_time() -> None:
     currents, wanted = np.arange(20000.0).reshape(1, 20000, 1), np.arange(20000.0).reshape(20000, 1)
     first, second = some_values(currents, wanted), some_values(currents, wanted)
-    assert len(first[1]) == MOST_VALUES
+    assert len(first[1]) == MAX_VALUES
     assert np.array_equal(first[0][0], first[1])
     assert all(map(np.array_equal, first, second))
 

@@ -16,7 +16,7 @@ from kgenn.backends.simulate import simulate
 from kgenn.conversion.burst import Burst
 from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.few_spike import FewSpike
-from kgenn.conversion.max_pool import MOST_BITS, most_sources, pool_dynamics, pool_kernel, radix
+from kgenn.conversion.max_pool import MAX_BITS, most_sources, pool_dynamics, pool_kernel, radix
 from kgenn.conversion.recipe import recipe_of
 from kgenn.encoders import encoders_of
 from kgenn.encoders.base import Encoder
@@ -113,7 +113,7 @@ def test_in_latency_code_the_earliest_spike_of_the_window_is_sent(seed: int, sou
 def test_the_digits_of_the_largest_window_are_exact_in_float32(spike_range: tuple[int, int]) -> None:
     sources = most_sources(spike_range)
     digits = pool_kernel((sources, 1), 1, "rate", spike_range).ravel()
-    assert radix(spike_range) ** sources <= 2**MOST_BITS < radix(spike_range) ** (sources + 1)
+    assert radix(spike_range) ** sources <= 2**MAX_BITS < radix(spike_range) ** (sources + 1)
     assert max(map(abs, spike_range)) * digits.sum() < EXACT
 
 

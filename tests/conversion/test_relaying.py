@@ -11,17 +11,17 @@ from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.legality import legalise
 from kgenn.conversion.paths import paths_into
 from kgenn.conversion.recipe import recipe_of
-from kgenn.conversion.relaying import MOST_CHAINS, relayed
+from kgenn.conversion.relaying import MAX_CHAINS, relayed
 from kgenn.ir.graph import Graph, Layer, Node
 from kgenn.layers.activation import Activation, ReLU
 from kgenn.layers.merge import Add
 from kgenn.layers.relay import Relay
 from kgenn.passes import LoweringOptions, lower
-from kgenn.passes.options import FEWEST_FITTED
+from kgenn.passes.options import MIN_FITTED
 from networks import RECIPES, Build, build, samples
 from recordings import compiled, on_reference
 
-PIECES = FEWEST_FITTED
+PIECES = MIN_FITTED
 
 
 def linear_block() -> Graph:
@@ -92,7 +92,7 @@ def test_no_value_has_more_chains_than_a_network_can_hold(count: int) -> None:
     legality = legalise(sums_of_sums(count), recipe_of(FewSpike(), allow="all"))
     assert legality.problems == ()
     ends = [node.inputs[0] for node in legality.written.nodes if node.layer.population and node.inputs]
-    assert max(len(paths_into(legality.written, end)) for end in ends) <= MOST_CHAINS
+    assert max(len(paths_into(legality.written, end)) for end in ends) <= MAX_CHAINS
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -14,7 +14,7 @@ from kgenn.conversion.paths import Path
 from kgenn.conversion.recipe import recipe_of
 from kgenn.ir.connectivity import DenseConnectivity, OneToOne
 from kgenn.ir.graph import Array, Layer, Shape
-from kgenn.ir.spike_sums import MOST_AMOUNT, Resampling, SpikeSums, SumPool
+from kgenn.ir.spike_sums import MAX_AMOUNT, Resampling, SpikeSums, SumPool
 from kgenn.layers.affine import Rescaling
 from kgenn.layers.along import Along, Take
 from kgenn.layers.conv import Conv
@@ -143,7 +143,7 @@ def test_factors_that_32_bits_may_not_hold_are_probed() -> None:
         (AveragePool((10, 10), (1, 1), "same"), Conv(kernel(2, 2, 1, 1), None, (1, 1), "same", (1, 1))),
     )
     assert structured(path) is None
-    assert MOST_AMOUNT < (10 * 2520) ** 2
+    assert MAX_AMOUNT < (10 * 2520) ** 2
 
 
 @pytest.mark.parametrize("method", ["few-spike", "data-norm", "ttfs", "calibrated", "burst"])

@@ -11,7 +11,7 @@ from kgenn.conversion import spike_norm
 from kgenn.conversion.base import Status, silent
 from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.conversion.recipe import recipe_of
-from kgenn.conversion.spike_norm import BUDGET, LEAST, MOST, SpikeNorm, affordable
+from kgenn.conversion.spike_norm import BUDGET, MAX_SAMPLES, MIN_SAMPLES, SpikeNorm, affordable
 from kgenn.diagnostics import KgennError
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network
@@ -73,7 +73,7 @@ def conversion_of(graph: Graph, x: Array, converter: SpikeNorm, status: Status =
 def test_fewer_samples_are_simulated_where_a_network_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = build("dense_deep")
     x = samples(graph, 20)
-    whole, few, every = (SpikeNorm(norm_samples=n) for n in (0, LEAST, 20))
+    whole, few, every = (SpikeNorm(norm_samples=n) for n in (0, MIN_SAMPLES, 20))
     expected = {c: conversion_of(graph, x, c).settings.scales for c in (few, every)}
     assert expected[few] != expected[every]
     found = conversion_of(graph, x, whole)
@@ -82,7 +82,7 @@ def test_fewer_samples_are_simulated_where_a_network_is_large(monkeypatch: pytes
     monkeypatch.setattr(spike_norm, "BUDGET", 1.0)
     found = conversion_of(graph, x, whole)
     assert found.settings.scales == expected[few]
-    assert any(f"simulated {LEAST} of 20 samples" in note for note in found.lowered.notes)
+    assert any(f"simulated {MIN_SAMPLES} of 20 samples" in note for note in found.lowered.notes)
     assert conversion_of(graph, x, every).settings.scales == expected[every]
 
 
@@ -92,7 +92,7 @@ def test_the_budget_pays_for_all_simulations_together() -> None:
     products = sum(graph.ending_at(name).macs for name in relus)
     steps = round(BUDGET / products / 50)
     assert affordable(graph, relus, steps) == pytest.approx(50, abs=1)
-    assert (affordable(graph, relus, 1), affordable(graph, relus, 10**12)) == (MOST, LEAST)
+    assert (affordable(graph, relus, 1), affordable(graph, relus, 10**12)) == (MAX_SAMPLES, MIN_SAMPLES)
 
 
 def test_each_layer_is_told_before_it_is_simulated() -> None:

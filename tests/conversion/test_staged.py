@@ -17,12 +17,12 @@ from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.quantisation import least_squares_scales, quantised
 from kgenn.conversion.recipe import recipe_of
 from kgenn.conversion.staged import Staged
-from kgenn.conversion.time_to_first_spike import MOST_TIMESTEPS, TimeToFirstSpike
+from kgenn.conversion.time_to_first_spike import MAX_TIMESTEPS, TimeToFirstSpike
 from kgenn.diagnostics import KgennError
 from kgenn.encoders import encoders_of
 from kgenn.ir.graph import Array, Graph, Input, Node, Output
 from kgenn.ir.network import Network
-from kgenn.ir.spike_code import MOST_BINARY_STEPS
+from kgenn.ir.spike_code import MAX_BINARY_STEPS
 from kgenn.layers.activation import ReLU
 from kgenn.layers.pooling import MaxPool
 from kgenn.passes import LoweringOptions, lower
@@ -281,7 +281,7 @@ def test_a_correction_leaves_the_mean_output_of_the_calibration_set_where_it_was
 
 
 @pytest.mark.parametrize(
-    ("converter", "most"), [(FewSpike(), MOST_BINARY_STEPS), (TimeToFirstSpike(), MOST_TIMESTEPS)]
+    ("converter", "most"), [(FewSpike(), MAX_BINARY_STEPS), (TimeToFirstSpike(), MAX_TIMESTEPS)]
 )
 def test_stages_longer_than_the_method_can_hold_are_refused(converter: Staged, most: int) -> None:
     converter.check(most)

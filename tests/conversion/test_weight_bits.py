@@ -20,7 +20,7 @@ from kgenn.conversion.weight_bits import WeightBits, to_grid_of_bits
 from kgenn.ir.connectivity import DenseConnectivity, OneToOne
 from kgenn.ir.graph import Array
 from kgenn.ir.network import EXACT, Connection, Network
-from kgenn.ir.recording import Wanted
+from kgenn.ir.recording import RecordingOptions
 from kgenn.ir.spike_sums import SumPool
 from kgenn.passes import LoweringOptions
 from networks import ALLOW, RECIPES, build, samples
@@ -215,7 +215,7 @@ def test_more_bits_are_closer_to_the_model() -> None:
     def distance(bits: WeightBits) -> float:
         recipe = recipe_of(FewSpike(), None, ALLOW, LoweringOptions(weight_bits=bits))
         network = convert_graph(graph, recipe, x, 8, on_reference).network
-        scores = next(iter(on_reference(network, x, Wanted()))).scores[:, -1].astype(np.float64)
+        scores = next(iter(on_reference(network, x, RecordingOptions()))).scores[:, -1].astype(np.float64)
         return 1 - float(np.corrcoef(scores.ravel(), model.ravel())[0, 1])
 
     four, eight, usual = map(distance, (4, 8, None))

@@ -11,8 +11,8 @@ import pytest
 from pages import DOCS, ROOT
 
 import kgenn
-from kgenn.codes import CODES
 from kgenn.conversion import CONVERTERS
+from kgenn.diagnostic_codes import CODES
 from kgenn.encoders import ENCODERS
 
 ALL = {page: page.read_text(encoding="utf-8") for page in sorted(DOCS.rglob("*.md"))}

@@ -19,7 +19,7 @@ from kgenn.backends import TARGETS, build_cache
 from kgenn.backends.left_library import leave
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.durable import exchange
-from kgenn.ir.recording import Wanted
+from kgenn.ir.recording import RecordingOptions
 from kgenn.output import write_file, write_files
 from kgenn.trace import TraceWriter
 from recordings import converted
@@ -91,7 +91,7 @@ def trace(place: Path) -> None:
     network = converted("dense", "if")
     drive = network.drive(np.full((2, *network.input_shape), 0.5, np.float32))
     with TraceWriter(place / "t.npz", network) as writer:
-        writer.add(0, ReferenceSimulator(network).run(drive, 0, Wanted(trace=True)))
+        writer.add(0, ReferenceSimulator(network).run(drive, 0, RecordingOptions(trace=True)))
 
 
 def cached(place: Path) -> None:

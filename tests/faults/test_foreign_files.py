@@ -16,7 +16,7 @@ from kgenn.artifact import COMPILED, MANIFEST, Artifact, write_artifact
 from kgenn.backends import TARGETS
 from kgenn.checksums import IGNORE, SUMS
 from kgenn.diagnostics import KgennError
-from kgenn.output import MOST_NAMES, refuse_directory
+from kgenn.output import MAX_NAMES, refuse_directory
 from kgenn.scratch import SUFFIX
 from recordings import converted
 
@@ -76,10 +76,10 @@ def test_a_folder_a_link_a_hidden_file_and_what_looks_like_kgenn_s_stay(output: 
 
 
 def test_of_many_files_the_first_are_named_and_the_others_counted(output: Path) -> None:
-    mine = [f"mine-{number:02}" for number in range(MOST_NAMES + 3)]
+    mine = [f"mine-{number:02}" for number in range(MAX_NAMES + 3)]
     for name in mine:
         (output / name).touch()
-    refused(output, *mine[: MOST_NAMES - 1], f"{mine[MOST_NAMES - 1]} and 3 more")
+    refused(output, *mine[: MAX_NAMES - 1], f"{mine[MAX_NAMES - 1]} and 3 more")
 
 
 def test_a_file_that_was_changed_stays(output: Path) -> None:

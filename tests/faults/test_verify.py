@@ -27,7 +27,7 @@ from kgenn.cli import invoke
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.diagnostics import KgennError
 from kgenn.ir.network import Network
-from kgenn.ir.recording import Recording, Wanted
+from kgenn.ir.recording import Recording, RecordingOptions
 from kgenn.self_test import SELF_TEST, departures, extent, random_drive, read_self_test, self_test
 from kgenn.verification import Verification, verify
 from networks import ENCODERS, RECIPES
@@ -229,8 +229,8 @@ class Odd(ReferenceSimulator):
         super().__init__(network)
         self.kind = kind
 
-    def run(self, drive: np.ndarray, first_sample: int, wanted: Wanted | None = None) -> Recording:
-        recording = super().run(drive, first_sample, wanted or Wanted())
+    def run(self, drive: np.ndarray, first_sample: int, record: RecordingOptions | None = None) -> Recording:
+        recording = super().run(drive, first_sample, record or RecordingOptions())
         name = self.network.hidden[0].name
         counts = recording.spike_counts[name].copy()
         if self.kind == "scores":

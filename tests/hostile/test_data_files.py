@@ -90,8 +90,8 @@ def test_a_member_that_claims_to_unpack_to_gigabytes_is_refused(
 ) -> None:
     path = npz(tmp_path, x=npy(X), y=npy(np.arange(4)))
     assert load_data(path).y is not None
-    monkeypatch.setattr("kgenn.ir.data_file.MOST_IN_MEMORY", 50)  # x takes 96 bytes
-    monkeypatch.setattr("kgenn.ir.archive.MOST_BYTES", 200)  # 224 with its header
+    monkeypatch.setattr("kgenn.ir.data_file.MAX_IN_MEMORY", 50)  # x takes 96 bytes
+    monkeypatch.setattr("kgenn.ir.archive.MAX_BYTES", 200)  # 224 with its header
     assert "more than the 200 that kgenn reads" in refused(path)
 
 

@@ -327,7 +327,7 @@ def _doubling(levels: int) -> dict[str, Any]:
 
 
 def test_models_that_double_at_each_level_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounds, "MOST_CALLS", 1000)
+    monkeypatch.setattr(bounds, "MAX_CALLS", 1000)
     assert len(load(archive(tmp_path, json.dumps(_doubling(3)))).nodes) > 16
     assert "calls of layers" in refused(archive(tmp_path, json.dumps(_doubling(40))), "KG110").what
 
@@ -355,7 +355,7 @@ def test_as_many_layers_as_are_allowed_are_checked_without_recursion(tmp_path: P
 
 
 def test_weights_are_bounded_over_all_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounds, "MOST_WEIGHTS", 30)
+    monkeypatch.setattr(bounds, "MAX_WEIGHTS", 30)
     assert "weights, more than 30" in refused(hdf5(tmp_path), "KG110").what
 
 
@@ -363,7 +363,7 @@ def test_a_matrix_too_large_to_search_is_a_diagnostic(tmp_path: Path, monkeypatc
     graph = load(hdf5(tmp_path))  # its turned and padded image is pooled, which only a matrix represents
     samples = np.random.default_rng(0).random((4, 4, 4, 2))
     convert(graph, calibration=samples, timesteps=2, allow=ALLOW)
-    monkeypatch.setattr("kgenn.conversion.searched.MOST_SYNAPSES", 4)
+    monkeypatch.setattr("kgenn.conversion.searched.MAX_SYNAPSES", 4)
     with pytest.raises(KgennError, match=r"KG301.*over 4 synapses"):
         convert(graph, calibration=samples, timesteps=2, allow=ALLOW)
 

@@ -10,7 +10,7 @@ import pytest
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.time_to_first_spike import TimeToFirstSpike
-from kgenn.ir.spike_code import MOST_BINARY_STEPS, SPIKE_CODES
+from kgenn.ir.spike_code import MAX_BINARY_STEPS, SPIKE_CODES
 
 each_length = pytest.mark.parametrize("steps", [1, 2, 3, 8])
 
@@ -40,8 +40,8 @@ def test_an_earlier_first_spike_is_worth_more_one_by_one(steps: int) -> None:
 
 
 def test_worths_of_the_longest_binary_train_fit_their_type() -> None:
-    total = SPIKE_CODES["binary"].worth(MOST_BINARY_STEPS).sum()
-    assert total == FewSpike().levels(MOST_BINARY_STEPS) < 2**24
+    total = SPIKE_CODES["binary"].worth(MAX_BINARY_STEPS).sum()
+    assert total == FewSpike().levels(MAX_BINARY_STEPS) < 2**24
 
 
 def test_in_stages_a_constant_flows_once() -> None:

@@ -158,19 +158,19 @@ def pool_graph(layer: MaxPool, shape: tuple[int, ...]) -> Graph:
     return Graph("pool", nodes, (Output("pool", "pool"),))
 
 
-def assert_split(layer: MaxPool, shape: tuple[int, ...], most: int) -> Graph:
+def assert_split(layer: MaxPool, shape: tuple[int, ...], limit: int) -> Graph:
     """Fail where splitting changes a value, leaves a large window, or does more when repeated."""
     graph = pool_graph(layer, shape)
-    split = split_max_pools(graph, most)
+    split = split_max_pools(graph, limit)
     for node in pools(split):
         assert isinstance(node.layer, MaxPool)
-        assert prod(node.layer.size) <= most
+        assert prod(node.layer.size) <= limit
         assert node.origin == "pool (MaxPooling2D)"
     # all negative, so that a window beside padding must not see zeros
     x = np.random.default_rng(sum(shape)).uniform(-2, -1, (3, *shape)).astype(np.float32)
     assert split.shapes[split.ends[0]] == graph.shapes["pool"]
     np.testing.assert_array_equal(output(split, x), output(graph, x))
-    assert graph_text(split_max_pools(split, most)) == graph_text(split)
+    assert graph_text(split_max_pools(split, limit)) == graph_text(split)
     return split
 
 
@@ -183,29 +183,29 @@ def assert_split(layer: MaxPool, shape: tuple[int, ...], most: int) -> Graph:
     st.integers(2, 24),
 )
 def test_split_windows_are_small_and_give_the_same_values(
-    height: int, width: int, down: int, right: int, more: int, most: int
+    height: int, width: int, down: int, right: int, more: int, limit: int
 ) -> None:
     shape = (height + more, width + more // 2, 2)
-    assert_split(MaxPool((height, width), (down, right), "valid"), shape, most)
+    assert_split(MaxPool((height, width), (down, right), "valid"), shape, limit)
 
 
 @given(st.integers(2, 6), st.integers(1, 4), st.integers(2, 24))
-def test_windows_that_do_not_overlap_are_split_by_divisors(side: int, count: int, most: int) -> None:
+def test_windows_that_do_not_overlap_are_split_by_divisors(side: int, count: int, limit: int) -> None:
     layer = MaxPool((side, side), (side, side), "valid")
-    assert_split(layer, (side * count, side * count, 2), most)
+    assert_split(layer, (side * count, side * count, 2), limit)
 
 
 @given(st.integers(1, 24), st.integers(1, 9), st.integers(0, 30), st.integers(2, 24))
-def test_windows_of_one_dimension_are_split_too(size: int, stride: int, more: int, most: int) -> None:
-    assert_split(MaxPool((size,), (stride,), "valid"), (size + more, 3), most)
+def test_windows_of_one_dimension_are_split_too(size: int, stride: int, more: int, limit: int) -> None:
+    assert_split(MaxPool((size,), (stride,), "valid"), (size + more, 3), limit)
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4), st.integers(1, 4), st.integers(2, 24))
 def test_padded_windows_are_split_along_their_axes(
-    height: int, width: int, down: int, right: int, most: int
+    height: int, width: int, down: int, right: int, limit: int
 ) -> None:
-    assume(max(height, width) <= most)
-    assert_split(MaxPool((height, width), (down, right), "same"), (11, 10, 2), most)
+    assume(max(height, width) <= limit)
+    assert_split(MaxPool((height, width), (down, right), "same"), (11, 10, 2), limit)
 
 
 def test_a_padded_window_too_long_for_one_axis_is_split_too() -> None:

@@ -30,7 +30,7 @@ WIDTHS = (1, 2, 3, 4, 6, 17, 33)
 # mean of the weights in units of their spread, and the share of zeros among them
 WEIGHTS = ((0.4, 0.0), (0.4, 0.5), (0.0, 0.0), (1.0, 0.0), (0.1, 0.9))
 # the most neurons that a block may leave, so that examples stay fast
-MOST_NEURONS = 1500
+MAX_NEURONS = 1500
 
 
 class Drawing(Build):
@@ -86,7 +86,7 @@ class Drawing(Build):
         return self.relu(x, self.pick(None, None, 1.5, 0.6)) if self.pick(True, True, True, False) else x
 
     def fits(self, x: str) -> bool:
-        return prod(self.shape(x)) <= MOST_NEURONS
+        return prod(self.shape(x)) <= MAX_NEURONS
 
 
 # ---- blocks of feature maps

@@ -29,7 +29,7 @@ from kgenn.layers.merge import Add, Concatenate
 from networks import ALLOW
 from recordings import ALL_ENCODERS, on_reference
 
-MOST_PORTS = 4
+MAX_PORTS = 4
 SHAPES: tuple[Shape, ...] = ((3,), (5,), (4, 4, 1), (5, 4, 2), (1,))
 # values of a feature that others join
 WIDTH = 5
@@ -57,7 +57,7 @@ class Ports(Drawing):
     def __init__(self, draw: st.DrawFn) -> None:
         super().__init__(draw, draw(st.sampled_from(SHAPES)))
         self.inputs = ["input"]
-        for number in range(1, self.number(1, MOST_PORTS)):
+        for number in range(1, self.number(1, MAX_PORTS)):
             name = f"input_{number}"
             self.nodes.append(Node(name, Input(self.pick(*SHAPES)), (), f"{name} (InputLayer)"))
             self.inputs.append(name)
@@ -100,7 +100,7 @@ def port_graphs(draw: st.DrawFn) -> Graph:
     features = [d.feature(name) for name in d.inputs]
     for _ in range(d.number(0, 3)):
         features.append(d.joined(d.pick(*features), d.pick(*features)))
-    ends = [d.head(d.pick(*reversed(features))) for _ in range(d.number(1, MOST_PORTS))]
+    ends = [d.head(d.pick(*reversed(features))) for _ in range(d.number(1, MAX_PORTS))]
     outputs = tuple(Output(f"out_{i}", end) for i, end in enumerate(ends))
     return Graph(d.name, tuple(d.nodes), outputs).pruned()
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from kgenn.backends.base import RunOptions, SynapseWay
+from kgenn.backends.base import RunOptions, SynapseAlgorithm
 from kgenn.backends.build_cache import cache_directory
 from kgenn.backends.cpp_library import CppSimulator
 from kgenn.backends.cpp_program import PRODUCT
@@ -61,7 +61,7 @@ class Program:
             run("-shared", "-pthread", "-o", str(library), str(own), str(product_of(directory, processor)))
             self.libraries[processor] = ctypes.CDLL(str(library))
 
-    def simulator(self, processor: str, way: SynapseWay, threads: int) -> CppSimulator:
+    def simulator(self, processor: str, way: SynapseAlgorithm, threads: int) -> CppSimulator:
         options = RunOptions(threads, synapses=way)
         return CppSimulator(self.network, self.libraries[processor], self.words, options)
 

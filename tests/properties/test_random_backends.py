@@ -12,7 +12,7 @@ from drawn_networks import Case, cases
 from examples import examples
 from generated import compiled_for
 from genn_python import genn_python
-from kgenn.backends.base import RunOptions, SynapseWay
+from kgenn.backends.base import RunOptions, SynapseAlgorithm
 from kgenn.backends.genn import GennSimulator
 from kgenn.backends.genn_program import emit_genn
 from kgenn.backends.pipeline import PipelineSimulator
@@ -23,7 +23,7 @@ from recordings import EVERYTHING, assert_same
 
 FIRST_SAMPLE = 1_000_003
 # each way of computing synapses, with a number of threads
-WAYS: tuple[tuple[SynapseWay, int], ...] = (("auto", 1), ("events", 3), ("dense", 2))
+WAYS: tuple[tuple[SynapseAlgorithm, int], ...] = (("auto", 1), ("events", 3), ("dense", 2))
 needs_gxx = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 
 

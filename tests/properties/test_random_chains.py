@@ -25,7 +25,7 @@ from kgenn.layers.shape import AxisPad, Broadcast, Permute, Reshape, ZeroPad
 from kgenn.layers.upsampling import UpSample
 
 # The most values that a layer may leave, so that examples stay fast.
-MOST_VALUES = 400
+MAX_VALUES = 400
 KINDS = (
     *("zeros", "slot", "crop", "average", "adaptive", "enlarge", "take", "along", "broadcast"),
     *("permute", "merge", "split", "move", "rescale", "dense", "pointwise", "convolve"),
@@ -124,7 +124,7 @@ def chains(draw: st.DrawFn) -> Path:
     layers: list[Layer] = []
     for _ in range(d.number(1, 5)):
         layer = d.layer(draw(st.sampled_from(KINDS)), shape)
-        if layer is not None and prod(layer.output_shape(shape)) <= MOST_VALUES:
+        if layer is not None and prod(layer.output_shape(shape)) <= MAX_VALUES:
             layers.append(layer)
             shape = layer.output_shape(shape)
     return Path("source", first, tuple(layers))

@@ -123,7 +123,7 @@ def test_what_a_check_refuses_could_not_be_assembled(graph: Graph, setup: Setup,
     recipe = recipe_with(setup, FEATURES)
     x = samples(graph, NUM_CALIBRATION, *setup.range)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kgenn.conversion.searched.MOST_SYNAPSES", 0)
+        patch.setattr("kgenn.conversion.searched.MAX_SYNAPSES", 0)
         found = checked(graph, recipe)
         assume({diagnostic.code for diagnostic in found} == {"KG301"})
         patch.setattr(legality, "refusals", lambda *_: ())

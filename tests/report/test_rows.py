@@ -11,7 +11,7 @@ import pytest
 
 from kgenn.bench.json_object import JsonPath
 from kgenn.bench.rows import ExperimentRecord, Row
-from kgenn.bench.shown import Shown
+from kgenn.bench.shown import OutputExample
 from kgenn.diagnostics import KgennError
 from kgenn.report.sweep.results import read_results
 from made_results import cell, experiment, grid, key, outcome, write
@@ -172,7 +172,7 @@ SHOWN: dict[str, Any] = {
 
 
 def test_a_map_is_read_and_written_without_loss() -> None:
-    found = Shown.from_json(SHOWN, JsonPath("a"))
+    found = OutputExample.from_json(SHOWN, JsonPath("a"))
     assert found.to_json() == SHOWN
     assert found.columns["model"].shape == (1, 2, 3)
 
@@ -193,4 +193,4 @@ def test_a_map_is_read_and_written_without_loss() -> None:
 )
 def test_a_map_that_does_not_fit_is_kg631(changed: dict[str, Any]) -> None:
     with pytest.raises(KgennError, match="KG631"):
-        Shown.from_json({**SHOWN, **changed}, JsonPath("a"))
+        OutputExample.from_json({**SHOWN, **changed}, JsonPath("a"))

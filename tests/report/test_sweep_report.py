@@ -19,9 +19,9 @@ from kgenn.report.sweep.build import report_files
 from kgenn.report.sweep.canvas import log_ticks, look
 from kgenn.report.sweep.cells_csv import cells_csv
 from kgenn.report.sweep.plots import over_option
-from kgenn.report.sweep.rasters import MOST_SPIKES
+from kgenn.report.sweep.rasters import MAX_SPIKES
 from kgenn.report.sweep.results import read_results
-from kgenn.report.sweep.series import MOST_POINTS, thinned
+from kgenn.report.sweep.series import MAX_POINTS, thinned
 from kgenn.report.sweep.text import slug, unique
 from kgenn.report.sweep.theme import COLOURS, styles
 from made_results import cell, experiment, grid, key, outcome, write
@@ -293,16 +293,16 @@ def test_a_raster_draws_no_more_than_the_page_can_bear(tmp_path: Path) -> None:
     spikes = [[t, i] for i in range(200) for t in range(100)]
     raster = {"population": "p", "neurons": 200, "size": 5000, "spikes": spikes}
     page = files_of(tmp_path, [cell(1, {"model": "a"}, outcome(raster=raster))])["index.html"]
-    assert f"p: {MOST_SPIKES // 100} of 5,000 neurons" in Page(page).text
+    assert f"p: {MAX_SPIKES // 100} of 5,000 neurons" in Page(page).text
     assert len(page) < 400_000
 
 
-@pytest.mark.parametrize("length", [1, 7, MOST_POINTS, MOST_POINTS + 1, 2500])
+@pytest.mark.parametrize("length", [1, 7, MAX_POINTS, MAX_POINTS + 1, 2500])
 def test_a_thinned_curve_keeps_both_ends(length: int) -> None:
     steps = thinned(length)
     assert (steps[0], steps[-1]) == (1, length)
     assert steps == sorted(set(steps))
-    assert len(steps) <= MOST_POINTS
+    assert len(steps) <= MAX_POINTS
 
 
 @pytest.mark.parametrize("base", [2, 10])

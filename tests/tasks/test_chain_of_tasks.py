@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import kgenn
-from kgenn.agreement import doubts_of
+from kgenn.agreement import agreement_warnings
 from kgenn.artifact import read_directory
 from kgenn.backends import TARGETS
 from kgenn.conversion.outputs import ends_of
@@ -20,7 +20,7 @@ from kgenn.ir.agreement import Agreement
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.output_end import OutputEnd
-from kgenn.ir.recording import Wanted
+from kgenn.ir.recording import RecordingOptions
 from kgenn.ir.scores import heads_of
 from kgenn.metrics.result import Result
 from kgenn.tasks.goal import Choice, goal
@@ -133,7 +133,7 @@ def test_a_run_speaks_in_the_metric_of_its_task_as_keras_does(name: str) -> None
 def test_the_curve_is_the_metric_after_each_step(name: str) -> None:
     (x, y), network = data_of(name), network_of(name)
     compiled = kgenn.compile(network, "reference")
-    curve = compiled.evaluate(x, y, wanted=Wanted(curve=True)).curve
+    curve = compiled.evaluate(x, y, record=RecordingOptions(curve=True)).curve
     assert curve is not None
     assert len(curve) == network.num_timesteps
     assert curve[-1] == result_of(name).value
@@ -167,7 +167,7 @@ def test_a_self_test_of_values_has_no_classes_to_agree_on(name: str) -> None:
 @pytest.mark.parametrize("name", ["regression", "mask"])
 def test_a_warning_speaks_of_what_the_output_is_for(name: str) -> None:
     share = 0.5 if name == "mask" else None
-    (found,) = doubts_of(Agreement(50, True, share, 0.9, (), "", 0.0), network_of(name))
+    (found,) = agreement_warnings(Agreement(50, True, share, 0.9, (), "", 0.0), network_of(name))
     assert found.code == "KG453"
     words = "gives the model's class for 50% of 50 calibration samples, with outputs off by 0.9 of their spread"
     of_values = "gives outputs off by 0.9 of their spread on 50 calibration samples"
@@ -185,7 +185,7 @@ def test_early_exit_needs_a_class_to_be_sure_of(name: str) -> None:
 def test_labels_and_maps_end_early_once_the_least_sure_one_is(name: str, metric: str | None) -> None:
     compiled = kgenn.compile(network_of(name), "reference")
     x, y = data_of(name)
-    run = compiled.evaluate(x, y, wanted=Wanted(curve=True), metric=metric)
+    run = compiled.evaluate(x, y, record=RecordingOptions(curve=True), metric=metric)
     values = model_of(name).predict(x, verbose=0)
     if name == "segmentation":
         least = values.max(axis=-1).reshape(len(x), -1).min(axis=1)
@@ -284,7 +284,7 @@ def test_the_fewest_steps_are_found_in_the_chosen_metric(name: str, metric: str)
     found = kgenn.convert(model, timesteps="auto", loss=limit, most_timesteps=256, **options)
     assert found.origin["search"]["measured"] == {"f1": "F1", "mean-iou": "mean IoU", "mae": "MAE"}[metric]
     whole = kgenn.compile(kgenn.convert(model, timesteps=256, **options), "reference")
-    curve = whole.evaluate(x, y, wanted=Wanted(curve=True)).curve
+    curve = whole.evaluate(x, y, record=RecordingOptions(curve=True)).curve
     assert curve is not None
     aim = goal(end_of_graph(name), Choice(ENDS[name][0], metric))
     tally, said = MetricTally(aim.metric), aim.task.predictions(model.predict(x, verbose=0).reshape(COUNT, -1))

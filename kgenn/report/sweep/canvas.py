@@ -23,7 +23,7 @@ from kgenn.report.sweep.theme import LIGHT, SeriesStyle
 UNIT = 72
 WIDTH = 440.0
 PNG_DPI = 2 * UNIT
-MOST_TICKS = 9
+MAX_TICKS = 9
 LOOK = {
     "svg.fonttype": "none",
     "svg.hashsalt": "kgenn",
@@ -83,7 +83,7 @@ def log_ticks(low: float, high: float, base: int) -> list[float]:
         ticks = [n * float(base) ** k for k in decades for n in steps if low <= n * float(base) ** k <= high]
         if len(ticks) >= 3:
             break
-    return ticks[:: math.ceil(len(ticks) / MOST_TICKS) or 1] or [math.sqrt(low * high)]
+    return ticks[:: math.ceil(len(ticks) / MAX_TICKS) or 1] or [math.sqrt(low * high)]
 
 
 @contextmanager

@@ -35,7 +35,7 @@ from kgenn.report.sweep.verdicts import Verdict, judge
 from kgenn.tasks.metric import title as metric_title
 
 # Of one model, of the first so many methods; a raster is most of the page's bytes.
-MOST_RASTERS = 4
+MAX_RASTERS = 4
 MAKERS = (
     plots.over_time,
     pareto.against_spikes,
@@ -185,7 +185,7 @@ def _panels(experiment: ExperimentRecord, rows: Sequence[Row], anchor: str, take
             drawn.insert(0, plots.over_option(name, model.rows, option, style))
         drawn_rasters = [
             rasters.raster(unique(f"{stem}-spikes", taken), _shortest(group), looks[group.label])
-            for group in series[:MOST_RASTERS]
+            for group in series[:MAX_RASTERS]
         ]
         for output in others(r for _, r in done(model.rows)):
             drawn += _of_output(f"{stem}-{slug(output)}", series, output, looks, taken)

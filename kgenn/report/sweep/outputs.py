@@ -8,7 +8,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
 from kgenn.bench.rows import Row
-from kgenn.bench.shown import Shown
+from kgenn.bench.shown import OutputExample
 from kgenn.ir.graph import Array
 from kgenn.report.sweep.axes import steps_of
 from kgenn.report.sweep.canvas import Canvas, Plot
@@ -36,7 +36,7 @@ def outputs(stem: str, row: Row, style: SeriesStyle, taken: set[str]) -> list[Pl
     return [_plot(name, shown, words) for name, shown in zip(names, found, strict=True)]
 
 
-def _plot(name: str, shown: Shown, words: str) -> Plot:
+def _plot(name: str, shown: OutputExample, words: str) -> Plot:
     title, caption = f"{shown.output}: {words}", "The first test samples: labels, the model, the spiking network."
     count = len(next(iter(shown.columns.values())))
     if shown.form == "signal":
@@ -52,7 +52,7 @@ def _plot(name: str, shown: Shown, words: str) -> Plot:
     return canvas.finish(name, title, caption)
 
 
-def _signals(axes: Axes, shown: Shown, sample: int) -> None:
+def _signals(axes: Axes, shown: OutputExample, sample: int) -> None:
     for name, values in shown.columns.items():
         colour, line = LOOKS.get(name, ("s2", "-"))
         for channel in range(values.shape[2]):
@@ -60,7 +60,7 @@ def _signals(axes: Axes, shown: Shown, sample: int) -> None:
             axes.plot(values[sample, :, channel], color=LIGHT[colour], linestyle=line, linewidth=1.2, label=label)
 
 
-def _map(axes: Axes, shown: Shown, column: str, sample: int) -> None:
+def _map(axes: Axes, shown: OutputExample, column: str, sample: int) -> None:
     values = shown.columns[column][sample]
     axes.set(xlim=(0, values.shape[1]), ylim=(values.shape[0], 0), xticks=[], yticks=[], aspect="equal")
     axes.grid(False)

@@ -16,7 +16,7 @@ from kgenn.report.sweep.theme import SeriesStyle
 
 # Pixels of a row of the plot of times; layers whose names fit the axis.
 TIME_ROW = 24.0
-MOST_NAMED_LAYERS = 10
+MAX_NAMED_LAYERS = 10
 LONGEST_NAME, LONGEST_LAYER = 34, 16
 
 
@@ -94,7 +94,7 @@ def layer_errors(name: str, series: Sequence[Group], styles: Styles) -> Plot | N
     axes.set_ylabel("relative error, %")
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(FixedLocator(range(len(names))))
-    if len(names) <= MOST_NAMED_LAYERS:
+    if len(names) <= MAX_NAMED_LAYERS:
         axes.set_xticks(range(len(names)), [shortened(n, LONGEST_LAYER) for n in names], rotation=30, ha="right")
     else:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))

@@ -14,9 +14,9 @@ from kgenn.report.sweep.theme import SeriesStyle
 
 # Pixels of a population's panel.
 RASTER_ROW = 92.0
-MOST_POPULATIONS = 4
+MAX_POPULATIONS = 4
 # Spikes drawn of one population; each is a few bytes of the page.
-MOST_SPIKES = 2500
+MAX_SPIKES = 2500
 # A stroke is as high as its neuron's place, or this part of the panel where that is more, halved.
 STROKES_HIGH = 44
 LONGEST_NAME = 34
@@ -28,7 +28,7 @@ def raster(name: str, row: Row, style: SeriesStyle) -> Plot | None:
         return None
     first = row.result.raster
     every = (first, *first.more)
-    drawn = every if len(every) <= MOST_POPULATIONS else [every[i] for i in spread(len(every), MOST_POPULATIONS)]
+    drawn = every if len(every) <= MAX_POPULATIONS else [every[i] for i in spread(len(every), MAX_POPULATIONS)]
     canvas = Canvas(60.0 + RASTER_ROW * len(drawn), len(drawn))
     last = max((t for population in drawn for t, _ in population.spikes), default=0)
     for axes, population in zip(canvas.panels, drawn, strict=True):
@@ -63,7 +63,7 @@ def spread(length: int, count: int) -> list[int]:
 
 
 def few_enough(population: Raster) -> int:
-    """Return how many neurons, from the first, have at most `MOST_SPIKES` spikes together; at least one."""
+    """Return how many neurons, from the first, have at most `MAX_SPIKES` spikes together; at least one."""
     counts = [0] * population.neurons
     for _, i in population.spikes:
         if i < population.neurons:
@@ -71,6 +71,6 @@ def few_enough(population: Raster) -> int:
     total = 0
     for index, count in enumerate(counts):
         total += count
-        if total > MOST_SPIKES:
+        if total > MAX_SPIKES:
             return max(index, 1)
     return population.neurons

@@ -56,8 +56,8 @@ def read_results(directory: Path) -> Results:
     top.check_schema()
     experiments = top.list("experiments", ExperimentRecord.from_json)
     rows, torn = _rows(texts[rows_path], rows_path)
-    wanted = {key for experiment in experiments for key in experiment.cells}
-    others = sum(key not in wanted for key in rows)
+    known = {key for experiment in experiments for key in experiment.cells}
+    others = sum(key not in known for key in rows)
     notes = [f"{rows_path.name} ends in a line that was cut off; it was left out"] if torn else []
     notes += [f"{others} finished cells belong to no experiment of {SWEEP}"] if others else []
     hashes = {path.name: hashlib.sha256(content).hexdigest() for path, content in texts.items()}

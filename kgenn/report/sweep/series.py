@@ -13,7 +13,7 @@ from kgenn.report.sweep.theme import SeriesStyle
 from kgenn.tasks.metric import UNITS
 
 # Points of a curve; a longer one is thinned evenly on a logarithmic axis.
-MOST_POINTS = 160
+MAX_POINTS = 160
 # Pixels of a plot.
 HEIGHT = 290.0
 
@@ -71,7 +71,7 @@ def seconds(row: Row, result: ResultRecord) -> float | None:
 
 
 def thinned(length: int) -> list[int]:
-    """Return timesteps from 1 to `length`, all or about `MOST_POINTS`, evenly on a logarithmic axis."""
-    if length <= MOST_POINTS:
+    """Return timesteps from 1 to `length`, all or about `MAX_POINTS`, evenly on a logarithmic axis."""
+    if length <= MAX_POINTS:
         return list(range(1, length + 1))
-    return sorted({round(length ** (k / (MOST_POINTS - 1))) for k in range(MOST_POINTS)})
+    return sorted({round(length ** (k / (MAX_POINTS - 1))) for k in range(MAX_POINTS)})

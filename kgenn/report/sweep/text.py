@@ -23,11 +23,11 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:LONGEST_SLUG].strip("-") or "unnamed"
 
 
-def unique(wanted: str, taken: set[str]) -> str:
+def unique(stem: str, taken: set[str]) -> str:
     """Return a name that is not taken yet, and take it."""
-    name, number = wanted, 2
+    name, number = stem, 2
     while name in taken:
-        name, number = f"{wanted}-{number}", number + 1
+        name, number = f"{stem}-{number}", number + 1
     taken.add(name)
     return name
 

@@ -17,7 +17,7 @@ from kgenn.conversion.base import Simulate
 from kgenn.conversion.outputs import ends_of
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network
-from kgenn.ir.recording import Wanted
+from kgenn.ir.recording import RecordingOptions
 from kgenn.ir.samples import Samples
 from kgenn.ir.scores import heads_of
 from kgenn.tasks.aims import Aims, aims_of
@@ -53,7 +53,7 @@ class Losses:
 
 
 @dataclass(frozen=True, eq=False)
-class Yardstick:
+class Baseline:
     """What a network is compared with.
 
     Attributes:
@@ -67,9 +67,9 @@ class Yardstick:
     aims: Aims
 
     @staticmethod
-    def of(graph: Graph, samples: Samples) -> Yardstick:
+    def of(graph: Graph, samples: Samples) -> Baseline:
         """Return that of samples without labels, with guessed tasks."""
-        return Yardstick(graph, samples, aims_of(ends_of(graph), {}, {}, len(samples)))
+        return Baseline(graph, samples, aims_of(ends_of(graph), {}, {}, len(samples)))
 
     @property
     def measured(self) -> str:
@@ -91,7 +91,7 @@ class Yardstick:
         return {**self.predictions, **self.aims.labels}
 
     @property
-    def spreadless(self) -> tuple[str, ...]:
+    def constant_outputs(self) -> tuple[str, ...]:
         """Return the outputs whose values are to be equal for all samples, so that no error has a unit."""
         values = (name for name in self.right if not self.aims.goals[name].task.says[0])
         return tuple(name for name in values if (self.right[name] == self.right[name][:1]).all())
@@ -119,11 +119,11 @@ class Yardstick:
         """
         heads, steps, start = heads_of(network), network.num_timesteps if curve else 1, 0
         tallies = [LossTally(self._judge(head.name), self.right[head.name], steps) for head in heads]
-        for recording in simulate(network, self.samples, Wanted(curve=curve)):
+        for recording in simulate(network, self.samples, RecordingOptions(curve=curve)):
             scores = recording.scores if curve else recording.scores[:, -1:]
             for head, tally in zip(heads, tallies, strict=True):
-                said = predictions(self.aims.goals[head.name].task, head, scores)
-                tally.add(self.predictions[head.name][start : start + len(scores)], said, start)
+                predicted = predictions(self.aims.goals[head.name].task, head, scores)
+                tally.add(self.predictions[head.name][start : start + len(scores)], predicted, start)
             start += len(scores)
         lost, errors = np.array([tally.losses() for tally in tallies]).swapaxes(0, 1)
         return Losses(lost, errors).worst()

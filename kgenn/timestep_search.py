@@ -8,29 +8,29 @@ from typing import Any
 
 import numpy as np
 
+from kgenn.baseline import Baseline
 from kgenn.config import check_types, whole
 from kgenn.conversion.base import Converter, Simulate, checked_timesteps
 from kgenn.conversion.convert import Conversion
 from kgenn.conversion.recipe import Recipe
 from kgenn.diagnostics import KgennError, fail
-from kgenn.ir.spike_code import MOST_BINARY_STEPS, MOST_STEPS, CodeName
-from kgenn.yardstick import Yardstick
+from kgenn.ir.spike_code import MAX_BINARY_STEPS, MAX_STEPS, CodeName
 
 # The most timesteps where the user gives none.
-MOST_TIMESTEPS: Mapping[CodeName, int] = {
+MAX_TIMESTEPS: Mapping[CodeName, int] = {
     "rate": 256,
-    "binary": MOST_BINARY_STEPS,
+    "binary": MAX_BINARY_STEPS,
     "latency": 128,
     "differential": 256,
 }
 
 
 def _most_in_words() -> str:
-    """Return `MOST_TIMESTEPS` as "256 (rate, differential), 12 (binary), …"."""
+    """Return `MAX_TIMESTEPS` as "256 (rate, differential), 12 (binary), …"."""
     codes: dict[int, list[CodeName]] = {}
-    for code, most in MOST_TIMESTEPS.items():
-        codes.setdefault(most, []).append(code)
-    return ", ".join(f"{most} ({', '.join(names)})" for most, names in codes.items())
+    for code, max_timesteps in MAX_TIMESTEPS.items():
+        codes.setdefault(max_timesteps, []).append(code)
+    return ", ".join(f"{max_timesteps} ({', '.join(names)})" for max_timesteps, names in codes.items())
 
 
 # Called before each simulation with its number of timesteps.
@@ -40,12 +40,12 @@ SILENT = "KG403"
 
 
 @dataclass(frozen=True)
-class Search:
+class TimestepSearch:
     """What the network may lose, and how long it may take.
 
     Attributes:
         loss: in points of the metric of each output, 0 to 100; see `kgenn.tasks.loss`.
-        most_timesteps: T at most; by the method's code if not given, see `MOST_TIMESTEPS`.
+        most_timesteps: T at most; by the method's code if not given, see `MAX_TIMESTEPS`.
     """
 
     loss: float = field(default=0.5, metadata={"help": "largest loss, in points of accuracy or of another metric"})
@@ -58,7 +58,7 @@ class Search:
         if not 0 <= self.loss <= 100:
             raise fail("KG401", "loss", f"is {self.loss:g}; it lies in 0 to 100 points")
         if self.most_timesteps is not None:
-            whole("most_timesteps", self.most_timesteps, 1, MOST_STEPS)
+            whole("most_timesteps", self.most_timesteps, 1, MAX_STEPS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +99,8 @@ class SearchResult:
 def fewest_timesteps(
     convert: Callable[[int], Conversion],
     recipe: Recipe,
-    against: Yardstick,
-    search: Search,
+    against: Baseline,
+    search: TimestepSearch,
     simulate: Simulate,
     report: Report = lambda timesteps: None,
 ) -> SearchResult:
@@ -117,19 +117,19 @@ def fewest_timesteps(
         KgennError: KG405 where no T reaches the limit, or a loss has no unit; KG401 for a T that the method lacks.
     """
     converter = recipe.converter
-    most = search.most_timesteps or MOST_TIMESTEPS[converter.code]
-    checked_timesteps(converter, most, "most_timesteps")
-    for name in against.spreadless:
+    max_timesteps = search.most_timesteps or MAX_TIMESTEPS[converter.code]
+    checked_timesteps(converter, max_timesteps, "most_timesteps")
+    for name in against.constant_outputs:
         kind = "labels" if name in against.aims.labels else "values of the model"
         what = f"the {kind} of output {name} are the same for all {len(against.samples):,} samples, so a loss in "
         what += "points is undefined"
         raise fail("KG405", "timesteps", what, "give samples whose labels differ, or set a number of timesteps")
-    trials = Trials(convert, converter, against, simulate, report, most)
+    trials = Trials(convert, converter, against, simulate, report, max_timesteps)
     found = trials.bisected(search.loss) if recipe.depends_on_timesteps else trials.cut(search.loss)
     if found is None:
         raise _missed(trials, search.loss)
     lost = trials.losses[found.network.num_timesteps]
-    return SearchResult(found, lost, search.loss, against.measured, len(against.samples), most)
+    return SearchResult(found, lost, search.loss, against.measured, len(against.samples), max_timesteps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,16 +138,16 @@ class Trials:
 
     convert: Callable[[int], Conversion]
     converter: Converter
-    against: Yardstick
+    against: Baseline
     simulate: Simulate
     report: Report
-    most: int
+    max_timesteps: int
     losses: dict[int, float] = field(default_factory=dict)
 
     def cut(self, limit: float) -> Conversion | None:
         """Return the longest network, cut where the loss comes within the limit."""
-        self.report(self.most)
-        whole = self.convert(self.most)
+        self.report(self.max_timesteps)
+        whole = self.convert(self.max_timesteps)
         found = self.against.losses(whole.network, self.simulate, curve=True)
         self.losses.update(enumerate(found.lost.tolist(), start=1))
         within = np.flatnonzero(found.within(limit))
@@ -160,7 +160,7 @@ class Trials:
     def bisected(self, limit: float) -> Conversion | None:
         """Return the shortest network within the limit that doubling and halving finds."""
         short, best = 0, None
-        for timesteps in doubling(self.most):
+        for timesteps in doubling(self.max_timesteps):
             best = self.within(timesteps, limit)
             if best is not None:
                 break
@@ -177,7 +177,7 @@ class Trials:
         try:
             conversion = self.convert(timesteps)
         except KgennError as error:
-            if timesteps < self.most and {d.code for d in error.diagnostics} == {SILENT}:
+            if timesteps < self.max_timesteps and {d.code for d in error.diagnostics} == {SILENT}:
                 return None
             raise
         found = self.against.losses(conversion.network, self.simulate, curve=False)
@@ -185,15 +185,15 @@ class Trials:
         return conversion if found.within(limit)[0] else None
 
 
-def doubling(most: int) -> list[int]:
+def doubling(max_timesteps: int) -> list[int]:
     """Return 1, 2, 4, … and the most itself."""
-    return [*(1 << k for k in range(most.bit_length()) if 1 << k < most), most]
+    return [*(1 << k for k in range(max_timesteps.bit_length()) if 1 << k < max_timesteps), max_timesteps]
 
 
 def _missed(trials: Trials, limit: float) -> KgennError:
     steps, least = min(trials.losses.items(), key=lambda trial: trial[1])
     what = (
-        f"no T up to {trials.most} loses at most {limit:g} points with certainty; "
+        f"no T up to {trials.max_timesteps} loses at most {limit:g} points with certainty; "
         f"the least loss on {len(trials.against.samples):,} samples is {least:.2f} points, at T = {steps}"
     )
     help = f"pass --timesteps {steps}, a larger --loss or --most-timesteps, more samples, or another converter"

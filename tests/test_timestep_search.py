@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import kgenn
 from kgenn.backends.reference import ReferenceSimulator
+from kgenn.baseline import Baseline
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.base import Converter
 from kgenn.conversion.burst import Burst
@@ -24,10 +25,9 @@ from kgenn.diagnostics import KgennError, fail
 from kgenn.encoders import encoders_of
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
-from kgenn.ir.recording import Recording, Wanted
+from kgenn.ir.recording import Recording, RecordingOptions
 from kgenn.ir.text import network_text
-from kgenn.search import Search, SearchResult, doubling, fewest_timesteps
-from kgenn.yardstick import Yardstick
+from kgenn.timestep_search import SearchResult, TimestepSearch, doubling, fewest_timesteps
 from networks import build, samples, with_caps
 from recordings import conversion, converted
 
@@ -109,7 +109,7 @@ def stand_in(lost: list[int], silent: int = 0) -> tuple[list[int], SearchResult 
     """
     whole = conversion("dense", "direct", FewSpike(), num_timesteps=4)
     graph, tried = build("dense"), []
-    against = Yardstick.of(graph, graph.samples(samples(graph, 100)))
+    against = Baseline.of(graph, graph.samples(samples(graph, 100)))
 
     def convert(timesteps: int) -> Conversion:
         tried.append(timesteps)
@@ -117,13 +117,15 @@ def stand_in(lost: list[int], silent: int = 0) -> tuple[list[int], SearchResult 
             raise fail("KG403", "dense", "is silent")
         return replace(whole, network=replace(whole.network, num_timesteps=timesteps))
 
-    def simulate(network: Network, x: Array, wanted: Wanted, *, once: bool = False) -> Iterator[Recording]:
+    def simulate(
+        network: Network, x: Array, record: RecordingOptions, *, once: bool = False
+    ) -> Iterator[Recording]:
         right = np.eye(4, dtype=np.float32)[next(iter(against.predictions.values()))]
         right[: lost[network.num_timesteps - 1]] *= -1  # the largest score is another's
         yield Recording(right[:60, None], {})
         yield Recording(right[60:, None], {})
 
-    search = Search(loss=10.0, most_timesteps=len(lost))
+    search = TimestepSearch(loss=10.0, most_timesteps=len(lost))
     try:
         return tried, fewest_timesteps(convert, recipe_of(TimeToFirstSpike()), against, search, simulate)
     except KgennError as error:
