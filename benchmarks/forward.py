@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 import kgenn
-from kgenn.data import load_data, parse_scale, prepare
+from kgenn.data.load import load_data, parse_scale, prepare
 
 
 @click.command()

@@ -19,7 +19,7 @@ import numpy as np
 import kgenn
 from kgenn.api import samples
 from kgenn.cli.console import print_table
-from kgenn.data import load_data
+from kgenn.data.load import load_data
 from kgenn.ir.graph import Array, Graph
 from kgenn.metrics.result import Result
 

@@ -21,9 +21,9 @@ import numpy as np
 
 import kgenn
 from kgenn.export import EXPORTERS
+from kgenn.files.output import write_file
 from kgenn.ir.network import Network
 from kgenn.ir.recording import RecordingOptions
-from kgenn.output import write_file
 
 ROOT = Path(__file__).parents[1]
 READER = Path(__file__).parent / "peers" / "read_nir.py"

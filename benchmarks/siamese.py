@@ -18,7 +18,7 @@ import numpy as np
 
 import kgenn
 from kgenn.cli.console import print_table
-from kgenn.data import load_data
+from kgenn.data.load import load_data
 from kgenn.ir.graph import Array
 
 # Methods with the numbers of timesteps that are shown.

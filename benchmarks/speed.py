@@ -19,10 +19,10 @@ import click
 import numpy as np
 
 from kgenn.api import open_directory
-from kgenn.artifact import Artifact
+from kgenn.artifact.directory import Artifact
 from kgenn.backends import TARGETS, RunOptions
 from kgenn.compiled import CompiledNetwork
-from kgenn.data import load_data, parse_scale, prepare
+from kgenn.data.load import load_data, parse_scale, prepare
 
 
 @click.command()

@@ -14,7 +14,7 @@ import numpy as np
 
 from kgenn.api import open_directory
 from kgenn.backends import RunOptions
-from kgenn.data import load_data, parse_scale, prepare
+from kgenn.data.load import load_data, parse_scale, prepare
 
 
 @click.command()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kgenn.api import check, compile, convert, open_directory, samples
+    from kgenn.artifact.verification import verify
     from kgenn.compiled import CompiledNetwork
     from kgenn.conversion.burst import Burst
     from kgenn.conversion.calibrated import Calibrated
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from kgenn.ir.network import Network
     from kgenn.metrics.result import Result
     from kgenn.stream import Stream
-    from kgenn.verification import verify
 
 __version__ = "0.1.0"
 
@@ -76,7 +76,7 @@ _HOMES = {
     "samples": "kgenn.api",
     "to_ml_genn": "kgenn.export.ml_genn",
     "to_nir": "kgenn.export.nir",
-    "verify": "kgenn.verification",
+    "verify": "kgenn.artifact.verification",
 }
 
 __all__ = [

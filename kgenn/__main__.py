@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import NoReturn
 
@@ -11,9 +12,9 @@ def main() -> NoReturn:
     try:
         from kgenn.cli import main
     except KeyboardInterrupt:
-        eval("None")  # see kgenn.cli.invoke
         sys.stderr.write("interrupted\n")
-        sys.exit(130)
+        sys.stderr.flush()
+        os._exit(130)  # see kgenn.cli.main
     main()
 
 

@@ -8,11 +8,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
-from kgenn.artifact import Artifact, read_directory, refuse_changes
+from kgenn.artifact.directory import Artifact, read_directory, refuse_changes
 from kgenn.backends import TARGETS
 from kgenn.backends.base import RunOptions, given_network, run_options
 from kgenn.backends.simulate import simulate
-from kgenn.checksums import sha256_of
 from kgenn.compiled import CompiledNetwork
 from kgenn.config import flag
 from kgenn.conversion.base import Converter, checked_timesteps
@@ -22,8 +21,18 @@ from kgenn.conversion.outputs import ends_of
 from kgenn.conversion.recipe import EncoderLike, Recipe, recipe_of
 from kgenn.conversion.timed import timesteps_for
 from kgenn.convert_model import convert_model
-from kgenn.data import AS_FLOATS, Data, LabelsLike, labels_by_output, parse_scale, prepared_rows, refuse_integers
+from kgenn.data.load import (
+    AS_FLOATS,
+    Data,
+    LabelsLike,
+    labels_by_output,
+    parse_scale,
+    prepared_rows,
+    refuse_integers,
+)
+from kgenn.data.plausibility import scale_warnings
 from kgenn.diagnostics import Diagnostic, announce, fail
+from kgenn.files.checksums import sha256_of
 from kgenn.frontend import GivenShape, InputShape, SampleShapes, read
 from kgenn.frontend.input_shape import checked_shape
 from kgenn.ir.calibration_data import CALIBRATION, calibration_samples
@@ -33,7 +42,6 @@ from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network, ReadoutKind
 from kgenn.ir.samples import SamplesLike, place_of, shapes_in
 from kgenn.passes import LoweringOptions
-from kgenn.plausibility import scale_warnings
 from kgenn.tasks.aims import aims_of
 from kgenn.tasks.goal import Choice, Names, Numbers, choices
 from kgenn.timestep_search import TimestepSearch

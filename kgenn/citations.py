@@ -1,6 +1,6 @@
 """The works that kgenn rests on, as data, and their BibTeX.
 
-Converters and encoders name them by key; `kgenn.credits` tells which of them a compiled network used.
+Converters and encoders name them by key; `kgenn.artifact.credits` tells which of them a compiled network used.
 """
 
 from __future__ import annotations

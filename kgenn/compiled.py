@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from kgenn.artifact import Artifact, write_artifact
+from kgenn.artifact.credits import credits_of
+from kgenn.artifact.directory import Artifact, write_artifact
+from kgenn.artifact.self_test import self_test
 from kgenn.backends import TARGETS
 from kgenn.backends.base import Simulator, Work
 from kgenn.config import whole
-from kgenn.credits import credits_of
-from kgenn.data import AS_FLOATS, LabelsLike, labels_by_output, refuse_integers
+from kgenn.data.load import AS_FLOATS, LabelsLike, labels_by_output, refuse_integers
+from kgenn.data.plausibility import run_warnings
 from kgenn.diagnostics import announce, fail
 from kgenn.display import Displayed
 from kgenn.ir.given import given_path
@@ -32,8 +34,6 @@ from kgenn.metrics.early_exit import ExitTally
 from kgenn.metrics.layer_error import ErrorTally, ann_predictions, ideal_rates
 from kgenn.metrics.result import Result, ResultTally
 from kgenn.neurobench import NeuroBenchTally
-from kgenn.plausibility import run_warnings
-from kgenn.self_test import self_test
 from kgenn.stream import Stream
 from kgenn.tasks.aims import Aims, aims_of, or_input, over, stored
 from kgenn.tasks.goal import Choice, Names, Numbers, choices

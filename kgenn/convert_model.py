@@ -18,14 +18,14 @@ from kgenn.conversion.memory import Memory
 from kgenn.conversion.outputs import ends_of
 from kgenn.conversion.recipe import Recipe
 from kgenn.conversion.timed import with_frames
-from kgenn.data import Data, labels_by_output
+from kgenn.data.load import Data, labels_by_output
+from kgenn.data.plausibility import calibration_warnings
 from kgenn.diagnostics import Diagnostic
 from kgenn.ir.agreement import Agreement
 from kgenn.ir.graph import Graph
 from kgenn.ir.input_statistics import InputStatistics, statistics_of
 from kgenn.ir.network import Network
 from kgenn.ir.samples import Samples
-from kgenn.plausibility import calibration_warnings
 from kgenn.tasks.aims import Aims, aims_of, or_input, record
 from kgenn.tasks.goal import Choice, Goal
 from kgenn.timestep_search import SearchResult, TimestepSearch, fewest_timesteps

@@ -10,7 +10,7 @@ import numpy as np
 
 from kgenn.backends.stepping import Stepper
 from kgenn.config import whole
-from kgenn.data import AS_FLOATS, refuse_integers
+from kgenn.data.load import AS_FLOATS, refuse_integers
 from kgenn.diagnostics import KgennError, fail
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import Network

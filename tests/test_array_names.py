@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kgenn.data import Data, load_data
+from kgenn.data.load import Data, load_data
 from kgenn.diagnostics import KgennError
 from kgenn.ir.naming import ALL_NAMED, Naming
 from kgenn.ir.samples import Samples

@@ -16,14 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kgenn import artifact
-from kgenn.artifact import SCHEMA, Artifact, is_output, read_directory, write_artifact
+from kgenn.artifact import directory as artifact
+from kgenn.artifact.directory import SCHEMA, Artifact, is_output, read_directory, write_artifact
 from kgenn.backends import TARGETS
-from kgenn.checksums import IGNORE, sha256_of
 from kgenn.diagnostics import KgennError
+from kgenn.files.checksums import IGNORE, sha256_of
+from kgenn.files.output import write_file
 from kgenn.ir.serialise import npz_bytes
 from kgenn.ir.text import network_text
-from kgenn.output import write_file
 from networks import ENCODERS, RECIPES
 from recordings import conversion, converted
 
@@ -207,7 +207,7 @@ DIGEST = """
 import hashlib
 import sys
 sys.path[:0] = sys.argv[1:]
-from kgenn.artifact import Artifact
+from kgenn.artifact.directory import Artifact
 from kgenn.backends import TARGETS
 from recordings import METHODS, converted
 digest = hashlib.sha256()

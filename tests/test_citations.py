@@ -11,13 +11,13 @@ import pytest
 
 import kgenn
 from kgenn import __version__
-from kgenn.artifact import Artifact
+from kgenn.artifact.credits import credits_of, method_credits
+from kgenn.artifact.directory import Artifact
 from kgenn.backends import TARGETS
 from kgenn.citations import ENTRIES, REFERENCES, BibliographyEntry, bibtex, reference
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.burst import Burst
 from kgenn.conversion.few_spike import FewSpike
-from kgenn.credits import credits_of, method_credits
 from kgenn.diagnostics import KgennError
 from kgenn.encoders import ENCODERS
 from kgenn.ir.network import Network

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kgenn.data import SCALE, Data, load_data, parse_scale, prepare
+from kgenn.data.load import SCALE, Data, load_data, parse_scale, prepare
 from kgenn.diagnostics import KgennError
 from kgenn.tasks.classes import check_labels
 

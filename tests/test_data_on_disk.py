@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kgenn.data import Data, load_data
+from kgenn.data.load import Data, load_data
 from kgenn.diagnostics import KgennError
 from kgenn.ir.data_file import stored_arrays
 from kgenn.ir.rows import Computed, Rows
@@ -46,7 +46,7 @@ WRITERS: dict[str, Callable[[Path], None]] = {
 @pytest.fixture
 def small_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep no more than 100 bytes of an array in memory."""
-    for module in ("kgenn.ir.data_file", "kgenn.data"):
+    for module in ("kgenn.ir.data_file", "kgenn.data.load"):
         monkeypatch.setattr(f"{module}.MAX_IN_MEMORY", 100)
 
 
@@ -149,7 +149,7 @@ def test_batches_of_a_large_file_take_the_memory_of_a_batch(
             file["x"] = images
     else:
         write(path, x=images)
-    for module in ("kgenn.ir.data_file", "kgenn.data"):
+    for module in ("kgenn.ir.data_file", "kgenn.data.load"):
         monkeypatch.setattr(f"{module}.MAX_IN_MEMORY", 1 << 20)
     tracemalloc.start()
     try:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import kgenn
-from kgenn.artifact import COMPILED
-from kgenn.checksums import IGNORE
+from kgenn.artifact.directory import COMPILED
 from kgenn.diagnostics import KgennError
-from kgenn.output import refuse_directory
+from kgenn.files.checksums import IGNORE
+from kgenn.files.output import refuse_directory
 from networks import build, samples
 
 GRAPH = build("dense")

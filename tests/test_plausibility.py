@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kgenn
-from kgenn.data import Data
+from kgenn.data.load import Data
+from kgenn.data.plausibility import FACTOR, MIN_SAMPLES, calibration_warnings, run_warnings, scale_warnings
 from kgenn.diagnostics import KgennError
 from kgenn.ir.graph import Array, Graph, Layer
 from kgenn.ir.input_statistics import InputStatistics, StatisticsTally, statistics_of
 from kgenn.ir.network import Network
 from kgenn.layers.affine import BatchNorm, Normalization, Rescaling
 from kgenn.layers.shape import Permute, ZeroPad
-from kgenn.plausibility import FACTOR, MIN_SAMPLES, calibration_warnings, run_warnings, scale_warnings
 from networks import Build, build
 from outcome import IMAGES
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import kgenn
-from kgenn.artifact import Artifact, read_directory
+from kgenn.artifact.directory import Artifact, read_directory
+from kgenn.artifact.self_test import self_test
 from kgenn.backends import TARGETS
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.baseline import Baseline
@@ -23,7 +24,6 @@ from kgenn.ir.graph import Array, Graph, Output
 from kgenn.ir.network import Network
 from kgenn.ir.scores import heads_of
 from kgenn.ir.text import network_text
-from kgenn.self_test import self_test
 from networks import Build, build, samples
 from ported_models import arrays, labels_of, two_inputs
 from recordings import EVERYTHING, converted, on_reference

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import kgenn
-from kgenn.artifact import Artifact
+from kgenn.artifact.directory import Artifact
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion.calibrated import Calibrated
 from kgenn.conversion.few_spike import FewSpike

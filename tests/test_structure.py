@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -24,34 +25,20 @@ MAX_FUNCTION_LINES = 60
 # The foundation is open to all. Of the units side by side, only conversion reads others: it lowers the graph and
 # holds an encoder. `kgenn` is the package itself, whose `__version__` every unit may read.
 FOUNDATION = {
-    *(
-        "checksums",
-        "citations",
-        "diagnostic_codes",
-        "comma_list",
-        "config",
-        "diagnostics",
-        "display",
-        "durable",
-        "output",
-    ),
-    *("registry", "remedies", "scratch", "strict_json"),
+    *("citations", "comma_list", "config", "diagnostic_codes", "diagnostics", "display", "files", "registry"),
+    "remedies",
 }
 MIDDLE = {"ir", "layers", "tasks", "frontend", "passes", "encoders", "conversion", "backends", "metrics"}
 ALLOWED: dict[str, set[str]] = {
-    "checksums": set(),
     "comma_list": set(),
     "diagnostic_codes": set(),
     "remedies": {"comma_list"},
     "diagnostics": {"diagnostic_codes", "comma_list", "remedies"},
-    "registry": {"diagnostic_codes", "diagnostics"},
-    "display": {"diagnostic_codes", "diagnostics", "registry"},
-    "scratch": set(),
-    "durable": set(),
-    "output": {"checksums", "diagnostic_codes", "diagnostics", "durable", "scratch"},
-    "strict_json": set(),
-    "config": {"diagnostic_codes", "diagnostics", "registry"},
-    "citations": {"diagnostic_codes", "diagnostics"},
+    "registry": {"diagnostics"},
+    "display": {"diagnostics", "registry"},
+    "files": {"diagnostics"},
+    "config": {"diagnostics", "registry"},
+    "citations": {"diagnostics"},
     "ir": FOUNDATION,
     "layers": FOUNDATION | {"ir"},
     "tasks": FOUNDATION | {"ir"},
@@ -62,71 +49,35 @@ ALLOWED: dict[str, set[str]] = {
     "backends": FOUNDATION | {"ir", "layers", "tasks"},
     "metrics": FOUNDATION | {"ir", "layers", "tasks"},
     "agreement": FOUNDATION | {"ir", "tasks", "conversion", "backends", "metrics"},
-    "plausibility": FOUNDATION | {"ir", "layers"},
-    "array_names": FOUNDATION | {"ir"},
-    "data": FOUNDATION | {"ir", "plausibility", "array_names"},
-    "data_errors": FOUNDATION | {"ir", "data"},
+    "data": FOUNDATION | {"ir", "layers"},
     "events": FOUNDATION | {"ir"},
     "trace": FOUNDATION | {"ir"},
-    "trace_file": FOUNDATION | {"ir"},
-    "record": FOUNDATION | {"ir", "tasks"},
-    "self_test": FOUNDATION | {"ir", "backends"},
-    "artifact": FOUNDATION | {"ir", "tasks", "backends", "record", "self_test"},
-    "verification": FOUNDATION | {"ir", "backends", "artifact", "self_test"},
+    "artifact": FOUNDATION | {"ir", "tasks", "conversion", "encoders", "backends"},
     "export": FOUNDATION | {"ir", "backends"},
-    "report": FOUNDATION | {"ir", "layers", "tasks", "backends", "metrics", "bench", "trace_file"},
+    "report": FOUNDATION | {"ir", "layers", "tasks", "backends", "metrics", "bench", "trace"},
     "baseline": FOUNDATION | {"ir", "tasks", "conversion"},
     "timestep_search": FOUNDATION | {"ir", "conversion", "baseline"},
     "methods": FOUNDATION | {"conversion", "encoders", "passes", "timestep_search"},
     "convert_model": FOUNDATION
-    | {"ir", "tasks", "conversion", "agreement", "plausibility", "data", "timestep_search"}
-    | {"baseline"},
-    "credits": FOUNDATION | {"ir", "conversion", "encoders", "backends", "artifact"},
+    | {"ir", "tasks", "conversion", "agreement", "data", "timestep_search", "baseline"},
     "stream": FOUNDATION | {"ir", "backends", "data"},
     "neurobench": FOUNDATION | {"ir", "backends"},
-    "compiled": FOUNDATION
-    | MIDDLE
-    | {"plausibility", "data", "artifact", "self_test", "credits", "stream", "neurobench"},
-    "api": FOUNDATION
-    | MIDDLE
-    | {"agreement", "plausibility", "data", "artifact", "timestep_search", "convert_model", "compiled"},
+    "compiled": FOUNDATION | MIDDLE | {"data", "artifact", "stream", "neurobench"},
+    "api": FOUNDATION | MIDDLE | {"agreement", "data", "artifact", "timestep_search", "convert_model", "compiled"},
     "bench": FOUNDATION
     | MIDDLE
-    | {
-        "data",
-        "data_errors",
-        "artifact",
-        "timestep_search",
-        "baseline",
-        "methods",
-        "convert_model",
-        "compiled",
-        "api",
-    },
-    "kgenn": FOUNDATION | MIDDLE | {"api", "compiled", "events", "export", "stream", "verification"},
+    | {"data", "artifact", "timestep_search", "baseline", "methods", "convert_model", "compiled", "api"},
+    "kgenn": FOUNDATION | MIDDLE | {"api", "artifact", "compiled", "events", "export", "stream"},
     "cli": FOUNDATION
     | MIDDLE
-    | {
-        "agreement",
-        "plausibility",
-        "data",
-        "data_errors",
-        "artifact",
-        "self_test",
-        "verification",
-        "trace",
-        "trace_file",
-        "report",
-        "api",
-    }
-    | {"export", "events", "timestep_search", "convert_model", "credits", "compiled", "methods", "bench", "kgenn"},
+    | {"agreement", "data", "artifact", "trace", "report", "api", "export", "events", "timestep_search"}
+    | {"convert_model", "compiled", "methods", "bench", "kgenn"},
     "__main__": {"cli"},
 }
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Definition = Function | ast.ClassDef
-
-each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+T = TypeVar("T", bound=ast.AST)
 
 
 def unit_of(path: Path) -> str:
@@ -185,11 +136,20 @@ def handler_names(handler: ast.ExceptHandler) -> set[str]:
     return {node.id for node in ast.walk(handler.type) if isinstance(node, ast.Name)}
 
 
-@each_file
-def test_imports_go_in_one_direction(path: Path) -> None:
-    unit = unit_of(path)
-    assert unit in ALLOWED, f"state in ALLOWED what kgenn.{unit} may import"
-    assert forbidden_imports(unit, TREES[path]) == []
+def place(path: Path, line: int) -> str:
+    return f"{path.relative_to(ROOT)}:{line}"
+
+
+def nodes(kind: type[T]) -> Iterator[tuple[Path, T]]:
+    """Yield each node of a kind with its file."""
+    for path, tree in TREES.items():
+        yield from ((path, node) for node in ast.walk(tree) if isinstance(node, kind))
+
+
+def test_imports_go_in_one_direction() -> None:
+    units = {path: unit_of(path) for path in FILES}
+    assert {*units.values()} == {*ALLOWED}, "state in ALLOWED what each part of kgenn may import"
+    assert [found for path in FILES for found in forbidden_imports(units[path], TREES[path])] == []
 
 
 @pytest.mark.parametrize(
@@ -215,49 +175,66 @@ def test_the_table_of_imports_has_no_cycle() -> None:
         order += ready
 
 
-@each_file
-def test_modules_and_functions_are_short(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_MODULE_LINES
-    functions = [node for node in ast.walk(TREES[path]) if isinstance(node, Function)]
-    lengths = [(f.name, (f.end_lineno or f.lineno) - f.lineno + 1) for f in functions]
-    assert [(name, length) for name, length in lengths if length > MAX_FUNCTION_LINES] == []
+def test_modules_and_functions_are_short() -> None:
+    lengths = {str(path): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    assert {path: length for path, length in lengths.items() if length > MAX_MODULE_LINES} == {}
+    functions = [(path, f, (f.end_lineno or f.lineno) - f.lineno + 1) for path, f in nodes(Function)]
+    assert [place(path, f.lineno) for path, f, length in functions if length > MAX_FUNCTION_LINES] == []
 
 
-@each_file
-def test_public_names_have_docstrings(path: Path) -> None:
-    tree = TREES[path]
-    if tree.body:  # an empty __init__.py has nothing to say
-        assert ast.get_docstring(tree), "the module has no docstring"
-    assert [node.name for node in documented(tree) if not ast.get_docstring(node)] == []
+def test_public_names_have_docstrings() -> None:
+    # an empty __init__.py has nothing to say
+    modules = [str(path) for path, tree in TREES.items() if tree.body and not ast.get_docstring(tree)]
+    names = [place(p, n.lineno) for p, tree in TREES.items() for n in documented(tree) if not ast.get_docstring(n)]
+    assert modules + names == []
 
 
-@each_file
-def test_only_the_command_line_prints(path: Path) -> None:
-    calls = [node for node in ast.walk(TREES[path]) if isinstance(node, ast.Call)]
-    prints = [call.lineno for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"]
-    assert prints == [] or unit_of(path) == "cli"
+def calls_of(names: set[str]) -> list[tuple[Path, int]]:
+    """Return the calls of built-in functions."""
+    calls = ((path, call) for path, call in nodes(ast.Call) if isinstance(call.func, ast.Name))
+    return [(path, call.lineno) for path, call in calls if getattr(call.func, "id", "") in names]
 
 
-@each_file
-def test_only_one_module_moves_files_into_place(path: Path) -> None:
-    calls = [node for node in ast.walk(TREES[path]) if isinstance(node, ast.Attribute)]
-    moves = {(call.value.id, call.attr) for call in calls if isinstance(call.value, ast.Name)}
-    assert not moves & {("os", "rename"), ("os", "replace"), ("shutil", "move")} or unit_of(path) == "durable"
+def test_only_the_command_line_prints() -> None:
+    assert [place(path, line) for path, line in calls_of({"print"}) if unit_of(path) != "cli"] == []
 
 
-@each_file
-def test_no_handler_catches_everything(path: Path) -> None:
-    handlers = [node for node in ast.walk(TREES[path]) if isinstance(node, ast.ExceptHandler)]
-    found = [h.lineno for h in handlers if handler_names(h) & {"Exception", "BaseException"}]
-    assert len(found) == (1 if path == PACKAGE / "registry.py" else 0), found  # importing the code of others
+def test_nothing_is_evaluated_and_only_programs_are_executed() -> None:
+    assert calls_of({"eval"}) == []
+    programs = {PACKAGE / "backends" / "genn_worker.py", PACKAGE / "export" / "ml_genn.py"}
+    assert {path for path, _ in calls_of({"exec"})} == programs
+
+
+def test_only_one_module_moves_files_into_place() -> None:
+    moves = {("os", "rename"), ("os", "replace"), ("shutil", "move")}
+    found = [(path, use) for path, use in nodes(ast.Attribute) if isinstance(use.value, ast.Name)]
+    places = {path for path, use in found if (getattr(use.value, "id", ""), use.attr) in moves}
+    assert places == {PACKAGE / "files" / "durable.py"}
+
+
+def test_the_standard_library_is_used_by_its_public_names() -> None:
+    found = [(path, use) for path, use in nodes(ast.Attribute) if isinstance(use.value, ast.Name)]
+    private = [
+        (place(path, use.lineno), f"{module}.{use.attr}")
+        for path, use in found
+        if (module := getattr(use.value, "id", "")) in sys.stdlib_module_names
+        and use.attr.startswith("_")
+        and not use.attr.startswith("__")
+        and (module, use.attr) != ("os", "_exit")  # which is documented
+    ]
+    assert private == []
+
+
+def test_no_handler_catches_everything() -> None:
+    handlers = [(path, h) for path, h in nodes(ast.ExceptHandler)]
+    found = [path for path, h in handlers if handler_names(h) & {"Exception", "BaseException"}]
+    assert found == [PACKAGE / "registry.py"]  # importing the code of others
 
 
 def test_a_class_name_stands_once() -> None:
     places: dict[str, list[str]] = {}
-    for path, tree in TREES.items():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef):
-                places.setdefault(node.name.lstrip("_"), []).append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    for path, node in nodes(ast.ClassDef):
+        places.setdefault(node.name.lstrip("_"), []).append(place(path, node.lineno))
     assert {name: where for name, where in places.items() if len(where) > 1} == {}
 
 

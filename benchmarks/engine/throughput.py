@@ -17,7 +17,7 @@ import numpy as np
 from kgenn.api import open_directory
 from kgenn.backends import RunOptions
 from kgenn.backends.base import SynapseAlgorithm
-from kgenn.data import load_data, parse_scale, prepare
+from kgenn.data.load import load_data, parse_scale, prepare
 
 
 @click.command()

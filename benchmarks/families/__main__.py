@@ -21,7 +21,7 @@ import click
 
 from benchmarks.families.architectures import FAMILIES
 from benchmarks.families.table import RESULTS, stored
-from kgenn.durable import replace as put_in_place
+from kgenn.files.durable import replace as put_in_place
 
 METHODS = ("few-spike:8", "few-spike:10", "data-norm:128")
 

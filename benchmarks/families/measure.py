@@ -28,7 +28,7 @@ from kgenn.conversion.base import Memoise
 from kgenn.conversion.memory import Memory
 from kgenn.conversion.recipe import recipe_of
 from kgenn.convert_model import convert_model
-from kgenn.data import Data
+from kgenn.data.load import Data
 from kgenn.diagnostics import Diagnostic
 from kgenn.ir.graph import Array, Shape
 from kgenn.passes import LoweringOptions

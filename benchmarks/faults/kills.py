@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.faults.user import compilation, kgenn, kill, made, scratches, start
-from kgenn.checksums import SUMS, differences, read_sums
+from kgenn.files.checksums import SUMS, differences, read_sums
 
 # Two networks that replace each other, so that there is something old.
 LENGTHS = (8, 9)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.faults.user import compilation, kgenn, made, outcome, scratches, start
-from kgenn.checksums import sha256_of
+from kgenn.files.checksums import sha256_of
 
 CONVERTERS = ("data-norm", "burst", "few-spike", "ttfs", "calibrated", "spike-norm", "none")
 

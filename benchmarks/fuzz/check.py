@@ -16,12 +16,12 @@ import numpy as np
 from benchmarks.fuzz.memory import Meter
 from benchmarks.fuzz.seeds import SHAPE, Input
 from kgenn import DataNorm, convert, load
-from kgenn.artifact import read_directory
+from kgenn.artifact.directory import read_directory
 from kgenn.backends.base import RunOptions
 from kgenn.backends.cpp_program import emit_cpp
 from kgenn.backends.reference import Reference
 from kgenn.bench.config import read_configs
-from kgenn.data import load_data, prepare
+from kgenn.data.load import load_data, prepare
 from kgenn.diagnostics import KgennError
 from kgenn.ir.graph import Graph
 from kgenn.report.contents import model_contents, network_contents

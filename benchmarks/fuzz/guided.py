@@ -16,7 +16,7 @@ import atheris
 
 with atheris.instrument_imports(include=["kgenn"]):
     import kgenn.api
-    import kgenn.artifact
+    import kgenn.artifact.directory
     import kgenn.frontend.hdf5
     import kgenn.frontend.keras_archive
     import kgenn.layers.read_affine

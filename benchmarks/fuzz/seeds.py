@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from kgenn import DataNorm, convert, load
-from kgenn.artifact import MANIFEST, NETWORK, Artifact
+from kgenn.artifact.directory import MANIFEST, NETWORK, Artifact
 from kgenn.backends.base import Program
 from kgenn.ir.serialise import zip_bytes
 

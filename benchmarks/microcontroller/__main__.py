@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 import click
 import numpy as np
 
-from kgenn.artifact import read_directory
-from kgenn.data import load_data
+from kgenn.artifact.directory import read_directory
+from kgenn.data.load import load_data
 from kgenn.export.c import CSources
 from kgenn.ir.graph import Array
 

@@ -33,7 +33,7 @@ import numpy as np
 import kgenn
 from benchmarks.peers import portable
 from benchmarks.peers.environment import EnvironmentFailure, python_of
-from kgenn.data import load_data, parse_scale, prepare
+from kgenn.data.load import load_data, parse_scale, prepare
 
 ROOT = Path(__file__).parents[2]
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from kgenn.checksums import sha256_of
-from kgenn.durable import replace
+from kgenn.files.checksums import sha256_of
+from kgenn.files.durable import replace
 
 # Hexadecimal digits of a SHA-256 that a name holds.
 DIGITS = 32

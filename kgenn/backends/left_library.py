@@ -6,9 +6,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from kgenn.checksums import read_sums, sha256_of, sums
-from kgenn.durable import replace
-from kgenn.scratch import scratch
+from kgenn.files.checksums import read_sums, sha256_of, sums
+from kgenn.files.durable import replace
+from kgenn.files.scratch import scratch
 
 LIBRARY = "libkgenn_network-{}.so"
 # Beside a library, its checksum.

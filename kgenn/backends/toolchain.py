@@ -21,7 +21,7 @@ from kgenn.backends.build_cache import cache_directory
 from kgenn.backends.left_library import LIBRARY, leave, problem_of
 from kgenn.backends.render import without_comments
 from kgenn.diagnostics import Diagnostic, KgennError, fail
-from kgenn.scratch import scratch
+from kgenn.files.scratch import scratch
 
 _INCLUDE = re.compile(rb'^#include "([^"]+)"', re.MULTILINE)
 MAX_LOG_LINES = 12

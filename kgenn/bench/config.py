@@ -18,7 +18,7 @@ from kgenn.bench.published import published_of
 from kgenn.bench.rows import KINDS, Kind
 from kgenn.bench.scope import ConfigTable, ConfigValue
 from kgenn.bench.toml_file import read_toml
-from kgenn.data import parse_scale
+from kgenn.data.load import parse_scale
 from kgenn.diagnostics import Diagnostic, KgennError, fail
 
 DATA_SUFFIXES = (".npz",)

@@ -9,8 +9,8 @@ from pathlib import Path
 from kgenn.bench.expand import MODEL_SUFFIXES
 from kgenn.bench.experiment import Experiment, NamedFile, Setup
 from kgenn.bench.keras_data import fetched, kept
-from kgenn.checksums import sha256_of
 from kgenn.diagnostics import Diagnostic, KgennError, fail
+from kgenn.files.checksums import sha256_of
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from kgenn.diagnostics import KgennError, fail
-from kgenn.strict_json import loads
+from kgenn.files.strict_json import loads
 
 SCHEMA = 1
 # Of a float; a JSON number can be larger.

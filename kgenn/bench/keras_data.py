@@ -10,8 +10,8 @@ from pathlib import Path
 
 from kgenn.backends.build_cache import cache_directory
 from kgenn.diagnostics import fail
-from kgenn.durable import replace
-from kgenn.scratch import scratch
+from kgenn.files.durable import replace
+from kgenn.files.scratch import scratch
 
 # Those whose samples are images with one label.
 DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")

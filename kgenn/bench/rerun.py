@@ -17,7 +17,7 @@ from kgenn.bench.json_object import SCHEMA
 from kgenn.comma_list import entry
 from kgenn.config import options_of, values_of
 from kgenn.conversion.recipe import Recipe
-from kgenn.data import parse_scale
+from kgenn.data.load import parse_scale
 from kgenn.timestep_search import TimestepSearch
 
 KEY_DIGITS = 16

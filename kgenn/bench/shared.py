@@ -13,11 +13,11 @@ from kgenn.bench.experiment import CalibrationData, GivenScale, RunData, Setup
 from kgenn.bench.files import File, Files
 from kgenn.bench.input_shapes import InputShapes
 from kgenn.bench.kinds import Kinds
-from kgenn.checksums import sha256_of
 from kgenn.conversion.memory import Memory
 from kgenn.conversion.outputs import ends_of
-from kgenn.data import Data, labels_by_output, load_data, parse_scale
+from kgenn.data.load import Data, labels_by_output, load_data, parse_scale
 from kgenn.diagnostics import fail, known_names
+from kgenn.files.checksums import sha256_of
 from kgenn.ir.frames import frames_of, timed_shapes
 from kgenn.ir.graph import Graph, Shape
 from kgenn.ir.naming import ALL_NAMED, Naming

@@ -11,7 +11,7 @@ import numpy as np
 
 from kgenn.bench.json_object import JsonPath, Object, as_real
 from kgenn.compiled import CompiledNetwork
-from kgenn.data import Data
+from kgenn.data.load import Data
 from kgenn.ir.graph import Array
 from kgenn.metrics.beside import Beside, form_of
 from kgenn.metrics.result import Result

@@ -17,11 +17,11 @@ from typing import Any
 
 from kgenn.bench.extras import extra
 from kgenn.bench.json_object import SCHEMA
-from kgenn.checksums import IGNORE, IGNORE_ALL
 from kgenn.diagnostics import fail
-from kgenn.durable import sync
-from kgenn.output import unwritable, write_file
-from kgenn.scratch import SUFFIX
+from kgenn.files.checksums import IGNORE, IGNORE_ALL
+from kgenn.files.durable import sync
+from kgenn.files.output import unwritable, write_file
+from kgenn.files.scratch import SUFFIX
 
 SWEEP = "sweep.json"
 CELLS = "cells.jsonl"

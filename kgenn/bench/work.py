@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from kgenn.artifact import Artifact
+from kgenn.artifact.directory import Artifact
 from kgenn.backends import TARGETS
 from kgenn.backends.simulate import simulate
 from kgenn.bench.host import host
@@ -20,8 +20,8 @@ from kgenn.bench.shown import shown_of
 from kgenn.compiled import CompiledNetwork
 from kgenn.conversion.timed import timesteps_for
 from kgenn.convert_model import Converted, convert_model
-from kgenn.data import Data
-from kgenn.data_errors import of_file
+from kgenn.data.errors import of_file
+from kgenn.data.load import Data
 from kgenn.diagnostics import Diagnostic, KgennError, fail
 from kgenn.ir.graph import Graph
 from kgenn.metrics.output_result import finite

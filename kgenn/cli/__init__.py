@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import signal
 import sys
@@ -17,6 +16,7 @@ from click.shell_completion import CompletionItem, shell_complete
 
 from kgenn import __version__
 from kgenn.diagnostics import EXIT_USAGE, KgennError, KgennWarning, fail, known_names
+from kgenn.files.scratch import remove_scratch
 
 # Command to its "module:attribute" and its line in `kgenn --help`, which then needs no import. An imported module
 # becomes a name of this one, so none may be called as a built-in function that is used here.
@@ -112,9 +112,6 @@ def invoke(arguments: Sequence[str]) -> int:
             _print_error(EXIT_USAGE, usage=error.format_message())
         return EXIT_USAGE
     except KeyboardInterrupt:
-        # CPython keeps a note of one that came while a string was evaluated, as where a dataclass is made, and
-        # would end the process by the signal; evaluating another string takes the note away.
-        eval("None")
         click.echo("interrupted", err=True)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
@@ -143,8 +140,10 @@ def main() -> NoReturn:
         except OSError:
             # what is still buffered goes nowhere, so that the interpreter's last flush changes no exit code
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    if code == EXIT_INTERRUPTED:  # a simulation may be under way still, in a thread that waits for nothing
-        atexit._run_exitfuncs()
+    if code == EXIT_INTERRUPTED:
+        # a simulation may be under way still, in a thread that waits for nothing; and CPython would end the
+        # process by the signal if the interrupt came while a dataclass was made
+        remove_scratch()
         os._exit(code)
     sys.exit(code)
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from kgenn.artifact import read_directory
+from kgenn.artifact.credits import Credit, credits_of, method_credits
+from kgenn.artifact.directory import read_directory
 from kgenn.cli.console import print_json, print_line
 from kgenn.cli.options import PATH, json_flag
 from kgenn.cli.words import Known
 from kgenn.conversion import CONVERTERS
-from kgenn.credits import Credit, credits_of, method_credits
 
 
 @click.command()

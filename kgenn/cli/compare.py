@@ -12,7 +12,7 @@ from kgenn.api import open_directory
 from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table, progress, stage
 from kgenn.cli.options import PATH, data_flags, json_flag, run_options_of, samples_for
 from kgenn.cli.task_options import task_flags, tasks_given
-from kgenn.data_errors import of_file
+from kgenn.data.errors import of_file
 from kgenn.metrics.comparison import Comparison
 from kgenn.tasks.metric import difference, title, written
 

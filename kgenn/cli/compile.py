@@ -14,10 +14,10 @@ import click
 from kgenn.agreement import SAMPLES as APART
 from kgenn.agreement import agreed_in_words
 from kgenn.api import as_graph, model_record
-from kgenn.artifact import COMPILED, Artifact, write_artifact
+from kgenn.artifact.directory import COMPILED, Artifact, write_artifact
+from kgenn.artifact.self_test import SAMPLES, self_test
 from kgenn.backends import TARGETS
 from kgenn.backends.simulate import simulate
-from kgenn.checksums import sha256_of
 from kgenn.cli.console import print_diagnostics, print_json, print_line, print_notes, print_table, stage
 from kgenn.cli.headings import HeadedCommand
 from kgenn.cli.options import (
@@ -53,8 +53,10 @@ from kgenn.conversion.memory import Memory
 from kgenn.conversion.recipe import Recipe, recipe_of
 from kgenn.conversion.timed import timesteps_for
 from kgenn.convert_model import Converted, convert_model
-from kgenn.data import Data
-from kgenn.data_errors import of_file, recorded
+from kgenn.data.errors import of_file, recorded
+from kgenn.data.load import Data
+from kgenn.files.checksums import sha256_of
+from kgenn.files.output import refuse_directory
 from kgenn.frontend import SampleShapes
 from kgenn.ir.agreement import Agreement
 from kgenn.ir.frames import frames_of, timed_shapes
@@ -65,10 +67,8 @@ from kgenn.ir.random import LARGEST_SEED
 from kgenn.ir.samples import samples_of, shapes_in
 from kgenn.ir.words import counted, times
 from kgenn.methods import converter_of, encoders_of
-from kgenn.output import refuse_directory
 from kgenn.report.contents import network_contents
 from kgenn.report.words import size_of
-from kgenn.self_test import SAMPLES, self_test
 from kgenn.tasks.goal import Goal, choices
 from kgenn.timestep_search import SearchResult, TimestepSearch
 

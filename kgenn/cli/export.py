@@ -7,15 +7,15 @@ from pathlib import Path
 
 import click
 
-from kgenn.artifact import is_output, read_directory
-from kgenn.checksums import SUMS, sums
+from kgenn.artifact.directory import is_output, read_directory
 from kgenn.cli.console import print_json, print_line, stage
 from kgenn.cli.options import PATH, check_output, json_flag
 from kgenn.cli.words import Known
 from kgenn.diagnostics import fail
 from kgenn.export import EXPORTERS
 from kgenn.export.prefix import DEFAULT
-from kgenn.output import OutputKind, refuse_directory, write_directory, write_files
+from kgenn.files.checksums import SUMS, sums
+from kgenn.files.output import OutputKind, refuse_directory, write_directory, write_files
 
 
 @click.command()

@@ -16,10 +16,10 @@ from kgenn.cli.words import shapes_of
 from kgenn.diagnostics import KgennError, fail
 from kgenn.events.binning import bin_events
 from kgenn.events.file import read_events
+from kgenn.files.output import write_file
 from kgenn.ir.graph import Shape
 from kgenn.ir.serialise import npz_bytes
 from kgenn.ir.words import counted, times
-from kgenn.output import write_file
 
 
 @click.command()

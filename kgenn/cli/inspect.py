@@ -9,19 +9,19 @@ from typing import Any
 import click
 
 from kgenn.api import as_graph
-from kgenn.artifact import Artifact, is_output, read_directory
+from kgenn.artifact.directory import Artifact, is_output, read_directory
 from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table
 from kgenn.cli.options import PATH, check_output, json_flag, shape_flag
 from kgenn.cli.pictures import Kind, kind_of
 from kgenn.diagnostics import fail
 from kgenn.display import Display
+from kgenn.files.output import write_file
 from kgenn.ir.graph import Graph, Shape
 from kgenn.ir.network import Network
-from kgenn.output import write_file
 from kgenn.report.contents import model_contents, network_contents, num_parameters
 from kgenn.report.displays import encoders_in_words, graph_display, network_display
 from kgenn.report.picture import model_picture, network_picture
-from kgenn.trace_file import read_trace
+from kgenn.trace import read_trace
 
 
 @click.command()

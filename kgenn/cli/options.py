@@ -18,18 +18,18 @@ from kgenn.cli.words import Known, listed, one_or_named, shapes_of, whole_or
 from kgenn.config import Flag, flags_of, make
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.constraints import ALL, FEATURES
-from kgenn.data import Data, load_data, parse_scale
+from kgenn.data.load import Data, load_data, parse_scale
 from kgenn.diagnostics import fail, known_names
 from kgenn.encoders import ENCODERS
+from kgenn.files.output import refuse_file, unwritable
+from kgenn.files.scratch import writable
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.naming import ALL_NAMED, Naming
 from kgenn.ir.network import Network, ReadoutKind
 from kgenn.ir.samples import place_of, samples_of
 from kgenn.ir.words import counted
 from kgenn.methods import converters, encoders
-from kgenn.output import refuse_file, unwritable
 from kgenn.passes import LoweringOptions
-from kgenn.scratch import writable
 from kgenn.timestep_search import TimestepSearch
 
 C = TypeVar("C", bound=Callable[..., Any])

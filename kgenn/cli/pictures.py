@@ -10,12 +10,12 @@ import click
 
 from kgenn.cli.options import PATH, check_output
 from kgenn.compiled import CompiledNetwork
-from kgenn.data import Data
+from kgenn.data.load import Data
 from kgenn.diagnostics import fail
 from kgenn.export.base import optional
+from kgenn.files.output import write_file
 from kgenn.metrics.beside import form_of
 from kgenn.metrics.result import Result
-from kgenn.output import write_file
 
 Kind = Literal["svg", "png"]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from kgenn.checksums import SUMS, sums
 from kgenn.cli.console import print_json, print_line, print_table, stage
 from kgenn.cli.options import PATH, json_flag, overwrite_flag
 from kgenn.export.base import optional
-from kgenn.output import OutputKind, refuse_directory, write_directory
+from kgenn.files.checksums import SUMS, sums
+from kgenn.files.output import OutputKind, refuse_directory, write_directory
 from kgenn.report.sweep.results import Results, read_results
 from kgenn.report.sweep.verdicts import Verdict, title, verdicts, written
 

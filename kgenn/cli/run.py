@@ -20,8 +20,8 @@ from kgenn.cli.run_files import RunFiles
 from kgenn.cli.task_options import task_flags, tasks_given
 from kgenn.cli.words import Known
 from kgenn.compiled import BATCH_SIZE, CompiledNetwork, Observer
-from kgenn.data import Data
-from kgenn.data_errors import of_file
+from kgenn.data.errors import of_file
+from kgenn.data.load import Data
 from kgenn.ir.graph import Array
 from kgenn.ir.recording import Recording, RecordingOptions
 from kgenn.metrics.result import Result

@@ -12,11 +12,11 @@ from kgenn.cli.console import progress
 from kgenn.cli.options import check_output
 from kgenn.cli.pictures import check_picture, draw_outputs
 from kgenn.compiled import CompiledNetwork
-from kgenn.data import Data
+from kgenn.data.load import Data
+from kgenn.files.output import write_file
 from kgenn.ir.graph import Array
 from kgenn.ir.serialise import npz_bytes
 from kgenn.metrics.result import Result
-from kgenn.output import write_file
 
 # What --predictions keeps of an output.
 KEPT = ("predictions", "scores")

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
+from kgenn.artifact.verification import Verification
+from kgenn.artifact.verification import verify as verified
 from kgenn.cli.console import print_diagnostics, print_json, print_line, stage
 from kgenn.cli.options import PATH, json_flag, run_flags, run_options_of
 from kgenn.diagnostics import KgennError
-from kgenn.verification import Verification
-from kgenn.verification import verify as verified
 
 
 @click.command()

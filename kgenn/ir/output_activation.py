@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import math
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -210,7 +211,7 @@ def bends_of(name: str, params: Mapping[str, float]) -> tuple[float, ...] | None
     if formula.bends is None:
         return None
     names = {**formula.params, **params}
-    found = (float(eval(spelled(bend, PYTHON, names), {})) for bend in formula.bends)
+    found = (float(evaluated(bend, names)) for bend in formula.bends)
     return tuple(sorted({bend for bend in found if abs(bend) < NO_CAP}))
 
 
@@ -220,7 +221,7 @@ def elementwise(name: str, x: Array, params: Mapping[str, float] | None = None) 
     kind = x.dtype.type
     names = {key: kind(value) for key, value in {**formula.params, **(params or {})}.items()}
     with np.errstate(all="ignore"):  # what overflows is infinite, as it is in Keras
-        return np.asarray(_compiled(name)(x, **names), x.dtype)
+        return np.asarray(evaluated(formula.code, {"x": x, **names}), x.dtype)
 
 
 def softmax(values: Array, axis: int = -1) -> Array:
@@ -263,15 +264,58 @@ OVER_AXIS: Mapping[str, Callable[[Array, int], Array]] = {
 }
 
 
+# The functions of formulas, as `PYTHON` writes them.
+_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    "abs": np.abs,
+    "erf": np.vectorize(math.erf, otypes=[float]),
+    "exp": np.exp,
+    "expm1": np.expm1,
+    "log": np.log,
+    "log1p": np.log1p,
+    "max": np.maximum,
+    "min": np.minimum,
+    "sqrt": np.sqrt,
+    "tanh": np.tanh,
+}
+_ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+
+
 @cache
-def _compiled(name: str) -> Callable[..., Any]:
-    """Return the function of a formula, made of the very text that generated Python programs hold."""
-    formula = FORMULAS[name]
-    arguments = ", ".join(["x", *formula.params])
-    function: Callable[..., Any] = eval(
-        f"lambda {arguments}: {spelled(formula.code, PYTHON, {})}", {"np": np, "math": math}
-    )
-    return function
+def _parsed(code: str) -> ast.expr:
+    return ast.parse(code, mode="eval").body
+
+
+def evaluated(code: str, values: Mapping[str, Any]) -> Any:
+    """Compute a formula, step by step as the text that `spelled` gives for generated Python programs.
+
+    Args:
+        values: numbers or arrays by the names in the formula.
+    """
+
+    def value(node: ast.expr) -> Any:
+        match node:
+            case ast.Name(id=name):
+                return values[name]
+            case ast.Constant(value=int() | float() as number):
+                return float(number)
+            case ast.BinOp(left=left, op=op, right=right):
+                return _ARITHMETIC[type(op)](value(left), value(right))
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return -value(operand)
+            case ast.Compare(left=left, ops=[ast.Gt()], comparators=[right]):
+                return value(left) > value(right)
+            case ast.IfExp(test=test, body=body, orelse=orelse):
+                return np.where(value(test), value(body), value(orelse))
+            case ast.Call(func=ast.Name(id=name), args=args):
+                return _FUNCTIONS[name](*map(value, args))
+        raise AssertionError(f"not in the language of formulas: {ast.unparse(node)}")
+
+    return value(_parsed(code))
 
 
 def spelled(code: str, spelling: Spelling, values: Mapping[str, float]) -> str:
@@ -295,7 +339,7 @@ def spelled(code: str, spelling: Spelling, values: Mapping[str, float]) -> str:
                 return spelling.functions[name].format(*map(sub, args))
         raise AssertionError(f"not in the language of formulas: {ast.unparse(node)}")
 
-    return sub(ast.parse(code, mode="eval").body)
+    return sub(_parsed(code))
 
 
 _OPERATORS: Mapping[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}

@@ -13,7 +13,7 @@ from kgenn.report.figures import Kind, figure_of, written_as
 from kgenn.report.sweep.canvas import look
 from kgenn.report.sweep.text import printable, shortened
 from kgenn.report.sweep.theme import LIGHT
-from kgenn.trace_file import PopulationSpikes, Trace
+from kgenn.trace import PopulationSpikes, Trace
 
 WIDTH, PANEL, EDGES = 640.0, 110.0, 60.0
 # Spikes drawn of one population; where there are more, fewer neurons are shown, evenly over the population.

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kgenn.artifact import Artifact, read_directory, write_artifact
+from kgenn.artifact.directory import Artifact, read_directory, write_artifact
 from kgenn.backends import TARGETS
 from kgenn.backends.base import RunOptions
 from kgenn.backends.cpp import SOURCES, UNITS, toolchain

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from genn_python import genn_python
-from kgenn.artifact import Artifact
+from kgenn.artifact.directory import Artifact
 from kgenn.backends import TARGETS, RunOptions, genn_connectivity, genn_worker
 from kgenn.backends.base import Program
 from kgenn.backends.genn import GennSimulator

@@ -17,7 +17,7 @@ import pytest
 from cuda_programs import build_executable as build_cuda
 
 import kgenn
-from kgenn.artifact import Artifact, read_directory, write_artifact
+from kgenn.artifact.directory import Artifact, read_directory, write_artifact
 from kgenn.backends import TARGETS
 from kgenn.conversion.constraints import violations
 from kgenn.diagnostics import KgennError

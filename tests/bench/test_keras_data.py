@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kgenn.bench.keras_data import fetched, kept
-from kgenn.data import load_data
+from kgenn.data.load import load_data
 from kgenn.diagnostics import KgennError
 
 # What stands in for keras.datasets.cifar10, so that nothing is fetched.

@@ -26,12 +26,12 @@ from kgenn.bench.store import Line, opened
 from kgenn.bench.sweep import Sweep, SweepPlan
 from kgenn.bench.work import CellOutcome, run_cell
 from kgenn.bench.workers import Workers, processes
-from kgenn.checksums import sha256_of
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.base import Memoise, uncached
 from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.recipe import recipe_of
 from kgenn.diagnostics import KgennError
+from kgenn.files.checksums import sha256_of
 from kgenn.frontend import load
 from kgenn.ir.serialise import npz_bytes, to_plain
 from sweeps import CALIBRATION, MODEL, TINY, written

@@ -11,7 +11,8 @@ import pytest
 
 from commands import CALIBRATION, IMAGES, MODEL, Kgenn, compile_arguments
 from kgenn.api import as_graph
-from kgenn.artifact import read_directory
+from kgenn.artifact.directory import read_directory
+from kgenn.artifact.self_test import SELF_TEST, read_self_test
 from kgenn.backends import TARGETS
 from kgenn.config import classes_of, flags_of, options_of
 from kgenn.conversion import CONVERTERS
@@ -19,7 +20,6 @@ from kgenn.conversion.constraints import FEATURES
 from kgenn.encoders import ENCODERS
 from kgenn.ir.network import DEFAULT_READOUT
 from kgenn.passes import LoweringOptions
-from kgenn.self_test import SELF_TEST, read_self_test
 from kgenn.timestep_search import TimestepSearch
 
 

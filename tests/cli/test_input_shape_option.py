@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from commands import MODEL, Kgenn
-from kgenn.artifact import read_directory
+from kgenn.artifact.directory import read_directory
 
 X = np.random.default_rng(0).random((40, 6, 4), np.float32)
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from commands import IMAGES, MODEL, Kgenn, compile_arguments
-from kgenn.artifact import read_directory
+from kgenn.artifact.directory import read_directory
 from kgenn.conversion import CONVERTERS
 from kgenn.diagnostic_codes import CODES
 from kgenn.layers import LAYERS

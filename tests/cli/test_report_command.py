@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from commands import Kgenn
-from kgenn.checksums import SUMS, read_sums
+from kgenn.files.checksums import SUMS, read_sums
 from made_results import cell, experiment, grid, outcome, write
 
 AXES = {"model": "vgg", "converter": "few-spike", "seed": 0}

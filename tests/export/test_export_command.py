@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kgenn.artifact import Artifact, write_artifact
+from kgenn.artifact.directory import Artifact, write_artifact
 from kgenn.backends.base import Program
 from kgenn.cli import invoke
 from recordings import converted

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kgenn.artifact import Artifact, write_artifact
+from kgenn.artifact.directory import Artifact, write_artifact
 from kgenn.backends.base import Program
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.cli import invoke

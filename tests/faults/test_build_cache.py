@@ -11,7 +11,7 @@ import pytest
 
 import kgenn
 from faulty import names, script
-from kgenn.artifact import Artifact, write_artifact
+from kgenn.artifact.directory import Artifact, write_artifact
 from kgenn.backends import TARGETS, build_cache, cpp
 from kgenn.backends.cpp_library import open_library
 from kgenn.backends.toolchain import Units, build

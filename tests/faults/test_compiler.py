@@ -16,7 +16,7 @@ import pytest
 
 import kgenn as package
 from faulty import gone, kgenn, names, script
-from kgenn.artifact import Artifact, read_directory, write_artifact
+from kgenn.artifact.directory import Artifact, read_directory, write_artifact
 from kgenn.backends import TARGETS, genn, toolchain
 from kgenn.backends.base import RunOptions
 from kgenn.backends.genn_worker import SUMS, build

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 import kgenn
-from kgenn import durable
-from kgenn.artifact import Artifact, write_artifact
+from kgenn.artifact.directory import Artifact, write_artifact
 from kgenn.backends import TARGETS, build_cache
 from kgenn.backends.left_library import leave
 from kgenn.backends.reference import ReferenceSimulator
-from kgenn.durable import exchange
+from kgenn.files import durable
+from kgenn.files.durable import exchange
+from kgenn.files.output import write_file, write_files
 from kgenn.ir.recording import RecordingOptions
-from kgenn.output import write_file, write_files
 from kgenn.trace import TraceWriter
 from recordings import converted
 

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faulty import compile_arguments, kgenn
-from kgenn.artifact import COMPILED, MANIFEST, Artifact, write_artifact
+from kgenn.artifact.directory import COMPILED, MANIFEST, Artifact, write_artifact
 from kgenn.backends import TARGETS
-from kgenn.checksums import IGNORE, SUMS
 from kgenn.diagnostics import KgennError
-from kgenn.output import MAX_NAMES, refuse_directory
-from kgenn.scratch import SUFFIX
+from kgenn.files.checksums import IGNORE, SUMS
+from kgenn.files.output import MAX_NAMES, refuse_directory
+from kgenn.files.scratch import SUFFIX
 from recordings import converted
 
 

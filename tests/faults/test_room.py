@@ -13,7 +13,7 @@ import pytest
 
 import kgenn as package
 from faulty import Process, compile_arguments, names, script
-from kgenn.artifact import Artifact, write_artifact
+from kgenn.artifact.directory import Artifact, write_artifact
 from kgenn.backends import TARGETS, genn_process
 from kgenn.backends.build_cache import cache_directory
 from kgenn.cli import invoke

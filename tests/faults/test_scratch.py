@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from kgenn import durable, scratch
-from kgenn.checksums import IGNORE, SUMS, sums
 from kgenn.diagnostics import KgennError
-from kgenn.output import OutputKind, write_directory, write_file, write_files
-from kgenn.scratch import SUFFIX
+from kgenn.files import durable, scratch
+from kgenn.files.checksums import IGNORE, SUMS, sums
+from kgenn.files.output import OutputKind, write_directory, write_file, write_files
+from kgenn.files.scratch import SUFFIX
 
 OLD = {"a": b"old", "b/c": b"old"}
 NEW = {"a": b"new", "d": b"new"}
@@ -145,7 +145,7 @@ def test_of_several_files_none_is_replaced_before_all_are_written(
 HOLDER = """
 import sys, time
 from pathlib import Path
-from kgenn.scratch import scratch
+from kgenn.files.scratch import scratch
 with scratch(Path(sys.argv[1])) as place:
     (place / "half").write_bytes(b"half")
     print(place, flush=True)

@@ -17,19 +17,19 @@ from hypothesis import strategies as st
 import kgenn as package
 from faulty import compile_arguments
 from genn_python import genn_python
-from kgenn.artifact import MANIFEST, NETWORK, Artifact, read_directory, write_artifact
+from kgenn.artifact.directory import MANIFEST, NETWORK, Artifact, read_directory, write_artifact
+from kgenn.artifact.self_test import SELF_TEST, departures, extent, random_drive, read_self_test, self_test
+from kgenn.artifact.verification import Verification, verify
 from kgenn.backends import TARGETS
 from kgenn.backends.base import Program, RunOptions
 from kgenn.backends.pipeline import PipelineSimulator
 from kgenn.backends.reference import ReferenceSimulator
-from kgenn.checksums import IGNORE, SUMS, read_sums, sums
 from kgenn.cli import invoke
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.diagnostics import KgennError
+from kgenn.files.checksums import IGNORE, SUMS, read_sums, sums
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Recording, RecordingOptions
-from kgenn.self_test import SELF_TEST, departures, extent, random_drive, read_self_test, self_test
-from kgenn.verification import Verification, verify
 from networks import ENCODERS, RECIPES
 from recordings import METHODS, compiled, converted
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
-from kgenn.data import load_data, parse_scale, prepare
+from kgenn.data.load import load_data, parse_scale, prepare
 from kgenn.diagnostics import KgennError
 from kgenn.events.file import read_events
 from kgenn.ir.network_input import InputCoding

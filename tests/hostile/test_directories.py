@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from benchmarks.fuzz.seeds import CELL, CONFIG, Input, seeds
-from kgenn.artifact import MANIFEST, NETWORK, read_directory
+from kgenn.artifact.directory import MANIFEST, NETWORK, read_directory
 from kgenn.backends.base import RunOptions
 from kgenn.backends.cpp_program import emit_cpp
 from kgenn.backends.cpp_sizes import HEADER, check_sizes

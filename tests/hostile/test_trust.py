@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 import kgenn
-from kgenn.artifact import Artifact, write_artifact
+from kgenn.artifact.directory import Artifact, write_artifact
+from kgenn.artifact.self_test import self_test
 from kgenn.backends import TARGETS
 from kgenn.backends.base import RunOptions
-from kgenn.checksums import SUMS, sums
 from kgenn.diagnostics import KgennError
-from kgenn.self_test import self_test
+from kgenn.files.checksums import SUMS, sums
 from outcome import ROOT
 from recordings import converted
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from drawn_networks import Case, cases
 from examples import examples
-from kgenn.artifact import Artifact, read_directory, write_artifact
+from kgenn.artifact.directory import Artifact, read_directory, write_artifact
 from kgenn.backends import TARGETS
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.ir.text import network_text

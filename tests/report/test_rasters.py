@@ -11,7 +11,7 @@ import pytest
 
 from kgenn.diagnostics import KgennError
 from kgenn.report.trace_raster import kept_neurons, raster_picture
-from kgenn.trace_file import PopulationSpikes, Trace, read_trace
+from kgenn.trace import PopulationSpikes, Trace, read_trace
 
 PNG = b"\x89PNG\r\n"
 

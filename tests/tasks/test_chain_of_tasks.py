@@ -12,7 +12,7 @@ import pytest
 
 import kgenn
 from kgenn.agreement import agreement_warnings
-from kgenn.artifact import read_directory
+from kgenn.artifact.directory import read_directory
 from kgenn.backends import TARGETS
 from kgenn.conversion.outputs import ends_of
 from kgenn.diagnostics import KgennError

@@ -1,5 +1,5 @@
 """Scratch directories: what is to be written is made in one beside its place, and moved when it is whole
-(see `kgenn.durable`).
+(see `kgenn.files.durable`).
 
 A process that is killed cannot remove its own; the next one that writes the same thing does. Each process holds a
 lock on its scratch directory, which the system gives back however the process ends, so that a directory that can
@@ -96,7 +96,8 @@ def _remove(path: Path) -> None:
 
 
 @atexit.register
-def _remove_noted() -> None:
+def remove_scratch() -> None:
+    """Remove the scratch directories of this process that are left."""
     for process, path in list(_noted):
         if process == os.getpid():
             _remove(path)

@@ -1,8 +1,8 @@
 """Move what was written into its place, so that a crash or a power cut leaves the old or the new, whole.
 
-Every writer of kgenn makes its files in a scratch directory (see `kgenn.scratch`) and moves them with `replace` or
-`put`. Both flush the content to the disk before the rename, and the directory that holds the name after it: a file
-system may otherwise write the name first, and keep an empty file under it.
+Every writer of kgenn makes its files in a scratch directory (see `kgenn.files.scratch`) and moves them with
+`replace` or `put`. Both flush the content to the disk before the rename, and the directory that holds the name
+after it: a file system may otherwise write the name first, and keep an empty file under it.
 """
 
 from __future__ import annotations

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from kgenn.array_names import ArrayNames
 from kgenn.comma_list import option
+from kgenn.data.array_names import ArrayNames
+from kgenn.data.plausibility import Scales, scale_of, scale_warnings
 from kgenn.diagnostics import Diagnostic, fail, known_names
 from kgenn.ir.data_file import stored_arrays
 from kgenn.ir.frames import Frames
@@ -24,7 +25,6 @@ from kgenn.ir.graph import Array, Shape
 from kgenn.ir.naming import ALL_NAMED, Naming
 from kgenn.ir.rows import MAX_IN_MEMORY, Computed, Rows, batches, like_array
 from kgenn.ir.samples import Samples, place_of, samples_of
-from kgenn.plausibility import Scales, scale_of, scale_warnings
 
 # Digits of a scale's numerator and denominator: both are finite in float64.
 DIGITS = 300
@@ -113,7 +113,8 @@ def load_data(
     """Read an .npz or HDF5 file; samples larger than `MAX_IN_MEMORY` stay on disk, and are read batch by batch.
 
     Args:
-        path: with an array of samples for each input and, perhaps, of labels for outputs; see `kgenn.array_names`.
+        path: with an array of samples for each input and, perhaps, of labels for outputs; see
+            `kgenn.data.array_names`.
         split: "train" or "test"; needed where the file has both.
         inputs, outputs, naming: of the model, where they are known; else there is one of each.
         limit: read the first samples alone.

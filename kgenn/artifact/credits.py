@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kgenn.artifact import Artifact
+from kgenn.artifact.directory import Artifact
 from kgenn.backends import TARGETS
 from kgenn.citations import BibliographyEntry, Citation, bibtex, reference
 from kgenn.config import make

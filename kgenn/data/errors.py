@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kgenn.data import Data
+from kgenn.data.load import Data
 from kgenn.diagnostics import Diagnostic, KgennError
 from kgenn.ir.calibration_data import CALIBRATION
 

@@ -23,7 +23,7 @@ KINDS: Mapping[str, Any] = {
 PLAIN = (str, int, float, bool, type(None))
 
 
-def check_record(manifest: Mapping[str, Any]) -> None:
+def check_manifest(manifest: Mapping[str, Any]) -> None:
     """Raise ValueError for the first entry of a manifest that is not what kgenn writes."""
     for problem in _problems(manifest, KINDS, ""):
         raise ValueError(f"{problem} is of another type than kgenn writes")

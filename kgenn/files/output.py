@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from kgenn.checksums import IGNORE, IGNORE_ALL, unaccounted
 from kgenn.diagnostics import KgennError, fail
-from kgenn.durable import put, replace
-from kgenn.scratch import SUFFIX, scratch, writable
+from kgenn.files.checksums import IGNORE, IGNORE_ALL, unaccounted
+from kgenn.files.durable import put, replace
+from kgenn.files.scratch import SUFFIX, scratch, writable
 
 # Names that a message lists; of more, it tells the number.
 MAX_NAMES = 8

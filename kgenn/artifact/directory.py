@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kgenn import __version__
+from kgenn.artifact.manifest import check_manifest
+from kgenn.artifact.self_test import SELF_TEST, SelfTest
 from kgenn.backends import TARGETS
 from kgenn.backends.base import Program
-from kgenn.checksums import SUMS, differences, read_sums, sums
 from kgenn.diagnostics import Diagnostic, KgennError, fail
+from kgenn.files.checksums import SUMS, differences, read_sums, sums
+from kgenn.files.output import OutputKind, write_directory
+from kgenn.files.strict_json import loads
 from kgenn.ir.archive import arrays
 from kgenn.ir.network import Network
 from kgenn.ir.serialise import from_plain, npz_bytes, to_plain
 from kgenn.ir.validate import check_network
-from kgenn.output import OutputKind, write_directory
-from kgenn.record import check_record
-from kgenn.self_test import SELF_TEST, SelfTest
-from kgenn.strict_json import loads
 
 MANIFEST = "manifest.json"
 NETWORK = "network.npz"
@@ -94,7 +94,7 @@ COMPILED = OutputKind("kgenn compile", is_output, leaves, ignored=True)
 
 
 def write_artifact(directory: Path, files: Mapping[str, bytes], overwrite: bool = False) -> None:
-    """Write an output directory of kgenn compile; see `kgenn.output.write_directory`."""
+    """Write an output directory of kgenn compile; see `kgenn.files.output.write_directory`."""
     write_directory(directory, files, COMPILED, overwrite)
 
 
@@ -150,7 +150,7 @@ def read_directory(directory: Path) -> Artifact:
     try:
         text = (directory / MANIFEST).read_text()
         manifest = loads(text)
-        check_record(manifest)
+        check_manifest(manifest)
         with arrays(directory / NETWORK) as archive:
             stored = dict(archive)
         if manifest["schema"] not in READ:

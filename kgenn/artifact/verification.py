@@ -9,15 +9,15 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from kgenn.artifact import DAMAGE, MANIFEST, NETWORK, read_directory, written_sums
+from kgenn.artifact.directory import DAMAGE, MANIFEST, NETWORK, read_directory, written_sums
+from kgenn.artifact.self_test import SELF_TEST, SelfTest, departures, read_self_test
 from kgenn.backends import TARGETS
 from kgenn.backends.base import Backend, RunOptions, run_options
-from kgenn.checksums import differences
 from kgenn.diagnostics import Diagnostic, KgennError, fail
+from kgenn.files.checksums import differences
+from kgenn.files.scratch import SUFFIX
 from kgenn.ir.given import given_path
 from kgenn.ir.network import Network
-from kgenn.scratch import SUFFIX
-from kgenn.self_test import SELF_TEST, SelfTest, departures, read_self_test
 
 ADVICE = "compile the model again, unless the change is meant"
 # What others make beside the sources, and kgenn never reads: CMake's build, Python's bytecode.

@@ -1,0 +1,1 @@
+"""Read, write and verify a compiled directory: manifest, checksums, self-test, credits."""

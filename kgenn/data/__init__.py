@@ -1,0 +1,1 @@
+"""The data files of users: arrays by name, scales, and what looks odd about them."""
