@@ -164,3 +164,22 @@ class Registry(Generic[T]):
 def _imported(place: str) -> Any:
     module, _, attribute = place.partition(":")
     return getattr(import_module(module), attribute)
+
+
+def extra(module: str, group: str) -> Any:
+    """Return a module of an optional dependency.
+
+    Args:
+        module: its name.
+        group: the extra of kgenn that installs it.
+
+    Raises:
+        KgennError: KG508 where it is not installed.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != module.partition(".")[0]:
+            raise
+        what = f"needs the package {error.name}, which is not installed"
+        raise fail("KG508", "kgenn bench", what, f"pip install 'kgenn[{group}]'") from None

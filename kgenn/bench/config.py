@@ -1,6 +1,7 @@
 """Read configurations: a file is one experiment, or several as [[experiment]], each of one or more [[sweep]].
 
 A key that an inner table lacks is taken from the table around it, so that what all sweeps share stands once.
+Published figures stand beside the cells that they are compared with.
 """
 
 from __future__ import annotations
@@ -8,18 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from math import isfinite
 from pathlib import Path
 from typing import cast
 
-from kgenn.bench.axes import axes
-from kgenn.bench.expand import OTHER_KEYS, Common, expand, source_of
-from kgenn.bench.experiment import SPLITS, CalibrationData, Experiment, GivenScale, RunData
-from kgenn.bench.published import published_of
-from kgenn.bench.rows import KINDS, Kind
-from kgenn.bench.scope import ConfigTable, ConfigValue
-from kgenn.bench.toml_file import read_toml
+from kgenn.bench.config_file import ConfigTable, ConfigValue, read_toml
+from kgenn.bench.expand import OTHER_KEYS, Common, axes, expand, source_of
+from kgenn.bench.experiment import SPLITS, CalibrationData, Cell, Experiment, GivenScale, RunData
+from kgenn.bench.rows import KINDS, Kind, Published
 from kgenn.data.load import parse_scale
-from kgenn.diagnostics import Diagnostic, KgennError, fail
+from kgenn.diagnostics import Diagnostic, KgennError, fail, known_names
 
 DATA_SUFFIXES = (".npz",)
 CALIBRATION_SAMPLES = 1024
@@ -170,3 +169,40 @@ def _text(scope: ConfigTable, key: str) -> str | None:
 def _axis_names(scope: ConfigTable, key: str, known: Sequence[str]) -> tuple[str, ...]:
     found = scope.get(key)
     return () if found is None else tuple(entry.one_of(known) for entry in found.items())
+
+
+FIGURES = ("ann", "accuracy", "spikes-per-neuron", "synaptic-operations")
+
+
+def published_of(table: ConfigTable, known: Sequence[str], cells: Sequence[Cell]) -> Published:
+    """Return a figure after checking that there is a cell for it."""
+    problems = list(table.unknown(("where", "label", *FIGURES)))
+    where = table.need("where", 'say which cells: where = { converter = "few-spike" }').table()
+    problems += where.unknown(known)
+    if problems:
+        raise KgennError(problems)
+    figures = {key.replace("-", "_"): _number(table.get(key)) for key in FIGURES if key in table.values}
+    if not figures:
+        raise table.place.fail("gives no figure", f"give one of {', '.join(FIGURES)}")
+    label = table.get("label")
+    published = Published(dict(where.values), label=None if label is None else label.text(), **figures)
+    if not any(published.matches(cell.axes) for cell in cells):
+        raise _unmatched(where, cells)
+    return published
+
+
+def _unmatched(where: ConfigTable, cells: Sequence[Cell]) -> KgennError:
+    """Return the error of a figure that no cell compares with, at the first value that no cell has."""
+    for name, value in where.values.items():
+        there = {str(cell.axes[name]) for cell in cells if name in cell.axes}
+        if str(value) not in there:
+            return (where.place / name).fail(f"no cell has the {name} {value!r}", known_names(str(value), there))
+    return where.place.fail("no cell has all of these values", "see them with kgenn bench --dry-run")
+
+
+def _number(found: ConfigValue | None) -> float:
+    assert found is not None, "the key is there"
+    value = found.value
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not isfinite(value) or value < 0:
+        raise found.place.fail(f"{found.key} is {value!r}", "give a number that is not negative")
+    return value

@@ -2,16 +2,124 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from kgenn.bench.input_shapes import NO_SHAPES, InputShapes
-from kgenn.bench.kinds import UNSPECIFIED, Kinds
+from kgenn.bench.config_file import ConfigTable, ConfigValue
 from kgenn.bench.rows import Kind, Published
+from kgenn.comma_list import entry
 from kgenn.conversion.recipe import Recipe
+from kgenn.ir.graph import Shape
+from kgenn.tasks import TASKS
+from kgenn.tasks.goal import Choice, choices
 from kgenn.timestep_search import TimestepSearch
+
+
+@dataclass(frozen=True)
+class InputShapes:
+    """The shape of one sample, or those of some inputs; of none where the model has all sizes itself.
+
+    Attributes:
+        named: pairs of an input's name and its shape; "" stands for the only input.
+    """
+
+    named: tuple[tuple[str, Shape], ...] = ()
+
+    @property
+    def given(self) -> Shape | dict[str, Shape] | None:
+        """Return them as `kgenn.api.as_graph` takes them."""
+        own = dict(self.named)
+        return own.get("", own) if own else None
+
+    def record(self) -> dict[str, Any]:
+        """Return the entry of a result, JSON-able; none where no shape is given."""
+        own: dict[str, Any] = {name: list(shape) for name, shape in self.named}
+        return {"input_shape": own.get("", own)} if own else {}
+
+    def flags(self) -> list[str]:
+        """Return the flags of `kgenn compile` that give them."""
+        texts = (f"{name}=" * bool(name) + ",".join(map(str, shape)) for name, shape in self.named)
+        return [word for text in texts for word in ("--input-shape", text)]
+
+
+# The model has all sizes itself.
+NO_SHAPES = InputShapes()
+
+
+# A value for all outputs, or pairs of an output and its value.
+Given = Any
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """What outputs are for, as far as the user says it.
+
+    Attributes:
+        task, metric, threshold: for all outputs, or pairs of an output's name and its own; None if not given.
+    """
+
+    task: Given = None
+    metric: Given = None
+    threshold: Given = None
+
+    def choices(self, outputs: Sequence[str]) -> dict[str, Choice]:
+        """Return the choice of each output.
+
+        Raises:
+            KgennError: KG401 for an output that a model lacks.
+        """
+        values = self.to_dict()
+        return choices(outputs, *(values.get(field.name) for field in fields(self)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is said as JSON-able data."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {n: dict(v) if isinstance(v, tuple) else v for n, v in given.items() if v is not None}
+
+    def flags(self) -> list[str]:
+        """Return the flags of `kgenn compile`."""
+        words: list[str] = []
+        for name, value in self.to_dict().items():
+            named = value if isinstance(value, Mapping) else {"": value}
+            for output, own in named.items():
+                words += [f"--{name}", entry(f"{output}={own}") if output else str(own)]
+        return words
+
+
+# Nothing is said.
+UNSPECIFIED = Kinds()
+
+
+def kinds_of(scope: ConfigTable) -> Kinds:
+    """Return what a sweep says of its outputs.
+
+    Raises:
+        KgennError: KG620.
+    """
+    readers = {"task": _task, "metric": ConfigValue.text, "threshold": _number}
+    return Kinds(**{name: _given(scope, name, read) for name, read in readers.items()})
+
+
+def _given(scope: ConfigTable, name: str, read: Callable[[ConfigValue], Any]) -> Given:
+    found = scope.get(name)
+    if found is None:
+        return None
+    if not isinstance(found.value, dict):
+        return read(found)
+    return tuple((output, read(ConfigValue(value, found.place / output))) for output, value in found.value.items())
+
+
+def _task(found: ConfigValue) -> str:
+    return found.one_of(tuple(TASKS))
+
+
+def _number(found: ConfigValue) -> float:
+    if isinstance(found.value, bool) or not isinstance(found.value, int | float):
+        raise found.place.fail(f"threshold is {found.value!r}", "give a number")
+    return float(found.value)
+
 
 SPLITS = ("train", "test")
 GivenScale = str | tuple[tuple[str, str], ...] | None

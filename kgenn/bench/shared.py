@@ -9,10 +9,8 @@ from functools import lru_cache
 
 from kgenn.api import as_graph
 from kgenn.baseline import Baseline
-from kgenn.bench.experiment import CalibrationData, GivenScale, RunData, Setup
+from kgenn.bench.experiment import CalibrationData, GivenScale, InputShapes, Kinds, RunData, Setup
 from kgenn.bench.files import File, Files
-from kgenn.bench.input_shapes import InputShapes
-from kgenn.bench.kinds import Kinds
 from kgenn.conversion.memory import Memory
 from kgenn.conversion.outputs import ends_of
 from kgenn.data.load import Data, labels_by_output, load_data, parse_scale

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kgenn.bench.extras import extra
 from kgenn.bench.json_object import SCHEMA
 from kgenn.diagnostics import fail
 from kgenn.files.checksums import IGNORE, IGNORE_ALL
 from kgenn.files.durable import sync
 from kgenn.files.output import unwritable, write_file
 from kgenn.files.scratch import SUFFIX
+from kgenn.registry import extra
 
 SWEEP = "sweep.json"
 CELLS = "cells.jsonl"

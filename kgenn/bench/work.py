@@ -1,31 +1,121 @@
-"""Run one cell: convert, build, evaluate."""
+"""Run one cell: convert, build, evaluate, on one thread of NumPy."""
 
 from __future__ import annotations
 
+import os
+import platform
+import shutil
+import subprocess
 import time
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
+from threading import Lock
 from typing import Any
+
+import numpy as np
 
 from kgenn.artifact.directory import Artifact
 from kgenn.backends import TARGETS
+from kgenn.backends.cpp import toolchain
 from kgenn.backends.simulate import simulate
-from kgenn.bench.host import host
-from kgenn.bench.raster import raster_of
+from kgenn.bench.examples import raster_of, shown_of
 from kgenn.bench.rerun import CellTask
-from kgenn.bench.settings import SETTINGS
 from kgenn.bench.shared import Ports, memory_of, model_of, on_average, samples_of, values_of
-from kgenn.bench.shown import shown_of
 from kgenn.compiled import CompiledNetwork
 from kgenn.conversion.timed import timesteps_for
 from kgenn.convert_model import Converted, convert_model
 from kgenn.data.errors import of_file
 from kgenn.data.load import Data
-from kgenn.diagnostics import Diagnostic, KgennError, fail
+from kgenn.diagnostics import Diagnostic, KgennError, KgennWarning, fail
 from kgenn.ir.graph import Graph
 from kgenn.metrics.output_result import finite
 from kgenn.metrics.result import Result
+from kgenn.registry import extra
+
+
+class ProcessSettings:
+    """NumPy on one thread, and no kgenn warning printed (a cell's result holds them).
+
+    Both belong to the process. The first cell makes the settings and the last one takes them back, so that a cell
+    that ends does not change the order of another one's sums.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._running = 0
+        self._made = ExitStack()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the settings for one cell.
+
+        Raises:
+            KgennError: KG508 where threadpoolctl is not installed.
+        """
+        limits = extra("threadpoolctl", "bench").threadpool_limits
+        with self._lock:
+            if not self._running:
+                self._made.enter_context(limits(1))
+                self._made.enter_context(warnings.catch_warnings())
+                warnings.simplefilter("ignore", KgennWarning)
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running -= 1
+                if not self._running:
+                    self._made.close()
+
+
+SETTINGS = ProcessSettings()
+
+
+@cache
+def host(target: str) -> dict[str, Any]:
+    """Return the processor, the graphics card where the target uses one, and versions."""
+    return {
+        "cpu": processor_name(),
+        **({"gpu": gpu_name()} if "cuda" in target else {}),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "compiler": compiler_version(),
+    }
+
+
+def processor_name() -> str:
+    """Return the processor's name where the system tells it, or else its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
+
+
+def gpu_name() -> str | None:
+    """Return the name of the first graphics card, or None."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return None
+    query = [tool, "--query-gpu=name", "--format=csv,noheader"]
+    lines = subprocess.run(query, capture_output=True, text=True, check=False).stdout.splitlines()
+    return lines[0].strip() if lines else None
+
+
+def compiler_version() -> str | None:
+    """Return the first line of what the C++ compiler says of itself; None where there is none."""
+    try:
+        lines = toolchain().compiler().version.splitlines()
+    except KgennError:
+        return None
+    return lines[0] if lines else None
+
 
 # Of a run's figures, those that differ from run to run, and the ANN on the integer grid: the model's own is there.
 LEFT_OUT = ("wall_seconds", "cpu_seconds", "kernel_seconds", "ann")

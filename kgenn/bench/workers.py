@@ -15,10 +15,10 @@ from multiprocessing.connection import Connection
 from threading import Thread
 from typing import Any
 
-from kgenn.bench.extras import extra
 from kgenn.bench.rerun import CellTask
 from kgenn.bench.work import CellOutcome, run_cell
 from kgenn.diagnostics import fail
+from kgenn.registry import extra
 
 # Seconds to wait for a Dask scheduler.
 PATIENCE = 10

@@ -76,7 +76,7 @@ def _drawn(network: Network, raster: Path | None, sample: int, kind: Kind) -> by
     """Return the picture of a network, or of the spikes of a sample."""
     if raster is None:
         return network_picture(network, kind)
-    from kgenn.report.trace_raster import raster_picture
+    from kgenn.report.run_pictures import raster_picture
 
     trace = read_trace(raster)
     names = {p.name: p.size for p in network.spiking}

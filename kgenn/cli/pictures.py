@@ -48,7 +48,7 @@ def draw_outputs(
         KgennError: KG401 where no output is a map, a signal or a value, and as `kind_of`.
     """
     kind = kind_of(path, always=True)
-    from kgenn.report.outputs_picture import outputs_picture
+    from kgenn.report.run_pictures import outputs_picture
 
     count = min(SAMPLES, len(data))
     every = network.beside(data.x, data.y, result, count, **kinds)

@@ -13,7 +13,7 @@ from kgenn.export.base import optional
 from kgenn.files.checksums import SUMS, sums
 from kgenn.files.output import OutputKind, refuse_directory, write_directory
 from kgenn.report.sweep.results import Results, read_results
-from kgenn.report.sweep.verdicts import Verdict, title, verdicts, written
+from kgenn.report.sweep.table import Verdict, title, verdicts, written
 
 
 @click.command()
@@ -53,7 +53,7 @@ def report(
 def _write(found: Results, output: Path, overwrite: bool, quiet: bool) -> dict[str, object]:
     optional("matplotlib", "pip install 'kgenn[report]'")
     refuse_directory(output, REPORT, overwrite)
-    from kgenn.report.sweep.build import PAGE, report_files
+    from kgenn.report.sweep.page import PAGE, report_files
 
     with stage("drawing"):
         files = report_files(found)

@@ -11,9 +11,8 @@ from kgenn.ir.network import Network
 from kgenn.ir.timing import Timing
 from kgenn.ir.words import times
 from kgenn.metrics.result import Result
-from kgenn.report.contents import NetworkContents, model_contents, network_contents, num_parameters
+from kgenn.report.contents import NetworkContents, model_contents, network_contents, num_parameters, size_of
 from kgenn.report.picture import model_picture, network_picture
-from kgenn.report.words import size_of
 
 
 def graph_display(graph: Graph) -> Display:

@@ -75,7 +75,7 @@ def draw(title: str, subtitle: str, boxes: list[Box], arrows: list[Arrow], kind:
     scene = _scene(title, subtitle, boxes, arrows)
     if kind == "svg":
         return render("report/graph.svg.j2", scene)
-    from kgenn.report.graph_png import painted
+    from kgenn.report.figures import painted
 
     return painted(scene)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from kgenn.bench.config import read_configs
+from kgenn.bench.config_file import read_toml
 from kgenn.bench.experiment import Experiment
-from kgenn.bench.toml_file import read_toml
 from kgenn.conversion.few_spike import FewSpike
 from kgenn.diagnostics import KgennError
 from kgenn.passes import LoweringOptions

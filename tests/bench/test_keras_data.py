@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kgenn.bench.keras_data import fetched, kept
+from kgenn.bench.files import fetched, kept
 from kgenn.data.load import load_data
 from kgenn.diagnostics import KgennError
 

@@ -17,14 +17,12 @@ import threadpoolctl
 from kgenn.backends.base import RunOptions
 from kgenn.backends.simulate import simulate
 from kgenn.bench.config import read_configs
-from kgenn.bench.extras import extra
 from kgenn.bench.files import File, FileSearch, Library
 from kgenn.bench.rerun import CellTask, tasks_of
-from kgenn.bench.settings import ProcessSettings
 from kgenn.bench.shared import Memory, unchanged
 from kgenn.bench.store import Line, opened
 from kgenn.bench.sweep import Sweep, SweepPlan
-from kgenn.bench.work import CellOutcome, run_cell
+from kgenn.bench.work import CellOutcome, ProcessSettings, run_cell
 from kgenn.bench.workers import Workers, processes
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.base import Memoise, uncached
@@ -34,6 +32,7 @@ from kgenn.diagnostics import KgennError
 from kgenn.files.checksums import sha256_of
 from kgenn.frontend import load
 from kgenn.ir.serialise import npz_bytes, to_plain
+from kgenn.registry import extra
 from sweeps import CALIBRATION, MODEL, TINY, written
 
 

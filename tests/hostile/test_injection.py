@@ -181,7 +181,7 @@ class Elements(HTMLParser):
 def test_a_report_has_the_same_elements(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     from benchmarks.fuzz.seeds import CELL, FAILED, SWEEP
-    from kgenn.report.sweep.build import report_files
+    from kgenn.report.sweep.page import report_files
     from kgenn.report.sweep.results import read_results
 
     pages = []

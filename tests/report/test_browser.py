@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from kgenn.report.sweep.build import report_files
+from kgenn.report.sweep.page import report_files
 from kgenn.report.sweep.results import read_results
 from made_results import experiment, grid, write
 

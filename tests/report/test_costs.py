@@ -11,8 +11,8 @@ import pytest
 
 from kgenn.bench.json_object import JsonPath
 from kgenn.bench.rows import ResultRecord
-from kgenn.report.sweep.build import report_files
-from kgenn.report.sweep.costs import graded, joules, twin_value
+from kgenn.report.sweep.measure import graded, joules, twin_value
+from kgenn.report.sweep.page import report_files
 from kgenn.report.sweep.results import read_results
 from made_results import cell, experiment, outcome, write
 

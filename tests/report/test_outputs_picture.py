@@ -8,7 +8,7 @@ import pytest
 from kgenn.ir.output_activation import OutputActivation
 from kgenn.ir.output_end import OutputEnd
 from kgenn.metrics.beside import Beside, form_of
-from kgenn.report.outputs_picture import outputs_picture
+from kgenn.report.run_pictures import outputs_picture
 from kgenn.tasks.goal import Choice, goal
 
 SIGMOID = (OutputActivation("sigmoid"),)

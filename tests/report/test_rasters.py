@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kgenn.diagnostics import KgennError
-from kgenn.report.trace_raster import kept_neurons, raster_picture
+from kgenn.report.run_pictures import kept_neurons, raster_picture
 from kgenn.trace import PopulationSpikes, Trace, read_trace
 
 PNG = b"\x89PNG\r\n"

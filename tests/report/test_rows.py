@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from kgenn.bench.examples import OutputExample
 from kgenn.bench.json_object import JsonPath
 from kgenn.bench.rows import ExperimentRecord, Row
-from kgenn.bench.shown import OutputExample
 from kgenn.diagnostics import KgennError
 from kgenn.report.sweep.results import read_results
 from made_results import cell, experiment, grid, key, outcome, write

@@ -15,15 +15,12 @@ import pytest
 from kgenn.bench.json_object import JsonPath
 from kgenn.bench.rows import Row
 from kgenn.report.sweep.axes import only_option
-from kgenn.report.sweep.build import report_files
-from kgenn.report.sweep.canvas import log_ticks, look
-from kgenn.report.sweep.cells_csv import cells_csv
-from kgenn.report.sweep.plots import over_option
-from kgenn.report.sweep.rasters import MAX_SPIKES
-from kgenn.report.sweep.results import read_results
-from kgenn.report.sweep.series import MAX_POINTS, thinned
+from kgenn.report.sweep.canvas import COLOURS, log_ticks, look, styles
+from kgenn.report.sweep.examples import MAX_SPIKES
+from kgenn.report.sweep.page import report_files
+from kgenn.report.sweep.plots import MAX_POINTS, over_option, thinned
+from kgenn.report.sweep.results import cells_csv, read_results
 from kgenn.report.sweep.text import slug, unique
-from kgenn.report.sweep.theme import COLOURS, styles
 from made_results import cell, experiment, grid, key, outcome, write
 
 EVIL = "<script>alert(1)</script>\"'&{{ 7 * 7 }}"

@@ -1,13 +1,15 @@
-"""Draw with matplotlib: one look, reproducible bytes, an SVG and a PNG of the same figure."""
+"""Draw with matplotlib: one look, reproducible bytes, an SVG for a page and a PNG of the same figure."""
 
 from __future__ import annotations
 
 import io
 import math
+import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from xml.etree import ElementTree
 
 import matplotlib.style
 from matplotlib.axes import Axes
@@ -15,9 +17,136 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from kgenn.report.sweep.svg import themed
 from kgenn.report.sweep.text import amount, printable
-from kgenn.report.sweep.theme import LIGHT, SeriesStyle
+
+# Name of the CSS variable: colour on white, colour on a dark page. A plot is drawn in the light colours, which
+# are all different, and its SVG then names the variables instead.
+COLOURS = {
+    "s0": ("#1f5fa8", "#84b6f4"),
+    "s1": ("#c04a0b", "#fb9d66"),
+    "s2": ("#177a3e", "#6fd08e"),
+    "s3": ("#8b34a3", "#d49bea"),
+    "s4": ("#0d7288", "#61c9dd"),
+    "s5": ("#b8195b", "#f78fb9"),
+    "s6": ("#776300", "#d8c34d"),
+    "s7": ("#57524b", "#c5beb5"),
+    "ink": ("#1d2530", "#e6e9ee"),
+    "muted": ("#626c79", "#9aa5b3"),
+    "grid": ("#dfe3e8", "#333b46"),
+    "front": ("#c9ced6", "#49525e"),
+}
+LIGHT = {name: light for name, (light, _) in COLOURS.items()}
+NUM_SERIES_COLOURS = 8
+# A mark as matplotlib names it, and as an SVG path of radius 4 around the origin, for the page's legend.
+MARKS = (
+    ("o", "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z"),
+    ("s", "M-3.5-3.5h7v7h-7z"),
+    ("^", "M0-4.2L4.2 3.4H-4.2z"),
+    ("D", "M0-4.8L4.8 0 0 4.8-4.8 0z"),
+)
+DASHES: tuple[tuple[float, ...], ...] = ((), (5.0, 2.0), (1.5, 1.8), (7.0, 2.0, 1.5, 2.0))
+
+
+@dataclass(frozen=True)
+class SeriesStyle:
+    """How one series looks in all plots of an experiment.
+
+    Attributes:
+        label: its name.
+        variable: of its colour.
+        marker: as matplotlib names it.
+        path: the same as an SVG path.
+        dashes: of its line, in pixels; empty for a solid one.
+    """
+
+    label: str
+    variable: str
+    marker: str
+    path: str
+    dashes: tuple[float, ...]
+
+    @property
+    def colour(self) -> str:
+        """Return the colour on white."""
+        return LIGHT[self.variable]
+
+
+def styles(labels: Sequence[str]) -> dict[str, SeriesStyle]:
+    """Return a style for each label; after the colours are used up, mark and dashes differ."""
+    found = {}
+    for index, label in enumerate(dict.fromkeys(labels)):
+        turn, colour = divmod(index, NUM_SERIES_COLOURS)
+        marker, path = MARKS[turn % len(MARKS)]
+        found[label] = SeriesStyle(label, f"s{colour}", marker, path, DASHES[turn % len(DASHES)])
+    return found
+
+
+def css_variables(dark: bool) -> str:
+    """Return the declarations of all colours."""
+    return " ".join(f"--{name}: {pair[dark]};" for name, pair in COLOURS.items())
+
+
+SVG = "{http://www.w3.org/2000/svg}"
+HREF = "{http://www.w3.org/1999/xlink}href"
+DROPPED = {f"{SVG}metadata", f"{SVG}style"}
+FONT = re.compile(r"font: *(?:(?:[1-9]00|bold|normal) +)?([\d.]+)px[^;]*")
+FAMILY = re.compile(r"font-family: *[^;]*;? *")
+LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
+VARIABLES = {light: f"var(--{name})" for name, (light, _) in COLOURS.items()}
+COLOUR = re.compile("|".join(VARIABLES), re.IGNORECASE)
+NUMERIC = ("d", "x", "y", "transform", "width", "height")
+
+
+def themed(source: bytes, prefix: str, title: str, description: str, tips: Mapping[str, str]) -> str:
+    """Return an SVG for inclusion in HTML.
+
+    Args:
+        source: written by matplotlib with `svg.fonttype` "none", in the light colours of `COLOURS`.
+        prefix: of all ids, unique in the page.
+        title, description: what a screen reader says.
+        tips: what is shown when the pointer rests on the artist with a gid.
+    """
+    root = ElementTree.fromstring(source)
+    for parent in list(root.iter()):
+        for child in [c for c in parent if c.tag in DROPPED]:
+            parent.remove(child)
+    for element in root.iter():
+        _mend(element, prefix, tips)
+    view = root.attrib["viewBox"]
+    root.attrib.clear()
+    labels = f"{prefix}-title {prefix}-desc"
+    root.attrib.update({"class": "plot", "viewBox": view, "role": "img", "aria-labelledby": labels})
+    for index, (tag, text) in enumerate((("title", title), ("desc", description))):
+        element = ElementTree.Element(tag, {"id": f"{prefix}-{tag}"})
+        element.text = printable(text)
+        root.insert(index, element)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _mend(element: ElementTree.Element, prefix: str, tips: Mapping[str, str]) -> None:
+    """Rewrite the attributes of one element in place."""
+    attributes = element.attrib
+    own = attributes.pop("id", "")
+    if element.tag == f"{SVG}g":
+        if own in tips:
+            tip = ElementTree.Element("title")
+            tip.text = printable(tips[own])
+            element.insert(0, tip)
+    elif own:
+        attributes["id"] = f"{prefix}-{own}"
+    if HREF in attributes:
+        attributes["href"] = f"#{prefix}-{attributes.pop(HREF).removeprefix('#')}"
+    if "clip-path" in attributes:
+        attributes["clip-path"] = attributes["clip-path"].replace("url(#", f"url(#{prefix}-")
+    if "style" in attributes:
+        sized = FAMILY.sub("", FONT.sub(r"font-size: \1px", attributes["style"]))
+        attributes["style"] = COLOUR.sub(lambda match: VARIABLES[match[0].lower()], sized)
+    for name in NUMERIC:
+        if name in attributes:
+            attributes[name] = LONG_NUMBER.sub(lambda match: f"{float(match[0]):.2f}", attributes[name])
+            attributes[name] = " ".join(attributes[name].split())
+    element.tag = element.tag.removeprefix(SVG)
+
 
 # Pixels of the page, in which a figure is measured; a PNG has twice as many.
 UNIT = 72

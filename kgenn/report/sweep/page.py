@@ -1,4 +1,4 @@
-"""Gather what the page shows of one experiment: its table, its plots, its failures and where it all comes from."""
+"""Build the report of a sweep: a page, a table of all cells and the plots as files."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jinja2 import Environment
+from markupsafe import Markup, escape
+
+from kgenn import __version__
+from kgenn.backends.render import environment
 from kgenn.bench import against
 from kgenn.bench.rows import ExperimentRecord, Failure, ResultRecord, Row
 from kgenn.ir.words import counted
-from kgenn.report.sweep import pareto, plots, rasters
+from kgenn.metrics.energy import BREAK_EVEN_SPIKES
+from kgenn.report.sweep import examples, plots
 from kgenn.report.sweep.axes import (
     Group,
     constant,
@@ -22,31 +28,28 @@ from kgenn.report.sweep.axes import (
     varying,
     words,
 )
-from kgenn.report.sweep.canvas import Plot
-from kgenn.report.sweep.cells_csv import commands_of
+from kgenn.report.sweep.canvas import Plot, SeriesStyle, css_variables, look, styles
+from kgenn.report.sweep.examples import outputs as outputs_of_cell
 from kgenn.report.sweep.measure import in_words, metric_of, of_output, others
-from kgenn.report.sweep.outputs import outputs as outputs_of_cell
-from kgenn.report.sweep.results import Results
-from kgenn.report.sweep.series import done, seconds
-from kgenn.report.sweep.table import Table, table
-from kgenn.report.sweep.text import amount, duration, slug, unique
-from kgenn.report.sweep.theme import SeriesStyle, styles
-from kgenn.report.sweep.verdicts import Verdict, judge
+from kgenn.report.sweep.plots import done, seconds
+from kgenn.report.sweep.results import Results, cells_csv, commands_of
+from kgenn.report.sweep.table import Table, Verdict, judge, table, title, written
+from kgenn.report.sweep.text import amount, duration, printable, slug, unique
 from kgenn.tasks.metric import title as metric_title
 
 # Of one model, of the first so many methods; a raster is most of the page's bytes.
 MAX_RASTERS = 4
 MAKERS = (
     plots.over_time,
-    pareto.against_spikes,
-    pareto.against_operations,
-    pareto.against_energy,
+    plots.against_spikes,
+    plots.against_operations,
+    plots.against_energy,
     plots.layer_errors,
     plots.time_per_image,
 )
 
 # Of each further output.
-OUTPUT_MAKERS = (plots.over_time, pareto.against_spikes)
+OUTPUT_MAKERS = (plots.over_time, plots.against_spikes)
 
 
 @dataclass(frozen=True)
@@ -184,7 +187,7 @@ def _panels(experiment: ExperimentRecord, rows: Sequence[Row], anchor: str, take
             name, style = unique(f"{stem}-over-{slug(option)}", taken), styles([option])[option]
             drawn.insert(0, plots.over_option(name, model.rows, option, style))
         drawn_rasters = [
-            rasters.raster(unique(f"{stem}-spikes", taken), _shortest(group), looks[group.label])
+            examples.raster(unique(f"{stem}-spikes", taken), _shortest(group), looks[group.label])
             for group in series[:MAX_RASTERS]
         ]
         for output in others(r for _, r in done(model.rows)):
@@ -264,3 +267,51 @@ def _words(value: Any) -> str:
     file = str(value.get("file", ""))
     rest = ", ".join(f"{name} {item}" for name, item in value.items() if name != "file" and item is not None)
     return f"{file}: {rest}" if file else rest
+
+
+PAGE, TABLE, PLOTS = "index.html", "cells.csv", "plots"
+
+
+def report_files(results: Results) -> dict[str, bytes]:
+    """Return the report's files by name; the same results give the same bytes."""
+    taken: set[str] = set()
+    with look():
+        views = [view(results, experiment, taken) for experiment in results.experiments]
+    pictures = {f"{PLOTS}/{plot.name}.png": plot.png for v in views for plot in v.plots}
+    return {PAGE: _page(results, views), TABLE: cells_csv(results), **pictures}
+
+
+def _page(results: Results, views: list[View]) -> bytes:
+    """Render the page; every name in it is escaped."""
+    verdicts = [verdict for v in views for verdict in v.verdicts]
+    context = {
+        "views": views,
+        "notes": results.notes,
+        "hashes": results.hashes,
+        "version": __version__,
+        "break_even": BREAK_EVEN_SPIKES,
+        "finished": sum(len(v.cells) for v in views),
+        "failed": sum(len(v.failed) for v in views),
+        "unfinished": sum(v.unfinished for v in views),
+        "met": sum(verdict.met for verdict in verdicts),
+        "published": len(verdicts),
+        "light": css_variables(dark=False),
+        "dark": css_variables(dark=True),
+    }
+    return _environment().get_template("report/sweep.html.j2").render(context).encode()
+
+
+def _environment() -> Environment:
+    """Return the templates' environment for HTML: all that is put in is escaped, and can be shown."""
+
+    def finalize(value: object) -> object:
+        return printable(value) if type(value) is str else value  # not Markup, which is a str too
+
+    html = environment().overlay(autoescape=True, finalize=finalize)
+    html.filters = {**html.filters, "written": written, "title_of": title, "breakable": _breakable}
+    return html
+
+
+def _breakable(name: str) -> Markup:
+    """Return a name, escaped, that a narrow column breaks after an underscore rather than anywhere."""
+    return Markup("_<wbr>").join(escape(part) for part in printable(name).split("_"))
