@@ -201,17 +201,22 @@ def compile(
 def open_directory(
     directory: str | os.PathLike[str], options: RunOptions | None = None, target: str | None = None
 ) -> CompiledNetwork:
-    """Open an output directory of `kgenn compile` or `CompiledNetwork.save`.
+    """Open a directory that `kgenn compile` or `CompiledNetwork.save` wrote.
 
-    Its code is built and loaded with your rights, unless the target is "reference": open what you trust. Before,
-    files that were changed since kgenn wrote them are refused.
+    The directory's code is built and loaded with your rights, unless the target is "reference": open only what you
+    trust. A directory with a file that was changed since kgenn wrote it is refused.
 
     Args:
-        options: threads, the interpreter that has pygenn, whether edited files run, and the like.
-        target: run the network on this target instead of the one it was compiled for.
+        directory: the path of the directory.
+        options: threads, the interpreter that has pygenn, and others; `edited=True` accepts changed files.
+        target: run the network on this target instead of the one that it was compiled for.
+
+    Returns:
+        The compiled network, ready to run.
 
     Raises:
-        KgennError: KG605 where it is none, KG640 where a file of it was changed, KG5xx of the toolchain.
+        KgennError: KG605 if kgenn did not write the directory, KG640 if one of its files was changed, KG5xx from
+            the toolchain.
     """
     place, options = given_path(directory, "directory", "KG605"), run_options(options)
     if not options.edited:
@@ -229,23 +234,23 @@ def as_graph(model: Any, input_shape: GivenShape = None, samples: SampleShapes |
 
 
 def samples(x: Array, shape: tuple[int, ...], scale: str | Fraction | None = None) -> Array:
-    """Return raw samples as a model takes them: float32, multiplied by a scale, with a channel axis.
+    """Prepare raw samples for a model: multiply by a scale, convert to float32, add a missing channel axis.
 
     Args:
-        x: shape (N, *shape), or without a channel axis of length 1. It may lie on disk: an array that
-            `numpy.load(path, mmap_mode="r")` gives, or a dataset of h5py.
-        shape: of one sample as the model takes it, such as `Graph.input_shape`.
-        scale: such as "1/255"; integers need one, and "1" takes them as they are.
+        x: shape (N, *shape); a channel axis of length 1 may be missing. It may be on disk: an array that
+            `numpy.load(path, mmap_mode="r")` returned, or a dataset of h5py.
+        shape: shape of one sample as the model takes it, such as `Graph.input_shape`.
+        scale: factor such as "1/255". Integers need one; "1" leaves them as they are.
 
     Returns:
-        An array; where it would take more than 256 MiB, an object in its place of which `evaluate` and others read
-        the rows batch by batch, and `numpy.asarray` all of it.
+        An array of shape (N, *shape). If it would take more than 256 MiB, an object in its place: `evaluate` and
+        others read its rows batch by batch, and `numpy.asarray` reads all of it.
 
     Raises:
-        KgennError: KG401 for an odd scale, KG602 for another shape, KG604 for integers without a scale.
+        KgennError: KG401 for an invalid scale, KG602 for another shape, KG604 for integers without a scale.
 
     Warns:
-        KgennWarning: KG651 where the data do not look as if they needed the scale.
+        KgennWarning: KG651 if the range of the data makes the scale doubtful.
     """
     fraction = None if scale is None else parse_scale(scale, "scale")
     given = given_array(x, "data", "KG602")

@@ -11,10 +11,9 @@ import numpy as np
 from kgenn.agreement import SAMPLES, agreement_of, agreement_warnings, kept_apart, not_compared
 from kgenn.baseline import Baseline
 from kgenn.config import flag
-from kgenn.conversion.base import Memoise, Simulate, Status, silent
+from kgenn.conversion.base import Memoise, Memory, Simulate, Status, silent
 from kgenn.conversion.constraints import features_of
 from kgenn.conversion.convert import Conversion, convert_graph
-from kgenn.conversion.memory import Memory
 from kgenn.conversion.outputs import ends_of
 from kgenn.conversion.recipe import Recipe
 from kgenn.conversion.timed import with_frames

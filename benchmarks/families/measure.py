@@ -24,8 +24,7 @@ from benchmarks.families.architectures import (
     settled_file,
 )
 from kgenn.backends.simulate import simulate
-from kgenn.conversion.base import Memoise
-from kgenn.conversion.memory import Memory
+from kgenn.conversion.base import Memoise, Memory
 from kgenn.conversion.recipe import recipe_of
 from kgenn.convert_model import convert_model
 from kgenn.data.load import Data

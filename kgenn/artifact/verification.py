@@ -58,18 +58,22 @@ class Verification:
 
 
 def verify(directory: str | os.PathLike[str], options: RunOptions | None = None) -> Verification:
-    """Compare an output directory with what was written, and run its samples on its target.
+    """Check that the files of a compiled directory are unchanged and that it still gives the same spikes.
 
-    A file that was changed, removed or added is a problem. What running the directory adds is none: a built
-    library, or GeNN's build, which have checksums of their own. Where no file was changed, the samples run, which
-    builds and loads the directory's code. With `options.edited` changed sources run, too, as long as all that says
-    what the samples shall give is whole: whether they still give the same spikes is told.
+    A file that was changed, removed or added is a problem, except what a run adds: the built library or GeNN's
+    build, which have checksums of their own. If no file was changed, the self-test runs on the directory's target.
+    This builds and loads the directory's code, with your rights.
 
     Args:
-        options: threads, the interpreter that has pygenn, whether edited files run, and the like.
+        directory: written by `kgenn compile` or `CompiledNetwork.save`.
+        options: threads, the interpreter that has pygenn, and others. With `edited=True` the self-test also runs
+            with changed sources, as long as the network and the self-test are unchanged.
+
+    Returns:
+        What was found; `Verification.sound` is true if there is no problem.
 
     Raises:
-        KgennError: KG605 where the directory is none of kgenn's, KG641 where it has no checksums or no samples.
+        KgennError: KG605 if kgenn did not write the directory, KG641 if it has no checksums or no self-test.
     """
     place, options = given_path(directory, "directory", "KG605"), run_options(options)
     try:

@@ -11,7 +11,7 @@ from kgenn.api import as_graph
 from kgenn.baseline import Baseline
 from kgenn.bench.experiment import CalibrationData, GivenScale, InputShapes, Kinds, RunData, Setup
 from kgenn.bench.files import File, Files
-from kgenn.conversion.memory import Memory
+from kgenn.conversion.base import Memory
 from kgenn.conversion.outputs import ends_of
 from kgenn.data.load import Data, labels_by_output, load_data, parse_scale
 from kgenn.diagnostics import fail, known_names

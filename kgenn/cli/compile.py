@@ -46,10 +46,9 @@ from kgenn.cli.options import (
 )
 from kgenn.cli.task_options import task_flags, tasks_given
 from kgenn.cli.words import Known, whole_or
-from kgenn.conversion.base import Status, checked_timesteps
+from kgenn.conversion.base import Memory, Status, checked_timesteps
 from kgenn.conversion.constraints import admitted
 from kgenn.conversion.legality import accepted
-from kgenn.conversion.memory import Memory
 from kgenn.conversion.recipe import Recipe, recipe_of
 from kgenn.conversion.timed import timesteps_for
 from kgenn.convert_model import Converted, convert_model

@@ -15,6 +15,7 @@ from math import prod
 
 import numpy as np
 
+from kgenn.conversion.activations import Moments
 from kgenn.conversion.base import Converter, Memoise, Settings, uncached
 from kgenn.conversion.compose import compose
 from kgenn.conversion.copies import copied, with_copies
@@ -22,7 +23,6 @@ from kgenn.conversion.grid import LARGEST_READOUT_UNIT, LARGEST_UNIT, Gridded, I
 from kgenn.conversion.incoming import Incoming, incoming, population_name
 from kgenn.conversion.legality import SpikeLimits, pool_refusals, spikes_of
 from kgenn.conversion.max_pool import pool_dynamics, pool_kernel
-from kgenn.conversion.moments import Moments
 from kgenn.conversion.neurons import READOUTS, in_double
 from kgenn.conversion.outputs import host_activations
 from kgenn.conversion.paths import Path

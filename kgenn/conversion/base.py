@@ -191,3 +191,16 @@ def checked_timesteps(converter: Converter, timesteps: Any, where: str = "timest
     number = whole(where, timesteps, 1, MAX_STEPS)
     converter.check(number)
     return number
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """What conversions of one model on one calibration set computed, by key."""
+
+    values: dict[Hashable, Any] = field(default_factory=dict)
+
+    def memoise(self, key: Hashable, compute: Callable[[], Any]) -> Any:
+        """Return the value of a key, computing it the first time."""
+        if key not in self.values:
+            self.values[key] = compute()
+        return self.values[key]

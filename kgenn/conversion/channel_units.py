@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from kgenn.conversion.activations import MAX_SAMPLES, moments
 from kgenn.conversion.base import Memoise, uncached
-from kgenn.conversion.moments import MAX_SAMPLES, moments
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.samples import Samples
 

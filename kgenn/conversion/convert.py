@@ -1,14 +1,18 @@
-"""The whole conversion: check the profile, lower, scale, assemble."""
+"""The whole conversion: check the profile, lower, scale and assemble; the choices of plug-ins are checked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from kgenn.conversion.activations import moments
 from kgenn.conversion.assembly import assembler_of
 from kgenn.conversion.base import (
     Calibration,
+    Converter,
     Memoise,
     Settings,
     Simulate,
@@ -20,15 +24,50 @@ from kgenn.conversion.base import (
 from kgenn.conversion.input_ranges import input_ranges, with_input_ranges
 from kgenn.conversion.legality import accepted, spikes_before_data
 from kgenn.conversion.max_pool import most_sources
-from kgenn.conversion.moments import moments
-from kgenn.conversion.outside import settings_of
 from kgenn.conversion.recipe import Recipe
 from kgenn.conversion.rewriting import rewritten
+from kgenn.diagnostics import fail
 from kgenn.ir.calibration_data import calibration_samples
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network
 from kgenn.ir.samples import Samples, SamplesLike
+from kgenn.layers.activation import ReLU
 from kgenn.passes.max_pool import split_max_pools
+from kgenn.registry import REPAIR, code_of_others
+
+
+def settings_of(converter: Converter, calibration: Calibration) -> Settings:
+    """Return what a converter chooses.
+
+    Raises:
+        KgennError: the converter's own; KG420 where it is another package's and fails, or chooses what is none.
+    """
+    if type(converter).__module__.partition(".")[0] == "kgenn":
+        return converter.settings(calibration)
+    where = f"converter {converter.name}"
+    with code_of_others(where, "cannot choose scales"):
+        settings = converter.settings(calibration)
+    for problem in _problems(settings, calibration.graph):
+        raise fail("KG420", where, problem, REPAIR)
+    return settings
+
+
+def _problems(settings: Any, graph: Graph) -> Iterator[str]:
+    """Yield why settings are none for a lowered graph."""
+    if not isinstance(settings, Settings) or not isinstance(settings.scales, Mapping):
+        yield f"gives settings of type {type(settings).__name__}, not kgenn.conversion.base.Settings"
+        return
+    for node in graph.nodes:
+        if not isinstance(node.layer, ReLU):
+            continue
+        if node.name not in settings.scales:
+            yield f"gives no scale for {node.name}"
+            continue
+        scale, channels = np.asarray(settings.scales[node.name]), graph.shapes[node.name][-1]
+        if scale.shape not in ((), (channels,)):
+            yield f"gives {node.name} scales of shape {scale.shape}; () or ({channels},) are taken"
+        elif scale.dtype.kind != "f" or not (np.isfinite(scale) & (scale > 0)).all():
+            yield f"gives {node.name} scales that are not positive and finite"
 
 
 @dataclass(frozen=True, eq=False)

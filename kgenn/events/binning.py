@@ -48,19 +48,24 @@ def bin_events(
     timesteps: int | None = None,
     counts: bool = False,
 ) -> Binned:
-    """Return recordings as frames, one for each timestep, which begin at the first event of each recording.
+    """Bin recordings of events into frames, one for each timestep.
+
+    The first timestep of a sample begins at its first event.
 
     Args:
-        recordings: for each sample a structured array with the fields t, x, y and p, as tonic's datasets give it;
-            see `kgenn.events.fields_of` for other names.
-        shape: of a frame: (addresses,), (height, width) or (height, width, channels), with the polarity in two
-            channels.
-        window: of a timestep, in the unit of the times; by default the longest recording in `timesteps`.
-        timesteps: T; by default what the longest recording needs. Later events are cut off.
-        counts: count the events of a timestep; else say whether there was one.
+        recordings: one structured array for each sample, with the fields t, x, y and p as in tonic's datasets;
+            `kgenn.events.fields_of` lists other names.
+        shape: shape of a frame: (addresses,), (height, width) or (height, width, channels). Two channels hold the
+            two polarities.
+        window: duration of a timestep, in the unit of t. Default: the longest recording divided by `timesteps`.
+        timesteps: T; later events are cut off. Default: what the longest recording needs.
+        counts: count the events of each timestep; otherwise a value is 1 if there was any event.
+
+    Returns:
+        The frames, shape (N, T, *shape), with the window and the number of events that were cut off.
 
     Raises:
-        KgennError: KG401 for odd options, KG611 for recordings that cannot be binned.
+        KgennError: KG401 for options that do not fit together, KG611 for recordings that cannot be binned.
     """
     shape, window, timesteps = _checked_options(shape, window, timesteps)
     found = [fields_of(events, shape, f"recording {i}") for i, events in enumerate(_listed(recordings))]

@@ -25,15 +25,22 @@ _FORMATS: dict[bytes, Callable[[Path, InputShape], Graph]] = {
 
 
 def load(source: str | os.PathLike[str] | KerasModel, *, input_shape: GivenShape = None) -> Graph:
-    """Read a model: an .h5 file of Keras 2 to 3, a .keras archive, a .json file with its weights beside it, or a
-    live keras.Model.
+    """Read a trained model as a graph.
 
-    The format is told by the file's content, not by its name. Every KgennError names the file, and the layer
-    where there is one.
+    No code from the file runs, and Keras need not be installed. The content of the file decides its format, not
+    its name.
 
     Args:
-        input_shape: of one sample, without the batch axis, such as (64, 64, 3): needed where the model leaves a
-            size open, as in (None, None, 3); of several inputs a mapping from their names.
+        source: the path of an .h5 file of Keras 2 to 3, of a .keras archive, or of a .json file with a file of
+            weights beside it; or a live keras.Model.
+        input_shape: shape of one sample, without the batch axis, such as (64, 64, 3). Needed if the model leaves a
+            size open, as in (None, None, 3). For several inputs, a mapping from their names.
+
+    Returns:
+        The graph. `graph.predict(x)` computes in NumPy what the Keras model computes.
+
+    Raises:
+        KgennError: KG1xx if the model cannot be read. Each diagnostic names the file and the layer.
     """
     return read(source, InputShape.of(input_shape))
 

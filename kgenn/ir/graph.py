@@ -203,14 +203,14 @@ class Output:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Graph(Displayed):
-    """A directed acyclic graph of layers, in topological order.
+    """A trained model as a directed acyclic graph of layers; `predict` computes it in NumPy.
 
     Attributes:
         name: the model's name.
-        nodes: every node after all the nodes it reads; the inputs in the model's order.
-        outputs: in the model's order; several may be of one node.
-        notes: what passes did or declined to do, and why.
-        naming: what else there is to the names of inputs and outputs.
+        nodes: the layers in topological order; inputs are in the model's order.
+        outputs: in the model's order; several may read one node.
+        notes: what passes changed or declined to change, and why.
+        naming: the keys of inputs and outputs that a model was built with.
     """
 
     name: str
