@@ -52,9 +52,12 @@ _HARD = {"slope": 1 / 6, "offset": 0.5}
 
 FORMULAS: dict[str, Formula] = {
     "abs": Formula("abs(x)", increasing=False, bends=("0",)),
+    "arctan": Formula("atan(x)"),
     "celu": Formula("max(x, 0) + alpha * expm1(min(x, 0) / alpha)", {"alpha": 1.0}),
     "clip": Formula("min(max(x, low), high)", {"low": -1.0, "high": 1.0}, increasing=False, bends=("low", "high")),
+    "cos": Formula("cos(x)", increasing=False),
     "elu": Formula("x if x > 0 else alpha * expm1(min(x, 0))", {"alpha": 1.0}),
+    "erf": Formula("erf(x)"),
     "exponential": Formula("exp(x)"),
     "exponential_share": Formula("exp(min(x, 0))", increasing=False),
     "gelu": Formula("0.5 * x * (1 + erf(x / 1.4142135623730951))", increasing=False),
@@ -88,6 +91,7 @@ FORMULAS: dict[str, Formula] = {
     "selu": Formula("1.0507009873554805 * (x if x > 0 else 1.6732632423543772 * expm1(min(x, 0)))"),
     "sigmoid": Formula("1 / (1 + exp(-x))"),
     "silu": Formula("x / (1 + exp(-x))", increasing=False),
+    "sin": Formula("sin(x)", increasing=False),
     "soft_shrink": Formula(
         "x - min(max(x, -threshold), threshold)",
         {"threshold": 0.5},
@@ -135,6 +139,8 @@ class Spelling:
 PYTHON = Spelling(
     {
         "abs": "np.abs({0})",
+        "atan": "np.arctan({0})",
+        "cos": "np.cos({0})",
         "erf": "np.vectorize(math.erf, otypes=[float])({0})",
         "exp": "np.exp({0})",
         "expm1": "np.expm1({0})",
@@ -142,6 +148,7 @@ PYTHON = Spelling(
         "log1p": "np.log1p({0})",
         "max": "np.maximum({0}, {1})",
         "min": "np.minimum({0}, {1})",
+        "sin": "np.sin({0})",
         "sqrt": "np.sqrt({0})",
         "tanh": "np.tanh({0})",
     },
@@ -150,6 +157,8 @@ PYTHON = Spelling(
 CPP = Spelling(
     {
         "abs": "std::fabs({0})",
+        "atan": "std::atan({0})",
+        "cos": "std::cos({0})",
         "erf": "std::erf({0})",
         "exp": "std::exp({0})",
         "expm1": "std::expm1({0})",
@@ -157,6 +166,7 @@ CPP = Spelling(
         "log1p": "std::log1p({0})",
         "max": "std::fmax({0}, {1})",
         "min": "std::fmin({0}, {1})",
+        "sin": "std::sin({0})",
         "sqrt": "std::sqrt({0})",
         "tanh": "std::tanh({0})",
     },
@@ -267,6 +277,8 @@ OVER_AXIS: Mapping[str, Callable[[Array, int], Array]] = {
 # The functions of formulas, as `PYTHON` writes them.
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "abs": np.abs,
+    "atan": np.arctan,
+    "cos": np.cos,
     "erf": np.vectorize(math.erf, otypes=[float]),
     "exp": np.exp,
     "expm1": np.expm1,
@@ -274,6 +286,7 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "log1p": np.log1p,
     "max": np.maximum,
     "min": np.minimum,
+    "sin": np.sin,
     "sqrt": np.sqrt,
     "tanh": np.tanh,
 }

@@ -144,6 +144,30 @@ class Softmax(OverAxis, OutputLayer):
         return OutputActivation(self.role, {"axis": self.axis})
 
 
+@dataclass(frozen=True, eq=False)
+class LogSumExp(Layer):
+    """Take the logarithm of the sum of exponentials along the last axis, which stays with a length of 1."""
+
+    auxiliary: ClassVar[bool] = True
+
+    def features(self) -> Iterator[tuple[str, str]]:
+        yield "activation", "takes the logarithm of a sum of exponentials"
+
+    @property
+    def contents(self) -> str:
+        return "log-sum-exp"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (shape,) = inputs
+        return (*shape[:-1], 1)
+
+    def forward(self, *inputs: Array) -> Array:
+        (x,) = inputs
+        largest = x.max(axis=-1, keepdims=True)
+        y: Array = largest + np.log(np.exp(x - largest).sum(axis=-1, keepdims=True))
+        return y
+
+
 class Curve(Elementwise):
     """An element-wise function that no neuron computes: inside a network it becomes straight pieces.
 

@@ -40,6 +40,32 @@ class Mean(Layer):
 
 
 @dataclass(frozen=True, eq=False)
+class Variance(Layer):
+    """Take the mean squared distance from the mean along axes, which stay with a length of 1.
+
+    Attributes:
+        axes: counted without the batch axis.
+    """
+
+    axes: Shape
+
+    def features(self) -> Iterator[tuple[str, str]]:
+        yield "activation", "takes the variance of activations"
+
+    @property
+    def contents(self) -> str:
+        return "variance"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return Mean(self.axes).output_shape(*inputs)
+
+    def forward(self, *inputs: Array) -> Array:
+        (x,) = inputs
+        mean = Mean(self.axes)
+        return mean.forward(np.square(x - mean.forward(x)))
+
+
+@dataclass(frozen=True, eq=False)
 class Standardise(Layer):
     """Divide groups of values by the root of their mean square: x / √(mean x² + ε), perhaps less their mean.
 

@@ -14,8 +14,10 @@ _CONTRACTION = "kgenn.layers.read_contraction"
 _FUNCTIONS = "kgenn.layers.read_functions"
 _JOINS = "kgenn.layers.read_joins"
 _MOVES = "kgenn.layers.read_moves"
+_NORMALISE = "kgenn.layers.read_normalise"
 _REDUCTIONS = "kgenn.layers.read_reductions"
 _RESIZE = "kgenn.layers.read_resize"
+_SCANS = "kgenn.layers.read_scans"
 _TAKES = "kgenn.layers.read_takes"
 
 # a reader to the names of the operations that it reads
@@ -36,11 +38,14 @@ _READERS: dict[str, tuple[str, ...]] = {
         *("Abs", "Absolute", "Exp", "HardShrink", "HardSigmoid", "HardSilu", "HardTanh", "Log", "LogSigmoid"),
         *("Reciprocal", "Relu", "Relu6", "Rsqrt", "Selu", "Sigmoid", "Silu", "SoftShrink", "Softplus", "Softsign"),
         *("SparsePlus", "SparseSigmoid", "Sqrt", "Square", "Squareplus", "Tanh", "TanhShrink"),
+        *("Arctan", "Cos", "Erf", "Sin", "tf.math.atan", "tf.math.cos", "tf.math.erf", "tf.math.sin"),
         *("tf.math.abs", "tf.math.exp", "tf.math.log", "tf.math.log_sigmoid", "tf.math.reciprocal"),
         *("tf.math.rsqrt", "tf.math.sigmoid", "tf.math.softplus", "tf.math.sqrt", "tf.math.square"),
         *("tf.math.tanh", "tf.nn.relu", "tf.nn.relu6", "tf.nn.selu", "tf.nn.sigmoid", "tf.nn.silu"),
         *("tf.nn.softplus", "tf.nn.softsign", "tf.nn.swish", "tf.nn.tanh"),
     ),
+    f"{_FUNCTIONS}:read_log": ("Log1p", "Log2", "Log10", "tf.math.log1p"),
+    f"{_FUNCTIONS}:read_expm1": ("Expm1", "tf.math.expm1"),
     f"{_FUNCTIONS}:read_gelu": ("Gelu", "tf.nn.gelu"),
     f"{_FUNCTIONS}:read_elu": ("Elu", "tf.nn.elu"),
     f"{_FUNCTIONS}:read_glu": ("Glu",),
@@ -54,6 +59,13 @@ _READERS: dict[str, tuple[str, ...]] = {
     f"{_REDUCTIONS}:read_sum": ("Sum", "tf.math.reduce_sum"),
     f"{_REDUCTIONS}:read_max": ("Amax", "Max", "tf.math.reduce_max"),
     f"{_REDUCTIONS}:read_min": ("Amin", "Min", "tf.math.reduce_min"),
+    f"{_REDUCTIONS}:read_variance": ("Var", "tf.math.reduce_variance"),
+    f"{_REDUCTIONS}:read_deviation": ("Std", "tf.math.reduce_std"),
+    f"{_REDUCTIONS}:read_norm": ("Norm",),
+    f"{_REDUCTIONS}:read_log_sum": ("Logsumexp", "tf.math.reduce_logsumexp"),
+    f"{_SCANS}:read_cumulative": ("Cumsum", "tf.math.cumsum"),
+    f"{_SCANS}:read_difference": ("Diff",),
+    f"{_NORMALISE}:read_normalize": ("Normalize", "tf.math.l2_normalize"),
     f"{_FUNCTIONS}:read_average_pool": ("AveragePool",),
     f"{_FUNCTIONS}:read_max_pool": ("MaxPool",),
     f"{_CONTRACTION}:read_matmul": ("Matmul", "tf.linalg.matmul"),

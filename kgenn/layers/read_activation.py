@@ -15,13 +15,17 @@ from kgenn.layers.weights import Weights
 # functions of keras.activations that need parameters, and others that a model cannot name
 _UNNAMED = (
     "abs",
+    "arctan",
     "clip",
+    "cos",
+    "erf",
     "exponential_share",
     "gelu_tanh",
     "log",
     "reciprocal",
     "relu",
     "rsqrt",
+    "sin",
     "sqrt",
     "square",
     "threshold",

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from kgenn.ir.graph import Layer, Shape
 from kgenn.layers.activation import Activation, ReLU, Softmax
+from kgenn.layers.affine import Rescaling, plus
 from kgenn.layers.config import LayerConfig, only
 from kgenn.layers.glu import Glu
 from kgenn.layers.pooling import AveragePool, MaxPool
@@ -30,10 +33,13 @@ _NAMES = {
     "SparsePlus": "sparse_plus",
     "SparseSigmoid": "sparse_sigmoid",
     "TanhShrink": "tanh_shrink",
+    "tf.math.atan": "arctan",
     "tf.math.exp": "exponential",
     "tf.nn.swish": "silu",
 }
-_CURVES = ("abs", "log", "reciprocal", "rsqrt", "sqrt", "square")
+_CURVES = ("abs", "arctan", "cos", "erf", "log", "reciprocal", "rsqrt", "sin", "sqrt", "square")
+# logarithms as multiples of the natural one
+_LOGARITHMS = {"Log2": 1 / np.log(2), "Log10": 1 / np.log(10)}
 
 
 def read_function(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
@@ -42,6 +48,21 @@ def read_function(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ..
     function = f"tf.{config.options['function']}" if "function" in config.options else config.class_name
     name = _NAMES.get(function, function.rpartition(".")[2].lower())
     return (Activation(name),) if name in _CURVES else named_activation(config, name)
+
+
+def read_log(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
+    """Read log(1 + x), and logarithms to another base."""
+    only(inputs)
+    factor = _LOGARITHMS.get(config.class_name)
+    if factor is None:
+        return (plus(np.ones(1, np.float32)), Activation("log"))
+    return (Activation("log"), Rescaling(np.asarray(factor), np.asarray(0.0)))
+
+
+def read_expm1(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
+    """Read exp(x) − 1."""
+    only(inputs)
+    return (Activation("exponential"), plus(-np.ones(1, np.float32)))
 
 
 def read_gelu(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:

@@ -44,6 +44,18 @@ def read_unit_norm(config: LayerConfig, weights: Weights, inputs: tuple[Shape, .
     return (Standardise(shape, _axes(config, shape, -1), 1e-12, centred=False, total=True),)
 
 
+def read_normalize(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
+    """Read keras.ops.normalize of order 2, or tf.math.l2_normalize: x divided by its length along axes."""
+    shape = only(inputs)
+    order = config.get("order", 2)
+    if order != 2:
+        raise config.odd("order", order, "2")
+    given = config.argument(1, "axis", default=-1)
+    several = given if isinstance(given, list) else [given]
+    axes = tuple(sorted({config.axis(axis, len(shape)) for axis in several}))
+    return (Standardise(shape, axes, _epsilon(config, 1e-12), centred=False, total=True),)
+
+
 def read_group_norm(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
     """Read GroupNormalization; its channels may lie on any axis."""
     layout = with_channels_on(config.axis(config.get("axis", -1), len(only(inputs))), only(inputs))

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from kgenn.ir.graph import Layer, Shape
+from kgenn.layers.activation import Activation, LogSumExp
 from kgenn.layers.affine import Rescaling
 from kgenn.layers.config import LayerConfig, only
+from kgenn.layers.normalise import Variance
 from kgenn.layers.pointwise import Pointwise
 from kgenn.layers.pooling import AveragePool, MaxPool, Pool
 from kgenn.layers.read_moves import axes_of
@@ -40,19 +42,64 @@ def read_min(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -
     return (_times(-1.0), *_reduced(MaxPool, config, inputs), _times(-1.0))
 
 
-def _axes(config: LayerConfig, shape: Shape) -> list[int]:
-    value = config.argument(1, "axis", default=None)
+def read_variance(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
+    """Read the variance over some axes."""
+    return _variance(config, inputs)
+
+
+def read_deviation(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
+    """Read the standard deviation over some axes."""
+    return (*_variance(config, inputs), Activation("sqrt"))
+
+
+def read_norm(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
+    """Read the length of vectors: the root of the sum of squares, or the sum or the largest of |x|."""
+    order = config.argument(1, "ord", default=None)
+    if order not in (None, 1, 2, "fro", float("inf")):
+        raise config.odd("ord", order, "None, 1, 2 or infinity")
+    shape, axes = only(inputs), _axes(config, only(inputs), 2)
+    if len(axes) > 1 and order not in (None, "fro"):
+        raise config.odd("ord", order, "None for several axes")
+    if order in (1, float("inf")):
+        kind: type[Pool] = AveragePool if order == 1 else MaxPool
+        ends = (_times(prod(shape[axis] for axis in axes)),) if order == 1 else ()
+        return (Activation("abs"), *_reduced(kind, config, inputs, 2), *ends)
+    total = _times(prod(shape[axis] for axis in axes))
+    return (Activation("square"), *_reduced(AveragePool, config, inputs, 2), total, Activation("sqrt"))
+
+
+def read_log_sum(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
+    """Read the logarithm of a sum of exponentials over some axes."""
+    shape, axes = only(inputs), _axes(config, only(inputs))
+    kept = [axis for axis in range(len(shape)) if axis not in axes]
+    rows = (*(shape[axis] for axis in kept), prod(shape[axis] for axis in axes))
+    return Permute((*kept, *axes)), Reshape(rows), LogSumExp(), Reshape(_left(config, shape, axes, 2))
+
+
+def _variance(config: LayerConfig, inputs: tuple[Shape, ...]) -> Chain:
+    shape, axes = only(inputs), _axes(config, only(inputs))
+    return (Variance(tuple(axes)), Reshape(_left(config, shape, axes, 2)))
+
+
+def _axes(config: LayerConfig, shape: Shape, place: int = 1) -> list[int]:
+    """Return the axes that are reduced, the argument at a place, without the batch axis."""
+    value = config.argument(place, "axis", default=None)
     if value is None:
         raise config.odd("axis", None, f"axes from 1 to {len(shape)}, without the batch")
     return sorted(set(axes_of(config, value, len(shape))))
 
 
-def _reduced(kind: type[Pool], config: LayerConfig, inputs: tuple[Shape, ...]) -> Chain:
+def _left(config: LayerConfig, shape: Shape, axes: list[int], place: int) -> Shape:
+    """Return the shape after a reduction, of which the argument at a place says whether axes stay."""
+    keepdims: Any = config.argument(place, "keepdims", "keep_dims", default=False)
+    return tuple(1 if i in axes else n for i, n in enumerate(shape) if keepdims or i not in axes)
+
+
+def _reduced(kind: type[Pool], config: LayerConfig, inputs: tuple[Shape, ...], place: int = 1) -> Chain:
     """Return a pooling over some axes; a mean over channels, which weights can be, is none."""
     shape = only(inputs)
-    axes = _axes(config, shape)
-    keepdims: Any = config.argument(2, "keepdims", "keep_dims", default=False)
-    target = tuple(1 if i in axes else n for i, n in enumerate(shape) if keepdims or i not in axes)
+    axes = _axes(config, shape, place)
+    target = _left(config, shape, axes, place + 1)
     last = len(shape) - 1
     if kind is not AveragePool or last not in axes:
         return (*_pooled(kind, shape, axes), Reshape(target))

@@ -13,6 +13,7 @@ from dataclasses import replace
 from kgenn.ir.graph import Graph, Node
 from kgenn.layers.merge import Multiply
 from kgenn.layers.relay import Relay
+from kgenn.passes.inserted import unused
 from kgenn.passes.options import LoweringOptions
 
 
@@ -28,7 +29,8 @@ def relay_factors(graph: Graph, options: LoweringOptions) -> Graph:
             source = graph.by_name.get(name)
             if source is None or source.layer.population or isinstance(source.layer, Relay) or name in made:
                 continue
-            relays.append(Node(f"{name}/relay", Relay(), (name,), source.origin))
+            taken = graph.by_name.keys() | set(made.values())
+            relays.append(Node(unused(f"{name}/relay", taken), Relay(), (name,), source.origin))
             made[name] = relays[-1].name
         if not any(name in made for name in node.inputs):
             return None

@@ -15,9 +15,9 @@ from math import prod
 import numpy as np
 
 from kgenn.ir.graph import Graph, Node, Shape
-from kgenn.layers.activation import Activation, Softmax
+from kgenn.layers.activation import Activation, LogSumExp, Softmax
 from kgenn.layers.dense import Dense
-from kgenn.layers.merge import Subtract
+from kgenn.layers.merge import Add, Subtract
 from kgenn.layers.pooling import MaxPool
 from kgenn.layers.relay import Relay
 from kgenn.layers.shape import Permute, Reshape
@@ -28,9 +28,13 @@ SHARE = Activation("exponential_share")
 
 
 def expand_softmaxes(graph: Graph, options: LoweringOptions) -> Graph:
-    """Write each softmax that is not left to the host."""
+    """Write each softmax that is not left to the host, and each logarithm of a sum of exponentials."""
 
     def change(node: Node) -> Sequence[Node] | None:
+        if isinstance(node.layer, LogSumExp):
+            chain = Chain(node)
+            largest, _, logarithm = _logarithm(chain, node.inputs[0], graph.shapes[node.inputs[0]])
+            return chain.done(Add(), largest, logarithm)
         if not isinstance(node.layer, Softmax):
             return None
         return _expanded(node, node.layer, graph.shapes[node.name])
@@ -45,15 +49,7 @@ def _expanded(node: Node, layer: Softmax, shape: Shape) -> list[Node]:
     last = axis == rank - 1
     if not last:
         x = chain.add("last", Permute(order), x)
-    rows, size = tuple(shape[a] for a in order[:-1]), shape[axis]
-    x = chain.add("relay", Relay(), x)
-    chain.add("rows", Reshape((prod(rows), size, 1)), x)
-    chain.add("largest", MaxPool((1, size), (1, size), "valid"))
-    largest = chain.add("column", Reshape((*rows, 1)))
-    lowered = chain.add("lowered", Subtract(), x, largest)
-    chain.add("powers", SHARE, lowered)
-    chain.add("sum", Dense(np.ones((size, 1), np.float32), None))
-    ends = (lowered, chain.add("logarithm", Activation("log")))
+    _, *ends = _logarithm(chain, x, tuple(shape[a] for a in order))
     if last and layer.is_log:
         return chain.done(Subtract(), *ends)
     chain.add("relative", Subtract(), *ends)
@@ -62,3 +58,16 @@ def _expanded(node: Node, layer: Softmax, shape: Shape) -> list[Node]:
     if not layer.is_log:
         chain.add("share", SHARE)
     return chain.done(Permute(tuple(int(a) for a in np.argsort(order))))
+
+
+def _logarithm(chain: Chain, x: str, shape: Shape) -> tuple[str, str, str]:
+    """Add log Σ exp(x − max x) along the last axis; return max x, x − max x and the logarithm."""
+    *rows, size = shape
+    x = chain.add("relay", Relay(), x)
+    chain.add("rows", Reshape((prod(rows), size, 1)), x)
+    chain.add("largest", MaxPool((1, size), (1, size), "valid"))
+    largest = chain.add("column", Reshape((*rows, 1)))
+    lowered = chain.add("lowered", Subtract(), x, largest)
+    chain.add("powers", SHARE, lowered)
+    chain.add("sum", Dense(np.ones((size, 1), np.float32), None))
+    return largest, lowered, chain.add("logarithm", Activation("log"))

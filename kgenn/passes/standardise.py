@@ -17,7 +17,7 @@ from kgenn.layers.activation import Activation
 from kgenn.layers.affine import plus
 from kgenn.layers.dense import Dense
 from kgenn.layers.merge import Multiply, Subtract
-from kgenn.layers.normalise import Mean, Standardise
+from kgenn.layers.normalise import Mean, Standardise, Variance
 from kgenn.layers.relay import Relay
 from kgenn.layers.shape import Reshape
 from kgenn.passes.chains import Chain
@@ -26,9 +26,14 @@ from kgenn.passes.products import SQUARE
 
 
 def expand_normalisations(graph: Graph, options: LoweringOptions) -> Graph:
-    """Write each normalisation by its input as what `squared` and `in_pieces` know."""
+    """Write each normalisation by its input, and each variance, as what `squared` and `in_pieces` know."""
 
     def change(node: Node) -> Sequence[Node] | None:
+        if isinstance(node.layer, Variance):
+            chain, mean = Chain(node), Mean(node.layer.axes)
+            _centred(chain, mean.axes, graph.shapes[node.inputs[0]], node.inputs[0])
+            chain.add("square", SQUARE)
+            return chain.done(mean)
         if not isinstance(node.layer, Standardise):
             return None
         return _expanded(node, node.layer, graph.shapes[node.name])
@@ -41,17 +46,11 @@ def _expanded(node: Node, layer: Standardise, shape: Shape) -> list[Node]:
     viewed = layer.view != shape
     if viewed:
         x = chain.add("view", Reshape(layer.view), x)
-    over_channels = layer.axes == (len(layer.view) - 1,)
     size = layer.view[-1]
-    if layer.centred and over_channels:
-        # one matrix for x − mean x, so that the paths through it keep their structure
-        x = chain.add("centre", Dense((np.eye(size) - 1 / size).astype(np.float32), None), x)
-    elif layer.centred:
-        mean = chain.add("mean", Mean(layer.axes), x)
-        x = chain.add("centre", Subtract(), x, mean)
-    c = chain.add("relay", Relay(), x)
+    c = _centred(chain, layer.axes, layer.view, x) if layer.centred else chain.add("relay", Relay(), x)
     chain.add("square", SQUARE, c)
     share = np.full((size, 1), 1 if layer.total else 1 / size, np.float32)
+    over_channels = _over_channels(layer.axes, layer.view)
     chain.add("size", Dense(share, None) if over_channels else Mean(layer.axes, layer.total))
     chain.add("guard", plus(np.full(1, layer.epsilon, np.float32)))
     r = chain.add("root", Activation("rsqrt"))
@@ -59,3 +58,19 @@ def _expanded(node: Node, layer: Standardise, shape: Shape) -> list[Node]:
         return chain.done(Multiply(), c, r)
     chain.add("product", Multiply(), c, r)
     return chain.done(Reshape(shape))
+
+
+def _centred(chain: Chain, axes: Shape, shape: Shape, x: str) -> str:
+    """Add a relay of x − mean x, and return its name."""
+    if _over_channels(axes, shape):
+        # one matrix for x − mean x, so that the paths through it keep their structure
+        matrix = np.eye(shape[-1]) - 1 / shape[-1]
+        centre = chain.add("centre", Dense(matrix.astype(np.float32), None), x)
+    else:
+        mean = chain.add("mean", Mean(axes), x)
+        centre = chain.add("centre", Subtract(), x, mean)
+    return chain.add("relay", Relay(), centre)
+
+
+def _over_channels(axes: Shape, shape: Shape) -> bool:
+    return axes == (len(shape) - 1,)

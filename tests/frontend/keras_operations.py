@@ -26,6 +26,8 @@ UNARY: dict[str, Callable[[Any], Any]] = {
     "negative": lambda x: -x,
     "power": lambda x: x**2 + x**3,
     "power_one": lambda x: x**1,
+    **{name: getattr(ops, name) for name in ("arctan", "cos", "erf", "expm1", "sin")},
+    "logarithms": lambda x: ops.log1p(ops.abs(x)) + ops.log2(ops.abs(x) + 1) - ops.log10(ops.abs(x) + 1),
     "roots": lambda x: ops.sqrt(ops.abs(x)) + ops.rsqrt(ops.square(x) + 0.1) + ops.reciprocal(ops.abs(x) + 1),
     "maximum": lambda x: ops.maximum(x, 0.25) + ops.maximum(x, 0.0) + ops.maximum(CHANNELS, x),
     "minimum": lambda x: ops.minimum(x, 0.25) + ops.minimum(x, CHANNELS),
@@ -47,7 +49,7 @@ UNARY: dict[str, Callable[[Any], Any]] = {
     "activations_plain": lambda x: keras.activations.relu(x) + keras.activations.sigmoid(x),
     **{
         f"{name}_{label}": lambda x, n=name, a=axis, k=keep: getattr(ops, n)(x, axis=a, keepdims=k)
-        for name in ("mean", "sum", "max", "min")
+        for name in ("mean", "sum", "max", "min", "var", "std", "logsumexp")
         for label, axis, keep in (
             ("image", (1, 2), False),
             ("image_kept", [1, 2], True),
@@ -57,6 +59,11 @@ UNARY: dict[str, Callable[[Any], Any]] = {
             ("outer", (1, 3), False),
         )
     },
+    "norm": lambda x: ops.norm(x, axis=-1) + ops.norm(x, axis=3, ord=1) - ops.norm(x, axis=-1, ord=np.inf),
+    "norm_image": lambda x: ops.norm(x, axis=(1, 2), keepdims=True),
+    "normalize": lambda x: ops.normalize(x) + ops.normalize(x, axis=1),
+    "cumsum": lambda x: ops.cumsum(x, axis=1) + ops.cumsum(x, axis=-1),
+    "diff": lambda x: ops.diff(x, axis=1)[:, :4] + ops.diff(x, n=2, axis=1),
     "reshape": lambda x: ops.reshape(x, (-1, 12, 6)),
     "reshape_rest": lambda x: ops.reshape(x, (-1, 4, 18)),
     "transpose": lambda x: ops.transpose(x, (0, 3, 1, 2)),

@@ -47,3 +47,35 @@ def test_a_model_may_end_in_bounds_of_its_values(bound):
     network = kgenn.convert(model, calibration=x, converter="few-spike", timesteps=12, allow="all")
     scores = kgenn.compile(network, target="reference").evaluate(x).scores
     np.testing.assert_allclose(scores, model(x), atol=1e-2)
+
+
+SQUARES = {
+    "var": lambda x: ops.var(x, axis=(1, 2)),
+    "std": lambda x: ops.std(x, axis=-1),
+    "norm": lambda x: ops.norm(x, axis=-1),
+    "normalize": lambda x: ops.normalize(x, axis=1),
+    "logsumexp": lambda x: ops.logsumexp(x, axis=1),
+    "sin": ops.sin,
+    "cumsum": lambda x: ops.cumsum(x, axis=1),
+}
+
+
+@pytest.mark.parametrize("name", SQUARES)
+def test_statistics_and_curves_inside_a_network_are_spikes_too(name):
+    given = layers.Input((6, 6, 2))
+    x = SQUARES[name](layers.Conv2D(4, 3)(given))
+    model = randomise(keras.Model(given, layers.Dense(3)(layers.Flatten()(x))))
+    x = np.random.default_rng(1).normal(size=(96, 6, 6, 2)).astype(np.float32)
+    network = kgenn.convert(model, calibration=x[:64], converter="few-spike", timesteps=10, allow="all")
+    found, wanted = kgenn.compile(network, "reference").predict(x[64:]), np.asarray(model(x[64:]))
+    assert np.corrcoef((found - found.mean(0)).ravel(), (wanted - wanted.mean(0)).ravel())[0, 1] > 0.99
+
+
+def test_a_softmax_that_weighs_what_it_is_made_of_is_written_with_names_of_its_own():
+    given = layers.Input((4, 6))
+    x = layers.Dense(8, activation="relu")(given)
+    weights = layers.Softmax(axis=1)(layers.Dense(1)(x))
+    model = randomise(keras.Model(given, layers.Dense(3)(ops.sum(x * weights, axis=1))))
+    (x,) = samples(model)
+    graph = lower(kgenn.load(model), LoweringOptions())
+    np.testing.assert_allclose(graph.predict(x), model(x), atol=1e-4)
