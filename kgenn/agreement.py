@@ -178,8 +178,8 @@ def agreement_of(
     start = 0
     for recording in _recordings(network, shown, cost, simulate):
         count = len(recording.scores)
-        assert recording.worths is not None
-        tally.add(network.drive(shown[start : start + count]), recording.worths, {})
+        assert recording.train_values is not None
+        tally.add(network.drive(shown[start : start + count]), recording.train_values, {})
         scores.append(recording.scores[:, -1])
         start += count
     if not scores:
@@ -233,8 +233,8 @@ def _compared(
 
 
 def _recordings(network: Network, samples: Samples, cost: int, simulate: Simulate) -> list[Recording]:
-    """Return recordings with the worth of every spike train, on the fastest simulator within the budget."""
-    record = RecordingOptions(curve=False, worths=True)
+    """Return recordings with the value of every spike train, on the fastest simulator within the budget."""
+    record = RecordingOptions(curve=False, train_values=True)
     if cost * len(samples) > REFERENCE_BUDGET:
         try:
             return list(simulate(network, samples, record))

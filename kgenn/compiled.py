@@ -267,11 +267,11 @@ class CompiledNetwork(Displayed):
         tally = ErrorTally(self.network, aims.goals)
 
         def observe(start: int, drive: Array, recording: Recording) -> None:
-            assert recording.worths is not None
-            tally.add(drive, recording.worths, aims.part(start, len(drive)))
+            assert recording.train_values is not None
+            tally.add(drive, recording.train_values, aims.part(start, len(drive)))
 
         size = whole("batch_size", batch_size, 1, MAX_SAMPLES)
-        result = self._run(samples, aims, size, progress, observe, RecordingOptions(worths=True), None)
+        result = self._run(samples, aims, size, progress, observe, RecordingOptions(train_values=True), None)
         return Comparison(tally.errors(), tally.ann_values(aims.labels), self._judged(result, samples))
 
     def with_ann(

@@ -39,7 +39,7 @@ def goals_of(network: Network) -> dict[str, Goal]:
 NUM_SAMPLES = 4
 # part of a block of the generated program, which runs 32 timesteps at once
 NUM_TIMESTEPS = 21
-EVERYTHING = RecordingOptions(trace=True, worths=True)
+EVERYTHING = RecordingOptions(trace=True, train_values=True)
 ALL_ENCODERS = {**ENCODERS, **STAGED_ENCODERS}
 
 # every method, with the numbers of timesteps that its tests run
@@ -129,13 +129,13 @@ def differences(a: Recording, b: Recording) -> Iterator[str]:
     """Yield what is not bit for bit the same in two recordings."""
     assert a.raster is not None
     assert b.raster is not None
-    assert a.worths is not None
-    assert b.worths is not None
+    assert a.train_values is not None
+    assert b.train_values is not None
     if a.scores.shape != b.scores.shape or not np.array_equal(a.scores, b.scores):
         yield "scores"
     kinds = {
         "counts": (a.spike_counts, b.spike_counts),
-        "worths": (a.worths, b.worths),
+        "train_values": (a.train_values, b.train_values),
         "raster": (a.raster, b.raster),
     }
     for kind, (one, two) in kinds.items():
@@ -159,7 +159,7 @@ def assert_batches_change_nothing(network: Network, drive: Array, first_sample: 
     for start, stop in ((0, 1), (1, 4), (4, 7)):
         part = program.run(drive[start:stop], first_sample + start, EVERYTHING)
         assert np.array_equal(part.scores, whole.scores[start:stop])
-        for one, two in ((part.raster, whole.raster), (part.worths, whole.worths)):
+        for one, two in ((part.raster, whole.raster), (part.train_values, whole.train_values)):
             assert one is not None
             assert two is not None
             assert all(np.array_equal(values, two[name][start:stop]) for name, values in one.items())

@@ -24,6 +24,7 @@ from kgenn.files.checksums import IGNORE, sha256_of
 from kgenn.files.output import write_file
 from kgenn.ir.serialise import npz_bytes
 from kgenn.ir.text import network_text
+from looped import looped
 from networks import ENCODERS, RECIPES
 from recordings import conversion, converted
 
@@ -41,7 +42,7 @@ def files_of(name: str, encoder: str = "direct", target: str = "cpu") -> dict[st
 
 
 @pytest.mark.parametrize("target", ["cpu", "reference"])
-@pytest.mark.parametrize("name", RECIPES)
+@looped("name", RECIPES)
 def test_the_same_network_gives_the_same_bytes(name: str, target: str) -> None:
     conversion.cache_clear()
     first = files_of(name, "poisson", target)
@@ -50,10 +51,10 @@ def test_the_same_network_gives_the_same_bytes(name: str, target: str) -> None:
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
-@pytest.mark.parametrize("name", RECIPES)
+@looped("name", RECIPES)
 def test_a_directory_holds_the_whole_network(tmp_path: Path, name: str, encoder: str) -> None:
-    write_artifact(tmp_path / "out", files_of(name, encoder, "reference"))
-    read = read_directory(tmp_path / "out")
+    write_artifact(tmp_path / name, files_of(name, encoder, "reference"))
+    read = read_directory(tmp_path / name)
     assert network_text(read.network) == network_text(converted(name, encoder))
     assert read.target == "reference"
     assert read.network.origin == RECORD

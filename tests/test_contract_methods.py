@@ -131,19 +131,21 @@ def test_a_max_pool_at_the_output_keeps_the_contract(readout: ReadoutKind) -> No
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_worths_are_the_spikes_weighted_with_what_each_step_is_worth(method: str) -> None:
+def test_worths_are_the_spikes_weighted_with_the_weight_of_each_step(method: str) -> None:
     encoder = encoders_of(method)[-1]
     network = network_of("max_pool_skip", method, encoder)
     recording = ReferenceSimulator(network).run(drive_of(network, encoder), 0, EVERYTHING)
     last = network.num_timesteps - 1
-    worth = {"binary": lambda t: 2 ** (last - t), "latency": lambda t: last - t + 1}.get(
+    weight = {"binary": lambda t: 2 ** (last - t), "latency": lambda t: last - t + 1}.get(
         network.code_name, lambda _: 1
     )
-    weights = np.array([worth(t) for t in range(last + 1)])
+    weights = np.array([weight(t) for t in range(last + 1)])
     assert recording.raster is not None
-    assert recording.worths is not None
+    assert recording.train_values is not None
     for name, raster in recording.raster.items():
-        assert np.array_equal(np.einsum("nts,t->ns", raster.astype(np.int64), weights), recording.worths[name])
+        assert np.array_equal(
+            np.einsum("nts,t->ns", raster.astype(np.int64), weights), recording.train_values[name]
+        )
 
 
 @each_staged
@@ -172,12 +174,14 @@ def test_without_the_curve_scores_are_the_last_of_it_everywhere(method: str) -> 
     network = network_of("skip_to_readout", method, encoder)
     drive = drive_of(network, encoder)
     for simulator in (ReferenceSimulator(network), PipelineSimulator(network), compiled(network)):
-        curve, last = (simulator.run(drive, 0, RecordingOptions(worths=True, curve=c)) for c in (True, False))
+        curve, last = (
+            simulator.run(drive, 0, RecordingOptions(train_values=True, curve=c)) for c in (True, False)
+        )
         assert curve.scores.shape[1] == network.num_timesteps
         assert np.array_equal(curve.scores[:, -1:], last.scores)
-        assert curve.worths is not None
-        assert last.worths is not None
-        assert all(np.array_equal(w, last.worths[name]) for name, w in curve.worths.items())
+        assert curve.train_values is not None
+        assert last.train_values is not None
+        assert all(np.array_equal(w, last.train_values[name]) for name, w in curve.train_values.items())
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -187,10 +191,10 @@ def test_no_method_sends_more_than_a_relu_s_cap(method: str) -> None:
         pytest.skip("the method says that it has no caps")
     network = converted("relu_cap", "direct", converter, num_timesteps=steps)
     drive = drive_of(network, "direct")
-    worths = ReferenceSimulator(network).run(drive, 0, EVERYTHING).worths
-    assert worths is not None
+    train_values = ReferenceSimulator(network).run(drive, 0, EVERYTHING).train_values
+    assert train_values is not None
     (relu,) = network.spiking
-    sent = worths[relu.name].reshape(-1, *relu.shape) * relu.scale / network.levels
+    sent = train_values[relu.name].reshape(-1, *relu.shape) * relu.scale / network.levels
     graph = build("relu_cap")
     x = drive.reshape(-1, *network.input_shape) / np.float32(network.inputs[0].coding.levels)
     before = dict(graph.forward(x))["conv_1"]

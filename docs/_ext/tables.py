@@ -60,7 +60,7 @@ def codes(_: str) -> str:
     for name, code in SPIKE_CODES.items():
         methods = [m for m in CONVERTERS.names() if CONVERTERS.get(m).code == name]
         current = "at every step" if code.steady else "in the first step of a stage or run"
-        weights = ", ".join(str(w) for w in code.worth(4))
+        weights = ", ".join(str(w) for w in code.weights(4))
         rows.append((f"`{name}`", code.schedule, weights, current, listed(methods), listed(encoders_of(name))))
     head = ("code", "schedule", "weight of a spike at each of T = 4 steps", "bias and direct current flow")
     return markdown((*head, "methods", "encoders"), rows)

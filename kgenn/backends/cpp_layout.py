@@ -29,7 +29,7 @@ class Image:
         shape: (height, width, channels).
         borders: zeros above, below, left and right.
         largest: the largest |value|.
-        alike: whether the values are spikes that are all worth 1.
+        alike: whether the values are unit spikes.
     """
 
     shape: Shape
@@ -168,7 +168,7 @@ def largest_value(network: Network, population: Population) -> int:
 
 
 def sends_alike(network: Network, population: Population) -> bool:
-    """Return whether all that a population sends in a step is spikes that are worth 1."""
+    """Return whether all that a population sends in a step is unit spikes."""
     return not network.code.staged and not population.neuron.valued
 
 

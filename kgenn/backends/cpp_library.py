@@ -123,16 +123,16 @@ class CppSimulator(Simulator):
         scores = np.zeros((num_samples, steps if record.curve else 1, network.num_scores), np.float32)
         together = not record.per_sample
         counts = np.zeros((1 if together else num_samples, num_neurons), np.int64 if together else np.int32)
-        worths = np.zeros((num_samples, num_neurons), np.int32) if record.worths else None
+        train_values = np.zeros((num_samples, num_neurons), np.int32) if record.train_values else None
         raster = np.zeros((num_samples, steps, num_neurons), np.int8) if record.trace else None
         each, total = (None, counts) if together else (counts, None)
-        pointers = [None if a is None else a.ctypes.data for a in (scores, each, worths, raster, total)]
+        pointers = [None if a is None else a.ctypes.data for a in (scores, each, train_values, raster, total)]
         options = OptionsStruct(self.options.threads, record.curve, WAYS.index(self.options.synapses))
         recording = RecordingStruct(*pointers[:-1], ctypes.addressof(self.usage), pointers[-1])
-        status = self._call(drive, first_sample, options, recording, (scores, counts, worths, raster))
+        status = self._call(drive, first_sample, options, recording, (scores, counts, train_values, raster))
         if status != 0:
             raise self.failure(status)
-        return Recording(scores, self._split(counts), self._maybe_split(raster), self._maybe_split(worths))
+        return Recording(scores, self._split(counts), self._maybe_split(raster), self._maybe_split(train_values))
 
     def _call(
         self,

@@ -105,8 +105,9 @@ class GennSimulator(Simulator):
         def of(kind: str) -> dict[str, Array]:
             return {p.name: arrays[f"{kind}.{names[p.name]}"] for p in self.network.spiking}
 
-        raster, worths = (of("raster") if record.trace else None), (of("worths") if record.worths else None)
-        return Recording(arrays["scores"], of("counts"), raster, worths)
+        raster = of("raster") if record.trace else None
+        train_values = of("train_values") if record.train_values else None
+        return Recording(arrays["scores"], of("counts"), raster, train_values)
 
     def process(self, record: bool, batch_size: int) -> GennProcess:
         """Return the process that records spikes, or the one that does not; a larger batch runs in parts."""

@@ -35,10 +35,11 @@ GENN = Dialect(
     random="random",
 )
 STEP, LISTENING_STEP = "(t - start)", "(t - start + (stop - start))"
-# What a spike adds to the worth of its neuron's spikes, `value` of it, and what happens to that before each step.
-WORTH: Mapping[CodeName, tuple[str, str]] = {
+# What a spike of `value` adds to `train_value`, the value of its neuron's spike train, and what happens to that
+# before each step.
+TRAIN_VALUE: Mapping[CodeName, tuple[str, str]] = {
     "rate": ("{0}", ""),
-    "binary": ("{0}", "worth = worth + worth;"),
+    "binary": ("{0}", "train_value = train_value + train_value;"),
     "latency": ("{0} * (stop - t)", ""),
     "differential": ("{0}", ""),
 }
@@ -73,7 +74,7 @@ def network_context(network: Network, device: Device, arrays: dict[str, Array]) 
     ]
     timing = Timing(network)
     inputs = [genn_input(given, number, arrays) for number, given in enumerate(network.inputs)]
-    worth, before = WORTH[network.code_name]
+    train_value, before = TRAIN_VALUE[network.code_name]
     direct = [c for c in connections if c.direct]
     kept = [name for c in direct for name in c.arrays]
     kept += [f"{p['id']}.bias" for p in populations if p["direct"] and p["has_bias"]]
@@ -92,7 +93,7 @@ def network_context(network: Network, device: Device, arrays: dict[str, Array]) 
         "changes": network.changing,
         "staged": network.code.staged,
         "steady": network.code.steady,
-        "worth": worth,
+        "train_value": train_value,
         "before_worth": before,
         "num_steps": timing.num_steps,
         "seed": network.seed & 0xFFFFFFFF,

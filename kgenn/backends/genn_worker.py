@@ -130,7 +130,7 @@ def simulate(network: Any, drive: np.ndarray[Any, Any], first_sample: int, curve
     parts = []
     for start in range(0, len(drive), network.batch_size):
         parts.append(network.run(drive[start : start + network.batch_size], first_sample + start, curve))
-    kinds = ("scores", "counts", "worths", "raster") if network.record else ("scores", "counts", "worths")
+    kinds = ("scores", "counts", "train_values", *(("raster",) if network.record else ()))
     found = dict(zip(kinds, zip(*parts, strict=True), strict=False))
     arrays: dict[str, Any] = {"scores": np.concatenate(found.pop("scores"))}
     for kind, batches in found.items():

@@ -62,7 +62,7 @@ USAGE = (*(Member("int64_t", name) for name in LANES), Member("double", "density
 RECORDING = (
     Member("float *", "scores"),
     Member("int32_t *", "counts"),
-    Member("int32_t *", "worths"),
+    Member("int32_t *", "train_values"),
     Member("int8_t *", "raster"),
     Member("kgenn_usage *", "usage"),
     Member("int64_t *", "totals"),

@@ -31,8 +31,8 @@ from kgenn.ir.scores import heads_of
 from kgenn.ir.spike_code import CodeName
 
 WEIGHTS = "weights.bin"
-# What a neuron's spikes are worth together, for the header.
-WORTH_NOTES: Mapping[CodeName, str] = {
+# The weight of a spike in each code, for the header.
+WEIGHT_NOTES: Mapping[CodeName, str] = {
     "rate": "1 each",
     "binary": "2^(T - 1 - t) each",
     "latency": "T - t each",
@@ -134,9 +134,9 @@ def program_of(parts: Parts) -> EmittedProgram:
         drive_changes=network.changing,
         code=network.code_name,
         steps=steps if staged else 0,
-        worths=tuple(code.worth(steps).tolist()) if staged else (),
+        weights=tuple(code.weights(steps).tolist()) if staged else (),
         value_type=parts.layout.images[network.populations[0].name].type,
-        worth_note=WORTH_NOTES[network.code_name],
+        weight_note=WEIGHT_NOTES[network.code_name],
         inputs=parts.inputs,
         outputs=outputs,
         counts_readout=network.readout == "spike-count",

@@ -145,10 +145,10 @@ class EmittedProgram:
     Attributes:
         num_connections: that carry spikes; 1 for none, for arrays.
         connections: in the order of their targets.
-        steps, worths: of a stage, and what a spike at each step counts; 0 and nothing without stages.
+        steps, weights: of a stage, and the weight of a spike at each step; 0 and nothing without stages.
         drive_changes: a drive has a frame for each timestep.
         value_type: the type of the numbers that populations send.
-        worth_note: what a neuron's spikes count together, for the header.
+        weight_note: what a neuron's spikes count together, for the header.
         tables, axes: what in the words must be checked before it is used.
         models: of neurons that run.
         spiking: the populations whose spikes are counted, in their order.
@@ -167,9 +167,9 @@ class EmittedProgram:
     drive_changes: bool
     code: CodeName
     steps: int
-    worths: tuple[int, ...]
+    weights: tuple[int, ...]
     value_type: str
-    worth_note: str
+    weight_note: str
     inputs: tuple[EmittedInput, ...]
     outputs: tuple[EmittedOutput, ...]
     counts_readout: bool

@@ -60,9 +60,9 @@ class RecordingTally:
     def __init__(self, network: Network, num_samples: int, record: RecordingOptions) -> None:
         self.network, self.record = network, record
         steps = network.num_timesteps
-        self.worth = network.code.worth(steps)
+        self.weights = network.code.weights(steps)
         self.counts = {p.name: np.zeros((num_samples, p.size), np.int32) for p in network.populations}
-        self.worths = {name: counts.copy() for name, counts in self.counts.items()}
+        self.train_values = {name: counts.copy() for name, counts in self.counts.items()}
         self.scores = np.zeros((num_samples, steps, network.num_scores), np.float32)
         self.raster: dict[str, Array] | None = None
         if record.trace:
@@ -72,7 +72,7 @@ class RecordingTally:
         """Record one population's step t for the given samples."""
         population = run.population
         self.counts[population.name][samples] += run.counted(spikes)
-        self.worths[population.name][samples] += spikes * self.worth[t].astype(np.int32)
+        self.train_values[population.name][samples] += spikes * self.weights[t].astype(np.int32)
         if self.raster is not None and population.neuron.threshold:
             self.raster[population.name][samples, t] = spikes
         columns = self.network.score_columns.get(population.name)
@@ -83,9 +83,9 @@ class RecordingTally:
     def recording(self) -> Recording:
         """Return what was collected."""
         counts: Mapping[str, Array] = {p.name: self.counts[p.name] for p in self.network.spiking}
-        worths = {name: self.worths[name] for name in counts} if self.record.worths else None
+        train_values = {name: self.train_values[name] for name in counts} if self.record.train_values else None
         scores = self.scores if self.record.curve else self.scores[:, -1:]
-        return Recording(scores, counts, self.raster, worths)
+        return Recording(scores, counts, self.raster, train_values)
 
 
 class Reference(Backend):

@@ -182,7 +182,7 @@ class Assembly:
         scale = np.asarray(self.scales[node.name], np.float64)
         shift = self.settings.shifts.get(node.name)
         coming = incoming(a.graph, self.scales, node.inputs[0], name, shift, a.memoise)
-        # parameters are up to the unit times the worth of a spike train; they too must be exact in float32
+        # parameters are up to the unit times the weight of a spike train; they too must be exact in float32
         largest = min(LARGEST_UNIT, EXACT // (2 * self.constants))
         gridded = self.on_grid(name, coming, np.broadcast_to(scale, shape).ravel(), largest, spiking=True)
         dynamics = a.converter.dynamics(node, gridded.unit, a.num_timesteps)
@@ -324,9 +324,9 @@ class Assembly:
         """Return what an input sends that is a constant current, for its mean and root mean square."""
         amplitude = max(abs(coding.low), abs(coding.high))
         # a direct current that flows once has the weights of a whole train already
-        worth = self.levels if self.code.steady else 1
-        step = worth * amplitude / PIXEL_LEVELS
-        return SourceSignal(amplitude, worth * mean, worth * rms, True, step, coding.levels)
+        weight = self.levels if self.code.steady else 1
+        step = weight * amplitude / PIXEL_LEVELS
+        return SourceSignal(amplitude, weight * mean, weight * rms, True, step, coding.levels)
 
 
 def assembler_of(

@@ -104,7 +104,7 @@ class Dynamics:
         neuron: the model.
         params: values of its parameters, on the population's grid.
         initial: values of its state at the start of each sample, on the grid.
-        largest_rate: the most that a spike train can be worth, as a share of the full scale; None: no limit.
+        largest_rate: the largest value of a spike train, as a share of the full scale; None: no limit.
     """
 
     neuron: NeuronModel
@@ -164,7 +164,7 @@ class Converter(ABC):
         return self.citations
 
     def levels(self, num_timesteps: int) -> int:
-        """Return the worth of a spike train that stands for λ."""
+        """Return the value of a spike train that stands for λ."""
         return num_timesteps
 
     def spike_range(self, num_timesteps: int) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 Each source of a window has its own digit in the synaptic current: its weight is a power of the radix, the number
 of values that a spike can have. The pool neuron reads the digits and keeps, for each source, what its spikes
-were worth so far; no other synapse or state is needed, and every simulator runs it as any other neuron.
+have sent so far; no other synapse or state is needed, and every simulator runs it as any other neuron.
 
 Rate code, lateral inhibition pooling: in each step the neuron sends the increase of the maximum over the window
 of the sources' summed spikes, so that its own sum is exactly that maximum. Binary code: it hears the whole stage,

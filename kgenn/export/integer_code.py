@@ -119,13 +119,13 @@ def largest_current(network: Network, population: Population) -> float:
     if population.bias is not None:
         total = total + np.abs(population.bias.astype(np.float64))
     for c in network.incoming[population.name]:
-        worth = 1.0
+        largest_value = 1.0
         if network.is_analog(c):
             coding = network.input_of[c.source].coding
-            worth = max(abs(coding.low), abs(coding.high))
+            largest_value = max(abs(coding.low), abs(coding.high))
         elif network.by_name[c.source].neuron.emit not in ("1", "sign(i_ext)"):
-            worth = 127.0
-        total = total + worth * c.magnitude()
+            largest_value = 127.0
+        total = total + largest_value * c.magnitude()
     return float(np.max(total, initial=0.0)) + 1
 
 

@@ -55,7 +55,7 @@ class Population:
         scale: λ, the activation of the Keras layer that `unit` stands for: shape () or (channels,).
         cap: what its activation cannot exceed, in units of λ: shape () or (channels,), or None.
         maximum: it sends the largest of what its sources send, not a function of their weighted sum.
-        largest_rate: the most that its spike trains can be worth, as a share of the full scale; None: no limit.
+        largest_rate: the largest value of its spike trains, as a share of the full scale; None: no limit.
         correction: what the bias holds beyond the model's, in units of λ: shape (channels,), or None.
         copies: the neurons that stand for each value of the Keras layer, in channels that follow one another.
     """

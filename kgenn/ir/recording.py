@@ -29,13 +29,13 @@ class RecordingOptions:
 
     Attributes:
         trace: every spike.
-        worths: what each neuron's spikes were worth.
+        train_values: the value of each neuron's spike train.
         curve: scores after every step, not only after the last.
         per_sample: the spike counts of each sample; else a simulator may give those of all samples together.
     """
 
     trace: bool = False
-    worths: bool = False
+    train_values: bool = False
     curve: bool = True
     per_sample: bool = True
 
@@ -56,11 +56,11 @@ class Recording:
             shape (1, size), where those of each were not asked for and the simulator adds them up.
         raster: for each spiking population the value of every spike, shape (N, T, size), int8; None unless
             it was asked for.
-        worths: for each spiking population the worth of each neuron's spikes, its values weighted as the
-            network's code says, shape (N, size), int32; None unless it was asked for.
+        train_values: for each spiking population the value of each neuron's spike train, its
+            spikes weighted as the network's code says, shape (N, size), int32; None unless it was asked for.
     """
 
     scores: Array
     spike_counts: Mapping[str, Array]
     raster: Mapping[str, Array] | None = None
-    worths: Mapping[str, Array] | None = None
+    train_values: Mapping[str, Array] | None = None

@@ -1,14 +1,14 @@
 """What spikes stand for: how the activation of a neuron is read from its spike train, and when it is sent.
 
-| code | schedule | a spike at step t of T is worth | full scale |
+| code | schedule | weight of a spike at step t of T | full scale |
 |---|---|---|---|
 | rate | synchronous | 1 | T |
 | binary | staged | 2^(T − 1 − t) | 2^T − 1 |
 | latency | staged | T − t | T |
 | differential | synchronous | 1 | of the method's choice |
 
-The activation is λ times the worth of all spikes, divided by the full scale. In the differential code a spike
-corrects what its neuron has sent so far, so that the sum of all spikes is the activation after any step.
+The activation is λ times the sum of the weights of all spikes, divided by the full scale. In the differential code
+a spike corrects what its neuron has sent so far, so that the sum of all spikes is the activation after any step.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class SpikeCode:
         schedule: `synchronous` is step by step in topological order; in `staged` each population listens for
             one stage of T steps and sends in the next.
         steady: a constant current flows at every step; else only in a population's first own step.
-        worth: returns, for T, what a spike at each step is worth, int64 of shape (T,).
+        weights: returns, for T, the weight of a spike at each step, int64 of shape (T,).
     """
 
     schedule: Schedule
     steady: bool
-    worth: Callable[[int], Array]
+    weights: Callable[[int], Array]
 
     @property
     def staged(self) -> bool:

@@ -2,7 +2,7 @@
 
 The network itself says what its rates should become: with every spike train replaced by its rate and no
 limit to a rate, the connections and biases compute the ANN's activations, in units of λ. The rate of a spike
-train is its worth as a share of the full scale; see `kgenn.ir.spike_code`. What corrects a bias for the code's
+train is its value as a share of the full scale; see `kgenn.ir.spike_code`. What corrects a bias for the code's
 rounding is no part of the ANN.
 """
 
@@ -32,7 +32,7 @@ class LayerError:
     Attributes:
         population: its name.
         activation: mean ANN activation, in units of λ.
-        rate: mean worth of the spike trains, as a share of the full scale.
+        rate: mean value of the spike trains, as a share of the full scale.
         error: mean |rate − activation|.
         relative: ‖rate − activation‖ / ‖activation‖, Euclidean.
         own: mean |rate − what the rates that come in would give|, the part of the error made in this layer.
@@ -124,19 +124,19 @@ class ErrorTally:
         self.largest = {p.name: largest_rate(network, p) for p in network.hidden}
         self.sums: dict[str, Array] = {}
 
-    def add(self, drive: Array, worths: Mapping[str, Array], labels: Mapping[str, Array]) -> None:
-        """Add one batch of drives and the worths of the spikes that they caused, with labels of some outputs.
+    def add(self, drive: Array, train_values: Mapping[str, Array], labels: Mapping[str, Array]) -> None:
+        """Add one batch of drives and the values of their spike trains, with labels of some outputs.
 
         Args:
             labels: of outputs that have a goal.
         """
         for start in range(0, len(drive), PART):
             part = slice(start, start + PART)
-            self._add(drive[part], _cut(worths, part), _cut(labels, part))
+            self._add(drive[part], _cut(train_values, part), _cut(labels, part))
 
-    def _add(self, drive: Array, worths: Mapping[str, Array], labels: Mapping[str, Array]) -> None:
+    def _add(self, drive: Array, train_values: Mapping[str, Array], labels: Mapping[str, Array]) -> None:
         network = self.network
-        rates = {name: worth / network.levels for name, worth in worths.items()}
+        rates = {name: value / network.levels for name, value in train_values.items()}
         ideal = ideal_rates(network, drive)
         expected = ideal_rates(network, drive, rates)
         for p in self.network.hidden:

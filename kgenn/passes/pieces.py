@@ -3,9 +3,9 @@
 See `kgenn.passes.straight` for what pieces are. Each channel has knots of its own, over the range of its inputs,
 so that a channel of small values is as exact as one of large ones.
 
-The knots lie where pieces are worth most, with a density of (p·f''²)^(1/5) for inputs of density p, which is
-optimal for many knots (de Boor 1978, A Practical Guide to Splines). The values have the least squared error over
-the inputs.
+The knots lie where pieces reduce the error most: with a density of (p·f''²)^(1/5) for inputs of density p, which
+is optimal for many knots (de Boor 1978, A Practical Guide to Splines). The values have the least squared error
+over the inputs.
 
 New inputs reach further than those of the calibration set. So one wide piece on either side goes straight on
 beyond the outer knots, with the slope that the function has there. It is empty for inputs between them, so that

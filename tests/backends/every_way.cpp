@@ -1,6 +1,6 @@
 // Run samples by every way and with several numbers of threads: every_way weights.bin drive.f32 samples first OUT
 //
-// OUT gets, for each way and number of threads, scores after every step, counts, worths, spikes and totals, as the
+// OUT gets, for each way and number of threads, scores after every step, counts, train_values, spikes and totals, as the
 // library gives them, then scores and totals of a second run which records nothing else.
 #include <cstdio>
 #include <cstdlib>
@@ -29,15 +29,15 @@ int main(int argc, char** argv) {
     for (int32_t path = 0; path < 3; ++path) {
         for (int32_t threads = 1; threads < 4; ++threads) {
             std::vector<float> scores(count * steps * KGENN_NUM_CLASSES);
-            std::vector<int32_t> counts(count * KGENN_NUM_NEURONS), worths(count * KGENN_NUM_NEURONS);
+            std::vector<int32_t> counts(count * KGENN_NUM_NEURONS), train_values(count * KGENN_NUM_NEURONS);
             std::vector<int8_t> spikes(count * steps * KGENN_NUM_NEURONS);
             std::vector<int64_t> totals(KGENN_NUM_NEURONS);
             std::vector<kgenn_usage> usage(KGENN_NUM_CONNECTIONS);
             const kgenn_options options = {threads, 1, path};
-            const kgenn_recording all = {scores.data(), counts.data(), worths.data(),
+            const kgenn_recording all = {scores.data(), counts.data(), train_values.data(),
                                          spikes.data(), usage.data(),  totals.data()};
             if (kgenn_run(network, drive.data(), samples, first, &options, &all) != KGENN_OK) return 1;
-            write(scores, out), write(counts, out), write(worths, out), write(spikes, out), write(totals, out);
+            write(scores, out), write(counts, out), write(train_values, out), write(spikes, out), write(totals, out);
             std::vector<int64_t> totals_alone(KGENN_NUM_NEURONS);
             const kgenn_recording few = {scores.data(), nullptr, nullptr, nullptr, nullptr, totals_alone.data()};
             if (kgenn_run(network, drive.data(), samples, first, &options, &few) != KGENN_OK) return 1;

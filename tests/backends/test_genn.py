@@ -33,6 +33,7 @@ from kgenn.diagnostics import KgennError
 from kgenn.ir.network import Network
 from kgenn.ir.recording import RecordingOptions
 from kgenn.passes import LoweringOptions
+from looped import looped
 from networks import ENCODERS, RECIPES
 from recordings import (
     EVERYTHING,
@@ -169,7 +170,7 @@ def test_batches_on_genn_follow_one_another_without_stale_spikes() -> None:
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("encoder", ENCODERS)
-@pytest.mark.parametrize("name", NAMES)
+@looped("name", NAMES)
 def test_every_emitted_program_is_python(name: str, encoder: str, device: Device) -> None:
     text = source(converted(name, encoder), device)
     assert all(line == line.rstrip() for line in text.splitlines())

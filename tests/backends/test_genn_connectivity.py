@@ -23,6 +23,7 @@ from kgenn.backends.genn_program import emit_genn
 from kgenn.ir.connectivity import Convolution
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network
+from looped import looped
 from networks import ENCODERS, RECIPES
 from recordings import METHODS, converted
 
@@ -47,7 +48,7 @@ def as_matrix(connection: Connection) -> Array:
     )
 
 
-@pytest.mark.parametrize("name", NAMES)
+@looped("name", NAMES)
 def test_targets_are_counted_once_for_each_source(name: str) -> None:
     for c in converted(name, "poisson").connections:
         assert np.array_equal(distinct_targets(c), (as_matrix(c) != 0).sum(axis=1))
@@ -69,7 +70,7 @@ def test_spikes_with_values_never_cross_a_toeplitz_matrix_on_cuda(
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
-@pytest.mark.parametrize("name", NAMES)
+@looped("name", NAMES)
 def test_on_cuda_only_large_populations_are_added_to_by_many_threads(name: str, encoder: str) -> None:
     network = converted(name, encoder)
     for c, held in zip(network.connections, storage(network, "cuda"), strict=True):

@@ -61,10 +61,10 @@ def assert_driver_gives_the_reference(
     done = subprocess.run([str(program), *map(str, arguments)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     expected = ReferenceSimulator(network).run(drive, FIRST_SAMPLE, EVERYTHING)
-    kinds = (expected.spike_counts, expected.worths, expected.raster)
-    counts, worths, raster = (np.concatenate(list((kind or {}).values()), axis=-1) for kind in kinds)
+    kinds = (expected.spike_counts, expected.train_values, expected.raster)
+    counts, train_values, raster = (np.concatenate(list((kind or {}).values()), axis=-1) for kind in kinds)
     totals = counts.sum(axis=0, dtype=np.int64)
-    recorded = (expected.scores, counts, worths, raster, totals, expected.scores, totals)
+    recorded = (expected.scores, counts, train_values, raster, totals, expected.scores, totals)
     run = b"".join(part.tobytes() for part in recorded)
     assert (directory / "out").read_bytes() == NUM_RUNS * run
 

@@ -26,7 +26,7 @@ def run(name: str, converter: Calibrated, steps: int) -> tuple[Network, Array, R
 
 def potentials(network: Network, drive: Array, recording: Recording) -> dict[str, Array]:
     """Return what each population has integrated by the end, from what its sources sent in all."""
-    assert recording.worths is not None
+    assert recording.train_values is not None
     found = {}
     for p in network.populations[1:]:
         total = (
@@ -36,7 +36,7 @@ def potentials(network: Network, drive: Array, recording: Recording) -> dict[str
             if network.is_analog(c):
                 total += network.direct_current(c, drive)
             else:
-                total += c.apply(recording.worths[c.source].astype(float))
+                total += c.apply(recording.train_values[c.source].astype(float))
         found[p.name] = total
     return found
 
@@ -47,10 +47,10 @@ def test_after_enough_steps_every_neuron_has_sent_its_activation_rounded_to_quan
     name: str, members: int
 ) -> None:
     network, drive, recording = run(name, Calibrated(members=members, quanta=15), 400 if members == 1 else 80)
-    assert recording.worths is not None
+    assert recording.train_values is not None
     found = potentials(network, drive, recording)
     for p in network.populations[1:-1]:
-        sent = recording.worths[p.name] * p.unit
+        sent = recording.train_values[p.name] * p.unit
         assert np.abs(np.maximum(found[p.name], 0) - sent).max() <= p.unit / 2
     np.testing.assert_allclose(recording.scores[:, -1], found[network.populations[-1].name], rtol=1e-6)
 
@@ -78,9 +78,9 @@ def test_spikes_are_powers_of_two_up_to_the_largest_member_and_count_once(member
 
 def test_a_first_step_gets_within_a_third_of_what_is_owed() -> None:
     network, drive, recording = run("dense", Calibrated(quanta=63), 1)
-    assert recording.worths is not None
+    assert recording.train_values is not None
     found = np.maximum(potentials(network, drive, recording)["relu_2"], 0) / network.populations[1].unit
-    sent = recording.worths["relu_2"]
+    sent = recording.train_values["relu_2"]
     owed = found >= 1
     assert (np.abs(sent - found)[owed] <= found[owed] / 3 + 1e-6).all()
 

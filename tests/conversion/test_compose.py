@@ -26,6 +26,7 @@ from kgenn.layers.populations import is_population
 from kgenn.layers.shape import AxisPad, Permute, Reshape
 from kgenn.passes import LoweringOptions, lower
 from kgenn.passes.readout import fit_readout
+from looped import looped
 from networks import RECIPES, Build, build, samples
 
 LOWERINGS = {
@@ -58,7 +59,7 @@ def connections_into(graph: Graph, end: str) -> list[Connection]:
 
 
 @pytest.mark.parametrize("lowering", LOWERINGS)
-@pytest.mark.parametrize("name", RECIPES)
+@looped("name", RECIPES)
 def test_connections_and_constant_give_what_the_graph_computes(name: str, lowering: str) -> None:
     graph = lowered(name, lowering)
     activations = dict(graph.forward(samples(graph, 5, -1.0, 1.0).astype(np.float64)))
@@ -71,7 +72,7 @@ def test_connections_and_constant_give_what_the_graph_computes(name: str, loweri
 
 
 @pytest.mark.parametrize("channelwise", [False, True])
-@pytest.mark.parametrize("name", RECIPES)
+@looped("name", RECIPES)
 def test_scaled_connections_give_the_activation_in_units_of_its_scale(name: str, channelwise: bool) -> None:
     graph = lowered(name)
     x = samples(graph, 12)
@@ -99,7 +100,7 @@ def matrix_of(connectivity: Connectivity) -> Array:
     return ones.apply(np.eye(connectivity.num_sources))
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@looped("name", RECIPES)
 def test_fan_out_counts_the_entries_of_the_matrix(name: str) -> None:
     graph = lowered(name)
     for _, end in ends(graph):
@@ -114,7 +115,7 @@ def test_fan_out_counts_the_entries_of_the_matrix(name: str) -> None:
             assert np.array_equal(connection.fan_out(), synapses)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@looped("name", RECIPES)
 def test_magnitude_is_the_sum_of_absolute_weights_in_the_matrix(name: str) -> None:
     graph = lowered(name)
     for _, end in ends(graph):

@@ -18,6 +18,7 @@ from kgenn.layers.activation import Activation, ReLU, Softmax
 from kgenn.layers.merge import Dot, Maximum, Multiply
 from kgenn.layers.pooling import MaxPool
 from kgenn.passes import LoweringOptions, lower
+from looped import looped
 from networks import ALLOW, RECIPES, Build, build, samples
 
 # networks that the strict profile does not admit, and the code of each violation
@@ -59,7 +60,7 @@ def codes(graph: Graph, *allow: str) -> list[str]:
     return [d.code for d in violations(graph, DataNorm(), allow)]
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@looped("name", RECIPES)
 def test_the_strict_profile_admits_what_it_says(name: str) -> None:
     assert codes(build(name)) == WIDER.get(name, [])
     assert codes(build(name), *ALLOW) == []
@@ -127,7 +128,7 @@ def test_an_unknown_readout_is_refused() -> None:
         recipe_of(readout="average")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@looped("name", RECIPES)
 def test_the_plan_names_every_layer_once_with_what_it_becomes(name: str) -> None:
     graph = build(name)
     plans = plan(graph, lower(graph, LoweringOptions()))

@@ -87,8 +87,8 @@ def test_staggered_neurons_are_together_one_of_a_finer_threshold(number: int, po
 
 
 def counts_of(recording: Recording, name: str) -> Array:
-    assert recording.worths is not None
-    return recording.worths[name]
+    assert recording.train_values is not None
+    return recording.train_values[name]
 
 
 def test_the_network_starts_where_the_fit_says_and_sends_what_it_foresaw() -> None:

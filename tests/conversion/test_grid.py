@@ -27,10 +27,11 @@ from kgenn.ir.connectivity import Convolution, DenseConnectivity
 from kgenn.ir.graph import Array
 from kgenn.ir.network import EXACT, Connection, Network
 from kgenn.ir.spike_sums import SumPool
+from looped import looped
 from networks import ENCODERS, RECIPES, build, samples
 from recordings import converted, drive_of
 
-each_network = pytest.mark.parametrize("name", RECIPES)
+each_network = looped("name", RECIPES)
 each_encoder = pytest.mark.parametrize("encoder", ENCODERS)
 
 

@@ -1,4 +1,4 @@
-"""Max pooling by neurons: what a pool sends is worth exactly the largest of what its window sent."""
+"""Max pooling by neurons: the value of what a pool sends is exactly the largest of what its window sent."""
 
 from __future__ import annotations
 
@@ -85,13 +85,13 @@ def test_in_binary_code_the_number_is_the_largest_number(
     if spike_range[0] < 0:
         # every spike of a number has its sign
         spikes = spikes * np.random.default_rng(seed).choice([-1, 1], (6, 1, sources))
-    worth = 2 ** np.arange(steps)[::-1]
+    weights = 2 ** np.arange(steps)[::-1]
     run = pool_run(sources, "binary", spike_range, steps, 6)
     current = currents(spikes, "binary", spike_range)
     for t in range(steps):
         run.listen(current[:, t], t)
     sent = np.stack([run.step(None, t)[:, 0] for t in range(steps)], axis=1)
-    assert np.array_equal(sent @ worth, np.einsum("nts,t->ns", spikes, worth).max(axis=1))
+    assert np.array_equal(sent @ weights, np.einsum("nts,t->ns", spikes, weights).max(axis=1))
 
 
 @given(st.integers(0, 9999), st.integers(1, 24), st.integers(1, 60))
@@ -133,17 +133,17 @@ def test_a_pool_population_is_the_max_pooling_of_its_source(method: str, name: s
         assert pools
         for node in pools:
             (connection,) = network.incoming[node.name]
-            values = [recording.worths]
+            values = [recording.train_values]
             if network.code.schedule == "synchronous":
                 # at every step, not only at the end
                 assert recording.raster is not None
                 sums = {p: np.cumsum(r.astype(np.int64), axis=1) for p, r in recording.raster.items()}
                 values = [{p: s[:, t] for p, s in sums.items()} for t in range(steps)]
-            for worths in values:
-                assert worths is not None
-                image = worths[connection.source].reshape(-1, *made.lowered.shapes[node.inputs[0]])
+            for train_values in values:
+                assert train_values is not None
+                image = train_values[connection.source].reshape(-1, *made.lowered.shapes[node.inputs[0]])
                 expected = node.layer.forward(image.astype(np.float64))
-                assert np.array_equal(worths[node.name], expected.reshape(len(expected), -1))
+                assert np.array_equal(train_values[node.name], expected.reshape(len(expected), -1))
 
 
 def of_the_input(size: tuple[int, int], padding: str = "valid") -> Graph:
@@ -164,12 +164,12 @@ def test_negative_values_of_a_signed_input_are_pooled_too(method: str, encoder: 
     recording = ReferenceSimulator(network).run(network.drive(x), 0, EVERYTHING)
     assert_same(recording, PipelineSimulator(network).run(network.drive(x), 0, EVERYTHING))
     assert_same(recording, compiled(network).run(network.drive(x), 0, EVERYTHING))
-    worths = recording.worths
-    assert worths is not None
+    train_values = recording.train_values
+    assert train_values is not None
     first, pool = network.populations[:2]
-    windows = worths[first.name].reshape(8, 3, 2, 3, 2, 2).max(axis=(2, 4))
+    windows = train_values[first.name].reshape(8, 3, 2, 3, 2, 2).max(axis=(2, 4))
     assert windows.min() < 0
-    assert np.array_equal(worths[pool.name], windows.reshape(8, -1))
+    assert np.array_equal(train_values[pool.name], windows.reshape(8, -1))
 
 
 @pytest.mark.parametrize("size", [(1, 10), (12, 1), (9, 9)])

@@ -18,6 +18,7 @@ from kgenn.layers.merge import Add
 from kgenn.layers.relay import Relay
 from kgenn.passes import LoweringOptions, lower
 from kgenn.passes.options import MIN_FITTED
+from looped import looped
 from networks import RECIPES, Build, build, samples
 from recordings import compiled, on_reference
 
@@ -95,7 +96,7 @@ def test_no_value_has_more_chains_than_a_network_can_hold(count: int) -> None:
     assert max(len(paths_into(legality.written, end)) for end in ends) <= MAX_CHAINS
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@looped("name", RECIPES)
 def test_networks_of_small_layers_get_none(name: str) -> None:
     lowered = lower(build(name), LoweringOptions())
     assert relayed(lowered, PIECES) is lowered

@@ -109,9 +109,9 @@ def test_every_neuron_sends_its_quantised_activation(method: str, name: str, enc
     x = inputs_of(network, encoder, 6)
     expected = quantised_ann(made, x, converter.rounding)
     recording = ReferenceSimulator(network).run(network.drive(x), 0, EVERYTHING)
-    assert recording.worths is not None
-    for population, worth in recording.worths.items():
-        assert np.array_equal(worth, expected[population]), population
+    assert recording.train_values is not None
+    for population, value in recording.train_values.items():
+        assert np.array_equal(value, expected[population]), population
     assert np.array_equal(recording.scores[:, -1], expected[network.populations[-1].name].astype(np.float32))
 
 
@@ -253,11 +253,11 @@ def test_a_capped_relu_never_sends_more_than_its_cap(
     x = 9 * samples(graph, 20)
     converter = method(scale_rule=rule)  # type: ignore[arg-type]
     made = convert_graph(graph, recipe_of(converter, allow=ALLOW), x, 6, simulate)
-    worths = ReferenceSimulator(made.network).run(made.network.drive(x), 0, EVERYTHING).worths
-    assert worths is not None
+    train_values = ReferenceSimulator(made.network).run(made.network.drive(x), 0, EVERYTHING).train_values
+    assert train_values is not None
     for p in made.network.spiking:
         scale = np.broadcast_to(p.scale, p.shape).ravel()
-        sent = worths[p.name] * scale / levels_of(made.network)
+        sent = train_values[p.name] * scale / levels_of(made.network)
         assert sent.max() <= cap * (1 + 1e-12)
         # and inputs this large reach it
         assert rule == "least-squares" or sent.max() == pytest.approx(cap)

@@ -23,6 +23,7 @@ from kgenn.ir.network import EXACT, Connection, Network
 from kgenn.ir.recording import RecordingOptions
 from kgenn.ir.spike_sums import SumPool
 from kgenn.passes import LoweringOptions
+from looped import looped
 from networks import ALLOW, RECIPES, build, samples
 from recordings import converted, on_reference
 
@@ -182,7 +183,7 @@ def same(one: Network, two: Network) -> bool:
 
 
 @pytest.mark.parametrize("bits", CHOICES)
-@pytest.mark.parametrize("name", RECIPES)
+@looped("name", RECIPES)
 def test_every_kind_of_network_has_weights_of_so_many_bits(name: str, bits: WeightBits) -> None:
     network = converted(name, lowering=LoweringOptions(weight_bits=bits))
     usual = converted(name)

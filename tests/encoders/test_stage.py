@@ -1,4 +1,4 @@
-"""The encoders of staged networks: what the input sends is worth the nearest level, with its sign."""
+"""The encoders of staged networks: the value of what the input sends is the nearest level, with its sign."""
 
 from __future__ import annotations
 

@@ -26,6 +26,7 @@ from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network
 from kgenn.ir.scores import heads_of
 from kgenn.passes import LoweringOptions
+from looped import looped
 from networks import RECIPES
 from recordings import changing, converted, frames
 from wide_pools import images, wide
@@ -160,7 +161,7 @@ def test_poisson_inputs_fire_at_the_same_rate(tmp_path: Path, monkeypatch: pytes
     np.testing.assert_allclose(found, expected, atol=0.1 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("name", HELD)
+@looped("name", HELD)
 def test_the_program_is_python_and_reads_what_the_file_holds(name: str) -> None:
     network = converted(name, "if")
     files = MlGenn().emit(network, "net.py").files
@@ -205,7 +206,7 @@ def listed(name: str) -> list[tuple[Connection, Any]]:
     return found
 
 
-@pytest.mark.parametrize("name", sorted(RECIPES))
+@looped("name", sorted(RECIPES))
 def test_the_synapses_that_the_program_lists_are_the_map_and_no_pair_is_listed_twice(name: str) -> None:
     for connection, (before, after, weights) in listed(name):
         sizes = len(connection.fan_out()), connection.connectivity.num_targets
@@ -276,7 +277,7 @@ def names_read(source: bytes) -> set[str]:
     return {n.id for n in ast.walk(build) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
 
 
-@pytest.mark.parametrize("name", HELD)
+@looped("name", HELD)
 def test_no_layer_takes_a_name_that_the_program_reads(name: str) -> None:
     network = converted(name, "if")
     source, _ = program(network, "net.npz")

@@ -10,6 +10,7 @@ import pytest
 
 import kgenn.frontend
 from keras_models import CHANNELS_FIRST, IMAGE, MODELS, randomise, twin_of_channels_first
+from looped import looped
 
 FORMATS = ("h5", "keras", "live")
 
@@ -66,15 +67,15 @@ def built():
     return build
 
 
-@pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("name", MODELS)
+@looped("form", FORMATS)
 def test_forward_equals_keras(name, form, built, tmp_path):
     model, inputs, expected = built(name)
     assert_equal_outputs(read(model, form, tmp_path), inputs, expected)
 
 
-@pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("name", MODELS)
+@looped("form", FORMATS)
 def test_inputs_and_outputs_have_keras_names_and_order(name, form, built, tmp_path):
     model, inputs, expected = built(name)
     graph = read(model, form, tmp_path)

@@ -15,10 +15,11 @@ from kgenn.ir.network_input import InputCoding
 from kgenn.ir.serialise import from_plain, to_plain
 from kgenn.ir.text import graph_text, network_text
 from kgenn.layers.dense import Dense
+from looped import looped
 from networks import ENCODERS, RECIPES, build, samples
 from recordings import converted
 
-each_network = pytest.mark.parametrize("name", RECIPES)
+each_network = looped("name", RECIPES)
 
 
 @each_network

@@ -8,6 +8,7 @@ from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.time_to_first_spike import TimeToFirstSpike
 from kgenn.ir.network import Network
 from kgenn.ir.timing import Timing
+from looped import looped
 from networks import RECIPES
 from recordings import converted
 
@@ -27,7 +28,7 @@ def network_of(name: str, kind: str) -> Network:
 
 
 @each_kind
-@pytest.mark.parametrize("name", RECIPES)
+@looped("name", RECIPES)
 def test_step_t_of_a_source_arrives_at_step_t_of_its_target(name: str, kind: str) -> None:
     network = network_of(name, kind)
     timing = Timing(network)
@@ -41,7 +42,7 @@ def test_step_t_of_a_source_arrives_at_step_t_of_its_target(name: str, kind: str
 
 
 @each_kind
-@pytest.mark.parametrize("name", RECIPES)
+@looped("name", RECIPES)
 def test_the_longest_way_to_each_population_has_no_waiting(name: str, kind: str) -> None:
     network = network_of(name, kind)
     timing = Timing(network)

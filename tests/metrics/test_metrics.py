@@ -17,6 +17,7 @@ from kgenn.ir.network import Connection, Network
 from kgenn.ir.recording import Recording
 from kgenn.metrics.layer_error import ErrorTally, LayerError, ideal_rates
 from kgenn.metrics.result import Result, ResultTally
+from looped import looped
 from networks import ENCODERS, RECIPES, build, samples
 from recordings import ALL_ENCODERS, EVERYTHING, METHODS, converted, drive_of, goals_of
 
@@ -161,7 +162,7 @@ def errors_of(network: Network, encoder: str, parts: tuple[int, ...] = (6,)) -> 
     return tally.errors()
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@looped("name", RECIPES)
 def test_every_hidden_population_has_an_error(name: str) -> None:
     network = converted(name)
     errors = errors_of(network, "direct")
@@ -251,10 +252,10 @@ def test_fine_numbers_leave_no_layer_an_error(name: str, method: str, encoder: s
     _, low, high = ALL_ENCODERS[encoder]
     # the calibration set itself, so that no activation is larger than the scale
     drive = network.drive(samples(build(name), 16, low, high))
-    worths = ReferenceSimulator(network).run(drive, 0, EVERYTHING).worths
-    assert worths is not None
+    train_values = ReferenceSimulator(network).run(drive, 0, EVERYTHING).train_values
+    assert train_values is not None
     tally = ErrorTally(network, goals_of(network))
-    tally.add(drive, worths, {})
+    tally.add(drive, train_values, {})
     assert len(tally.errors()) == len(network.hidden) > 0
     for error in tally.errors():
         assert error.relative < 3e-3
@@ -266,9 +267,9 @@ def test_a_max_pool_adds_no_error_of_its_own(method: str) -> None:
     converter, (steps, *_) = METHODS[method]
     network = converted("max_pool_conv", "direct", converter, num_timesteps=steps)
     drive, recording = run(network, "direct")
-    assert recording.worths is not None
+    assert recording.train_values is not None
     tally = ErrorTally(network, goals_of(network))
-    tally.add(drive, recording.worths, {})
+    tally.add(drive, recording.train_values, {})
     own = {error.population: error.own for error in tally.errors()}
     pools = [p.name for p in network.populations if p.maximum]
     assert [own.pop(pool) for pool in pools] == [0.0] * len(pools) != []
@@ -281,9 +282,9 @@ def test_rounding_errs_by_a_quarter_of_a_level_and_truncating_by_half_of_one() -
         converter = FewSpike(scale_rule="maximum", correction=False, channelwise=False, rounding=rounding)
         network = converted("conv_same", "few-spike", converter, num_timesteps=4)
         drive, recording = run(network, "few-spike", 6)
-        assert recording.worths is not None
+        assert recording.train_values is not None
         tally = ErrorTally(network, goals_of(network))
-        tally.add(drive, recording.worths, {})
+        tally.add(drive, recording.train_values, {})
         errors[rounding] = tally.errors()[0].own * 15
     # of those that are not zero: a few are, and are exact
     assert 0.15 < errors[True] <= 0.27

@@ -23,6 +23,7 @@ from kgenn.passes.noops import drop_identities
 from kgenn.passes.pooling import place_pool_populations
 from kgenn.passes.residual import insert_identity_populations
 from kgenn.passes.signs import non_negative
+from looped import looped
 from networks import RECIPES, Build, build, samples
 
 DEFAULT = LoweringOptions()
@@ -31,7 +32,7 @@ OPTIONS = {
     "fold": LoweringOptions(pooling="fold"),
     "populations": LoweringOptions(residual="identity", pooling="population"),
 }
-each_network = pytest.mark.parametrize("name", RECIPES)
+each_network = looped("name", RECIPES)
 each_options = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 
 

@@ -33,9 +33,9 @@ def reference(case: Case) -> Recording:
 
 def part(recording: Recording, samples: slice) -> Recording:
     """Return the recording of some of the samples."""
-    kinds = (recording.spike_counts, recording.raster, recording.worths)
-    counts, raster, worths = ({n: v[samples] for n, v in (kind or {}).items()} for kind in kinds)
-    return Recording(recording.scores[samples], counts, raster, worths)
+    kinds = (recording.spike_counts, recording.raster, recording.train_values)
+    counts, raster, train_values = ({n: v[samples] for n, v in (kind or {}).items()} for kind in kinds)
+    return Recording(recording.scores[samples], counts, raster, train_values)
 
 
 def assert_generated_is_reference(case: Case, split: int, *processors: str) -> None:

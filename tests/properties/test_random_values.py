@@ -65,8 +65,8 @@ def bound(network: Network, p: Population, errors: dict[str, float]) -> float:
 def decoded(network: Network, x: Array) -> dict[str, Array]:
     """Return what each population's spikes stand for, and the scores of the readout; shape (N, size)."""
     recording = ReferenceSimulator(network).run(network.drive(x), 0, EVERYTHING)
-    assert recording.worths is not None
-    found = {name: worths / network.levels for name, worths in recording.worths.items()}
+    assert recording.train_values is not None
+    found = {name: train_values / network.levels for name, train_values in recording.train_values.items()}
     readout = network.populations[-1]
     return {**found, readout.name: recording.scores[:, -1] / (network.levels * readout.unit)}
 

@@ -217,6 +217,6 @@ def test_labels_that_are_all_zero_are_not_all_right_of_a_single_value() -> None:
         found = goal(end, labels=np.zeros(4, int))
         values = np.array([[[0.9]], [[0.8]], [[0.2]], [[0.7]]])
         labels = found.task.labels(np.zeros(4, int), 4, "labels")
-        worth = measured(found.metric, found.task.predictions(values), labels, (4,))[0]
+        value = measured(found.metric, found.task.predictions(values), labels, (4,))[0]
         assert found.task.name == ("binary" if end.activations else "regression")
-        assert worth == pytest.approx(0.25 if end.activations else 0.495)
+        assert value == pytest.approx(0.25 if end.activations else 0.495)
