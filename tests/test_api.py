@@ -80,6 +80,7 @@ def test_progress_counts_every_sample_once() -> None:
     assert steps == [8, 8, 8, 6]
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("options", "sizes"),
     [

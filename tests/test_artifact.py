@@ -60,6 +60,7 @@ def test_a_directory_holds_the_whole_network(tmp_path: Path, name: str, encoder:
     assert read.network.origin == RECORD
 
 
+@pytest.mark.quick
 def test_the_manifest_is_sorted_ascii_without_paths_or_times(tmp_path: Path) -> None:
     text = files_of("dense")[artifact.MANIFEST]
     assert json.loads(text) == json.loads(json.dumps(json.loads(text), sort_keys=True))
@@ -75,6 +76,7 @@ def test_archives_are_readable_by_numpy_and_have_no_dates(tmp_path: Path) -> Non
     assert npz_bytes(arrays) == npz_bytes(arrays)
 
 
+@pytest.mark.quick
 def test_an_older_output_is_replaced_whole(tmp_path: Path) -> None:
     write_artifact(tmp_path / "out", files_of("dense", target="genn-cpu"))
     write_artifact(tmp_path / "out", files_of("conv_same"))
@@ -139,6 +141,7 @@ def test_a_file_is_replaced(tmp_path: Path) -> None:
     assert contents(tmp_path) == {"new/f": b"2"}
 
 
+@pytest.mark.quick
 def test_what_is_no_output_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "missing"):
         with pytest.raises(KgennError, match=r"KG605.*has no manifest.json"):

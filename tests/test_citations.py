@@ -24,6 +24,8 @@ from kgenn.ir.network import Network
 from networks import ALLOW, build, samples
 from recordings import converted
 
+pytestmark = pytest.mark.quick
+
 ALWAYS = {"kgenn", "davidson2021", "horowitz2014", "yan2024"}
 NEEDED = {
     "article": {"author", "title", "journal", "volume", "pages", "year", "doi"},

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from kgenn.comma_list import entries, entry
 
+pytestmark = pytest.mark.quick
+
 NAMES = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1).map(str.strip).filter(bool)
 
 

@@ -148,6 +148,7 @@ def test_threads_and_batches_change_nothing(encoder: str, num_threads: int) -> N
     assert_batches_change_nothing(network, drive, FIRST_SAMPLE, num_threads)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_no_sample_leaves_a_trace_in_the_next(encoder: str) -> None:
     network = converted("skip_to_readout", encoder)
@@ -177,6 +178,7 @@ def test_sample_numbers_wrap_at_32_bits_everywhere() -> None:
     )
 
 
+@pytest.mark.quick
 def test_no_samples_give_empty_recordings() -> None:
     network = converted("dense", "poisson")
     drive = drive_of(network, "poisson", 0)

@@ -19,6 +19,8 @@ from kgenn.data.load import SCALE, Data, load_data, parse_scale, prepare
 from kgenn.diagnostics import KgennError
 from kgenn.tasks.classes import check_labels
 
+pytestmark = pytest.mark.quick
+
 X, Y = np.arange(24.0).reshape(4, 3, 2), np.array([2, 0, 1, 2])
 
 

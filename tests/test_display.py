@@ -12,6 +12,8 @@ import kgenn
 from kgenn.display import DISPLAYS, Displayed, Grid
 from networks import build, samples
 
+pytestmark = pytest.mark.quick
+
 GRAPH = build("residual_shortcut")
 X = samples(GRAPH, 12)
 NETWORK = kgenn.convert(GRAPH, calibration=X, timesteps=6)

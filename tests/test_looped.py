@@ -8,6 +8,8 @@ import pytest
 
 from looped import looped
 
+pytestmark = pytest.mark.quick
+
 
 def test_every_value_runs_and_all_that_fail_are_named() -> None:
     ran: list[int] = []

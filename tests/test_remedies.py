@@ -13,6 +13,8 @@ import kgenn
 from kgenn.diagnostics import Diagnostic, KgennError, grouped
 from kgenn.remedies import OF_COMMANDS, OPTIONS, in_python
 
+pytestmark = pytest.mark.quick
+
 ROOT = Path(__file__).parents[1]
 # What kgenn passes to compilers and tools, not to itself; `--no-` begins the flag that switches a truth value off.
 OF_TOOLS = {"--no-undefined", "--fmad", "--query-gpu", "--format", "--version", "--no"}

@@ -12,6 +12,8 @@ from typing import TypeVar
 
 import pytest
 
+pytestmark = pytest.mark.quick
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "kgenn"
 FILES = sorted(PACKAGE.rglob("*.py"))

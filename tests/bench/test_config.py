@@ -17,6 +17,8 @@ from kgenn.tasks.goal import Choice
 from kgenn.timestep_search import TimestepSearch
 from sweeps import HEAD, ROOT, written
 
+pytestmark = pytest.mark.quick
+
 CONFIGS = sorted((ROOT / "configs").glob("*.toml"))
 START = 'title = "a"\nmodels = "m"\ndata = "d"\n'
 

@@ -17,6 +17,8 @@ from kgenn.diagnostics import KgennError
 from kgenn.ir.samples import Samples
 from sweeps import CALIBRATION, IMAGES, MODEL, written
 
+pytestmark = pytest.mark.quick
+
 NAMED = 'title = "a"\nmodels = "net"\ndata = "images"\nscale = "1/255"\ncalibration = { data = "few" }\n'
 # each gives a cell of its own, and the first is what the others change
 SWEEPS = [

@@ -17,6 +17,8 @@ from kgenn.layers.merge import Multiply
 from kgenn.tasks import TASKS
 from networks import RECIPES, Build, build
 
+pytestmark = pytest.mark.quick
+
 METHODS = CONVERTERS.names()
 each_method = pytest.mark.parametrize("method", METHODS)
 # a network that needs one feature and no other

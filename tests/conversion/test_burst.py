@@ -19,6 +19,8 @@ from kgenn.passes import LoweringOptions, lower
 from networks import build, lone, samples
 from recordings import EVERYTHING, converted, drive_of
 
+pytestmark = pytest.mark.quick
+
 UNIT = 1024
 
 

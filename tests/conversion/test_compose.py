@@ -29,6 +29,8 @@ from kgenn.passes.readout import fit_readout
 from looped import looped
 from networks import RECIPES, Build, build, samples
 
+pytestmark = pytest.mark.quick
+
 LOWERINGS = {
     "default": LoweringOptions(),
     "fold": LoweringOptions(pooling="fold"),

@@ -21,6 +21,8 @@ from kgenn.passes import LoweringOptions, lower
 from looped import looped
 from networks import ALLOW, RECIPES, Build, build, samples
 
+pytestmark = pytest.mark.quick
+
 # networks that the strict profile does not admit, and the code of each violation
 WIDER = {
     "bias_conv": ["KG201", "KG201"],

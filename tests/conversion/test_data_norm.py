@@ -35,6 +35,7 @@ def activations(graph: Graph, x: Array) -> dict[str, Array]:
     return {n: a for n, a in graph.forward(x) if isinstance(graph.by_name[n].layer, ReLU)}
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("percentile", [100.0, 99.9, 99.0, 50.0])
 @pytest.mark.parametrize("channelwise", [False, True])
 @pytest.mark.parametrize("name", ["dense", "conv_same", "residual_shortcut", "conv1d_pool"])
@@ -89,6 +90,7 @@ def test_every_layer_that_is_silent_on_the_calibration_set_is_named() -> None:
     assert caught.value.diagnostics[0].where == "relu_4 (ReLU)"
 
 
+@pytest.mark.quick
 def test_a_silent_channel_gets_the_scale_of_its_layer() -> None:
     b = Build("one silent channel", (7,))
     kernel = np.abs(b.kernel(7, 3))

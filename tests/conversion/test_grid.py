@@ -52,6 +52,7 @@ def amplitude(network: Network, connection: Connection) -> float:
     return max(abs(coding.low), abs(coding.high)) if analog else 1.0
 
 
+@pytest.mark.quick
 @each_encoder
 @each_network
 def test_weights_biases_and_thresholds_are_integers(name: str, encoder: str) -> None:
@@ -122,6 +123,7 @@ def gridded(
     )
 
 
+@pytest.mark.quick
 @given(
     st.integers(1, 30),
     st.integers(1, 5),

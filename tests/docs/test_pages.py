@@ -18,12 +18,14 @@ from kgenn.encoders import ENCODERS
 ALL = {page: page.read_text(encoding="utf-8") for page in sorted(DOCS.rglob("*.md"))}
 
 
+@pytest.mark.quick
 def test_every_public_name_is_in_the_reference() -> None:
     page = ALL[DOCS / "reference" / "api.md"]
     documented = set(re.findall(r"auto(?:function|class|exception):: kgenn\.(\w+)$", page, flags=re.MULTILINE))
     assert documented == set(kgenn.__all__)
 
 
+@pytest.mark.quick
 def test_every_method_has_a_page_with_its_own_figures() -> None:
     for name in CONVERTERS.table:
         page = ALL[DOCS / "methods" / f"{name}.md"]
@@ -31,6 +33,7 @@ def test_every_method_has_a_page_with_its_own_figures() -> None:
             assert f"<!-- generated: {kind}" in page, name
 
 
+@pytest.mark.quick
 def test_pages_use_the_words_of_the_field() -> None:
     own = re.compile(r"\b(anew|audible|fate|told|worths?)\b", re.IGNORECASE)
     code = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
@@ -39,6 +42,7 @@ def test_pages_use_the_words_of_the_field() -> None:
     assert own.findall(" ".join(CODES.values())) == []
 
 
+@pytest.mark.quick
 def test_pictures_are_there_and_small() -> None:
     named = {page.parent / p for page, text in ALL.items() for p in re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)}
     assert len(named) > 5
@@ -46,6 +50,7 @@ def test_pictures_are_there_and_small() -> None:
     assert [path for path in named if path.stat().st_size > 150_000] == []
 
 
+@pytest.mark.quick
 def test_tables_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT))
     from benchmarks.tables import pages
@@ -54,12 +59,14 @@ def test_tables_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {page: ALL[page] for page in made} == made, "run: python -m benchmarks.tables"
 
 
+@pytest.mark.quick
 def test_every_encoder_has_its_options() -> None:
     page = ALL[DOCS / "concepts" / "encoders.md"]
     found = set(re.findall(r"generated: (?:options )?encoder ([\w-]+) -->", page))
     assert found == set(ENCODERS.table)
 
 
+@pytest.mark.quick
 def test_every_test_that_a_page_names_exists() -> None:
     found = [(path, name) for text in ALL.values() for path, name in re.findall(r"`(tests/\S+\.py)::(\w+)`", text)]
     assert found
@@ -70,17 +77,20 @@ TERM = re.compile(r"^\| ([^|]+) \| [^|]+ \| (?:`([\w.]+)` )?\|$", re.MULTILINE)
 GLOSSARY = TERM.findall(ALL[DOCS / "reference/glossary.md"])
 
 
+@pytest.mark.quick
 def test_the_glossary_has_every_term_once_and_in_order() -> None:
     terms = [term.lower() for term, _ in GLOSSARY]
     assert len(terms) > 50
     assert terms == sorted(set(terms))
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("place", sorted({place for _, place in GLOSSARY if place}))
 def test_the_glossary_names_what_the_code_has(place: str) -> None:
     assert pkgutil.resolve_name(place) is not None
 
 
+@pytest.mark.quick
 def test_every_file_that_a_page_names_exists() -> None:
     found = {
         p

@@ -18,6 +18,8 @@ from kgenn.encoders.spike import Spike
 from kgenn.ir.graph import Array
 from networks import lone
 
+pytestmark = pytest.mark.quick
+
 
 def spikes_of(encoder: Encoder, x: Array, steps: int, first_sample: int = 0) -> Array:
     """Return the spikes of each input, shape (N, steps, inputs)."""

@@ -16,6 +16,8 @@ from kgenn.ir.graph import Array
 from kgenn.ir.spike_code import CodeName
 from networks import lone
 
+pytestmark = pytest.mark.quick
+
 ENCODERS: tuple[tuple[Encoder, CodeName], ...] = (
     (FewSpikeInput(), "binary"),
     (FewSpikeSignedInput(), "binary"),

@@ -15,6 +15,8 @@ from kgenn.diagnostics import KgennError
 from kgenn.events import bin_events
 from kgenn.ir.graph import Array
 
+pytestmark = pytest.mark.quick
+
 TONIC = [("x", "<i2"), ("y", "<i2"), ("t", "<i8"), ("p", "?")]
 
 

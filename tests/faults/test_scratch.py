@@ -18,6 +18,8 @@ from kgenn.files.checksums import IGNORE, SUMS, sums
 from kgenn.files.output import OutputKind, write_directory, write_file, write_files
 from kgenn.files.scratch import SUFFIX
 
+pytestmark = pytest.mark.quick
+
 OLD = {"a": b"old", "b/c": b"old"}
 NEW = {"a": b"new", "d": b"new"}
 

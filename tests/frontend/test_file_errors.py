@@ -15,6 +15,8 @@ from kgenn.diagnostics import KgennError
 from kgenn.frontend import load
 from model_files import FIXTURES, edit, errors_of, only_error, repack
 
+pytestmark = pytest.mark.quick
+
 # files
 
 

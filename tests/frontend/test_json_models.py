@@ -14,6 +14,8 @@ import pytest
 from kgenn.frontend import load
 from model_files import FIXTURES, only_error
 
+pytestmark = pytest.mark.quick
+
 NAME = "nested-2.15.0"
 
 

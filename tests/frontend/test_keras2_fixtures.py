@@ -15,6 +15,8 @@ import pytest
 import kgenn.frontend
 from kgenn.layers.affine import BatchNorm
 
+pytestmark = pytest.mark.quick
+
 FOLDER = Path(__file__).parents[1] / "fixtures" / "keras2"
 FILES = sorted(path.name for path in FOLDER.iterdir() if path.suffix in (".h5", ".keras"))
 

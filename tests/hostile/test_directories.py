@@ -26,6 +26,8 @@ from kgenn.diagnostics import KgennError
 from kgenn.ir.archive import arrays
 from kgenn.ir.serialise import npz_bytes
 
+pytestmark = pytest.mark.quick
+
 Plain = dict[str, Any]
 
 

@@ -14,6 +14,8 @@ from kgenn.ir.graph import Array
 from kgenn.ir.spike_sums import SumPool
 from kgenn.ir.windows import pads_of, window_counts
 
+pytestmark = pytest.mark.quick
+
 
 @st.composite
 def convolutions(draw: st.DrawFn) -> Convolution:

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from kgenn.ir.interval import Interval, bounds
 from kgenn.ir.neuron_code import NeuronModel, evaluate, expression_of
 
+pytestmark = pytest.mark.quick
+
 NAMES = ("a", "b", "c")
 LEAVES = st.sampled_from(NAMES) | st.integers(-3, 3).map(lambda n: f"({n})")
 

@@ -7,6 +7,8 @@ import pytest
 
 from kgenn.ir.random import mix, neuron_keys, random24
 
+pytestmark = pytest.mark.quick
+
 # of seed 0, for samples 0 and 1 and neurons 0 to 2, worked out in Python's integers
 KEYS = [[0, 1753845952, 3507691905], [1492470133, 3529208806, 3405767568]]
 AT_0 = [[11431808, 14917081, 7284686], [7512296, 9289433, 9600288]]

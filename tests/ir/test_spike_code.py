@@ -12,6 +12,8 @@ from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.time_to_first_spike import TimeToFirstSpike
 from kgenn.ir.spike_code import MAX_BINARY_STEPS, SPIKE_CODES
 
+pytestmark = pytest.mark.quick
+
 each_length = pytest.mark.parametrize("steps", [1, 2, 3, 8])
 
 

@@ -13,6 +13,8 @@ from kgenn.conversion.data_norm import DataNorm
 from kgenn.ir.spike_values import LARGEST, SpikeValues, spike_values
 from recordings import EVERYTHING, METHODS, converted, drive_of
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", ["dense", "residual_shortcut", "max_pool_conv", "max_pool_skip"])

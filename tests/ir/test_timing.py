@@ -59,6 +59,7 @@ def test_a_link_over_depths_waits_one_step_or_one_stage_for_each() -> None:
         assert travels == [1, 1, 1, 1, longer]
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(("kind", "steps"), [("synchronous", 4 + STEPS), ("few-spike", 4 * (STEPS + 1) + STEPS)])
 def test_a_sample_takes_until_the_readout_has_worked(kind: str, steps: int) -> None:
     assert Timing(network_of("skip_to_readout", kind)).num_steps == steps

@@ -14,6 +14,8 @@ from kgenn.layers.per_step import LinearPerStep, per_step
 from kgenn.layers.pointwise import Pointwise
 from kgenn.layers.upsampling import UpSample
 
+pytestmark = pytest.mark.quick
+
 RNG = np.random.default_rng(0)
 SPARSE = RNG.normal(size=(5, 4)) * (RNG.random((5, 4)) > 0.5)
 LAYERS: dict[str, tuple[Layer, Shape]] = {

@@ -8,6 +8,8 @@ import pytest
 from kgenn.ir.graph import Array, Layer, Shape
 from kgenn.layers.merge import Add, Average, Concatenate, Subtract
 
+pytestmark = pytest.mark.quick
+
 ROW, IMAGE = (1, 4, 2), (3, 4, 2)
 LAYERS: dict[str, tuple[Layer, tuple[Shape, ...]]] = {
     "add": (Add(), (IMAGE, IMAGE, IMAGE)),

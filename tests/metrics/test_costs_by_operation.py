@@ -20,6 +20,8 @@ from kgenn.metrics.energy import (
 from kgenn.metrics.operations import NeuronUpdates, Operations, SynapticOperations, operations_of
 from recordings import EVERYTHING, METHODS, converted, drive_of
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", ["residual_shortcut", "max_pool_conv", "pool_conv", "concat_pool_conv"])

@@ -94,6 +94,7 @@ def test_figures_are_those_counted_spike_by_spike(name: str, encoder: str) -> No
     assert result.num_timesteps == network.num_timesteps
 
 
+@pytest.mark.quick
 def test_accuracy_and_curve_count_the_samples_whose_largest_score_is_the_label() -> None:
     network = converted("dense", "poisson")
     _, recording = run(network, "poisson")

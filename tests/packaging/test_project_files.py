@@ -6,7 +6,11 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 import kgenn
+
+pytestmark = pytest.mark.quick
 
 ROOT = Path(__file__).parents[2]
 

@@ -46,6 +46,7 @@ def each_stage(graph: Graph, options: LoweringOptions) -> Iterator[tuple[Pass, G
         staged = after
 
 
+@pytest.mark.quick
 @each_options
 @each_network
 def test_every_pass_leaves_what_the_graph_computes(name: str, options: LoweringOptions) -> None:

@@ -24,6 +24,8 @@ from kgenn.passes.straight import exact, narrowed, straight_bends
 from kgenn.passes.values import NodeValues
 from networks import Build
 
+pytestmark = pytest.mark.quick
+
 RNG = np.random.default_rng(3)
 IMAGE, VECTOR = (4, 5, 6), (6,)
 

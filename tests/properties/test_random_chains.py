@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 
 import numpy as np
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -23,6 +24,8 @@ from kgenn.layers.pointwise import Pointwise
 from kgenn.layers.pooling import AveragePool
 from kgenn.layers.shape import AxisPad, Broadcast, Permute, Reshape, ZeroPad
 from kgenn.layers.upsampling import UpSample
+
+pytestmark = pytest.mark.quick
 
 # The most values that a layer may leave, so that examples stay fast.
 MAX_VALUES = 400

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from kgenn.report.layout import Size, place
 from kgenn.report.picture import Arrow, Box, draw
 
+pytestmark = pytest.mark.quick
+
 SVG = "{http://www.w3.org/2000/svg}"
 
 

@@ -16,6 +16,8 @@ from kgenn.diagnostics import KgennError
 from kgenn.report.sweep.results import read_results
 from made_results import cell, experiment, grid, key, outcome, write
 
+pytestmark = pytest.mark.quick
+
 HERE = JsonPath("cells.jsonl:1")
 
 

@@ -14,6 +14,8 @@ from kgenn.tasks import TASKS
 from kgenn.tasks.goal import Choice, choices, goal
 from kgenn.tasks.guess import guess
 
+pytestmark = pytest.mark.quick
+
 LINEAR = ()
 SIGMOID = (OutputActivation("sigmoid"),)
 SOFTMAX = (OutputActivation("softmax", {"axis": -1}),)
