@@ -86,8 +86,13 @@ class Diagnostic:
 
     def for_terminal(self) -> str:
         """Return it for the command line: its remedy names the options of commands."""
-        text = visible(f"{self.severity}[{self.code}] {self.where}: {self.what}")
+        text = visible(f"{self.label} {self.where}: {self.what}")
         return f"{text}\n  help: {visible(self.help)}" if self.help else text
+
+    @property
+    def label(self) -> str:
+        """Return its severity and its code, as messages begin."""
+        return f"{self.severity}[{self.code}]"
 
     @property
     def severity(self) -> Severity:

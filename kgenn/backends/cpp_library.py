@@ -13,7 +13,7 @@ import numpy as np
 from kgenn.backends.base import RunOptions, Simulator, SynapseAlgorithm, Work
 from kgenn.backends.build_cache import cache_directory
 from kgenn.backends.cpp_stepper import CppStepper
-from kgenn.backends.interface_schema import LANES, OPTIONS, RECORDING, USAGE, fields_of
+from kgenn.backends.interface_schema import ALGORITHMS, OPTIONS, RECORDING, USAGE, fields_of
 from kgenn.backends.interruptible import interruptible
 from kgenn.backends.program_context import WEIGHTS
 from kgenn.backends.stepping import Stepper
@@ -175,7 +175,7 @@ class CppSimulator(Simulator):
 
 def work_of(connection: Connection, usage: UsageStruct) -> Work:
     """Return in words how a connection was computed."""
-    lanes = {name: getattr(usage, name) for name in LANES}
+    lanes = {name: getattr(usage, name) for name in ALGORITHMS}
     total = max(1, sum(lanes.values()))
     ways = {name: count / total for name, count in lanes.items() if count}
     return Work(connection.source, connection.target, ways, usage.density_sum / total)

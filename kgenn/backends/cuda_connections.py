@@ -106,7 +106,8 @@ class Links:
     def __post_init__(self) -> None:
         self.counters = len(self.parts.populations)
         self.places = {p.name: i for i, p in enumerate(self.parts.populations)}
-        self.names = {c: f"kConvolution{i}" for i, c in enumerate(self.parts.network.connections)}
+        self.numbers = {c: i for i, c in enumerate(self.parts.network.connections)}
+        self.names = {c: f"kConvolution{i}" for c, i in self.numbers.items()}
 
     def into(self, population: EmittedPopulation) -> CudaLinks:
         """Return the events, pools and direct currents of a population."""
@@ -128,7 +129,7 @@ class Links:
     def _event(self, c: Connection) -> tuple[CudaEvent, list[CudaStage]]:
         counter = self.places[c.source]
         image, values = self.parts.layout.images[c.source], f"ws.p{counter}.data()"
-        number = self.names[c].removeprefix("kConvolution")
+        number = self.numbers[c]
         stages: list[CudaStage] = []
         # another shape is the same values here, where images have no borders
         for stage in self.parts.layout.stages[c]:

@@ -50,15 +50,16 @@ class Constant:
         return f"{self.name} = {self.value}"
 
 
-# The ways that the program counts: events, dense products in vectors or in the matrix unit, what has but one way.
-LANES = ("events", "dense", "tiles", "other")
+# The synapse algorithms whose use the program counts: by events, dense products in vectors or in the matrix unit,
+# and what has only one.
+ALGORITHMS = ("events", "dense", "tiles", "other")
 
 OPTIONS = (
     Member("int32_t", "num_threads", "0 for one per core; unused on a device"),
     Member("int32_t", "every_step", "scores after every step, not only after the last"),
     Member("int32_t", "path", "synapses: 0 the fastest for the firing rate, 1 by events, 2 all values"),
 )
-USAGE = (*(Member("int64_t", name) for name in LANES), Member("double", "density_sum"))
+USAGE = (*(Member("int64_t", name) for name in ALGORITHMS), Member("double", "density_sum"))
 RECORDING = (
     Member("float *", "scores"),
     Member("int32_t *", "counts"),

@@ -62,9 +62,9 @@ def print_json(value: Mapping[str, Any]) -> None:
 def print_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
     """Print each kind of diagnostic to stderr; on a terminal an error's code is red, a warning's yellow."""
     for diagnostic in grouped(diagnostics):
-        head, bracket, rest = clean(diagnostic.for_terminal()).partition("]")
+        head, rest = diagnostic.label, clean(diagnostic.for_terminal()).removeprefix(diagnostic.label)
         with suppress(OSError):  # the exit code tells it too
-            click.echo(click.style(head + bracket, fg=COLOURS[diagnostic.severity], bold=True) + rest, err=True)
+            click.echo(click.style(head, fg=COLOURS[diagnostic.severity], bold=True) + rest, err=True)
 
 
 def print_hint(text: str) -> None:

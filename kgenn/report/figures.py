@@ -51,7 +51,6 @@ COLOURS = {"input": ("#d9e8f7", "#4f86bd"), "hidden": ("#fbe6cc", "#c98a3a"), "o
 LABEL, LINES, INK, FAINT = ("#eceff2", "#8a939e"), "#8a939e", "#1c2733", "#7d8794"
 # The font of the PNG is wider than those of a browser.
 NAME, PLAIN, SMALL, TITLE = 11.0, 9.8, 9.0, 13.0
-NUMBERS = {"M": 2, "C": 6, "V": 1}
 
 
 def painted(scene: Mapping[str, Any]) -> bytes:
@@ -95,12 +94,10 @@ def _box(
 
 
 def _arrow(axes: Axes, arrow: Mapping[str, Any], shift: tuple[float, float]) -> None:
-    """Draw the path of an arrow, of the commands M, C and V, and its head."""
+    """Draw the strokes of an arrow, with the SVG commands M, C and V, and its head."""
     points: list[tuple[float, float]] = []
     codes: list[int] = []
-    for command, numbers in re.findall(r"([MCV])([^MCV]*)", arrow["path"]):
-        values = [float(text) for text in numbers.split()]
-        assert len(values) == NUMBERS[command]
+    for command, values in arrow["strokes"]:
         if command == "V":
             points.append((points[-1][0], values[0] + shift[1]))
             codes.append(int(Path.LINETO))

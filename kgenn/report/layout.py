@@ -14,7 +14,7 @@ from itertools import pairwise
 # Pixels between neighbours in a row, between rows, and kept free for a passing arrow.
 GAP = 28.0
 ROW_GAP = 20.0
-LANE = 10.0
+DUMMY_WIDTH = 10.0
 # Sweeps down and up; orders settle after a few.
 ORDER_SWEEPS = 8
 PLACE_SWEEPS = 24
@@ -55,17 +55,17 @@ def place(boxes: Sequence[Size], arrows: Sequence[tuple[int, int]], labels: Sequ
     """
     ranks = _ranks(len(boxes), arrows)
     items, row_of = list(boxes), list(ranks)
-    lanes: list[list[int]] = []
+    routes: list[list[int]] = []
     middles: list[int] = []
     for (source, target), label in zip(arrows, labels, strict=True):
         rows = range(ranks[source] + 1, ranks[target])
         middle = ranks[source] + 1 + (ranks[target] - ranks[source] - 2) // 4 * 2
-        lane = list(range(len(items), len(items) + len(rows)))
-        items += [label if row == middle else Size(LANE, 0.0) for row in rows]
+        dummies = list(range(len(items), len(items) + len(rows)))
+        items += [label if row == middle else Size(DUMMY_WIDTH, 0.0) for row in rows]
         row_of += rows
-        middles.append(lane[middle - rows.start])
-        lanes.append(lane)
-    chains = [[a, *lane, b] for (a, b), lane in zip(arrows, lanes, strict=True)]
+        middles.append(dummies[middle - rows.start])
+        routes.append(dummies)
+    chains = [[a, *dummies, b] for (a, b), dummies in zip(arrows, routes, strict=True)]
     links = [pair for chain in chains for pair in pairwise(chain)]
     rows_of_items = _ordered(row_of, links)
     x = _positions(items, rows_of_items, links)
@@ -79,7 +79,7 @@ def place(boxes: Sequence[Size], arrows: Sequence[tuple[int, int]], labels: Sequ
 
     return Placed(
         boxes=tuple(point(i) for i in range(len(boxes))),
-        arrows=tuple(tuple((*point(i), tall[row_of[i]]) for i in lane) for lane in lanes),
+        arrows=tuple(tuple((*point(i), tall[row_of[i]]) for i in dummies) for dummies in routes),
         labels=tuple(point(i) for i in middles),
         size=Size(right - left, height),
     )

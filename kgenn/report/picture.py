@@ -99,8 +99,8 @@ def _scene(title: str, subtitle: str, boxes: list[Box], arrows: list[Arrow]) -> 
         "line": LINE,
         "boxes": [_box_context(box, *end) for box, end in zip(boxes, ends, strict=True)],
         "arrows": [
-            _arrow_context(a, ends[a.source], ends[a.target], lane, label, size)
-            for a, lane, label, size in zip(arrows, placed.arrows, placed.labels, labels, strict=True)
+            _arrow_context(a, ends[a.source], ends[a.target], dummies, label, size)
+            for a, dummies, label, size in zip(arrows, placed.arrows, placed.labels, labels, strict=True)
         ],
     }
 
@@ -126,24 +126,25 @@ def _arrow_context(
     arrow: Arrow,
     source: End,
     target: End,
-    lane: tuple[tuple[float, float, float], ...],
+    dummies: tuple[tuple[float, float, float], ...],
     label: tuple[float, float],
     size: Size,
 ) -> dict[str, object]:
     (x, y), source_size = source
     (end_x, end_y), target_size = target
     y += source_size.height / 2
-    path = f"M{x:.1f} {y:.1f}"
-    stops = [(px, py - height / 2, py + height / 2) for px, py, height in lane]
+    strokes: list[tuple[str, tuple[float, ...]]] = [("M", (x, y))]
+    stops = [(px, py - height / 2, py + height / 2) for px, py, height in dummies]
     top = end_y - target_size.height / 2
     for px, above, below in [*stops, (end_x, top, top)]:
         # straight through a row, bent between rows
         middle = (y + above) / 2
-        path += f" C{x:.1f} {middle:.1f} {px:.1f} {middle:.1f} {px:.1f} {above:.1f}"
-        path += f" V{below:.1f}" if below > above else ""
+        strokes.append(("C", (x, middle, px, middle, px, above)))
+        strokes += [("V", (below,))] if below > above else []
         x, y = px, below
     return {
-        "path": path,
+        "strokes": strokes,
+        "path": " ".join(command + " ".join(f"{n:.1f}" for n in numbers) for command, numbers in strokes),
         "dashed": arrow.dashed,
         "label": _shown(arrow.label),
         "x": label[0] - size.width / 2,

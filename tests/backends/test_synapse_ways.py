@@ -13,7 +13,7 @@ import pytest
 import kgenn
 from kgenn.backends import TARGETS
 from kgenn.backends.base import RunOptions, SynapseAlgorithm
-from kgenn.backends.cpp_library import LANES, CppSimulator
+from kgenn.backends.cpp_library import ALGORITHMS, CppSimulator
 from kgenn.backends.program_context import WEIGHTS
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion.burst import Burst
@@ -54,8 +54,8 @@ def test_every_way_gives_the_same_spikes(name: str, method: str, way: SynapseAlg
     program = simulator(network, way)
     agree(network, program, converter.default_encoder)
     assert {way for work in program.work for way in work.ways} <= {
-        *LANES[:1] * (way == "events"),
-        *LANES[1:3] * (way == "dense"),
+        *ALGORITHMS[:1] * (way == "events"),
+        *ALGORITHMS[1:3] * (way == "dense"),
         "other",
     }
 

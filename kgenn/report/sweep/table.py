@@ -27,6 +27,7 @@ from kgenn.report.sweep.axes import (
 from kgenn.report.sweep.measure import in_words, metric_of, on_axis, others
 from kgenn.report.sweep.results import Results
 from kgenn.report.sweep.text import amount
+from kgenn.tasks.metric import in_percent
 from kgenn.tasks.metric import title as metric_title
 
 # Shares of whole numbers of samples are compared after division: less than any sample, more than rounding.
@@ -320,7 +321,8 @@ def _entry(rows: Sequence[Row], label: str) -> Entry:
     known, metric = [r.value for r in results if r.value is not None], metric_of(results)
     value = in_words(metric, mean(known))
     if len(known) > 1:
-        value += f" ± {on_axis(metric, (max(known) - min(known)) / 2):{'.2f' if value.endswith('%') else '.2g'}}"
+        digits = ".2f" if in_percent(metric) else ".2g"
+        value += f" ± {on_axis(metric, (max(known) - min(known)) / 2):{digits}}"
     found = next((steps_of(r) for r in results if r.timesteps_found), None)
     costs = [_of_output(results, output) for output in others(results)]
     costs.append(f"{mean(r.spikes_per_neuron for r in results):.3g} spikes")
