@@ -28,7 +28,7 @@ from kgenn.ir.recording import SCORES, Recording, RecordingOptions, batch_size_f
 from kgenn.ir.samples import Samples, SamplesLike, place_of
 from kgenn.ir.scores import heads_of
 from kgenn.metrics.ann_tally import AnnTally
-from kgenn.metrics.beside import Beside
+from kgenn.metrics.compared_output import ComparedOutput
 from kgenn.metrics.comparison import Comparison
 from kgenn.metrics.early_exit import ExitTally
 from kgenn.metrics.layer_error import ErrorTally, ann_predictions, ideal_rates
@@ -322,7 +322,7 @@ class CompiledNetwork(Displayed):
             tally.add(start, drive)
         return tally.figures()
 
-    def beside(
+    def compared_outputs(
         self,
         x: SamplesLike,
         y: LabelsLike | None,
@@ -332,7 +332,7 @@ class CompiledNetwork(Displayed):
         task: Names = None,
         metric: Names = None,
         threshold: Numbers = None,
-    ) -> dict[str, Beside]:
+    ) -> dict[str, ComparedOutput]:
         """Return what each output says of the first samples beside what its weights say as an ANN, by its name.
 
         Args:
@@ -349,7 +349,7 @@ class CompiledNetwork(Displayed):
             own, labels = aims.goals[head.name].task, aims.labels.get(head.name)
             model = np.concatenate([ann_predictions(head, own, ideal) for ideal in ideals])
             says = result.outputs[head.name].predictions[:count]
-            found[head.name] = Beside(own, model, says, None if labels is None else labels[:count])
+            found[head.name] = ComparedOutput(own, model, says, None if labels is None else labels[:count])
         return found
 
     def save(self, directory: str | os.PathLike[str], overwrite: bool = False) -> None:

@@ -15,7 +15,7 @@ from kgenn.data.load import Data
 from kgenn.ir.graph import Array
 from kgenn.ir.recording import RASTER_BYTES
 from kgenn.ir.samples import SamplesLike
-from kgenn.metrics.beside import Beside, form_of
+from kgenn.metrics.compared_output import ComparedOutput, form_of
 from kgenn.metrics.result import Result
 from kgenn.tasks.segmentation import Segmentation
 
@@ -123,15 +123,15 @@ def shown_of(
         kinds: task, metric and threshold of the run.
     """
     count = min(SAMPLES, len(data))
-    found = compiled.beside(data.x, data.y, result, count, **kinds) if count else {}
-    made = (_shown(name, beside) for name, beside in found.items() if form_of(beside) in ("map", "signal"))
+    found = compiled.compared_outputs(data.x, data.y, result, count, **kinds) if count else {}
+    made = (_shown(name, output) for name, output in found.items() if form_of(output) in ("map", "signal"))
     return [shown for shown in made if sum(a.size for a in shown.columns.values()) <= MAX_VALUES]
 
 
-def _shown(name: str, beside: Beside) -> OutputExample:
-    form, task = form_of(beside), beside.task
+def _shown(name: str, output: ComparedOutput) -> OutputExample:
+    form, task = form_of(output), output.task
     assert form is not None
-    arrays = {"label": beside.labels, "model": beside.model, "spiking": beside.network}
+    arrays = {"label": output.labels, "model": output.model, "spiking": output.network}
     columns = {key: _plane(array, form) for key, array in arrays.items() if array is not None}
     classes = task.num_classes if isinstance(task, Segmentation) else 0
     return OutputExample(name, task.name, form, classes, columns)

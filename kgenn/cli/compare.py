@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from kgenn.api import open_directory
-from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table, progress, stage
+from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table, progress, working
 from kgenn.cli.options import PATH, data_flags, json_flag, run_options_of, samples_for
 from kgenn.cli.task_options import task_flags, tasks_given
 from kgenn.data.errors import of_file
@@ -49,7 +49,7 @@ def compare(
     its sources' rates are taken as correct. Saturated is the share of activations above the largest rate that
     can be sent.
     """
-    with stage("loading"):
+    with working("loading"):
         network = open_directory(directory, run_options_of(options))
     samples = samples_for(network.network, data, split, limit, scale)
     with of_file(data, samples), progress("comparing", len(samples)) as advance:

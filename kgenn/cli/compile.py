@@ -18,7 +18,7 @@ from kgenn.artifact.directory import COMPILED, Artifact, write_artifact
 from kgenn.artifact.self_test import SAMPLES, self_test
 from kgenn.backends import TARGETS
 from kgenn.backends.simulate import simulate
-from kgenn.cli.console import print_diagnostics, print_json, print_line, print_notes, print_table, stage
+from kgenn.cli.console import print_diagnostics, print_json, print_line, print_notes, print_table, working
 from kgenn.cli.headings import HeadedCommand
 from kgenn.cli.options import (
     AUTO,
@@ -170,15 +170,15 @@ def compile(
     backend = TARGETS.get(target)()
     request = request_of(converter, encoder, values)
     refuse_directory(output, COMPILED, overwrite)
-    with stage("converting") as say:
-        made, data = convert(request, lambda text: say(f"converting: {text}"))
+    with working("converting") as status:
+        made, data = convert(request, lambda text: status(f"converting: {text}"))
         network = made.network(**_files(request, made.num_samples, data))
         with of_file(request.calibration, data):
             test = self_test(network, data.x[:SAMPLES])
         files = Artifact(network, target).files(backend.emit(network), test)
         write_artifact(output, files, overwrite)
     start = time.perf_counter()
-    with stage("building"):
+    with working("building"):
         backend.build(network, output)
     seconds = time.perf_counter() - start
     if as_json:

@@ -126,7 +126,7 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def stage(label: str) -> Iterator[Callable[[str], None]]:
+def working(label: str) -> Iterator[Callable[[str], None]]:
     """Show on stderr, where that is a terminal, what is being worked on; yield what to call to change it."""
     if not sys.stderr.isatty():
         yield lambda text: None

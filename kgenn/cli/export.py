@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from kgenn.artifact.directory import is_output, read_directory
-from kgenn.cli.console import print_json, print_line, stage
+from kgenn.cli.console import print_json, print_line, working
 from kgenn.cli.options import PATH, check_output, json_flag
 from kgenn.cli.words import Known
 from kgenn.diagnostics import fail
@@ -53,7 +53,7 @@ def export(
     check(output)
     network = read_directory(directory).network
     name = output.name if not exporter.folder else DEFAULT if prefix is None else prefix
-    with stage("exporting"):
+    with working("exporting"):
         files = exporter.emit(network, name).files
     if exporter.folder:
         write_directory(output, {**files, SUMS: sums(files)}, EXPORTED)

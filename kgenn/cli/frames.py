@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from kgenn.cli.console import print_json, print_line, stage
+from kgenn.cli.console import print_json, print_line, working
 from kgenn.cli.options import PATH, check_output, json_flag
 from kgenn.cli.words import shapes_of
 from kgenn.diagnostics import KgennError, fail
@@ -62,7 +62,7 @@ def frames(
     check_output(output, events)
     if isinstance(shape, dict):
         raise fail("KG401", "--shape", "names an input", "give one shape, such as 34,34,2")
-    with stage("binning"):
+    with working("binning"):
         recordings, labels = read_events(events)
         with _of_file(events):
             made = bin_events(recordings, shape, window=window, timesteps=timesteps, counts=counts)

@@ -14,7 +14,7 @@ from kgenn.data.load import Data
 from kgenn.diagnostics import fail
 from kgenn.export.base import optional
 from kgenn.files.output import write_file
-from kgenn.metrics.beside import form_of
+from kgenn.metrics.compared_output import form_of
 from kgenn.metrics.result import Result
 
 Kind = Literal["svg", "png"]
@@ -51,10 +51,10 @@ def draw_outputs(
     from kgenn.report.run_pictures import outputs_picture
 
     count = min(SAMPLES, len(data))
-    every = network.beside(data.x, data.y, result, count, **kinds)
-    found = {name: beside for name, beside in every.items() if form_of(beside) is not None}
+    every = network.compared_outputs(data.x, data.y, result, count, **kinds)
+    found = {name: output for name, output in every.items() if form_of(output) is not None}
     if not found:
-        tasks = ", ".join(f"{name} ({beside.task.name})" for name, beside in every.items())
+        tasks = ", ".join(f"{name} ({output.task.name})" for name, output in every.items())
         raise fail("KG401", "--picture", f"no output is a map, a signal or a value: {tasks}", "leave it out")
     inputs = network.network.samples(data.x)[:count].arrays
     write_file(path, outputs_picture(found, inputs, kind, f"{network.network.name}, T = {result.num_timesteps}"))

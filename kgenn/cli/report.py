@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kgenn.cli.console import print_json, print_line, print_table, stage
+from kgenn.cli.console import print_json, print_line, print_table, working
 from kgenn.cli.options import PATH, json_flag, overwrite_flag
 from kgenn.export.base import optional
 from kgenn.files.checksums import SUMS, sums
@@ -55,7 +55,7 @@ def _write(found: Results, output: Path, overwrite: bool, quiet: bool) -> dict[s
     refuse_directory(output, REPORT, overwrite)
     from kgenn.report.sweep.page import PAGE, report_files
 
-    with stage("drawing"):
+    with working("drawing"):
         files = report_files(found)
         write_directory(output, {**files, SUMS: sums(files)}, REPORT, overwrite)
     if not quiet:

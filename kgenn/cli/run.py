@@ -13,7 +13,7 @@ import click
 from kgenn.api import open_directory
 from kgenn.backends import TARGETS
 from kgenn.backends.base import Work
-from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table, progress, stage
+from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table, progress, working
 from kgenn.cli.options import PATH, data_flags, json_flag, run_options_of, samples_for
 from kgenn.cli.pictures import outputs_flag
 from kgenn.cli.run_files import RunFiles
@@ -109,7 +109,7 @@ def run(
     --picture draws outputs that are maps, signals or values next to those of the same weights as an ANN.
     """
     files = RunFiles.of(options, data)
-    with stage("loading"):
+    with working("loading"):
         network = open_directory(directory, run_options_of(options), target)
     samples = samples_for(network.network, data, split, limit, scale)
     kinds, record = tasks_given(options), RecordingOptions(files.trace is not None, curve=curve)

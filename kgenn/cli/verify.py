@@ -9,7 +9,7 @@ import click
 
 from kgenn.artifact.verification import Verification
 from kgenn.artifact.verification import verify as verified
-from kgenn.cli.console import print_diagnostics, print_json, print_line, stage
+from kgenn.cli.console import print_diagnostics, print_json, print_line, working
 from kgenn.cli.options import PATH, json_flag, run_flags, run_options_of
 from kgenn.diagnostics import KgennError
 
@@ -35,7 +35,7 @@ def verify(context: click.Context, /, directory: Path, as_json: bool, **options:
     verify a directory only if you trust its author. kgenn inspect, export, cite and run --target reference run
     none of it.
     """
-    with stage("verifying"):
+    with working("verifying"):
         found = verified(directory, run_options_of(options))
     if as_json:
         print_json(found.to_dict())

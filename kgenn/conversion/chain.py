@@ -84,12 +84,12 @@ class UnweightedChain:
         multiples = [lcm(*map(int, np.unique(d))) for d in self.divisors]
         if max(multiples) > MAX_AMOUNT:
             raise Unstructured
-        stage = self.stage
+        sums = self.sums
         rows, columns = (
-            AxisMap(stage.axis(axis).start, stage.axis(axis).taps * (multiples[axis] // d)[:, None])
+            AxisMap(sums.axis(axis).start, sums.axis(axis).taps * (multiples[axis] // d)[:, None])
             for axis, d in enumerate(self.divisors)
         )
-        pool, common = Resampling(stage.in_shape, stage.out_shape, rows, columns).reduced()
+        pool, common = Resampling(sums.in_shape, sums.out_shape, rows, columns).reduced()
         if pool.largest > MAX_AMOUNT:
             raise Unstructured
         scale = self.scale * (common / prod(multiples))
@@ -101,7 +101,7 @@ class UnweightedChain:
             raise Unstructured
 
     @property
-    def stage(self) -> SpikeSums:
+    def sums(self) -> SpikeSums:
         """Return the sums so far, those of single values where there are none."""
         if self.pool is not None:
             return self.pool

@@ -44,7 +44,7 @@ def along_axes(chain: UnweightedChain, lines: tuple[Line, ...], full: Shape) -> 
         full: the shape that the maps give.
     """
     chain = chain.shared()
-    channels, by_channel, before = chain.channels, chain.by_channel, chain.stage
+    channels, by_channel, before = chain.channels, chain.by_channel, chain.sums
     chain.check_sums()
     if len(lines) > 2:
         raise Unstructured

@@ -12,7 +12,7 @@ from matplotlib.path import Path as Line
 from matplotlib.ticker import MaxNLocator
 
 from kgenn.ir.graph import Array
-from kgenn.metrics.beside import Beside, form_of
+from kgenn.metrics.compared_output import ComparedOutput, form_of
 from kgenn.report.figures import Kind, figure_of, written_as
 from kgenn.report.sweep.canvas import LIGHT, look
 from kgenn.report.sweep.text import printable, shortened
@@ -83,43 +83,45 @@ PANEL, HEADING, SCATTER = 150.0, 46.0, 330.0
 MAX_POINTS = 5000
 
 
-def outputs_picture(found: Mapping[str, Beside], inputs: Mapping[str, Array], kind: Kind, title: str) -> bytes:
+def outputs_picture(
+    found: Mapping[str, ComparedOutput], inputs: Mapping[str, Array], kind: Kind, title: str
+) -> bytes:
     """Return a picture of some outputs, one below the other.
 
     Args:
         found: outputs that have a form, by their names.
         inputs: samples by the names of the inputs, of which the first that is an image is drawn beside maps.
     """
-    forms = {name: form_of(beside) for name, beside in found.items()}
+    forms = {name: form_of(output) for name, output in found.items()}
     heights = [SCATTER if form == "points" else HEADING + PANEL * _rows(found[n]) for n, form in forms.items()]
     with look():
         figure = figure_of(PANEL * 4.4, sum(heights) + HEADING)
         parts = figure.subfigures(len(found), 1, height_ratios=heights, squeeze=False)[:, 0]
         draw = {"map": _maps, "signal": _signals, "points": _points}
-        for part, (name, beside) in zip(parts, found.items(), strict=True):
-            part.suptitle(printable(f"{name}: {beside.task.name}"), fontsize=11)
+        for part, (name, output) in zip(parts, found.items(), strict=True):
+            part.suptitle(printable(f"{name}: {output.task.name}"), fontsize=11)
             image = next((x for x in inputs.values() if x.ndim == 4 and x.shape[-1] in (1, 3)), None)
-            draw[forms[name] or "points"](part, beside, image)
+            draw[forms[name] or "points"](part, output, image)
         figure.suptitle(printable(title), fontsize=12)
         return written_as(figure, kind)
 
 
-def _rows(beside: Beside) -> int:
-    return min(SAMPLES, len(beside.model))
+def _rows(output: ComparedOutput) -> int:
+    return min(SAMPLES, len(output.model))
 
 
-def _columns(beside: Beside) -> dict[str, Array]:
-    labels = {} if beside.labels is None else {"label": beside.labels}
-    return {**labels, "model": beside.model, "spiking": beside.network}
+def _columns(output: ComparedOutput) -> dict[str, Array]:
+    labels = {} if output.labels is None else {"label": output.labels}
+    return {**labels, "model": output.model, "spiking": output.network}
 
 
-def _maps(part: SubFigure, beside: Beside, image: Array | None) -> None:
-    columns = _columns(beside)
+def _maps(part: SubFigure, output: ComparedOutput, image: Array | None) -> None:
+    columns = _columns(output)
     if image is not None:
         columns = {"input": image, **columns}
-    panels = part.subplots(_rows(beside), len(columns), squeeze=False)
-    segmented = isinstance(beside.task, Segmentation)
-    most = beside.task.num_classes - 1 if isinstance(beside.task, Segmentation) else 1
+    panels = part.subplots(_rows(output), len(columns), squeeze=False)
+    segmented = isinstance(output.task, Segmentation)
+    most = output.task.num_classes - 1 if isinstance(output.task, Segmentation) else 1
     for row, axes in enumerate(panels):
         for place, (name, values) in zip(axes, columns.items(), strict=True):
             shown = values[row]
@@ -129,7 +131,7 @@ def _maps(part: SubFigure, beside: Beside, image: Array | None) -> None:
             if segmented and name != "input":
                 place.imshow(shown, cmap="viridis", vmin=0, vmax=most, interpolation="nearest")
             else:
-                _image(place, shown, beside.model[row] if name != "input" else shown)
+                _image(place, shown, output.model[row] if name != "input" else shown)
 
 
 def _image(axes: Axes, values: Array, reference: Array) -> None:
@@ -143,11 +145,11 @@ def _image(axes: Axes, values: Array, reference: Array) -> None:
         axes.imshow(plane, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
 
 
-def _signals(part: SubFigure, beside: Beside, image: Array | None) -> None:
-    panels = part.subplots(_rows(beside), 1, squeeze=False, sharex=True)[:, 0]
+def _signals(part: SubFigure, output: ComparedOutput, image: Array | None) -> None:
+    panels = part.subplots(_rows(output), 1, squeeze=False, sharex=True)[:, 0]
     looks = {"label": ("muted", ":"), "model": ("s0", "--"), "spiking": ("s1", "-")}
     for row, axes in enumerate(panels):
-        for name, values in _columns(beside).items():
+        for name, values in _columns(output).items():
             colour, line = looks[name]
             channels = values[row].reshape(len(values[row]), -1)
             for channel in range(channels.shape[1]):
@@ -157,10 +159,10 @@ def _signals(part: SubFigure, beside: Beside, image: Array | None) -> None:
             axes.legend(loc="upper right", ncols=3, fontsize=9)
 
 
-def _points(part: SubFigure, beside: Beside, image: Array | None) -> None:
+def _points(part: SubFigure, output: ComparedOutput, image: Array | None) -> None:
     """Draw every value of the spiking network over the model's."""
     axes = part.subplots()
-    model, network = (values.reshape(len(values), -1) for values in (beside.model, beside.network))
+    model, network = (values.reshape(len(values), -1) for values in (output.model, output.network))
     count = max(1, MAX_POINTS // model.shape[1])
     x, y = model[:count], network[:count]
     low, high = min(x.min(), y.min()), max(x.max(), y.max())

@@ -7,7 +7,7 @@ import pytest
 
 from kgenn.ir.output_activation import OutputActivation
 from kgenn.ir.output_end import OutputEnd
-from kgenn.metrics.beside import Beside, form_of
+from kgenn.metrics.compared_output import ComparedOutput, form_of
 from kgenn.report.run_pictures import outputs_picture
 from kgenn.tasks.goal import Choice, goal
 
@@ -27,11 +27,11 @@ CASES = [
 ]
 
 
-def made(name: str, shape: tuple[int, ...], labelled: bool = True) -> Beside:
+def made(name: str, shape: tuple[int, ...], labelled: bool = True) -> ComparedOutput:
     task = goal(OutputEnd(shape, SIGMOID), Choice(name)).task
     values = np.random.default_rng(1).uniform(0, 1, (2, 6, int(np.prod(shape))))
     model, network = (task.predictions(own) for own in values)
-    return Beside(task, model, network, model if labelled else None)
+    return ComparedOutput(task, model, network, model if labelled else None)
 
 
 @pytest.mark.parametrize(("name", "shape", "form"), CASES)

@@ -1,4 +1,4 @@
-"""What outputs of a network say beside what its weights say as an ANN, on the first samples of a run."""
+"""Outputs of a network beside those of its weights as an ANN, on the first samples of a run."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from kgenn.tasks.segmentation import Segmentation
 
 
 @dataclass(frozen=True, eq=False)
-class Beside:
-    """What an output says, three times over: predictions of shape (N, *label shape).
+class ComparedOutput:
+    """Predictions of an output by model and network, and its labels, each of shape (N, *label shape).
 
     Attributes:
         task: of the output.
@@ -26,13 +26,13 @@ class Beside:
     labels: Array | None
 
 
-def form_of(beside: Beside) -> str | None:
+def form_of(output: ComparedOutput) -> str | None:
     """Return how an output is drawn: "map", "signal", "points"; None of one that is classes or labels."""
-    if isinstance(beside.task, Segmentation):
-        return {2: "map", 1: "signal"}.get(beside.model.ndim - 1)
-    if beside.model.dtype.kind != "f":
+    if isinstance(output.task, Segmentation):
+        return {2: "map", 1: "signal"}.get(output.model.ndim - 1)
+    if output.model.dtype.kind != "f":
         return None
-    shape = beside.task.end.shape
+    shape = output.task.end.shape
     if len(shape) == 3 and min(shape[:2]) > 1:
         return "map"
     return "signal" if len(shape) == 2 and shape[0] > 1 else "points"
