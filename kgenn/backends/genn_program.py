@@ -11,7 +11,7 @@ from kgenn.backends.base import Program
 from kgenn.backends.genn_connections import ConnectionContext, connection_contexts
 from kgenn.backends.genn_connectivity import Device, Precision, precision_of, running
 from kgenn.backends.genn_names import population_names
-from kgenn.backends.input_context import input_code, scale_and_shift
+from kgenn.backends.input_context import input_expressions, scale_and_shift
 from kgenn.backends.neuron_models import ModelContext, model_context
 from kgenn.backends.output_context import python_outputs
 from kgenn.backends.render import label, render
@@ -124,7 +124,7 @@ def genn_input(given: NetworkInput, number: int, arrays: dict[str, Array]) -> di
         arrays |= zip(names.values(), scale_and_shift(given).T, strict=True)
     codes = ("encoder", "levels", "low", "high", "binarise")
     own = {"name": ascii(given.name), "label": label(given.name), "size": given.size, "changing": given.changing}
-    return {**vars(input_code(given)), **own, **names, **{code: getattr(coding, code) for code in codes}}
+    return {**vars(input_expressions(given)), **own, **names, **{code: getattr(coding, code) for code in codes}}
 
 
 def readout_context(network: Network, readout: Population, model: ModelContext) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from kgenn.ir.network_input import NetworkInput
 
 
 @dataclass(frozen=True)
-class InputCode:
+class InputExpressions:
     """How samples become what the first weights take.
 
     Attributes:
@@ -32,13 +32,13 @@ class InputCode:
     rescales: bool
 
 
-def input_code(given: NetworkInput) -> InputCode:
+def input_expressions(given: NetworkInput) -> InputExpressions:
     """Return how samples of an input become what the first weights take."""
     shape, transform = given.shape, given.transform
     axes = transform.axes if transform.transposes else ()
     strides = [prod(shape[axis + 1 :]) for axis in axes]
     places = [(shape[axis], stride) for axis, stride in zip(axes, strides, strict=True)]
-    return InputCode(shape, tuple(axis + 1 for axis in axes), tuple(places[::-1]), transform.rescales)
+    return InputExpressions(shape, tuple(axis + 1 for axis in axes), tuple(places[::-1]), transform.rescales)
 
 
 def scale_and_shift(given: NetworkInput) -> Array:

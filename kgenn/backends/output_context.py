@@ -37,7 +37,7 @@ class AxisLayout:
 
 
 @dataclass(frozen=True)
-class OutputCode:
+class OutputExpressions:
     """How scores become outputs.
 
     Attributes:
@@ -64,7 +64,7 @@ class OutputCode:
     maybe_values: bool
 
 
-def output_code(head: Head, spelling: Spelling = CPP) -> OutputCode:
+def output_expressions(head: Head, spelling: Spelling = CPP) -> OutputExpressions:
     """Return how the scores of an output become its values."""
     shape, chain = head.shape, head.output.activations
     axes = [activation.axis for activation in chain]
@@ -78,7 +78,7 @@ def output_code(head: Head, spelling: Spelling = CPP) -> OutputCode:
         over_axis = AxisLayout(chain[place].name, axis, *sizes)
     choice = stored(head.network.origin).get(head.name)
     task = goal(head.end, choice).task
-    return OutputCode(
+    return OutputExpressions(
         before=tuple(activation.code(spelling) for activation in chain[:place]),
         over_axis=over_axis,
         after=tuple(activation.code(spelling) for activation in chain[place + 1 :]),
@@ -94,7 +94,7 @@ def output_code(head: Head, spelling: Spelling = CPP) -> OutputCode:
 
 
 def python_outputs(network: Network) -> list[dict[str, Any]]:
-    """Return `OutputCode` of each output in Python with NumPy, and what `python/outputs.py.j2` needs besides.
+    """Return `OutputExpressions` of each output in Python with NumPy, and what else `python/outputs.py.j2` needs.
 
     Returns:
         factors: an expression of what turns scores after the last step into the model's units.
@@ -118,7 +118,7 @@ def python_outputs(network: Network) -> list[dict[str, Any]]:
 
 
 def _python_output(head: Head) -> dict[str, Any]:
-    code, found = output_code(head, PYTHON), head.factors(head.network.num_timesteps)
+    code, found = output_expressions(head, PYTHON), head.factors(head.network.num_timesteps)
     num = head.readout.size
     numbers = repr(found.tolist()[0]) if len(found) == 1 else f"np.tile({found.tolist()}, {num // len(found)})"
     uses_math = any("math." in line for line in (*code.before, *code.after))

@@ -12,9 +12,9 @@ import numpy as np
 from kgenn import __version__
 from kgenn.backends.base import Program
 from kgenn.backends.cpp_layout import Layout
-from kgenn.backends.input_context import input_code, scale_and_shift
+from kgenn.backends.input_context import input_expressions, scale_and_shift
 from kgenn.backends.neuron_models import ModelContext, model_context
-from kgenn.backends.output_context import output_code
+from kgenn.backends.output_context import output_expressions
 from kgenn.backends.program_model import (
     EmittedConnection,
     EmittedInput,
@@ -163,7 +163,7 @@ def _input(network: Network, given: NetworkInput, words: Words) -> EmittedInput:
         first=columns.start,
         size=given.size,
         coding_offset=coding,
-        code=input_code(given),
+        code=input_expressions(given),
         changing=given.changing,
         num_scales=len(rows),
         scales_offset=words.add(rows) if len(rows) else 0,
@@ -184,7 +184,7 @@ def _outputs(network: Network, words: Words) -> tuple[EmittedOutput, ...]:
                 num_factors=len(scales),
                 factors_offset=words.add(np.append(scales, head.full_score(1))),
                 growth=GROWTH.get(network.readout, STEADY if network.code.steady else ""),
-                code=output_code(head),
+                code=output_expressions(head),
             )
         )
         first += head.readout.size

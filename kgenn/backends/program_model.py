@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from math import prod
 
 from kgenn.backends.cpp_layout import Image
-from kgenn.backends.input_context import InputCode
+from kgenn.backends.input_context import InputExpressions
 from kgenn.backends.neuron_models import ModelContext
-from kgenn.backends.output_context import OutputCode
+from kgenn.backends.output_context import OutputExpressions
 from kgenn.backends.weights_file import AxisTable, SynapseTable, Words
 from kgenn.ir.connectivity import Connectivity, Convolution
 from kgenn.ir.graph import Shape
@@ -35,7 +35,7 @@ class EmittedInput:
     first: int
     size: int
     coding_offset: int
-    code: InputCode
+    code: InputExpressions
     changing: bool
     num_scales: int = 0
     scales_offset: int = 0
@@ -60,7 +60,7 @@ class EmittedOutput:
     num_factors: int
     factors_offset: int
     growth: str
-    code: OutputCode
+    code: OutputExpressions
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kgenn import __version__
-from kgenn.backends.output_context import OutputCode, output_code
+from kgenn.backends.output_context import OutputExpressions, output_expressions
 from kgenn.backends.render import label
 from kgenn.export.c_arrays import ConstantArrays, table_lines, whole_type
 from kgenn.export.c_bytes import byte_levels, meaning_of_bytes
@@ -218,7 +218,7 @@ def _input(network: Network, number: int, levels: list[list[int]] | None) -> Con
 
 
 def _output(head: Head) -> Context:
-    chain, code = head.output.activations, output_code(head)
+    chain, code = head.output.activations, output_expressions(head)
     says = code.says if _by_scores(head, code) else (0, 0)
     return {
         "label": label(head.name),
@@ -232,7 +232,7 @@ def _output(head: Head) -> Context:
     }
 
 
-def _by_scores(head: Head, code: OutputCode) -> bool:
+def _by_scores(head: Head, code: OutputExpressions) -> bool:
     """Tell whether the order of scores, or their sign, says the classes of an output."""
     chain = head.output.activations
     if code.says[0] > 1 and code.says[1] > 1:  # the largest at each position
@@ -243,7 +243,7 @@ def _by_scores(head: Head, code: OutputCode) -> bool:
     return code.threshold == threshold and all(a.name == "sigmoid" for a in chain)
 
 
-def _statement(code: OutputCode, says: tuple[int, int]) -> str:
+def _statement(code: OutputExpressions, says: tuple[int, int]) -> str:
     """Return in words what classes the scores of an output say."""
     count, values = says
     if not count:
