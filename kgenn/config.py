@@ -184,7 +184,7 @@ def _is_of(kind: type, value: Any) -> bool:
 
 
 @dataclass(frozen=True)
-class Vetted(Generic[T]):
+class DistinctOptions(Generic[T]):
     """The classes of a registry whose options go together.
 
     Attributes:
@@ -201,7 +201,7 @@ class Vetted(Generic[T]):
         return frozenset(flags_of(self.classes))
 
 
-def vetted(registry: Registry[type[T]], taken: Collection[str] = ()) -> Vetted[T]:
+def vetted(registry: Registry[type[T]], taken: Collection[str] = ()) -> DistinctOptions[T]:
     """Return the classes of a registry, apart from plug-ins whose options cannot be flags beside the others.
 
     Args:
@@ -218,7 +218,7 @@ def vetted(registry: Registry[type[T]], taken: Collection[str] = ()) -> Vetted[T
             continue
         classes[name] = cls
         kinds = {option.name: option for option in options_of(cls)} | kinds
-    return Vetted(dict(sorted(classes.items())), problems)
+    return DistinctOptions(dict(sorted(classes.items())), problems)
 
 
 def _problems(cls: type, kinds: Mapping[str, Option], taken: Collection[str]) -> Iterator[str]:

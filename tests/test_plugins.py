@@ -176,7 +176,7 @@ def test_names_that_kgenn_or_another_package_has_are_told(tmp_path: Path) -> Non
 
 def test_every_flag_of_a_command_is_a_name_that_no_plug_in_may_take() -> None:
     from kgenn.cli.compile import compile
-    from kgenn.methods import TAKEN, converters, encoders
+    from kgenn.method_options import TAKEN, converters, encoders
 
     flags = {parameter.name for parameter in compile.params}
     assert flags - converters().options - encoders().options <= TAKEN

@@ -59,7 +59,7 @@ ALLOWED: dict[str, set[str]] = {
     "report": FOUNDATION | {"ir", "layers", "tasks", "backends", "metrics", "bench", "trace"},
     "baseline": FOUNDATION | {"ir", "tasks", "conversion"},
     "timestep_search": FOUNDATION | {"ir", "conversion", "baseline"},
-    "methods": FOUNDATION | {"conversion", "encoders", "passes", "timestep_search"},
+    "method_options": FOUNDATION | {"conversion", "encoders", "passes", "timestep_search"},
     "convert_model": FOUNDATION
     | {"ir", "tasks", "conversion", "agreement", "data", "timestep_search", "baseline"},
     "stream": FOUNDATION | {"ir", "backends", "data"},
@@ -68,12 +68,12 @@ ALLOWED: dict[str, set[str]] = {
     "api": FOUNDATION | MIDDLE | {"agreement", "data", "artifact", "timestep_search", "convert_model", "compiled"},
     "bench": FOUNDATION
     | MIDDLE
-    | {"data", "artifact", "timestep_search", "baseline", "methods", "convert_model", "compiled", "api"},
+    | {"data", "artifact", "timestep_search", "baseline", "method_options", "convert_model", "compiled", "api"},
     "kgenn": FOUNDATION | MIDDLE | {"api", "artifact", "compiled", "events", "export", "stream"},
     "cli": FOUNDATION
     | MIDDLE
     | {"agreement", "data", "artifact", "trace", "report", "api", "export", "events", "timestep_search"}
-    | {"convert_model", "compiled", "methods", "bench", "kgenn"},
+    | {"convert_model", "compiled", "method_options", "bench", "kgenn"},
     "__main__": {"cli"},
 }
 

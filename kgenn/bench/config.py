@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import cast
 
 from kgenn.bench.config_file import ConfigTable, ConfigValue, read_toml
-from kgenn.bench.expand import OTHER_KEYS, Common, axes, expand, source_of
+from kgenn.bench.expand import OTHER_KEYS, SharedOptions, axes, expand, source_of
 from kgenn.bench.experiment import SPLITS, CalibrationData, Cell, Experiment, GivenScale, RunData
 from kgenn.bench.rows import KINDS, Kind, Published
 from kgenn.data.load import parse_scale
@@ -119,7 +119,7 @@ def _experiment(name: str, scope: ConfigTable, sweeps: Sequence[ConfigTable], li
     )
 
 
-def _common(scope: ConfigTable, limit: int | None) -> Common:
+def _common(scope: ConfigTable, limit: int | None) -> SharedOptions:
     """Return what an experiment says of its data."""
     data = source_of(scope.need("data", 'name it: data = "cifar10", or a path'), DATA_SUFFIXES)
     split, most, scale = scope.get("split"), scope.get("limit"), scope.get("scale")
@@ -134,7 +134,7 @@ def _common(scope: ConfigTable, limit: int | None) -> Common:
     if found is not None:
         calibration = _calibration(found.table(), calibration)
     num_layers = LAYER_SAMPLES if layers is None else layers.whole(0)
-    return Common(test, calibration, num_layers, None if anns is None else anns.whole(0))
+    return SharedOptions(test, calibration, num_layers, None if anns is None else anns.whole(0))
 
 
 def _scale(found: ConfigValue) -> GivenScale:

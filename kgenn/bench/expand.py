@@ -20,11 +20,11 @@ from kgenn.bench.experiment import (
     CalibrationData,
     Cell,
     InputShapes,
-    Kinds,
     NamedFile,
     RunData,
     Setup,
-    kinds_of,
+    TaskOptions,
+    task_options_of,
 )
 from kgenn.comma_list import entries, entry
 from kgenn.config import flags_of, make, options_of
@@ -36,7 +36,7 @@ from kgenn.diagnostics import KgennError, known_names
 from kgenn.ir.graph import Shape
 from kgenn.ir.network import ReadoutKind
 from kgenn.ir.random import LARGEST_SEED
-from kgenn.methods import converters, encoders, encoders_of
+from kgenn.method_options import converters, encoders, encoders_of
 from kgenn.passes import LoweringOptions
 from kgenn.timestep_search import TimestepSearch
 
@@ -142,7 +142,7 @@ OTHER_KEYS = ("models", "allow", "input-shape", "task", "metric", "threshold", "
 
 
 @dataclass(frozen=True)
-class Common:
+class SharedOptions:
     """What all cells of an experiment share; input shape, kinds and frames are those of a sweep; see `Setup`."""
 
     data: RunData
@@ -150,11 +150,11 @@ class Common:
     layer_samples: int
     ann_samples: int | None = None
     input_shape: InputShapes = NO_SHAPES
-    kinds: Kinds = UNSPECIFIED
+    kinds: TaskOptions = UNSPECIFIED
     frames: bool = False
 
 
-def expand(scope: ConfigTable, common: Common) -> list[Cell]:
+def expand(scope: ConfigTable, common: SharedOptions) -> list[Cell]:
     """Return the cells of a sweep: models first, then its keys as they stand, the last one fastest.
 
     An option applies to the converters and encoders of the sweep that have it; combinations that it does not
@@ -166,7 +166,7 @@ def expand(scope: ConfigTable, common: Common) -> list[Cell]:
     scope.need("converter", 'say which: converter = "few-spike", or a list')
     models = [source_of(f, MODEL_SUFFIXES) for f in scope.need("models", 'name some: models = ["vgg13"]').items()]
     allow = features_of(scope)
-    common = replace(common, input_shape=input_shape_of(scope), kinds=kinds_of(scope))
+    common = replace(common, input_shape=input_shape_of(scope), kinds=task_options_of(scope))
     common = replace(common, frames=changes_of(scope))
     names = [name for name in scope.keys() if name in axes()]  # noqa: SIM118 (a scope is no mapping)
     choices = [_values(scope, axes()[name]) for name in names]
@@ -238,7 +238,7 @@ def _values(scope: ConfigTable, axis: SweepAxis) -> list[Any]:
 
 
 def _cell(
-    scope: ConfigTable, common: Common, model: NamedFile, allow: tuple[str, ...], values: Mapping[str, Any]
+    scope: ConfigTable, common: SharedOptions, model: NamedFile, allow: tuple[str, ...], values: Mapping[str, Any]
 ) -> Cell:
     """Return the cell of one value on each axis."""
     method = CONVERTERS.get(values["converter"])

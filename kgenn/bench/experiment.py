@@ -53,7 +53,7 @@ Given = Any
 
 
 @dataclass(frozen=True)
-class Kinds:
+class TaskOptions:
     """What outputs are for, as far as the user says it.
 
     Attributes:
@@ -89,17 +89,17 @@ class Kinds:
 
 
 # Nothing is said.
-UNSPECIFIED = Kinds()
+UNSPECIFIED = TaskOptions()
 
 
-def kinds_of(scope: ConfigTable) -> Kinds:
+def task_options_of(scope: ConfigTable) -> TaskOptions:
     """Return what a sweep says of its outputs.
 
     Raises:
         KgennError: KG620.
     """
     readers = {"task": _task, "metric": ConfigValue.text, "threshold": _number}
-    return Kinds(**{name: _given(scope, name, read) for name, read in readers.items()})
+    return TaskOptions(**{name: _given(scope, name, read) for name, read in readers.items()})
 
 
 def _given(scope: ConfigTable, name: str, read: Callable[[ConfigValue], Any]) -> Given:
@@ -187,7 +187,7 @@ class Setup:
     layer_samples: int
     ann_samples: int | None = None
     input_shape: InputShapes = NO_SHAPES
-    kinds: Kinds = UNSPECIFIED
+    kinds: TaskOptions = UNSPECIFIED
     frames: bool = False
 
 

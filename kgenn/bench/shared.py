@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from kgenn.api import as_graph
 from kgenn.baseline import Baseline
-from kgenn.bench.experiment import CalibrationData, GivenScale, InputShapes, Kinds, RunData, Setup
+from kgenn.bench.experiment import CalibrationData, GivenScale, InputShapes, RunData, Setup, TaskOptions
 from kgenn.bench.files import File, Files
 from kgenn.conversion.base import Memory
 from kgenn.conversion.outputs import ends_of
@@ -104,7 +104,7 @@ def values_of(files: Files, setup: Setup) -> dict[str, float]:
 
 @lru_cache(maxsize=8)
 def _values_of(
-    model: File, input_shape: InputShapes, file: File, data: RunData, kinds: Kinds, frames: bool
+    model: File, input_shape: InputShapes, file: File, data: RunData, kinds: TaskOptions, frames: bool
 ) -> dict[str, float]:
     graph = model_of(model, input_shape)
     ports = Ports.of(graph, frames)

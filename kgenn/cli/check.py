@@ -34,7 +34,7 @@ from kgenn.ir.graph import Graph, Shape
 from kgenn.ir.network import ReadoutKind
 from kgenn.ir.words import counted, times
 from kgenn.layers.populations import is_population
-from kgenn.methods import converter_of, encoders_of
+from kgenn.method_options import converter_of, encoders_of
 
 
 @click.command()

@@ -65,7 +65,7 @@ from kgenn.ir.network import Network
 from kgenn.ir.random import LARGEST_SEED
 from kgenn.ir.samples import samples_of, shapes_in
 from kgenn.ir.words import counted, times
-from kgenn.methods import converter_of, encoders_of
+from kgenn.method_options import converter_of, encoders_of
 from kgenn.report.contents import network_contents, size_of
 from kgenn.tasks.goal import Goal, choices
 from kgenn.timestep_search import SearchResult, TimestepSearch

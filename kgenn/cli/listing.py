@@ -117,7 +117,7 @@ def plug_ins() -> Rows:
     from kgenn.encoders import ENCODERS
     from kgenn.export import EXPORTERS
     from kgenn.layers import LAYERS, OPERATIONS
-    from kgenn.methods import converters, encoders
+    from kgenn.method_options import converters, encoders
 
     odd = {**converters().problems, **encoders().problems}
     return [

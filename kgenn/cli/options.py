@@ -28,7 +28,7 @@ from kgenn.ir.naming import ALL_NAMED, Naming
 from kgenn.ir.network import Network, ReadoutKind
 from kgenn.ir.samples import place_of, samples_of
 from kgenn.ir.words import counted
-from kgenn.methods import converters, encoders
+from kgenn.method_options import converters, encoders
 from kgenn.passes import LoweringOptions
 from kgenn.timestep_search import TimestepSearch
 

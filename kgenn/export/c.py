@@ -9,7 +9,7 @@ from kgenn.backends.base import Program
 from kgenn.backends.render import render
 from kgenn.export.base import Exporter, refuse, route
 from kgenn.export.c_network import c_context
-from kgenn.export.integer_code import Unfit, arithmetic_of
+from kgenn.export.integer_code import NotInteger, arithmetic_of
 from kgenn.export.prefix import checked_prefix, renamed
 from kgenn.ir.connectivity import Sparse
 from kgenn.ir.network import Network
@@ -46,7 +46,7 @@ def obstacles(network: Network) -> Iterator[tuple[str, str]]:
                 arithmetic.statements(code)
             for code in filter(None, (population.neuron.threshold, population.neuron.emit)):
                 arithmetic.code(code)
-        except Unfit as error:
+        except NotInteger as error:
             yield population.name, str(error)
     for c in network.connections:
         if network.is_analog(c):

@@ -31,7 +31,7 @@ _FUNCTIONS = {
 }
 
 
-class Unfit(ValueError):
+class NotInteger(ValueError):
     """What keeps a neuron model out of integer arithmetic, in words."""
 
 
@@ -85,7 +85,7 @@ class Arithmetic:
                 return "(int32_t)(mix(mix(sample + (uint32_t)(first + i)) ^ now) >> 8)"
             case ast.Call(func=ast.Name(id=name), args=args) if name in _FUNCTIONS:
                 return _FUNCTIONS[name].format(*map(sub, args))
-        raise Unfit(f"computes {ast.unparse(node)}, which is not an integer")
+        raise NotInteger(f"computes {ast.unparse(node)}, which is not an integer")
 
 
 def arithmetic_of(network: Network, population: Population, largest_input: float) -> Arithmetic:
@@ -99,11 +99,11 @@ def arithmetic_of(network: Network, population: Population, largest_input: float
     """
     model, steps = population.neuron, network.num_timesteps
     if model.precision != "single":
-        raise Unfit("needs float64")
+        raise NotInteger("needs float64")
     if not _has_integers(population):
-        raise Unfit("has parameters or a state that are not integers")
+        raise NotInteger("has parameters or a state that are not integers")
     if steps**3 * EXACT >= 2**62:
-        raise Unfit(f"may need more than 64 bits in {steps:,} timesteps")
+        raise NotInteger(f"may need more than 64 bits in {steps:,} timesteps")
     if not _is_sum(model):
         return Arithmetic("int64_t", True)
     start = max((float(np.max(np.abs(v), initial=0.0)) for v in population.starts.values()), default=0.0)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, TypeVar
 
-from kgenn.config import Vetted, make, options_of, vetted
+from kgenn.config import DistinctOptions, make, options_of, vetted
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.base import Converter
 from kgenn.diagnostics import fail
@@ -30,14 +30,14 @@ TAKEN = OWN | {option.name for cls in (LoweringOptions, TimestepSearch) for opti
 
 
 @cache
-def converters() -> Vetted[Converter]:
+def converters() -> DistinctOptions[Converter]:
     """Return the converters."""
     own = Registry[type[Encoder]](ENCODERS.kind, "", ENCODERS.table)
     return vetted(CONVERTERS, TAKEN | vetted(own).options)
 
 
 @cache
-def encoders() -> Vetted[Encoder]:
+def encoders() -> DistinctOptions[Encoder]:
     """Return the encoders: their options are other ones than those of converters."""
     return vetted(ENCODERS, TAKEN | converters().options)
 
@@ -83,7 +83,7 @@ def encoders_of(
     return found.pop(""), found
 
 
-def _made(registry: Registry[type[T]], known: Vetted[T], name: str, values: Mapping[str, Any]) -> T:
+def _made(registry: Registry[type[T]], known: DistinctOptions[T], name: str, values: Mapping[str, Any]) -> T:
     cls, where = registry.get(name), f"{registry.kind} {name}"
     if name in known.problems:
         raise fail("KG420", where, known.problems[name], REPAIR)
