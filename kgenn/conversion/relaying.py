@@ -8,7 +8,8 @@ for the value in between, a relay, need the weights of both sides and no more.
 
 Activations that become K pieces count: between two of them, a bottleneck of two convolutions of single pixels has
 K² times the weights of their product, and with a relay K times the weights of both. A single layer has K² times
-its weights too, and with a relay behind it K times. That costs a rounding of the value: only a large one gets it.
+its weights too, and with a relay behind it K times. A large layer behind pieces alone has K times its weights, and
+a relay before it leaves them once. That costs a rounding of the value: only a large one gets it.
 
 What decides is the shapes of kernels and images alone, so that a check and a conversion put the same relays.
 """
@@ -36,6 +37,8 @@ from kgenn.passes.pieces import is_curve
 MAX_TIMES, FEW_WEIGHTS = 12, 1 << 18
 # The same of a kernel between two activations in pieces, beside what it and the pieces need with a relay between.
 MAX_BETWEEN, FEW_BETWEEN = 3, 3 << 20
+# Weights of a layer behind an activation in pieces, over all pieces, above which a relay stands between.
+MAX_BEHIND = 1 << 23
 # Synapses of a chain without structure, at most; the weights of layers of that size are far fewer.
 MAX_SEARCHED = 4_000_000
 # Linear chains that meet in a sum: each is a connection.
@@ -122,9 +125,9 @@ class _Walk:
     def _is_cheap(self, path: Path, chain: tuple[Layer, ...], name: str) -> bool:
         """Tell whether a path may go on through the chain that is a node as one connection."""
         before, after = sum(map(_weights, path.layers)), sum(map(_weights, chain))
-        if not before:
-            return True
         copies, readers = self.copies[path.source], self.readers[name]
+        if not before:
+            return copies == 1 or copies * after <= MAX_BEHIND
         limit = max(FEW_WEIGHTS, MAX_TIMES * (copies * before + readers * after))
         whole, most = path.then(*chain), limit // (copies * readers)
         return structured(whole, most) is not None or copies * readers * estimated(whole) <= MAX_SEARCHED

@@ -134,3 +134,20 @@ def test_a_large_layer_between_activations_in_pieces_has_neurons_behind_it() -> 
     assert relays(between(256, Activation("silu"))) == ["conv_3/relay"]
     assert relays(between(64, Activation("silu"))) == []
     assert relays(between(256, ReLU())) == []
+
+
+def test_a_large_layer_behind_pieces_has_neurons_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def behind(activation: Layer) -> Graph:
+        b = Build("behind", (2, 2, 2))
+        x = b.conv(b.add(activation, b.conv("input", 24, (1, 1))), 20, (1, 1))
+        return b.graph(b.dense(b.global_pool(b.relu(x)), 3))
+
+    assert relays(behind(Activation("gelu"))) == []
+    monkeypatch.setattr("kgenn.conversion.relaying.MAX_BEHIND", PIECES * 24 * 20 - 1)
+    assert read_by_relays(behind(Activation("gelu"))) == {"Activation"}
+    assert relays(behind(ReLU())) == []
+    found = converted(behind(Activation("gelu")))
+    x = samples(behind(ReLU()), 8, seed=21)
+    got = ReferenceSimulator(found.network).run(found.network.drive(x), 0).scores[:, -1]
+    wanted, got = (y - y.mean(axis=0) for y in (behind(Activation("gelu")).predict(x), got))
+    assert np.corrcoef(wanted.ravel(), got.ravel())[0, 1] > 0.999
