@@ -44,7 +44,7 @@ class Result(Displayed):
         latency_steps: steps from a sample's start until the readout has worked, where every connection takes one,
             as in hardware and GeNN: depth + T, or depth · (T + 1) + T of a staged network, whose populations
             listen for T steps before they send; see `kgenn.ir.timing`.
-        num_stages: number of depths of that pipeline.
+        num_stages: populations on the longest path, the readout among them.
         curve: the metric after each step, shape (T,); None without labels, if it was not requested, and for a
             staged network, which decides only after its last stage.
         spikes_per_neuron: mean spikes of a neuron in one inference, without those of the encoder.
@@ -140,7 +140,7 @@ class Result(Displayed):
             *self._of_outputs(),
             ("samples", f"{self.num_samples:,}"),
             ("timesteps", f"{self.num_timesteps:,}"),
-            ("latency", f"{self.latency_steps:,} steps (pipeline of {self.num_stages} stages)"),
+            ("latency", f"{self.latency_steps:,} steps ({self.num_stages} populations deep)"),
             *cost_rows(self),
             ("time", f"{self.wall_seconds:.2f} s wall, {self.cpu_seconds:.2f} s CPU"),
             *((f"GeNN {kind}", f"{seconds:.3f} s") for kind, seconds in self.kernel_seconds.items()),

@@ -53,7 +53,7 @@ def synapses_by_hand(connection: Connection) -> Array:
 @pytest.mark.parametrize(
     ("encoder", "converter", "latency", "stages"),
     [
-        # an input that spikes is a stage of its own
+        # an input that spikes is a population of that path
         ("poisson", None, 4 + 6, 5),
         ("direct", None, 3 + 6, 4),
         ("few-spike", FewSpike(), 4 * (6 + 1) + 6, 5),
@@ -67,7 +67,7 @@ def test_the_latency_is_that_of_the_longest_way_through_the_network(
     result = result_of(network, run(network, encoder)[1], None)
     assert (result.latency_steps, result.num_stages, result.num_timesteps) == (latency, stages, 6)
     assert (result.to_dict()["latency_steps"], result.to_dict()["num_stages"]) == (latency, stages)
-    assert dict(result.rows())["latency"] == f"{latency} steps (pipeline of {stages} stages)"
+    assert dict(result.rows())["latency"] == f"{latency} steps ({stages} populations deep)"
 
 
 @pytest.mark.parametrize("encoder", ["direct", "poisson-signed", "if"])
