@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmarks.families.architectures import FAMILIES
 from benchmarks.families.table import HEAD, families_first, family_rows, stored
+from benchmarks.zoo import costs
 from kgenn.backends import TARGETS
 from kgenn.cli.listing import methods
 from kgenn.conversion import CONVERTERS
@@ -199,6 +200,14 @@ def encoder_rows() -> Iterator[tuple[str, str, str]]:
         yield f"`{name}`", summary(ENCODERS.get(name)), "all" if everyone else listed(takers)
 
 
+def cost_tables() -> Iterator[str]:
+    """Yield for each network of the page of costs a heading and its table."""
+    for model, cells in costs.networks(costs.stored()):
+        ann, count = 100 * cells[0]["ann"], cells[0]["samples"]
+        yield f"### {model}: {ann:.2f} % on {count:,.0f} images\n"
+        yield markdown(costs.HEAD, list(costs.cost_rows(cells)))
+
+
 def listed(names: Sequence[str]) -> str:
     """Return names as code, with commas."""
     return ", ".join(f"`{name}`" for name in names)
@@ -227,6 +236,7 @@ def tables() -> dict[str, str]:
         "targets": markdown(("target", "is"), targets),
         "families": markdown(HEAD, list(family_rows(families))),
         "networks": markdown(HEAD, list(family_rows(others))),
+        "costs": "\n".join(cost_tables()),
     }
 
 
@@ -239,6 +249,7 @@ PAGES: Mapping[str, str] = {
     "targets": "reference/layers.md",
     "families": "measured/networks.md",
     "networks": "measured/networks.md",
+    "costs": "measured/costs.md",
 }
 DOCS = Path(__file__).parents[1] / "docs"
 
