@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -53,6 +54,23 @@ def test_json_has_the_documented_fields_and_the_scale_is_remembered(kgenn: Kgenn
     assert {k: v for k, v in explicit.items() if k not in TIMES} == {
         k: v for k, v in done.json.items() if k not in TIMES
     }
+
+
+@pytest.mark.parametrize("command", ["run", "compare"])
+def test_samples_on_disk_give_what_those_in_memory_give(
+    kgenn: Kgenn, compiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    with np.load(IMAGES) as archive, h5py.File(tmp_path / "images.h5", "w") as file:
+        file.create_dataset("x", data=archive["x"][:40], chunks=(7, 28, 28), compression="gzip")
+        file["y"] = archive["y"][:40]
+    wanted = kgenn(command, compiled, "--data", IMAGES, "--limit", 33, "--json").json
+    for module in ("kgenn.ir.data_file", "kgenn.data.load"):
+        monkeypatch.setattr(f"{module}.MAX_IN_MEMORY", 1000)
+    for path in (IMAGES, tmp_path / "images.h5"):
+        found = kgenn(command, compiled, "--data", path, "--limit", 33, "--json").json
+        assert {k: v for k, v in found.items() if k not in TIMES} == {
+            k: v for k, v in wanted.items() if k not in TIMES
+        }
 
 
 def test_the_curve_ends_at_the_accuracy(kgenn: Kgenn, compiled: Path) -> None:
