@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
+from kgenn.artifact.cluster import ClusterSimulator, connected
 from kgenn.artifact.directory import Artifact, read_directory, refuse_changes
 from kgenn.backends import TARGETS
 from kgenn.backends.base import RunOptions, given_network, run_options
@@ -199,7 +200,10 @@ def compile(
 
 
 def open_directory(
-    directory: str | os.PathLike[str], options: RunOptions | None = None, target: str | None = None
+    directory: str | os.PathLike[str],
+    options: RunOptions | None = None,
+    target: str | None = None,
+    dask: str | None = None,
 ) -> CompiledNetwork:
     """Open a directory that `kgenn compile` or `CompiledNetwork.save` wrote.
 
@@ -210,13 +214,15 @@ def open_directory(
         directory: the path of the directory.
         options: threads, the interpreter that has pygenn, and others; `edited=True` accepts changed files.
         target: run the network on this target instead of the one that it was compiled for.
+        dask: address of a Dask scheduler, such as "tcp://host:8786": its workers simulate a part of every batch,
+            with the same spikes. They need kgenn, and the directory under the same path.
 
     Returns:
         The compiled network, ready to run.
 
     Raises:
         KgennError: KG605 if kgenn did not write the directory, KG640 if one of its files was changed, KG5xx from
-            the toolchain.
+            the toolchain, KG624 if the scheduler does not answer.
     """
     place, options = given_path(directory, "directory", "KG605"), run_options(options)
     if not options.edited:
@@ -224,7 +230,10 @@ def open_directory(
     artifact = read_directory(place)
     chosen = artifact.target if target is None else target
     built = place if chosen == artifact.target else None
-    simulator = TARGETS.get(chosen)().load(artifact.network, built, options)
+    if dask is None:
+        simulator = TARGETS.get(chosen)().load(artifact.network, built, options)
+    else:
+        simulator = ClusterSimulator(connected(dask), place, chosen, options)
     return CompiledNetwork(Artifact(artifact.network, chosen), simulator)
 
 

@@ -190,7 +190,7 @@ class CompiledNetwork(Displayed):
             record = replace(record, trace=True, curve=True)
         elif observe is None:
             record = replace(record, per_sample=False)
-        batch_size = batch_size_for(self.network, batch_size, record.trace)
+        batch_size = batch_size_for(self.network, batch_size * self._simulator.slots, record.trace)
         self.prepare(len(samples), batch_size, record.trace)
         wall, cpu = 0.0, 0.0
         for start, drive in self._batches(samples, batch_size, progress):

@@ -129,6 +129,11 @@ class Simulator(ABC):
         return 0.0
 
     @property
+    def slots(self) -> int:
+        """Return how many batches it simulates at once, each of as many samples as a run asks for."""
+        return 1
+
+    @property
     def kernel_seconds(self) -> Mapping[str, float]:
         """Return the time of each kind of kernel so far, where the backend measures it and was asked to."""
         return {}

@@ -15,13 +15,9 @@ from multiprocessing.connection import Connection
 from threading import Thread
 from typing import Any
 
+from kgenn.artifact.cluster import connected, threads_of
 from kgenn.bench.rerun import CellTask
 from kgenn.bench.work import CellOutcome, run_cell
-from kgenn.diagnostics import fail
-from kgenn.registry import extra
-
-# Seconds to wait for a Dask scheduler.
-PATIENCE = 10
 
 
 class Workers(ABC):
@@ -107,8 +103,7 @@ class Cluster(Workers):
 
     @property
     def slots(self) -> int:
-        threads: int = sum(self.client.nthreads().values())
-        return max(1, threads)
+        return threads_of(self.client)
 
     def submit(self, task: CellTask, ann_values: Mapping[str, float] | None) -> Future[CellOutcome]:
         return self.executor.submit(run_cell, task, ann_values)
@@ -140,12 +135,7 @@ def cluster(address: str) -> Iterator[Workers]:
     Raises:
         KgennError: KG508 without Dask, KG624 where the scheduler does not answer.
     """
-    distributed = extra("distributed", "dask")
-    try:
-        client = distributed.Client(address, timeout=PATIENCE)
-    except (OSError, ValueError) as error:
-        advice = "start one with dask scheduler and dask worker, and give its address"
-        raise fail("KG624", address, f"the scheduler does not answer: {error}", advice) from error
+    client = connected(address)
     try:
         yield Cluster(client, client.get_executor(pure=False))
     finally:

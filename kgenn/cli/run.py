@@ -54,6 +54,7 @@ WAYS = {
     metavar="N",
     help="Samples for the ANN on integer grid and the quantised twin.  [default: as many as take seconds]",
 )
+@click.option("--dask", metavar="ADDRESS", help="Share each batch among the workers of a Dask cluster.")
 @click.option("--curve", is_flag=True, help="Also print the metric after each step.")
 @click.option("--explain", is_flag=True, help="Show how each connection was computed, and how sparse it was.")
 @click.option("--early-exit", type=float, metavar="CONFIDENCE", help="Also stop each sample at this probability.")
@@ -70,6 +71,7 @@ def run(
     scale: tuple[str, ...],
     batch_size: int | None,
     target: str | None,
+    dask: str | None,
     curve: bool,
     explain: bool,
     early_exit: float | None,
@@ -110,7 +112,7 @@ def run(
     """
     files = RunFiles.of(options, data)
     with working("loading"):
-        network = open_directory(directory, run_options_of(options), target)
+        network = open_directory(directory, run_options_of(options), target, dask)
     samples = samples_for(network.network, data, split, limit, scale)
     kinds, record = tasks_given(options), RecordingOptions(files.trace is not None, curve=curve)
     with of_file(data, samples):

@@ -53,7 +53,7 @@ def test_a_cluster_of_two_processes_gives_the_same_bytes(small: tuple[Path, byte
 def test_a_scheduler_that_does_not_answer_is_kg624(
     kgenn: Kgenn, tiny: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kgenn.bench.workers.PATIENCE", 0.2)
+    monkeypatch.setattr("kgenn.artifact.cluster.PATIENCE", 0.2)
     code, _, err = kgenn("bench", tiny[0], "-o", tmp_path / "results", "--dask", "tcp://127.0.0.1:1")
     assert code == 3
     assert "error[KG624] tcp://127.0.0.1:1: the scheduler does not answer" in err
