@@ -131,7 +131,7 @@ def test_a_max_pool_at_the_output_keeps_the_contract(readout: ReadoutKind) -> No
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_worths_are_the_spikes_weighted_with_the_weight_of_each_step(method: str) -> None:
+def test_train_values_are_the_spikes_weighted_with_the_weight_of_each_step(method: str) -> None:
     encoder = encoders_of(method)[-1]
     network = network_of("max_pool_skip", method, encoder)
     recording = ReferenceSimulator(network).run(drive_of(network, encoder), 0, EVERYTHING)

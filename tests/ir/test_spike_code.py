@@ -41,7 +41,7 @@ def test_an_earlier_first_spike_has_more_weight_one_by_one(steps: int) -> None:
     assert TimeToFirstSpike().levels(steps) == steps
 
 
-def test_worths_of_the_longest_binary_train_fit_their_type() -> None:
+def test_values_of_the_longest_binary_train_fit_their_type() -> None:
     total = SPIKE_CODES["binary"].weights(MAX_BINARY_STEPS).sum()
     assert total == FewSpike().levels(MAX_BINARY_STEPS) < 2**24
 
