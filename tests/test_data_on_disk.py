@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from kgenn.data.load import Data, load_data
 from kgenn.diagnostics import KgennError
 from kgenn.ir.data_file import stored_arrays
+from kgenn.ir.file_part import FilePart
 from kgenn.ir.rows import Computed, Rows
 
 NUM_SAMPLES = 40
@@ -129,14 +130,27 @@ def test_damage_on_disk_is_found_before_a_sample_runs(tmp_path: Path, write: Cal
 
 
 @pytest.mark.usefixtures("small_memory")
-def test_a_file_that_is_cut_off_while_it_is_read_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["npz", "HDF5", "HDF5 in chunks", "compressed HDF5"])
+def test_a_file_that_is_cut_off_while_it_is_read_is_named(tmp_path: Path, form: str) -> None:
     path = tmp_path / "data.npz"
-    np.savez(path, x=X)
+    WRITERS[form](path)
     found = load_data(path).x
     with path.open("r+b") as file:
         file.truncate(200)
     with pytest.raises(KgennError, match=r"KG601.*data\.npz.*cut off while it was read"):
         np.asarray(found)
+
+
+def test_a_part_of_a_file_is_read_whole_in_pieces_of_any_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kgenn.ir.file_part.LARGEST_READ", 7)
+    content = bytes(range(100))
+    (tmp_path / "file").write_bytes(content)
+    with (tmp_path / "file").open("rb") as file:
+        part = FilePart(file, 10, 80)
+        assert part[3:60] == content[13:70]
+        assert part.read() == content[10:90]
 
 
 @pytest.mark.parametrize("write", [np.savez, np.savez_compressed, None])

@@ -7,6 +7,9 @@ import os
 import weakref
 from typing import Any, Protocol
 
+# Bytes that one call reads (1 GiB); the system reads at most 2 GiB at once.
+LARGEST_READ = 1 << 30
+
 
 class HasDescriptor(Protocol):
     """An open file, of which only the descriptor is used."""
@@ -30,7 +33,8 @@ class _KeptOpen:
 class FilePart(io.RawIOBase):
     """The `size` bytes of an open file from `start` on: a file to read, and a sequence of bytes to slice.
 
-    Reading moves no position of the file itself. Where the file ends early, less is read.
+    Reading moves no position of the file itself. Where the file ends early, a slice is shorter, and reading as a
+    file raises OSError: h5py takes a buffer that was filled in part for a full one.
     """
 
     def __init__(self, file: HasDescriptor, start: int, size: int) -> None:
@@ -42,7 +46,10 @@ class FilePart(io.RawIOBase):
 
     def __getitem__(self, part: slice) -> bytes:
         start, stop, _ = part.indices(self._size)
-        return os.pread(self._file.fileno(), max(0, stop - start), self.start + start)
+        return b"".join(
+            os.pread(self._file.fileno(), min(LARGEST_READ, stop - place), self.start + place)
+            for place in range(start, stop, LARGEST_READ)
+        )
 
     def kept_open(self, start: int, size: int) -> FilePart:
         """Return a part of this one, which can be read as long as it is used, also after the file is closed."""
@@ -64,6 +71,8 @@ class FilePart(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         content = self[self._place : self._place + len(buffer)]
+        if len(content) < min(len(buffer), self._size - self._place):
+            raise OSError("it was cut off while it was read")
         buffer[: len(content)] = content
         self._place += len(content)
         return len(content)

@@ -40,8 +40,11 @@ def problem_of(dataset: h5py.Dataset) -> str:
     Raises:
         OSError, RuntimeError, ValueError: where the file is damaged.
     """
-    if dataset.id.get_space_status() != h5py.h5d.SPACE_STATUS_ALLOCATED:
-        return "has a shape and no values in the file"  # where HDF5 reads zeros
+    allocated = dataset.id.get_space_status()
+    if allocated == h5py.h5d.SPACE_STATUS_PART_ALLOCATED:
+        return "has no values in the file for some of its chunks; write them all"  # HDF5 reads zeros there
+    if allocated != h5py.h5d.SPACE_STATUS_ALLOCATED:
+        return "has a shape and no values in the file"
     if dataset.chunks is None:
         return ""
     size = prod(dataset.chunks) * dataset.dtype.itemsize
@@ -49,7 +52,7 @@ def problem_of(dataset: h5py.Dataset) -> str:
         return f"is stored in chunks of {size:,} bytes, more than its own {dataset.nbytes:,}"
     filters = _filters(dataset)
     if any(f not in FILTERS for f in filters) or DEFLATE in filters[:-1]:
-        return "is compressed in another way than by gzip; store it uncompressed"
+        return "is stored with an HDF5 filter other than gzip and shuffle; store it uncompressed"
     return ""
 
 

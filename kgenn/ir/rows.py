@@ -21,8 +21,6 @@ Shape = tuple[int, ...]
 MAX_IN_MEMORY = 1 << 28
 # Rows that are read at once where all of them are needed.
 BATCH = 256
-# Bytes that one call reads (1 GiB); the system reads at most 2 GiB at once.
-LARGEST_READ = 1 << 30
 
 
 class Rows(ABC):
@@ -117,10 +115,7 @@ class FileRows(Rows):
         """
         size = prod(self.shape[1:]) * self.dtype.itemsize
         try:
-            content = b"".join(
-                self._values[place : min(place + LARGEST_READ, stop * size)]
-                for place in range(start * size, stop * size, LARGEST_READ)
-            )
+            content = self._values[start * size : stop * size]
         except OSError as error:
             raise fail("KG601", self.where, f"cannot be read: {error.strerror or error}") from error
         if len(content) != (stop - start) * size:
