@@ -69,12 +69,15 @@ class Variance(Layer):
 class Standardise(Layer):
     """Divide groups of values by the root of their mean square: x / √(mean x² + ε), perhaps less their mean.
 
+    With `least`, the mean square is at least ε instead: x / √max(mean x², ε).
+
     Attributes:
         view: the shape in which a group of values lies along `axes`.
         axes: of that shape.
         epsilon: ε, above zero.
         centred: whether the mean is taken away.
         total: divide by the root of the sum of the squares instead.
+        least: ε is the least mean square, and is not added.
     """
 
     view: Shape
@@ -82,6 +85,7 @@ class Standardise(Layer):
     epsilon: float
     centred: bool = True
     total: bool = False
+    least: bool = False
 
     def features(self) -> Iterator[tuple[str, str]]:
         yield "product", "divides activations by their own size"
@@ -102,5 +106,6 @@ class Standardise(Layer):
         if self.centred:
             v = v - Mean(self.axes).forward(v)
         size = Mean(self.axes, self.total).forward(v * v)
-        y: Array = v / np.sqrt(size + x.dtype.type(self.epsilon))
+        epsilon = x.dtype.type(self.epsilon)
+        y: Array = v / np.sqrt(np.maximum(size, epsilon) if self.least else size + epsilon)
         return y.reshape(x.shape)

@@ -13,6 +13,8 @@ from kgenn.layers.data_format import with_channels_on
 from kgenn.layers.normalise import Standardise
 from kgenn.layers.weights import Weights
 
+_TF_NORMALIZE = "tf.math.l2_normalize"
+
 
 def read_layer_norm(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
     """Read LayerNormalization, along any axes; its gains may be of their root mean square alone."""
@@ -45,15 +47,21 @@ def read_unit_norm(config: LayerConfig, weights: Weights, inputs: tuple[Shape, .
 
 
 def read_normalize(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
-    """Read keras.ops.normalize of order 2, or tf.math.l2_normalize: x divided by its length along axes."""
+    """Read keras.ops.normalize of order 2, or tf.math.l2_normalize: x divided by its length along axes.
+
+    Keras bounds the length by epsilon from below, TensorFlow its square.
+    """
     shape = only(inputs)
     order = config.get("order", 2)
     if order != 2:
         raise config.odd("order", order, "2")
-    given = config.argument(1, "axis", default=-1)
+    given = config.argument(1, "axis", default=None)
+    if given is None:
+        raise config.odd("axis", None, f"axes from 1 to {len(shape)}, without the batch")
     several = given if isinstance(given, list) else [given]
     axes = tuple(sorted({config.axis(axis, len(shape)) for axis in several}))
-    return (Standardise(shape, axes, _epsilon(config, 1e-12), centred=False, total=True),)
+    least = _epsilon(config, 1e-12) if config.class_name == _TF_NORMALIZE else _epsilon(config, 1e-7) ** 2
+    return (Standardise(shape, axes, least, centred=False, total=True, least=True),)
 
 
 def read_group_norm(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:

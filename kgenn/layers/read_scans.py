@@ -14,6 +14,9 @@ def read_cumulative(config: LayerConfig, weights: Weights, inputs: tuple[Shape, 
     """Read the sums of the values up to each position of an axis."""
     shape = only(inputs)
     axis = config.axis(config.argument(1, "axis", default=None), len(shape))
+    dtype = config.argument(2, "dtype", default="float32")
+    if dtype != "float32":
+        raise config.odd("dtype", dtype, "float32")
     reverse, exclusive = config.flag("reverse", False), config.flag("exclusive", False)
     check_matrix(shape[axis], shape[axis])
     matrix = np.tri(shape[axis], k=-1 if exclusive else 0, dtype=np.float32)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kgenn.ir.graph import Graph, Node, Shape
-from kgenn.layers.activation import Activation
+from kgenn.layers.activation import Activation, ReLU
 from kgenn.layers.affine import plus
 from kgenn.layers.dense import Dense
 from kgenn.layers.merge import Multiply, Subtract
@@ -23,6 +23,9 @@ from kgenn.layers.shape import Reshape
 from kgenn.passes.chains import Chain
 from kgenn.passes.options import LoweringOptions
 from kgenn.passes.products import SQUARE
+
+# A least mean square up to this is added: no step of a network is as small.
+TINY = 1e-12
 
 
 def expand_normalisations(graph: Graph, options: LoweringOptions) -> Graph:
@@ -52,12 +55,22 @@ def _expanded(node: Node, layer: Standardise, shape: Shape) -> list[Node]:
     share = np.full((size, 1), 1 if layer.total else 1 / size, np.float32)
     over_channels = _over_channels(layer.axes, layer.view)
     chain.add("size", Dense(share, None) if over_channels else Mean(layer.axes, layer.total))
-    chain.add("guard", plus(np.full(1, layer.epsilon, np.float32)))
+    _add_guard(chain, layer)
     r = chain.add("root", Activation("rsqrt"))
     if not viewed:
         return chain.done(Multiply(), c, r)
     chain.add("product", Multiply(), c, r)
     return chain.done(Reshape(shape))
+
+
+def _add_guard(chain: Chain, layer: Standardise) -> None:
+    """Keep the mean square above zero by ε, which is added or, with `least`, its least value."""
+    guard = max(layer.epsilon, TINY) if layer.least else layer.epsilon
+    if layer.least and guard > TINY:
+        # max(x, ε) = ReLU(x − ε) + ε
+        chain.add("above", plus(np.full(1, -guard, np.float32)))
+        chain.add("least", ReLU())
+    chain.add("guard", plus(np.full(1, guard, np.float32)))
 
 
 def _centred(chain: Chain, axes: Shape, shape: Shape, x: str) -> str:

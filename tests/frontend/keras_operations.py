@@ -62,6 +62,7 @@ UNARY: dict[str, Callable[[Any], Any]] = {
     "norm": lambda x: ops.norm(x, axis=-1) + ops.norm(x, axis=3, ord=1) - ops.norm(x, axis=-1, ord=np.inf),
     "norm_image": lambda x: ops.norm(x, axis=(1, 2), keepdims=True),
     "normalize": lambda x: ops.normalize(x) + ops.normalize(x, axis=1),
+    "normalize_small": lambda x: ops.normalize(x * 1e-8, axis=(1, 2)) + ops.normalize(x, epsilon=1.5),
     "cumsum": lambda x: ops.cumsum(x, axis=1) + ops.cumsum(x, axis=-1),
     "diff": lambda x: ops.diff(x, axis=1)[:, :4] + ops.diff(x, n=2, axis=1),
     "reshape": lambda x: ops.reshape(x, (-1, 12, 6)),

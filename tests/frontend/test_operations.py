@@ -12,6 +12,7 @@ from keras_models import randomise
 from keras_operations import OPERATIONS
 from kgenn.conversion.compose import structured
 from kgenn.conversion.paths import paths_into
+from kgenn.diagnostics import KgennError
 from kgenn.passes import LoweringOptions, lower
 from test_against_keras import FORMATS, assert_equal_outputs, read, samples
 
@@ -79,3 +80,20 @@ def test_a_softmax_that_weighs_what_it_is_made_of_is_written_with_names_of_its_o
     (x,) = samples(model)
     graph = lower(kgenn.load(model), LoweringOptions())
     np.testing.assert_allclose(graph.predict(x), model(x), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("operation", "found"),
+    [
+        (lambda x: ops.normalize(x, axis=None), "normalize.*axis=None"),
+        (lambda x: ops.normalize(x, order=1), "normalize.*order=1"),
+        (lambda x: ops.cumsum(x, axis=1, dtype="int32"), "cumsum.*dtype='int32'"),
+        (lambda x: ops.var(x, axis=(0, 1)), "var.*axis=0"),
+        (lambda x: ops.norm(x, ord=1, axis=(1, 2)), "norm.*ord=1"),
+    ],
+    ids=["all axes", "another norm", "whole numbers", "the batch", "a norm of a matrix"],
+)
+def test_arguments_that_mean_something_else_are_refused(operation, found):
+    given = layers.Input((4, 3))
+    with pytest.raises(KgennError, match=rf"KG107.*{found}"):
+        kgenn.load(keras.Model(given, operation(given)))

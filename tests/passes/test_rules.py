@@ -79,6 +79,9 @@ EXACT: dict[str, Graph] = {
     "einsum that sums one alone": between(Einsum("hwc", "c", "h"), IMAGE, VECTOR),
     "einsum of outer products": between(Einsum("hwc", "hvc", "chwv"), IMAGE, IMAGE),
     "cosine": between(Dot((0, 0), normalize=True), VECTOR, VECTOR),
+    "unit norm of a least length": between(
+        Standardise(VECTOR, (0,), 0.3, centred=False, total=True, least=True), VECTOR
+    ),
     "unit norm": between(Standardise(VECTOR, (0,), 1e-12, centred=False, total=True), VECTOR),
 }
 
