@@ -128,7 +128,7 @@ def logits(model: Any, x: Sequence[Array]) -> list[Array]:
     before, changed = [], {}
     for tensor in model.outputs:
         layer = tensor._keras_history.operation
-        if isinstance(layer, keras.layers.Activation | keras.layers.Softmax):
+        if isinstance(layer, keras.layers.Activation | keras.layers.ReLU | keras.layers.Softmax):
             tensor = layer.input
         elif getattr(layer, "activation", None) is not None:
             changed[layer] = layer.activation
