@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.families.architectures import FAMILIES
-from benchmarks.families.table import HEAD, families_first, family_rows, stored
+from benchmarks.families.table import HEAD, REPORTS, families_first, family_rows, stored
 from benchmarks.zoo import costs
 from kgenn.backends import TARGETS
 from kgenn.cli.listing import methods
@@ -236,6 +236,7 @@ def tables() -> dict[str, str]:
         "targets": markdown(("target", "is"), targets),
         "families": markdown(HEAD, list(family_rows(families))),
         "networks": markdown(HEAD, list(family_rows(others))),
+        "reports": markdown(HEAD, list(family_rows(stored(REPORTS)))),
         "costs": "\n".join(cost_tables()),
     }
 
@@ -249,6 +250,7 @@ PAGES: Mapping[str, str] = {
     "targets": "reference/layers.md",
     "families": "measured/networks.md",
     "networks": "measured/networks.md",
+    "reports": "measured/networks.md",
     "costs": "measured/costs.md",
 }
 DOCS = Path(__file__).parents[1] / "docs"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).with_name("results.json")
+REPORTS = Path(__file__).with_name("reports.json")  # of networks that people had problems with
 SHOWN = ("few-spike 8", "few-spike 10", "few-spike 12", "data-norm 128")
 HEAD = (
     "network",
@@ -48,7 +49,7 @@ def family_rows(rows: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
             shape,
             f"{row['read']:.0e}",
             f"{first['neurons']:,}",
-            f"{first['neurons'] / row['activations']:.1f}",
+            f"{first['neurons'] / row['activations']:.1f}" if row["activations"] else "",
             *(f"{methods[m]['correlation']:.4f}" if m in methods else "" for m in SHOWN),
             _seconds(first["convert"]),
             _seconds(first["build"]),
