@@ -16,6 +16,7 @@ from kgenn.ir.samples import Samples
 from kgenn.passes.offsets import PooledInputs, shift_signed, signed_pools
 from kgenn.passes.pieces import curves, in_pieces
 from kgenn.passes.products import factors, squared
+from kgenn.passes.standardise import bounded, squared_lengths
 from kgenn.passes.values import NodeValues, assumed
 
 # Samples whose values are looked at, and values of a node that are kept, at most.
@@ -34,6 +35,7 @@ def rewritten(graph: Graph, pieces: int, pooled_inputs: PooledInputs, calibratio
     Raises:
         KgennError: KG402 where a value is not finite.
     """
+    graph = bounded(graph, _values(graph, squared_lengths(graph), calibration))
     graph = squared(graph, _values(graph, factors(graph), calibration))
     curved = [graph.by_name[name].inputs[0] for name in curves(graph)]
     names = frozenset((*curved, *signed_pools(graph, pooled_inputs)))

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from kgenn.ir.graph import Array, Layer, Shape
+from kgenn.layers.activation import Curve
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +64,26 @@ class Variance(Layer):
         (x,) = inputs
         mean = Mean(self.axes)
         return mean.forward(np.square(x - mean.forward(x)))
+
+
+@dataclass(frozen=True, eq=False)
+class ReciprocalLength(Curve):
+    """Take 1/√max(x, bound) of the squared length of a vector, which multiplies that vector.
+
+    Attributes:
+        bound: zero until the values are known.
+    """
+
+    bound: float = 0.0
+
+    @property
+    def positive(self) -> bool:
+        return True
+
+    def forward(self, *inputs: Array) -> Array:
+        (x,) = inputs
+        y: Array = 1 / np.sqrt(np.maximum(x, x.dtype.type(self.bound)))
+        return y
 
 
 @dataclass(frozen=True, eq=False)

@@ -43,7 +43,7 @@ def read_rms_norm(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ..
 def read_unit_norm(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
     """Read UnitNormalization."""
     shape = only(inputs)
-    return (Standardise(shape, _axes(config, shape, -1), 1e-12, centred=False, total=True),)
+    return (Standardise(shape, _axes(config, shape, -1), 1e-12, centred=False, total=True, least=True),)
 
 
 def read_normalize(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:

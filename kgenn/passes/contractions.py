@@ -101,7 +101,7 @@ class _DotProducts(Products):
             name = self.add(f"{word}/last", Permute(order), name)
             name = self.add(f"{word}/matrix", Reshape(matrix), name)
             if layer.normalize:
-                unit = Standardise(matrix, (2,), 1e-12, centred=False, total=True)
+                unit = Standardise(matrix, (2,), 1e-12, centred=False, total=True, least=True)
                 name = self.add(f"{word}/unit", unit, name)
             ends.append((name, matrix))
         (x, rows), (z, columns) = ends

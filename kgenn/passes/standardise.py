@@ -8,7 +8,8 @@ Squares and the reciprocal root become pieces, the product squares; see `kgenn.p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,15 +18,19 @@ from kgenn.layers.activation import Activation, ReLU
 from kgenn.layers.affine import plus
 from kgenn.layers.dense import Dense
 from kgenn.layers.merge import Multiply, Subtract
-from kgenn.layers.normalise import Mean, Standardise, Variance
+from kgenn.layers.normalise import Mean, ReciprocalLength, Standardise, Variance
 from kgenn.layers.relay import Relay
 from kgenn.layers.shape import Reshape
 from kgenn.passes.chains import Chain
 from kgenn.passes.options import LoweringOptions
 from kgenn.passes.products import SQUARE
+from kgenn.passes.values import NodeValues
 
 # A least mean square up to this is added: no step of a network is as small.
 TINY = 1e-12
+# The least squared length that is normalised, as a share of the largest. Rectified vectors are often zero: the
+# factor of a vector that is nearly zero says nothing, and its range takes the resolution of the others.
+SHORTEST = 1e-3
 
 
 def expand_normalisations(graph: Graph, options: LoweringOptions) -> Graph:
@@ -56,11 +61,33 @@ def _expanded(node: Node, layer: Standardise, shape: Shape) -> list[Node]:
     over_channels = _over_channels(layer.axes, layer.view)
     chain.add("size", Dense(share, None) if over_channels else Mean(layer.axes, layer.total))
     _add_guard(chain, layer)
-    r = chain.add("root", Activation("rsqrt"))
+    r = chain.add("root", ReciprocalLength() if layer.least else Activation("rsqrt"))
     if not viewed:
         return chain.done(Multiply(), c, r)
     chain.add("product", Multiply(), c, r)
     return chain.done(Reshape(shape))
+
+
+def squared_lengths(graph: Graph) -> frozenset[str]:
+    """Return the nodes whose values `bounded` needs: the squared lengths of vectors that are normalised."""
+    roots = (node for node in graph.nodes if isinstance(node.layer, ReciprocalLength))
+    return frozenset(node.inputs[0] for node in roots)
+
+
+def bounded(graph: Graph, values: Mapping[str, NodeValues]) -> Graph:
+    """Return a graph in which the factor of a short vector is no larger than the values allow.
+
+    Args:
+        values: of each node in `squared_lengths`, by its name.
+    """
+
+    def change(node: Node) -> Sequence[Node] | None:
+        if not isinstance(node.layer, ReciprocalLength):
+            return None
+        longest = float(values[node.inputs[0]].high.max())
+        return [replace(node, layer=ReciprocalLength(SHORTEST * longest))]
+
+    return graph.edit(change)
 
 
 def _add_guard(chain: Chain, layer: Standardise) -> None:

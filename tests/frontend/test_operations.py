@@ -97,3 +97,14 @@ def test_arguments_that_mean_something_else_are_refused(operation, found):
     given = layers.Input((4, 3))
     with pytest.raises(KgennError, match=rf"KG107.*{found}"):
         kgenn.load(keras.Model(given, operation(given)))
+
+
+@pytest.mark.parametrize("normalise", [ops.normalize, layers.UnitNormalization()], ids=["operation", "layer"])
+def test_vectors_that_are_zero_do_not_spoil_the_others_where_each_is_normalised(normalise):
+    given = layers.Input((6, 6, 2))
+    x = normalise(layers.Conv2D(2, 3, activation="relu")(given))
+    model = randomise(keras.Model(given, layers.Dense(3)(layers.Flatten()(x))))
+    x = np.random.default_rng(1).normal(size=(96, 6, 6, 2)).astype(np.float32)
+    network = kgenn.convert(model, calibration=x[:64], converter="few-spike", timesteps=10, allow="all")
+    found, wanted = kgenn.compile(network, "reference").predict(x[64:]), np.asarray(model(x[64:]))
+    np.testing.assert_allclose(found, wanted, atol=0.6 * wanted.std())

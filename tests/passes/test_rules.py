@@ -82,7 +82,7 @@ EXACT: dict[str, Graph] = {
     "unit norm of a least length": between(
         Standardise(VECTOR, (0,), 0.3, centred=False, total=True, least=True), VECTOR
     ),
-    "unit norm": between(Standardise(VECTOR, (0,), 1e-12, centred=False, total=True), VECTOR),
+    "unit norm": between(Standardise(VECTOR, (0,), 1e-12, centred=False, total=True, least=True), VECTOR),
 }
 
 
