@@ -391,7 +391,7 @@ class CompiledNetwork(Displayed):
         for name, array in x.arrays.items():
             refuse_integers(array, place_of("data", name, x.arrays), AS_FLOATS)
         for start in range(0, len(x), size):
-            drive = self.network.drive(x[start : start + size])
+            drive = self.network.drive(x[start : start + size], start)
             yield start, drive
             if progress is not None:
                 progress(len(drive))

@@ -111,13 +111,14 @@ def test_odd_frames_of_a_run_are_refused(change: object, code: str) -> None:
     assert error.value.diagnostics[0].code == code
 
 
-def test_the_sample_of_an_odd_frame_is_named() -> None:
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_the_sample_of_an_odd_frame_is_named(batch_size: int) -> None:
     graph = build("dense")
     network = kgenn.convert(graph, calibration=spikes(graph, 40), frames=True, check=False)
     x = spikes(graph, 4)
     x[2, STEPS - 1, 0] = np.nan
     with pytest.raises(KgennError, match=r"KG603(.|\n)*is sample 2,"):
-        kgenn.compile(network, "reference").evaluate(x)
+        kgenn.compile(network, "reference").evaluate(x, batch_size=batch_size)
 
 
 def test_compile_run_compare_and_verify_take_frames(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,4 +26,4 @@ def simulate(
     samples = network.samples(x)
     simulator = Cpp(quick=once).load(network, None, RunOptions(threads))
     for start in range(0, len(samples), BATCH):
-        yield simulator.run(network.drive(samples[start : start + BATCH]), start, record)
+        yield simulator.run(network.drive(samples[start : start + BATCH], start), start, record)

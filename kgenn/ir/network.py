@@ -273,8 +273,12 @@ class Network(Displayed):
             refuse_shape(found.arrays[given.name].shape, self.input_shapes[given.name], given.name, more=more)
         return found
 
-    def drive(self, x: SamplesLike) -> Array:
+    def drive(self, x: SamplesLike, first: int = 0) -> Array:
         """Return the drive of all input neurons for a batch, integers in float32.
+
+        Args:
+            x: as `samples` takes it.
+            first: the number of its first sample, for messages.
 
         Returns:
             Shape (N, num_inputs); (N, T, num_inputs) where an input changes with time.
@@ -285,9 +289,9 @@ class Network(Displayed):
         arrays = {name: np.asarray(array) for name, array in self.samples(x).arrays.items()}
         several = len(self.inputs) > 1
         if self.changing:
-            drives = [i.frames(arrays[i.name], self.num_timesteps, several) for i in self.inputs]
+            drives = [i.frames(arrays[i.name], self.num_timesteps, several, first) for i in self.inputs]
         else:
-            drives = [i.drive(arrays[i.name], several=several) for i in self.inputs]
+            drives = [i.drive(arrays[i.name], several=several, first=first) for i in self.inputs]
         return drives[0] if len(drives) == 1 else np.concatenate(drives, axis=-1)
 
     @cached_property

@@ -42,6 +42,7 @@ class InputCoding:
         name: str = "",
         several: bool = False,
         made: tuple[InputTransform, Array] | None = None,
+        first: int = 0,
     ) -> Array:
         """Return the drive of every input neuron, integers in float32, shape (N, num_inputs).
 
@@ -51,6 +52,7 @@ class InputCoding:
             name: of the input, for messages.
             several: it is one of several.
             made: what made x, and of which samples: messages speak of those.
+            first: the number of the first sample, for messages.
 
         Raises:
             KgennError: KG603 where x is outside the range, or not finite.
@@ -64,7 +66,7 @@ class InputCoding:
             legal = ((x == self.low) | (x == self.high)).all()
         if not legal:
             where = f"encoder {self.encoder}" + (f" of input {name}" if name else "")
-            raise fail("KG603", where, self._refusal(x, made), self._advice(x, frames, name * several))
+            raise fail("KG603", where, self._refusal(x, made), self._advice(x, frames, name * several, first))
         drive = x * np.float32(self.levels)
         return np.rint(drive, out=drive)
 
@@ -83,16 +85,17 @@ class InputCoding:
         allowed = f"{low:g} or {high:g}" if self.binary else f"{low:g} to {high:g}"
         return f"takes {allowed}, but the data have {found}"
 
-    def _advice(self, x: Array, frames: int, name: str) -> str:
+    def _advice(self, x: Array, frames: int, name: str, first: int) -> str:
         """Return what to do about data that the encoder does not take, shape (N, num_inputs).
 
         Args:
             name: of one of several inputs; else empty.
+            first: the number of the first sample.
         """
         finite = np.isfinite(x).all(axis=1)
         if not finite.all():
-            first = int(np.argmin(finite)) // frames
-            return f"leave such samples out, the first of which is sample {first}, or repair them"
+            odd = first + int(np.argmin(finite)) // frames
+            return f"leave such samples out, the first of which is sample {odd}, or repair them"
         if self.binary:
             return "give only 0 and 1, or compile with --binarise THRESHOLD"
         if self.low == 0 and x.min() < 0:
@@ -175,27 +178,28 @@ class NetworkInput:
         """Return the shape of one sample as the user gives it."""
         return (num_timesteps, *self.shape) if self.changing else self.shape
 
-    def frames(self, x: Array, num_timesteps: int, several: bool = False) -> Array:
+    def frames(self, x: Array, num_timesteps: int, several: bool = False, first: int = 0) -> Array:
         """Return the drive of a batch at every timestep, shape (N, T, num_inputs); see `drive`.
 
         Args:
             x: shape (N, T, *shape), or (N, *shape) of an input that holds.
         """
         if not self.changing:
-            return np.repeat(self.drive(x, several=several)[:, None], num_timesteps, axis=1)
+            return np.repeat(self.drive(x, several=several, first=first)[:, None], num_timesteps, axis=1)
         refuse_shape(x.shape, (num_timesteps, *self.shape), self.name)
-        drive = self.drive(x.reshape(-1, *self.shape), num_timesteps, several)
+        drive = self.drive(x.reshape(-1, *self.shape), num_timesteps, several, first)
         return drive.reshape(len(x), num_timesteps, self.size)
 
-    def drive(self, x: Array, frames: int = 1, several: bool = False) -> Array:
+    def drive(self, x: Array, frames: int = 1, several: bool = False, first: int = 0) -> Array:
         """Return the drive of each input neuron for a batch x of shape (N, *shape), integers in float32.
 
         Args:
             frames: rows of x that are one sample, for messages.
             several: it is one of several inputs, for messages.
+            first: the number of the first sample, for messages.
 
         Raises:
             KgennError: KG602 for another shape, KG603 for values that the encoder does not take.
         """
         refuse_shape(x.shape, self.shape, self.name)
-        return self.coding.drive(self.transform.apply(x), frames, self.name, several, (self.transform, x))
+        return self.coding.drive(self.transform.apply(x), frames, self.name, several, (self.transform, x), first)
