@@ -21,6 +21,7 @@ from kgenn.data.load import Data, labels_by_output
 from kgenn.data.plausibility import calibration_warnings
 from kgenn.diagnostics import Diagnostic
 from kgenn.ir.agreement import Agreement
+from kgenn.ir.calibration_data import calibration_samples
 from kgenn.ir.graph import Graph
 from kgenn.ir.input_statistics import InputStatistics, statistics_of
 from kgenn.ir.network import Network
@@ -113,7 +114,8 @@ def convert_model(
     """
     memoise, check = memoise or Memory().memoise, flag("check", check)
     samples = graph.samples(calibration.x)
-    count = len(samples)
+    # all of them are checked, so that a message has the number that a sample has in the data
+    count = len(calibration_samples(samples, graph.input_shapes, graph.naming))
     aims = _aims(graph, calibration, chosen or {}, samples, labelled=not isinstance(timesteps, int))
     fitting, apart = kept_apart(count, most_samples or count) if check else (np.arange(count), np.arange(0))
     used, frames = samples[fitting] if len(fitting) < count else samples, calibration.frames

@@ -105,6 +105,10 @@ def test_errors_of_a_compilation_name_the_file(tmp_path: Path, kgenn: Kgenn) -> 
     still = MOVING.mean(1)
     error = compiled(moving=still, still=with_nan(STILL))
     assert f"error[KG402] {tmp_path / 'train.npz'}, still: have values that are not finite" in error
+    many = np.repeat(STILL, 8, axis=0)
+    many[-1] = np.nan
+    error = compiled(moving=np.repeat(still, 8, axis=0), still=many)
+    assert f"not finite, the first in sample {len(many) - 1}" in error
     error = compiled("--task", "classes", "--timesteps", "auto", moving=still, still=STILL, y=np.full(24, 0.5))
     assert f"error[KG607] {tmp_path / 'train.npz'}, labels: " in error
     error = compiled("--encoder", "still=spike", moving=still, still=STILL)
