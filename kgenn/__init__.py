@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from kgenn.metrics.result import Result
     from kgenn.stream import Stream
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Everything public, imported when it is first used: `import kgenn` itself loads nothing heavy.
 _HOMES = {
