@@ -93,7 +93,8 @@ class ArrayNames:
             known = _ways("x", self.inputs, self.naming.by_name)
             what = f"has no array {', and no '.join(' and '.join(way.values()) for way in known)}; {has}"
         labels = [f"y{ending}"] if len(expected) == 1 else []
-        return fail("KG601", where, what, f"save it with numpy.savez(path, {_arguments([*expected, *labels])})")
+        advice = f"name the arrays as numpy.savez(path, {_arguments([*expected, *labels])}) does"
+        return fail("KG601", where, what, advice)
 
 
 def _arguments(names: Sequence[str]) -> str:
