@@ -44,6 +44,7 @@ def measured(path: Path, method: str, timesteps: int, calibration: int, images: 
     import numpy as np
 
     import kgenn
+    from benchmarks.families.measure import cpu_seconds
 
     graph = kgenn.load(path)
     rng = np.random.default_rng(5)
@@ -65,12 +66,6 @@ def measured(path: Path, method: str, timesteps: int, calibration: int, images: 
         f"{images / wall:.2g}",
         f"{peak:.1f}",
     ]
-
-
-def cpu_seconds() -> float:
-    """Return the CPU seconds of this process and of its children that ended."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(u.ru_utime + u.ru_stime for u in used)
 
 
 @click.command()
