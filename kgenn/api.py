@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kgenn.artifact.cluster import ClusterSimulator, connected
-from kgenn.artifact.directory import Artifact, read_directory, refuse_changes
+from kgenn.artifact.directory import Artifact, load_simulator, read_unchanged
 from kgenn.backends import TARGETS
 from kgenn.backends.base import RunOptions, given_network, run_options
 from kgenn.backends.simulate import simulate
@@ -225,13 +225,10 @@ def open_directory(
             the toolchain, KG624 if the scheduler does not answer.
     """
     place, options = given_path(directory, "directory", "KG605"), run_options(options)
-    if not options.edited:
-        refuse_changes(place)
-    artifact = read_directory(place)
+    artifact = read_unchanged(place, options)
     chosen = artifact.target if target is None else target
-    built = place if chosen == artifact.target else None
     if dask is None:
-        simulator = TARGETS.get(chosen)().load(artifact.network, built, options)
+        simulator = load_simulator(place, artifact, chosen, options)
     else:
         simulator = ClusterSimulator(connected(dask), place, chosen, options)
     return CompiledNetwork(Artifact(artifact.network, chosen), simulator)

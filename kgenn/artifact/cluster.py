@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from kgenn.artifact.directory import read_directory, refuse_changes
-from kgenn.backends import TARGETS
+from kgenn.artifact.directory import load_simulator, read_unchanged
 from kgenn.backends.base import RunOptions, Simulator
 from kgenn.diagnostics import Diagnostic, KgennError, fail
 from kgenn.files.checksums import SUMS
@@ -76,16 +75,11 @@ class Opening:
         """
         if getattr(_OPEN, "opening", None) != self:
             place = Path(self.directory)
-            if not self.options.edited:
-                refuse_changes(place)
-            artifact = read_directory(place)
+            artifact = read_unchanged(place, self.options)
             if sums_of(place) != self.sums:
-                what = "is not what the command opened"
-                raise fail(
-                    "KG624", self.directory, what, "give all workers the same directory under the same path"
-                )
-            built = place if self.target == artifact.target else None
-            _OPEN.simulator = TARGETS.get(self.target)().load(artifact.network, built, self.options)
+                advice = "give all workers the same directory under the same path"
+                raise fail("KG624", self.directory, "is not what the command opened", advice)
+            _OPEN.simulator = load_simulator(place, artifact, self.target, self.options)
             _OPEN.opening = self
         simulator: Simulator = _OPEN.simulator
         return simulator

@@ -11,7 +11,7 @@ from kgenn import __version__
 from kgenn.artifact.manifest import check_manifest
 from kgenn.artifact.self_test import SELF_TEST, SelfTest
 from kgenn.backends import TARGETS
-from kgenn.backends.base import Program
+from kgenn.backends.base import Program, RunOptions, Simulator
 from kgenn.diagnostics import Diagnostic, KgennError, fail
 from kgenn.files.checksums import SUMS, differences, read_sums, sums
 from kgenn.files.output import OutputKind, write_directory
@@ -138,6 +138,23 @@ def _refuse_other(directory: Path) -> None:
     if not is_output(directory):
         what = f"has no {MANIFEST} and {NETWORK}"
         raise fail("KG605", str(directory), what, "give the output directory of kgenn compile")
+
+
+def read_unchanged(directory: Path, options: RunOptions) -> Artifact:
+    """Read an output directory whose files are those that were written, or any if the options say so.
+
+    Raises:
+        KgennError: as `refuse_changes` and `read_directory`.
+    """
+    if not options.edited:
+        refuse_changes(directory)
+    return read_directory(directory)
+
+
+def load_simulator(directory: Path, artifact: Artifact, target: str, options: RunOptions) -> Simulator:
+    """Make the network of an output directory ready to run, with its own program where that is for the target."""
+    built = directory if target == artifact.target else None
+    return TARGETS.get(target)().load(artifact.network, built, options)
 
 
 def read_directory(directory: Path) -> Artifact:

@@ -286,9 +286,8 @@ def refuse_integers(x: Array | Rows, where: str, help: str) -> None:
         KgennError: KG604.
     """
     if np.issubdtype(np.asarray(x[:1]).dtype, np.integer):
-        low = min((int(batch.min(initial=0)) for batch in batches(x)), default=0)
-        high = max((int(batch.max(initial=0)) for batch in batches(x)), default=0)
-        what = f"has integers of type {x.dtype} from {low} to {high}"
+        ends = [(int(batch.min(initial=0)), int(batch.max(initial=0))) for batch in batches(x)] or [(0, 0)]
+        what = f"has integers of type {x.dtype} from {min(ends)[0]} to {max(high for _, high in ends)}"
         raise fail("KG604", where, what, help)
 
 

@@ -22,7 +22,7 @@ from kgenn.frontend.model_config import ModelEntry, Path, named, read_model
 from kgenn.frontend.topology import Plans, build_graph
 from kgenn.ir.file_part import FilePart
 from kgenn.ir.graph import Graph
-from kgenn.ir.hdf5_items import inside, problem_of, problem_of_chunks
+from kgenn.ir.hdf5_items import DAMAGE, inside, problem_of, problem_of_chunks
 from kgenn.layers.weights import StoredArray
 
 # what some releases between Keras 2.12 and 3.0 call the outermost container of `layers` in a .weights.h5
@@ -35,10 +35,10 @@ _ARCHITECTURE = (
 
 @contextmanager
 def reading(source: str) -> Iterator[None]:
-    """Turn what h5py raises on a damaged file, which depends on where the damage is, into a diagnostic."""
+    """Turn what h5py raises on a damaged file into a diagnostic."""
     try:
         yield
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
+    except DAMAGE as error:
         what = f"is damaged or cut off: {error}"
         raise fail("KG102", source, what, "copy or save the file again") from None
 

@@ -14,8 +14,8 @@ from kgenn.diagnostics import fail
 from kgenn.ir.archive import first_bytes, information, open_file, opened, parts_of, unpack
 from kgenn.ir.file_part import FilePart
 from kgenn.ir.graph import Array, Shape
+from kgenn.ir.hdf5_items import DAMAGE, inside, problem_of, problem_of_chunks
 from kgenn.ir.hdf5_items import MAGIC as HDF5_MAGIC
-from kgenn.ir.hdf5_items import inside, problem_of, problem_of_chunks
 from kgenn.ir.npy import KINDS, ArrayHeader, Damaged, parse
 from kgenn.ir.rows import MAX_IN_MEMORY, FileRows, Rows
 
@@ -114,12 +114,12 @@ def _datasets(path: Path) -> dict[str, Stored]:
 
 @contextmanager
 def _reading() -> Iterator[None]:
-    """Turn what h5py raises on a damaged file, which depends on where the damage is, into `Damaged`."""
+    """Turn what h5py raises on a damaged file into `Damaged`."""
     try:
         yield
     except Damaged:
         raise
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
+    except DAMAGE as error:
         raise Damaged(str(error) or type(error).__name__) from None
 
 

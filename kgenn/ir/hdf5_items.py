@@ -13,6 +13,8 @@ from typing import Any
 
 import h5py
 
+# What h5py raises on a damaged file, which depends on where the damage is.
+DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError)
 # How an HDF5 file begins.
 MAGIC = b"\x89HDF\r\n\x1a\n"
 # Bytes of a chunk: SOME (1 MiB), and TIMES those of the array, which its last chunks may exceed.

@@ -11,6 +11,8 @@ from kgenn.layers.affine import Rescaling
 from kgenn.layers.config import LayerConfig, only
 from kgenn.layers.data_format import with_channels_on
 from kgenn.layers.normalise import Standardise
+from kgenn.layers.read_moves import axes_of
+from kgenn.layers.read_reductions import reduced_axes
 from kgenn.layers.weights import Weights
 
 _TF_NORMALIZE = "tf.math.l2_normalize"
@@ -55,11 +57,7 @@ def read_normalize(config: LayerConfig, weights: Weights, inputs: tuple[Shape, .
     order = config.get("order", 2)
     if order != 2:
         raise config.odd("order", order, "2")
-    given = config.argument(1, "axis", default=None)
-    if given is None:
-        raise config.odd("axis", None, f"axes from 1 to {len(shape)}, without the batch")
-    several = given if isinstance(given, list) else [given]
-    axes = tuple(sorted({config.axis(axis, len(shape)) for axis in several}))
+    axes = tuple(reduced_axes(config, shape))
     least = _epsilon(config, 1e-12) if config.class_name == _TF_NORMALIZE else _epsilon(config, 1e-7) ** 2
     return (Standardise(shape, axes, least, centred=False, total=True, least=True),)
 
@@ -81,9 +79,7 @@ def read_group_norm(config: LayerConfig, weights: Weights, inputs: tuple[Shape, 
 
 
 def _axes(config: LayerConfig, shape: Shape, default: int) -> Shape:
-    value = config.get("axis", default)
-    given = value if isinstance(value, list) else [value]
-    return tuple(sorted({config.axis(axis, len(shape)) for axis in given}))
+    return tuple(sorted(set(axes_of(config, config.get("axis", default), len(shape)))))
 
 
 def _epsilon(config: LayerConfig, default: float) -> float:

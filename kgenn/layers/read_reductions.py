@@ -28,8 +28,7 @@ def read_mean(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) 
 
 def read_sum(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
     """Read the sum over some axes."""
-    shape, axes = only(inputs), _axes(config, only(inputs))
-    return (*_reduced(AveragePool, config, inputs), _times(prod(shape[axis] for axis in axes)))
+    return _summed(config, inputs)
 
 
 def read_max(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
@@ -44,12 +43,13 @@ def read_min(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -
 
 def read_variance(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
     """Read the variance over some axes."""
-    return _variance(config, inputs)
+    shape, axes = only(inputs), reduced_axes(config, only(inputs))
+    return (Variance(tuple(axes)), Reshape(_left(config, shape, axes, 2)))
 
 
 def read_deviation(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
     """Read the standard deviation over some axes."""
-    return (*_variance(config, inputs), Activation("sqrt"))
+    return (*read_variance(config, weights, inputs), Activation("sqrt"))
 
 
 def read_norm(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
@@ -57,31 +57,24 @@ def read_norm(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) 
     order = config.argument(1, "ord", default=None)
     if order not in (None, 1, 2, "fro", float("inf")):
         raise config.odd("ord", order, "None, 1, 2 or infinity")
-    shape, axes = only(inputs), _axes(config, only(inputs), 2)
-    if len(axes) > 1 and order not in (None, "fro"):
+    if len(reduced_axes(config, only(inputs), 2)) > 1 and order not in (None, "fro"):
         raise config.odd("ord", order, "None for several axes")
-    if order in (1, float("inf")):
-        kind: type[Pool] = AveragePool if order == 1 else MaxPool
-        ends = (_times(prod(shape[axis] for axis in axes)),) if order == 1 else ()
-        return (Activation("abs"), *_reduced(kind, config, inputs, 2), *ends)
-    total = _times(prod(shape[axis] for axis in axes))
-    return (Activation("square"), *_reduced(AveragePool, config, inputs, 2), total, Activation("sqrt"))
+    if order == 1:
+        return (Activation("abs"), *_summed(config, inputs, 2))
+    if order == float("inf"):
+        return (Activation("abs"), *_reduced(MaxPool, config, inputs, 2))
+    return (Activation("square"), *_summed(config, inputs, 2), Activation("sqrt"))
 
 
 def read_log_sum(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
     """Read the logarithm of a sum of exponentials over some axes."""
-    shape, axes = only(inputs), _axes(config, only(inputs))
+    shape, axes = only(inputs), reduced_axes(config, only(inputs))
     kept = [axis for axis in range(len(shape)) if axis not in axes]
     rows = (*(shape[axis] for axis in kept), prod(shape[axis] for axis in axes))
     return Permute((*kept, *axes)), Reshape(rows), LogSumExp(), Reshape(_left(config, shape, axes, 2))
 
 
-def _variance(config: LayerConfig, inputs: tuple[Shape, ...]) -> Chain:
-    shape, axes = only(inputs), _axes(config, only(inputs))
-    return (Variance(tuple(axes)), Reshape(_left(config, shape, axes, 2)))
-
-
-def _axes(config: LayerConfig, shape: Shape, place: int = 1) -> list[int]:
+def reduced_axes(config: LayerConfig, shape: Shape, place: int = 1) -> list[int]:
     """Return the axes that are reduced, the argument at a place, without the batch axis."""
     value = config.argument(place, "axis", default=None)
     if value is None:
@@ -95,10 +88,16 @@ def _left(config: LayerConfig, shape: Shape, axes: list[int], place: int) -> Sha
     return tuple(1 if i in axes else n for i, n in enumerate(shape) if keepdims or i not in axes)
 
 
+def _summed(config: LayerConfig, inputs: tuple[Shape, ...], place: int = 1) -> Chain:
+    """Return a mean over some axes, times the number of its values."""
+    shape, axes = only(inputs), reduced_axes(config, only(inputs), place)
+    return (*_reduced(AveragePool, config, inputs, place), _times(prod(shape[axis] for axis in axes)))
+
+
 def _reduced(kind: type[Pool], config: LayerConfig, inputs: tuple[Shape, ...], place: int = 1) -> Chain:
     """Return a pooling over some axes; a mean over channels, which weights can be, is none."""
     shape = only(inputs)
-    axes = _axes(config, shape, place)
+    axes = reduced_axes(config, shape, place)
     target = _left(config, shape, axes, place + 1)
     last = len(shape) - 1
     if kind is not AveragePool or last not in axes:
