@@ -14,6 +14,7 @@ from kgenn.diagnostics import fail
 from kgenn.frontend.bounds import Bounds
 from kgenn.frontend.config_text import check_name
 from kgenn.frontend.graph_operations import read_graph_operation
+from kgenn.frontend.masks import without_masks
 from kgenn.frontend.references import Call, TensorReference, has_sorted_keys, is_reference, read_calls, references
 from kgenn.ir.naming import Naming
 from kgenn.layers import LAYERS, OPERATIONS
@@ -146,7 +147,8 @@ def _model(class_name: str, config: Any, source: str, default_name: str) -> Mode
     name = str(config.get("name", default_name)) if isinstance(config, Mapping) else default_name
     check_name(name, source)
     Bounds(source).count_calls(len(_layer_list(config)))
-    layers = tuple(_layer(item, f"sequential_{i}", where, source) for i, item in enumerate(_layer_list(config)))
+    items = without_masks(_layer_list(config))
+    layers = tuple(_layer(item, f"sequential_{i}", where, source) for i, item in enumerate(items))
     names = Counter(entry.name for entry in layers)
     for duplicate in sorted(name for name, count in names.items() if count > 1):
         raise fail("KG108", where, f"has two layers named {duplicate!r}", "give every layer a name of its own")
@@ -190,7 +192,7 @@ def _layer(item: Any, default_name: str, where: str, source: str) -> LayerEntry:
     if operation and class_name in _FUNCTIONS:
         reader = f"tf.{options.get('function')}"
     try:
-        calls = read_calls(item.get("inbound_nodes"), operation)
+        calls = read_calls(item.get("inbound_nodes"), "" if foreign else class_name, operation)
         if operation and class_name == _NODE:
             reader, options, calls = read_graph_operation(options, calls)
     except ValueError as error:

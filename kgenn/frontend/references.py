@@ -10,6 +10,15 @@ from kgenn.layers.config import Operand, plain
 
 # arguments of a call that name its input tensors
 _TENSOR_ARGUMENTS = ("inputs", "input", "x")
+# classes whose call has several, in their order
+_SEVERAL = dict.fromkeys(
+    ("GroupQueryAttention", "GroupedQueryAttention", "MultiHeadAttention"), ("query", "value", "key")
+)
+_ATTENTIONS = ("AdditiveAttention", "Attention", *_SEVERAL)
+# truth values in the call of an attention that change nothing where they are false
+_FLAGS = ("return_attention_scores", "use_causal_mask")
+# those of them that its reader follows
+_FOLLOWED = ("use_causal_mask",)
 # what Keras 2 writes in place of a layer's name where an operation's first argument is no tensor
 _CONSTANT = "_CONSTANT_VALUE"
 
@@ -33,7 +42,7 @@ class Call:
         keras_3: whether it is in the notation of Keras 3.
         training: whether it asks for what the layer does in training.
         arguments: what an operation is called on: operands, constants, and lists of these.
-        keywords: the same by name.
+        keywords: the same by name; of an attention truth values that it is called with.
     """
 
     inputs: tuple[TensorReference, ...] = ()
@@ -63,8 +72,12 @@ def has_sorted_keys(value: Any) -> bool:
     return not isinstance(value, list) or all(map(has_sorted_keys, value))
 
 
-def read_calls(inbound: Any, operation: bool = False) -> tuple[Call, ...]:
-    """Return the calls in the `inbound_nodes` of a layer or an operation; raise ValueError where malformed."""
+def read_calls(inbound: Any, class_name: str, operation: bool = False) -> tuple[Call, ...]:
+    """Return the calls in the `inbound_nodes` of a layer or an operation; raise ValueError where malformed.
+
+    Args:
+        class_name: of a layer of Keras' own, which decides what its arguments by name are; else empty.
+    """
     if inbound is None:
         return ()
     if not isinstance(inbound, list):
@@ -74,27 +87,39 @@ def read_calls(inbound: Any, operation: bool = False) -> tuple[Call, ...]:
         keras_3 = isinstance(node, Mapping) and "args" in node
         arguments, keywords = (node["args"], [node.get("kwargs")]) if keras_3 else (node, list(_keywords(node)))
         given = [entries for entries in keywords if isinstance(entries, Mapping)]
-        calls.append((_operation if operation else _layer)(arguments, given, keras_3))
+        if operation:
+            calls.append(_operation(arguments, given, keras_3))
+        else:
+            calls.append(_layer(arguments, given, keras_3, class_name))
     return tuple(calls)
 
 
-def _layer(arguments: Any, keywords: list[Mapping[str, Any]], keras_3: bool) -> Call:
+def _layer(arguments: Any, keywords: list[Mapping[str, Any]], keras_3: bool, class_name: str) -> Call:
     inputs: list[TensorReference] = []
     odd: list[str] = []
     training = False
+    flags: dict[str, Any] = {}
+    by_name: dict[str, TensorReference] = {}
     for item in _flatten(arguments):
         if isinstance(item, TensorReference):
             inputs.append(item)
         elif item is not None:
             odd.append(repr(item))
+    names = _SEVERAL.get(class_name, ())
     for key, value in ((key, value) for entries in keywords for key, value in entries.items()):
-        found = references(value) if key in _TENSOR_ARGUMENTS else ()
-        inputs.extend(found)
+        found = references(value) if key in (*_TENSOR_ARGUMENTS, *names) else ()
+        if key in names and len(found) == 1:
+            by_name[key] = found[0]
+        else:
+            inputs.extend(found)
         if key == "training" and isinstance(value, bool | int):
             training |= bool(value)
+        elif class_name in _ATTENTIONS and key in _FLAGS and (value is False or key in _FOLLOWED):
+            flags[key] = value
         elif not found and any(item is not None for item in _flatten(value)):
             odd.append(f"{key}={value!r}")
-    return Call(tuple(inputs), tuple(odd), keras_3, training)
+    inputs += [by_name[name] for name in names[len(inputs) :] if name in by_name]
+    return Call(tuple(inputs), tuple(odd), keras_3, training, keywords=flags)
 
 
 def _operation(arguments: Any, keywords: list[Mapping[str, Any]], keras_3: bool) -> Call:

@@ -10,19 +10,25 @@ import numpy as np
 from kgenn.ir.graph import Layer, Shape
 from kgenn.layers.attention import AdditiveAttention, Attention, Projection
 from kgenn.layers.config import LayerConfig
+from kgenn.layers.read_moves import axes_of
 from kgenn.layers.weights import Weights
+
+# the argument of a call that hides later rows
+CAUSAL = "use_causal_mask"
 
 
 def read_multi_head_attention(
     config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]
 ) -> tuple[Layer, ...]:
-    """Read MultiHeadAttention, called on a query, a value and perhaps a key, each of rows."""
+    """Read MultiHeadAttention, called on a query, a value and perhaps a key, along some of their axes or all."""
     _check_inputs(inputs)
     query, value, key = (*inputs, inputs[1])[:3]
     heads, size = config.integer("num_heads"), config.integer("key_dim")
     value_size = config.integer("value_dim", size)
-    if config.get("attention_axes", None) not in (None, [1], 1):
-        raise config.bad("attention_axes", "the axis of the rows, 1")
+    axes = _attention_axes(config, query)
+    causal = config.flag(CAUSAL, False)
+    if causal and len(query) != 2:
+        raise config.odd(CAUSAL, True, "false for more than one axis of rows")
     outputs: Any = config.get("output_shape", query[-1])
     if isinstance(outputs, list) and len(outputs) == 1:
         (outputs,) = outputs
@@ -34,17 +40,27 @@ def read_multi_head_attention(
     )
     of_query, of_key, of_value = projections
     output = _projection(config, weights, (heads, value_size, outputs), (outputs,))
-    layer = Attention(1 / sqrt(size), of_query, of_key, of_value, output)
-    return (layer,)
+    return (Attention(1 / sqrt(size), of_query, of_key, of_value, output, axes, causal),)
+
+
+def _attention_axes(config: LayerConfig, shape: Shape) -> Shape:
+    """Return the axes of a sample that rows lie along: all but the channels, if none are given."""
+    value = config.get("attention_axes", list(range(1, len(shape))))
+    axes = axes_of(config, value, len(shape), "attention_axes")
+    if len(set(axes)) != len(axes) or len(shape) - 1 in axes or not axes:
+        raise config.bad("attention_axes", "axes of the rows, which are neither the batch nor the channels")
+    return tuple(axes)
 
 
 def read_attention(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
-    """Read Attention, called on a query, a value and perhaps a key."""
+    """Read Attention, called on a query, a value and perhaps a key, along the axis before the channels."""
     _check_inputs(inputs)
+    causal = config.flag(CAUSAL, False)
     mode = config.choice("score_mode", ("dot", "concat"), "dot")
     scale = float(weights.take("scale", ())) if config.flag("use_scale", False) else 1.0
     if mode == "dot":
-        return (Attention(scale),)
+        return (Attention(scale, axes=(len(inputs[0]) - 2,), causal=causal),)
+    _check_additive(config, inputs)
     weight = weights.take("concat_score_weight", ())
     return (AdditiveAttention(np.broadcast_to(weight, inputs[0][1:]), scale),)
 
@@ -52,6 +68,7 @@ def read_attention(config: LayerConfig, weights: Weights, inputs: tuple[Shape, .
 def read_additive_attention(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
     """Read AdditiveAttention, called on a query, a value and perhaps a key."""
     _check_inputs(inputs)
+    _check_additive(config, inputs)
     channels = inputs[0][1:]
     scale = weights.take("scale", channels) if config.flag("use_scale", True) else np.ones(channels, np.float32)
     return (AdditiveAttention(scale),)
@@ -61,7 +78,7 @@ def read_grouped_query_attention(
     config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]
 ) -> tuple[Layer, ...]:
     """Read GroupQueryAttention, in which several heads of the query share one of key and value."""
-    _check_inputs(inputs)
+    _check_inputs(inputs, 2)
     query, value, key = (*inputs, inputs[1])[:3]
     heads, groups, size = (config.integer(k) for k in ("num_query_heads", "num_key_value_heads", "head_dim"))
     if heads % groups:
@@ -76,7 +93,7 @@ def read_grouped_query_attention(
         for shape in (key, value)
     )
     output = _projection(config, weights, (heads, size, query[-1]), (query[-1],))
-    return (Attention(1 / sqrt(size), of_query, of_key, of_value, output),)
+    return (Attention(1 / sqrt(size), of_query, of_key, of_value, output, causal=config.flag(CAUSAL, False)),)
 
 
 def _repeated(part: Projection, times: int) -> Projection:
@@ -90,6 +107,15 @@ def _projection(config: LayerConfig, weights: Weights, kernel: Shape, bias: Shap
     return Projection(taken, weights.take("bias", bias) if config.flag("use_bias", True) else None)
 
 
-def _check_inputs(inputs: tuple[Shape, ...]) -> None:
-    if len(inputs) not in (2, 3) or any(len(shape) != 2 for shape in inputs):
+def _check_inputs(inputs: tuple[Shape, ...], rank: int | None = None) -> None:
+    """Raise ValueError where a layer is called on other tensors than it takes."""
+    ranks = {len(shape) for shape in inputs}
+    if len(inputs) not in (2, 3) or len(ranks) != 1 or min(ranks) < 2 or rank not in (None, *ranks):
         raise ValueError(f"takes a query, a value and perhaps a key of rows, but is called on {inputs}")
+
+
+def _check_additive(config: LayerConfig, inputs: tuple[Shape, ...]) -> None:
+    """Raise the error that an attention whose scores are sums is more than one of rows to rows."""
+    _check_inputs(inputs, 2)
+    if config.flag(CAUSAL, False):
+        raise config.odd(CAUSAL, True, "false where scores are sums")

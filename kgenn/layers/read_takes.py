@@ -87,13 +87,15 @@ def read_flip(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) 
 
 
 def read_roll(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
-    """Read an axis along which values move in a circle."""
+    """Read axes along which values move in a circle."""
     shape = only(inputs)
-    shift, axis = config.argument(1, "shift"), config.axis(config.argument(2, "axis"), len(shape))
-    if not is_whole(shift):
-        raise config.odd("shift", shift, "a whole number")
+    shift, axes = config.argument(1, "shift"), axes_of(config, config.argument(2, "axis"), len(shape))
+    shifts = shift if isinstance(shift, list) else [shift] * len(axes)
+    if not all(map(is_whole, shifts)) or len(shifts) != len(axes):
+        raise config.odd("shift", shift, "a whole number, or one for each axis")
     check_positions(*shape)
-    return _gathered(shape, [np.roll(np.arange(n), shift if i == axis else 0) for i, n in enumerate(shape)])
+    total = [sum(n for n, axis in zip(shifts, axes, strict=True) if axis == i) for i in range(len(shape))]
+    return _gathered(shape, [np.roll(np.arange(n), k) for n, k in zip(shape, total, strict=True)])
 
 
 def read_repeat(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:

@@ -4,7 +4,8 @@
 
 The shift by the maximum changes nothing but the range: the exponentials lie in 0 … 1, and their sum in 1 … n,
 where the logarithm is gentle. Nothing above 0 is raised, so that a margin beyond the values seen costs nothing.
-Exponentials and the logarithm become pieces, the maximum is a max pooling.
+Exponentials and the logarithm become pieces, the maximum is a max pooling. Of a masked softmax the values that do
+not count leave the sum, and their shares are 0; they must be no larger than the largest that counts.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from math import prod
 
 import numpy as np
 
-from kgenn.ir.graph import Graph, Node, Shape
+from kgenn.ir.graph import Graph, Layer, Node, Shape
 from kgenn.layers.activation import Activation, LogSumExp, Softmax
+from kgenn.layers.affine import Rescaling
+from kgenn.layers.attention import MaskedSoftmax
 from kgenn.layers.dense import Dense
 from kgenn.layers.merge import Add, Subtract
 from kgenn.layers.pooling import MaxPool
@@ -35,6 +38,8 @@ def expand_softmaxes(graph: Graph, options: LoweringOptions) -> Graph:
             chain = Chain(node)
             largest, _, logarithm = _logarithm(chain, node.inputs[0], graph.shapes[node.inputs[0]])
             return chain.done(Add(), largest, logarithm)
+        if isinstance(node.layer, MaskedSoftmax):
+            return _masked(node, node.layer, graph.shapes[node.name])
         if not isinstance(node.layer, Softmax):
             return None
         return _expanded(node, node.layer, graph.shapes[node.name])
@@ -60,8 +65,21 @@ def _expanded(node: Node, layer: Softmax, shape: Shape) -> list[Node]:
     return chain.done(Permute(tuple(int(a) for a in np.argsort(order))))
 
 
-def _logarithm(chain: Chain, x: str, shape: Shape) -> tuple[str, str, str]:
-    """Add log Σ exp(x − max x) along the last axis; return max x, x − max x and the logarithm."""
+def _masked(node: Node, layer: MaskedSoftmax, shape: Shape) -> list[Node]:
+    chain = Chain(node)
+    mask = Rescaling(layer.mask, np.asarray(0.0))
+    _, *ends = _logarithm(chain, node.inputs[0], shape, mask)
+    chain.add("relative", Subtract(), *ends)
+    chain.add("share", SHARE)
+    return chain.done(mask)
+
+
+def _logarithm(chain: Chain, x: str, shape: Shape, mask: Layer | None = None) -> tuple[str, str, str]:
+    """Add log Σ exp(x − max x) along the last axis; return max x, x − max x and the logarithm.
+
+    Args:
+        mask: multiplies the exponentials.
+    """
     *rows, size = shape
     x = chain.add("relay", Relay(), x)
     chain.add("rows", Reshape((prod(rows), size, 1)), x)
@@ -69,5 +87,7 @@ def _logarithm(chain: Chain, x: str, shape: Shape) -> tuple[str, str, str]:
     largest = chain.add("column", Reshape((*rows, 1)))
     lowered = chain.add("lowered", Subtract(), x, largest)
     chain.add("powers", SHARE, lowered)
+    if mask is not None:
+        chain.add("masked", mask)
     chain.add("sum", Dense(np.ones((size, 1), np.float32), None))
     return largest, lowered, chain.add("logarithm", Activation("log"))

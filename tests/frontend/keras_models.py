@@ -97,10 +97,40 @@ def per_frame() -> keras.Model:
     return keras.Model(video, layers.Conv1D(3, 2)(layers.TimeDistributed(frame)(video)))
 
 
-def attended(*shapes: tuple[int, ...], kind: str = "MultiHeadAttention", **options: object) -> keras.Model:
-    """Return a model with an attention of several heads on its inputs: a query, a value, perhaps a key."""
+def attended(
+    *shapes: tuple[int, ...], kind: str = "MultiHeadAttention", call: dict | None = None, **options: object
+) -> keras.Model:
+    """Return a model with an attention of several heads on its inputs: a query, a value, perhaps a key.
+
+    Args:
+        call: further arguments of the call.
+    """
     inputs = [keras.Input(shape) for shape in shapes]
-    return keras.Model(inputs, getattr(layers, kind)(**options)(*inputs))
+    return keras.Model(inputs, getattr(layers, kind)(**options)(*inputs, **(call or {})))
+
+
+def attended_by_name() -> keras.Model:
+    """Return a model that names the tensors of its attentions, one in another order than they are declared in."""
+    x, y = keras.Input(SEQUENCE), keras.Input((7, 5))
+    z = layers.MultiHeadAttention(2, 3)(query=x, value=y)
+    z = layers.MultiHeadAttention(2, 3)(z, key=y, value=layers.Dense(3)(y), return_attention_scores=False)
+    return keras.Model([x, y], z)
+
+
+def causal(kind: str, **options: object) -> keras.Model:
+    """Return a model with an attention of rows to earlier ones."""
+    x = keras.Input(SEQUENCE)
+    layer = getattr(layers, kind)(**options)
+    inputs = ([x, x],) if kind == "Attention" else (x, x)
+    return keras.Model(x, layer(*inputs, use_causal_mask=True))
+
+
+def masked() -> keras.Model:
+    """Return a model whose later layers are given the mask of a Masking layer."""
+    x, y = keras.Input(SEQUENCE), keras.Input(SEQUENCE)
+    z = layers.Add()([layers.Dense(4)(layers.Masking(-7.0)(x)), layers.Dense(4)(layers.Masking()(y))])
+    z = layers.MultiHeadAttention(2, 3)(z, z)
+    return keras.Model([x, y], layers.GlobalAveragePooling1D()(z))
 
 
 def transformer() -> keras.Model:
@@ -302,6 +332,19 @@ MODELS = {
     "multi_head_attention_key": lambda: attended(
         SEQUENCE, (7, 5), (7, 6), num_heads=3, key_dim=2, value_dim=5, output_shape=4, use_bias=False
     ),
+    "multi_head_attention_image": lambda: attended(IMAGE, IMAGE, num_heads=2, key_dim=4),
+    "multi_head_attention_columns": lambda: attended(
+        IMAGE, (IMAGE[0], 7, 5), num_heads=2, key_dim=3, attention_axes=(2,)
+    ),
+    "multi_head_attention_rows": lambda: attended(IMAGE, IMAGE, num_heads=2, key_dim=3, attention_axes=1),
+    "attention_by_name": attended_by_name,
+    "attention_image": lambda: merged("Attention", IMAGE, (IMAGE[0], 3, IMAGE[2])),
+    "causal_attention": lambda: causal("Attention", use_scale=True),
+    "causal_multi_head_attention": lambda: causal("MultiHeadAttention", num_heads=2, key_dim=3),
+    "causal_grouped_query_attention": lambda: causal(
+        "GroupQueryAttention", head_dim=3, num_query_heads=4, num_key_value_heads=2
+    ),
+    "masked": masked,
     "transformer": transformer,
     "pipeline": pipeline,
     "spectral": spectral,

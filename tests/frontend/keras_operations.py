@@ -79,6 +79,7 @@ UNARY: dict[str, Callable[[Any], Any]] = {
     "slice_new_axis": lambda x: x[:, None, 1:3],
     "flip": lambda x: ops.flip(x, axis=2),
     "roll": lambda x: ops.roll(x, 2, axis=1),
+    "roll_window": lambda x: ops.roll(x, (-2, 1, 3), axis=(1, 2, 1)),
     "repeat": lambda x: ops.repeat(x, 3, axis=2),
     "tile": lambda x: ops.tile(x, (1, 2, 1, 3)),
     "take": lambda x: ops.take(x, [2, 0, 0], axis=-1),

@@ -102,6 +102,18 @@ EXACT["attention of heads"] = attention(
         Projection(random(2, 4, 5), None),
     )
 )
+EXACT["causal attention"] = attention(Attention(2.0, causal=True))
+EXACT["attention of columns"] = between(
+    Attention(
+        0.5,
+        *(Projection(random(6, 2, size), random(2, size)) for size in (3, 3, 4)),
+        Projection(random(2, 4, 5), None),
+        axes=(1,),
+    ),
+    IMAGE,
+    IMAGE,
+)
+EXACT["attention of an image"] = between(Attention(0.5, axes=(0, 1)), IMAGE, IMAGE)
 
 
 @pytest.mark.parametrize("name", EXACT)
