@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 
 from kgenn.ir.graph import Array, Layer, Shape
 from kgenn.ir.output_activation import softmax
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +73,7 @@ class Attention(Layer):
         query, key, value, output: projections; None for none, and a single head.
         axes: of a sample, that the rows lie along; the others are as those of several samples.
         causal: row i sees the rows up to i alone.
+        key_second: the inputs are query, key and value.
     """
 
     scale: float
@@ -80,6 +83,12 @@ class Attention(Layer):
     output: Projection | None = None
     axes: Shape = (0,)
     causal: bool = False
+    key_second: bool = False
+
+    def roles(self, inputs: tuple[T, ...]) -> tuple[T, T, T]:
+        """Return query, value and key of what there is of each input."""
+        query, value, key = (*inputs, inputs[1])[:3]
+        return (query, key, value) if self.key_second else (query, value, key)
 
     def features(self) -> Iterator[tuple[str, str]]:
         yield "product", "multiplies activations by each other"
@@ -98,7 +107,7 @@ class Attention(Layer):
         least = max(self.axes, default=0) + 2
         if len(inputs) not in (2, 3) or len({len(shape) for shape in inputs}) != 1 or len(inputs[0]) < least:
             raise ValueError(f"takes a query, a value and perhaps a key of rows, but is called on {inputs}")
-        query, value, key = (AttentionRows(shape, self.axes) for shape in (*inputs, inputs[1])[:3])
+        query, value, key = (AttentionRows(shape, self.axes) for shape in self.roles(inputs))
         fit = query.others == value.others == key.others and key.matrix[1] == value.matrix[1]
         if not fit or (self.query is None and query.shape[-1] != key.shape[-1]):
             shapes = f"{query.shape}, {value.shape} and {key.shape}"
@@ -110,7 +119,7 @@ class Attention(Layer):
         return (*query.shape[:-1], value.shape[-1] if self.output is None else self.output.kernel.shape[-1])
 
     def forward(self, *inputs: Array) -> Array:
-        query, value, key = (*inputs, inputs[1])[:3]
+        query, value, key = self.roles(inputs)
         kinds = self.rows(*(x.shape[1:] for x in inputs))
         parts = (query, self.query), (value, self.value), (key, self.key)
         q, v, k = (_heads(_as_rows(x, rows), part) for (x, part), rows in zip(parts, kinds, strict=True))

@@ -10,8 +10,11 @@ from kgenn.layers.config import OperationReader
 from kgenn.registry import Registry
 
 _ARITHMETIC = "kgenn.layers.read_arithmetic"
+_ATTENTION = "kgenn.layers.read_attention"
 _CONTRACTION = "kgenn.layers.read_contraction"
 _FUNCTIONS = "kgenn.layers.read_functions"
+_GIVEN = "kgenn.layers.read_given"
+_IMAGES = "kgenn.layers.read_images"
 _JOINS = "kgenn.layers.read_joins"
 _MOVES = "kgenn.layers.read_moves"
 _NORMALISE = "kgenn.layers.read_normalise"
@@ -52,6 +55,10 @@ _READERS: dict[str, tuple[str, ...]] = {
     f"{_FUNCTIONS}:read_sparsemax": ("Sparsemax",),
     f"{_FUNCTIONS}:read_leaky_relu": ("LeakyRelu", "tf.nn.leaky_relu"),
     f"{_FUNCTIONS}:read_relu_layer": ("ReLU",),
+    f"{_FUNCTIONS}:read_celu": ("Celu",),
+    f"{_FUNCTIONS}:read_threshold": ("Threshold",),
+    f"{_FUNCTIONS}:read_zeros": ("ZerosLike", "tf.zeros_like"),
+    f"{_FUNCTIONS}:read_ones": ("OnesLike", "tf.ones_like"),
     f"{_FUNCTIONS}:read_soft_maximum": ("Softmax", "tf.nn.softmax"),
     f"{_FUNCTIONS}:read_log_softmax": ("LogSoftmax", "tf.nn.log_softmax"),
     # reductions, pooling and products with constants
@@ -66,6 +73,16 @@ _READERS: dict[str, tuple[str, ...]] = {
     f"{_SCANS}:read_cumulative": ("Cumsum", "tf.math.cumsum"),
     f"{_SCANS}:read_difference": ("Diff",),
     f"{_NORMALISE}:read_normalize": ("Normalize", "tf.math.l2_normalize"),
+    # weights in the call
+    f"{_GIVEN}:read_convolution": ("Conv",),
+    f"{_GIVEN}:read_depthwise_convolution": ("DepthwiseConv",),
+    f"{_GIVEN}:read_separable_convolution": ("SeparableConv",),
+    f"{_GIVEN}:read_batch_normalization": ("BatchNorm",),
+    f"{_GIVEN}:read_layer_normalization": ("LayerNorm",),
+    f"{_GIVEN}:read_rms_normalization": ("RMSNorm",),
+    f"{_GIVEN}:read_average": ("Average",),
+    f"{_GIVEN}:read_moments": ("Moments", "tf.nn.moments"),
+    f"{_ATTENTION}:read_dot_product_attention": ("DotProductAttention",),
     f"{_FUNCTIONS}:read_average_pool": ("AveragePool",),
     f"{_FUNCTIONS}:read_max_pool": ("MaxPool",),
     f"{_CONTRACTION}:read_matmul": ("Matmul", "tf.linalg.matmul"),
@@ -77,6 +94,7 @@ _READERS: dict[str, tuple[str, ...]] = {
         "Cast",
         "Copy",
         "Identity",
+        "NanToNum",
         "StopGradient",
         "tf.cast",
         "tf.identity",
@@ -102,7 +120,13 @@ _READERS: dict[str, tuple[str, ...]] = {
     f"{_TAKES}:read_tile": ("Tile", "tf.tile"),
     f"{_TAKES}:read_take": ("Take",),
     f"{_TAKES}:read_broadcast": ("BroadcastTo", "tf.broadcast_to"),
+    f"{_TAKES}:read_turn": ("Rot90",),
     f"{_RESIZE}:read_resize": ("Resize", "tf.image.resize"),
+    f"{_IMAGES}:read_patches": ("ExtractPatches",),
+    f"{_IMAGES}:read_tensorflow_patches": ("tf.image.extract_patches",),
+    f"{_IMAGES}:read_greyscale": ("RGBToGrayscale", "tf.image.rgb_to_grayscale"),
+    f"{_IMAGES}:read_crop": ("CropImages",),
+    f"{_IMAGES}:read_border": ("PadImages",),
 }
 
 OPERATIONS: Registry[OperationReader] = Registry(

@@ -96,6 +96,23 @@ def read_grouped_query_attention(
     return (Attention(1 / sqrt(size), of_query, of_key, of_value, output, causal=config.flag(CAUSAL, False)),)
 
 
+def read_dot_product_attention(
+    config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]
+) -> tuple[Layer, ...]:
+    """Read attention of a query, a key and a value of shape (rows, heads, channels), without projections."""
+    if len(inputs) != 3 or any(len(shape) != 3 for shape in inputs):
+        raise ValueError(f"takes a query, a key and a value of rows of heads, but is called on {inputs}")
+    for position, key in ((3, "bias"), (4, "mask")):
+        if config.argument(position, key, default=None) is not None:
+            raise config.odd(key, "given", "none")
+    if config.get("attn_logits_soft_cap", None) is not None:
+        raise config.bad("attn_logits_soft_cap", "none")
+    scale = config.argument(5, "scale", default=1 / sqrt(inputs[0][-1]))
+    if not isinstance(scale, int | float):
+        raise config.odd("scale", scale, "a number")
+    return (Attention(float(scale), causal=config.flag("is_causal", False), key_second=True),)
+
+
 def _repeated(part: Projection, times: int) -> Projection:
     """Return a projection to heads that each come several times."""
     bias = None if part.bias is None else np.repeat(part.bias, times, axis=0)

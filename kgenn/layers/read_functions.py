@@ -10,6 +10,7 @@ from kgenn.ir.graph import Layer, Shape
 from kgenn.layers.activation import Activation, ReLU, Softmax
 from kgenn.layers.affine import Rescaling, plus
 from kgenn.layers.config import LayerConfig, only
+from kgenn.layers.constants import affine
 from kgenn.layers.glu import Glu
 from kgenn.layers.pooling import AveragePool, MaxPool
 from kgenn.layers.read_activation import named_activation, read_relu, read_softmax
@@ -114,6 +115,29 @@ def read_relu_layer(config: LayerConfig, weights: Weights, inputs: tuple[Shape, 
     """Read keras.activations.relu, with its cap, slope and threshold."""
     only(inputs)
     return read_relu(config, weights, inputs)
+
+
+def read_celu(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
+    """Read CELU."""
+    only(inputs)
+    return (Activation("celu", {"alpha": config.number("alpha", 1.0)}),)
+
+
+def read_threshold(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
+    """Read x above a threshold, and a constant below."""
+    only(inputs)
+    ends = {"threshold": config.number("threshold"), "value": config.number("default_value")}
+    return (Activation("threshold", ends),)
+
+
+def read_zeros(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
+    """Read zeros of the shape of a tensor."""
+    return affine(only(inputs), np.asarray(0.0), np.asarray(0.0))
+
+
+def read_ones(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
+    """Read ones of the shape of a tensor."""
+    return affine(only(inputs), np.asarray(0.0), np.asarray(1.0))
 
 
 def read_soft_maximum(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:

@@ -18,7 +18,7 @@ Chain = tuple[Layer, ...]
 
 
 def read_nothing(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
-    """Read an operation that gives what it is called on: a cast, a copy, a stopped gradient."""
+    """Read an operation that gives what it is called on: a cast, a copy, finite numbers, a stopped gradient."""
     only(inputs)
     return (Identity(),)
 

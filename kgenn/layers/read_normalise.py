@@ -30,7 +30,7 @@ def read_layer_norm(config: LayerConfig, weights: Weights, inputs: tuple[Shape, 
         # Keras divides by the variance, but takes no mean away
         raise config.bad("rms_scaling", "false; use RMSNormalization")
     standard = Standardise(shape, axes, _epsilon(config, 1e-3))
-    return (standard, *_affine(gamma, beta, shape, axes))
+    return (standard, *gains(gamma, beta, shape, axes))
 
 
 def read_rms_norm(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
@@ -39,7 +39,7 @@ def read_rms_norm(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ..
     axes = _axes(config, shape, -1)
     gamma = weights.take("scale", tuple(shape[axis] for axis in axes))
     standard = Standardise(shape, axes, _epsilon(config, 1e-6), centred=False)
-    return (standard, *_affine(gamma, None, shape, axes))
+    return (standard, *gains(gamma, None, shape, axes))
 
 
 def read_unit_norm(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
@@ -75,7 +75,7 @@ def read_group_norm(config: LayerConfig, weights: Weights, inputs: tuple[Shape, 
     view = (*sizes, groups, channels // groups)
     axes = (*range(len(sizes)), len(sizes) + 1)
     standard = Standardise(view, axes, _epsilon(config, 1e-3))
-    return layout.wrap(standard, *_affine(gamma, beta, layout.shape, (len(sizes),)))
+    return layout.wrap(standard, *gains(gamma, beta, layout.shape, (len(sizes),)))
 
 
 def _axes(config: LayerConfig, shape: Shape, default: int) -> Shape:
@@ -89,8 +89,8 @@ def _epsilon(config: LayerConfig, default: float) -> float:
     return epsilon
 
 
-def _affine(gamma: Array | None, beta: Array | None, shape: Shape, axes: Shape) -> tuple[Layer, ...]:
-    """Return the layer that multiplies and shifts, with values along some axes."""
+def gains(gamma: Array | None, beta: Array | None, shape: Shape, axes: Shape) -> tuple[Layer, ...]:
+    """Return the layer that multiplies and shifts, if one is needed, with values along some axes."""
     if gamma is None and beta is None:
         return ()
     wide = tuple(size if axis in axes else 1 for axis, size in enumerate(shape))

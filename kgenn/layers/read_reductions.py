@@ -76,7 +76,7 @@ def read_log_sum(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...
 
 def reduced_axes(config: LayerConfig, shape: Shape, place: int = 1) -> list[int]:
     """Return the axes that are reduced, the argument at a place, without the batch axis."""
-    value = config.argument(place, "axis", default=None)
+    value = config.argument(place, "axis", "axes", default=None)
     if value is None:
         raise config.odd("axis", None, f"axes from 1 to {len(shape)}, without the batch")
     return sorted(set(axes_of(config, value, len(shape))))

@@ -8,11 +8,13 @@ import numpy as np
 
 from kgenn.ir.graph import Layer, Shape
 from kgenn.ir.windows import Pads
+from kgenn.layers.activation import Identity
 from kgenn.layers.config import LayerConfig, is_sizes
 from kgenn.layers.cropping import Crop
 from kgenn.layers.data_format import data_format, spatial_rank
 from kgenn.layers.kernels import read_kernel
 from kgenn.layers.read_activation import activation_of
+from kgenn.layers.read_resize import METHODS, interpolated
 from kgenn.layers.transposed import TransposedConv, ZeroStuff
 from kgenn.layers.upsampling import Interpolation, UpSample
 from kgenn.layers.weights import Weights
@@ -21,9 +23,13 @@ from kgenn.layers.weights import Weights
 def read_upsampling(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:
     """Read UpSampling1D and 3D, which repeat steps and voxels, and UpSampling2D."""
     rank = spatial_rank(config)
-    allowed = ("nearest", "bilinear") if rank == 2 else ("nearest",)
-    interpolation = cast(Interpolation, config.choice("interpolation", allowed, "nearest"))
-    return data_format(config, inputs).wrap(UpSample(config.ints("size", rank), interpolation))
+    interpolation = config.choice("interpolation", METHODS if rank == 2 else ("nearest",), "nearest")
+    layout, factors = data_format(config, inputs), config.ints("size", rank)
+    if interpolation == "bicubic":
+        height, width, _ = layout.shape
+        chain = interpolated((height, width), (height * factors[0], width * factors[1]), interpolation)
+        return layout.wrap(*chain or (Identity(),))
+    return layout.wrap(UpSample(factors, cast(Interpolation, interpolation)))
 
 
 def read_cropping(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> tuple[Layer, ...]:

@@ -2,7 +2,10 @@
 
 Pixel i of n new ones lies at (i + ½) m/n − ½ of m old ones. `nearest` takes the pixel that this is in, `bilinear`
 mixes the two beside it; beyond the ends it takes the last one. With antialiasing it mixes all pixels within m/n of
-it, where m is larger than n.
+it, where m is larger than n. `bicubic` mixes the four about it by the cubic of Keys with a = −½, without those
+beyond the ends; distances are rounded to 1/1,024, as in TensorFlow.
+
+Source: Keys 1981, doi:10.1109/TASSP.1981.1163711.
 """
 
 from __future__ import annotations
@@ -18,6 +21,9 @@ from kgenn.layers.shape import ZeroPad
 from kgenn.layers.weights import Weights
 
 Chain = tuple[Layer, ...]
+METHODS = ("nearest", "bilinear", "bicubic")
+# Steps of the table of the cubic between two pixels.
+_STEPS = 1024
 
 
 def read_resizing(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
@@ -42,7 +48,7 @@ def read_center_crop(config: LayerConfig, weights: Weights, inputs: tuple[Shape,
     size = (config.integer("height"), config.integer("width"))
     sizes = layout.shape[:2]
     if size[0] > sizes[0] or size[1] > sizes[1]:
-        return layout.wrap(*_window(sizes, size), *_interpolated(_cropped(sizes, size), size, "bilinear"))
+        return layout.wrap(*_window(sizes, size), *interpolated(_cropped(sizes, size), size, "bilinear"))
     starts = [(old - new) // 2 for old, new in zip(sizes, size, strict=True)]
     return layout.wrap(*_part(starts, size) or (Identity(),))
 
@@ -58,9 +64,11 @@ def read_random_crop(config: LayerConfig, weights: Weights, inputs: tuple[Shape,
 
 
 def _resized(config: LayerConfig, inputs: tuple[Shape, ...], size: tuple[int, int], method: str) -> Chain:
-    if method not in ("nearest", "bilinear"):
-        raise config.odd("interpolation", method, "nearest, bilinear")
+    if method not in METHODS:
+        raise config.odd("interpolation", method, ", ".join(METHODS))
     smooth = config.flag("antialias", False)
+    if smooth and method == "bicubic":
+        raise config.odd("antialias", True, "false for bicubic")
     layout = data_format(config, inputs, 2)
     sizes = layout.shape[:2]
     before: Chain = ()
@@ -72,7 +80,7 @@ def _resized(config: LayerConfig, inputs: tuple[Shape, ...], size: tuple[int, in
         around = tuple((max(0, int((_whole(sizes, size, i) - sizes[i]) / 2)),) * 2 for i in (0, 1))
         before = (ZeroPad(around),) if any(map(any, around)) else ()
         sizes = tuple(old + 2 * pad for old, (pad, _) in zip(sizes, around, strict=True))
-    return layout.wrap(*(*before, *_interpolated(sizes, size, method, smooth)) or (Identity(),))
+    return layout.wrap(*(*before, *interpolated(sizes, size, method, smooth)) or (Identity(),))
 
 
 def _whole(sizes: Shape, size: Shape, axis: int) -> int:
@@ -99,8 +107,8 @@ def _part(starts: list[int], size: Shape) -> Chain:
     )
 
 
-def _interpolated(sizes: Shape, size: Shape, method: str, smooth: bool = False) -> Chain:
-    """Return a layer for each axis whose length changes.
+def interpolated(sizes: Shape, size: Shape, method: str, smooth: bool = False) -> Chain:
+    """Return a layer for each axis whose length changes; the shapes are (height, width).
 
     Args:
         smooth: whether an axis that gets shorter is smoothed by as much, which `nearest` does not do.
@@ -109,9 +117,7 @@ def _interpolated(sizes: Shape, size: Shape, method: str, smooth: bool = False) 
         check_positions(old, new)
         check_matrix(new, old)
     return tuple(
-        Take(_nearest(old, new), axis)
-        if method == "nearest"
-        else Along(_smoothed(old, new) if smooth else _bilinear(old, new), axis)
+        Take(_nearest(old, new), axis) if method == "nearest" else Along(_mixed(old, new, method, smooth), axis)
         for axis, old, new in zip((-3, -2), sizes, size, strict=True)
         if old != new
     )
@@ -127,6 +133,30 @@ def _centres(old: int, new: int) -> Array:
 
 def _nearest(old: int, new: int) -> Array:
     return np.minimum(np.floor(_centres(old, new)).astype(np.int64), old - 1)
+
+
+def _mixed(old: int, new: int, method: str, smooth: bool) -> Array:
+    """Return the matrix that mixes the old pixels, shape (new, old)."""
+    if method == "bicubic":
+        return _bicubic(old, new)
+    return _smoothed(old, new) if smooth else _bilinear(old, new)
+
+
+def _bicubic(old: int, new: int) -> Array:
+    """Return the matrix that mixes the four pixels about each place."""
+    place = _centres(old, new) - np.float32(0.5)
+    below = np.floor(place)
+    share = np.rint((place - below) * _STEPS) / _STEPS
+    matrix = np.zeros((new, old))
+    for step in (-1, 0, 1, 2):
+        far = np.abs(share - step)
+        near = (1.5 * far - 2.5) * far**2 + 1
+        beyond = ((-0.5 * far + 2.5) * far - 4) * far + 2
+        pixel = (below + step).astype(np.int64)
+        inside = (pixel >= 0) & (pixel < old)
+        matrix[np.flatnonzero(inside), pixel[inside]] = np.where(far <= 1, near, beyond)[inside]
+    rows: Array = matrix / matrix.sum(axis=1, keepdims=True)
+    return rows
 
 
 def _bilinear(old: int, new: int) -> Array:

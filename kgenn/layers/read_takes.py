@@ -15,7 +15,7 @@ from kgenn.layers.along import Take, check_positions
 from kgenn.layers.config import MAX_AXES, LayerConfig, is_sizes, is_whole, only
 from kgenn.layers.constants import affine
 from kgenn.layers.read_moves import axes_of
-from kgenn.layers.shape import Broadcast, Reshape, ZeroPad
+from kgenn.layers.shape import Broadcast, Permute, Reshape, ZeroPad
 from kgenn.layers.weights import Weights
 
 Chain = tuple[Layer, ...]
@@ -84,6 +84,26 @@ def read_flip(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) 
     axes = axes_of(config, config.argument(1, "axis"), len(shape))
     check_positions(*shape)
     return _gathered(shape, [np.arange(n)[::-1] if i in axes else np.arange(n) for i, n in enumerate(shape)])
+
+
+def read_turn(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
+    """Read two axes that turn by a right angle, the first towards the second, or back.
+
+    Half a turn is refused: Keras 3.15 computes another thing on TensorFlow than on its other backends.
+    """
+    shape, times = only(inputs), config.get("k", 1)
+    axes = axes_of(config, config.get("axes", [0, 1]), len(shape), "axes")
+    if not is_whole(times) or times % 2 == 0:
+        raise config.odd("k", times, "an odd number; flip both axes for half a turn")
+    if len(set(axes)) != 2 or len(axes) != 2:
+        raise config.odd("axes", axes, "two different axes")
+    check_positions(*shape)
+    order = list(range(len(shape)))
+    order[axes[0]], order[axes[1]] = axes[1], axes[0]
+    turned = tuple(shape[axis] for axis in order)
+    back = axes[0 if times % 4 == 1 else 1]  # the axis that is reversed after the exchange
+    chosen = [np.arange(n)[::-1] if i == back else np.arange(n) for i, n in enumerate(turned)]
+    return (Permute(tuple(order)), *_gathered(turned, chosen))
 
 
 def read_roll(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:

@@ -50,7 +50,7 @@ class _AttentionProducts(Products):
 
     def attention(self, layer: Attention, shapes: tuple[Shape, ...]) -> list[Node]:
         """Return the nodes of an attention."""
-        names, kinds = (*self.node.inputs, self.node.inputs[1])[:3], layer.rows(*shapes)
+        names, kinds = layer.roles(self.node.inputs), layer.rows(*shapes)
         query, value, key = (
             self.headed(word, part, name, rows)
             for word, part, name, rows in zip(

@@ -12,6 +12,7 @@ from keras import layers, ops
 IMAGE = (6, 4, 3)
 CHANNELS = np.array([0.5, -1.0, 2.0], np.float32)
 MATRIX = np.random.default_rng(5).normal(size=(3, 5)).astype(np.float32)
+KERNEL = np.random.default_rng(7).normal(size=(3, 2, 3, 2)).astype(np.float32)
 BOX = np.random.default_rng(6).normal(size=(3, 2, 6)).astype(np.float32)
 
 # functions of one image
@@ -104,6 +105,33 @@ UNARY: dict[str, Callable[[Any], Any]] = {
     "resize_smooth_larger": lambda x: ops.image.resize(x, (2, 7), antialias=True),
     "resize_crop": lambda x: ops.image.resize(x, (4, 5), crop_to_aspect_ratio=True),
     "resize_pad": lambda x: ops.image.resize(x, (5, 5), pad_to_aspect_ratio=True),
+    "resize_cubic": lambda x: ops.image.resize(x, (9, 3), interpolation="bicubic"),
+    "patches": lambda x: ops.image.extract_patches(x, 2),
+    "patches_overlapping": lambda x: ops.image.extract_patches(x, (3, 2), strides=(2, 1), padding="same"),
+    "patches_apart": lambda x: ops.image.extract_patches(x, 2, strides=1, dilation_rate=2),
+    "greyscale": lambda x: ops.image.rgb_to_grayscale(ops.image.rgb_to_grayscale(x)),
+    "crop_images": lambda x: ops.image.crop_images(x, 1, 0, target_height=3, target_width=2),
+    "pad_images": lambda x: ops.image.pad_images(x, 1, 0, target_height=9, target_width=5),
+    **{f"rot90_{k}": lambda x, k=k: ops.rot90(x, k, axes=(1, 2)) for k in (-1, 1, 3)},
+    "rot90_back": lambda x: ops.rot90(x, axes=(3, 1)),
+    "conv": lambda x: ops.conv(x, KERNEL, strides=2, padding="same"),
+    "conv_dilation": lambda x: ops.conv(x, KERNEL, dilation_rate=(1, 2)),
+    "depthwise_conv": lambda x: ops.depthwise_conv(x, KERNEL, padding="same"),
+    "separable_conv": lambda x: ops.separable_conv(x, KERNEL, MATRIX[None, None].repeat(2, 2)),
+    "batch_normalization": lambda x: ops.batch_normalization(
+        x, CHANNELS, CHANNELS**2, axis=-1, offset=-CHANNELS, scale=2 * CHANNELS
+    ),
+    "layer_normalization": lambda x: ops.layer_normalization(x, CHANNELS, -CHANNELS, axis=-1, epsilon=0.1),
+    "layer_normalization_plain": lambda x: ops.layer_normalization(x, axis=(1, 2)),
+    "rms_normalization": lambda x: ops.rms_normalization(x, CHANNELS, axis=-1),
+    "average": lambda x: ops.average(x, axis=2) + ops.average(x, axis=2, weights=np.arange(4.0)),
+    "moments": lambda x: ops.concatenate(ops.moments(x, axes=[1, 2]), axis=-1),
+    "moments_kept": lambda x: (x - ops.moments(x, axes=1, keepdims=True)[0]) / 2.0,
+    "zeros_like": lambda x: ops.concatenate([x, ops.zeros_like(x)], axis=-1) - 1.0,
+    "ones_like": lambda x: ops.ones_like(x) - x,
+    "nan_to_num": ops.nan_to_num,
+    "celu": lambda x: ops.celu(x, alpha=0.5),
+    "threshold": lambda x: ops.threshold(x, 0.25, -0.5),
     "average_pool": lambda x: ops.average_pool(x, 2, strides=1, padding="same"),
     "max_pool": lambda x: ops.max_pool(x, (2, 3)),
     "cast": lambda x: ops.cast(x, "float32") + 1.0,
@@ -127,6 +155,8 @@ BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "matmul_repeated": lambda x, y: ops.matmul(x[:, :1], ops.swapaxes(y, 2, 3)),
     "einsum_sums": lambda x, y: ops.einsum("bhwc,bvkc->bhv", x, y),
     "einsum_outer": lambda x, y: ops.einsum("bhwc,bhvc->bchwv", x, y),
+    "dot_product_attention": lambda x, y: ops.dot_product_attention(x, y, y[..., ::-1]),
+    "dot_product_attention_causal": lambda x, y: ops.dot_product_attention(x, y, x, scale=2.0, is_causal=True),
     "named": lambda x, y: ops.add(x1=x, x2=y),
 }
 

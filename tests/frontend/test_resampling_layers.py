@@ -26,6 +26,12 @@ CHAINS = {
         f"upsampling2d bilinear {factors}": (IMAGE, [layers.UpSampling2D(factors, interpolation="bilinear")])
         for factors in (1, 2, 3, 4, (2, 5))
     },
+    "upsampling2d bicubic": (IMAGE, [layers.UpSampling2D((2, 3), interpolation="bicubic")]),
+    "upsampling2d bicubic of one": (IMAGE, [layers.UpSampling2D(1, interpolation="bicubic")]),
+    **{
+        f"resizing bicubic {size}": (IMAGE, [layers.Resizing(*size, "bicubic")])
+        for size in ((5, 9), (1, 1), (17, 2))
+    },
     "upsampling3d": (VOLUME, [layers.UpSampling3D((2, 1, 3))]),
     "cropping3d": (VOLUME, [layers.Cropping3D(((1, 0), (2, 1), (0, 3)))]),
     "transposed 3d": (VOLUME, [layers.Conv3DTranspose(3, (2, 3, 2), (1, 2, 3), "same")]),
@@ -115,7 +121,7 @@ def test_the_work_of_a_transposed_convolution_leaves_out_the_zeros(tmp_path):
 @pytest.mark.parametrize(
     ("made", "change", "words"),
     [
-        (layers.UpSampling2D(2), {"interpolation": "bicubic"}, "bicubic"),
+        (layers.UpSampling2D(2), {"interpolation": "lanczos9"}, "lanczos9"),
         (layers.UpSampling2D(2), {"size": (0, 2)}, "positive integers"),
         (layers.Cropping2D(1), {"cropping": ((1, -1), (0, 0))}, "number of pixels"),
         (layers.Cropping2D(1), {"cropping": ((5, 4), (0, 0))}, "leaves nothing of 9"),

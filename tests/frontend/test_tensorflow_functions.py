@@ -96,6 +96,14 @@ CALLS = {
         X.reshape(2, 2, 2, 3, 2, 3).transpose(0, 1, 3, 2, 4, 5).reshape(2, 2, 3, 12),
     ),
     "resize": ("image.resize", ["x", 0, 0, {"size": [2, 18]}], resized(X)),
+    "patches": (
+        "image.extract_patches",
+        ["x", 0, 0, {"sizes": [1, 2, 3, 1], "strides": [1, 2, 3, 1], "rates": [1, 1, 1, 1], "padding": "VALID"}],
+        X.reshape(2, 2, 2, 2, 3, 3).transpose(0, 1, 3, 2, 4, 5).reshape(2, 2, 2, 18),
+    ),
+    "greyscale": ("image.rgb_to_grayscale", on_x(), X @ np.array([[0.2989], [0.587], [0.114]])),
+    "zeros": ("zeros_like", on_x(), 0 * X),
+    "ones": ("ones_like", on_x(), 0 * X + 1),
     "tile": ("tile", on_x(multiples=[1, 1, 2, 1]), np.tile(X, (1, 1, 2, 1))),
     "new axis": ("expand_dims", ["x", 0, 0, {"axis": -1}], X[..., None]),
     "matrix": (
@@ -135,6 +143,13 @@ def test_parts_that_a_function_cuts_are_told_apart(tmp_path):
     np.testing.assert_allclose(last, X[:, :, 5:])
 
 
+def test_moments_are_a_mean_and_a_variance(tmp_path):
+    moments = call("nn.moments", ["x", 0, 0, {"axes": [1, 2], "keepdims": True}])
+    mean, variance = load(model(tmp_path / "m.h5", moments, outputs=("y", ("y", 0, 1)))).predict(X)
+    np.testing.assert_allclose(mean, X.mean((1, 2), keepdims=True), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(variance, X.var((1, 2), keepdims=True), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("function", "keywords", "word"),
     [
@@ -147,7 +162,8 @@ def test_parts_that_a_function_cuts_are_told_apart(tmp_path):
         ("math.reduce_mean", {}, "axis"),
         ("split", {"num_or_size_splits": 5, "axis": 1}, "equal parts"),
         ("compat.v1.pad", {"paddings": [[1, 0], [0, 0], [0, 0], [0, 0]]}, "pad_width"),
-        ("image.resize", {"size": [2, 3], "method": "bicubic"}, "interpolation"),
+        ("image.resize", {"size": [2, 3], "method": "lanczos3"}, "interpolation"),
+        ("image.extract_patches", {"sizes": [2, 2, 2, 1], "padding": "SAME"}, "sizes"),
         ("tile", {"multiples": [2, 1, 1, 1]}, "repeats"),
         ("expand_dims", {"axis": 0}, "axis"),
     ],
