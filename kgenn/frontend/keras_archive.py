@@ -33,12 +33,10 @@ _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 # Bytes that compressed weights may unpack to, on disk: SOME (64 MiB) and TIMES those of the layers' weights in
 # float32. In float64, with the two copies of the optimizer Adam, they are six times as many.
 SOME, TIMES = 1 << 26, 8
-# the layers that a layer is made of and keeps its arrays in, in the order of its variables
+# the layers that a layer is made of and keeps its arrays in, in the order of its variables; Keras 2 writes an
+# underscore before their names, and Keras 3 for some classes
 _DENSES = ("query_dense", "key_dense", "value_dense", "output_dense")
-_MEMBERS = {
-    **dict.fromkeys(("GroupedQueryAttention", "GroupQueryAttention"), tuple(f"_{name}" for name in _DENSES)),
-    "MultiHeadAttention": _DENSES,
-}
+_MEMBERS = dict.fromkeys(("GroupedQueryAttention", "GroupQueryAttention", "MultiHeadAttention"), _DENSES)
 # classes that Keras exports under another name than their own, which their arrays are keyed by
 _OWN_NAMES = {"GroupQueryAttention": "GroupedQueryAttention"}
 
@@ -96,7 +94,7 @@ def container_arrays(
         if not isinstance(name, str) or name != path[-1]:
             what = f"finds the arrays of {name!r} under its key {key!r}"
             raise fail("KG106", f"{source}: {'/'.join(path)} ({class_name})", what, "save the model again")
-        members = (f"{key}/{member}" for member in _MEMBERS.get(class_name, ()))
+        members = [f"{key}/{mark}{member}" for member in _MEMBERS.get(class_name, ()) for mark in ("", "_")]
         with reading(source):
             inner = [_variables(groups[m], f"{m}/vars") for m in members if m in groups]
         found[path] = [*stored, *(array for arrays in inner for array in arrays)]

@@ -40,6 +40,11 @@ def read_subtract(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ..
     return affine(only(inputs), -_ONE, value) if first else affine(only(inputs), _ONE, -value)
 
 
+def read_squared_difference(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
+    """Read the square of the difference of two operands."""
+    return (*read_subtract(config, weights, inputs), Activation("square"))
+
+
 def read_multiply(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
     """Read the product of two operands."""
     known = _constant(config, inputs)

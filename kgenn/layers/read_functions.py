@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -147,9 +148,29 @@ def read_soft_maximum(config: LayerConfig, weights: Weights, inputs: tuple[Shape
 
 def read_average_pool(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
     """Read average pooling."""
-    return pool(AveragePool, config, inputs, len(only(inputs)) - 1)
+    return pool(AveragePool, _as_layer(config), inputs, len(only(inputs)) - 1)
 
 
 def read_max_pool(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
     """Read max pooling."""
-    return pool(MaxPool, config, inputs, len(only(inputs)) - 1)
+    return pool(MaxPool, _as_layer(config), inputs, len(only(inputs)) - 1)
+
+
+def _as_layer(config: LayerConfig) -> LayerConfig:
+    """Return a pooling of tf.nn with the options that a layer has."""
+    if "ksize" not in config.options:
+        return config
+    if config.get("data_format", "NHWC") not in ("NHWC", "NWC"):
+        raise config.bad("data_format", "NHWC")
+    options = {
+        "pool_size": _spatial(config.get("ksize")),
+        "strides": _spatial(config.get("strides")),
+        "padding": str(config.get("padding")).lower(),
+    }
+    return replace(config, options=options)
+
+
+def _spatial(sizes: Any) -> Any:
+    """Return sizes of the spatial axes alone, where those of batch and channels stand beside them as 1."""
+    whole = isinstance(sizes, list) and len(sizes) > 2 and sizes[0] == sizes[-1] == 1
+    return sizes[1:-1] if whole else sizes

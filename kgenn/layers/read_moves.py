@@ -37,6 +37,11 @@ def read_reshape(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...
     return (Reshape(tuple(size // known if n == -1 else n for n in rest)),)
 
 
+def read_batch_flatten(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
+    """Read all values of a sample in one axis."""
+    return (Reshape((prod(only(inputs)),)),)
+
+
 def read_transpose(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
     """Read an order of the axes."""
     rank, axes = len(only(inputs)), config.argument(1, "axes", "perm")

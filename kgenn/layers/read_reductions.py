@@ -19,6 +19,8 @@ from kgenn.layers.shape import Permute, Reshape
 from kgenn.layers.weights import Weights
 
 Chain = tuple[Layer, ...]
+# the order of a norm that is the root of the sum of all squares
+_EUCLIDEAN = (None, "fro", "euclidean")
 
 
 def read_mean(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
@@ -55,9 +57,9 @@ def read_deviation(config: LayerConfig, weights: Weights, inputs: tuple[Shape, .
 def read_norm(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
     """Read the length of vectors: the root of the sum of squares, or the sum or the largest of |x|."""
     order = config.argument(1, "ord", default=None)
-    if order not in (None, 1, 2, "fro", float("inf")):
+    if order not in (*_EUCLIDEAN, 1, 2, float("inf")):
         raise config.odd("ord", order, "None, 1, 2 or infinity")
-    if len(reduced_axes(config, only(inputs), 2)) > 1 and order not in (None, "fro"):
+    if len(reduced_axes(config, only(inputs), 2)) > 1 and order not in _EUCLIDEAN:
         raise config.odd("ord", order, "None for several axes")
     if order == 1:
         return (Activation("abs"), *_summed(config, inputs, 2))

@@ -65,6 +65,8 @@ def _taken(config: LayerConfig, shape: Shape, items: list[Any]) -> Chain:
 
 def read_take(config: LayerConfig, weights: Weights, inputs: tuple[Shape, ...]) -> Chain:
     """Read positions of an axis that are gathered."""
+    if config.get("batch_dims", 0):
+        raise config.bad("batch_dims", "0")
     shape, indices = only(inputs), config.argument(1, "indices")
     axis = config.axis(config.argument(2, "axis"), len(shape)) - len(shape)
     chosen = indices if isinstance(indices, list) else [indices]
