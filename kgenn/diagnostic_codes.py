@@ -32,7 +32,7 @@ CODES: dict[str, str] = {
     "KG302": "A readout that counts spikes cannot give the values that the final activation needs.",
     # conversion
     "KG401": "An option has an unknown name, or a value outside its range.",
-    "KG402": "The calibration data are missing, empty, of the wrong shape, or give values that are not finite.",
+    "KG402": "The calibration data are missing, empty, of the wrong shape, or give values that cannot be used.",
     "KG403": "A layer's activations are all zero on the calibration set, so it has no scale.",
     "KG404": "The weights of a population do not fit the exact integer grid.",
     "KG405": "No allowed number of timesteps keeps the loss of --timesteps auto, or all labels are equal.",

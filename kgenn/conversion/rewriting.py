@@ -14,7 +14,7 @@ from kgenn.conversion.activations import values_of
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.samples import Samples
 from kgenn.passes.offsets import PooledInputs, shift_signed, signed_pools
-from kgenn.passes.pieces import curves, in_pieces
+from kgenn.passes.pieces import check_divisors, curves, in_pieces
 from kgenn.passes.products import factors, squared
 from kgenn.passes.standardise import bounded, squared_lengths
 from kgenn.passes.values import NodeValues, assumed
@@ -33,13 +33,15 @@ def rewritten(graph: Graph, pieces: int, pooled_inputs: PooledInputs, calibratio
         calibration: samples; without them only the structure is right.
 
     Raises:
-        KgennError: KG402 where a value is not finite.
+        KgennError: KG402 where a value is not finite, or one that is divided by has both signs.
     """
     graph = bounded(graph, _values(graph, squared_lengths(graph), calibration))
     graph = squared(graph, _values(graph, factors(graph), calibration))
     curved = [graph.by_name[name].inputs[0] for name in curves(graph)]
     names = frozenset((*curved, *signed_pools(graph, pooled_inputs)))
     values = _values(graph, names, calibration)
+    if calibration is not None:
+        check_divisors(graph, values)
     return shift_signed(in_pieces(graph, values, pieces), values, pooled_inputs)
 
 

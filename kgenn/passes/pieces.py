@@ -20,8 +20,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array, Graph, Layer, Node
-from kgenn.layers.activation import Curve, ReLU
+from kgenn.layers.activation import Activation, Curve, ReLU
 from kgenn.passes.straight import Straight, exact, narrowed, straight_bends, through
 from kgenn.passes.values import NodeValues
 
@@ -97,7 +98,8 @@ def _covered(seen: NodeValues, positive: bool) -> tuple[Array, Array]:
     margin = MARGIN * (high - low)
     if not positive:
         return low - margin, high + margin
-    top = np.maximum(seen.high, 1e-30) * (1 + MARGIN)
+    still = max(NARROWEST * float(seen.high.max()), 1e-6)  # of a channel that is never above zero
+    top = np.where(seen.high > 0, np.maximum(seen.high, 1e-30), still) * (1 + MARGIN)
     return np.maximum(seen.low, MIN_VALUE * top) / (1 + MARGIN), top
 
 
@@ -169,13 +171,36 @@ def in_pieces(graph: Graph, values: Mapping[str, NodeValues], count: int) -> Gra
             return None
         seen = values[node.inputs[0]]
         straight, words = _of_layer(layer, seen, count)
-        function = layer.forward(seen.some)
-        wrong = float(np.sqrt(np.mean((straight(seen.some) - function) ** 2)))
-        spread = max(float(np.std(function)), 1e-30)
+        with np.errstate(divide="ignore", invalid="ignore"):  # assumed values are of both signs, and 0
+            function = layer.forward(seen.some)
+            wrong = float(np.sqrt(np.mean((straight(seen.some) - function) ** 2)))
+            spread = max(float(np.std(function)), 1e-30)
         notes.append(f"{node.name}: {layer.role} is {words}, off by {wrong / spread:.2g} of its spread")
         return straight.nodes(node, graph.shapes[node.name][-1])
 
     return graph.edit(change).noted(*notes)
+
+
+def is_reciprocal(layer: Layer) -> bool:
+    """Tell whether a layer computes 1/x."""
+    return isinstance(layer, Activation) and layer.function == "reciprocal"
+
+
+def check_divisors(graph: Graph, values: Mapping[str, NodeValues]) -> None:
+    """Raise KG402 where values are divided by whose reciprocal goes from one infinity to the other.
+
+    Args:
+        values: as for `in_pieces`.
+    """
+    for node in graph.nodes:
+        if not is_reciprocal(node.layer):
+            continue
+        seen = values[node.inputs[0]]
+        if ((seen.low < 0) & (seen.high > 0)).any():
+            ends = f"{float(seen.low.min()):.2g} to {float(seen.high.max()):.2g}"
+            what = f"divides by values from {ends} on the calibration set, and 1/x is not continuous at 0"
+            remedy = "divide by values of one sign in the model, such as |x| + 0.001"
+            raise fail("KG402", node.name, what, remedy)
 
 
 def _of_layer(layer: Layer, seen: NodeValues, count: int) -> tuple[Straight, str]:
@@ -183,6 +208,11 @@ def _of_layer(layer: Layer, seen: NodeValues, count: int) -> tuple[Straight, str
     bends = straight_bends(layer)
     if bends is None:
         assert isinstance(layer, Curve)
+        if is_reciprocal(layer) and (seen.high < 0).any():
+            # 1/x = −1/(−x)
+            signs = np.where(seen.high < 0, -1.0, 1.0)
+            above = fitted(layer.forward, seen.mirrored(signs), count, positive=True)
+            return above.mirrored(signs), f"{count} pieces"
         return fitted(layer.forward, seen, count, layer.positive), f"{count} pieces"
     whole = max(float(seen.high.max() - seen.low.min()), 1e-6)
     low, high = _covered(seen, False)

@@ -60,6 +60,12 @@ class Straight:
             y += end.slope * np.maximum(end.sign * (x - end.knot), 0)
         return y
 
+    def mirrored(self, signs: Array) -> Straight:
+        """Return s·f(s·x) of a sign s of each channel, for a function without ends; shape (channels,)."""
+        assert not self.ends
+        columns = signs[:, None]
+        return Straight(self.base * signs, self.starts * columns, self.stops * columns, self.steps * columns)
+
     def nodes(self, node: Node, channels: int) -> list[Node]:
         """Return nodes that compute the function in place of a node; the last one has its name."""
         parts = [part for part in (self._pieces(node, channels), self._beyond(node, channels)) if part]

@@ -22,6 +22,11 @@ class NodeValues:
     high: Array
     some: Array
 
+    def mirrored(self, signs: Array) -> NodeValues:
+        """Return the values times a sign of each channel, shape (channels,)."""
+        ends = np.stack([signs * self.low, signs * self.high])
+        return NodeValues(ends.min(axis=0), ends.max(axis=0), signs * self.some)
+
 
 def assumed() -> NodeValues:
     """Return values to rewrite by where there are no calibration data, as of one channel that stands for all.

@@ -21,13 +21,15 @@ from kgenn.conversion.recipe import recipe_of
 from kgenn.conversion.rewriting import measured, rewritten
 from kgenn.conversion.time_to_first_spike import TimeToFirstSpike
 from kgenn.conversion.unscaled import Unscaled
+from kgenn.diagnostics import KgennError
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.output_activation import FORMULAS, POSITIVE
 from kgenn.ir.text import graph_text
 from kgenn.layers.activation import Activation, ReLU
-from kgenn.layers.affine import BatchNorm
-from kgenn.layers.merge import Add
+from kgenn.layers.affine import BatchNorm, Rescaling
+from kgenn.layers.merge import Add, Divide
 from kgenn.layers.pooling import MaxPool
+from kgenn.layers.power import Power
 from kgenn.passes import LoweringOptions, lower
 from networks import Build
 from recordings import on_reference
@@ -191,6 +193,40 @@ def test_generated_programs_give_the_spikes_of_the_reference(
     assert np.array_equal(recording.scores, reference.scores)
     for population, counts in reference.spike_counts.items():
         assert np.array_equal(recording.spike_counts[population], counts)
+
+
+def quotient(sign: Array, offset: float) -> tuple[Graph, Array]:
+    """Return a network that divides by values of a sign for each channel, and 400 samples."""
+    b = Build("quotient", (6,))
+    below = b.add(Rescaling(sign, sign * offset), b.relu(b.dense("input", 4)))
+    graph = b.graph(b.dense(b.add(Divide(), b.dense("input", 4), below), 3))
+    return graph, np.random.default_rng(4).normal(size=(400, 6)).astype(np.float32)
+
+
+@pytest.mark.parametrize("sign", [np.full(4, -1.0), np.array([1.0, -1.0, -1.0, 1.0])], ids=["below zero", "both"])
+@pytest.mark.filterwarnings("error")
+def test_channels_that_are_divided_by_may_lie_below_zero(sign: Array) -> None:
+    graph, x = quotient(sign, 0.5)
+    network = kgenn.convert(graph, calibration=x[:300], converter="few-spike", timesteps=10, allow="all")
+    scores, expected = kgenn.compile(network, "reference").evaluate(x[300:]).scores, graph.predict(x[300:])
+    assert np.sqrt(np.mean((scores - expected) ** 2)) < 0.03 * np.std(expected)
+
+
+def test_a_value_that_is_divided_by_and_changes_its_sign_is_kg402() -> None:
+    graph, x = quotient(np.ones(4), -0.5)
+    assert kgenn.check(graph, "few-spike", "all") == []
+    with pytest.raises(KgennError, match=r"KG402.*reciprocal: divides by values from -0\.5 to"):
+        kgenn.convert(graph, calibration=x, converter="few-spike", allow="all")
+
+
+def test_a_power_of_a_channel_that_is_always_zero_has_pieces() -> None:
+    b = Build("power", (6,))
+    silent = b.add(Rescaling(np.ones(4), np.array([0.0, 0.0, 0.0, -50.0])), b.dense("input", 4))
+    graph = b.graph(b.dense(b.add(Power(1.5), b.relu(silent)), 3))
+    x = np.random.default_rng(4).normal(size=(400, 6)).astype(np.float32)
+    network = kgenn.convert(graph, calibration=x[:300], converter="few-spike", timesteps=10, allow="all")
+    scores, expected = kgenn.compile(network, "reference").evaluate(x[300:]).scores, graph.predict(x[300:])
+    assert np.sqrt(np.mean((scores - expected) ** 2)) < 0.03 * np.std(expected)
 
 
 def test_a_sigmoid_on_the_host_needs_no_allowance() -> None:
