@@ -110,28 +110,39 @@ class Words:
 
     def finish(self, network: Network, structure: int) -> bytes:
         """Fill in the header and return all words, little-endian."""
-        words, offset = np.zeros(self.size, "<u4"), 0
+        offset, total = 0, 0
+        parts: list[memoryview | bytes] = []
         for part in self.parts:
-            words[offset : offset + part.size] = part
-            offset += part.size + -part.size % ALIGNMENT
+            padding = -part.size % ALIGNMENT
+            total += checksum(part, offset)
+            parts += [part.astype("<u4", copy=False).data, bytes(4 * padding)]
+            offset += part.size + padding
         head = {
             "magic": MAGIC,
             "structure": structure,
             "num_words": self.size,
-            "checksum": checksum(words),
+            "checksum": total & 0xFFFFFFFF,
             "num_timesteps": network.num_timesteps,
             "seed": network.seed & 0xFFFFFFFF,
         }
-        words[:HEADER_WORDS] = [head[name] for name in HEADER]
-        return words.tobytes()
+        header = np.zeros(HEADER_WORDS, "<u4")
+        header[:] = [head[name] for name in HEADER]
+        # joined, and not filled in place: the weights of a large network are gigabytes, and exist once more here
+        return b"".join([header.data, *parts[1:]])
 
 
-def checksum(words: Array) -> int:
-    """Return the checksum of all words behind the header, which generated code compares."""
+def checksum(words: Array, first: int = 0) -> int:
+    """Return the checksum of words behind the header, which generated code compares.
+
+    That of several arrays is the sum of theirs, modulo 2**32.
+
+    Args:
+        first: where the first word stands.
+    """
     total = np.zeros((), np.uint32)
-    for start in range(HEADER_WORDS, len(words), CHUNK):
+    for start in range(max(0, HEADER_WORDS - first), len(words), CHUNK):
         part = words[start : start + CHUNK]
-        factors = 2 * np.arange(start, start + len(part), dtype=np.uint32) + 1
+        factors = 2 * np.arange(first + start, first + start + len(part), dtype=np.uint32) + 1
         total += np.sum(part * factors, dtype=np.uint32)
     return int(total)
 
