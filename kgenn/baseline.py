@@ -93,7 +93,7 @@ class Baseline:
     @property
     def constant_outputs(self) -> tuple[str, ...]:
         """Return the outputs whose values are to be equal for all samples, so that no error has a unit."""
-        values = (name for name in self.right if not self.aims.goals[name].task.says[0])
+        values = (name for name in self.right if not self.aims.goals[name].task.classes.predicted)
         return tuple(name for name in values if (self.right[name] == self.right[name][:1]).all())
 
     def _judge(self, name: str) -> Metric:

@@ -90,7 +90,7 @@ def point(name: str, network: Network, images: Array, rates: Mapping[str, float]
     operations = seconds = moved = 0.0
     for c, work in zip(spiking, simulator.work, strict=True):
         products, width = runs * float(c.connectivity.fan_out().sum()), value_bytes(layout, c)
-        tiles, events = work.ways.get("tiles", 0.0), work.ways.get("events", 0.0)
+        tiles, events = work.algorithms.get("tiles", 0.0), work.algorithms.get("events", 0.0)
         own = products * (2 * width * tiles + work.density * events + (1 - tiles - events))
         operations += own
         peak = rates["matrix"] if tiles > 0.5 else rates["vector"]

@@ -51,7 +51,7 @@ def main(
         microseconds = 1e6 * seconds / batch
         click.echo(f"{target} batch {batch:6}  {batch / seconds:10.1f} images/s  {microseconds:10.1f} us an image")
     for work in network.work:
-        ways = ", ".join(f"{way} {share:.0%}" for way, share in work.ways.items())
+        ways = ", ".join(f"{way} {share:.0%}" for way, share in work.algorithms.items())
         click.echo(f"  {work.source} to {work.target}: {ways}; {work.density:.1%} of the values are not zero")
     both = [network, open_directory(directory, None, against)]
     one, two = (n.evaluate(images[:compared], batch_size=compared) for n in both)

@@ -44,13 +44,13 @@ class Work:
 
     Attributes:
         source, target: the populations.
-        ways: for each way that was taken, the share of the timesteps of all samples.
+        algorithms: for each that was used, the share of the timesteps of all samples.
         density: the share of the source's values that were not zero.
     """
 
     source: str
     target: str
-    ways: Mapping[str, float]
+    algorithms: Mapping[str, float]
     density: float
 
 

@@ -60,7 +60,7 @@ def open_library(path: Path, symbols: Sequence[str] = SYMBOLS) -> ctypes.CDLL:
 
 
 # As the program numbers them.
-WAYS: tuple[SynapseAlgorithm, ...] = get_args(SynapseAlgorithm)
+CHOICES: tuple[SynapseAlgorithm, ...] = get_args(SynapseAlgorithm)
 
 
 # Updates of neurons that take less than half a second, which Ctrl-C may wait.
@@ -127,7 +127,7 @@ class CppSimulator(Simulator):
         raster = np.zeros((num_samples, steps, num_neurons), np.int8) if record.trace else None
         each, total = (None, counts) if together else (counts, None)
         pointers = [None if a is None else a.ctypes.data for a in (scores, each, train_values, raster, total)]
-        options = OptionsStruct(self.options.threads, record.curve, WAYS.index(self.options.synapses))
+        options = OptionsStruct(self.options.threads, record.curve, CHOICES.index(self.options.synapses))
         recording = RecordingStruct(*pointers[:-1], ctypes.addressof(self.usage), pointers[-1])
         status = self._call(drive, first_sample, options, recording, (scores, counts, train_values, raster))
         if status != 0:
@@ -177,5 +177,5 @@ def work_of(connection: Connection, usage: UsageStruct) -> Work:
     """Return in words how a connection was computed."""
     lanes = {name: getattr(usage, name) for name in ALGORITHMS}
     total = max(1, sum(lanes.values()))
-    ways = {name: count / total for name, count in lanes.items() if count}
-    return Work(connection.source, connection.target, ways, usage.density_sum / total)
+    algorithms = {name: count / total for name, count in lanes.items() if count}
+    return Work(connection.source, connection.target, algorithms, usage.density_sum / total)

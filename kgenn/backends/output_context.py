@@ -10,6 +10,7 @@ from kgenn.backends.render import label
 from kgenn.ir.graph import Shape
 from kgenn.ir.network import Network
 from kgenn.ir.output_activation import CPP, OVER_AXIS, PYTHON, Spelling
+from kgenn.ir.output_end import ClassLayout
 from kgenn.ir.scores import THRESHOLD, Head, heads_of
 from kgenn.tasks.aims import stored
 from kgenn.tasks.base import Thresholded
@@ -46,8 +47,8 @@ class OutputExpressions:
         names: of all activations, for comments.
         binary: whether a single value says the class: above the threshold.
         task: what the output is for, as the user chose or as its end tells.
-        says_class: a class of each sample is what the output is for.
-        says: how many classes it says of a sample, and of how many values the largest says each.
+        predicts_class: a class of each sample is what the output is for.
+        classes: that it predicts for a sample.
         maybe_values: it ends in no softmax, so that labels that are values make it a regression.
     """
 
@@ -59,8 +60,8 @@ class OutputExpressions:
     threshold: float
     shape: Shape
     task: str
-    says_class: bool
-    says: tuple[int, int]
+    predicts_class: bool
+    classes: ClassLayout
     maybe_values: bool
 
 
@@ -87,8 +88,8 @@ def output_expressions(head: Head, spelling: Spelling = CPP) -> OutputExpression
         threshold=float(task.above) if isinstance(task, Thresholded) else THRESHOLD,
         shape=shape,
         task=task.name,
-        says_class=task.name in (Classes.name, Binary.name),
-        says=task.says,
+        predicts_class=task.name in (Classes.name, Binary.name),
+        classes=task.classes,
         maybe_values=task.name == Classes.name and head.end.last not in OVER_AXIS and choice is None,
     )
 

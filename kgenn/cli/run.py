@@ -28,8 +28,8 @@ from kgenn.metrics.result import Result
 from kgenn.tasks.metric import title, written
 from kgenn.trace import TraceWriter
 
-# How `Work.ways` reads.
-WAYS = {
+# The algorithms of `Work`, in words.
+ALGORITHMS = {
     "events": "events",
     "dense": "dense products",
     "tiles": "dense products in the matrix unit",
@@ -179,13 +179,13 @@ def _print_work(work: tuple[Work, ...]) -> None:
         print_line("this target has one synapse algorithm")
         return
     columns = ("from", "to", ">not zero", "computed by")
-    rows = [(w.source, w.target, f"{100 * w.density:.1f} %", _ways(w.ways)) for w in work]
+    rows = [(w.source, w.target, f"{100 * w.density:.1f} %", _algorithms(w.algorithms)) for w in work]
     print_table(columns, rows)
 
 
-def _ways(shares: Mapping[str, float]) -> str:
-    """Return the ways with their shares, which are told only where there are several."""
-    words = {WAYS[way]: share for way, share in shares.items()}
+def _algorithms(shares: Mapping[str, float]) -> str:
+    """Return the algorithms, with their shares where there are several."""
+    words = {ALGORITHMS[name]: share for name, share in shares.items()}
     if len(words) == 1:
         return next(iter(words))
-    return ", ".join(f"{way} ({100 * share:.0f} %)" for way, share in words.items())
+    return ", ".join(f"{name} ({100 * share:.0f} %)" for name, share in words.items())

@@ -15,6 +15,7 @@ from kgenn.export.c_bytes import byte_levels, meaning_of_bytes
 from kgenn.export.integer_code import arithmetic_of
 from kgenn.ir.connectivity import Connectivity, Convolution, Sparse
 from kgenn.ir.network import POTENTIAL, Connection, Network, Population
+from kgenn.ir.output_end import ClassLayout
 from kgenn.ir.scores import Head, heads_of
 from kgenn.ir.spike_sums import Resampling, SumPool
 
@@ -219,7 +220,7 @@ def _input(network: Network, number: int, levels: list[list[int]] | None) -> Con
 
 def _output(head: Head) -> Context:
     chain, code = head.output.activations, output_expressions(head)
-    says = code.says if _by_scores(head, code) else (0, 0)
+    classes = code.classes if _by_scores(head, code) else ClassLayout(0, 0)
     return {
         "label": label(head.name),
         "shape": head.shape,
@@ -227,27 +228,27 @@ def _output(head: Head) -> Context:
         "size": head.readout.size,
         "names": ", ".join(a.name for a in chain),
         "task": code.task,
-        "says": says,
-        "statement": _statement(code, says),
+        "classes": classes,
+        "statement": _statement(code, classes),
     }
 
 
 def _by_scores(head: Head, code: OutputExpressions) -> bool:
     """Tell whether the order of scores, or their sign, says the classes of an output."""
     chain = head.output.activations
-    if code.says[0] > 1 and code.says[1] > 1:  # the largest at each position
+    if code.classes.predicted > 1 and code.classes.candidates > 1:  # the largest at each position
         return all(a.axis in (None, -1) and a.keeps_order(head.shape[-1:]) for a in chain)
-    if code.says[1] > 1:
+    if code.classes.candidates > 1:
         return head.end.keeps_order
     threshold = {0: 0.0, 1: 0.5}.get(len(chain))
     return code.threshold == threshold and all(a.name == "sigmoid" for a in chain)
 
 
-def _statement(code: OutputExpressions, says: tuple[int, int]) -> str:
+def _statement(code: OutputExpressions, classes: ClassLayout) -> str:
     """Return in words what classes the scores of an output say."""
-    count, values = says
+    count, values = classes
     if not count:
-        return "none without its final activations" if code.says[0] else "none, it predicts values"
+        return "none without its final activations" if code.classes.predicted else "none, it predicts values"
     what = "1 if the score is above 0, else 0" if values == 1 else f"the largest of {values} scores"
     return f"{count}, each {what}" if count > 1 else f"1, {what}"
 

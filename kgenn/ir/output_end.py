@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 from kgenn.ir.output_activation import OutputActivation
 from kgenn.ir.samples import Shape
+
+
+class ClassLayout(NamedTuple):
+    """The classes that an output predicts for a sample.
+
+    Attributes:
+        predicted: how many; 0 where it predicts values.
+        candidates: of how many values the largest is one of them; of one, whether it is above the threshold.
+    """
+
+    predicted: int
+    candidates: int
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array
-from kgenn.ir.output_end import OutputEnd
+from kgenn.ir.output_end import ClassLayout, OutputEnd
 from kgenn.tasks.metric import Metric
 
 # Activations from 0 to 1 that say yes above 0.5.
@@ -71,12 +71,9 @@ class Task(ABC):
         return False
 
     @property
-    def says(self) -> tuple[int, int]:
-        """Return how many classes it says of a sample, and of how many values the largest says each.
-
-        One value says yes or no. A task that says no class has none.
-        """
-        return 0, 0
+    def classes(self) -> ClassLayout:
+        """Return the classes that it predicts for a sample."""
+        return ClassLayout(0, 0)
 
     @abstractmethod
     def predictions(self, values: Array) -> Array:

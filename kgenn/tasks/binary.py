@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kgenn.ir.graph import Array
-from kgenn.ir.output_end import OutputEnd
+from kgenn.ir.output_end import ClassLayout, OutputEnd
 from kgenn.tasks.base import Thresholded
 from kgenn.tasks.label_arrays import label_array, shaped, truth
 from kgenn.tasks.metric import Metric
@@ -28,8 +28,8 @@ class Binary(Thresholded):
         return (share("accuracy"), f1())
 
     @property
-    def says(self) -> tuple[int, int]:
-        return 1, 1
+    def classes(self) -> ClassLayout:
+        return ClassLayout(1, 1)
 
     def predictions(self, values: Array) -> Array:
         return self.yes(values[..., 0])

@@ -10,7 +10,7 @@ from kgenn.diagnostics import fail
 from kgenn.ir.given import given_array
 from kgenn.ir.graph import Array
 from kgenn.ir.output_activation import softmax
-from kgenn.ir.output_end import OutputEnd
+from kgenn.ir.output_end import ClassLayout, OutputEnd
 from kgenn.tasks.base import Task
 from kgenn.tasks.label_arrays import is_truth
 from kgenn.tasks.metric import Metric
@@ -37,8 +37,8 @@ class Classes(Task):
         return (share("accuracy"),)
 
     @property
-    def says(self) -> tuple[int, int]:
-        return 1, self.end.size
+    def classes(self) -> ClassLayout:
+        return ClassLayout(1, self.end.size)
 
     def predictions(self, values: Array) -> Array:
         found: Array = values.argmax(axis=-1)

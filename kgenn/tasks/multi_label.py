@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kgenn.ir.graph import Array
-from kgenn.ir.output_end import OutputEnd
+from kgenn.ir.output_end import ClassLayout, OutputEnd
 from kgenn.tasks.base import Thresholded
 from kgenn.tasks.label_arrays import label_array, shaped, truth
 from kgenn.tasks.metric import Metric
@@ -24,8 +24,8 @@ class MultiLabel(Thresholded):
         return (share("label-accuracy", end.size), all_right("subset-accuracy"), f1())
 
     @property
-    def says(self) -> tuple[int, int]:
-        return self.end.size, 1
+    def classes(self) -> ClassLayout:
+        return ClassLayout(self.end.size, 1)
 
     def predictions(self, values: Array) -> Array:
         return self.yes(values.reshape(*values.shape[:-1], *self.end.shape))

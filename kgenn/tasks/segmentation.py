@@ -10,7 +10,7 @@ import numpy as np
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.output_activation import softmax
-from kgenn.ir.output_end import OutputEnd
+from kgenn.ir.output_end import ClassLayout, OutputEnd
 from kgenn.tasks.base import Thresholded
 from kgenn.tasks.classes import is_whole
 from kgenn.tasks.label_arrays import label_array, shaped, truth
@@ -41,8 +41,8 @@ class Segmentation(Thresholded):
             raise fail("KG401", "threshold", what, "leave it out")
 
     @property
-    def says(self) -> tuple[int, int]:
-        return prod(self.positions), self.channels
+    def classes(self) -> ClassLayout:
+        return ClassLayout(prod(self.positions), self.channels)
 
     @property
     def positions(self) -> Shape:

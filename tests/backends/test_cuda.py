@@ -77,7 +77,7 @@ def test_every_way_gives_the_spikes_of_the_reference_in_any_batch(
         simulator = device.simulator(way)
         assert_same(expected, simulator.run(drive, FIRST_SAMPLE, EVERYTHING))
         for work in simulator.work:
-            assert way != "events" or set(work.ways) == {"events"}
+            assert way != "events" or set(work.algorithms) == {"events"}
     # memory for less than the next run wants is not used again
     simulator = device.simulator()
     simulator.run(drive, FIRST_SAMPLE, RecordingOptions(trace=True))
@@ -136,7 +136,7 @@ def test_tensor_cores_are_used_where_they_may_be(tmp_path: Path, monkeypatch: py
     simulator = device.simulator()
     recording = simulator.run(drive, 0, EVERYTHING)
     # a tile has 64 columns, too many for the readout's four
-    assert [set(work.ways) for work in simulator.work] == [{"tiles"}, {"events"}]
+    assert [set(work.algorithms) for work in simulator.work] == [{"tiles"}, {"events"}]
     assert recording.raster is not None
     for work in simulator.work:
         assert work.density == pytest.approx((recording.raster[work.source] != 0).mean())
@@ -144,11 +144,11 @@ def test_tensor_cores_are_used_where_they_may_be(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("CUDA_HOST_CAPABILITY", "75")
     turing = device.simulator()
     assert_same(recording, turing.run(drive, 0, EVERYTHING))
-    assert [set(work.ways) for work in turing.work] == [{"tiles"}, {"events"}]
+    assert [set(work.algorithms) for work in turing.work] == [{"tiles"}, {"events"}]
     monkeypatch.setenv("CUDA_HOST_CAPABILITY", "70")
     older = device.simulator("dense")
     assert_same(recording, older.run(drive, 0, EVERYTHING))
-    assert [set(work.ways) for work in older.work] == [{"events"}, {"events"}]
+    assert [set(work.algorithms) for work in older.work] == [{"events"}, {"events"}]
 
 
 @needs_gcc
@@ -182,7 +182,7 @@ def test_weights_beyond_16_bits_are_exact_without_tensor_cores(tmp_path: Path) -
     drive = drive_of(network, "poisson-signed")
     simulator = HostDevice(network, tmp_path).simulator("dense")
     assert_same(ReferenceSimulator(network).run(drive, 0, EVERYTHING), simulator.run(drive, 0, EVERYTHING))
-    assert any("events" in work.ways for work in simulator.work)
+    assert any("events" in work.algorithms for work in simulator.work)
 
 
 # what differs most: staged and not, with and without tensor cores, a direct input

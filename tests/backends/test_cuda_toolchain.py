@@ -92,7 +92,7 @@ def test_a_directory_is_built_once_and_runs_as_the_reference_does(
         result = opened.evaluate(x)
         assert np.array_equal(result.scores, expected.scores)
         assert result.spikes == expected.spikes
-        assert {way for work in opened.work for way in work.ways} <= {"events", "tiles"}
+        assert {way for work in opened.work for way in work.algorithms} <= {"events", "tiles"}
     assert (tmp_path / "log").read_text().count("network.cu") == 1
 
 

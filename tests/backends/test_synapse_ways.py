@@ -53,7 +53,7 @@ def test_every_way_gives_the_same_spikes(name: str, method: str, way: SynapseAlg
     network = converted(name, converter.default_encoder, converter, num_timesteps=lengths[0])
     program = simulator(network, way)
     agree(network, program, converter.default_encoder)
-    assert {way for work in program.work for way in work.ways} <= {
+    assert {way for work in program.work for way in work.algorithms} <= {
         *ALGORITHMS[:1] * (way == "events"),
         *ALGORITHMS[1:3] * (way == "dense"),
         "other",
@@ -93,7 +93,7 @@ def test_weights_beyond_16_bits_are_exact_too(way: SynapseAlgorithm) -> None:
     assert max(np.abs(c.connectivity.weights).max() for c in connections) > 32767
     program = simulator(network, way)
     agree(network, program, "poisson-signed")
-    assert any("other" in work.ways for work in program.work)
+    assert any("other" in work.algorithms for work in program.work)
 
 
 def with_random_signs(base: Network, largest: float) -> Network:
@@ -167,6 +167,6 @@ def test_the_work_tells_the_rate_of_each_source() -> None:
     assert recording.raster is not None
     for work, connection in zip(program.work, network.connections, strict=True):
         assert (work.source, work.target) == (connection.source, connection.target)
-        assert sum(work.ways.values()) == pytest.approx(1)
+        assert sum(work.algorithms.values()) == pytest.approx(1)
         if connection.pool is None:
             assert work.density == pytest.approx((recording.raster[work.source] != 0).mean())

@@ -112,7 +112,7 @@ def test_it_explains_how_each_connection_was_computed(kgenn: Kgenn, compiled: Pa
         ("dense1", "dense2"),
     ]
     assert all(0 < w["density"] < 1 for w in work)
-    assert all((list(w["ways"]) == ["events"]) == (way == "events") for w in work)
+    assert all((list(w["algorithms"]) == ["events"]) == (way == "events") for w in work)
     shown = kgenn(*arguments).out
     assert ("dense products" in shown) == (way == "dense")
     assert "one synapse algorithm" in kgenn(*arguments, "--target", "reference").out
