@@ -243,7 +243,7 @@ def _is_operation(item: Mapping[str, Any], class_name: str) -> bool:
         return False
     if class_name in LAYERS and class_name not in OPERATIONS:  # in a config that was written by hand
         return False
-    return "dtype" not in config or (class_name in OPERATIONS and class_name not in LAYERS)
+    return "dtype" not in config or class_name not in LAYERS
 
 
 def _sequential(name: str, layers: tuple[LayerEntry, ...], config: Any) -> ModelEntry:

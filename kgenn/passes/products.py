@@ -30,6 +30,10 @@ from kgenn.layers.shape import Broadcast
 from kgenn.passes.values import NodeValues
 
 SQUARE = Activation("square")
+# The range of a factor is at least this share of its largest value. Spikes say the factor with an error that is a
+# share ε of that value, in which the squares must not leave their pieces. The squares add an error of at most this
+# share of what ε makes of the product anyway.
+NARROWEST = 1 / 8
 
 
 def factors(graph: Graph) -> frozenset[str]:
@@ -63,8 +67,7 @@ def _balance(x: NodeValues, y: NodeValues, alike: bool) -> Array:
         width = seen.high - seen.low
         if not alike:
             width = width.max(keepdims=True)
-        # a factor that does not change on the calibration set may do so on other samples
-        least = max(float(width.max()), float(np.abs([seen.low, seen.high]).max())) / 256
+        least = max(float(width.max()), float(np.abs([seen.low, seen.high]).max())) * NARROWEST
         wide: Array = np.maximum(width, max(least, 1e-12))
         return wide
 

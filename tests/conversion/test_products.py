@@ -75,6 +75,15 @@ def windows() -> Graph:
     return b.graph(b.dense(b.add(Reshape((24,)), b.add(Add(), x, attended)), 3))
 
 
+def normalised_twice() -> Graph:
+    """Return a network whose second normalisation divides by a value that is the same for all samples."""
+    b = Build("normalised twice", (3, 4))
+    x = b.dense("input", 4, bias=True)
+    for axes in ((1,), (0, 1)):
+        x = b.add(Standardise((3, 4), axes, 1e-12, centred=False, total=True, least=True), x)
+    return b.graph(b.dense(b.add(Reshape((12,)), x), 3))
+
+
 def competing() -> Graph:
     b = Build("competing", (6,))
     x = b.add(Maximum(), b.dense("input", 5), b.dense("input", 5))
@@ -82,7 +91,8 @@ def competing() -> Graph:
 
 
 NETWORKS: dict[str, Callable[[], Graph]] = {
-    f.__name__: f for f in (squeeze_and_excitation, normalised, transformer, causal, windows, competing)
+    f.__name__: f
+    for f in (squeeze_and_excitation, normalised, transformer, causal, windows, competing, normalised_twice)
 }
 METHODS: list[tuple[Converter, int, float]] = [(FewSpike(), 8, 0.1), (FewSpike(), 10, 0.1), (DataNorm(), 192, 0.3)]
 

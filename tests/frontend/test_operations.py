@@ -14,6 +14,7 @@ from kgenn.conversion.compose import structured
 from kgenn.conversion.paths import paths_into
 from kgenn.diagnostics import KgennError
 from kgenn.passes import LoweringOptions, lower
+from model_files import only_error
 from test_against_keras import FORMATS, assert_equal_outputs, read, samples
 
 
@@ -108,3 +109,9 @@ def test_vectors_that_are_zero_do_not_spoil_the_others_where_each_is_normalised(
     network = kgenn.convert(model, calibration=x[:64], converter="few-spike", timesteps=10, allow="all")
     found, wanted = kgenn.compile(network, "reference").predict(x[64:]), np.asarray(model(x[64:]))
     np.testing.assert_allclose(found, wanted, atol=0.6 * wanted.std())
+
+
+def test_an_unknown_operation_of_an_h5_file_is_no_class_of_the_users(tmp_path):
+    given = layers.Input((6,))
+    keras.Model(given, ops.prod(given, axis=-1, keepdims=True)).save(tmp_path / "m.h5")
+    only_error(tmp_path / "m.h5", "KG105", "prod (Prod): is the operation Prod")
