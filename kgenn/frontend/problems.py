@@ -116,9 +116,9 @@ def _check_call(entry: LayerEntry, call: Call, config: LayerConfig) -> None:
 
 def _remedy(entry: LayerEntry) -> str:
     plug_in = f"install a package that reads it: an entry point {entry.reader!r} in the group {LAYERS.group}"
-    if entry.reader != entry.class_name:
-        return plug_in
     own = "build the model with layers of Keras' own that compute the same, and copy the weights with set_weights"
+    if entry.reader != entry.class_name:
+        return f"{own}, or {plug_in}"
     known = known_names(entry.class_name, LAYERS.names(), LISTS_LAYERS)
     return f"if the class is yours, {own}, or {plug_in}; {known}"
 

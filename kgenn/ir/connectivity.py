@@ -83,8 +83,12 @@ class Connectivity(ABC):
         """
         image = np.ones(1) if plane is None else np.outer(*plane)
         sent = np.repeat(image.astype(np.float64), self.num_sources // image.size)
-        reached: Array = self.apply(sent[None])[0]
-        return reached
+        return self.reached(sent)
+
+    def reached(self, sent: Array) -> Array:
+        """Return what reaches each target where each source sends a value, shape (num_sources,), float64."""
+        values: Array = self.apply(sent[None])[0]
+        return values
 
     def largest(self, x: Array) -> Array:
         """Return the largest value that reaches each target, whatever the weights; shapes as for `apply`."""
@@ -298,6 +302,9 @@ class Sparse(Connectivity):
             if row.stop > row.start and values.any():
                 result[:, self.indices[row]] += np.outer(values, self.weights[row].astype(x.dtype))
         return result
+
+    def reached(self, sent: Array) -> Array:
+        return self.into_targets(self.weights * np.repeat(sent, np.diff(self.indptr)))
 
     def fan_out(self) -> Array:
         return np.diff(self.indptr).astype(np.int64)
