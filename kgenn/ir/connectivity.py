@@ -295,12 +295,10 @@ class Sparse(Connectivity):
         return self.targets
 
     def apply(self, x: Array) -> Array:
-        result = np.zeros((len(x), self.targets), x.dtype)
-        for source in range(self.num_sources):
-            row = slice(self.indptr[source], self.indptr[source + 1])
-            values = x[:, source]
-            if row.stop > row.start and values.any():
-                result[:, self.indices[row]] += np.outer(values, self.weights[row].astype(x.dtype))
+        weights, fan_out = self.weights.astype(np.float64), self.fan_out()
+        result = np.empty((len(x), self.targets), x.dtype)
+        for sample, values in enumerate(x):
+            result[sample] = self.into_targets(weights * np.repeat(values, fan_out))
         return result
 
     def reached(self, sent: Array) -> Array:
