@@ -13,7 +13,7 @@ have no class to agree on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
 
@@ -232,17 +232,21 @@ def _compared(
     )
 
 
-def _recordings(network: Network, samples: Samples, cost: int, simulate: Simulate) -> list[Recording]:
-    """Return recordings with the value of every spike train, on the fastest simulator within the budget."""
-    record = RecordingOptions(curve=False, train_values=True)
+def _recordings(network: Network, samples: Samples, cost: int, simulate: Simulate) -> Iterator[Recording]:
+    """Yield recordings with the value of every spike train, on the fastest simulator within the budget."""
+    record = RecordingOptions(curve=False, train_values=True, per_sample=False)
     if cost * len(samples) > REFERENCE_BUDGET:
+        recordings = iter(simulate(network, samples, record))
         try:
-            return list(simulate(network, samples, record))
+            yield next(recordings)
         except KgennError:
             if cost > PROGRAM_BUDGET:
-                return []
+                return
             samples = samples[: max(1, int(REFERENCE_BUDGET / cost))]
-    return [ReferenceSimulator(network).run(network.drive(samples), 0, record)]
+        else:
+            yield from recordings
+            return
+    yield ReferenceSimulator(network).run(network.drive(samples), 0, record)
 
 
 def _legal(network: Network, samples: Samples) -> Array:

@@ -112,7 +112,8 @@ def convert_model(
     Raises:
         KgennError: KG2xx to KG4xx; KG607 for odd labels.
     """
-    memoise, check = memoise or Memory().memoise, flag("check", check)
+    own = Memory()
+    memoise, check = memoise or own.memoise, flag("check", check)
     samples = graph.samples(calibration.x)
     # all of them are checked, so that a message has the number that a sample has in the data
     count = len(calibration_samples(samples, graph.input_shapes, graph.naming))
@@ -131,6 +132,7 @@ def convert_model(
         against = Baseline(graph, samples, aims)
         found = fewest_timesteps(at, recipe, against, timesteps, simulate, lambda t: status(f"T = {t}"))
         conversion = found.conversion
+    own.forget()
     features = features_of(graph, recipe.converter)
     raw = used if frames is None else frames.samples[fitting]
     seen = {name: statistics_of(array) for name, array in raw.arrays.items()}

@@ -11,6 +11,8 @@ from kgenn.ir.recording import Recording, RecordingOptions
 from kgenn.ir.samples import SamplesLike
 
 BATCH = 64
+# Maximum number of spike trains of a batch, whose values take 1 GiB.
+MAX_TRAINS = 1 << 28
 
 
 def simulate(
@@ -25,5 +27,7 @@ def simulate(
     """
     samples = network.samples(x)
     simulator = Cpp(quick=once).load(network, None, RunOptions(threads))
-    for start in range(0, len(samples), BATCH):
-        yield simulator.run(network.drive(samples[start : start + BATCH], start), start, record)
+    neurons = sum(population.size for population in network.spiking)
+    batch = min(BATCH, max(1, MAX_TRAINS // max(neurons, 1)))
+    for start in range(0, len(samples), batch):
+        yield simulator.run(network.drive(samples[start : start + batch], start), start, record)

@@ -204,3 +204,7 @@ class Memory:
         if key not in self.values:
             self.values[key] = compute()
         return self.values[key]
+
+    def forget(self) -> None:
+        """Release everything: what is shared between conversions takes as much memory as a network."""
+        self.values.clear()
