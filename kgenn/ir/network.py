@@ -116,6 +116,11 @@ class Connection:
         inner = self.connectivity.fan_out()
         return inner if self.pool is None else self.pool.fan_out(inner)
 
+    @cached_property
+    def weight_bits(self) -> int:
+        """Return the bits of its largest |weight|, with one for the sign."""
+        return 1 + int(np.abs(self.connectivity.weights).max(initial=0)).bit_length()
+
     def magnitude(self) -> Array:
         """Return, for each target, Σ|w| over all the source neurons that can reach it in one step."""
         absolute = self.connectivity.with_weights(np.abs(self.connectivity.weights).astype(np.float64))
@@ -353,6 +358,13 @@ class Network(Displayed):
         A population of a staged network may need double precision for what a whole stage brings, or for its
         constant current, and still get no more in a step.
         """
+        return population.name in self._double_currents
+
+    @cached_property
+    def _double_currents(self) -> frozenset[str]:
+        return frozenset(p.name for p in self.populations if self._exceeds_single(p))
+
+    def _exceeds_single(self, population: Population) -> bool:
         if population.neuron.precision == "single" or not self.code.staged:
             return population.neuron.precision == "double"
         spiking = [c for c in self.incoming[population.name] if not self.is_analog(c)]

@@ -10,8 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network, Population
 from kgenn.ir.spike_values import UNIT, SpikeValues, spike_values
@@ -136,9 +134,8 @@ def synapses(
     Args:
         share: of the connection's weights that there are.
     """
-    weights = connection.connectivity.weights
-    weight_bits = 1 + int(np.abs(weights).max(initial=0)).bit_length()
-    return SynapticOperations(count, value_bits, weight_bits, round(weights.size * share), target, bits)
+    size = round(connection.connectivity.weights.size * share)
+    return SynapticOperations(count, value_bits, connection.weight_bits, size, target, bits)
 
 
 def _updates(population: Population, count: float) -> NeuronUpdates:

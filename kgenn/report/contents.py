@@ -164,7 +164,7 @@ def _connection(network: Network, c: Connection, held: Storage) -> ConnectionCon
         kind=connection_kind(c),
         synapses=int(c.fan_out().sum()),
         weights=c.connectivity.weights.size,
-        bits=int(np.abs(c.connectivity.weights).max(initial=0)).bit_length() + 1,
+        bits=c.weight_bits,
         matrix=held.matrix.lower(),
         bytes=held.memory,
         constant=network.is_analog(c),
