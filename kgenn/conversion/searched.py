@@ -25,7 +25,8 @@ TRIED = 4
 def too_many_synapses(where: str) -> Diagnostic:
     """Return the refusal of a matrix that is too large to build."""
     what = f"the layers before it need a matrix of over {MAX_SYNAPSES:,} synapses"
-    return Diagnostic("KG301", where, what, "put a ReLU between linear layers that follow one another")
+    remedy = "put a ReLU between linear layers that follow one another; of an attention, shorten the sequence"
+    return Diagnostic("KG301", where, what, remedy)
 
 
 def searched(path: Path, where: str) -> Sparse:
