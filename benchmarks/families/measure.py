@@ -93,7 +93,8 @@ def measured(name: str, methods: Sequence[tuple[str, int]], calibration: int, im
     }
     if graph is None or problems:
         return row
-    memoise = Memory().memoise
+    # what one method alone keeps takes memory and saves no time
+    memoise = Memory().memoise if len(methods) > 1 else None
     return {
         **row,
         "read": max(map(error_of, doubles_of(graph, some), expected)),
@@ -152,7 +153,7 @@ def outcome(
     x: Sequence[Array],
     own: Sequence[Array],
     calibration: int,
-    memoise: Memoise,
+    memoise: Memoise | None,
 ) -> Outcome:
     """Convert, compile and run a model.
 
