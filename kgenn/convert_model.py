@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -142,11 +142,21 @@ def convert_model(
     if check:
         rows = apart if len(apart) else fitting[:SAMPLES]
         shown = None if frames is None else frames.samples[rows]
-        network, exact = conversion.network, conversion.exact
-        agreement = agreement_of(network, exact, samples[rows], len(apart) > 0, simulate, aims.goals, shown)
-        warnings += agreement_warnings(agreement, network, aims.goals) if agreement else [not_compared(network)]
+        agreement, more = _compared(conversion, samples[rows], len(apart) > 0, simulate, aims, shown)
+        warnings += more
     made = recipe, conversion, features, len(used), seen, tuple(warnings)
     return Converted(*made, found, agreement, aims.goals, chosen or {})
+
+
+def _compared(
+    conversion: Conversion, samples: Samples, apart: bool, simulate: Simulate, aims: Aims, shown: Samples | None
+) -> tuple[Agreement | None, Sequence[Diagnostic]]:
+    """Return how the network agrees with its model, and what to warn of; see `agreement_of`."""
+    network = conversion.network
+    agreement = agreement_of(network, conversion.exact, samples, apart, simulate, aims.goals, shown)
+    if agreement is None:
+        return None, [not_compared(network)]
+    return agreement, agreement_warnings(agreement, network, aims.goals)
 
 
 def _aims(
