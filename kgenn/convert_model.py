@@ -112,8 +112,8 @@ def convert_model(
     Raises:
         KgennError: KG2xx to KG4xx; KG607 for odd labels.
     """
-    own = Memory()
-    memoise, check = memoise or own.memoise, flag("check", check)
+    own, check = Memory(), flag("check", check)
+    memoise = memoise or own.memoise
     samples = graph.samples(calibration.x)
     # all of them are checked, so that a message has the number that a sample has in the data
     count = len(calibration_samples(samples, graph.input_shapes, graph.naming))
@@ -133,7 +133,6 @@ def convert_model(
         found = fewest_timesteps(at, recipe, against, timesteps, simulate, lambda t: status(f"T = {t}"))
         conversion = found.conversion
     own.forget()
-    features = features_of(graph, recipe.converter)
     raw = used if frames is None else frames.samples[fitting]
     seen = {name: statistics_of(array) for name, array in raw.arrays.items()}
     warnings = [*calibration.warnings, *conversion.settings.warnings]
@@ -144,7 +143,7 @@ def convert_model(
         shown = None if frames is None else frames.samples[rows]
         agreement, more = _compared(conversion, samples[rows], len(apart) > 0, simulate, aims, shown)
         warnings += more
-    made = recipe, conversion, features, len(used), seen, tuple(warnings)
+    made = recipe, conversion, features_of(graph, recipe.converter), len(used), seen, tuple(warnings)
     return Converted(*made, found, agreement, aims.goals, chosen or {})
 
 
