@@ -83,12 +83,8 @@ class Connectivity(ABC):
         """
         image = np.ones(1) if plane is None else np.outer(*plane)
         sent = np.repeat(image.astype(np.float64), self.num_sources // image.size)
-        return self.reached(sent)
-
-    def reached(self, sent: Array) -> Array:
-        """Return what reaches each target where each source sends a value, shape (num_sources,), float64."""
-        values: Array = self.apply(sent[None])[0]
-        return values
+        reached: Array = self.apply(sent[None])[0]
+        return reached
 
     def largest(self, x: Array) -> Array:
         """Return the largest value that reaches each target, whatever the weights; shapes as for `apply`."""
@@ -300,9 +296,6 @@ class Sparse(Connectivity):
         for sample, values in enumerate(x):
             result[sample] = self.into_targets(weights * np.repeat(values, fan_out))
         return result
-
-    def reached(self, sent: Array) -> Array:
-        return self.into_targets(self.weights * np.repeat(sent, np.diff(self.indptr)))
 
     def fan_out(self) -> Array:
         return np.diff(self.indptr).astype(np.int64)
