@@ -18,6 +18,7 @@ from typing import IO, Any
 import numpy as np
 
 from kgenn.backends import genn_worker
+from kgenn.backends.interruptible import delayed_interrupts
 from kgenn.diagnostics import KgennError, fail
 from kgenn.ir.graph import Array
 
@@ -73,20 +74,21 @@ class GennProcess:
         weakref.finalize(self, self.log.close)
         command = [python, genn_worker.__file__, str(directory), str(place), json.dumps(dict(options))]
         try:
-            self.process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self.log,
-                text=True,
-                start_new_session=True,
-            )
+            with delayed_interrupts():
+                self.process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=self.log,
+                    text=True,
+                    start_new_session=True,
+                )
+                weakref.finalize(self, _end, self.process)
         except OSError as error:
             what = f"cannot be started: {error.strerror or error}"
             raise fail(
                 "KG505", python, what, "name the interpreter that has pygenn: --genn-python PATH"
             ) from error
-        weakref.finalize(self, _end, self.process)
         self.receive()
 
     def run(self, drive: Array, first_sample: int, curve: bool) -> dict[str, Array]:

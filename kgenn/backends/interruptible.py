@@ -1,8 +1,10 @@
-"""Wait for compiled code so that Ctrl-C ends the wait: Python hears of signals only between its instructions."""
+"""Ctrl-C where Python by itself hears of it too late, in compiled code, or too early."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Event, Thread, current_thread, main_thread
 
 
@@ -28,3 +30,20 @@ def interruptible(call: Callable[[], int]) -> int:
     Thread(target=run, daemon=True).start()
     done.wait()
     return results[0]
+
+
+@contextmanager
+def delayed_interrupts() -> Iterator[None]:
+    """Raise what Ctrl-C raises at the end of the block: what the block begins is then known to who ends it."""
+    before = signal.getsignal(signal.SIGINT)
+    if current_thread() is not main_thread() or not callable(before):
+        yield
+        return
+    heard = Event()
+    signal.signal(signal.SIGINT, lambda *_: heard.set())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if heard.is_set():
+            signal.raise_signal(signal.SIGINT)

@@ -7,13 +7,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Timer
+from typing import Any
 
 import pytest
 
 from faulty import PATIENCE, Process, compile_arguments, gone, kgenn, names, script
+from kgenn.backends.bounded_process import run_bounded
 from kgenn.backends.interruptible import interruptible
 from outcome import CALIBRATION, IMAGES, MODEL, ROOT
 
@@ -97,6 +100,26 @@ def test_an_interrupt_ends_a_compiler_that_hangs_and_all_that_it_started(tmp_pat
     done = process.outcome()
     assert (done.code, done.out, done.err) == (130, "", "interrupted\n")
     assert names(cache) == []
+    gone(int(started.read_text()))
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes by Linux' /proc")
+@pytest.mark.parametrize("moment", ["starts", "has ended and left another"])
+def test_an_interrupt_ends_a_command_that(moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = tmp_path / "started"
+    waits = "wait" if moment == "starts" else ""
+    command = script(tmp_path, f"sleep 1000 & echo $! > {started}.new; mv {started}.new {started}; {waits}")
+
+    class Interrupted(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            while not started.exists() or (moment != "starts" and self.poll() is None):
+                time.sleep(0.002)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_bounded([str(command)], PATIENCE)
     gone(int(started.read_text()))
 
 
