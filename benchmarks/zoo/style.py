@@ -7,6 +7,7 @@ from typing import Any
 
 from keras import layers
 
+NORMALISATION = "_norm"  # behind the name of a linear layer, in the name of its normalisation
 Tensor = Any  # a symbolic Keras tensor, channels last
 
 
@@ -16,13 +17,13 @@ class Style:
 
     Attributes:
         width: multiplies the channels of every layer but the last.
-        batch_norm: put a batch normalisation between each linear layer and its ReLU.
+        normalisation: the layer between each linear layer and its ReLU, which takes its bias' place, or None.
         dropout: the rate of the dropout layers; 0 leaves them out.
         bias: give the linear layers that no batch normalisation follows a bias.
     """
 
     width: float = 1.0
-    batch_norm: bool = False
+    normalisation: type[layers.Layer] | None = None
     dropout: float = 0.0
     bias: bool = False
 
@@ -46,7 +47,7 @@ class Style:
             size,
             strides=strides,
             padding=padding,
-            use_bias=self.bias and not self.batch_norm,
+            use_bias=self.bias and self.normalisation is None,
             kernel_initializer="he_normal",
             name=name,
         )
@@ -58,7 +59,7 @@ class Style:
             3,
             strides=strides,
             padding="same",
-            use_bias=self.bias and not self.batch_norm,
+            use_bias=self.bias and self.normalisation is None,
             depthwise_initializer="he_normal",
             name=name,
         )
@@ -68,7 +69,7 @@ class Style:
         """Connect fully, rectify, and drop out."""
         linear = layers.Dense(
             self.channels(units),
-            use_bias=self.bias and not self.batch_norm,
+            use_bias=self.bias and self.normalisation is None,
             kernel_initializer="he_normal",
             name=name,
         )
@@ -83,6 +84,6 @@ class Style:
         return layers.Dropout(self.dropout, name=f"{name}_dropout")(x) if self.dropout else x
 
     def _finished(self, x: Tensor, name: str, relu: bool) -> Tensor:
-        if self.batch_norm:
-            x = layers.BatchNormalization(name=f"{name}_bn")(x)
+        if self.normalisation is not None:
+            x = self.normalisation(name=f"{name}{NORMALISATION}")(x)
         return layers.ReLU(name=f"{name}_relu")(x) if relu else x

@@ -1,7 +1,8 @@
 """Every architecture by its name: how it is built and trained, and what it has beyond the strict profile.
 
-A name may end in `-bn`, for batch normalisation after each linear layer but the last, and in `-capped`, for ReLUs
-with caps that are trained: vgg16-bn, resnet20-capped, vgg16-bn-capped.
+A name may end in `-bn`, for batch normalisation after each linear layer but the last, or in `-scaled`, for batch
+scaling, which is in the kernels of the trained network; and in `-capped`, for ReLUs with caps that are trained:
+vgg16-bn, fast-vgg-scaled, resnet20-capped, vgg16-bn-capped.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import keras
+from keras import layers
 
 from benchmarks.zoo import (
     architectures,
@@ -18,6 +20,7 @@ from benchmarks.zoo import (
     architectures_residual,
     architectures_smooth,
 )
+from benchmarks.zoo.batch_scale import BatchScale
 from benchmarks.zoo.style import Style
 
 
@@ -78,6 +81,13 @@ SPEEDRUN = Recipe(
 SHORT = Recipe(learning_rate=4e-3, weight_decay=0.02, warmup=1.0, label_smoothing=0.0, max_shift=2)
 
 
+NORMALISATIONS: dict[str, type[layers.Layer] | None] = {
+    "": None,
+    "-bn": layers.BatchNormalization,
+    "-scaled": BatchScale,
+}
+
+
 @dataclass(frozen=True)
 class Architecture:
     """A network of the zoo.
@@ -101,7 +111,7 @@ class Architecture:
     @property
     def suffixes(self) -> tuple[str, ...]:
         """Return what may follow its name."""
-        return ("",) if self.plain else ("", "-capped", "-bn", "-bn-capped")
+        return ("",) if self.plain else tuple(f"{norm}{cap}" for norm in NORMALISATIONS for cap in ("", "-capped"))
 
     @property
     def image(self) -> tuple[int, ...]:
@@ -153,25 +163,25 @@ class Variant:
     Attributes:
         name: with its suffixes.
         architecture: of the name without them.
-        batch_norm: whether the name says -bn.
+        normalisation: what its suffix stands for.
         capped: whether it says -capped.
     """
 
     name: str
     architecture: Architecture
-    batch_norm: bool
+    normalisation: type[layers.Layer] | None
     capped: bool
 
     @property
     def allow(self) -> tuple[str, ...]:
         """Return what `--allow` must name for the trained network."""
-        more = {"batch-norm"} if self.batch_norm else set()
+        more = {"batch-norm"} if self.normalisation is layers.BatchNormalization else set()
         more |= {"relu-cap"} if self.capped else set()
         return tuple(sorted({*self.architecture.allow, *more}))
 
     def build(self, width: float, dropout: float) -> keras.Model:
         """Return the untrained network; its ReLUs have no caps."""
-        return self.architecture.build(Style(width, self.batch_norm, dropout, self.architecture.bias))
+        return self.architecture.build(Style(width, self.normalisation, dropout, self.architecture.bias))
 
 
 def variant(name: str) -> Variant:
@@ -182,9 +192,11 @@ def variant(name: str) -> Variant:
     """
     if name not in names():
         raise KeyError(name)
-    plain = name.removesuffix("-capped")
-    base = plain.removesuffix("-bn")
-    return Variant(name, ARCHITECTURES[base], batch_norm=base != plain, capped=plain != name)
+    base = name.removesuffix("-capped")
+    suffix = next((known for known in NORMALISATIONS if known and base.endswith(known)), "")
+    return Variant(
+        name, ARCHITECTURES[base.removesuffix(suffix)], NORMALISATIONS[suffix], capped=name.endswith("-capped")
+    )
 
 
 def names() -> tuple[str, ...]:

@@ -8,13 +8,15 @@ spiking neuron can send in T timesteps.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
+
+from benchmarks.zoo.rebuild import copy_of, rebuilt
 
 Array = NDArray[Any]
 
@@ -78,9 +80,9 @@ def with_thresholds(
         caps[relu.name] = float(np.percentile(activations, percentile))
 
     def trainable(layer: layers.Layer) -> layers.Layer:
-        return ThresholdReLU(caps[layer.name], penalty, name=layer.name) if layer.name in caps else _copy(layer)
+        return ThresholdReLU(caps[layer.name], penalty, name=layer.name) if layer.name in caps else copy_of(layer)
 
-    return _rebuilt(plain, trainable)
+    return rebuilt(plain, trainable)
 
 
 def frozen(model: keras.Model) -> keras.Model:
@@ -94,16 +96,12 @@ def frozen(model: keras.Model) -> keras.Model:
             return layers.ReLU(layer.cap, name=layer.name, dtype="float32")
         return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
 
-    return _rebuilt(model, constant)
+    return rebuilt(model, constant)
 
 
 def _is_relu(layer: layers.Layer) -> bool:
     """Tell whether a layer is a ReLU and no more: without a slope below 0 and with the threshold 0."""
     return isinstance(layer, layers.ReLU) and not layer.negative_slope and not layer.threshold
-
-
-def _copy(layer: layers.Layer) -> layers.Layer:
-    return type(layer).from_config(layer.get_config())
 
 
 def _divided(model: keras.Model) -> keras.Model:
@@ -116,7 +114,7 @@ def _divided(model: keras.Model) -> keras.Model:
 
     def clone(layer: layers.Layer) -> layers.Layer:
         if getattr(layer, "activation", None) is not keras.activations.relu:
-            return _copy(layer)
+            return copy_of(layer)
         fused.add(layer.name)
         return type(layer).from_config({**layer.get_config(), "activation": "linear"})
 
@@ -131,17 +129,4 @@ def _divided(model: keras.Model) -> keras.Model:
 
     if isinstance(model, keras.Sequential):  # its layers cannot be called one by one
         model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
-    return _rebuilt(model, clone, call)
-
-
-def _rebuilt(
-    model: keras.Model,
-    clone: Callable[[layers.Layer], layers.Layer],
-    call: Callable[..., Any] | None = None,
-) -> keras.Model:
-    """Clone a network with its weights; `clone` makes each layer and `call` applies it."""
-    new = keras.models.clone_model(model, clone_function=clone, call_function=call)
-    for layer in new.layers:
-        if layer.weights and not isinstance(layer, ThresholdReLU):
-            layer.set_weights(model.get_layer(layer.name).get_weights())
-    return new
+    return rebuilt(model, clone, call)

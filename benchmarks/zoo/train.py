@@ -19,6 +19,7 @@ from pathlib import Path
 import click
 import keras
 
+from benchmarks.zoo.batch_scale import folded
 from benchmarks.zoo.data import Dataset, download, load, scale
 from benchmarks.zoo.files import save_json, save_model
 from benchmarks.zoo.initial import scale_to_unit_variance
@@ -64,7 +65,7 @@ class Start:
         images = scale(data.x_train[:NUM_CALIBRATION])
         if self.init:
             model.set_weights(keras.models.load_model(self.init, compile=False).get_weights())
-        elif not (self.variant.batch_norm or self.variant.architecture.plain):
+        elif self.variant.normalisation is None and not self.variant.architecture.plain:
             scale_to_unit_variance(model, images)
         if not self.variant.capped:
             return model
@@ -126,7 +127,7 @@ def facts_of(start: Start, recipe: Recipe, run: Run, data: Dataset) -> dict[str,
 
 def finish(model: keras.Model, facts: dict[str, object], data: Dataset, output: Path) -> float:
     """Write a trained network and the facts beside it, and return its test accuracy."""
-    final = frozen(model)
+    final = folded(frozen(model))
     caps = {layer.name: layer.cap for layer in model.layers if isinstance(layer, ThresholdReLU)}
     found = accuracy(final, data)
     save_model(final, output)

@@ -10,6 +10,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import kgenn
+from benchmarks.zoo.batch_scale import folded
 from benchmarks.zoo.initial import scale_to_unit_variance
 from benchmarks.zoo.table import ARCHITECTURES, names, variant
 from benchmarks.zoo.thresholds import frozen, with_thresholds
@@ -18,19 +19,23 @@ from kgenn.conversion.few_spike import FewSpike
 WIDTH = 0.03
 # Of few channels, untrained, often none is alive, and a layer normalisation of one channel is 0.
 WIDER = {"mobilenet": 0.15, "mnist-cnn": 0.2, "resnet18": 0.1, "convnext": 0.15}
-VARIANTS = ("vgg16-bn", "resnet20-bn", "mnist-cnn-bn-capped")
-SLOW_VARIANTS = ("mobilenet-bn", "resnet18-bn-capped", "vgg16-bn-capped")
+VARIANTS = ("resnet20-scaled", "vgg16-bn", "resnet20-bn", "mnist-cnn-bn-capped")
+SLOW_VARIANTS = ("mobilenet-scaled", "mobilenet-bn", "resnet18-bn-capped", "vgg16-bn-capped")
 
 
 def built(name: str) -> tuple[Any, Any]:
     """Return an untrained network as its file would hold it, and eight random images."""
     keras.utils.set_random_seed(2)
     chosen = variant(name)
-    base = name.removesuffix("-capped").removesuffix("-bn")
-    model = chosen.build(WIDER.get(base, WIDTH), 0.1)
+    model = chosen.build(WIDER.get(base_of(name), WIDTH), 0.1)
     x = np.random.default_rng(3).random((8, *model.input_shape[1:]), dtype=np.float32)
     scale_to_unit_variance(model, x)
-    return frozen(with_thresholds(model, x, 90.0) if chosen.capped else model), x
+    return folded(frozen(with_thresholds(model, x, 90.0) if chosen.capped else model)), x
+
+
+def base_of(name: str) -> str:
+    """Return a name without suffixes."""
+    return name.removesuffix("-capped").removesuffix("-bn").removesuffix("-scaled")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +66,7 @@ def test_the_width_multiplies_the_channels_of_every_layer_but_the_last() -> None
 
 
 def test_every_name_is_an_architecture_with_its_suffixes() -> None:
-    assert {name.removesuffix("-capped").removesuffix("-bn") for name in names()} == set(ARCHITECTURES)
+    assert {base_of(name) for name in names()} == set(ARCHITECTURES)
     assert variant("resnet18-identity-bn-capped").architecture is ARCHITECTURES["resnet18-identity"]
     for unknown in ("vgg19-bn", "convnext-bn", "swish-se-capped"):
         with pytest.raises(KeyError, match=unknown):

@@ -64,6 +64,13 @@ def test_the_script_writes_a_strict_network_and_all_that_is_needed_to_train_it_a
     assert sorted(p.name for p in tmp_path.iterdir()) == ["net.h5", "net.json"]
 
 
+def test_a_network_that_is_trained_with_batch_scaling_is_written_as_a_strict_one(
+    data: Path, tmp_path: Path
+) -> None:
+    trained(data, tmp_path / "net.h5", "--epochs", "1", "--precision", "mixed_bfloat16", name="mnist-cnn-scaled")
+    assert kgenn.check(tmp_path / "net.h5") == []
+
+
 @pytest.mark.slow
 def test_an_interrupted_training_goes_on_and_ends_as_if_it_had_not_been(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
