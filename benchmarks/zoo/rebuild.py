@@ -16,7 +16,7 @@ def copy_of(layer: layers.Layer) -> layers.Layer:
 
 def rebuilt(
     model: keras.Model,
-    clone: Callable[[layers.Layer], layers.Layer] = copy_of,
+    clone: Callable[[layers.Layer], layers.Layer],
     call: Callable[..., Any] | None = None,
 ) -> keras.Model:
     """Clone a network; layers that stay of their kind keep their weights.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 from keras import layers
 
 NORMALISATION = "_norm"  # behind the name of a linear layer, in the name of its normalisation
@@ -31,6 +32,11 @@ class Style:
         """Return a number of channels times the width, at least 1."""
         return max(1, round(count * self.width))
 
+    @property
+    def constraint(self) -> keras.constraints.Constraint | None:
+        """Return what the normalisation wants of the kernels before it."""
+        return getattr(self.normalisation, "kernel_constraint", None)
+
     def conv(
         self,
         x: Tensor,
@@ -49,6 +55,7 @@ class Style:
             padding=padding,
             use_bias=self.bias and self.normalisation is None,
             kernel_initializer="he_normal",
+            kernel_constraint=self.constraint,
             name=name,
         )
         return self._finished(linear(x), name, relu)
@@ -71,6 +78,7 @@ class Style:
             self.channels(units),
             use_bias=self.bias and self.normalisation is None,
             kernel_initializer="he_normal",
+            kernel_constraint=self.constraint,
             name=name,
         )
         return self.drop(self._finished(linear(x), name, True), name)

@@ -33,6 +33,9 @@ def test_a_trained_network_computes_the_same_when_its_scales_are_in_the_kernels(
     model.compile(optimizer="sgd", loss="categorical_crossentropy")
     model.fit(images, np.eye(10)[np.arange(16) % 10], epochs=3, verbose=0)
     strict: Any = folded(model)
+    for layer in model.layers[:-1]:
+        if type(layer) in (layers.Conv2D, layers.Dense):
+            assert_allclose(np.mean(layer.kernel, axis=tuple(range(layer.kernel.ndim - 1))), 0, atol=1e-6)
     assert any(isinstance(layer, BatchScale) for layer in model.layers)
     assert {type(layer) for layer in strict.layers} == {type(layer) for layer in model.layers} - {BatchScale}
     assert_allclose(strict(images), model(images), atol=1e-6)
