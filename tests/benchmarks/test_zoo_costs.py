@@ -6,9 +6,10 @@ import csv
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from benchmarks.zoo import costs
+from benchmarks.zoo import costs, costs_plot
 
 CELL: dict[str, Any] = {
     "status": "ok",
@@ -71,3 +72,15 @@ def test_new_cells_replace_old_ones_of_the_same_name(
     assert found.keys() == {"net calibrated 4", "net burst 4", "net fission 8", "net fission 16"}
     assert found["net calibrated 4"]["accuracy"] == 0.875
     assert found["net burst 4"] == {"accuracy": 0.2}
+
+
+def test_the_plot_has_a_line_for_each_method_and_a_cross_for_each_twin(table: Path) -> None:
+    cells = costs.cells_of(table)
+    cells["net burst 4"] = {**cells["net fission 8"], "converter": "burst", "accuracy": 0.5}  # loses too much
+    integers, memory = costs_plot.figure_of(cells).axes
+    drawn = {line.get_label(): line.get_xydata() for line in memory.lines}
+    assert len(drawn["burst"]) == 0
+    assert drawn["calibrated"] == pytest.approx(np.array([[250, -0.5]]))
+    assert drawn["fission"] == pytest.approx(np.array([[250, -0.5]] * 2))
+    assert drawn["quantised twins"] == pytest.approx(np.array([[10, 0.1]] * 3))
+    assert integers.lines[1].get_xydata() == pytest.approx(np.array([[1.25, -0.5]]))
