@@ -21,7 +21,9 @@ from kgenn.data.load import Data, load_data
 from kgenn.diagnostics import KgennError
 from kgenn.ir.data_file import stored_arrays
 from kgenn.ir.file_part import FilePart
-from kgenn.ir.rows import Computed, Rows
+from kgenn.ir.graph import Array
+from kgenn.ir.hdf5_items import problem_of_chunks
+from kgenn.ir.rows import Computed, InBlocks, Rows
 
 NUM_SAMPLES = 40
 X = np.random.default_rng(1).integers(0, 256, (NUM_SAMPLES, 5, 3), np.uint8)
@@ -187,6 +189,58 @@ def test_batches_of_a_large_file_take_the_memory_of_a_batch(
 def test_rows_are_taken_as_numpy_takes_them(rows: Any) -> None:
     computed = Computed(X, lambda batch: batch + np.float32(1), X.shape, np.float32)
     assert np.array_equal(computed[rows], (X + np.float32(1))[rows])
+
+
+class CountedRows(Rows):
+    """X, counting how often each row is read."""
+
+    def __init__(self) -> None:
+        super().__init__(X.shape, X.dtype)
+        self.reads = np.zeros(len(X), int)
+
+    def read(self, start: int, stop: int) -> Array:
+        self.reads[start:stop] += 1
+        return X[start:stop]
+
+
+@given(num_rows=st.integers(1, NUM_SAMPLES + 5), size=st.integers(1, NUM_SAMPLES))
+def test_batches_of_rows_in_blocks_read_each_block_once(num_rows: int, size: int) -> None:
+    source = CountedRows()
+    in_blocks = InBlocks(source, num_rows)
+    for start in range(0, NUM_SAMPLES, size):
+        assert np.array_equal(in_blocks[start : start + size], X[start : start + size])
+    assert (source.reads == 1).all()
+    assert in_blocks[3:3].shape == (0, *X.shape[1:])
+
+
+def test_rows_in_blocks_are_not_those_that_are_kept() -> None:
+    in_blocks = InBlocks(CountedRows(), 7)
+    in_blocks[0:3][:] = 0
+    assert np.array_equal(in_blocks[0:3], X[:3])
+
+
+def test_a_block_takes_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kgenn.ir.rows.MAX_BLOCK", 4 * X[0].nbytes)
+    source = CountedRows()
+    assert np.array_equal(InBlocks(source, NUM_SAMPLES)[9:11], X[9:11])
+    assert source.reads.tolist() == [0] * 8 + [1] * 4 + [0] * (NUM_SAMPLES - 12)
+
+
+@pytest.mark.usefixtures("small_memory")
+def test_each_chunk_of_a_file_is_unpacked_once_for_all_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_hdf5(tmp_path / "data.h5", chunks=(16, 5, 3), compression="gzip")
+    found, seen = load_data(tmp_path / "data.h5").x, list[int]()
+
+    def watched(dataset: h5py.Dataset, start: int, stop: int) -> str:
+        seen.append(start)
+        return problem_of_chunks(dataset, start, stop)
+
+    monkeypatch.setattr("kgenn.ir.data_file.problem_of_chunks", watched)
+    for start in range(0, NUM_SAMPLES, 3):
+        assert np.array_equal(found[start : start + 3], X[start : start + 3])
+    assert seen == [0, 16, 32]
 
 
 def test_rows_outside_are_refused() -> None:

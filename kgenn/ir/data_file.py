@@ -17,7 +17,7 @@ from kgenn.ir.graph import Array, Shape
 from kgenn.ir.hdf5_items import DAMAGE, inside, problem_of, problem_of_chunks
 from kgenn.ir.hdf5_items import MAGIC as HDF5_MAGIC
 from kgenn.ir.npy import KINDS, ArrayHeader, Damaged, parse
-from kgenn.ir.rows import MAX_IN_MEMORY, FileRows, Rows
+from kgenn.ir.rows import MAX_IN_MEMORY, FileRows, InBlocks, Rows
 
 # How an .npy file, of a single array, begins.
 ARRAY_MAGIC = b"\x93NUMPY"
@@ -148,7 +148,9 @@ class _HDF5Array:
                 return scalar
             count = shape[0] if limit is None else min(limit, shape[0])
             rows = _HDF5Rows(self._dataset, (count, *shape[1:]), self._name, self._where)
-            return rows if rows.size * rows.dtype.itemsize > MAX_IN_MEMORY else rows.read(0, count)
+            if rows.size * rows.dtype.itemsize <= MAX_IN_MEMORY:
+                return rows.read(0, count)
+            return rows if self._dataset.chunks is None else InBlocks(rows, self._dataset.chunks[0])
 
 
 class _HDF5Rows(Rows):

@@ -21,6 +21,8 @@ Shape = tuple[int, ...]
 MAX_IN_MEMORY = 1 << 28
 # Rows that are read at once where all of them are needed.
 BATCH = 256
+# Bytes of rows that are kept because a file holds them together (64 MiB).
+MAX_BLOCK = 1 << 26
 
 
 class Rows(ABC):
@@ -94,6 +96,34 @@ class Computed(Rows):
     def read(self, start: int, stop: int) -> Array:
         """Return rows, computed anew at each call."""
         return self._compute(np.asarray(self._source[start:stop]))
+
+
+class InBlocks(Rows):
+    """Rows of another array, read in blocks of so many rows, the last of which is kept.
+
+    A file that holds many rows in one piece has to unpack all of them to give one.
+    """
+
+    def __init__(self, source: Rows, num_rows: int) -> None:
+        super().__init__(source.shape, source.dtype)
+        self._source = source
+        row = max(1, prod(self.shape[1:]) * self.dtype.itemsize)
+        self._num_rows = max(1, min(num_rows, MAX_BLOCK // row))
+        self._kept: tuple[int, Array] | None = None
+
+    def read(self, start: int, stop: int) -> Array:
+        """Return a copy of rows."""
+        blocks = range(start // self._num_rows, -(-stop // self._num_rows))
+        parts = [self._block(number, start, stop) for number in blocks if start < stop]
+        return np.concatenate(parts) if parts else np.empty((0, *self.shape[1:]), self.dtype)
+
+    def _block(self, number: int, start: int, stop: int) -> Array:
+        """Return those of the rows from `start` to `stop` that are in a block."""
+        first = number * self._num_rows
+        if self._kept is None or self._kept[0] != number:
+            self._kept = None  # so that there are not two
+            self._kept = number, self._source.read(first, min(first + self._num_rows, len(self)))
+        return self._kept[1][max(start - first, 0) : stop - first]
 
 
 class FileRows(Rows):
