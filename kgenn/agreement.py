@@ -120,10 +120,23 @@ def _goals(network: Network, goals: Mapping[str, Goal] | None) -> dict[str, Goal
     return {head.name: (goals or {}).get(head.name) or goal(head.end) for head in heads_of(network)}
 
 
-def not_compared(network: Network) -> Diagnostic:
-    """Return the warning that a network was not compared with its model; see KG454."""
-    what = "was not compared with its model: one sample takes too long, or the encoder takes no sample"
-    return Diagnostic("KG454", network.name, what, "run it on labelled data: `kgenn run --limit 1 --data FILE`")
+def not_compared(network: Network, shown: Samples) -> Diagnostic:
+    """Return the warning that a network was not compared with its model, and why; see KG454.
+
+    Args:
+        shown: the samples that were to be compared.
+    """
+    what = "was not compared with its model: "
+    if _legal(network, shown).any():
+        advice = "run it on labelled data: `kgenn run --limit 1 --data FILE`"
+        return Diagnostic("KG454", network.name, f"{what}one sample takes too long", advice)
+    try:
+        network.drive(shown)
+    except KgennError as error:
+        (refused,) = error.diagnostics
+        what += f"no sample is in the range of an encoder: {refused.where} {refused.what}"
+        return Diagnostic("KG454", network.name, what, refused.help)
+    raise AssertionError("samples that encoders refuse one by one, and take together")
 
 
 def kept_apart(count: int, limit: int) -> tuple[Array, Array]:

@@ -154,7 +154,7 @@ def _compared(
     network = conversion.network
     agreement = agreement_of(network, conversion.exact, samples, apart, simulate, aims.goals, shown)
     if agreement is None:
-        return None, [not_compared(network)]
+        return None, [not_compared(network, samples if shown is None else shown)]
     return agreement, agreement_warnings(agreement, network, aims.goals)
 
 

@@ -236,6 +236,18 @@ def test_a_network_that_cannot_be_compared_says_so(monkeypatch: pytest.MonkeyPat
     graph = build("dense")
     monkeypatch.setattr("kgenn.agreement.MAX_OF_ONE", 10)
     monkeypatch.setattr("kgenn.agreement.PROGRAM_BUDGET", 10)
-    with pytest.warns(kgenn.KgennWarning, match="KG454"):
+    with pytest.warns(kgenn.KgennWarning, match=r"KG454.*one sample takes too long"):
         network = kgenn.convert(graph, calibration=samples(graph, 200), timesteps=8, allow=ALLOW)
     assert network.agreement is None
+
+
+def test_an_encoder_that_takes_no_calibration_sample_is_named_with_its_remedy() -> None:
+    graph = build("dense")
+    x = samples(graph, 200) - np.float32(2)
+    with pytest.warns(kgenn.KgennWarning) as caught:
+        network = kgenn.convert(graph, calibration=x, timesteps=8, allow=ALLOW, encoder="poisson")
+    assert network.agreement is None
+    (warning,) = (str(w.message) for w in caught if "KG454" in str(w.message))
+    assert "encoder poisson of input" in warning
+    assert f"takes 0 to 1, but the data have values from {x.min():g}" in warning
+    assert "direct, or a signed one" in warning
