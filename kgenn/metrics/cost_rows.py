@@ -28,10 +28,11 @@ def cost_rows(result: Result) -> Rows:
 
 def _spikes(result: Result) -> str:
     """Return what spikes carry; the spikes of a burst are counted one by one."""
-    values = result.spike_values
+    values, given = result.spike_values, result.input_spike_values
+    of_input = "" if given is None or not given.signed else f"; those of the input are {given}"
     if values.graded and not result.operations.graded:
-        return f"bursts of up to {values.high} ({values.bits} bits)"
-    return str(values)
+        return f"bursts of up to {values.high} ({values.bits} bits){of_input}"
+    return f"{values}{of_input}"
 
 
 def _spikes_per_neuron(result: Result) -> str:

@@ -150,3 +150,12 @@ def values_of_hidden(network: Network) -> SpikeValues:
     for p in network.hidden:
         found = found.union(every[p.name])
     return found
+
+
+def values_of_inputs(network: Network) -> SpikeValues | None:
+    """Return the values that the spikes of all inputs carry; None where no input sends spikes."""
+    found, every = None, spike_values(network)
+    for name in network.input_of:
+        if name in every:
+            found = every[name] if found is None else found.union(every[name])
+    return found

@@ -21,7 +21,7 @@ from kgenn.metrics.cost_rows import cost_rows
 from kgenn.metrics.counts import spikes_per_neuron, synaptic_operations
 from kgenn.metrics.early_exit import EarlyExit
 from kgenn.metrics.energy import Energies, energy_of, energy_of_macs
-from kgenn.metrics.operations import Operations, operations_of, values_of_hidden
+from kgenn.metrics.operations import Operations, operations_of, values_of_hidden, values_of_inputs
 from kgenn.metrics.output_result import AnnValue, OutputResult, OutputTally
 from kgenn.metrics.twin import Twin
 from kgenn.tasks.goal import Goal
@@ -49,7 +49,7 @@ class Result(Displayed):
             staged network, which decides only after its last stage.
         spikes_per_neuron: mean spikes of a neuron in one inference, without those of the encoder.
         spikes: mean spikes of each spiking population in one inference.
-        spike_values: the values that spikes carry.
+        spike_values: the values that spikes carry, those of inputs aside.
         synaptic_operations: spikes of one inference times the synapses that they cross.
         operations: the operations of one inference, by kind.
         direct_macs: multiply-accumulates of a direct input in one inference, of all its frames if it changes.
@@ -65,6 +65,7 @@ class Result(Displayed):
         twin: figures of the ANN quantised to as many levels; None unless requested.
         warnings: reasons to doubt the figures.
         outputs: the figures of each output by its name, in the model's order.
+        input_spike_values: the values that the spikes of inputs carry; None where no input sends spikes.
     """
 
     accuracy: float | None
@@ -93,6 +94,7 @@ class Result(Displayed):
     twin: Twin | None = None
     warnings: tuple[Diagnostic, ...] = ()
     outputs: Mapping[str, OutputResult] = field(default_factory=dict)
+    input_spike_values: SpikeValues | None = None
 
     display: ClassVar[str] = "result"
 
@@ -113,6 +115,7 @@ class Result(Displayed):
             "spikes_per_neuron": self.spikes_per_neuron,
             "spikes": dict(self.spikes),
             "spike_values": asdict(self.spike_values),
+            "input_spike_values": None if self.input_spike_values is None else asdict(self.input_spike_values),
             "synaptic_operations": self.synaptic_operations,
             "direct_macs": self.direct_macs,
             "ann_macs": self.ann_macs,
@@ -221,4 +224,5 @@ class ResultTally:
             scores=first.scores,
             early_exit=early_exit,
             outputs=outputs,
+            input_spike_values=values_of_inputs(network),
         )

@@ -8,7 +8,7 @@ of the network and its scales λ; its activation is::
 
 with `levels` what a spike train of full scale stands for, r the largest rate of a neuron, 1, or γ and more of
 bursts, and n the most neurons that stand for one value. The twin has one neuron for each value. Sums are of
-integers, exact in any order.
+integers, exact in any order. Inputs are those of `kgenn.metrics.twin_input`.
 
 Source: Yan, Bai & Wong 2024, arXiv:2409.08290, for the comparison.
 """
@@ -25,6 +25,7 @@ from kgenn.ir.graph import Array
 from kgenn.ir.network import Network, Population
 from kgenn.metrics.energy import Energy, energy_of
 from kgenn.metrics.operations import SINGLE_BITS, NeuronUpdates, Operations, SynapticOperations, synapses
+from kgenn.metrics.twin_input import input_bits, twin_inputs
 
 
 @dataclass(frozen=True)
@@ -77,22 +78,20 @@ def twin_unit(network: Network) -> float:
 
 
 def twin_activations(network: Network, drive: Array) -> dict[str, Array]:
-    """Return the activations of the twin, integers in float64, shape (N, size) for each population.
+    """Return the activations of the twin, float64, shape (N, size) for each population but the analog inputs.
 
-    Those of a readout are not quantised: they are in units of λ, times `twin_unit`.
+    They are integers. Those of a readout are not quantised: they are in units of λ, times `twin_unit`.
 
     Args:
         drive: of `Network.drive`. Of an input that changes with time, the twin takes the mean.
     """
     one, largest = twin_unit(network), 2 ** twin_bits(network) - 1
-    columns, changing = network.drive_columns, network.changing
-    given = drive.sum(axis=1, dtype=np.float64) if changing else drive.astype(np.float64)
-    inputs = {i.name: given[:, columns[i.name]] for i in network.inputs}
-    frames = drive.shape[1] if changing else 1
-    unit = {i.name: one / (i.coding.levels * frames) for i in network.inputs}
-    found: dict[str, Array] = {}
+    given = twin_inputs(network, drive)
+    inputs = {name: own.values for name, own in given.items()}
+    unit = {name: one / own.levels for name, own in given.items()}
+    found = {name: own.values for name, own in given.items() if not network.is_analog_input(name)}
     steady = 1.0 if network.code.steady else 1 / network.levels
-    for p in network.populations[len(inputs) :]:
+    for p in network.populations[len(network.inputs) :]:
         if p.maximum:
             (c,) = network.incoming[p.name]
             found[p.name] = c.connectivity.largest(
@@ -130,11 +129,11 @@ class TwinTally:
     def __init__(self, network: Network) -> None:
         self.network = network
         self.num_samples = 0
-        # of each connection between populations, how often each value that meets its weights is not zero
+        # of each connection but those of analog inputs, how often each value that meets its weights is not zero
         self.counts = {
             index: np.zeros(c.connectivity.num_sources, np.int64)
             for index, c in enumerate(network.connections)
-            if c.source not in network.input_of
+            if not network.is_analog(c)
         }
         # of each pool before weights, how often each value that it adds up is not zero
         self.pooled = {
@@ -162,8 +161,8 @@ class TwinTally:
     def _operations(self) -> Operations:
         """Return the operations: each value that is not zero times the weights that it meets, and poolings.
 
-        An input is met whole and once, as a direct input is; each neuron has one update. What goes to a maximum is
-        compared, which takes an addition, and so does each value of an average pooling.
+        An analog input is met whole and once, as a direct input is; each neuron has one update. What goes to a
+        maximum is compared, which takes an addition, and so does each value of an average pooling.
         """
         network = self.network
         neurons = (p for p in network.populations if p.name not in network.input_of)
@@ -179,11 +178,12 @@ class TwinTally:
             once = 1 / (source.copies if target.maximum else source.copies * target.copies)
             size = target.size // target.copies
             if index not in self.counts:
-                bits = network.input_of[c.source].coding.levels.bit_length()
+                bits = input_bits(network, c.source)
                 yield synapses(c, float(network.fan_outs[index].sum()) * once, bits, size, SINGLE_BITS, once)
                 continue
             count = int(self.counts[index] @ c.connectivity.fan_out()) * share * once
-            bits = 1 if target.maximum else max(twin_bits(network), 2)
+            own = input_bits(network, c.source) if c.source in network.input_of else max(twin_bits(network), 2)
+            bits = 1 if target.maximum else own
             yield synapses(c, count, bits, size, SINGLE_BITS, once)
             if c.pool is not None:
                 added = int(self.pooled[index] @ c.pool.fan_out(np.ones(c.connectivity.num_sources, np.int64)))

@@ -12,8 +12,9 @@ from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.metrics.layer_error import ideal_rates
 from kgenn.metrics.twin import TwinTally, twin_activations, twin_bits, twin_unit
+from kgenn.metrics.twin_input import input_bits
 from networks import RECIPES, build, samples
-from recordings import METHODS, changing, converted, drive_of, frames
+from recordings import METHODS, changing, converted, drive_of, frames, inputs_of
 
 FINE = 4095  # levels at which rounding is no longer seen
 
@@ -75,10 +76,45 @@ def test_a_twin_of_frames_sees_their_mean() -> None:
     assert any(not np.array_equal(whole[name], still[name]) for name in whole)
 
 
+@pytest.mark.parametrize(
+    ("encoder", "bits", "levels"), [("poisson", 5, 31), ("if", 5, 31), ("poisson-signed", 6, 31), ("spike", 1, 1)]
+)
+def test_an_input_of_spikes_has_the_levels_that_they_tell_apart(encoder: str, bits: int, levels: int) -> None:
+    network = converted("dense_deep", encoder, num_timesteps=21)
+    (own,) = network.inputs
+    x = inputs_of(network, encoder, 5).reshape(5, -1)
+    found = twin_activations(network, network.drive(x.reshape(5, *network.input_shape)))[own.name]
+    assert input_bits(network, own.name) == bits
+    assert np.array_equal(found, np.rint(x.astype(np.float64) * levels))
+    assert np.abs(found).max() <= levels
+
+
+@pytest.mark.parametrize(
+    ("method", "encoder", "bits"),
+    [("few-spike", "few-spike", 7), ("few-spike", "few-spike-signed", 8), ("ttfs", "ttfs", 6)],
+)
+def test_an_input_of_a_stage_of_spikes_is_what_they_say(method: str, encoder: str, bits: int) -> None:
+    converter, (steps, *_) = METHODS[method]
+    network = converted("dense_deep", encoder, converter, num_timesteps=steps)
+    (own,) = network.inputs
+    drive = drive_of(network, encoder, 5)
+    assert input_bits(network, own.name) == bits
+    assert np.array_equal(twin_activations(network, drive)[own.name], drive)
+
+
+def test_a_direct_input_keeps_its_precision() -> None:
+    network = converted("dense_deep")
+    (own,) = network.inputs
+    assert own.name not in twin_activations(network, drive_of(network, "direct"))
+    assert input_bits(network, own.name) == own.coding.levels.bit_length()
+
+
+@pytest.mark.parametrize("encoder", ["direct", "poisson-signed"])
 @pytest.mark.parametrize("name", ["dense_deep", "residual_shortcut", "pool_conv", "max_pool_conv"])
-def test_operations_are_values_that_are_not_zero_times_their_weights(name: str) -> None:
-    network = converted(name)
-    drive = drive_of(network, "direct", 5)
+def test_operations_are_values_that_are_not_zero_times_their_weights(name: str, encoder: str) -> None:
+    network = converted(name, encoder)
+    drive = drive_of(network, encoder, 5)
+    drive[:, ::3] = 0
     found = twin_activations(network, drive)
     tally = TwinTally(network)
     for part in (slice(0, 2), slice(2, 5)):
@@ -87,7 +123,7 @@ def test_operations_are_values_that_are_not_zero_times_their_weights(name: str) 
     multiplied, added = 0.0, 0.0
     for c in network.connections:
         ones = c.connectivity.with_weights(np.ones_like(c.connectivity.weights))
-        if c.source in network.input_of:
+        if network.is_analog(c):
             multiplied += float(ones.apply(np.ones((1, ones.num_sources))).sum())
             continue
         values = found[c.source]
@@ -192,3 +228,15 @@ def test_graded_spikes_are_multiplied_and_have_no_break_even(
     assert rows["spikes"].startswith(spikes)
     assert f" {operations} per sample" in rows["synaptic operations"]
     assert ("break-even" in rows["spikes per neuron"]) == break_even
+
+
+@pytest.mark.parametrize(
+    ("encoder", "spikes"),
+    [("poisson", "unit"), ("poisson-signed", "unit; those of the input are signed, −1 and 1"), ("direct", "unit")],
+)
+def test_signed_spikes_of_an_input_are_named(encoder: str, spikes: str) -> None:
+    network = converted("dense", encoder)
+    result = kgenn.compile(network, "reference").evaluate(inputs_of(network, encoder, 2))
+    assert dict(result.rows())["spikes"] == spikes
+    values = {"poisson": {"low": 0, "high": 1}, "poisson-signed": {"low": -1, "high": 1}, "direct": None}
+    assert result.to_dict()["input_spike_values"] == values[encoder]
