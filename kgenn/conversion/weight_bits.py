@@ -126,8 +126,9 @@ def _even(first: float, largest: int) -> Iterator[int]:
 
 
 def _powers(first: float, largest: int) -> Iterator[int]:
-    """Yield powers of two from below the first up to the most."""
-    unit = 1 << max(1, int(np.log2(max(first, 2.0))))
+    """Yield powers of two from below the first, or from 2, up to the most."""
+    first = max(first, 2.0)
+    unit = 1 << int(np.log2(first))
     while unit <= largest and unit <= first * STEP**MAX_STEPS:
         yield unit
         unit *= 2

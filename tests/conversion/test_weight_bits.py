@@ -51,7 +51,7 @@ def off(flow: Inflow, grid: Gridded) -> float:
     return float(np.mean(flow.error(grid)))
 
 
-shapes = given(st.integers(1, 200), st.integers(1, 6), st.floats(-4, 0.5), st.booleans(), st.integers(0, 99))
+shapes = given(st.integers(1, 200), st.integers(1, 6), st.floats(-4, 6), st.booleans(), st.integers(0, 99))
 
 
 @pytest.mark.parametrize("bits", [4, 5, 8, 11, 16])
