@@ -25,6 +25,8 @@ from kgenn.ir.recording import Recording
 
 # The first date a zip file can hold, so that equal traces are equal bytes.
 EPOCH = (1980, 1, 1, 0, 0, 0)
+# Bytes of a raster whose spikes are listed at once (16 MiB): the list can take forty times as many.
+PART_BYTES = 1 << 24
 COLUMNS = {"sample": "<i4", "timestep": "<i4", "neuron": "<i4", "value": "|i1"}
 
 
@@ -70,7 +72,10 @@ class TraceWriter:
         assert recording.raster is not None, "the recording has no spikes"
         try:
             for number, population in enumerate(self.network.spiking):
-                self._append(number, first_sample, recording.raster[population.name])
+                raster = recording.raster[population.name]
+                at_once = max(1, PART_BYTES // max(raster[:1].nbytes, 1))
+                for start in range(0, len(raster), at_once):
+                    self._append(number, first_sample + start, raster[start : start + at_once])
         except OSError as error:
             raise self._failure(error) from error
         self.num_samples = first_sample + len(recording.scores)
