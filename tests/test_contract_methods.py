@@ -7,10 +7,12 @@ from itertools import cycle
 import numpy as np
 import pytest
 
+from beside import FEW, encoders_of, network_of, of_method, sample_of
+from covering import leading
 from kgenn.backends.pipeline import PipelineSimulator
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion import CONVERTERS
-from kgenn.encoders import encoders_of as understood_by
+from kgenn.ir.graph import Array
 from kgenn.ir.network import Network, ReadoutKind
 from kgenn.ir.recording import Recording, RecordingOptions
 from kgenn.passes import LoweringOptions
@@ -27,64 +29,30 @@ from recordings import (
 )
 
 FIRST_SAMPLE = 1_000_003
-# what a connection or a population can be; by default each with one encoder of each method, in turn
-FEW = (
-    "dense_deep",
-    "conv_same",
-    "residual_relu",
-    "residual_shortcut",
-    "skip_to_readout",
-    "concat_pool_conv",
-    "pool_conv",
-    "bias_before_pool_conv",
-    "relu_cap",
-    "max_pool_overlapping_same",
-    "max_pool_max_pool",
-    "max_pool_global",
-    "max_pool_skip",
-    "max_pool_concat",
-    "pool_same_strided",
-    "upsample_bilinear_conv",
-    "transposed_conv",
-    "unet",
-)
 STAGED = [method for method, (converter, _) in METHODS.items() if converter.code != "rate"]
 each_staged = pytest.mark.parametrize("method", STAGED)
 
 
-def encoders_of(method: str) -> list[str]:
-    """Return the encoders that a method takes, its default first."""
-    converter = METHODS[method][0]
-    default = converter.default_encoder
-    return [default, *(e for e in understood_by(converter.code) if e != default)]
-
-
-def network_of(name: str, method: str, encoder: str, num_timesteps: int = 0) -> Network:
-    converter, timesteps = METHODS[method]
-    return converted(name, encoder, converter, num_timesteps=num_timesteps or timesteps[0])
-
-
-def assert_contract(network: Network, encoder: str) -> Recording:
+def assert_contract(network: Network, drive: Array) -> Recording:
     """Fail where reference, pipeline order and generated program differ; return what they give."""
-    drive = drive_of(network, encoder)
     reference = ReferenceSimulator(network).run(drive, FIRST_SAMPLE, EVERYTHING)
     assert_same(reference, PipelineSimulator(network).run(drive, FIRST_SAMPLE, EVERYTHING))
     assert_same(reference, compiled(network).run(drive, FIRST_SAMPLE, EVERYTHING))
     return reference
 
 
-DEFAULT = {(m, name, e) for m in METHODS for name, e in zip(FEW, cycle(encoders_of(m)), strict=False)}
-# the others are run as slow tests, each with the next encoder in turn
-REST = {
+ALONE = [(m, name, e) for m in METHODS for name, e in sample_of(m)]
+ALONE += [
     (m, name, e)
     for m in METHODS
     for name, e in zip((r for r in RECIPES if r not in FEW), cycle(encoders_of(m)), strict=False)
-}
-CASES = [
-    *(pytest.param(*case) for case in sorted(DEFAULT)),
-    *(pytest.param(*case, marks=pytest.mark.slow) for case in sorted(REST)),
 ]
-LENGTHS = [(method, t) for method, (_, timesteps) in METHODS.items() for t in timesteps[1:]]
+# by default the last of each method, the longest of most
+LENGTHS = [
+    pytest.param(method, t, marks=() if t == timesteps[-1] else pytest.mark.slow)
+    for method, (_, timesteps) in METHODS.items()
+    for t in timesteps[1:]
+]
 
 
 def test_every_method_is_here() -> None:
@@ -93,28 +61,35 @@ def test_every_method_is_here() -> None:
     assert all(converter.name == method for method, (converter, _) in METHODS.items())
 
 
-@pytest.mark.parametrize(("method", "name", "encoder"), CASES)
-def test_every_method_gives_the_same_spikes_on_every_simulator(method: str, name: str, encoder: str) -> None:
-    recording = assert_contract(network_of(name, method, encoder), encoder)
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_gives_the_same_spikes_on_every_simulator(method: str) -> None:
+    recording = assert_contract(*of_method(method, FEW))
     # the claim would be empty for silent neurons
+    assert [name for name, counts in recording.spike_counts.items() if not counts.any()] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "name", "encoder"), ALONE)
+def test_a_network_of_any_method_fires_the_same_spikes_alone(method: str, name: str, encoder: str) -> None:
+    network = network_of(name, method, encoder)
+    recording = assert_contract(network, drive_of(network, encoder))
     assert all(counts.any() for counts in recording.spike_counts.values())
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", leading(sorted(METHODS, key=lambda method: method != "few-spike")))
 def test_compiled_as_by_users_each_method_gives_the_same_spikes(method: str, as_users_compile: None) -> None:
     encoder = encoders_of(method)[0]
-    assert_contract(network_of("max_pool_skip", method, encoder), encoder)
+    network = network_of("max_pool_skip", method, encoder)
+    assert_contract(network, drive_of(network, encoder))
 
 
-@pytest.mark.parametrize(("name", "which"), [("skip_to_readout", 0), ("max_pool_cap", -1)])
 @pytest.mark.parametrize(("method", "num_timesteps"), LENGTHS)
-def test_runs_of_any_length_keep_the_contract(method: str, num_timesteps: int, name: str, which: int) -> None:
-    encoder = encoders_of(method)[which]
-    recording = assert_contract(network_of(name, method, encoder, num_timesteps), encoder)
+def test_runs_of_any_length_keep_the_contract(method: str, num_timesteps: int) -> None:
+    recording = assert_contract(*of_method(method, num_timesteps=num_timesteps))
     assert recording.scores.shape[1] == num_timesteps
 
 
-@pytest.mark.parametrize("method", ["calibrated", "burst"])
+@pytest.mark.parametrize("method", leading(["calibrated", "burst"]))
 def test_sums_of_large_spikes_over_a_large_window_are_exact(method: str) -> None:
     converter = METHODS[method][0]
     network = converted("wide_global_pool", "direct", converter, LoweringOptions(pooling="fold"), num_timesteps=4)
@@ -123,18 +98,17 @@ def test_sums_of_large_spikes_over_a_large_window_are_exact(method: str) -> None
     assert_same(reference, compiled(network).run(drive, 0, EVERYTHING))
 
 
-@pytest.mark.parametrize("readout", ["spike-count", "current"])
+@pytest.mark.parametrize("readout", leading(["spike-count", "current"]))
 def test_a_max_pool_at_the_output_keeps_the_contract(readout: ReadoutKind) -> None:
     network = converted("max_pool_output", "poisson", readout=readout)
-    recording = assert_contract(network, "poisson")
+    recording = assert_contract(network, drive_of(network, "poisson"))
     assert recording.scores[:, -1].any()
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_train_values_are_the_spikes_weighted_with_the_weight_of_each_step(method: str) -> None:
-    encoder = encoders_of(method)[-1]
-    network = network_of("max_pool_skip", method, encoder)
-    recording = ReferenceSimulator(network).run(drive_of(network, encoder), 0, EVERYTHING)
+    network, drive = of_method(method)
+    recording = ReferenceSimulator(network).run(drive, 0, EVERYTHING)
     last = network.num_timesteps - 1
     weight = {"binary": lambda t: 2 ** (last - t), "latency": lambda t: last - t + 1}.get(
         network.code_name, lambda _: 1
@@ -151,17 +125,13 @@ def test_train_values_are_the_spikes_weighted_with_the_weight_of_each_step(metho
 @each_staged
 @pytest.mark.parametrize("num_threads", [1, 3])
 def test_threads_and_batches_change_nothing_in_stages(method: str, num_threads: int) -> None:
-    encoder = encoders_of(method)[-1]
-    network = network_of("max_pool_skip", method, encoder)
-    drive = drive_of(network, encoder, 7)
+    network, drive = of_method(method, count=7)
     assert_batches_change_nothing(network, drive, FIRST_SAMPLE, num_threads)
 
 
 @each_staged
 def test_no_sample_leaves_a_trace_in_the_next_of_a_staged_network(method: str) -> None:
-    encoder = encoders_of(method)[-1]
-    network = network_of("skip_to_readout", method, encoder)
-    drive = drive_of(network, encoder)
+    network, drive = of_method(method)
     alone = [ReferenceSimulator(network).run(drive[i : i + 1], i).scores for i in range(NUM_SAMPLES)]
     for simulator in (PipelineSimulator(network), compiled(network)):
         for i in reversed(range(NUM_SAMPLES)):
@@ -170,9 +140,7 @@ def test_no_sample_leaves_a_trace_in_the_next_of_a_staged_network(method: str) -
 
 @pytest.mark.parametrize("method", METHODS)
 def test_without_the_curve_scores_are_the_last_of_it_everywhere(method: str) -> None:
-    encoder = encoders_of(method)[0]
-    network = network_of("skip_to_readout", method, encoder)
-    drive = drive_of(network, encoder)
+    network, drive = of_method(method)
     for simulator in (ReferenceSimulator(network), PipelineSimulator(network), compiled(network)):
         curve, last = (
             simulator.run(drive, 0, RecordingOptions(train_values=True, curve=c)) for c in (True, False)
