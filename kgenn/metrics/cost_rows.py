@@ -36,12 +36,13 @@ def _spikes(result: Result) -> str:
 
 
 def _spikes_per_neuron(result: Result) -> str:
-    """Return the spikes of a neuron; the break-even is one of unit spikes."""
-    figure = f"{result.spikes_per_neuron:.3f}"
+    """Return the spikes of a neuron; the break-even is one of unit spikes, and of a neuron of the ANN."""
+    figure, of_value = f"{result.spikes_per_neuron:.3f}", result.spikes_per_value
     if result.spike_values.graded:
         return figure
-    side = "below" if result.spikes_per_neuron < BREAK_EVEN_SPIKES else "above"
-    return f"{figure} ({side} break-even, {BREAK_EVEN_SPIKES})"
+    side = "below" if of_value < BREAK_EVEN_SPIKES else "above"
+    several = f"{of_value:.3f} for each value of the ANN, " * (of_value > result.spikes_per_neuron)
+    return f"{figure} ({several}{side} break-even, {BREAK_EVEN_SPIKES})"
 
 
 def _synaptic_operations(result: Result) -> str:

@@ -27,9 +27,17 @@ def spikes_per_neuron(network: Network, counts: Mapping[str, Array], num_samples
         counts: for each spiking population the spikes of each neuron, shape (size,), integers.
         num_samples: at least 1.
     """
-    neurons = network.hidden
-    total = sum(int(counts[p.name].sum()) for p in neurons)
-    return total * (1 / num_samples) / max(sum(p.size for p in neurons), 1)
+    return _spikes(network, counts) * (1 / num_samples) / max(sum(p.size for p in network.hidden), 1)
+
+
+def spikes_per_value(network: Network, counts: Mapping[str, Array], num_samples: int) -> float:
+    """Return the mean spikes of all neurons that stand for one value of the model. Arguments as above."""
+    return _spikes(network, counts) * (1 / num_samples) / max(sum(p.size // p.copies for p in network.hidden), 1)
+
+
+def _spikes(network: Network, counts: Mapping[str, Array]) -> int:
+    """Return the spikes of all populations but the encoders."""
+    return sum(int(counts[p.name].sum()) for p in network.hidden)
 
 
 def synaptic_operations(network: Network, counts: Mapping[str, Array], num_samples: int) -> float:

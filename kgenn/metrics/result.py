@@ -18,7 +18,7 @@ from kgenn.ir.spike_values import SpikeValues
 from kgenn.ir.timing import Timing
 from kgenn.ir.words import counted
 from kgenn.metrics.cost_rows import cost_rows
-from kgenn.metrics.counts import spikes_per_neuron, synaptic_operations
+from kgenn.metrics.counts import spikes_per_neuron, spikes_per_value, synaptic_operations
 from kgenn.metrics.early_exit import EarlyExit
 from kgenn.metrics.energy import Energies, energy_of, energy_of_macs
 from kgenn.metrics.operations import Operations, operations_of, values_of_hidden, values_of_inputs
@@ -48,6 +48,7 @@ class Result(Displayed):
         curve: the metric after each step, shape (T,); None without labels, if it was not requested, and for a
             staged network, which decides only after its last stage.
         spikes_per_neuron: mean spikes of a neuron in one inference, without those of the encoder.
+        spikes_per_value: the same of all neurons that stand for one value of the model; `fission` has several.
         spikes: mean spikes of each spiking population in one inference.
         spike_values: the values that spikes carry, those of inputs aside.
         synaptic_operations: spikes of one inference times the synapses that they cross.
@@ -77,6 +78,7 @@ class Result(Displayed):
     num_stages: int
     curve: Array | None
     spikes_per_neuron: float
+    spikes_per_value: float
     spikes: Mapping[str, float]
     spike_values: SpikeValues
     synaptic_operations: float
@@ -113,6 +115,7 @@ class Result(Displayed):
             "latency_steps": self.latency_steps,
             "num_stages": self.num_stages,
             "spikes_per_neuron": self.spikes_per_neuron,
+            "spikes_per_value": self.spikes_per_value,
             "spikes": dict(self.spikes),
             "spike_values": asdict(self.spike_values),
             "input_spike_values": None if self.input_spike_values is None else asdict(self.input_spike_values),
@@ -210,6 +213,7 @@ class ResultTally:
             num_stages=max(network.depths[p.name] for p in network.readouts) + 1,
             curve=first.curve,
             spikes_per_neuron=spikes_per_neuron(network, self.counts, max(num_samples, 1)),
+            spikes_per_value=spikes_per_value(network, self.counts, max(num_samples, 1)),
             spikes={name: int(counts.sum()) * share for name, counts in self.counts.items()},
             spike_values=values_of_hidden(network),
             synaptic_operations=synaptic_operations(network, self.counts, max(num_samples, 1)),

@@ -10,11 +10,13 @@ import pytest
 import kgenn
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
+from kgenn.ir.recording import Recording
 from kgenn.metrics.layer_error import ideal_rates
+from kgenn.metrics.result import ResultTally
 from kgenn.metrics.twin import TwinTally, twin_activations, twin_bits, twin_unit
 from kgenn.metrics.twin_input import input_bits
 from networks import RECIPES, build, samples
-from recordings import METHODS, changing, converted, drive_of, frames, inputs_of
+from recordings import METHODS, changing, converted, drive_of, frames, goals_of, inputs_of
 
 FINE = 4095  # levels at which rounding is no longer seen
 
@@ -240,3 +242,21 @@ def test_signed_spikes_of_an_input_are_named(encoder: str, spikes: str) -> None:
     assert dict(result.rows())["spikes"] == spikes
     values = {"poisson": {"low": 0, "high": 1}, "poisson-signed": {"low": -1, "high": 1}, "direct": None}
     assert result.to_dict()["input_spike_values"] == values[encoder]
+
+
+@pytest.mark.parametrize(("copies", "side"), [(1, "below"), (4, "above")])
+def test_the_break_even_is_one_of_the_ann_s_neurons(copies: int, side: str) -> None:
+    network = converted("dense", converter=kgenn.Fission(extra=3, copies=copies), num_timesteps=4)
+    (hidden,) = network.hidden
+    assert hidden.copies == copies
+    counts = {hidden.name: np.full(hidden.size, 3, np.int64)}
+    tally = ResultTally(network, goals_of(network))
+    tally.add(
+        Recording(np.zeros((2, 1, network.num_scores), np.float32), {n: c[None] for n, c in counts.items()}), {}
+    )
+    result = tally.result({}, 0.0, 0.0)
+    assert result.spikes_per_neuron == 1.5
+    assert result.spikes_per_value == 1.5 * copies
+    of_value = f"{1.5 * copies:.3f} for each value of the ANN, " if copies > 1 else ""
+    assert dict(result.rows())["spikes per neuron"] == f"1.500 ({of_value}{side} break-even, 1.72)"
+    assert result.to_dict()["spikes_per_value"] == 1.5 * copies

@@ -58,6 +58,18 @@ def test_energy_is_drawn_with_the_twins_as_crosses(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("of_value", [None, 0.5, 1.5])
+def test_spikes_are_drawn_for_each_neuron_of_the_ann(tmp_path: Path, of_value: float | None) -> None:
+    given = {} if of_value is None else {"spikes_per_value": of_value}
+    cells = [
+        cell(t, {"model": "a", "converter": "x", "timesteps": t}, outcome(0.8, spikes_per_neuron=0.5, **given))
+        for t in (2, 4)
+    ]
+    write(tmp_path, cells, [experiment(cells)])
+    page = report_files(read_results(tmp_path))["index.html"].decode()
+    assert ("spikes per neuron of the ANN" in page) == (of_value == 1.5)
+
+
 @pytest.mark.parametrize(("high", "drawn"), [(1, True), (8, False)])
 def test_the_break_even_is_drawn_for_unit_spikes_only(tmp_path: Path, high: int, drawn: bool) -> None:
     page = files_of(tmp_path, high)["index.html"].decode()

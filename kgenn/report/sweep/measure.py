@@ -82,6 +82,12 @@ def twin_value(outcome: ResultRecord) -> float | None:
     return _number(next(iter(values.values()), None)) if isinstance(values, dict) else None
 
 
+def spikes_per_value(outcome: ResultRecord) -> float:
+    """Return the spikes of all neurons that stand for one value; of old cells, those of a neuron."""
+    found = _number(outcome.others.get("spikes_per_value"))
+    return outcome.spikes_per_neuron if found is None else found
+
+
 def graded(outcome: ResultRecord) -> bool:
     """Tell whether spikes carry other values than 1 and −1; cells of earlier versions do not say."""
     values = outcome.others.get("spike_values")

@@ -20,6 +20,7 @@ from kgenn.report.sweep.measure import (
     joules,
     metric_of,
     on_axis,
+    spikes_per_value,
     twin_value,
 )
 from kgenn.report.sweep.text import amount, duration, figure, percent, shortened
@@ -98,7 +99,9 @@ def against_spikes(name: str, series: Sequence[Group], styles: Styles, of: str =
     """
     unit = not any(graded(r) for group in series for _, r in done(group.rows))
     limit = (BREAK_EVEN_SPIKES, f"break-even {BREAK_EVEN_SPIKES}") if unit else None
-    canvas = _pareto(series, styles, lambda r: r.spikes_per_neuron, "spikes per neuron", limit)
+    several = any(spikes_per_value(r) > r.spikes_per_neuron for group in series for _, r in done(group.rows))
+    label = "spikes per neuron" + " of the ANN" * several
+    canvas = _pareto(series, styles, spikes_per_value, label, limit)
     best, measured = _words(series)
     line = (
         f"Left of the dashed line, {BREAK_EVEN_SPIKES} spikes per neuron and "
