@@ -39,7 +39,8 @@ MAX_TIMES, FEW_WEIGHTS = 12, 1 << 18
 MAX_BETWEEN, FEW_BETWEEN = 3, 3 << 20
 # Weights of a layer behind an activation in pieces, over all pieces, above which a relay stands between.
 MAX_BEHIND = 1 << 23
-# Synapses of a chain without structure, at most; the weights of layers of that size are far fewer.
+# Synapses of the chains without structure that go on from a value, at most; the weights of layers of that size are
+# far fewer.
 MAX_SEARCHED = 4_000_000
 # Linear chains that meet in a sum: each is a connection.
 MAX_CHAINS = 256
@@ -95,7 +96,7 @@ class _Walk:
             return
         chains = node.layer.shares(*(self.graph.shapes[source] for source in node.inputs))
         for source, chain in zip(node.inputs, chains, strict=True):
-            if any(not self._is_cheap(path, chain, node.name) for path in self.paths[source]):
+            if self._is_costly(self.paths[source], chain, node.name):
                 self._cut(source)
         while sum(len(self.paths[source]) for source in node.inputs) > MAX_CHAINS:
             longest = max(node.inputs, key=lambda source: len(self.paths[source]))
@@ -122,15 +123,24 @@ class _Walk:
         self.copies[name] = 1
         self.paths[name] = (Path(name, self.graph.shapes[name]),)
 
-    def _is_cheap(self, path: Path, chain: tuple[Layer, ...], name: str) -> bool:
-        """Tell whether a path may go on through the chain that is a node as one connection."""
+    def _is_costly(self, paths: Sequence[Path], chain: tuple[Layer, ...], name: str) -> bool:
+        """Tell whether paths shall not go on through the chain that is a node, each as one connection."""
+        unstructured = 0
+        for path in paths:
+            unstructured += self._unstructured(path, chain, name)
+            if unstructured > MAX_SEARCHED:
+                return True
+        return False
+
+    def _unstructured(self, path: Path, chain: tuple[Layer, ...], name: str) -> int:
+        """Return the synapses of a path that goes on through a chain, and 0 where it keeps a structure."""
         before, after = sum(map(_weights, path.layers)), sum(map(_weights, chain))
         copies, readers = self.copies[path.source], self.readers[name]
         if not before:
-            return copies == 1 or copies * after <= MAX_BEHIND
+            return 0 if copies == 1 or copies * after <= MAX_BEHIND else MAX_SEARCHED + 1
         limit = max(FEW_WEIGHTS, MAX_TIMES * (copies * before + readers * after))
         whole, most = path.then(*chain), limit // (copies * readers)
-        return structured(whole, most) is not None or copies * readers * estimated(whole) <= MAX_SEARCHED
+        return 0 if structured(whole, most) is not None else copies * readers * estimated(whole)
 
 
 def _begins(node: Node) -> bool:

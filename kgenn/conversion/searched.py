@@ -1,6 +1,9 @@
 """Search what each source value reaches through a chain of linear layers, for a sparse matrix.
 
-That is right for every linear layer, and only larger than a structure.
+That is right for every linear layer, and only larger than a structure. There are two ways, which differ in time
+alone: following the contributions of each source value from layer to layer, which takes time for each of them, and
+computing the layers on unit vectors, which takes time for each multiply-accumulate, far less. The first is faster
+where a value reaches a small part of a large image, the second behind layers that spread values widely.
 """
 
 from __future__ import annotations
@@ -20,6 +23,10 @@ MAX_SYNAPSES = 200_000_000
 MAX_REACHED = 4_000_000
 # Source values that an estimate follows.
 TRIED = 4
+# Values that layers are computed for at once, of all unit vectors.
+MAX_COMPUTED = 1 << 24
+# Multiply-accumulates, and values of a layer, that take as long as following one contribution.
+COMPUTED_PER_MET = 500
 
 
 def too_many_synapses(where: str) -> Diagnostic:
@@ -32,16 +39,18 @@ def too_many_synapses(where: str) -> Diagnostic:
 def searched(path: Path, where: str) -> Sparse:
     """Return the matrix of any linear chain: what each source value reaches, layer by layer.
 
-    Time and memory are linear in the contributions that are met on the way.
+    Time and memory are linear in the contributions that are met on the way, or in the multiply-accumulates of the
+    layers for each source value where that is less.
 
     Raises:
         KgennError: KG301 where the synapses are too many.
     """
-    size = prod(path.shape)
+    size, (work, largest) = prod(path.shape), _work(path)
     counts, indices, weights = [], [], []
-    start, step, total, targets = 0, 1, 0, 1
+    start, step, total, targets, computed = 0, 1, 0, 1, False
     while start < size:
-        found, targets, met = _reached(path, np.arange(start, min(start + step, size)))
+        sources = np.arange(start, min(start + step, size))
+        found, targets, met = (_computed if computed else _reached)(path, sources)
         counts.append(np.bincount(found.rows, minlength=min(step, size - start)))
         indices.append(found.targets.astype(np.int32))
         weights.append(found.factors)
@@ -49,7 +58,8 @@ def searched(path: Path, where: str) -> Sparse:
         if total > MAX_SYNAPSES:
             raise KgennError([too_many_synapses(where)])
         start += step
-        step = max(1, min(MAX_REACHED * step // max(met, 1), 8 * step))
+        computed = computed or work * len(sources) < COMPUTED_PER_MET * met
+        step = max(1, MAX_COMPUTED // largest if computed else min(MAX_REACHED * step // max(met, 1), 8 * step))
     indptr = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
     return Sparse(np.concatenate(weights), indptr, np.concatenate(indices), targets)
 
@@ -66,17 +76,40 @@ def _reached(path: Path, sources: Array) -> tuple[Reach, int, int]:
     """Return what some source values reach at the end of a chain, sorted.
 
     Returns:
-        Also the size of the end, and the most contributions that there were at once.
+        Also the size of the end, and the contributions that were followed.
     """
-    state, shape, largest = Reach(np.arange(len(sources)), sources, np.ones(len(sources))), path.shape, 0
+    state, shape, met = Reach(np.arange(len(sources)), sources, np.ones(len(sources))), path.shape, 0
     for layer in path.layers:
         step = layer.reach(shape, state.targets)
-        largest = max(largest, len(step.rows))
+        met += len(step.rows)
         shape = layer.output_shape(shape)
         state = _merged(
             Reach(state.rows[step.rows], step.targets, state.factors[step.rows] * step.factors), prod(shape)
         )
-    return state, prod(shape), largest
+    return state, prod(shape), met
+
+
+def _computed(path: Path, sources: Array) -> tuple[Reach, int, int]:
+    """Return the same as `_reached`, from the layers' values for unit vectors."""
+    values, shape = np.zeros((len(sources), prod(path.shape))), path.shape
+    values[np.arange(len(sources)), sources] = 1.0
+    for layer in path.layers:
+        rest = layer.forward(np.zeros((1, *shape)))
+        values = layer.forward(values.reshape(-1, *shape)) - rest
+        shape = layer.output_shape(shape)
+    values = values.reshape(len(sources), -1)
+    rows, targets = np.nonzero(values)
+    return Reach(rows, targets, values[rows, targets]), prod(shape), len(rows)
+
+
+def _work(path: Path) -> tuple[int, int]:
+    """Return the multiply-accumulates and values of the layers for one sample, and the values of the largest."""
+    shape, work, largest = path.shape, 0, prod(path.shape)
+    for layer in path.layers:
+        work += layer.macs(shape)
+        shape = layer.output_shape(shape)
+        work, largest = work + prod(shape), max(largest, prod(shape))
+    return work, largest
 
 
 def _merged(reach: Reach, size: int) -> Reach:

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from kgenn.backends.reference import ReferenceSimulator
+from kgenn.conversion.compose import structured
 from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.legality import legalise
 from kgenn.conversion.paths import paths_into
 from kgenn.conversion.recipe import recipe_of
 from kgenn.conversion.relaying import MAX_CHAINS, relayed
+from kgenn.conversion.searched import estimated
 from kgenn.ir.graph import Graph, Layer, Node
 from kgenn.layers.activation import Activation, ReLU
 from kgenn.layers.merge import Add
@@ -94,6 +96,27 @@ def test_no_value_has_more_chains_than_a_network_can_hold(count: int) -> None:
     assert legality.problems == ()
     ends = [node.inputs[0] for node in legality.written.nodes if node.layer.population and node.inputs]
     assert max(len(paths_into(legality.written, end)) for end in ends) <= MAX_CHAINS
+
+
+def trunk(blocks: int) -> Graph:
+    """Return residual blocks whose sums no ReLU follows, as networks for super-resolution have."""
+    b = Build("trunk", (8, 8, 2))
+    x = b.conv("input", 4)
+    for _ in range(blocks):
+        x = b.add(Add(), x, b.conv(b.relu(b.conv(x, 4)), 4))
+    return b.graph(b.dense(b.global_pool(b.relu(b.conv(x, 4))), 3))
+
+
+def test_chains_that_end_in_one_sum_share_what_they_may_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = 64 * 4 * 4 * 25  # synapses of two convolutions in a row, borders aside
+    monkeypatch.setattr("kgenn.conversion.relaying.MAX_SEARCHED", 3 * one)
+    assert relays(trunk(2)) == []
+    assert len(relays(trunk(8))) == 2
+    many = legalise(trunk(8), recipe_of(FewSpike(), allow="all")).written
+    ends = [node.inputs[0] for node in many.nodes if node.layer.population and node.inputs]
+    for end in ends:
+        unstructured = [path for path in paths_into(many, end) if structured(path) is None]
+        assert sum(map(estimated, unstructured)) <= 3 * one
 
 
 @looped("name", RECIPES)
