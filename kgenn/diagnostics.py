@@ -11,6 +11,7 @@ warnings to stderr after the result, and `--json` has them as an entry; the Pyth
 from __future__ import annotations
 
 import difflib
+import re
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -23,6 +24,8 @@ Severity = Literal["error", "warning"]
 
 # Places of one kind of diagnostic that are named beside the first.
 MAX_NAMED = 4
+# A number in what a diagnostic says, which may differ between places of one kind.
+NUMBER = re.compile(r"\d[\d.,]*")
 # Known names that a message lists in full, and the nearest ones that it lists of more.
 MAX_KNOWN = 24
 NEAREST = 6
@@ -163,11 +166,12 @@ def fail(code: str, where: str, what: str, help: str = "") -> KgennError:
 def grouped(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     """Return diagnostics with those of one kind as one, in the order of the first of each kind.
 
-    Of one kind are those with the same code and the same remedy, at several places.
+    Of one kind are those with the same code, remedy and words, at several places; numbers may differ.
     """
-    kinds: dict[tuple[str, str], list[Diagnostic]] = {}
+    kinds: dict[tuple[str, str, str], list[Diagnostic]] = {}
     for diagnostic in dict.fromkeys(diagnostics):
-        kinds.setdefault((diagnostic.code, diagnostic.help), []).append(diagnostic)
+        kind = diagnostic.code, diagnostic.help, NUMBER.sub("0", diagnostic.what)
+        kinds.setdefault(kind, []).append(diagnostic)
     return tuple(_as_one(kind) for kind in kinds.values())
 
 

@@ -97,3 +97,14 @@ def test_places_of_one_kind_are_named_once() -> None:
     (found,) = grouped(said)
     assert (found.where, found.what) == ("a", "0 are few; likewise b, c")
     assert grouped(said[:2]) == (said[0],)
+
+
+def test_places_of_which_something_else_is_said_are_not_alike() -> None:
+    said = [
+        Diagnostic("KG410", where, what, "use another target")
+        for where, what in (("a", "has stages"), ("b", "has the model x-2.5"), ("c", "has the model x-1,024"))
+    ]
+    assert [str(found).splitlines()[0] for found in grouped(said)] == [
+        "error[KG410] a: has stages",
+        "error[KG410] b: has the model x-2.5; likewise c",
+    ]
