@@ -18,18 +18,19 @@ def covering(*axes: Iterable[Any]) -> list[Any]:
     values = [list(axis) for axis in axes]
     longest = max(map(len, values))
     sample = {tuple(i % len(axis) for axis in values) for i in range(longest)}
-    return [
-        pytest.param(
-            *(axis[i] for axis, i in zip(values, at, strict=True)),
-            marks=() if at in sample else pytest.mark.slow,
-        )
-        for at in product(*(range(len(axis)) for axis in values))
-    ]
+    found = []
+    for at in product(*(range(len(axis)) for axis in values)):
+        case = pytest.param(*(axis[i] for axis, i in zip(values, at, strict=True)))
+        found.append(case if at in sample else slow(case))
+    return found
 
 
 def leading(cases: Iterable[Any], count: int = 1) -> list[Any]:
-    """Return the cases of a test, each a value or a tuple; those after the first `count` are marked slow."""
-    return [
-        pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=() if i < count else pytest.mark.slow)
-        for i, case in enumerate(cases)
-    ]
+    """Return the cases of a test, of which those after the first `count` are marked slow."""
+    return [case if i < count else slow(case) for i, case in enumerate(cases)]
+
+
+def slow(case: Any) -> Any:
+    """Return a case of a test, marked slow: a value, a tuple of values, or what pytest.param gives."""
+    given = case if hasattr(case, "marks") else pytest.param(*(case if isinstance(case, tuple) else (case,)))
+    return pytest.param(*given.values, marks=(*given.marks, pytest.mark.slow), id=given.id)

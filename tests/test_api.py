@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import kgenn
+from covering import covering
 from kgenn.api import model_record, samples
 from kgenn.backends.base import RunOptions
 from kgenn.config import Option, options_of
@@ -49,8 +50,12 @@ def test_a_graph_becomes_a_result_in_three_calls() -> None:
     assert result.wall_seconds > 0
 
 
-@pytest.mark.parametrize("encoder", [kgenn.Direct(), kgenn.Poisson(), kgenn.Spike(binarise=0.5)])
-@pytest.mark.parametrize("readout", ["late-current", "current", "spike-count"])
+@pytest.mark.parametrize(
+    ("encoder", "readout"),
+    covering(
+        [kgenn.Direct(), kgenn.Poisson(), kgenn.Spike(binarise=0.5)], ["late-current", "current", "spike-count"]
+    ),
+)
 def test_both_targets_give_one_result_in_any_batches(encoder: object, readout: str) -> None:
     net = network(encoder=encoder, readout=readout)
     whole = kgenn.compile(net, "reference").evaluate(X, Y)

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from covering import leading
 from kgenn.artifact import directory as artifact
 from kgenn.artifact.directory import SCHEMA, Artifact, is_output, read_directory, write_artifact
 from kgenn.backends import TARGETS
@@ -42,7 +43,7 @@ def files_of(name: str, encoder: str = "direct", target: str = "cpu") -> dict[st
     return Artifact(network, target).files(TARGETS.get(target)().emit(network))
 
 
-@pytest.mark.parametrize("target", ["cpu", "reference"])
+@pytest.mark.parametrize("target", leading(["cpu", "reference"]))
 @looped("name", RECIPES)
 def test_the_same_network_gives_the_same_bytes(name: str, target: str) -> None:
     conversion.cache_clear()
@@ -177,6 +178,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path, name: str, damage: bytes) -> 
         read_directory(tmp_path / "out")
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(which=st.sampled_from([artifact.MANIFEST, artifact.NETWORK]), data=st.data())
 def test_any_cut_or_changed_file_is_read_or_refused(
@@ -226,6 +228,7 @@ print(digest.hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_no_byte_depends_on_pythons_hash_seed() -> None:
     folders = (str(Path(artifact.__file__).parents[1]), str(Path(__file__).parent))
     digests = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from covering import leading
 from kgenn.backends.pipeline import PipelineSimulator
 from kgenn.backends.reference import ReferenceSimulator
 from recordings import (
@@ -29,7 +30,7 @@ NETWORKS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "encoder"), NETWORKS)
+@pytest.mark.parametrize(("name", "encoder"), leading(NETWORKS, 2))
 def test_every_simulator_gives_the_same_spikes(name: str, encoder: str) -> None:
     network = changing(converted(name, encoder))
     drive = network.drive(frames(network, encoder, 4))
@@ -58,7 +59,7 @@ def test_frames_that_are_all_alike_are_an_input_that_holds(name: str, encoder: s
 
 
 @pytest.mark.parametrize(
-    ("name", "encoder"), [("skip_to_readout", "spike"), ("bias_conv", "direct"), ("conv_conv", "if")]
+    ("name", "encoder"), leading([("skip_to_readout", "spike"), ("bias_conv", "direct"), ("conv_conv", "if")])
 )
 def test_a_hundred_steps_through_a_stream_are_the_run(name: str, encoder: str) -> None:
     network = changing(converted(name, encoder, num_timesteps=100))

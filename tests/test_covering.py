@@ -24,4 +24,8 @@ def test_values_need_not_differ_or_be_comparable() -> None:
 
 
 def test_the_first_cases_run_by_default() -> None:
-    assert by_default(leading(["a", ("b", 1), "c"], 2)) == [("a",), ("b", 1)]
+    first, second, *others = leading(["a", ("b", 1), "c", ("d", 2), pytest.param("e", id="last")], 2)
+    assert [first, second] == ["a", ("b", 1)]
+    assert [case.values for case in others] == [("c",), ("d", 2), ("e",)]
+    assert [case.id for case in others] == [None, None, "last"]
+    assert all(case.marks == (pytest.mark.slow,) for case in others)

@@ -299,6 +299,7 @@ def test_a_chunk_that_unpacks_to_more_than_its_size_is_refused(tmp_path: Path) -
         np.asarray(load_data(path).x)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(position=st.integers(0, 20_000), value=st.integers(0, 255))
 def test_an_hdf5_file_with_any_byte_changed_is_read_or_refused(

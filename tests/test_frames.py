@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import kgenn
+from covering import leading
 from kgenn.backends.cpp import Cpp
 from kgenn.backends.cpp_sizes import check_sizes
 from kgenn.backends.program_context import WEIGHTS
@@ -34,7 +35,7 @@ def spikes(graph: Graph, count: int, steps: int = STEPS, seed: int = 0) -> Array
     return (rng.uniform(size=(count, steps, *graph.input_shape)) < rates).astype(np.float32)
 
 
-@pytest.mark.parametrize("encoder", ["spike", "direct", "if", "poisson"])
+@pytest.mark.parametrize("encoder", leading(["spike", "direct", "if", "poisson"]))
 def test_a_network_of_frames_agrees_with_the_model_of_their_mean(encoder: str) -> None:
     graph = build("conv_same")
     x = spikes(graph, 80)
@@ -121,6 +122,7 @@ def test_the_sample_of_an_odd_frame_is_named(batch_size: int) -> None:
         kgenn.compile(network, "reference").evaluate(x, batch_size=batch_size)
 
 
+@pytest.mark.slow
 def test_compile_run_compare_and_verify_take_frames(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with np.load(ROOT / "benchmarks" / "data" / "mnist_1000.npz") as images:
         rates, y = images["x"][:96, None] / 255, images["y"][:96]

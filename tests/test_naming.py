@@ -211,6 +211,7 @@ def test_c_headers_list_the_keys_in_their_order(network: kgenn.Network, to: str)
     assert "layer_" not in header
 
 
+@pytest.mark.slow
 def test_what_a_program_of_c_takes_stands_in_the_order_of_the_keys(network: kgenn.Network) -> None:
     one, two = (kgenn.compile(network, target).predict(arrays()) for target in ("cpu", "reference"))
     assert isinstance(one, dict)

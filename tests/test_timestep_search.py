@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kgenn
+from covering import covering, leading
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.baseline import Baseline
 from kgenn.conversion import CONVERTERS
@@ -50,8 +51,9 @@ def losses(converter: Converter, most: int, labels: Array | None) -> Array:
     return np.array(lost)
 
 
-@pytest.mark.parametrize("labels", [None, LABELS], ids=["agreement", "accuracy"])
-@pytest.mark.parametrize("converter", [DataNorm(), DataNorm(initial_potential=0.0), Burst()], ids=str)
+@pytest.mark.parametrize(
+    ("labels", "converter"), covering([None, LABELS], [DataNorm(), DataNorm(initial_potential=0.0), Burst()])
+)
 def test_a_rate_coded_network_is_cut_where_the_loss_first_comes_within_the_limit(
     converter: Converter, labels: Array | None
 ) -> None:
@@ -68,7 +70,7 @@ def test_a_rate_coded_network_is_cut_where_the_loss_first_comes_within_the_limit
         assert network_text(network) == network_text(kgenn.convert(GRAPH, timesteps=within[0], **options))
 
 
-@pytest.mark.parametrize("converter", [FewSpike(), TimeToFirstSpike()], ids=lambda c: c.name)
+@pytest.mark.parametrize("converter", leading([FewSpike(), TimeToFirstSpike()]), ids=lambda c: c.name)
 def test_a_network_that_works_in_stages_is_converted_for_each_t_it_tries(converter: Converter) -> None:
     lost = losses(converter, 12, LABELS)
     network = kgenn.convert(
@@ -194,6 +196,7 @@ def test_odd_labels_are_kg607(labels: Array) -> None:
         kgenn.convert(GRAPH, calibration=X, timesteps="auto", labels=labels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labelled", [True, False])
 def test_a_search_of_values_is_in_points_of_r2(labelled: bool) -> None:
     graph, x = build("one_class"), samples(build("one_class"), 64)

@@ -31,7 +31,8 @@ OF_GENN = (
     "-k",
     "fires_the_same and (residual_plain or max_pool_skip) or agrees_for_every_encoder",
 )
-OF_CUDA = ("tests/backends/test_cuda.py", "-k", "every_way_gives or tensor_cores or do_not_fit")
+# the slow ones among them too
+OF_CUDA = ("tests/backends/test_cuda.py", "-m", "", "-k", "in_any_batch or tensor_cores or do_not_fit")
 JUDGES = {"python": OF_PYTHON, "genn": OF_GENN, "cuda": OF_CUDA}
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import kgenn
+from covering import leading
 from kgenn.export.c import CSources
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
@@ -68,7 +69,7 @@ def inputs() -> Array:
     return np.eye(12, dtype=np.float32)
 
 
-@each_end
+@pytest.mark.parametrize("name", leading(ENDS, 2))
 def test_cpp_says_the_classes_of_the_task(name: str) -> None:
     network = network_of(name)
     simulator = compiled(network)

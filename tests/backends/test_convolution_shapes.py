@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import kgenn
+from covering import leading
 from kgenn.backends import TARGETS
 from kgenn.backends.base import RunOptions
 from kgenn.backends.reference import ReferenceSimulator
@@ -40,7 +41,7 @@ SEEDS = (1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3)))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("method", ["data-norm", "burst", "few-spike"])
+@pytest.mark.parametrize("method", leading(["data-norm", "burst", "few-spike"]))
 def test_convolutions_of_every_shape_give_the_spikes_of_the_reference(method: str, seed: int) -> None:
     graph = branches(seed)
     converter, lengths = METHODS[method]

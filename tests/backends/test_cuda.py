@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from cuda_programs import HostDevice, build_executable
 
+from beside import driven
+from covering import leading
 from kgenn.backends import TARGETS
 from kgenn.backends.base import SynapseAlgorithm
 from kgenn.backends.cuda import FLAGS
@@ -23,6 +25,7 @@ from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion.base import Converter
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.few_spike import FewSpike
+from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.recording import RecordingOptions
 from networks import RECIPES
@@ -53,7 +56,7 @@ CASES = [
 # the others with each kind of method in turn
 TURNS = [("data-norm", "poisson"), ("burst", "direct"), ("few-spike", "few-spike"), ("ttfs", "direct")]
 REST = [
-    pytest.param(name, *TURNS[i % len(TURNS)], 0, marks=pytest.mark.slow)
+    (name, *TURNS[i % len(TURNS)], 0)
     for i, name in enumerate(RECIPES)
     if i % 4 == 0 or "separable" in name or "global" in name
 ]
@@ -64,15 +67,32 @@ def network_of(name: str, method: str, encoder: str, num_timesteps: int) -> Netw
     return converted(name, encoder, converter, num_timesteps=num_timesteps or lengths[0])
 
 
+def together(method: str) -> tuple[Network, Array]:
+    """Return the cases of a method as one network, of as many timesteps as its tests run, and a drive of it."""
+    cases = {name: (network_of(name, method, e, 0), e) for name, of, e, _ in CASES if of == method}
+    return driven(cases, 5)
+
+
 @needs_gcc
+@pytest.mark.parametrize("method", leading(dict.fromkeys(case[1] for case in CASES), 2))
+def test_every_way_gives_the_spikes_of_the_reference_in_any_batch(tmp_path: Path, method: str) -> None:
+    assert_every_way_gives_the_spikes_of_the_reference(*together(method), tmp_path)
+
+
+@needs_gcc
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "method", "encoder", "num_timesteps"), [*CASES, *REST])
-def test_every_way_gives_the_spikes_of_the_reference_in_any_batch(
+def test_every_way_gives_the_spikes_of_the_reference_for_a_network_alone(
     tmp_path: Path, name: str, method: str, encoder: str, num_timesteps: int
 ) -> None:
     network = network_of(name, method, encoder, num_timesteps)
-    drive = drive_of(network, encoder, 5)
+    assert_every_way_gives_the_spikes_of_the_reference(network, drive_of(network, encoder, 5), tmp_path)
+
+
+def assert_every_way_gives_the_spikes_of_the_reference(network: Network, drive: Array, folder: Path) -> None:
+    """Fail where a way of computing synapses, or a batch of a part of the samples, changes a spike."""
     expected = ReferenceSimulator(network).run(drive, FIRST_SAMPLE, EVERYTHING)
-    device = HostDevice(network, tmp_path)
+    device = HostDevice(network, folder)
     for way in get_args(SynapseAlgorithm):
         simulator = device.simulator(way)
         assert_same(expected, simulator.run(drive, FIRST_SAMPLE, EVERYTHING))
@@ -92,7 +112,7 @@ def test_every_way_gives_the_spikes_of_the_reference_in_any_batch(
 
 
 @needs_gcc
-@pytest.mark.parametrize("converter", [DataNorm(channelwise=True), FewSpike()])
+@pytest.mark.parametrize("converter", leading([DataNorm(channelwise=True), FewSpike()]))
 def test_currents_that_32_bits_do_not_hold_are_doubles(tmp_path: Path, converter: Converter) -> None:
     network = wide(converter, 10, "direct")
     drive = network.drive(images(3, seed=5))
@@ -105,11 +125,13 @@ def test_currents_that_32_bits_do_not_hold_are_doubles(tmp_path: Path, converter
 @needs_gcc
 @pytest.mark.parametrize(
     ("name", "method", "encoder"),
-    [
-        ("wide_64", "data-norm", "if"),
-        ("residual_shortcut", "data-norm", "poisson"),
-        ("conv_groups", "few-spike", "direct"),
-    ],
+    leading(
+        [
+            ("wide_64", "data-norm", "if"),
+            ("residual_shortcut", "data-norm", "poisson"),
+            ("conv_groups", "few-spike", "direct"),
+        ]
+    ),
 )
 def test_no_order_of_threads_and_copies_changes_a_spike(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, method: str, encoder: str
@@ -151,6 +173,7 @@ def test_tensor_cores_are_used_where_they_may_be(tmp_path: Path, monkeypatch: py
     assert [set(work.algorithms) for work in older.work] == [{"events"}, {"events"}]
 
 
+@pytest.mark.slow
 @needs_gcc
 def test_samples_that_do_not_fit_at_once_run_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -164,6 +187,7 @@ def test_samples_that_do_not_fit_at_once_run_one_after_the_other(
         assert_same(expected, device.simulator().run(drive, 7, EVERYTHING))
 
 
+@pytest.mark.slow
 @needs_gcc
 def test_a_spike_count_readout_keeps_the_contract_on_the_device(tmp_path: Path) -> None:
     network = converted("relu_output", "poisson", readout="spike-count")
@@ -172,6 +196,7 @@ def test_a_spike_count_readout_keeps_the_contract_on_the_device(tmp_path: Path) 
     assert_same(expected, HostDevice(network, tmp_path).simulator().run(drive, 0, EVERYTHING))
 
 
+@pytest.mark.slow
 @needs_gcc
 def test_weights_beyond_16_bits_are_exact_without_tensor_cores(tmp_path: Path) -> None:
     base = network_of("residual_shortcut", "data-norm", "poisson-signed", 0)
@@ -283,7 +308,8 @@ def test_its_sources_depend_on_the_structure_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "encoder"), [("residual_shortcut", "poisson"), ("pool_input", "direct"), ("bias_conv", "direct")]
+    ("name", "encoder"),
+    leading([("residual_shortcut", "poisson"), ("pool_input", "direct"), ("bias_conv", "direct")]),
 )
 def test_inputs_that_change_with_time_give_the_spikes_of_the_reference(
     tmp_path: Path, name: str, encoder: str
@@ -291,6 +317,6 @@ def test_inputs_that_change_with_time_give_the_spikes_of_the_reference(
     network = changing(converted(name, encoder, num_timesteps=40))
     drive = network.drive(frames(network, encoder, 5))
     expected = ReferenceSimulator(network).run(drive, 3, EVERYTHING)
-    for way in ("auto", "events", "dense"):
-        simulator = HostDevice(network, tmp_path / way).simulator(way)
-        assert_same(expected, simulator.run(drive, 3, EVERYTHING))
+    device = HostDevice(network, tmp_path)
+    for way in get_args(SynapseAlgorithm):
+        assert_same(expected, device.simulator(way).run(drive, 3, EVERYTHING))

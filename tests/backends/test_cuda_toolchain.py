@@ -96,6 +96,7 @@ def test_a_directory_is_built_once_and_runs_as_the_reference_does(
     assert (tmp_path / "log").read_text().count("network.cu") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 def test_what_goes_wrong_on_the_device_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = converted("dense", "poisson")
@@ -128,6 +129,7 @@ def test_what_goes_wrong_on_the_device_is_said(tmp_path: Path, monkeypatch: pyte
     assert simulator.run(drive, 0, EVERYTHING).scores.any()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 def test_a_network_stays_on_the_device_of_its_first_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = converted("dense", "poisson")

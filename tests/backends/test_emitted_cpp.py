@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from beside import beside
 from kgenn.artifact.directory import Artifact, read_directory, write_artifact
 from kgenn.backends import TARGETS
 from kgenn.backends.base import RunOptions
@@ -80,6 +81,7 @@ def test_it_compiles_without_warnings_and_runs_clean_under_sanitizers(
     assert classify(program, directory, x) == classes(network, x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "encoder"),
     [
@@ -198,6 +200,7 @@ def test_forged_weights_lead_nowhere(tmp_path: Path) -> None:
     assert not is_taken(timesteps=-1)
 
 
+@pytest.mark.slow
 def test_forged_maps_of_axes_lead_nowhere(tmp_path: Path) -> None:
     network = converted("upsample_bilinear_conv", "poisson")
     stage = next(c.pool for c in network.connections if isinstance(c.pool, Resampling))
@@ -226,15 +229,19 @@ def encode(network: Network, x: Array) -> tuple[int, Array]:
     return library.kgenn_encode(handle, pointers[0], ctypes.c_int64(x.size), pointers[1]), found
 
 
-@pytest.mark.parametrize("encoder", ENCODERS)
-def test_encoding_in_c_is_the_drive_of_the_network(encoder: str) -> None:
-    network = converted("dense", encoder)
-    x = inputs(network, encoder, 50)
-    outside, drive = encode(network, x)
+def test_encoding_in_c_is_the_drive_of_the_network() -> None:
+    networks = {encoder: converted("dense", encoder) for encoder in ENCODERS}
+    samples = {encoder: inputs(network, encoder, 50) for encoder, network in networks.items()}
+    together = beside(networks)
+    x = np.concatenate(list(samples.values()), axis=1)
+    outside, drive = encode(together, x)
     assert outside == 0
-    assert np.array_equal(drive, network.drive(x))
-    x[0, :3] = (np.nan, np.inf, -np.inf)
-    assert encode(network, x)[0] == 3
+    for encoder, network in networks.items():
+        columns = together.drive_columns[f"{encoder}.input"]
+        assert np.array_equal(drive[:, columns], network.drive(samples[encoder])), encoder
+        wrong = x.copy()
+        wrong[0, columns.start : columns.start + 3] = (np.nan, np.inf, -np.inf)
+        assert encode(together, wrong)[0] == 3, encoder
 
 
 def test_encoding_in_c_takes_nothing_between_two_binary_values() -> None:
@@ -332,6 +339,7 @@ def test_sources_name_no_place_on_the_machine_that_wrote_them() -> None:
         assert json.dumps(str(Path.cwd()))[1:-1].encode() not in content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "encoder"), [("burst", "poisson"), ("few-spike", "direct")])
 def test_totals_are_the_counts_of_all_samples_however_often_they_are_moved(method: str, encoder: str) -> None:
     converter, lengths = METHODS[method]

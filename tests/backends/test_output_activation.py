@@ -17,6 +17,7 @@ import pytest
 from cuda_programs import build_executable as build_cuda
 
 import kgenn
+from covering import leading
 from kgenn.artifact.directory import Artifact, read_directory, write_artifact
 from kgenn.backends import TARGETS
 from kgenn.conversion.constraints import violations
@@ -168,7 +169,7 @@ def test_a_function_that_does_not_keep_the_order_decides_at_every_step() -> None
     assert shorter.accuracy == pytest.approx(curve[8])
 
 
-@pytest.mark.parametrize("end", ["sigmoid", "relu sigmoid"])
+@pytest.mark.parametrize("end", leading(["sigmoid", "relu sigmoid"]))
 def test_a_single_sigmoid_has_two_classes_apart_at_one_half(end: str) -> None:
     linear = ended((), outputs=1)
     x = samples(linear, 60, -1.0, 1.0)
@@ -282,9 +283,7 @@ COMPILED = ("threshold", "softmax tanh", "softmax of columns", "log_softmax of c
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
-@pytest.mark.parametrize(
-    "end", [pytest.param(end, marks=() if end in COMPILED else pytest.mark.slow) for end in (*ENDS, *MAPS)]
-)
+@pytest.mark.parametrize("end", leading(sorted((*ENDS, *MAPS), key=lambda end: end not in COMPILED)))
 def test_cpp_prints_the_outputs_of_the_result(end: str, tmp_path: Path) -> None:
     graph, network = converted(end)
     x = samples(graph, 6, seed=8)
@@ -297,6 +296,7 @@ def test_cpp_prints_the_outputs_of_the_result(end: str, tmp_path: Path) -> None:
     assert classes == (None if says_no_class else result.scores.argmax(axis=1).tolist())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 @pytest.mark.parametrize("end", ["gelu", pytest.param("softmax of columns", marks=pytest.mark.slow)])
 def test_cuda_prints_the_outputs_of_the_result(end: str, tmp_path: Path) -> None:
@@ -310,6 +310,7 @@ def test_cuda_prints_the_outputs_of_the_result(end: str, tmp_path: Path) -> None
     assert classes == (None if says_no_class else result.scores.argmax(axis=1).tolist())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 def test_cpp_says_the_class_of_a_single_sigmoid(tmp_path: Path) -> None:
     graph, network = converted("sigmoid", outputs=1)

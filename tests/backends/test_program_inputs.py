@@ -15,6 +15,8 @@ import pytest
 from cuda_programs import build_executable as build_cuda
 
 import kgenn
+from beside import beside
+from covering import leading
 from genn_python import genn_python
 from kgenn.backends.genn_program import MODEL, emit_genn
 from kgenn.backends.input_context import scale_and_shift
@@ -89,16 +91,19 @@ def test_scales_are_kept_once_for_all_that_share_them(name: str) -> None:
     }.get(name, (False, True))
 
 
-@each
-def test_encoding_in_c_is_the_drive_of_the_network(name: str) -> None:
-    network, x = made(name)
+def test_encoding_in_c_is_the_drive_of_the_network() -> None:
+    networks = {name: made(name)[0] for name in MADE}
+    network = beside(networks)
+    x = np.concatenate([made(name)[1].reshape(8, -1) for name in MADE], axis=1)
     simulator = compiled(network)
     library, handle = simulator.library, ctypes.c_void_p(simulator.handle)  # type: ignore[attr-defined]
     library.kgenn_encode.restype = ctypes.c_int64
-    drive = np.empty((len(x), network.populations[0].size), np.float32)
+    drive = np.empty((len(x), network.num_inputs), np.float32)
     given, found = (ctypes.c_void_p(array.ctypes.data) for array in (x, drive))
     assert library.kgenn_encode(handle, given, ctypes.c_int64(x.size), found) == 0
-    assert np.array_equal(drive, network.drive(x))
+    for name, alone in networks.items():
+        columns = network.drive_columns[f"{name}.{alone.inputs[0].name}"]
+        assert np.array_equal(drive[:, columns], alone.drive(made(name)[1])), name
 
 
 @each
@@ -137,9 +142,7 @@ def outputs_in(lines: list[str]) -> Array:
 
 
 COMPILED = ("features far apart", "a scale for each value")
-some = pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in COMPILED else pytest.mark.slow) for name in MADE]
-)
+some = pytest.mark.parametrize("name", leading(sorted(MADE, key=COMPILED.__contains__, reverse=True)))
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
@@ -152,7 +155,8 @@ def test_cpp_takes_samples_as_the_model_takes_them(name: str, tmp_path: Path) ->
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
-@some
+@pytest.mark.slow
+@each
 def test_cuda_takes_samples_as_the_model_takes_them(name: str, tmp_path: Path) -> None:
     network, x, scores = scores_of(name)
     directory = emit(network, tmp_path, "cuda")

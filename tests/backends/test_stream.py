@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from covering import leading
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion.calibrated import Calibrated
 from kgenn.conversion.few_spike import FewSpike
@@ -41,7 +42,7 @@ def assert_streamed(stream: Stream, expected: Recording, sample: int, network: N
     assert np.allclose(stream.outputs, np.concatenate(values), rtol=1e-6, atol=0)
 
 
-@pytest.mark.parametrize(("name", "encoder", "readout"), STREAMS)
+@pytest.mark.parametrize(("name", "encoder", "readout"), leading(STREAMS))
 def test_steps_give_what_a_run_gives_in_any_order_of_samples(
     name: str, encoder: str, readout: ReadoutKind | None
 ) -> None:
@@ -56,6 +57,7 @@ def test_steps_give_what_a_run_gives_in_any_order_of_samples(
             assert_streamed(stream, expected, sample, network, step)
 
 
+@pytest.mark.slow
 def test_a_differential_network_takes_the_input_of_the_first_step_alone() -> None:
     network = converted("residual_relu", "direct", Calibrated(), num_timesteps=8)
     x = inputs_of(network, "direct", 1)
@@ -148,7 +150,7 @@ int main(int, char** argv) {
 
 @pytest.mark.parametrize(
     ("name", "encoder", "keeps"),
-    [("concat_pool_conv", "poisson", 0), ("pool_input", "direct", 0), ("residual_relu", "direct", 1)],
+    leading([("concat_pool_conv", "poisson", 0), ("pool_input", "direct", 0), ("residual_relu", "direct", 1)]),
 )
 def test_nothing_is_taken_from_the_heap_after_a_stream_is_open(
     tmp_path: Path, name: str, encoder: str, keeps: int

@@ -19,6 +19,7 @@ from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.few_spike import FewSpike
 from kgenn.diagnostics import KgennError
 from kgenn.ir.network import Network
+from looped import looped
 from recordings import converted
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
@@ -91,6 +92,7 @@ def test_a_program_is_compiled_once_and_only_for_a_new_structure(compiler: Count
     assert (compiler.runs, compiler.shared_runs) == (3, 2)
 
 
+@pytest.mark.slow
 def test_a_network_that_runs_once_is_built_fast_with_the_products_of_every_other(
     compiler: CountingCompiler,
 ) -> None:
@@ -102,6 +104,7 @@ def test_a_network_that_runs_once_is_built_fast_with_the_products_of_every_other
     assert compiler.log.read_text().count("-O1 -ftree-vectorize") == 1
 
 
+@pytest.mark.slow
 def test_flags_of_the_user_come_last_and_make_another_program(
     compiler: CountingCompiler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,6 +136,7 @@ def test_a_directory_that_was_built_runs_without_a_compiler(
     assert np.array_equal(score(kgenn.open_directory(tmp_path / "moved")), expected)
 
 
+@pytest.mark.slow
 def test_changed_sources_are_compiled_again(compiler: CountingCompiler, tmp_path: Path) -> None:
     expected = save(converted("conv_same", "if"), tmp_path / "out")
     kgenn.open_directory(tmp_path / "out")
@@ -154,6 +158,7 @@ def test_an_emptied_cache_is_filled_again(compiler: CountingCompiler) -> None:
     assert sorted(p.suffix for p in cache_directory().iterdir()) == [".o", ".so"]
 
 
+@pytest.mark.slow
 def test_cxx_may_carry_arguments(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CXX", "g++ -pipe")
     monkeypatch.setenv("KGENN_CACHE", str(tmp_path))
@@ -200,10 +205,10 @@ def test_a_cache_that_cannot_be_written_is_an_error(monkeypatch: pytest.MonkeyPa
         kgenn.compile(converted("dense", "if"))
 
 
-@pytest.mark.parametrize("damage", ["empty", "cut off", "longer", "no magic", "another network's"])
+@looped("damage", ["empty", "cut off", "longer", "no magic", "another network's"])
 def test_weights_of_another_kind_are_refused(compiler: CountingCompiler, tmp_path: Path, damage: str) -> None:
-    save(converted("dense", "if"), tmp_path / "out")
-    path = tmp_path / "out" / WEIGHTS
+    save(converted("dense", "if"), tmp_path / damage)
+    path = tmp_path / damage / WEIGHTS
     good = path.read_bytes()
     other = TARGETS.get("cpu")().emit(converted("dense", "poisson")).files[WEIGHTS]
     path.write_bytes(
@@ -216,9 +221,10 @@ def test_weights_of_another_kind_are_refused(compiler: CountingCompiler, tmp_pat
         }[damage]
     )
     with pytest.raises(KgennError, match=r"KG504.*(does not take these weights|of another network)"):
-        kgenn.open_directory(tmp_path / "out", EDITED)
+        kgenn.open_directory(tmp_path / damage, EDITED)
 
 
+@pytest.mark.slow
 def test_a_directory_written_anew_opens_anew_in_the_same_process(
     compiler: CountingCompiler, tmp_path: Path
 ) -> None:

@@ -23,6 +23,7 @@ def results(tiny: tuple[Path, Path], tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny[1], tmp_path / "results"))
 
 
+@pytest.mark.slow
 def test_a_line_says_what_it_takes_to_run_the_cell_again(tiny: tuple[Path, Path]) -> None:
     line = cells(tiny[1])[0]
     assert line["axes"]["timesteps"] == 1
@@ -46,6 +47,7 @@ def test_the_figures_are_those_of_a_run_with_layers_and_a_raster(tiny: tuple[Pat
     assert all(0 <= t < 2 and 0 <= i < raster["neurons"] for t, i in raster["spikes"])
 
 
+@pytest.mark.slow
 def test_the_commands_of_a_line_give_its_result(
     kgenn: Kgenn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 
+from covering import leading
 from kgenn.cli import invoke
 from sweeps import cells, written
 
@@ -125,7 +126,9 @@ def test_a_sweep_has_the_figures_of_every_output_and_their_models(
 
 @pytest.mark.parametrize(
     "encoders",
-    ['"image=poisson, meta=if", "meta=poisson"', '{ image = "poisson", meta = "if" }, { meta = "poisson" }'],
+    leading(
+        ['"image=poisson, meta=if", "meta=poisson"', '{ image = "poisson", meta = "if" }, { meta = "poisson" }']
+    ),
 )
 def test_inputs_have_encoders_of_their_own(
     run: Any, place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], encoders: str
@@ -201,6 +204,7 @@ def test_inputs_have_shapes_of_their_own(
     assert rerun(line, place, monkeypatch, capfd)["value"] == line["result"]["value"]
 
 
+@pytest.mark.slow
 def test_a_sweep_over_frames_runs_as_many_steps_as_there_are(
     run: Any, place: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any, tmp_path: Path
 ) -> None:
@@ -215,7 +219,7 @@ def test_a_sweep_over_frames_runs_as_many_steps_as_there_are(
     assert invoke(["report", str(tmp_path / "results")]) == 0
 
 
-@pytest.mark.parametrize(("name", "form", "classes"), [("maps", "map", 3), ("line", "signal", 0)])
+@pytest.mark.parametrize(("name", "form", "classes"), leading([("maps", "map", 3), ("line", "signal", 0)]))
 def test_maps_and_signals_are_kept_and_drawn_beside_the_model_s(
     run: Any, tmp_path: Path, name: str, form: str, classes: int
 ) -> None:

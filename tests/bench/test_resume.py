@@ -89,6 +89,7 @@ def test_a_sweep_killed_at_random_moments_ends_with_the_same_bytes(
     assert (results / "results.jsonl").read_bytes() == expected
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds processes by Linux' /proc")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_workers_end_with_the_process_that_started_them(

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import threadpoolctl
 
+from covering import leading
 from kgenn.backends.base import RunOptions
 from kgenn.backends.simulate import simulate
 from kgenn.bench.config import read_configs
@@ -122,7 +123,7 @@ def test_what_is_known_of_a_model_is_not_computed_again(plan: SweepPlan) -> None
 QUICK = sorted(set(CONVERTERS.names()) - {"spike-norm", "threshold-relu"})
 
 
-@pytest.mark.parametrize("name", [*QUICK, pytest.param("spike-norm", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", leading([*QUICK, pytest.param("spike-norm", marks=pytest.mark.slow)]))
 def test_conversions_that_share_statistics_give_the_networks_of_those_that_do_not(name: str) -> None:
     graph, memory = load(MODEL), Memory()
     with np.load(CALIBRATION) as data:

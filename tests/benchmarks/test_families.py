@@ -35,6 +35,7 @@ def test_a_settled_network_tells_images_apart(tmp_path: Path) -> None:
     np.testing.assert_allclose(keras.models.load_model(path, compile=False)(x), model(x), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_row_says_what_was_read_and_what_came_out(tmp_path: Path) -> None:
     from benchmarks.families.measure import measured
     from benchmarks.families.table import HEAD, family_rows

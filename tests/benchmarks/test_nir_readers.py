@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from benchmarks.nir_readers import RESETS, _row, expected, network_of
+from covering import leading
 from kgenn.export.nir import to_nir
 
 sys.path.append(str(Path(__file__).parents[1] / "export"))
 pytest.importorskip("nir", reason="the package nir is not installed")
 
 
-@pytest.mark.parametrize("reset", RESETS)
+@pytest.mark.parametrize("reset", leading(RESETS))
 def test_expected_currents_are_those_of_the_graph_by_its_definitions(reset: str, tmp_path: Path) -> None:
     from nir_reader import run
 

@@ -228,6 +228,7 @@ def test_what_does_not_run_is_a_row_that_says_why(monkeypatch: pytest.MonkeyPatc
     assert rows == {"sinabs": {"failure": "does not install: sinabs | wants Python 2"}}
 
 
+@pytest.mark.slow
 def test_the_rows_of_kgenn_have_the_models_accuracy(tmp_path: Path) -> None:
     arguments = [str(MODEL), str(IMAGES), "--limit", "20", "--only", "few-spike", "-T", "8"]
     json_path = tmp_path / "rows.json"

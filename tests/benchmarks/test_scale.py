@@ -10,6 +10,7 @@ from benchmarks.scale import HEAD, main
 pytest.importorskip("keras")
 
 
+@pytest.mark.slow
 def test_each_method_is_a_row_with_all_figures() -> None:
     options = [
         "--side",

@@ -14,6 +14,7 @@ from benchmarks.zoo.batch_scale import folded
 from benchmarks.zoo.initial import scale_to_unit_variance
 from benchmarks.zoo.table import ARCHITECTURES, names, variant
 from benchmarks.zoo.thresholds import frozen, with_thresholds
+from covering import leading
 from kgenn.conversion.few_spike import FewSpike
 
 WIDTH = 0.03
@@ -39,7 +40,10 @@ def base_of(name: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "name", [*ARCHITECTURES, *VARIANTS, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW_VARIANTS)]
+    "name",
+    leading(
+        [*ARCHITECTURES, *VARIANTS, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW_VARIANTS)], 4
+    ),
 )
 def test_a_network_needs_exactly_what_its_name_allows_and_spikes_what_keras_computes(name: str) -> None:
     model, x = built(name)

@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose
 
 from benchmarks.zoo.batch_scale import BatchScale, folded
 from benchmarks.zoo.table import variant
+from covering import leading
 
 
 def test_a_channel_has_the_root_mean_square_gamma_in_training_and_nearly_so_after_it() -> None:
@@ -26,7 +27,7 @@ def test_a_channel_has_the_root_mean_square_gamma_in_training_and_nearly_so_afte
     assert_allclose(layer(given), layer(given, training=True), rtol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["mnist-cnn-scaled", "mobilenet-scaled", "fast-vgg-scaled-capped"])
+@pytest.mark.parametrize("name", leading(["mnist-cnn-scaled", "mobilenet-scaled", "fast-vgg-scaled-capped"]))
 def test_a_trained_network_computes_the_same_when_its_scales_are_in_the_kernels(name: str) -> None:
     model: Any = variant(name).build(0.2, 0.1)
     images = np.random.default_rng(2).random((16, *model.input_shape[1:]), dtype=np.float32)

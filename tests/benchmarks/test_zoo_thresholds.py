@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import kgenn
 from benchmarks.zoo.thresholds import ThresholdReLU, frozen, with_thresholds
+from covering import covering, leading
 from kgenn.conversion.threshold_relu import ThresholdReLU as ThresholdReLUConversion
 
 IMAGE = (8, 8, 1)
@@ -164,8 +165,7 @@ def test_a_frozen_network_predicts_the_same_with_standard_layers(name: str) -> N
     assert_array_equal(predictions(constant, x), predictions(capped, x))
 
 
-@pytest.mark.parametrize("form", ["h5", "keras"])
-@each_model
+@pytest.mark.parametrize(("form", "name"), covering(["h5", "keras"], MODELS))
 def test_kgenn_reads_a_frozen_network(name: str, form: str, tmp_path: Path) -> None:
     x = images(20)
     constant = frozen(halved(with_thresholds(MODELS[name][0](), x)))
@@ -173,7 +173,7 @@ def test_kgenn_reads_a_frozen_network(name: str, form: str, tmp_path: Path) -> N
     assert_allclose(kgenn.load(path).predict(x), predictions(constant, x), rtol=1e-4, atol=1e-5)
 
 
-@each_model
+@pytest.mark.parametrize("name", leading(MODELS))
 def test_the_scores_of_the_spiking_network_are_those_of_keras(name: str, tmp_path: Path) -> None:
     x = images(20)
     constant = frozen(halved(with_thresholds(MODELS[name][0](), x)))

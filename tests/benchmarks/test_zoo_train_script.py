@@ -64,6 +64,7 @@ def test_the_script_writes_a_strict_network_and_all_that_is_needed_to_train_it_a
     assert sorted(p.name for p in tmp_path.iterdir()) == ["net.h5", "net.json"]
 
 
+@pytest.mark.slow
 def test_a_network_that_is_trained_with_batch_scaling_is_written_as_a_strict_one(
     data: Path, tmp_path: Path
 ) -> None:
@@ -96,6 +97,7 @@ def test_an_interrupted_training_goes_on_and_ends_as_if_it_had_not_been(
         assert_array_equal(found, expected)
 
 
+@pytest.mark.slow
 def test_a_network_trained_in_half_precision_is_saved_in_single(data: Path, tmp_path: Path) -> None:
     options = ("--epochs", "1", "--precision", "mixed_bfloat16")
     trained(data, tmp_path / "half.h5", *options, name="mnist-cnn-bn-capped")
@@ -104,6 +106,7 @@ def test_a_network_trained_in_half_precision_is_saved_in_single(data: Path, tmp_
     assert kgenn.check(tmp_path / "half.h5", allow=("batch-norm", "relu-cap")) == []
 
 
+@pytest.mark.slow
 def test_weights_to_start_from_are_taken(data: Path, tmp_path: Path) -> None:
     first = trained(data, tmp_path / "first.h5", "--epochs", "1")
     options = ("--epochs", "1", "--learning-rate", "0", "--init", str(tmp_path / "first.h5"))
@@ -164,6 +167,7 @@ def test_cutout_blanks_a_square_that_may_reach_over_the_border(size: int) -> Non
         assert max(len(rows), len(columns)) <= size
 
 
+@pytest.mark.slow
 def test_the_first_weights_give_outputs_of_variance_one() -> None:
     keras.utils.set_random_seed(1)
     model = variant("resnet20").build(0.25, 0.0)

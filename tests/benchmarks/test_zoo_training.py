@@ -68,6 +68,7 @@ def test_the_script_trains_weights_and_caps(task: tuple[Path, Path], tmp_path: P
     assert facts["test_accuracy"] == pytest.approx(np.mean(scores.argmax(axis=1) == labels))
 
 
+@pytest.mark.slow
 def test_a_stronger_penalty_gives_smaller_caps(task: tuple[Path, Path], tmp_path: Path) -> None:
     options = ("--epochs", "2", "--learning-rate", "0.02")
     free = trained(task, tmp_path / "free.keras", *options, "--penalty", "0")[-2:]

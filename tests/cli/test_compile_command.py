@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from commands import CALIBRATION, IMAGES, MODEL, Kgenn, compile_arguments
+from covering import leading
 from kgenn.api import as_graph
 from kgenn.artifact.directory import read_directory
 from kgenn.artifact.self_test import SELF_TEST, read_self_test
@@ -301,7 +302,7 @@ def searched(output: Path, *extra: object) -> tuple[object, ...]:
     return compile_arguments(output, "--target", "reference", "--timesteps", "auto", *extra)
 
 
-@pytest.mark.parametrize("converter", ["data-norm", "few-spike"])
+@pytest.mark.parametrize("converter", leading(["data-norm", "few-spike"]))
 def test_auto_is_the_network_of_the_steps_it_chose_and_is_recorded(
     kgenn: Kgenn, tmp_path: Path, converter: str
 ) -> None:
@@ -320,6 +321,7 @@ def test_auto_is_the_network_of_the_steps_it_chose_and_is_recorded(
     assert read_directory(tmp_path / "plain").network.origin["search"] is None
 
 
+@pytest.mark.slow
 def test_auto_without_labels_keeps_to_the_model_s_predictions(kgenn: Kgenn, tmp_path: Path) -> None:
     with np.load(CALIBRATION) as archive:
         unlabelled = saved(tmp_path / "x.npz", x=archive["x"][:128])

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from commands import ROOT, Kgenn
+from covering import leading
 from kgenn.cli import COMMANDS, COMPLETE
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.constraints import FEATURES
@@ -26,17 +27,20 @@ def completed(words: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("words", "found"),
-    [
-        ("kgenn ", list(COMMANDS)),
-        ("kgenn co", ["compile", "compare"]),
-        ("kgenn compile --converter ", sorted(CONVERTERS.names())),
-        ("kgenn check --allow ba", ["batch-norm"]),
-        ("kgenn check --allow bias,", [f"bias,{name}" for name in (*FEATURES, "all")]),
-        ("kgenn compile --encoder image=poi", ["image=poisson", "image=poisson-signed"]),
-        ("kgenn compile --reset ", ["subtract", "zero"]),
-        ("kgenn run --task reg", ["regression"]),
-        ("kgenn list me", ["methods"]),
-    ],
+    leading(
+        [
+            ("kgenn ", list(COMMANDS)),
+            ("kgenn co", ["compile", "compare"]),
+            ("kgenn compile --converter ", sorted(CONVERTERS.names())),
+            ("kgenn check --allow ba", ["batch-norm"]),
+            ("kgenn check --allow bias,", [f"bias,{name}" for name in (*FEATURES, "all")]),
+            ("kgenn compile --encoder image=poi", ["image=poisson", "image=poisson-signed"]),
+            ("kgenn compile --reset ", ["subtract", "zero"]),
+            ("kgenn run --task reg", ["regression"]),
+            ("kgenn list me", ["methods"]),
+        ],
+        3,
+    ),
 )
 def test_a_shell_is_offered_what_can_stand_there(words: str, found: list[str]) -> None:
     assert completed(words) == found

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from commands import CALIBRATION, IMAGES, MODEL, Kgenn, compile_arguments
+from covering import leading
 
 
 @pytest.fixture
@@ -46,7 +47,9 @@ def test_a_doubtful_scale_is_in_the_output_the_manifest_and_inspect(kgenn: Kgenn
     assert kgenn("inspect", tmp_path / "snn", "--json").json["record"]["warnings"] == manifest["warnings"]
 
 
-@pytest.mark.parametrize("entries", [3, [3], [{}], [{"code": "KG999", "where": "a", "what": "b", "help": "c"}]])
+@pytest.mark.parametrize(
+    "entries", leading([3, [3], [{}], [{"code": "KG999", "where": "a", "what": "b", "help": "c"}]])
+)
 def test_a_manifest_whose_warnings_are_none_is_kg605(kgenn: Kgenn, raw: Path, entries: object) -> None:
     manifest = json.loads((raw / "manifest.json").read_text())
     (raw / "manifest.json").write_text(json.dumps({**manifest, "warnings": entries}))

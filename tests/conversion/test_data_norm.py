@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kgenn
+from covering import covering
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.backends.simulate import simulate
 from kgenn.conversion import CONVERTERS
@@ -181,8 +182,10 @@ def test_a_run_without_steps_is_refused(steps: int) -> None:
         convert_graph(build("dense"), recipe_of(), samples(build("dense"), 4), steps, simulate)
 
 
-@pytest.mark.parametrize("readout", ["late-current", "current"])
-@pytest.mark.parametrize("name", [name for name in RECIPES if not name.startswith("wide")])
+@pytest.mark.parametrize(
+    ("readout", "name"),
+    covering(["late-current", "current"], [name for name in RECIPES if not name.startswith("wide")]),
+)
 def test_scores_of_long_runs_are_the_logits_of_the_model(name: str, readout: ReadoutKind) -> None:
     graph = build(name)
     x = samples(graph, 5)

@@ -194,6 +194,7 @@ def test_more_neurons_and_more_steps_come_nearer_to_the_model() -> None:
     assert error(0, 32) < 0.4 * error(0, 4)
 
 
+@pytest.mark.slow
 def test_four_steps_of_the_shipped_network_lose_less_than_without_it() -> None:
     graph = kgenn.load(MODEL)
     (calibration, _), (x, y) = (images(path) for path in (CALIBRATION, IMAGES))

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kgenn
+from covering import leading
 from kgenn.backends.pipeline import PipelineSimulator
 from kgenn.backends.reference import PopulationRun, ReferenceSimulator
 from kgenn.backends.simulate import simulate
@@ -153,7 +154,7 @@ def of_the_input(size: tuple[int, int], padding: str = "valid") -> Graph:
 
 @pytest.mark.parametrize(
     ("method", "encoder"),
-    [("data-norm", "poisson-signed"), ("burst", "poisson-signed"), ("few-spike", "few-spike-signed")],
+    leading([("data-norm", "poisson-signed"), ("burst", "poisson-signed"), ("few-spike", "few-spike-signed")]),
 )
 def test_negative_values_of_a_signed_input_are_pooled_too(method: str, encoder: str) -> None:
     graph = of_the_input((2, 2))
@@ -187,12 +188,14 @@ def test_a_window_that_no_neuron_can_hold_is_split(size: tuple[int, int], paddin
 
 @pytest.mark.parametrize(
     ("size", "padding", "encoder"),
-    [
-        ((2, 2), "valid", Direct()),
-        ((3, 3), "same", Direct()),
-        ((3, 3), "same", FewSpikeSignedInput()),
-        ((3, 3), "valid", FewSpikeSignedInput()),
-    ],
+    leading(
+        [
+            ((2, 2), "valid", Direct()),
+            ((3, 3), "same", Direct()),
+            ((3, 3), "same", FewSpikeSignedInput()),
+            ((3, 3), "valid", FewSpikeSignedInput()),
+        ]
+    ),
 )
 def test_an_input_that_neurons_cannot_pool_is_shifted_above_zero(
     size: tuple[int, int], padding: str, encoder: Encoder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from covering import leading
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion.compose import structured
 from kgenn.conversion.convert import Conversion, convert_graph
@@ -90,7 +91,7 @@ def test_a_bottleneck_gets_neurons_between_pieces_alone() -> None:
     assert read_by_relays(bottleneck(Activation("silu"))) == {"Conv"}
 
 
-@pytest.mark.parametrize("count", [10, 40])
+@pytest.mark.parametrize("count", leading([10, 40]))
 def test_no_value_has_more_chains_than_a_network_can_hold(count: int) -> None:
     legality = legalise(sums_of_sums(count), recipe_of(FewSpike(), allow="all"))
     assert legality.problems == ()
@@ -135,7 +136,7 @@ def converted(graph: Graph) -> Conversion:
     return convert_graph(graph, recipe, samples(graph, 64), 12, on_reference)
 
 
-@pytest.mark.parametrize("graph", [linear_block(), sums_of_sums(10)], ids=["linear block", "sums"])
+@pytest.mark.parametrize("graph", leading([linear_block(), sums_of_sums(10)]), ids=["linear block", "sums"])
 def test_a_network_with_relays_gives_what_the_model_does_on_every_target(graph: Graph) -> None:
     found = converted(graph)
     assert any("neurons stand for its values" in note for note in found.lowered.notes)

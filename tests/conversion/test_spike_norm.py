@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from covering import covering
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.backends.simulate import simulate
 from kgenn.conversion import spike_norm
-from kgenn.conversion.base import Status, silent
+from kgenn.conversion.base import Simulate, Status, silent
 from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.conversion.recipe import recipe_of
 from kgenn.conversion.spike_norm import BUDGET, MAX_SAMPLES, MIN_SAMPLES, SpikeNorm, affordable
@@ -17,13 +18,15 @@ from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network
 from kgenn.layers.activation import ReLU
 from networks import ALLOW, ENCODERS, Build, build, samples
-from recordings import EVERYTHING
+from recordings import EVERYTHING, on_reference
 
 STEPS = 15
 EXACT = SpikeNorm(norm_percentile=100, norm_samples=20, norm_timesteps=0)
 
 
-def balanced(name: str, encoder: str, converter: SpikeNorm = EXACT) -> tuple[Conversion, Array]:
+def balanced(
+    name: str, encoder: str, converter: SpikeNorm = EXACT, simulate: Simulate = on_reference
+) -> tuple[Conversion, Array]:
     graph = build(name)
     coder, low, high = ENCODERS[encoder]
     x = samples(graph, 20, low, high)
@@ -49,16 +52,24 @@ def largest_currents(network: Network, x: Array) -> dict[str, float]:
     return found
 
 
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("residual_relu", "residual_plain", "dense_deep")]
+NAMES = ("concat_conv", "bias_conv", "residual_relu", "residual_plain", "dense_deep")
+SPIKING = ("direct", "poisson", "poisson-signed", "if")
 
 
-@pytest.mark.parametrize("encoder", ["direct", "poisson", "poisson-signed", "if"])
-@pytest.mark.parametrize("name", ["concat_conv", "bias_conv", *SLOW])
+@pytest.mark.parametrize(("name", "encoder"), covering(NAMES, SPIKING))
 def test_the_largest_current_of_every_layer_is_its_threshold(name: str, encoder: str) -> None:
     conversion, x = balanced(name, encoder)
     currents = largest_currents(conversion.network, x)
     for population in conversion.network.populations[1:-1]:
         assert currents[population.name] == pytest.approx(1, abs=2e-3), population.name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoder", SPIKING)
+@pytest.mark.parametrize("name", NAMES)
+def test_generated_programs_give_the_scales_of_the_reference(name: str, encoder: str) -> None:
+    found, expected = (balanced(name, encoder, simulate=s)[0].settings.scales for s in (simulate, on_reference))
+    assert found == expected
 
 
 def test_a_percentile_of_the_currents_gives_smaller_scales() -> None:
@@ -67,7 +78,7 @@ def test_a_percentile_of_the_currents_gives_smaller_scales() -> None:
 
 
 def conversion_of(graph: Graph, x: Array, converter: SpikeNorm, status: Status = silent) -> Conversion:
-    return convert_graph(graph, recipe_of(converter, allow=ALLOW), x, STEPS, simulate, status=status)
+    return convert_graph(graph, recipe_of(converter, allow=ALLOW), x, STEPS, on_reference, status=status)
 
 
 def test_fewer_samples_are_simulated_where_a_network_is_large(monkeypatch: pytest.MonkeyPatch) -> None:

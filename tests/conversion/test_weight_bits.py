@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from covering import leading
 from kgenn.conversion.assembly import RATE_LEVELS
 from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.data_norm import DataNorm
@@ -182,7 +183,7 @@ def same(one: Network, two: Network) -> bool:
     return all(np.array_equal(a.connectivity.weights, b.connectivity.weights) for a, b in pairs)
 
 
-@pytest.mark.parametrize("bits", CHOICES)
+@pytest.mark.parametrize("bits", leading(CHOICES))
 @looped("name", RECIPES)
 def test_every_kind_of_network_has_weights_of_so_many_bits(name: str, bits: WeightBits) -> None:
     network = converted(name, lowering=LoweringOptions(weight_bits=bits))

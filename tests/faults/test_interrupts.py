@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from covering import leading
 from faulty import PATIENCE, Process, compile_arguments, gone, kgenn, names, script
 from kgenn.backends.bounded_process import run_bounded
 from kgenn.backends.interruptible import interruptible
@@ -53,21 +54,30 @@ kgenn.cli.main()
 
 @pytest.mark.parametrize(
     ("place", "arguments"),
-    [
-        ("kgenn.files.output:put", compile_arguments(Path("out"))),
-        ("kgenn.conversion.convert:convert_graph", compile_arguments(Path("out"))),
-        ("kgenn.files.scratch:_lock", ("run", "DIR", "--data", IMAGES, "--limit", 4, "--trace", "t.npz")),
-        ("kgenn.trace:TraceWriter.__enter__", ("run", "DIR", "--data", IMAGES, "--limit", 4, "--trace", "t.npz")),
-        ("kgenn.trace:TraceWriter._finish", ("run", "DIR", "--data", IMAGES, "--limit", 4, "--trace", "t.npz")),
-        ("kgenn.metrics.layer_error:ErrorTally.add", ("compare", "DIR", "--data", IMAGES, "--limit", 4)),
-        ("kgenn.files.durable:os.replace", ("inspect", "DIR", "--picture", "p.svg")),
-        ("kgenn.frontend:_load_file", ("check", MODEL)),
-        ("kgenn.artifact.credits:credits_of", ("cite", "DIR")),
-        ("kgenn.artifact.directory:read_directory", ("export", "DIR", "--to", "nir", "-o", "n.nir")),
-        ("kgenn.bench.sweep:wait", ("bench", "sweep.toml", "-o", "results", "--workers", 1)),
-        ("kgenn.report.sweep.results:read_results", ("report", "results", "-o", "report")),
-        ("click:echo", ("list", "methods")),
-    ],
+    leading(
+        [
+            ("kgenn.files.output:put", compile_arguments(Path("out"))),
+            ("kgenn.conversion.convert:convert_graph", compile_arguments(Path("out"))),
+            ("kgenn.files.scratch:_lock", ("run", "DIR", "--data", IMAGES, "--limit", 4, "--trace", "t.npz")),
+            (
+                "kgenn.trace:TraceWriter.__enter__",
+                ("run", "DIR", "--data", IMAGES, "--limit", 4, "--trace", "t.npz"),
+            ),
+            (
+                "kgenn.trace:TraceWriter._finish",
+                ("run", "DIR", "--data", IMAGES, "--limit", 4, "--trace", "t.npz"),
+            ),
+            ("kgenn.metrics.layer_error:ErrorTally.add", ("compare", "DIR", "--data", IMAGES, "--limit", 4)),
+            ("kgenn.files.durable:os.replace", ("inspect", "DIR", "--picture", "p.svg")),
+            ("kgenn.frontend:_load_file", ("check", MODEL)),
+            ("kgenn.artifact.credits:credits_of", ("cite", "DIR")),
+            ("kgenn.artifact.directory:read_directory", ("export", "DIR", "--to", "nir", "-o", "n.nir")),
+            ("kgenn.bench.sweep:wait", ("bench", "sweep.toml", "-o", "results", "--workers", 1)),
+            ("kgenn.report.sweep.results:read_results", ("report", "results", "-o", "report")),
+            ("click:echo", ("list", "methods")),
+        ],
+        4,
+    ),
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_an_interrupted_command_ends_with_130_and_one_line_and_leaves_nothing_half_written(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import kgenn as package
+from covering import leading
 from faulty import Process, compile_arguments, names, script
 from kgenn.artifact.directory import Artifact, write_artifact
 from kgenn.backends import TARGETS, genn_process
@@ -44,11 +45,13 @@ def bounded(size: int, *arguments: object) -> tuple[int, str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [
-        compile_arguments(Path("OUT")),
-        ("run", "DIR", "--data", IMAGES, "--limit", 20, "--trace", "OUT"),
-        ("run", "DIR", "--data", IMAGES, "--limit", 20, "--predictions", "OUT"),
-    ],
+    leading(
+        [
+            pytest.param(compile_arguments(Path("OUT"))),
+            pytest.param(("run", "DIR", "--data", IMAGES, "--limit", 20, "--trace", "OUT")),
+            pytest.param(("run", "DIR", "--data", IMAGES, "--limit", 20, "--predictions", "OUT")),
+        ]
+    ),
     ids=["compile", "trace", "predictions"],
 )
 def test_an_output_for_which_there_is_no_room_is_kg606_and_is_not_there(
@@ -105,7 +108,7 @@ def test_without_a_home_there_is_a_cache_and_one_that_cannot_be_written_is_kg606
 
 @needs_full
 @pytest.mark.parametrize(
-    ("arguments", "code"), [(["list"], "KG606"), (["list", "methods"], "KG606"), (["--help"], "KG609")]
+    ("arguments", "code"), leading([(["list"], "KG606"), (["list", "methods"], "KG606"), (["--help"], "KG609")])
 )
 def test_standard_output_without_room_is_one_diagnostic(arguments: list[str], code: str) -> None:
     with Path("/dev/full").open("w") as full:
@@ -116,7 +119,7 @@ def test_standard_output_without_room_is_one_diagnostic(arguments: list[str], co
 
 
 @needs_full
-@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("unbuffered", leading(["", "1"]))
 def test_diagnostics_that_nobody_can_read_still_give_the_exit_code(tmp_path: Path, unbuffered: str) -> None:
     with Path("/dev/full").open("w") as full:
         process = Process(["cite", tmp_path], {"PYTHONUNBUFFERED": unbuffered}, stderr=full)

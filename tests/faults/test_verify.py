@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kgenn as package
+from covering import covering
 from faulty import compile_arguments
 from genn_python import genn_python
 from kgenn.artifact.directory import MANIFEST, NETWORK, Artifact, read_directory, write_artifact
@@ -179,6 +180,7 @@ def test_a_self_test_of_another_network_is_damage(copy: Path) -> None:
             verify(copy)
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_sources_that_were_changed_are_told_and_run_where_that_is_asked_for(tmp_path: Path) -> None:
     directory = save(tmp_path / "out", "cpu")
@@ -266,8 +268,7 @@ def test_random_inputs_are_legal_and_make_a_test_that_the_pipeline_passes(name: 
     assert list(departures(network, PipelineSimulator(network), test)) == []
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("num_timesteps", [3, 100])
+@pytest.mark.parametrize(("method", "num_timesteps"), covering(METHODS, [3, 100]))
 def test_a_test_of_the_first_steps_is_passed_by_a_network_of_more(
     tmp_path: Path, method: str, num_timesteps: int
 ) -> None:

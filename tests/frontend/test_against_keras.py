@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import cycle
 
 import keras
 import numpy as np
@@ -13,6 +14,10 @@ from keras_models import CHANNELS_FIRST, IMAGE, MODELS, randomise, twin_of_chann
 from looped import looped
 
 FORMATS = ("h5", "keras", "live")
+# by default each model goes through the next format; the slow tests take all of them
+IN_TURN, NEXT = (
+    list(zip(MODELS, cycle(formats), strict=False)) for formats in (FORMATS, FORMATS[1:] + FORMATS[:1])
+)
 
 
 def read(model, form, folder):
@@ -67,18 +72,29 @@ def built():
     return build
 
 
-@pytest.mark.parametrize("name", MODELS)
-@looped("form", FORMATS)
+@pytest.mark.parametrize(("name", "form"), IN_TURN)
 def test_forward_equals_keras(name, form, built, tmp_path):
     model, inputs, expected = built(name)
     assert_equal_outputs(read(model, form, tmp_path), inputs, expected)
 
 
+@pytest.mark.parametrize(("name", "form"), NEXT)
+def test_inputs_and_outputs_have_keras_names_and_order(name, form, built, tmp_path):
+    assert_keras_names_and_order(*built(name), form, tmp_path)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 @looped("form", FORMATS)
-def test_inputs_and_outputs_have_keras_names_and_order(name, form, built, tmp_path):
+def test_every_format_gives_the_forward_the_names_and_the_order_of_keras(name, form, built, tmp_path):
     model, inputs, expected = built(name)
-    graph = read(model, form, tmp_path)
+    assert_equal_outputs(read(model, form, tmp_path), inputs, expected)
+    assert_keras_names_and_order(model, inputs, expected, form, tmp_path)
+
+
+def assert_keras_names_and_order(model, inputs, expected, form, folder):
+    """Assert that a graph calls inputs and outputs as Keras does, and takes samples in Keras' order."""
+    graph = read(model, form, folder)
     if not isinstance(model, keras.Sequential):
         assert list(graph.inputs) == [layers_name(tensor) for tensor in model.inputs]
         names = [layers_name(tensor) for tensor in model.outputs]

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from covering import covering
 from kgenn.diagnostics import KgennError
 from kgenn.frontend import load
 from kgenn.ir.graph import Array, Layer, Shape
@@ -71,8 +72,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("installed")
-@pytest.mark.parametrize("layer", [Gain, Plain])
-@pytest.mark.parametrize("suffix", ["h5", "keras", "live"])
+@pytest.mark.parametrize(("layer", "suffix"), covering([Gain, Plain], ["h5", "keras", "live"]))
 def test_a_class_with_an_entry_point_is_read_as_keras_computes_it(tmp_path, suffix, layer):
     made = model(layer(0.5, name="gain"))
     source = made if suffix == "live" else tmp_path / f"m.{suffix}"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from covering import covering, leading
 from keras_models import VECTOR, chain, randomise
 from kgenn.frontend import load
 from model_files import errors_of
@@ -53,12 +54,12 @@ CONFIGS = {
 
 @needs_configs
 @pytest.mark.filterwarnings("ignore:Layer InputLayer does not have")
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize(("form", "name"), covering(FORMS, CONFIGS))
 def test_quantised_weights_are_computed_as_keras_does(name, form, tmp_path):
     assert_equal(quantised(CONFIGS[name]()), form, tmp_path)
 
 
+@pytest.mark.slow
 @needs_configs
 @pytest.mark.filterwarnings("ignore:Layer InputLayer does not have")
 @pytest.mark.parametrize("form", FORMS)
@@ -67,7 +68,7 @@ def test_quantised_weights_of_a_nested_model_are_computed_as_keras_does(form, tm
 
 
 @pytest.mark.filterwarnings("ignore:Layer InputLayer does not have")
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", leading(FORMS))
 def test_a_layer_that_rounds_its_inputs_is_refused(form, tmp_path):
     model = chain(VECTOR, layers.Dense(4))
     model.quantize("int8")
@@ -109,6 +110,7 @@ def test_corrected_kernels_of_a_nested_model_are_computed_as_keras_does(form, tm
     assert_equal(chain(IMAGE, corrected(small(), 2), layers.Dense(3)), form, tmp_path)
 
 
+@pytest.mark.slow
 @needs_configs
 @pytest.mark.filterwarnings("ignore:Layer InputLayer does not have")
 @pytest.mark.parametrize("form", FORMS)

@@ -48,6 +48,7 @@ def test_a_hundred_mutated_files_end_well(tmp_path: Path) -> None:
     assert all(share < 1 for _, share in written["memory"].values())
 
 
+@pytest.mark.slow
 def test_every_seed_is_read(tmp_path: Path) -> None:
     for number, seed in enumerate(seeds()):
         assert check.outcome(seed, tmp_path / str(number)).startswith("read"), seed.main

@@ -344,6 +344,7 @@ def _chain(count: int) -> dict[str, Any]:
     return {"class_name": "Sequential", "config": config}
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_layers_are_refused(tmp_path: Path) -> None:
     assert "calls of layers" in refused(archive(tmp_path, json.dumps(_chain(100_000))), "KG110").what
 

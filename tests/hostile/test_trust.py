@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import kgenn
+from covering import leading
 from kgenn.artifact.directory import Artifact, write_artifact
 from kgenn.artifact.self_test import self_test
 from kgenn.backends import TARGETS
@@ -82,7 +83,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data.npz"
 
 
-@pytest.mark.parametrize("target", ["cpu", "cuda", "genn-cpu"])
+@pytest.mark.parametrize("target", leading(["cpu", "cuda", "genn-cpu"]))
 def test_reading_commands_and_the_reference_execute_nothing(tmp_path: Path, data: Path, target: str) -> None:
     trap = tmp_path / "trap"
     directory = trapped(tmp_path / "out", target, trap)
@@ -100,7 +101,7 @@ def test_reading_commands_and_the_reference_execute_nothing(tmp_path: Path, data
 
 
 @needs_compiler
-@pytest.mark.parametrize("command", ["run", "compare", "verify"])
+@pytest.mark.parametrize("command", leading(["run", "compare", "verify"]))
 def test_commands_that_run_the_program_do_so_only_as_long_as_its_sums_are_right(
     tmp_path: Path, data: Path, command: str
 ) -> None:
@@ -117,6 +118,7 @@ def test_commands_that_run_the_program_do_so_only_as_long_as_its_sums_are_right(
     assert trap.exists()
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_sums_that_were_made_again_are_taken_for_right(tmp_path: Path, data: Path) -> None:
     trap = tmp_path / "trap"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import kgenn
+from covering import leading
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion.calibrated import Calibrated
 from kgenn.conversion.few_spike import FewSpike
@@ -79,7 +80,7 @@ def exit_of(network: Network, x: Array, confidence: float, target: str = "cpu", 
     return result.early_exit
 
 
-@each_network
+@pytest.mark.parametrize(("name", "encoder", "readout"), leading(NETWORKS))
 def test_it_is_the_same_as_stopping_each_sample_by_hand(name: str, encoder: str, readout: str) -> None:
     network = network_of(name, encoder, readout)
     x, confidence = inputs(network, encoder), median_confidence(network, encoder)

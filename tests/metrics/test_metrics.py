@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import kgenn
+from covering import covering
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion.base import Converter
 from kgenn.conversion.few_spike import FewSpike
@@ -240,11 +241,13 @@ FINE: dict[str, tuple[Converter, int]] = {
 }
 
 
-@pytest.mark.parametrize("encoder", ["direct", "own"])
-@pytest.mark.parametrize("method", FINE)
 @pytest.mark.parametrize(
-    "name",
-    ["dense_deep", "residual_shortcut", "skip_to_readout", "bias_conv", "concat_pool_conv", "max_pool_skip"],
+    ("encoder", "method", "name"),
+    covering(
+        ["direct", "own"],
+        FINE,
+        ["dense_deep", "residual_shortcut", "skip_to_readout", "bias_conv", "concat_pool_conv", "max_pool_skip"],
+    ),
 )
 def test_fine_numbers_leave_no_layer_an_error(name: str, method: str, encoder: str) -> None:
     converter, steps = FINE[method]

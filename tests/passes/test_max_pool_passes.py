@@ -12,6 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import kgenn
+from covering import leading
 from kgenn.conversion import CONVERTERS
 from kgenn.ir.graph import Array, Graph, Input, Node, Output
 from kgenn.ir.text import graph_text
@@ -117,7 +118,7 @@ def test_zeros_stay_where_they_can_be_the_maximum_or_others_read_them() -> None:
         assert fold_padding_into_max_pool(graph, DEFAULT) is graph
 
 
-@pytest.mark.parametrize("method", ["data-norm", "few-spike", "ttfs", "burst"])
+@pytest.mark.parametrize("method", leading(["data-norm", "few-spike", "ttfs", "burst"]))
 def test_a_padded_max_pooling_is_converted(method: str) -> None:
     graph = padded_pool(((1, 1), (1, 1)))
     x = samples(graph, 20)

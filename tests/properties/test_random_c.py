@@ -48,6 +48,7 @@ def test_integer_c_gives_the_scores_of_the_reference_after_every_step(case: Port
     assert_scores_are_the_reference_s(case, held)
 
 
+@pytest.mark.slow
 @examples(10)
 @given(case=timed_cases(most_samples=2))
 def test_integer_c_gives_the_scores_of_the_reference_for_frames(case: PortCase) -> None:

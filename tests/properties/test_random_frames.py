@@ -51,6 +51,7 @@ def test_the_pipelines_order_changes_no_spike_of_frames(case: PortCase) -> None:
     assert_same(expected, PipelineSimulator(case.network).run(case.drive, FIRST_SAMPLE, EVERYTHING))
 
 
+@pytest.mark.slow
 @needs_gxx
 @examples(5)
 @given(case=timed_cases(most_samples=7), split=st.integers(1, 6))
@@ -89,6 +90,7 @@ def test_the_reference_steps_through_any_network_as_it_runs_it(case: PortCase) -
     assert_stepped(case, ReferenceStepper(case.network))
 
 
+@pytest.mark.slow
 @needs_gxx
 @examples(4)
 @given(case=timed_cases(most_samples=2) | port_cases(most_samples=2))

@@ -67,6 +67,7 @@ def test_the_pipelines_order_changes_no_spike_of_several_inputs_and_outputs(case
     assert_same(expected, PipelineSimulator(case.network).run(case.drive, FIRST_SAMPLE, EVERYTHING))
 
 
+@pytest.mark.slow
 @needs_gxx
 @examples(5)
 @given(case=port_cases(most_samples=7), split=st.integers(1, 6))

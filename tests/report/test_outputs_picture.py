@@ -41,6 +41,7 @@ def test_what_is_drawn_depends_on_the_task_and_the_shape(
     assert form_of(made(name, shape)) == form
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labelled", [True, False])
 def test_several_outputs_stand_below_each_other_and_the_bytes_are_the_same_each_time(labelled: bool) -> None:
     found = {f"{n} {s}": made(n, s, labelled) for n, s, form in CASES if form is not None}

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from covering import leading
 from kgenn.bench.json_object import JsonPath
 from kgenn.bench.rows import Row
 from kgenn.report.sweep.axes import only_option
@@ -144,6 +145,7 @@ def test_plots_have_the_page_s_colours_and_font(hostile: dict[str, bytes]) -> No
     assert all(f"--{name}: {colour};" in dark for name, (_, colour) in COLOURS.items())
 
 
+@pytest.mark.slow
 def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
     cells = [*grid(["a"], ["data-norm", "few-spike"], (2, 4)), cell(70, {"model": "a", "converter": "ttfs"})]
     first, second = files_of(tmp_path / "1", cells), files_of(tmp_path / "2", cells)
@@ -218,7 +220,7 @@ def test_an_option_that_alone_varies_has_a_plot_of_its_own(axes: list[dict[str, 
         assert plot.svg.count("scale-factor 0.5: 90.00 %") == 1
 
 
-@pytest.mark.parametrize("kind", ["table", "curve", "pareto"])
+@pytest.mark.parametrize("kind", leading(["table", "curve", "pareto"]))
 def test_a_sweep_with_little_in_it_has_a_page(tmp_path: Path, kind: str) -> None:
     bare = outcome(accuracy=None, ann_accuracy=None, curve=None, layers=[], raster=None, spikes_per_neuron=0)
     for number, cells in enumerate(([], [cell(1, {})], [cell(1, {}, bare)], [cell(1, {"model": "a"}, outcome())])):

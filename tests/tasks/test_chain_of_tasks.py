@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import kgenn
+from covering import leading
 from kgenn.agreement import agreement_warnings
 from kgenn.artifact.directory import read_directory
 from kgenn.backends import TARGETS
@@ -254,7 +255,7 @@ def test_the_program_for_genn_prints_the_metric_of_the_result(name: str) -> None
     assert ("classes = [predictions(" in text) == (ENDS[name][0] in ("classes", "binary") or name in LINEAR)
 
 
-@pytest.mark.parametrize("name", ["classes", "signal"])
+@pytest.mark.parametrize("name", leading(["classes", "signal"]))
 def test_the_generated_program_prints_a_class_where_there_is_one(name: str, tmp_path: Path) -> None:
     network, (x, _) = network_of(name), data_of(name)
     lines = printed(build_executable(emit(network, tmp_path)), tmp_path, x[:2])
@@ -275,7 +276,7 @@ def test_labels_that_are_none_of_the_task_are_refused_with_and_without_a_search(
 
 
 @pytest.mark.parametrize(
-    ("name", "metric"), [("multi-label", "f1"), ("segmentation", "mean-iou"), ("regression", "mae")]
+    ("name", "metric"), leading([("multi-label", "f1"), ("segmentation", "mean-iou"), ("regression", "mae")])
 )
 def test_the_fewest_steps_are_found_in_the_chosen_metric(name: str, metric: str) -> None:
     x, y = data_of(name)
