@@ -37,8 +37,8 @@ FEW = (
 )
 
 
-# a readout with two sources, and a maximum that skips a layer
-TWO = ("skip_to_readout", "max_pool_skip")
+# a readout with two sources, a maximum that skips a layer, and one of capped values
+SMALL = ("skip_to_readout", "max_pool_skip", "max_pool_cap")
 
 
 def encoders_of(method: str) -> list[str]:
@@ -59,9 +59,14 @@ def sample_of(method: str, names: Iterable[str] = FEW) -> list[tuple[str, str]]:
     return list(zip(names, cycle(encoders_of(method)), strict=False))
 
 
+def third_of(method: str) -> tuple[str, ...]:
+    """Return every third network of `FEW`; three methods that follow one another have all of them."""
+    return FEW[list(METHODS).index(method) % 3 :: 3]
+
+
 @cache
 def of_method(
-    method: str, names: tuple[str, ...] = TWO, count: int = NUM_SAMPLES, num_timesteps: int = 0
+    method: str, names: tuple[str, ...] = SMALL, count: int = NUM_SAMPLES, num_timesteps: int = 0
 ) -> tuple[Network, Array]:
     """Return the networks that `sample_of` gives as one network, and a drive of it for some samples."""
     pairs = sample_of(method, names)

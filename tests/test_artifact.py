@@ -43,6 +43,7 @@ def files_of(name: str, encoder: str = "direct", target: str = "cpu") -> dict[st
     return Artifact(network, target).files(TARGETS.get(target)().emit(network))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", leading(["cpu", "reference"]))
 @looped("name", RECIPES)
 def test_the_same_network_gives_the_same_bytes(name: str, target: str) -> None:

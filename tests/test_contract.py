@@ -147,14 +147,14 @@ def test_threads_and_batches_change_nothing(num_threads: int) -> None:
 
 @pytest.mark.quick
 def test_no_sample_leaves_a_trace_in_the_next() -> None:
-    network, drive = together(("skip_to_readout", encoder) for encoder in ENCODERS)
+    network, drive = together(("residual_shortcut", encoder) for encoder in ENCODERS)
     alone = [ReferenceSimulator(network).run(drive[i : i + 1], i).scores for i in range(NUM_SAMPLES)]
     for simulator in (PipelineSimulator(network), compiled(network)):
         for i in reversed(range(NUM_SAMPLES)):
             assert np.array_equal(simulator.run(drive[i : i + 1], i).scores, alone[i])
 
 
-@pytest.mark.parametrize("encoder", ["poisson", "poisson-signed"])
+@pytest.mark.parametrize("encoder", leading(["poisson", "poisson-signed"]))
 def test_random_spikes_depend_on_seed_and_sample_number(encoder: str) -> None:
     network, other = (converted("dense", encoder, seed=seed) for seed in (3, 4))
     drive = drive_of(network, encoder)
@@ -180,6 +180,7 @@ def test_no_samples_give_empty_recordings() -> None:
     assert_same(ReferenceSimulator(network).run(drive, 0, EVERYTHING), compiled(network).run(drive, 0, EVERYTHING))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("readout", leading(get_args(ReadoutKind)))
 def test_scores_may_be_a_map_of_several_rows(readout: ReadoutKind) -> None:
     b = Build("map of scores", (5, 4, 2))

@@ -7,7 +7,7 @@ from itertools import cycle
 import numpy as np
 import pytest
 
-from beside import FEW, encoders_of, network_of, of_method, sample_of
+from beside import FEW, encoders_of, network_of, of_method, sample_of, third_of
 from covering import leading
 from kgenn.backends.pipeline import PipelineSimulator
 from kgenn.backends.reference import ReferenceSimulator
@@ -47,12 +47,7 @@ ALONE += [
     for m in METHODS
     for name, e in zip((r for r in RECIPES if r not in FEW), cycle(encoders_of(m)), strict=False)
 ]
-# by default the last of each method, the longest of most
-LENGTHS = [
-    pytest.param(method, t, marks=() if t == timesteps[-1] else pytest.mark.slow)
-    for method, (_, timesteps) in METHODS.items()
-    for t in timesteps[1:]
-]
+LENGTHS = [(method, t) for method, (_, timesteps) in METHODS.items() for t in timesteps[:0:-1]]
 
 
 def test_every_method_is_here() -> None:
@@ -63,7 +58,7 @@ def test_every_method_is_here() -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_gives_the_same_spikes_on_every_simulator(method: str) -> None:
-    recording = assert_contract(*of_method(method, FEW))
+    recording = assert_contract(*of_method(method, third_of(method)))
     # the claim would be empty for silent neurons
     assert [name for name, counts in recording.spike_counts.items() if not counts.any()] == []
 
@@ -76,6 +71,7 @@ def test_a_network_of_any_method_fires_the_same_spikes_alone(method: str, name: 
     assert all(counts.any() for counts in recording.spike_counts.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", leading(sorted(METHODS, key=lambda method: method != "few-spike")))
 def test_compiled_as_by_users_each_method_gives_the_same_spikes(method: str, as_users_compile: None) -> None:
     encoder = encoders_of(method)[0]
@@ -83,12 +79,13 @@ def test_compiled_as_by_users_each_method_gives_the_same_spikes(method: str, as_
     assert_contract(network, drive_of(network, encoder))
 
 
-@pytest.mark.parametrize(("method", "num_timesteps"), LENGTHS)
+@pytest.mark.parametrize(("method", "num_timesteps"), leading(LENGTHS, 3))
 def test_runs_of_any_length_keep_the_contract(method: str, num_timesteps: int) -> None:
     recording = assert_contract(*of_method(method, num_timesteps=num_timesteps))
     assert recording.scores.shape[1] == num_timesteps
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", leading(["calibrated", "burst"]))
 def test_sums_of_large_spikes_over_a_large_window_are_exact(method: str) -> None:
     converter = METHODS[method][0]
@@ -98,6 +95,7 @@ def test_sums_of_large_spikes_over_a_large_window_are_exact(method: str) -> None
     assert_same(reference, compiled(network).run(drive, 0, EVERYTHING))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("readout", leading(["spike-count", "current"]))
 def test_a_max_pool_at_the_output_keeps_the_contract(readout: ReadoutKind) -> None:
     network = converted("max_pool_output", "poisson", readout=readout)
@@ -122,14 +120,14 @@ def test_train_values_are_the_spikes_weighted_with_the_weight_of_each_step(metho
         )
 
 
-@each_staged
+@pytest.mark.parametrize("method", leading(STAGED))
 @pytest.mark.parametrize("num_threads", [1, 3])
 def test_threads_and_batches_change_nothing_in_stages(method: str, num_threads: int) -> None:
     network, drive = of_method(method, count=7)
     assert_batches_change_nothing(network, drive, FIRST_SAMPLE, num_threads)
 
 
-@each_staged
+@pytest.mark.parametrize("method", leading(STAGED))
 def test_no_sample_leaves_a_trace_in_the_next_of_a_staged_network(method: str) -> None:
     network, drive = of_method(method)
     alone = [ReferenceSimulator(network).run(drive[i : i + 1], i).scores for i in range(NUM_SAMPLES)]
@@ -138,7 +136,7 @@ def test_no_sample_leaves_a_trace_in_the_next_of_a_staged_network(method: str) -
             assert np.array_equal(simulator.run(drive[i : i + 1], i).scores, alone[i])
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", leading(METHODS, 2))
 def test_without_the_curve_scores_are_the_last_of_it_everywhere(method: str) -> None:
     network, drive = of_method(method)
     for simulator in (ReferenceSimulator(network), PipelineSimulator(network), compiled(network)):

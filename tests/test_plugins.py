@@ -150,6 +150,7 @@ def test_a_good_plug_in_has_its_flags_beside_a_broken_one(tmp_path: Path) -> Non
     assert "RuntimeError" in rows["odd"]
 
 
+@pytest.mark.slow
 def test_an_encoder_may_not_take_an_option_of_a_converter(tmp_path: Path) -> None:
     encoder = """
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import kgenn
+from covering import leading
 from kgenn.artifact.directory import Artifact, read_directory
 from kgenn.artifact.self_test import self_test
 from kgenn.backends import TARGETS
@@ -223,7 +224,7 @@ def test_a_sample_ends_early_once_every_output_is_sure() -> None:
     assert set(early.to_dict()["outputs"]) == set(early.outputs)
 
 
-@pytest.mark.parametrize("target", ["cpu", "reference"])
+@pytest.mark.parametrize("target", leading(["cpu", "reference"]))
 def test_a_directory_keeps_inputs_and_outputs(target: str, tmp_path: Path) -> None:
     compiled = kgenn.compile(network(), target)
     compiled.save(tmp_path / "out")
@@ -247,6 +248,7 @@ def test_names_of_inputs_and_outputs_cannot_leave_comments_and_texts(target: str
             assert [type(n) for n in ast.walk(ast.parse(one))] == [type(n) for n in ast.walk(ast.parse(two))]
 
 
+@pytest.mark.slow
 def test_a_graph_of_which_an_output_is_a_hidden_layer_or_an_input_converts() -> None:
     b = Build("taps", (7,))
     hidden = b.relu(b.dense("input", 5))

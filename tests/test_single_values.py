@@ -45,7 +45,7 @@ def samples() -> Array:
     return np.random.default_rng(0).random((60, 6)).astype(np.float32)
 
 
-@pytest.mark.parametrize("end", leading(ENDS, 2))
+@pytest.mark.parametrize("end", leading(ENDS))
 def test_a_network_gives_what_keras_gives_in_its_shape(end: str) -> None:
     model, x = model_of(end), samples()
     wanted = model.predict(x, verbose=0)

@@ -170,6 +170,7 @@ def test_a_step_that_cannot_run_says_why_and_changes_nothing(target: str) -> Non
         stream.step(x[0])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 def test_two_streams_of_one_network_do_not_touch_each_other() -> None:
     network = converted("conv_same", "direct")

@@ -70,6 +70,7 @@ def test_a_rate_coded_network_is_cut_where_the_loss_first_comes_within_the_limit
         assert network_text(network) == network_text(kgenn.convert(GRAPH, timesteps=within[0], **options))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("converter", leading([FewSpike(), TimeToFirstSpike()]), ids=lambda c: c.name)
 def test_a_network_that_works_in_stages_is_converted_for_each_t_it_tries(converter: Converter) -> None:
     lost = losses(converter, 12, LABELS)

@@ -69,7 +69,7 @@ def inputs() -> Array:
     return np.eye(12, dtype=np.float32)
 
 
-@pytest.mark.parametrize("name", leading(ENDS, 2))
+@pytest.mark.parametrize("name", leading(ENDS))
 def test_cpp_says_the_classes_of_the_task(name: str) -> None:
     network = network_of(name)
     simulator = compiled(network)

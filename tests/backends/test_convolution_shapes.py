@@ -40,6 +40,7 @@ def branches(seed: int, count: int = 6) -> Graph:
 SEEDS = (1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("method", leading(["data-norm", "burst", "few-spike"]))
 def test_convolutions_of_every_shape_give_the_spikes_of_the_reference(method: str, seed: int) -> None:

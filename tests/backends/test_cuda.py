@@ -74,7 +74,7 @@ def together(method: str) -> tuple[Network, Array]:
 
 
 @needs_gcc
-@pytest.mark.parametrize("method", leading(dict.fromkeys(case[1] for case in CASES), 2))
+@pytest.mark.parametrize("method", leading(dict.fromkeys(case[1] for case in CASES[2:])))
 def test_every_way_gives_the_spikes_of_the_reference_in_any_batch(tmp_path: Path, method: str) -> None:
     assert_every_way_gives_the_spikes_of_the_reference(*together(method), tmp_path)
 
@@ -111,6 +111,7 @@ def assert_every_way_gives_the_spikes_of_the_reference(network: Network, drive: 
         assert np.array_equal(counts, expected.spike_counts[population].sum(axis=0, keepdims=True))
 
 
+@pytest.mark.slow
 @needs_gcc
 @pytest.mark.parametrize("converter", leading([DataNorm(channelwise=True), FewSpike()]))
 def test_currents_that_32_bits_do_not_hold_are_doubles(tmp_path: Path, converter: Converter) -> None:
@@ -122,6 +123,7 @@ def test_currents_that_32_bits_do_not_hold_are_doubles(tmp_path: Path, converter
         assert_same(expected, device.simulator(way).run(drive, 0, EVERYTHING))
 
 
+@pytest.mark.slow
 @needs_gcc
 @pytest.mark.parametrize(
     ("name", "method", "encoder"),

@@ -68,6 +68,7 @@ def inputs(network: Network, encoder: str, count: int = 3) -> Array:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "encoder"), MIXED)
 def test_it_compiles_without_warnings_and_runs_clean_under_sanitizers(
     tmp_path: Path, name: str, encoder: str
@@ -167,6 +168,7 @@ def test_the_program_refuses_what_it_cannot_run(tmp_path: Path) -> None:
     assert run("weights.bin", "samples.f32") == (1, "sample 0 has values outside the encoder's range\n")
 
 
+@pytest.mark.slow
 def test_forged_weights_lead_nowhere(tmp_path: Path) -> None:
     network = converted("conv_conv", "poisson-signed")
     sparse = next(kind for c in network.connections if isinstance(kind := c.connectivity, Sparse))
@@ -244,6 +246,7 @@ def test_encoding_in_c_is_the_drive_of_the_network() -> None:
         assert encode(together, wrong)[0] == 3, encoder
 
 
+@pytest.mark.slow
 def test_encoding_in_c_takes_nothing_between_two_binary_values() -> None:
     base = converted("dense", "spike")
     given = replace(base.inputs[0], coding=replace(base.inputs[0].coding, binarise=None))

@@ -169,6 +169,7 @@ def test_a_function_that_does_not_keep_the_order_decides_at_every_step() -> None
     assert shorter.accuracy == pytest.approx(curve[8])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", leading(["sigmoid", "relu sigmoid"]))
 def test_a_single_sigmoid_has_two_classes_apart_at_one_half(end: str) -> None:
     linear = ended((), outputs=1)

@@ -69,6 +69,7 @@ def test_a_differential_network_takes_the_input_of_the_first_step_alone() -> Non
     assert stream.step(x[0]) == HELD
 
 
+@pytest.mark.slow
 def test_a_stream_goes_on_as_a_longer_run_does() -> None:
     short, long = (converted("residual_relu", "poisson", num_timesteps=t) for t in (7, 40))
     x = inputs_of(short, "poisson", 1)
@@ -148,6 +149,7 @@ int main(int, char** argv) {
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "encoder", "keeps"),
     leading([("concat_pool_conv", "poisson", 0), ("pool_input", "direct", 0), ("residual_relu", "direct", 1)]),

@@ -81,6 +81,7 @@ def save(network: Network, directory: Path) -> np.ndarray:
     return score(reference)
 
 
+@pytest.mark.slow
 def test_a_program_is_compiled_once_and_only_for_a_new_structure(compiler: CountingCompiler) -> None:
     same = [converted("conv_same", "if", DataNorm(percentile=p), num_timesteps=t) for p, t in ((100, 5), (90, 9))]
     for network in (*same, *same):

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from covering import leading
 from kgenn.bench.store import opened
 from sweeps import CALIBRATION, HEAD, IMAGES, MODEL, TINY, cells, written
 
@@ -35,6 +36,7 @@ def test_a_line_says_what_it_takes_to_run_the_cell_again(tiny: tuple[Path, Path]
     assert str(MODEL.parent) not in json.dumps(line)
 
 
+@pytest.mark.slow
 def test_the_figures_are_those_of_a_run_with_layers_and_a_raster(tiny: tuple[Path, Path]) -> None:
     result = cells(tiny[1])[1]["result"]
     assert (result["num_samples"], result["num_timesteps"], len(result["curve"])) == (20, 2, 2)
@@ -76,7 +78,7 @@ def test_a_finished_sweep_runs_nothing_again(kgenn: Kgenn, tiny: tuple[Path, Pat
     assert {path.name: path.read_bytes() for path in results.iterdir()} == before
 
 
-@pytest.mark.parametrize("kept", [40, -1])
+@pytest.mark.parametrize("kept", leading([40, -1]))
 def test_a_torn_last_line_is_cut_and_its_cell_runs_again(
     kgenn: Kgenn, tiny: tuple[Path, Path], results: Path, kept: int
 ) -> None:
@@ -90,6 +92,7 @@ def test_a_torn_last_line_is_cut_and_its_cell_runs_again(
     assert [line["axes"]["timesteps"] for line in cells(results)] == [1, 2]
 
 
+@pytest.mark.slow
 def test_a_sweep_that_grew_keeps_what_is_finished(kgenn: Kgenn, results: Path, tmp_path: Path) -> None:
     config = written(tmp_path, TINY.replace("[1, 2]", "[3, 2]").replace("a test", "another"))
     code, _, err = kgenn("bench", config, "-o", results, "--workers", 1)

@@ -124,6 +124,7 @@ def test_a_sweep_has_the_figures_of_every_output_and_their_models(
     assert "<dt>difference</dt>" in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "encoders",
     leading(
@@ -148,6 +149,7 @@ def test_inputs_have_encoders_of_their_own(
         )
 
 
+@pytest.mark.slow
 def test_names_with_commas_and_equal_signs_have_encoders_scales_and_tasks(
     run: Any, place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -219,6 +221,7 @@ def test_a_sweep_over_frames_runs_as_many_steps_as_there_are(
     assert invoke(["report", str(tmp_path / "results")]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "form", "classes"), leading([("maps", "map", 3), ("line", "signal", 0)]))
 def test_maps_and_signals_are_kept_and_drawn_beside_the_model_s(
     run: Any, tmp_path: Path, name: str, form: str, classes: int

@@ -104,6 +104,7 @@ class Deadly:
         return os._exit, (1,)
 
 
+@pytest.mark.slow
 def test_other_processes_take_the_place_of_one_that_died(plan: SweepPlan) -> None:
     task = next(iter(plan.tasks.values()))[1]
     with processes(1) as workers:

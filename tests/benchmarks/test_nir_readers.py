@@ -16,6 +16,7 @@ sys.path.append(str(Path(__file__).parents[1] / "export"))
 pytest.importorskip("nir", reason="the package nir is not installed")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reset", leading(RESETS))
 def test_expected_currents_are_those_of_the_graph_by_its_definitions(reset: str, tmp_path: Path) -> None:
     from nir_reader import run

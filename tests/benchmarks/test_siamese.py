@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+import pytest
 
 import kgenn
 from benchmarks.siamese import METHODS, model, pairs
@@ -22,6 +23,7 @@ def test_labels_say_which_digit_the_first_image_is_and_whether_the_second_is_the
     assert 150 < y["same"].sum() < 250
 
 
+@pytest.mark.slow
 def test_the_network_converts_with_every_method_of_the_table() -> None:
     keras.utils.set_random_seed(0)
     network = model()

@@ -32,6 +32,7 @@ def test_rounding_keeps_so_many_bits_and_errs_by_half_a_unit(values: list[float]
     assert np.array_equal(fraction * 2.0**bits, np.rint(fraction * 2.0**bits))
 
 
+@pytest.mark.slow
 def test_a_small_network_is_read_as_keras_reads_it(tmp_path: Path) -> None:
     keras.utils.set_random_seed(1)
     model = variant("fast-vgg-bn").build(0.5, 0.0)

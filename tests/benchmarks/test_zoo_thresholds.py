@@ -132,7 +132,7 @@ def test_a_cap_that_is_not_above_zero_is_refused(cap: float) -> None:
 # ---- networks
 
 
-@each_model
+@pytest.mark.parametrize("name", leading(MODELS))
 def test_caps_that_clip_nothing_change_no_prediction(name: str) -> None:
     build, count = MODELS[name]
     model, x = build(), images(20)
@@ -148,7 +148,7 @@ def test_a_cap_is_the_percentile_of_the_activation() -> None:
     assert_allclose(capped_layers(capped)[0].cap, np.percentile(activation, 90), rtol=1e-5)
 
 
-@each_model
+@pytest.mark.parametrize("name", leading(MODELS))
 def test_caps_clip_as_numpy_does(name: str) -> None:
     capped, x = halved(with_thresholds(MODELS[name][0](), images(20), percentile=100)), images(20, seed=1)
     for layer in capped_layers(capped):
@@ -157,7 +157,7 @@ def test_caps_clip_as_numpy_does(name: str) -> None:
         assert_allclose(after, np.clip(before, 0, np.float32(layer.cap)), rtol=1e-6)
 
 
-@each_model
+@pytest.mark.parametrize("name", leading(MODELS))
 def test_a_frozen_network_predicts_the_same_with_standard_layers(name: str) -> None:
     capped, x = halved(with_thresholds(MODELS[name][0](), images(20))), images(20, seed=1)
     constant = frozen(capped)

@@ -178,6 +178,7 @@ def test_the_first_weights_give_outputs_of_variance_one() -> None:
         assert float(np.std(np.asarray(output))) == pytest.approx(1.0, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_an_option_that_is_not_named_is_the_recipes(data: Path, tmp_path: Path) -> None:
     trained(data, tmp_path / "net.h5", "--epochs", "1", "--mirror")
     facts = json.loads((tmp_path / "net.json").read_text(encoding="utf-8"))

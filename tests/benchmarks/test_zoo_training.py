@@ -56,6 +56,7 @@ def trained(task: tuple[Path, Path], output: Path, *options: str) -> list[Any]:
     return [*model.get_weights(), *map(np.asarray, caps)]
 
 
+@pytest.mark.slow
 def test_the_script_trains_weights_and_caps(task: tuple[Path, Path], tmp_path: Path) -> None:
     start = trained(task, tmp_path / "start.keras", "--epochs", "0")
     end = trained(task, tmp_path / "end.keras", "--epochs", "2")

@@ -6,6 +6,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 import kgenn as package
 from commands import Kgenn, compile_arguments
 
@@ -23,6 +25,7 @@ def test_a_directory_s_works_are_printed_each_once(kgenn: Kgenn, compiled: Path)
     assert package.open_directory(compiled).bibtex() == done.out
 
 
+@pytest.mark.slow
 def test_what_was_used_stands_in_the_manifest(kgenn: Kgenn, tmp_path: Path) -> None:
     output = tmp_path / "out"
     assert kgenn(*compile_arguments(output, "--converter", "few-spike", "--target", "reference")).code == 0

@@ -66,6 +66,7 @@ def test_the_manifest_records_every_option_and_the_files(compiled: Path) -> None
     assert record["notes"]
 
 
+@pytest.mark.slow
 def test_the_bits_of_weights_are_printed_where_they_were_chosen(kgenn: Kgenn, tmp_path: Path) -> None:
     plain = kgenn(*compile_arguments(tmp_path / "plain", "--target", "reference"))
     few = kgenn(*compile_arguments(tmp_path / "few", "--target", "reference", "--weight-bits", 6))

@@ -112,6 +112,7 @@ def test_all_features_are_admitted_by_one_word_in_a_compilation(
     assert kgenn("compile", model, *options, "--allow", "all").code == 0
 
 
+@pytest.mark.slow
 def test_a_sweep_has_the_shape_in_its_key_its_record_and_its_command(
     kgenn: Kgenn, model: Path, data: Path, tmp_path: Path
 ) -> None:

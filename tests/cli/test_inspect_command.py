@@ -39,6 +39,7 @@ def test_tables_of_a_directory_name_everything(kgenn: Kgenn, compiled: Path) -> 
         assert words in done.out
 
 
+@pytest.mark.slow
 def test_a_staged_network_tells_its_latency_and_counts_state_in_double_precision(
     kgenn: Kgenn, tmp_path: Path
 ) -> None:

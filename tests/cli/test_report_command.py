@@ -34,6 +34,7 @@ def test_a_report_is_written_beside_the_results_and_replaced(kgenn: Kgenn, tmp_p
     assert (found["met"], found["missed"], found["figures"]) == (0, 0, [])
 
 
+@pytest.mark.slow
 def test_what_is_no_report_is_not_overwritten(kgenn: Kgenn, tmp_path: Path) -> None:
     results = write(tmp_path / "r", grid(["a"], ["b"]))
     assert kgenn("report", results, "-o", results).codes == ["KG606"]

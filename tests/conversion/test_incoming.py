@@ -65,6 +65,7 @@ def test_a_chain_of_sums_is_one_population_with_a_connection_for_each() -> None:
     assert len(network.incoming[bias]) == 201
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "twice"), leading([(40, True), (1200, False)]))
 def test_sums_of_more_paths_than_connections_convert(count: int, twice: bool) -> None:
     graph = sums(count, twice)

@@ -152,6 +152,7 @@ def of_the_input(size: tuple[int, int], padding: str = "valid") -> Graph:
     return b.graph(b.classify(b.conv_relu(b.max_pool("input", size, (2, 2), padding), 3)))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "encoder"),
     leading([("data-norm", "poisson-signed"), ("burst", "poisson-signed"), ("few-spike", "few-spike-signed")]),

@@ -136,6 +136,7 @@ def converted(graph: Graph) -> Conversion:
     return convert_graph(graph, recipe, samples(graph, 64), 12, on_reference)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("graph", leading([linear_block(), sums_of_sums(10)]), ids=["linear block", "sums"])
 def test_a_network_with_relays_gives_what_the_model_does_on_every_target(graph: Graph) -> None:
     found = converted(graph)

@@ -235,6 +235,7 @@ KINDS_OF_LAYERS = (
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(linear_chains())
 def test_a_chain_of_any_structure_computes_what_its_layers_do(path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import kgenn
 from beside import beside
-from covering import leading
+from covering import covering, leading
 from kgenn.agreement import agreement_of
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion.base import Converter
@@ -118,11 +118,9 @@ def error(graph: Graph, converter: Converter, timesteps: int, pieces: int = 8) -
     return found.error
 
 
-@pytest.mark.parametrize("name", [*SMOOTH, *STRAIGHT, *BUILDS])
-@pytest.mark.parametrize(("converter", "timesteps"), METHODS, ids=lambda x: getattr(x, "name", str(x)))
-def test_every_method_converts_it_within_what_its_code_can_say(
-    converter: Converter, timesteps: int, name: str
-) -> None:
+@pytest.mark.parametrize(("name", "method"), covering([*SMOOTH, *STRAIGHT, *BUILDS], METHODS))
+def test_every_method_converts_it_within_what_its_code_can_say(name: str, method: tuple[Converter, int]) -> None:
+    converter, timesteps = method
     # an exponential's largest values are far from the others
     assert error(built(name), converter, timesteps) < (1.0 if name == "exponential" else 0.2)
 

@@ -119,7 +119,7 @@ def test_a_cap_is_the_largest_scale() -> None:
     b = Build("capped", (7,))
     graph = b.graph(b.dense(b.relu(b.dense("input", 9), cap=0.05), 4))
     x = samples(graph, 8)
-    conversion = convert_graph(graph, recipe_of(SpikeNorm(), allow=ALLOW), x, STEPS, simulate)
+    conversion = conversion_of(graph, x, SpikeNorm())
     assert conversion.settings.scales["relu_2"] == 0.05
 
 

@@ -206,6 +206,7 @@ def listed(name: str) -> list[tuple[Connection, Any]]:
     return found
 
 
+@pytest.mark.slow
 @looped("name", sorted(RECIPES))
 def test_the_synapses_that_the_program_lists_are_the_map_and_no_pair_is_listed_twice(name: str) -> None:
     for connection, (before, after, weights) in listed(name):

@@ -110,6 +110,7 @@ def test_a_library_without_the_program_s_symbols_is_kg504_with_the_cache(cache: 
     assert str(cache) in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", leading(["empty", "cut off", "changed"]))
 def test_a_damaged_library_in_an_output_directory_is_built_again(cache: Path, tmp_path: Path, damage: str) -> None:
     network = converted("dense", "if")

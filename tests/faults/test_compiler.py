@@ -174,6 +174,7 @@ def test_a_genn_directory_that_cannot_be_written_is_built_in_the_cache(
     assert place().is_relative_to(tmp_path / "cache")
 
 
+@pytest.mark.slow
 def test_an_interpreter_that_dies_while_it_builds_is_kg506(tmp_path: Path) -> None:
     directory = save(tmp_path / "out", "genn-cpu")
     odd = script(tmp_path, "echo terminate called >&2; kill -9 $$", "python")

@@ -136,6 +136,7 @@ def test_what_kgenn_s_builds_and_killed_processes_left_is_replaced(
         refused(output, leaves[0])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 def test_a_directory_that_was_built_and_run_is_replaced(tmp_path: Path) -> None:
     import kgenn as package

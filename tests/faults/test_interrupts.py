@@ -76,7 +76,7 @@ kgenn.cli.main()
             ("kgenn.report.sweep.results:read_results", ("report", "results", "-o", "report")),
             ("click:echo", ("list", "methods")),
         ],
-        4,
+        2,
     ),
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -98,6 +98,7 @@ def test_an_interrupted_command_ends_with_130_and_one_line_and_leaves_nothing_ha
     assert set(names(tmp_path)) == kept
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes by Linux' /proc")
 def test_an_interrupt_ends_a_compiler_that_hangs_and_all_that_it_started(tmp_path: Path, start: Start) -> None:
     started = tmp_path / "started"
@@ -133,6 +134,7 @@ def test_an_interrupt_ends_a_command_that(moment: str, tmp_path: Path, monkeypat
     gone(int(started.read_text()))
 
 
+@pytest.mark.slow
 def test_an_interrupted_sweep_says_one_line_whatever_its_workers_do(tmp_path: Path, start: Start) -> None:
     (tmp_path / "sweep.toml").write_text(SWEEP)
     process = start("bench", tmp_path / "sweep.toml", "-o", tmp_path / "results", "--workers", 2)

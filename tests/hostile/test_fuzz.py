@@ -32,6 +32,7 @@ from model_seeds import archive, changed_config
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_a_hundred_mutated_files_end_well(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.fuzz", "--inputs", "105", "--seed", "77", "--json", "tally.json"]
     paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
@@ -70,6 +71,7 @@ def test_a_fault_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert ended(seed, tmp_path).startswith("FAULT ZeroDivisionError")
 
 
+@pytest.mark.slow
 def test_more_memory_than_stated_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def greedy(path: Path, meter: Meter) -> str:
         with meter.reading(path):

@@ -178,6 +178,7 @@ class Elements(HTMLParser):
         self.found.append((tag, sorted(name for name, _ in attrs)))
 
 
+@pytest.mark.slow
 def test_a_report_has_the_same_elements(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     from benchmarks.fuzz.seeds import CELL, FAILED, SWEEP

@@ -58,7 +58,7 @@ def allocated(text: str) -> int:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("text", leading(TEXTS.values(), 4), ids=TEXTS)
+@pytest.mark.parametrize("text", leading(TEXTS.values(), 2), ids=TEXTS)
 def test_parsing_takes_no_more_memory_than_estimated(text: str) -> None:
     assert allocated(text) <= memory_of(text) + PARSER
 

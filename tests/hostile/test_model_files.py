@@ -349,6 +349,7 @@ def test_a_hundred_thousand_layers_are_refused(tmp_path: Path) -> None:
     assert "calls of layers" in refused(archive(tmp_path, json.dumps(_chain(100_000))), "KG110").what
 
 
+@pytest.mark.slow
 def test_as_many_layers_as_are_allowed_are_checked_without_recursion(tmp_path: Path) -> None:
     graph = load(archive(tmp_path, json.dumps(_chain(1500))))
     assert graph.predict(np.ones((1, 4), np.float32)).size == 4

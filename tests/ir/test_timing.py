@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from covering import leading
 from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.time_to_first_spike import TimeToFirstSpike
 from kgenn.ir.network import Network
@@ -27,7 +28,7 @@ def network_of(name: str, kind: str) -> Network:
     return converted(name, encoder, converter, num_timesteps=STEPS)
 
 
-@each_kind
+@pytest.mark.parametrize("kind", leading(KINDS))
 @looped("name", RECIPES)
 def test_step_t_of_a_source_arrives_at_step_t_of_its_target(name: str, kind: str) -> None:
     network = network_of(name, kind)

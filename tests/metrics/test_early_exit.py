@@ -80,7 +80,7 @@ def exit_of(network: Network, x: Array, confidence: float, target: str = "cpu", 
     return result.early_exit
 
 
-@pytest.mark.parametrize(("name", "encoder", "readout"), leading(NETWORKS))
+@pytest.mark.parametrize(("name", "encoder", "readout"), leading(leading(NETWORKS)))
 def test_it_is_the_same_as_stopping_each_sample_by_hand(name: str, encoder: str, readout: str) -> None:
     network = network_of(name, encoder, readout)
     x, confidence = inputs(network, encoder), median_confidence(network, encoder)
@@ -108,7 +108,7 @@ def test_it_is_the_same_as_stopping_each_sample_by_hand(name: str, encoder: str,
     assert found.synaptic_operations == pytest.approx(operations / NUM_SAMPLES)
 
 
-@each_network
+@pytest.mark.parametrize(("name", "encoder", "readout"), leading(NETWORKS))
 def test_simulators_and_batches_agree(name: str, encoder: str, readout: str) -> None:
     network = network_of(name, encoder, readout)
     x, confidence = inputs(network, encoder), median_confidence(network, encoder)

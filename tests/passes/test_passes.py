@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from covering import leading
 from kgenn.ir.graph import Graph, Input, Layer, Output
 from kgenn.ir.text import graph_text
 from kgenn.layers.activation import Activation, Identity, ReLU, Softmax
@@ -33,7 +34,7 @@ OPTIONS = {
     "populations": LoweringOptions(residual="identity", pooling="population"),
 }
 each_network = looped("name", RECIPES)
-each_options = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+each_options = pytest.mark.parametrize("options", leading(OPTIONS.values()), ids=OPTIONS)
 
 
 def each_stage(graph: Graph, options: LoweringOptions) -> Iterator[tuple[Pass, Graph, Graph]]:

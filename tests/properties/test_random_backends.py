@@ -60,17 +60,10 @@ def test_the_pipelines_order_changes_no_spike(case: Case) -> None:
 
 
 @needs_gxx
-@examples(3)
-@given(case=cases(most_samples=7), split=st.integers(1, 6))
-def test_generated_cpp_fires_the_same_spikes_by_every_way(case: Case, split: int) -> None:
-    assert_generated_is_reference(case, split, "portable")
-
-
-@needs_gxx
 @pytest.mark.slow
 @examples(12)
 @given(case=cases(most_samples=7), split=st.integers(1, 6))
-def test_generated_cpp_fires_the_same_spikes_for_more_networks(case: Case, split: int) -> None:
+def test_generated_cpp_fires_the_same_spikes_by_every_way(case: Case, split: int) -> None:
     assert_generated_is_reference(case, split, "portable")
 
 

@@ -42,6 +42,7 @@ def assert_scores_are_the_reference_s(case: PortCase, held: bool) -> None:
                 assert np.array_equal(machine.scores, expected[sample, step])
 
 
+@pytest.mark.slow
 @examples(20)
 @given(case=port_cases(most_samples=2), held=st.booleans())
 def test_integer_c_gives_the_scores_of_the_reference_after_every_step(case: PortCase, held: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from covering import leading
 from kgenn.bench.json_object import JsonPath
 from kgenn.bench.rows import ResultRecord
 from kgenn.report.sweep.measure import graded, joules, twin_value
@@ -43,6 +44,7 @@ def files_of(place: Path, high: int = 1) -> dict[str, bytes]:
     return report_files(read_results(place))
 
 
+@pytest.mark.slow
 def test_energy_is_drawn_with_the_twins_as_crosses(tmp_path: Path) -> None:
     files = files_of(tmp_path)
     (plot,) = [name for name in files if "against-energy" in name]
@@ -70,13 +72,14 @@ def test_spikes_are_drawn_for_each_neuron_of_the_ann(tmp_path: Path, of_value: f
     assert ("spikes per neuron of the ANN" in page) == (of_value == 1.5)
 
 
-@pytest.mark.parametrize(("high", "drawn"), [(1, True), (8, False)])
+@pytest.mark.parametrize(("high", "drawn"), leading([(1, True), (8, False)]))
 def test_the_break_even_is_drawn_for_unit_spikes_only(tmp_path: Path, high: int, drawn: bool) -> None:
     page = files_of(tmp_path, high)["index.html"].decode()
     assert ("break-even 1.72" in page) == drawn
     assert ("Some spikes are graded" in page) != drawn
 
 
+@pytest.mark.slow
 def test_cells_of_earlier_versions_have_no_plot_of_energy(tmp_path: Path) -> None:
     cells = [cell(1, {"model": "a", "converter": "x"}, outcome())]
     write(tmp_path, cells, [experiment(cells)])

@@ -90,6 +90,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return files_of(directory, [*cells, failed], published=published, columns=["converter", EVIL], **names)
 
 
+@pytest.mark.slow
 def test_names_from_files_cannot_act(hostile: dict[str, bytes]) -> None:
     page = Page(hostile["index.html"])
     assert page.count("script") == 0
@@ -153,6 +154,7 @@ def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
     assert {name.rpartition("-")[2] for name in first if name.startswith("plots")} >= {"time.png", "spikes.png"}
 
 
+@pytest.mark.slow
 def test_every_picture_is_a_png_and_has_its_svg(tmp_path: Path) -> None:
     files = files_of(tmp_path, grid(["a", "b"], ["data-norm"]))
     pictures = [name for name in files if name.startswith("plots/")]
@@ -288,6 +290,7 @@ def test_a_spreadsheet_computes_nothing_that_a_file_says(hostile: dict[str, byte
     assert not [value for value in values if value.startswith(("=", "+", "-", "@"))]
 
 
+@pytest.mark.slow
 def test_a_raster_draws_no_more_than_the_page_can_bear(tmp_path: Path) -> None:
     spikes = [[t, i] for i in range(200) for t in range(100)]
     raster = {"population": "p", "neurons": 200, "size": 5000, "spikes": spikes}

@@ -255,6 +255,7 @@ def test_the_program_for_genn_prints_the_metric_of_the_result(name: str) -> None
     assert ("classes = [predictions(" in text) == (ENDS[name][0] in ("classes", "binary") or name in LINEAR)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", leading(["classes", "signal"]))
 def test_the_generated_program_prints_a_class_where_there_is_one(name: str, tmp_path: Path) -> None:
     network, (x, _) = network_of(name), data_of(name)
@@ -299,6 +300,7 @@ def test_the_fewest_steps_are_found_in_the_chosen_metric(name: str, metric: str)
     assert found.num_timesteps >= int(np.flatnonzero(lost <= limit)[0]) + 1
 
 
+@pytest.mark.slow
 def test_a_search_compares_a_reconstruction_without_labels_with_the_input_where_it_is_asked_for() -> None:
     x, _ = data_of("autoencoder")
     options: dict[str, Any] = {"calibration": x, "allow": "bias", "timesteps": "auto", "loss": 20.0}

@@ -197,6 +197,7 @@ def test_the_error_of_a_loss_is_that_of_the_jackknife(name: str, shape: tuple[in
     np.testing.assert_allclose(errors, np.sqrt(factor * spread))
 
 
+@pytest.mark.slow
 def test_groups_of_many_samples_have_nearly_the_error_of_each_alone() -> None:
     rng = np.random.default_rng(4)
     labels = rng.integers(0, 2, 4000)
