@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Connection, Network, Population
 from kgenn.ir.spike_values import UNIT, SpikeValues, spike_values
@@ -111,8 +113,9 @@ def operations_of(network: Network, counts: Mapping[str, Array], num_samples: in
         for c, fan_out in zip(network.connections, network.fan_outs, strict=True):
             if network.is_analog(c):
                 source = network.input_of[c.source]
-                count = float(fan_out.sum()) * (steps if source.changing else 1)
-                yield synapses(c, count, source.coding.levels.bit_length(), *sums[c.target])
+                times = steps if source.changing else 1
+                yield synapses(c, direct_macs(c) * times, source.coding.levels.bit_length(), *sums[c.target])
+                yield from pooling(c, times)
             elif c.source in counts:
                 count = int(counts[c.source] @ fan_out) / num_samples
                 own, counted_once = values[c.source], network.by_name[c.source].neuron.graded
@@ -124,6 +127,19 @@ def operations_of(network: Network, counts: Mapping[str, Array], num_samples: in
     updated = (p for p in network.populations if not network.is_analog_input(p.name))
     graded = any(p.neuron.graded and values[p.name].graded for p in network.spiking)
     return Operations(tuple(synaptic()), tuple(_updates(p, p.size * steps * stages) for p in updated), graded)
+
+
+def direct_macs(connection: Connection) -> int:
+    """Return the multiply-accumulates of the current of an analog input: average pooling adds first."""
+    return int(connection.connectivity.fan_out().sum())
+
+
+def pooling(connection: Connection, times: int) -> Iterator[SynapticOperations]:
+    """Yield the additions of the average pooling of an analog input, if it has one."""
+    sums = connection.connectivity.num_sources
+    if connection.pool is not None and connection.pool.largest > 1:
+        added = int(connection.pool.fan_out(np.ones(sums, np.int64)).sum())
+        yield SynapticOperations(float(added * times), 1, 0, 0, sums, SINGLE_BITS)
 
 
 def synapses(

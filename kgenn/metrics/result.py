@@ -21,7 +21,7 @@ from kgenn.metrics.cost_rows import cost_rows
 from kgenn.metrics.counts import spikes_per_neuron, spikes_per_value, synaptic_operations
 from kgenn.metrics.early_exit import EarlyExit
 from kgenn.metrics.energy import Energies, energy_of, energy_of_macs
-from kgenn.metrics.operations import Operations, operations_of, values_of_hidden, values_of_inputs
+from kgenn.metrics.operations import Operations, direct_macs, operations_of, values_of_hidden, values_of_inputs
 from kgenn.metrics.output_result import AnnValue, OutputResult, OutputTally
 from kgenn.metrics.twin import Twin
 from kgenn.tasks.goal import Goal
@@ -200,7 +200,7 @@ class ResultTally:
         share = 1 / max(num_samples, 1)
         operations = operations_of(network, self.counts, max(num_samples, 1))
         analog = {i.name: network.num_timesteps if i.changing else 1 for i in network.inputs if i.coding.analog}
-        direct_macs = sum(times * int(network.fan_out[name].sum()) for name, times in analog.items())
+        macs = sum(analog[c.source] * direct_macs(c) for c in network.connections if c.source in analog)
         outputs = {name: output.result(labels.get(name), raw) for name, output in self.outputs.items()}
         first = next(iter(outputs.values()))
         return Result(
@@ -218,7 +218,7 @@ class ResultTally:
             spike_values=values_of_hidden(network),
             synaptic_operations=synaptic_operations(network, self.counts, max(num_samples, 1)),
             operations=operations,
-            direct_macs=direct_macs,
+            direct_macs=macs,
             ann_macs=network.ann_macs,
             energy=Energies(energy_of(operations), energy_of_macs(network.ann_macs)),
             wall_seconds=wall_seconds,

@@ -24,7 +24,15 @@ import numpy as np
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network, Population
 from kgenn.metrics.energy import Energy, energy_of
-from kgenn.metrics.operations import SINGLE_BITS, NeuronUpdates, Operations, SynapticOperations, synapses
+from kgenn.metrics.operations import (
+    SINGLE_BITS,
+    NeuronUpdates,
+    Operations,
+    SynapticOperations,
+    direct_macs,
+    pooling,
+    synapses,
+)
 from kgenn.metrics.twin_input import input_bits, twin_inputs
 
 
@@ -179,7 +187,8 @@ class TwinTally:
             size = target.size // target.copies
             if index not in self.counts:
                 bits = input_bits(network, c.source)
-                yield synapses(c, float(network.fan_outs[index].sum()) * once, bits, size, SINGLE_BITS, once)
+                yield synapses(c, direct_macs(c) * once, bits, size, SINGLE_BITS, once)
+                yield from pooling(c, 1)
                 continue
             count = int(self.counts[index] @ c.connectivity.fan_out()) * share * once
             own = input_bits(network, c.source) if c.source in network.input_of else max(twin_bits(network), 2)

@@ -18,7 +18,9 @@ from kgenn.metrics.energy import (
     fetched,
 )
 from kgenn.metrics.operations import NeuronUpdates, Operations, SynapticOperations, operations_of
-from recordings import EVERYTHING, METHODS, converted, drive_of
+from kgenn.metrics.result import ResultTally
+from kgenn.metrics.twin import TwinTally, twin_activations
+from recordings import EVERYTHING, METHODS, converted, drive_of, goals_of
 
 pytestmark = pytest.mark.quick
 
@@ -45,6 +47,25 @@ def test_additions_multiplications_and_updates_are_those_counted_one_by_one(name
     for s, c in zip(found.synaptic, network.connections, strict=True):
         assert s.num_weights == c.connectivity.weights.size
         assert np.abs(c.connectivity.weights).max() < 2 ** (s.weight_bits - 1)
+
+
+def test_average_pooling_of_a_direct_input_adds_before_it_multiplies() -> None:
+    network = converted("pool_input", "direct")
+    (c,) = (c for c in network.connections if c.pool is not None)
+    ones = c.connectivity.with_weights(np.ones_like(c.connectivity.weights))
+    products = float(ones.apply(np.ones((1, ones.num_sources))).sum())
+    sums = float(c.pool.apply(np.ones((1, network.num_inputs), np.float32)).sum())
+    assert network.fan_out[c.source].sum() > products > 0
+    counts = {p.name: np.zeros(p.size, np.int64) for p in network.spiking}
+    found = operations_of(network, counts, 1)
+    assert (found.multiplications, found.additions) == (products, sums)
+    drive = drive_of(network, "direct", 3)
+    tally = TwinTally(network)
+    tally.add({name: np.zeros_like(values) for name, values in twin_activations(network, drive).items()})
+    twin = tally.result({}).operations
+    assert (twin.multiplications, twin.additions) == (products, sums)
+    result = ResultTally(network, goals_of(network)).result({}, 0.0, 0.0)
+    assert result.direct_macs == products
 
 
 def test_an_input_that_spikes_is_added_and_updated() -> None:
