@@ -46,6 +46,7 @@ CASES = [
     ("pool_input", "data-norm", "direct", 0),
     ("pool_add", "burst", "direct", 5),
     ("concat_pool_conv", "calibrated", "direct", 0),
+    ("conv_asymmetric", "few-spike", "few-spike", 0),
     ("max_pool_skip", "few-spike", "few-spike-signed", 12),
     ("skip_to_readout", "ttfs", "ttfs", 0),
     ("upsample_input", "data-norm", "direct", 0),
