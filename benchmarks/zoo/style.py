@@ -20,7 +20,7 @@ class Style:
         width: multiplies the channels of every layer but the last.
         normalisation: the layer between each linear layer and its ReLU, which takes its bias' place, or None.
         dropout: the rate of the dropout layers; 0 leaves them out.
-        bias: give the linear layers that no batch normalisation follows a bias.
+        bias: give the linear layers that no normalisation follows a bias.
     """
 
     width: float = 1.0
