@@ -346,6 +346,19 @@ def one_channel(b: Build) -> str:
     return b.classify(b.conv_relu(b.conv_relu("input", 1), 1))
 
 
+@network(4, 4, 2)
+def loud_channels(b: Build) -> str:
+    """Two of 40 channels have large weights of equal sources, which cancel: in one grid they round the others."""
+    half = b.kernel(3, 3, 2, 10)
+    x = b.relu(b.add(Conv(np.concatenate([half, half], axis=-1), None, (1, 1), "same", (1, 1), 1), "input"))
+    kernel = b.kernel(3, 3, 20, 40)
+    loud = b.kernel(3, 3, 10, 2) * np.float32([300, 4000])
+    kernel[:, :, :10, [4, 33]] += loud
+    kernel[:, :, 10:, [4, 33]] -= loud
+    y = b.relu(b.add(Conv(kernel, b.vector(40, -0.2, 0.3), (1, 1), "same", (1, 1), 1), x))
+    return b.classify(b.conv_relu(y, 6))
+
+
 # ---- pooling
 
 

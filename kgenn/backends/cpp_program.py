@@ -31,9 +31,9 @@ CPP = Dialect(
     },
     random="random24(keys[i], key_of_time)",
 )
-VECTORS = ("packed_rows.hpp", "row_sums.hpp", "bits.hpp", "simd.hpp")
+VECTORS = ("packed_rows.hpp", "row_sums.hpp", "currents.hpp", "bits.hpp", "simd.hpp")
 PRODUCT = ("product.hpp", "product.cpp", "costs.hpp", *VECTORS, "tiles.hpp")
-LAYERS = ("rows.hpp", "stages.hpp", "connections.hpp", "neurons.hpp", "population.hpp")
+LAYERS = ("rows.hpp", "stages.hpp", "choice.hpp", "connections.hpp", "neurons.hpp", "population.hpp")
 RUNTIME = (*PRODUCT, "values.hpp", *LAYERS, "stepped.hpp", "staged.hpp", "direct.hpp")
 FILES = ("network.cpp", "kgenn_network.h", *RUNTIME, "main.cpp", "CMakeLists.txt")
 SOURCES = tuple(name for name in FILES if name not in ("main.cpp", "CMakeLists.txt"))

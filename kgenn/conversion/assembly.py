@@ -19,8 +19,9 @@ from kgenn.conversion.activations import Moments
 from kgenn.conversion.base import Converter, Memoise, Settings, uncached
 from kgenn.conversion.compose import compose
 from kgenn.conversion.copies import copied, with_copies
-from kgenn.conversion.grid import LARGEST_READOUT_UNIT, LARGEST_UNIT, Gridded, Inflow
+from kgenn.conversion.grid import LARGEST_READOUT_UNIT, LARGEST_UNIT
 from kgenn.conversion.incoming import Incoming, incoming, population_name
+from kgenn.conversion.inflow import Gridded, Inflow
 from kgenn.conversion.legality import SpikeLimits, pool_refusals, spikes_of
 from kgenn.conversion.max_pool import pool_dynamics, pool_kernel
 from kgenn.conversion.neurons import READOUTS, in_double
@@ -32,7 +33,7 @@ from kgenn.conversion.weight_bits import WeightBits, to_grid_of_bits
 from kgenn.diagnostics import KgennError
 from kgenn.encoders.base import Encoder
 from kgenn.ir.graph import Array, Graph, Input, Node, Shape
-from kgenn.ir.network import EXACT, Connection, Network, NetworkOutput, Population, ReadoutKind
+from kgenn.ir.network import EXACT, POTENTIAL, Connection, Network, NetworkOutput, Population, ReadoutKind
 from kgenn.ir.network_input import InputCoding, InputTransform, NetworkInput
 from kgenn.ir.neuron_code import NeuronModel
 from kgenn.ir.samples import Samples
@@ -193,7 +194,7 @@ class Assembly:
             in_double(dynamics.neuron) if gridded.double else dynamics.neuron,
             dynamics.params,
             dynamics.initial,
-            potential=self.potential(node.name, gridded.unit),
+            potential=self.potential(node.name, gridded, dynamics.initial.get(POTENTIAL, 0.0)),
             bias=gridded.bias,
             unit=gridded.unit,
             scale=scale,
@@ -204,13 +205,15 @@ class Assembly:
         )
         return population, gridded.connections, max(gridded.rounding, default=0.0)
 
-    def potential(self, node: str, unit: int) -> Array | None:
-        """Return v of a ReLU's neurons at the start of a sample on its grid, or None where all are alike."""
+    def potential(self, node: str, gridded: Gridded, common: float) -> Array | None:
+        """Return v of a ReLU's neurons at the start of a sample on its grid, or None if all have one."""
         found = self.settings.potentials.get(node)
-        if found is None:
+        if found is None and (common % gridded.granule == 0).all():
             return None
-        on_grid = np.floor((np.asarray(found, np.float64) * unit).astype(np.float32))
-        return np.broadcast_to(on_grid, self.assembler.graph.shapes[node]).ravel()
+        start = common / gridded.unit if found is None else np.asarray(found, np.float64)
+        flat = np.broadcast_to(start, self.assembler.graph.shapes[node]).ravel()
+        in_granules = np.floor((flat * (gridded.unit / gridded.granule)).astype(np.float32))
+        return (in_granules * gridded.granule).astype(np.float32)
 
     def accumulating(self, node: str, neuron: NeuronModel) -> Made:
         """Return the readout that integrates a node's value, with what goes into it."""

@@ -29,7 +29,8 @@ from typing import Literal
 
 import numpy as np
 
-from kgenn.conversion.grid import LARGEST_WEIGHT, Gridded, Inflow, largest_double, on_double, on_single, to_grid
+from kgenn.conversion.grid import largest_double, on_double, on_single, to_grid
+from kgenn.conversion.inflow import LARGEST_WEIGHT, Gridded, Inflow
 from kgenn.conversion.precision import FINE
 from kgenn.passes.options import MAX_BITS, MIN_BITS
 

@@ -102,12 +102,13 @@ def arithmetic_of(network: Network, population: Population, largest_input: float
         raise NotInteger("needs float64")
     if not _has_integers(population):
         raise NotInteger("has parameters or a state that are not integers")
-    if steps**3 * EXACT >= 2**62:
+    largest = max(largest_current(network, population), largest_input)
+    if steps**3 * max(largest, EXACT) >= 2**62:
         raise NotInteger(f"may need more than 64 bits in {steps:,} timesteps")
     if not _is_sum(model):
         return Arithmetic("int64_t", True)
     start = max((float(np.max(np.abs(v), initial=0.0)) for v in population.starts.values()), default=0.0)
-    most = start + steps * max(largest_current(network, population), largest_input)
+    most = start + steps * largest
     if not model.state or most < EXACT:
         return Arithmetic("int32_t", False)
     return Arithmetic("int32_t" if most < 2**31 else "int64_t", True)

@@ -105,6 +105,18 @@ class Connectivity(ABC):
         return replace(self, weights=weights)
 
     @property
+    def weight_bits(self) -> int:
+        """Return the bits of the largest |weight|, an integer, with one for the sign.
+
+        A power of two that divides all weights of a target channel takes no bits.
+        """
+        weights = np.abs(self.weights).astype(np.int64)
+        weights = weights.reshape(-1, weights.shape[-1] if weights.ndim > 1 else 1)
+        used = np.bitwise_or.reduce(weights, axis=0)
+        in_granules = weights.max(axis=0, initial=0) // np.maximum(used & -used, 1)
+        return 1 + int(in_granules.max(initial=0)).bit_length()
+
+    @property
     def num_synapses(self) -> int:
         """Return the number of synapses."""
         return int(self.fan_out().sum())

@@ -118,8 +118,8 @@ class Connection:
 
     @cached_property
     def weight_bits(self) -> int:
-        """Return the bits of its largest |weight|, with one for the sign."""
-        return 1 + int(np.abs(self.connectivity.weights).max(initial=0)).bit_length()
+        """Return `Connectivity.weight_bits`."""
+        return self.connectivity.weight_bits
 
     def magnitude(self) -> Array:
         """Return, for each target, Σ|w| over all the source neurons that can reach it in one step."""

@@ -40,6 +40,7 @@ WIDER = {
     "conv1d_causal": ["KG206"],
     "upsample_pad_conv": ["KG206", "KG206"],
     "transposed_conv": ["KG201"],
+    "loud_channels": ["KG201"],
     "relu_cap": ["KG205"],
     "relu_relu": ["KG205", "KG205"],
     "max_pool_conv": ["KG203"],

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kgenn.backends.simulate import simulate
+from kgenn.conversion.base import Converter
 from kgenn.conversion.convert import convert_graph
-from kgenn.conversion.grid import (
-    LARGEST_READOUT_UNIT,
-    LARGEST_UNIT,
-    SMALLEST_UNIT,
-    Gridded,
-    Inflow,
-    narrowed,
-    to_grid,
-)
+from kgenn.conversion.data_norm import DataNorm
+from kgenn.conversion.fission import Fission
+from kgenn.conversion.grid import LARGEST_READOUT_UNIT, LARGEST_UNIT, narrowed, to_grid
+from kgenn.conversion.inflow import SMALLEST_UNIT, Gridded, Inflow
 from kgenn.conversion.neurons import INTEGRATE_FIRE
 from kgenn.conversion.precision import FINE, SourceSignal
 from kgenn.conversion.recipe import recipe_of
@@ -52,6 +50,23 @@ def amplitude(network: Network, connection: Connection) -> float:
     return max(abs(coding.low), abs(coding.high)) if analog else 1.0
 
 
+def granules(connections: Sequence[Connection], bias: Array | None, size: int) -> Array:
+    """Return the largest power of two that divides all weights into each neuron and its bias, up to 2**18."""
+    found = np.ones(size)
+    for power in 2.0 ** np.arange(1, 19):
+        whole = np.ones(size, bool) if bias is None else bias % power == 0
+        for c in connections:
+            whole &= c.connectivity.into_targets((c.connectivity.weights % power != 0).astype(np.float64)) == 0
+        found[whole] = power
+    return found
+
+
+def granules_of(network: Network, name: str) -> Array:
+    """Return the granule of each neuron of a population."""
+    population = network.by_name[name]
+    return granules(network.incoming[name], population.bias, population.size)
+
+
 @pytest.mark.quick
 @each_encoder
 @each_network
@@ -76,7 +91,7 @@ def test_no_current_of_a_step_reaches_what_its_precision_cannot_hold(name: str, 
         total = np.zeros(p.size) if p.bias is None else np.abs(p.bias.astype(np.float64))
         for c in network.incoming[p.name]:
             total += c.magnitude() * amplitude(network, c)
-        assert total.max() < exact_below(network, p.name)
+        assert (total < exact_below(network, p.name) * granules_of(network, p.name)).all()
 
 
 @pytest.mark.parametrize("encoder", ["direct", "poisson-signed"])
@@ -87,10 +102,10 @@ def test_currents_add_up_exactly_in_any_order(name: str, encoder: str) -> None:
     for c in network.connections:
         if network.by_name[c.target].neuron.precision == "double":
             continue  # sums far below 2**53
-        weights = np.abs(c.connectivity.weights).ravel()[: 1 << 14]
-        largest = c.connectivity.with_weights(np.abs(c.connectivity.weights)).apply(
-            np.ones((1, c.connectivity.num_sources), np.float32)
-        )
+        kind = c.connectivity
+        kind = kind.scaled(np.ones(kind.num_sources), 1 / granules_of(network, c.target))
+        weights = np.abs(kind.weights).ravel()[: 1 << 14]
+        largest = kind.with_weights(np.abs(kind.weights)).apply(np.ones((1, kind.num_sources), np.float32))
         assert largest.max() < EXACT
         # as many of the weights as fit, in three orders
         row = weights[: max(1, int(np.searchsorted(np.cumsum(weights.astype(np.float64)), EXACT - 1)))]
@@ -184,8 +199,9 @@ def test_the_grid_behind_a_pool_of_any_size_is_never_coarser_than_the_code(
     inflow = Inflow("p", (connection,), None, (BUSY,), LARGEST_UNIT, stage=1023, spiking=spiking)
     grid = to_grid(inflow)
     assert inflow.coarseness(grid) <= 1
-    total = grid.connections[0].magnitude().max()
-    assert total < EXACT or (grid.double and total * inflow.stage < 1 << 53)
+    total = grid.connections[0].magnitude()
+    in_granules = (total / granules(grid.connections, grid.bias, targets)).max()
+    assert in_granules < EXACT or (grid.double and total.max() * inflow.stage < 1 << 53)
 
 
 def test_a_pool_that_float32_cannot_resolve_gets_a_double_grid_whose_unit_is_a_power_of_two() -> None:
@@ -213,6 +229,40 @@ def test_a_neuron_with_large_weights_leaves_its_neighbours_their_precision(expon
     error = grid.connections[0].connectivity.weights.astype(np.float64) / grid.unit - weights
     others = np.delete(error, 3, axis=1)
     assert 100 * np.sqrt((others**2).sum(axis=0)).max() <= 1
+
+
+@given(st.floats(0, 2), st.booleans(), st.integers(0, 99))
+def test_channels_with_large_weights_get_a_granule_and_float32_is_enough(
+    exponent: float, biased: bool, seed: int
+) -> None:
+    kernel = np.random.default_rng(seed).normal(size=(3, 3, 16, 8)) * 2
+    kernel[..., 3] *= 10.0**exponent
+    kind = Convolution(kernel, (6, 6, 16), (6, 6, 8), (1, 1), ((1, 1), (1, 1)), (1, 1), 1)
+    bias = np.tile(np.linspace(-0.3, 0.3, 8), 36) if biased else None
+    inflow = Inflow("p", (Connection("s", "p", kind),), bias, (SourceSignal(1.0, 300.0, 500.0),), LARGEST_UNIT)
+    grid = to_grid(inflow)
+    assert not grid.double
+    assert inflow.coarseness(grid) <= 1
+    step = np.broadcast_to(grid.granule, (kind.num_targets,))
+    assert np.array_equal(step.reshape(-1, 8), np.tile(step[:8], (36, 1)))  # the same in all pixels
+    assert (grid.unit / step % 2 == 0).all()
+    assert (granules(grid.connections, grid.bias, kind.num_targets) >= step).all()
+    weights = grid.connections[0].connectivity.weights
+    assert np.abs(weights / step[:8]).max() < 1 << 15
+    assert (inflow.reaches(grid.connections, grid.bias) < EXACT * step).all()
+
+
+@pytest.mark.parametrize("converter", [DataNorm(initial_potential=0.3), Fission()], ids=str)
+def test_thresholds_and_initial_potentials_are_multiples_of_the_granule(converter: Converter) -> None:
+    network = converted("loud_channels", "direct", converter)
+    loud = network.populations[2]
+    step = granules_of(network, loud.name)
+    assert step.max() > 1
+    assert (loud.unit % step == 0).all()
+    start = loud.starts["v"]
+    assert (start % step == 0).all()
+    if isinstance(converter, DataNorm):
+        assert np.abs(start / loud.unit - 0.3).max() <= 1 / SMALLEST_UNIT
 
 
 @given(st.floats(0, 12), st.integers(1, 300))

@@ -14,7 +14,8 @@ from kgenn.conversion.assembly import RATE_LEVELS
 from kgenn.conversion.convert import convert_graph
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.few_spike import FewSpike
-from kgenn.conversion.grid import LARGEST_UNIT, Gridded, Inflow, on_single, to_grid
+from kgenn.conversion.grid import LARGEST_UNIT, on_single, to_grid
+from kgenn.conversion.inflow import Gridded, Inflow
 from kgenn.conversion.precision import FINE, SourceSignal
 from kgenn.conversion.recipe import recipe_of
 from kgenn.conversion.weight_bits import WeightBits, to_grid_of_bits
