@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from itertools import cycle
@@ -10,9 +10,9 @@ from itertools import cycle
 import numpy as np
 
 from kgenn.encoders import encoders_of as understood_by
-from kgenn.ir.graph import Array
-from kgenn.ir.network import Network
-from recordings import METHODS, NUM_SAMPLES, converted, drive_of
+from kgenn.ir.graph import Array, Shape
+from kgenn.ir.network import Network, ReadoutKind
+from recordings import METHODS, NUM_SAMPLES, NUM_TIMESTEPS, converted, drive_of, values_for
 
 # what a connection or a population can be
 FEW = (
@@ -41,6 +41,31 @@ FEW = (
 SMALL = ("skip_to_readout", "max_pool_skip", "max_pool_cap")
 
 
+# every encoder, and every kind of connection between an input and a readout; of all streams and changing inputs
+SEVERAL = (
+    ("residual_shortcut", "poisson"),
+    ("concat_pool_conv", "poisson-signed"),
+    ("conv_same", "direct"),
+    ("pool_input", "direct"),
+    ("bias_conv", "direct"),
+    ("conv_conv", "if"),
+    ("skip_to_readout", "spike"),
+)
+# three programs that the tests of single networks share: each readout of a rate code, behind another encoder
+SINGLE: tuple[tuple[str, str, ReadoutKind], ...] = (
+    ("residual_shortcut", "direct", "current"),
+    ("residual_shortcut", "poisson", "late-current"),
+    ("residual_shortcut", "spike", "spike-count"),
+)
+
+
+# all methods, where those of one code and number of timesteps share a program
+PROGRAMS = {
+    "rate": ("data-norm", "burst", "threshold-relu", "spike-norm"),
+    **{method: (method,) for method in ("few-spike", "ttfs", "calibrated", "fission")},
+}
+
+
 def encoders_of(method: str) -> list[str]:
     """Return the encoders that a method takes, its default first."""
     converter = METHODS[method][0]
@@ -65,6 +90,13 @@ def third_of(method: str) -> tuple[str, ...]:
 
 
 @cache
+def of_methods(methods: tuple[str, ...], count: int = NUM_SAMPLES) -> tuple[Network, Array]:
+    """Return every third network of some methods, `third_of` each, as one network, and a drive of it."""
+    of_each = ((m, name, e) for m in methods for name, e in sample_of(m, third_of(m)))
+    return driven({f"{m} {name} {e}": (network_of(name, m, e), e) for m, name, e in of_each}, count)
+
+
+@cache
 def of_method(
     method: str, names: tuple[str, ...] = SMALL, count: int = NUM_SAMPLES, num_timesteps: int = 0
 ) -> tuple[Network, Array]:
@@ -77,6 +109,21 @@ def driven(cases: Mapping[str, tuple[Network, str]], count: int = NUM_SAMPLES) -
     """Return networks as one, and a drive of it, where each case is a network and the name of its encoder."""
     drives = [drive_of(network, encoder, count) for network, encoder in cases.values()]
     return beside({key: network for key, (network, _) in cases.items()}), np.concatenate(drives, axis=-1)
+
+
+@cache
+def several(num_timesteps: int = NUM_TIMESTEPS, readout: ReadoutKind | None = None) -> Network:
+    """Return the networks of `SEVERAL` as one."""
+    made = {(n, e): converted(n, e, num_timesteps=num_timesteps, readout=readout) for n, e in SEVERAL}
+    return beside({f"{name} {encoder}": network for (name, encoder), network in made.items()})
+
+
+def samples_of_several(
+    network: Network, draw: Callable[[Shape, str, int], Array] = values_for, count: int = NUM_SAMPLES
+) -> dict[str, Array]:
+    """Return samples of each input of `several`, drawn for its shape, the name of its encoder and a count."""
+    pairs = zip(network.inputs, SEVERAL, strict=True)
+    return {given.name: draw(network.input_shapes[given.name], encoder, count) for given, (_, encoder) in pairs}
 
 
 def beside(networks: Mapping[str, Network]) -> Network:

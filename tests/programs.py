@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from pathlib import Path
 
 import numpy as np
 
-from kgenn.backends import TARGETS
+from kgenn.backends import TARGETS, build_cache
+from kgenn.backends.build_cache import cache_directory
+from kgenn.backends.toolchain import included
+from kgenn.files.scratch import scratch
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 
@@ -27,12 +31,28 @@ def emit(network: Network, directory: Path, target: str = "cpu") -> Path:
 def build_executable(directory: Path, *flags: str) -> Path:
     """Compile main.cpp and network.cpp with g++ and return the executable."""
     program = directory / "classify"
-    sources = [str(directory / name) for name in ("main.cpp", "network.cpp", "product.cpp")]
-    done = subprocess.run(
-        ["g++", *PLAIN, *flags, "-o", str(program), *sources], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    sources = [str(directory / name) for name in ("main.cpp", "network.cpp")]
+    _compile(*flags, "-o", str(program), *sources, str(products(directory, *flags)))
     return program
+
+
+def products(directory: Path, *flags: str) -> Path:
+    """Return the object of product.cpp, which is the same for many programs: compiled once for all tests."""
+    sources = {path.name: path.read_bytes() for path in directory.glob("*.[ch]pp")}
+    made_from = [*PLAIN, *flags, *included(sources, "product.cpp").values()]
+    key = build_cache.key(hashlib.sha256(repr(made_from).encode()).hexdigest(), "g++")
+    found = build_cache.find(key, ".o")
+    if found is None:
+        cache_directory().mkdir(parents=True, exist_ok=True)
+        with scratch(cache_directory() / "build") as place:
+            _compile(*flags, "-c", "-o", str(place / "product.o"), str(directory / "product.cpp"))
+            found = build_cache.keep(key, place / "product.o")
+    return found
+
+
+def _compile(*arguments: str) -> None:
+    done = subprocess.run(["g++", *PLAIN, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def classify(program: Path, directory: Path, x: Array) -> list[int]:

@@ -22,7 +22,7 @@ from kgenn.conversion.recipe import recipe_of
 from kgenn.conversion.spike_norm import SpikeNorm
 from kgenn.conversion.threshold_relu import ThresholdReLU
 from kgenn.conversion.time_to_first_spike import TimeToFirstSpike
-from kgenn.ir.graph import Array
+from kgenn.ir.graph import Array, Shape
 from kgenn.ir.network import Network, ReadoutKind
 from kgenn.ir.recording import Recording, RecordingOptions
 from kgenn.ir.scores import heads_of
@@ -95,10 +95,15 @@ def converted(
 
 def inputs_of(network: Network, encoder: str, count: int = NUM_SAMPLES) -> Array:
     """Return random inputs that the encoder takes, and that lie in the calibrated range."""
+    return values_for(network.input_shape, encoder, count)
+
+
+def values_for(shape: Shape, encoder: str, count: int) -> Array:
+    """Return random samples of a shape that an encoder takes."""
     _, low, high = ALL_ENCODERS[encoder]
     rng = np.random.default_rng(11)
     # direct input is legal up to what the calibration data had
-    return rng.uniform(0.9 * low, 0.9 * high, (count, *network.input_shape)).astype(np.float32)
+    return rng.uniform(0.9 * low, 0.9 * high, (count, *shape)).astype(np.float32)
 
 
 def drive_of(network: Network, encoder: str, count: int = NUM_SAMPLES) -> Array:
@@ -113,10 +118,14 @@ def changing(network: Network) -> Network:
 
 def frames(network: Network, encoder: str, count: int) -> Array:
     """Return random samples of frames, most of them sparse."""
+    return frames_for(network.input_shape, encoder, count)
+
+
+def frames_for(shape: Shape, encoder: str, count: int) -> Array:
+    """Return random samples of frames, shape (count, T, *sizes), that an encoder takes."""
     _, low, high = ENCODERS[encoder]
-    shape = (count, *network.input_shape)
     rng = np.random.default_rng(5)
-    x = rng.uniform(0.9 * low, 0.9 * high, shape) * (rng.uniform(size=shape) < 0.5)
+    x = rng.uniform(0.9 * low, 0.9 * high, (count, *shape)) * (rng.uniform(size=(count, *shape)) < 0.5)
     return (np.rint(x / 0.9) if encoder == "spike" else x).astype(np.float32)
 
 

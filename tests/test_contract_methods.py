@@ -7,7 +7,7 @@ from itertools import cycle
 import numpy as np
 import pytest
 
-from beside import FEW, encoders_of, network_of, of_method, sample_of, third_of
+from beside import FEW, PROGRAMS, encoders_of, network_of, of_method, of_methods, sample_of
 from covering import leading
 from kgenn.backends.pipeline import PipelineSimulator
 from kgenn.backends.reference import ReferenceSimulator
@@ -47,18 +47,21 @@ ALONE += [
     for m in METHODS
     for name, e in zip((r for r in RECIPES if r not in FEW), cycle(encoders_of(m)), strict=False)
 ]
-LENGTHS = [(method, t) for method, (_, timesteps) in METHODS.items() for t in timesteps[:0:-1]]
+# few-spike first: test_contract.py has a rate code of any length
+LENGTHS = [(method, t) for method in METHODS for t in METHODS[method][1][:0:-1]]
+LENGTHS.sort(key=lambda length: length[0] != "few-spike")
 
 
 def test_every_method_is_here() -> None:
     # `none` differs from data-norm in its scales alone
     assert {*METHODS, "none"} == set(CONVERTERS.names())
     assert all(converter.name == method for method, (converter, _) in METHODS.items())
+    assert sorted(METHODS) == sorted(method for methods in PROGRAMS.values() for method in methods)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_gives_the_same_spikes_on_every_simulator(method: str) -> None:
-    recording = assert_contract(*of_method(method, third_of(method)))
+@pytest.mark.parametrize("methods", PROGRAMS.values(), ids=PROGRAMS)
+def test_every_method_gives_the_same_spikes_on_every_simulator(methods: tuple[str, ...]) -> None:
+    recording = assert_contract(*of_methods(methods))
     # the claim would be empty for silent neurons
     assert [name for name, counts in recording.spike_counts.items() if not counts.any()] == []
 
@@ -79,7 +82,7 @@ def test_compiled_as_by_users_each_method_gives_the_same_spikes(method: str, as_
     assert_contract(network, drive_of(network, encoder))
 
 
-@pytest.mark.parametrize(("method", "num_timesteps"), leading(LENGTHS, 3))
+@pytest.mark.parametrize(("method", "num_timesteps"), leading(LENGTHS))
 def test_runs_of_any_length_keep_the_contract(method: str, num_timesteps: int) -> None:
     recording = assert_contract(*of_method(method, num_timesteps=num_timesteps))
     assert recording.scores.shape[1] == num_timesteps
@@ -123,22 +126,22 @@ def test_train_values_are_the_spikes_weighted_with_the_weight_of_each_step(metho
 @pytest.mark.parametrize("method", leading(STAGED))
 @pytest.mark.parametrize("num_threads", [1, 3])
 def test_threads_and_batches_change_nothing_in_stages(method: str, num_threads: int) -> None:
-    network, drive = of_method(method, count=7)
+    network, drive = of_methods((method,), count=7)
     assert_batches_change_nothing(network, drive, FIRST_SAMPLE, num_threads)
 
 
 @pytest.mark.parametrize("method", leading(STAGED))
 def test_no_sample_leaves_a_trace_in_the_next_of_a_staged_network(method: str) -> None:
-    network, drive = of_method(method)
+    network, drive = of_methods((method,))
     alone = [ReferenceSimulator(network).run(drive[i : i + 1], i).scores for i in range(NUM_SAMPLES)]
     for simulator in (PipelineSimulator(network), compiled(network)):
         for i in reversed(range(NUM_SAMPLES)):
             assert np.array_equal(simulator.run(drive[i : i + 1], i).scores, alone[i])
 
 
-@pytest.mark.parametrize("method", leading(METHODS, 2))
-def test_without_the_curve_scores_are_the_last_of_it_everywhere(method: str) -> None:
-    network, drive = of_method(method)
+@pytest.mark.parametrize("methods", leading((pytest.param(m, id=name) for name, m in PROGRAMS.items()), 2))
+def test_without_the_curve_scores_are_the_last_of_it_everywhere(methods: tuple[str, ...]) -> None:
+    network, drive = of_methods(methods)
     for simulator in (ReferenceSimulator(network), PipelineSimulator(network), compiled(network)):
         curve, last = (
             simulator.run(drive, 0, RecordingOptions(train_values=True, curve=c)) for c in (True, False)

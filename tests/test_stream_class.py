@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import kgenn
+from beside import samples_of_several, several
 from kgenn.artifact.directory import Artifact
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion.calibrated import Calibrated
@@ -23,7 +24,7 @@ from kgenn.ir.recording import Recording
 from kgenn.ir.scores import heads_of
 from kgenn.stream import Stream
 from ported_models import arrays, two_inputs
-from recordings import EVERYTHING, changing, compiled, converted, frames, inputs_of
+from recordings import EVERYTHING, changing, compiled, converted, frames_for, inputs_of
 
 TARGETS = [
     "reference",
@@ -54,31 +55,48 @@ def assert_at(stream: Stream, expected: Recording, sample: int, step: int) -> No
         assert np.allclose(values.ravel(), head.values(expected.scores[sample, step], step + 1), rtol=1e-6)
 
 
-@each_target
-@pytest.mark.parametrize(("name", "encoder", "readout"), STREAMS)
-def test_steps_are_those_of_a_run(name: str, encoder: str, readout: ReadoutKind | None, target: str) -> None:
-    network = converted(name, encoder, readout=readout)
-    x = inputs_of(network, encoder, 3)
+def assert_steps_are_those_of_a_run(network: Network, x: dict[str, Array], target: str) -> None:
+    """Fail where a step departs from the run of its sample, in any order of three samples."""
     expected = ReferenceSimulator(network).run(network.drive(x), 0, EVERYTHING)
     with streamed(network, target) as stream:
         for sample in (0, 2, 1, 2):
             stream.reset(sample)
+            given = {name: array[sample] for name, array in x.items()}
             for step in range(network.num_timesteps):
-                stream.step(x[sample] if step % 3 == 0 else None)
+                stream.step(given if step % 3 == 0 else None)
                 assert stream.timestep == step + 1
                 assert_at(stream, expected, sample, step)
 
 
 @each_target
-def test_a_hundred_frames_of_events_step_as_they_run_at_once(target: str) -> None:
-    network = changing(converted("skip_to_readout", "spike", num_timesteps=100))
-    x = frames(network, "spike", 2)
+@pytest.mark.parametrize("readout", [None, "spike-count"])
+def test_steps_are_those_of_a_run(readout: ReadoutKind | None, target: str) -> None:
+    network = several(readout=readout)
+    assert_steps_are_those_of_a_run(network, samples_of_several(network, count=3), target)
+
+
+@pytest.mark.slow
+@each_target
+@pytest.mark.parametrize(("name", "encoder", "readout"), STREAMS)
+def test_steps_of_a_network_alone_are_those_of_a_run(
+    name: str, encoder: str, readout: ReadoutKind | None, target: str
+) -> None:
+    network = converted(name, encoder, readout=readout)
+    assert_steps_are_those_of_a_run(network, {network.inputs[0].name: inputs_of(network, encoder, 3)}, target)
+
+
+@each_target
+def test_a_hundred_frames_step_as_they_run_at_once(target: str) -> None:
+    network = changing(several(100))
+    x = samples_of_several(network, frames_for, 2)
     expected = ReferenceSimulator(network).run(network.drive(x), 0, EVERYTHING)
+    events = network.inputs[-1].name
     with streamed(network, target) as stream:
         for sample in (1, 0):
             stream.reset(sample)
-            for step, frame in enumerate(x[sample]):
-                stream.step(frame.astype(bool))
+            for step in range(100):
+                frame = {name: array[sample, step] for name, array in x.items()}
+                stream.step({**frame, events: frame[events].astype(bool)})
                 assert_at(stream, expected, sample, step)
 
 
@@ -105,18 +123,18 @@ def test_several_inputs_and_outputs_have_their_names(target: str) -> None:
 
 @each_target
 def test_a_stream_may_go_on_longer_than_a_run(target: str) -> None:
-    short, long = (converted("residual_relu", "poisson", num_timesteps=t) for t in (7, 40))
-    x = inputs_of(short, "poisson", 1)
+    short, long = (several(t) for t in (7, 40))
+    x = samples_of_several(short, count=1)
     expected = ReferenceSimulator(long).run(long.drive(x), 0, EVERYTHING)
     with streamed(short, target) as stream:
         for step in range(40):
-            stream.step(x[0])
+            stream.step({name: array[0] for name, array in x.items()})
             assert_at(stream, expected, 0, step)
 
 
 @each_target
 def test_a_differential_network_takes_one_input_in_a_sample(target: str) -> None:
-    network = converted("residual_relu", "direct", Calibrated(), num_timesteps=8)
+    network = converted("skip_to_readout", "direct", Calibrated(), num_timesteps=8)
     x = inputs_of(network, "direct", 1)
     expected = ReferenceSimulator(network).run(network.drive(x), 0, EVERYTHING)
     with streamed(network, target) as stream:
@@ -200,9 +218,9 @@ def test_networks_of_stages_and_targets_of_whole_samples_have_none_and_say_so() 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 def test_a_directory_that_is_opened_has_a_stream(tmp_path: Path) -> None:
-    network = converted("dense", "direct")
+    network = converted("dense", "poisson")
     kgenn.compile(network).save(tmp_path / "snn")
-    x: Array = inputs_of(network, "direct", 1)
+    x: Array = inputs_of(network, "poisson", 1)
     result = kgenn.compile(network, "reference").evaluate(x)
     with kgenn.open_directory(tmp_path / "snn").stream() as stream:
         for _ in range(network.num_timesteps):

@@ -357,7 +357,7 @@ class Graph(Displayed):
         return replace(self, outputs=tuple(Output(name, name) for name in ends)).pruned()
 
     def edit(self, change: Callable[[Node], Sequence[Node] | str | None]) -> Graph:
-        """Return the graph with nodes replaced, in one walk from inputs to outputs.
+        """Return the graph with nodes replaced, in one walk from inputs to outputs; itself where nothing changes.
 
         `change` gets each node, its inputs already renamed, and returns None to keep it, a chain of nodes
         whose last stands for the old one, or the name of another node that consumers shall read instead.
@@ -365,14 +365,16 @@ class Graph(Displayed):
         renamed: dict[str, str] = {}
         nodes: list[Node] = []
         for old in self.nodes:
-            node = replace(old, inputs=tuple(renamed.get(s, s) for s in old.inputs))
-            new = change(node)
+            inputs = tuple(renamed.get(s, s) for s in old.inputs)
+            new = change(node := old if inputs == old.inputs else replace(old, inputs=inputs))
             if isinstance(new, str):
                 renamed[old.name] = new
             else:
                 chain = (node,) if new is None else new
                 nodes.extend(chain)
                 renamed[old.name] = chain[-1].name
+        if len(nodes) == len(self.nodes) and all(new is old for new, old in zip(nodes, self.nodes, strict=True)):
+            return self
         outputs = tuple(replace(output, node=renamed.get(output.node, output.node)) for output in self.outputs)
         return replace(self, nodes=tuple(nodes), outputs=outputs)
 
@@ -382,11 +384,12 @@ class Graph(Displayed):
         for node in reversed(self.nodes):
             if node.name in needed:
                 needed.update(node.inputs)
-        return replace(self, nodes=tuple(node for node in self.nodes if node.name in needed))
+        nodes = tuple(node for node in self.nodes if node.name in needed)
+        return self if len(nodes) == len(self.nodes) else replace(self, nodes=nodes)
 
     def noted(self, *notes: str) -> Graph:
         """Return the graph with notes added, each once."""
-        return replace(self, notes=tuple(dict.fromkeys((*self.notes, *notes))))
+        return replace(self, notes=tuple(dict.fromkeys((*self.notes, *notes)))) if notes else self
 
 
 def _postprocessed(value: Array, output: Output) -> Array:

@@ -59,7 +59,11 @@ def windows(x: Array, kernel: Shape, strides: Shape, dilation: Shape, pads: Pads
         Shape (N, *counts, C, *kernel), read-only.
     """
     if any(low or high for low, high in pads):
-        x = np.pad(x, ((0, 0), *pads, (0, 0)), constant_values=fill)
+        inside = x
+        sizes = tuple(size + low + high for size, (low, high) in zip(x.shape[1:-1], pads, strict=True))
+        x = np.full((len(x), *sizes, x.shape[-1]), fill, x.dtype)
+        places = (slice(low, low + size) for size, (low, _) in zip(inside.shape[1:-1], pads, strict=True))
+        x[:, *places] = inside
     axes = tuple(range(1, len(kernel) + 1))
     reach = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
     view = np.lib.stride_tricks.sliding_window_view(x, reach, axis=axes)

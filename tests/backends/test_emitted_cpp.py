@@ -144,7 +144,7 @@ def test_the_header_is_plain_c(tmp_path: Path) -> None:
 def test_the_program_refuses_what_it_cannot_run(tmp_path: Path) -> None:
     network = converted("dense", "poisson")
     directory = emit(network, tmp_path)
-    program = build_executable(directory)
+    program = build_executable(directory, *WARNINGS)
     (directory / "samples.f32").write_bytes(np.full(7, 2.0, np.float32).tobytes())
 
     def run(*arguments: str) -> tuple[int, str]:

@@ -33,7 +33,7 @@ from kgenn.layers.shape import Permute
 from kgenn.layers.sparsemax import Sparsemax
 from kgenn.tasks.base import SIGMOIDS
 from networks import Build, samples
-from programs import build_executable, emit, printed
+from programs import WARNINGS, build_executable, emit, printed
 
 # the final layers of a model: each element-wise function, every kind of ReLU, softmaxes, chains of them
 ENDS: dict[str, tuple[Layer, ...]] = {
@@ -290,7 +290,7 @@ def test_cpp_prints_the_outputs_of_the_result(end: str, tmp_path: Path) -> None:
     x = samples(graph, 6, seed=8)
     result = kgenn.compile(network, "reference").evaluate(x)
     directory = emit(network, tmp_path)
-    lines = printed(build_executable(directory, "-Wall", "-Wextra", "-Werror"), directory, x)
+    lines = printed(build_executable(directory, *WARNINGS), directory, x)
     classes, outputs = told(lines, result.scores.shape[1])
     np.testing.assert_allclose(outputs, result.scores, rtol=2e-6, atol=1e-7)
     says_no_class = end in MAPS or end in SIGMOIDS  # each value of a sigmoid is a yes or no

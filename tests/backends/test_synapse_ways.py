@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import kgenn
-from beside import network_of, of_method, third_of
+from beside import PROGRAMS, driven, network_of, of_methods
 from kgenn.backends import TARGETS
 from kgenn.backends.base import RunOptions, SynapseAlgorithm
 from kgenn.backends.cpp_library import ALGORITHMS, CppSimulator
@@ -47,9 +47,9 @@ def agree(network: Network, program: CppSimulator, encoder: str) -> None:
 
 
 @each_way
-@pytest.mark.parametrize("method", METHODS)
-def test_every_way_gives_the_same_spikes(method: str, way: SynapseAlgorithm) -> None:
-    assert_way_is_reference(*of_method(method, third_of(method)), way)
+@pytest.mark.parametrize("methods", PROGRAMS.values(), ids=PROGRAMS)
+def test_every_way_gives_the_same_spikes(methods: tuple[str, ...], way: SynapseAlgorithm) -> None:
+    assert_way_is_reference(*of_methods(methods), way)
 
 
 @pytest.mark.slow
@@ -97,7 +97,7 @@ def test_every_processor_gives_the_same_spikes(
 @each_way
 @pytest.mark.parametrize("factor", [8, 9])
 def test_weights_beyond_16_bits_are_exact_too(factor: int, way: SynapseAlgorithm) -> None:
-    base = converted("residual_shortcut", "poisson-signed", DataNorm())
+    base = converted("residual_shortcut", "poisson", DataNorm())
     connections = tuple(
         replace(c, connectivity=c.connectivity.with_weights(c.connectivity.weights * factor))
         for c in base.connections
@@ -105,7 +105,7 @@ def test_weights_beyond_16_bits_are_exact_too(factor: int, way: SynapseAlgorithm
     network = replace(base, connections=connections)
     assert max(np.abs(c.connectivity.weights).max() for c in connections) > 32767
     program = simulator(network, way)
-    agree(network, program, "poisson-signed")
+    agree(network, program, "poisson")
     # what all weights of a target have in common is no part of the product
     assert any("other" in work.algorithms for work in program.work) == (factor == 9)
 
@@ -126,10 +126,19 @@ def with_random_signs(base: Network, largest: float) -> Network:
 
 
 @each_way
-def test_sums_that_32_bits_do_not_hold_are_moved_in_time(way: SynapseAlgorithm) -> None:
-    base = converted("wide_33", "few-spike", FewSpike(), num_timesteps=12)
-    network = with_random_signs(base, 32639.0)
-    agree(network, simulator(network, way), "few-spike")
+def test_sums_that_32_bits_do_not_hold_are_moved_in_time_and_groups_are_computed_as_each_needs(
+    way: SynapseAlgorithm,
+) -> None:
+    large = with_random_signs(converted("wide_33", "few-spike", FewSpike(), num_timesteps=12), 32639.0)
+    base = converted("conv_groups", "few-spike", FewSpike(), num_timesteps=12)
+    connections = tuple(
+        replace(c, connectivity=c.connectivity.with_weights(_growing(c.connectivity.weights.shape)))
+        for c in base.connections
+    )
+    groups = replace(base, connections=connections)
+    network, drive = driven({"large": (large, "few-spike"), "groups": (groups, "few-spike")})
+    expected = ReferenceSimulator(network).run(drive, 3, EVERYTHING)
+    assert_same(expected, simulator(network, way).run(drive, 3, EVERYTHING))
 
 
 @each_way
@@ -149,17 +158,6 @@ def test_limbs_of_a_weight_need_not_be_computed_alike(way: SynapseAlgorithm) -> 
     assert_same(expected, simulator(network, way).run(drive, 3, EVERYTHING))
 
 
-@each_way
-def test_groups_of_a_convolution_need_not_be_computed_alike(way: SynapseAlgorithm) -> None:
-    base = converted("conv_groups", "few-spike", FewSpike(), num_timesteps=8)
-    connections = tuple(
-        replace(c, connectivity=c.connectivity.with_weights(_growing(c.connectivity.weights.shape)))
-        for c in base.connections
-    )
-    network = replace(base, connections=connections)
-    agree(network, simulator(network, way), "few-spike")
-
-
 def _growing(shape: tuple[int, ...]) -> Array:
     """Return weights that grow from channel to channel, through all sizes that products tell apart."""
     sizes = np.array([60.0, 127.0, 32700.0, 32767.0, 40000.0, 2.0**20])
@@ -175,9 +173,9 @@ def test_spikes_add_up_the_largest_weights(largest: int, way: SynapseAlgorithm) 
 
 
 def test_the_work_tells_the_rate_of_each_source() -> None:
-    network = converted("residual_shortcut", "poisson-signed", DataNorm())
+    network = converted("residual_shortcut", "poisson", DataNorm())
     program = simulator(network, "auto")
-    recording = program.run(drive_of(network, "poisson-signed"), 0, EVERYTHING)
+    recording = program.run(drive_of(network, "poisson"), 0, EVERYTHING)
     assert recording.raster is not None
     for work, connection in zip(program.work, network.connections, strict=True):
         assert (work.source, work.target) == (connection.source, connection.target)

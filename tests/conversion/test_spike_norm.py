@@ -126,7 +126,7 @@ def test_a_cap_is_the_largest_scale() -> None:
 def test_a_silent_layer_is_kg403() -> None:
     graph = build("dense")
     with pytest.raises(KgennError, match=r"KG403.*largest current"):
-        convert_graph(graph, recipe_of(SpikeNorm(), allow=ALLOW), np.zeros((3, 7)), STEPS, simulate)
+        convert_graph(graph, recipe_of(SpikeNorm(), allow=ALLOW), np.zeros((3, 7)), STEPS, on_reference)
 
 
 @pytest.mark.parametrize("options", [{"norm_percentile": 0}, {"norm_samples": -1}, {"norm_timesteps": -1}])

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import kgenn.frontend
-from keras_models import CHANNELS_FIRST, IMAGE, MODELS, randomise, twin_of_channels_first
+from keras_models import CHANNELS_FIRST, IMAGE, MODELS, chain, randomise, twin_of_channels_first
 from looped import looped
+from model_files import edit
 
 FORMATS = ("h5", "keras", "live")
 # by default each model goes through the next format; the slow tests take all of them
@@ -151,3 +152,32 @@ def test_a_name_that_another_layer_would_get_stays_unique(tmp_path):
     y = keras.layers.Dense(2, activation="relu", name="b")(x)
     graph = read(keras.Model(x, keras.layers.ReLU(name="b:1")(y)), "live", tmp_path)
     assert len({node.name for node in graph.nodes}) == len(graph.nodes)
+
+
+# classes of layers, with the options that have no default
+DEFAULTS = {
+    "AveragePooling2D": {"pool_size": (2, 3)},
+    "BatchNormalization": {},
+    "Conv2D": {"filters": 4, "kernel_size": (2, 3)},
+    "Conv2DTranspose": {"filters": 4, "kernel_size": (2, 3)},
+    "Dense": {"units": 4},
+    "DepthwiseConv2D": {"kernel_size": (2, 3)},
+    "ELU": {},
+    "GlobalAveragePooling2D": {},
+    "LayerNormalization": {},
+    "LeakyReLU": {},
+    "MaxPooling2D": {"pool_size": (3, 2)},
+    "ReLU": {},
+    "SeparableConv2D": {"filters": 4, "kernel_size": (2, 3)},
+    "Softmax": {},
+}
+
+
+@pytest.mark.parametrize("kind", DEFAULTS)
+def test_what_a_config_lacks_is_the_default_of_keras(kind, tmp_path):
+    given = {"name": "layer", **DEFAULTS[kind]}
+    model = randomise(chain((6, 7, 3), getattr(keras.layers, kind)(**given)))
+    read(model, "h5", tmp_path)
+    path = edit(tmp_path / "model.h5", lambda _, layers: layers["layer"].update(config=given))
+    (x,) = samples(model)
+    assert_close(kgenn.frontend.load(path).predict(x), np.asarray(model(x, training=False)))

@@ -24,10 +24,10 @@ from outcome import ROOT
 from recordings import converted
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
-# Runs a command line, and prints before it ends what it did that can run code of a directory.
+# Runs command lines until one fails, and prints before it ends what they did that can run code of a directory.
 WATCHED = """
-import sys
-found, folder = set(), sys.argv.pop(1)
+import json, sys
+found, folder = set(), sys.argv[1]
 def watch(event, arguments):
     if event in ("subprocess.Popen", "os.exec", "os.system", "os.posix_spawn", "os.fork", "os.forkpty"):
         if arguments[:1] != ("uname",):  # as Python's own platform.processor
@@ -40,7 +40,11 @@ def watch(event, arguments):
         found.add(event)
 sys.addaudithook(watch)
 from kgenn.cli import invoke
-code = invoke(sys.argv[1:])
+for line in json.loads(sys.argv[2]):
+    code = invoke(line)
+    if code or found:
+        print(*line, file=sys.stderr)
+        break
 print(*sorted(found), file=sys.stderr)
 sys.exit(code)
 """
@@ -62,11 +66,11 @@ def trapped(directory: Path, target: str, trap: Path) -> Path:
     return directory
 
 
-def run(trap: Path, *arguments: object) -> tuple[int, set[str], str]:
-    """Return the exit code of a command line, what it did that can run code, and its diagnostics."""
-    directory = next(str(a) for a in arguments if Path(str(a)).is_dir())
+def run(directory: Path, *lines: tuple[object, ...]) -> tuple[int, set[str], str]:
+    """Return the exit code of the last of some command lines, what they did that can run code, and diagnostics."""
+    words = [[str(argument) for argument in line] for line in lines]
     done = subprocess.run(
-        [sys.executable, "-c", WATCHED, directory, *map(str, arguments)],
+        [sys.executable, "-c", WATCHED, str(directory), json.dumps(words)],
         cwd=ROOT,
         env={**os.environ, "KGENN_GENN_PYTHON": sys.executable},
         capture_output=True,
@@ -87,17 +91,17 @@ def data(tmp_path: Path) -> Path:
 def test_reading_commands_and_the_reference_execute_nothing(tmp_path: Path, data: Path, target: str) -> None:
     trap = tmp_path / "trap"
     directory = trapped(tmp_path / "out", target, trap)
-    for arguments in (
+    code, did, err = run(
+        directory,
         ("inspect", directory),
         ("inspect", directory, "--picture", tmp_path / "p.svg"),
         ("export", directory, "--to", "nir", "-o", tmp_path / "n.nir"),
         ("export", directory, "--to", "ml-genn", "-o", tmp_path / "m.py"),
         ("cite", directory),
         ("run", directory, "--target", "reference", "--data", data),
-    ):
-        code, did, err = run(trap, *arguments)
-        assert (code, did) == (0, set()), (arguments, err)
-        assert not trap.exists(), arguments
+    )
+    assert (code, did) == (0, set()), err
+    assert not trap.exists()
 
 
 @needs_compiler
@@ -107,14 +111,14 @@ def test_commands_that_run_the_program_do_so_only_as_long_as_its_sums_are_right(
 ) -> None:
     trap = tmp_path / "trap"
     directory = trapped(tmp_path / "out", "cpu", trap)
-    arguments = [command, directory, *(() if command == "verify" else ("--data", data))]
+    line = (command, directory, *(() if command == "verify" else ("--data", data)))
     with (directory / "network.cpp").open("a") as source:
         source.write("// edited\n")
-    code, did, err = run(trap, *arguments)
+    code, did, err = run(directory, line)
     assert (code, did) == (1, set())
     assert f"error[KG640] {directory / 'network.cpp'}: has changed" in err
     assert not trap.exists()
-    run(trap, *arguments, "--edited")
+    run(directory, (*line, "--edited"))
     assert trap.exists()
 
 
@@ -122,7 +126,8 @@ def test_commands_that_run_the_program_do_so_only_as_long_as_its_sums_are_right(
 @needs_compiler
 def test_sums_that_were_made_again_are_taken_for_right(tmp_path: Path, data: Path) -> None:
     trap = tmp_path / "trap"
-    code, did, _ = run(trap, "run", trapped(tmp_path / "out", "cpu", trap), "--data", data)
+    directory = trapped(tmp_path / "out", "cpu", trap)
+    code, did, _ = run(directory, ("run", directory, "--data", data))
     assert (code, did) == (0, {"ctypes.dlopen", "subprocess.Popen"})
     assert trap.exists()
 
