@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from kgenn.bench.against import difference_to, share_of
 from kgenn.bench.examples import OutputExample
 from kgenn.bench.json_object import AxisValue, JsonPath, Object, as_axes, as_text
+from kgenn.tasks.metric import difference_to, share_of
 
 Kind = Literal["table", "curve", "pareto"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

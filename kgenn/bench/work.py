@@ -23,8 +23,8 @@ from kgenn.backends import TARGETS
 from kgenn.backends.cpp import toolchain
 from kgenn.backends.simulate import simulate
 from kgenn.bench.examples import raster_of, shown_of
+from kgenn.bench.files import Ports, memory_of, model_of, on_average, samples_of, values_of
 from kgenn.bench.rerun import CellTask
-from kgenn.bench.shared import Ports, memory_of, model_of, on_average, samples_of, values_of
 from kgenn.compiled import CompiledNetwork
 from kgenn.conversion.timed import timesteps_for
 from kgenn.convert_model import Converted, convert_model

@@ -11,20 +11,18 @@ from typing import Any
 import click
 
 from kgenn.backends.base import RunOptions
-from kgenn.bench import against
 from kgenn.bench.config import read_configs
 from kgenn.bench.experiment import Experiment
 from kgenn.bench.files import FileSearch, Library
 from kgenn.bench.rerun import tasks_of
 from kgenn.bench.rows import FAILED, measured, outputs_of
 from kgenn.bench.store import Line, opened, read_lines
-from kgenn.bench.sweep import Sweep, SweepPlan
-from kgenn.bench.workers import Workers, cluster, num_cores, processes
+from kgenn.bench.sweep import Sweep, SweepPlan, Workers, cluster, num_cores, processes
 from kgenn.cli.bench_display import display
 from kgenn.cli.console import print_diagnostics, print_json, print_line, print_table
 from kgenn.cli.options import PATH, json_flag
 from kgenn.diagnostics import Diagnostic, KgennError
-from kgenn.tasks.metric import title, written
+from kgenn.tasks.metric import compared, comparison_title, title, written
 
 
 @click.command()
@@ -146,7 +144,7 @@ def _print_results(lines: Sequence[Line]) -> None:
     for name in outputs:
         metrics = {measured(outputs_of(result)[name])[0] for result in found if name in outputs_of(result)}
         one = title(next(iter(metrics))) if len(metrics) == 1 else "metric"
-        columns += [f">{one} of {name}" if name else f">{one}", f">{against.heading(metrics)}"]
+        columns += [f">{one} of {name}" if name else f">{one}", f">{comparison_title(metrics)}"]
     columns += [">spikes per neuron"]
     rows = [(*(_text(line["axes"].get(name)) for name in names), *_figures(line, outputs)) for line in lines]
     print_table(columns, rows)
@@ -189,7 +187,7 @@ def _figures(line: Line, outputs: Sequence[str]) -> tuple[str, ...]:
     words: list[str] = []
     for output in outputs:
         metric, value, own = measured(outputs_of(result).get(output, {}))
-        words += [_in_words(metric, value), against.in_words(metric, [(value, own)])]
+        words += [_in_words(metric, value), compared(metric, [(value, own)])]
     return *words, f"{result['spikes_per_neuron']:.3f}"
 
 

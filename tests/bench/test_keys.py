@@ -10,9 +10,8 @@ import pytest
 
 from kgenn.backends.base import RunOptions
 from kgenn.bench.config import read_configs
-from kgenn.bench.files import FileSearch, Library
+from kgenn.bench.files import FileSearch, Library, Ports, samples_of
 from kgenn.bench.rerun import CellTask, tasks_of
-from kgenn.bench.shared import Ports, samples_of
 from kgenn.diagnostics import KgennError
 from kgenn.ir.samples import Samples
 from sweeps import CALIBRATION, IMAGES, MODEL, written

@@ -18,13 +18,11 @@ from covering import leading
 from kgenn.backends.base import RunOptions
 from kgenn.backends.simulate import simulate
 from kgenn.bench.config import read_configs
-from kgenn.bench.files import File, FileSearch, Library
+from kgenn.bench.files import File, FileSearch, Library, Memory, unchanged
 from kgenn.bench.rerun import CellTask, tasks_of
-from kgenn.bench.shared import Memory, unchanged
 from kgenn.bench.store import Line, opened
-from kgenn.bench.sweep import Sweep, SweepPlan
+from kgenn.bench.sweep import Sweep, SweepPlan, Workers, processes
 from kgenn.bench.work import CellOutcome, ProcessSettings, run_cell
-from kgenn.bench.workers import Workers, processes
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.base import Memoise, uncached
 from kgenn.conversion.convert import convert_graph

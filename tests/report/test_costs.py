@@ -12,7 +12,7 @@ import pytest
 from covering import leading
 from kgenn.bench.json_object import JsonPath
 from kgenn.bench.rows import ResultRecord
-from kgenn.report.sweep.measure import graded, joules, twin_value
+from kgenn.report.sweep.cells import graded, joules, twin_value
 from kgenn.report.sweep.page import report_files
 from kgenn.report.sweep.results import read_results
 from made_results import cell, experiment, outcome, write

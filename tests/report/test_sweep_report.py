@@ -15,8 +15,8 @@ import pytest
 from covering import leading
 from kgenn.bench.json_object import JsonPath
 from kgenn.bench.rows import Row
-from kgenn.report.sweep.axes import only_option
 from kgenn.report.sweep.canvas import COLOURS, log_ticks, look, styles
+from kgenn.report.sweep.cells import only_option
 from kgenn.report.sweep.examples import MAX_SPIKES
 from kgenn.report.sweep.page import report_files
 from kgenn.report.sweep.plots import MAX_POINTS, over_option, thinned

@@ -11,8 +11,8 @@ from matplotlib.ticker import MaxNLocator
 from kgenn.bench.examples import OutputExample
 from kgenn.bench.rows import Raster, Row
 from kgenn.ir.graph import Array
-from kgenn.report.sweep.axes import steps_of
 from kgenn.report.sweep.canvas import LIGHT, Canvas, Plot, SeriesStyle
+from kgenn.report.sweep.cells import steps_of
 from kgenn.report.sweep.text import shortened, slug, unique
 
 # Pixels of a population's panel.

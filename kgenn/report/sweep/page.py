@@ -11,16 +11,20 @@ from markupsafe import Markup, escape
 
 from kgenn import __version__
 from kgenn.backends.render import environment
-from kgenn.bench import against
 from kgenn.bench.rows import ExperimentRecord, Failure, ResultRecord, Row
 from kgenn.ir.words import counted
 from kgenn.metrics.energy import BREAK_EVEN_SPIKES
 from kgenn.report.sweep import examples, plots
-from kgenn.report.sweep.axes import (
+from kgenn.report.sweep.canvas import Plot, SeriesStyle, css_variables, look, styles
+from kgenn.report.sweep.cells import (
     Group,
     constant,
     grouped,
+    in_words,
+    metric_of,
+    of_output,
     only_option,
+    others,
     panels,
     series_axes,
     shown,
@@ -28,13 +32,12 @@ from kgenn.report.sweep.axes import (
     varying,
     words,
 )
-from kgenn.report.sweep.canvas import Plot, SeriesStyle, css_variables, look, styles
 from kgenn.report.sweep.examples import outputs as outputs_of_cell
-from kgenn.report.sweep.measure import in_words, metric_of, of_output, others
 from kgenn.report.sweep.plots import done, seconds
 from kgenn.report.sweep.results import Results, cells_csv, commands_of
 from kgenn.report.sweep.table import Table, Verdict, judge, table, title, written
 from kgenn.report.sweep.text import amount, duration, printable, slug, unique
+from kgenn.tasks.metric import compared, comparison_title
 from kgenn.tasks.metric import title as metric_title
 
 # Of one model, of the first so many methods; a raster is most of the page's bytes.
@@ -166,7 +169,7 @@ def _names(outcomes: Sequence[ResultRecord]) -> tuple[str, ...]:
     """Return what the figures of a cell are called, those of further outputs at the end."""
     several = next((r.outputs for r in outcomes if r.outputs), ())
     own = (f"{metric_title(output.metric)} of {output.name}" for output in several[1:])
-    beside = against.heading(r.metric for r in outcomes)
+    beside = comparison_title(r.metric for r in outcomes)
     return ("T", _metric(outcomes), "ANN", beside, "spikes per neuron", "operations", "time per image", *own)
 
 
@@ -228,7 +231,7 @@ def _line(row: Row, axes: Sequence[str]) -> CellLine:
             f"{steps_of(r):,}",
             in_words(r.metric, r.value),
             in_words(r.metric, r.ann_value),
-            against.in_words(r.metric, [(r.value, r.ann_value)], 1),
+            compared(r.metric, [(r.value, r.ann_value)], 1),
             f"{r.spikes_per_neuron:.3f}",
             amount(r.synaptic_operations),
             duration(seconds(row, r)),

@@ -8,19 +8,22 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from kgenn.bench.rows import ResultRecord, Row
 from kgenn.metrics.energy import BREAK_EVEN_SPIKES
-from kgenn.report.sweep.axes import Group, grouped, mean, steps_of
 from kgenn.report.sweep.canvas import LIGHT, Canvas, Plot, SeriesStyle
-from kgenn.report.sweep.measure import (
+from kgenn.report.sweep.cells import (
     PERCENT,
+    Group,
     axis_label,
     graded,
+    grouped,
     heading,
     in_words,
     is_error,
     joules,
+    mean,
     metric_of,
     on_axis,
     spikes_per_value,
+    steps_of,
     twin_value,
 )
 from kgenn.report.sweep.text import amount, duration, figure, percent, shortened

@@ -14,8 +14,7 @@ from kgenn.bench.json_object import JsonPath, Object, parse
 from kgenn.bench.rows import ExperimentRecord, OutputFigures, ResultRecord, Row
 from kgenn.bench.store import CELLS, RESULTS, SWEEP
 from kgenn.diagnostics import KgennError, fail
-from kgenn.report.sweep.axes import names_of
-from kgenn.report.sweep.measure import entry, graded, joules, twin_value
+from kgenn.report.sweep.cells import entry, graded, joules, names_of, twin_value
 
 # The first that is there is read; the second has no host and no cost.
 ROWS = (CELLS, RESULTS)

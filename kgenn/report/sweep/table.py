@@ -6,17 +6,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kgenn.bench import against
 from kgenn.bench.rows import ExperimentRecord, Published, ResultRecord, Row
-from kgenn.report.sweep.axes import (
+from kgenn.report.sweep.cells import (
     MODEL,
     SEED,
     Point,
     grouped,
+    in_words,
     layout,
     mean,
+    metric_of,
     names_of,
     nested,
+    on_axis,
+    others,
     phrase,
     point_of,
     runs,
@@ -24,10 +27,9 @@ from kgenn.report.sweep.axes import (
     varying,
     words,
 )
-from kgenn.report.sweep.measure import in_words, metric_of, on_axis, others
 from kgenn.report.sweep.results import Results
 from kgenn.report.sweep.text import amount
-from kgenn.tasks.metric import in_percent
+from kgenn.tasks.metric import compared, in_percent
 from kgenn.tasks.metric import title as metric_title
 
 # Shares of whole numbers of samples are compared after division: less than any sample, more than rounding.
@@ -328,7 +330,7 @@ def _entry(rows: Sequence[Row], label: str) -> Entry:
     costs.append(f"{mean(r.spikes_per_neuron for r in results):.3g} spikes")
     costs.append(f"{amount(mean(r.synaptic_operations for r in results) or 0)} ops")
     costs += [f"T = {found}"] if found else []
-    beside = against.in_words(metric, ((r.value, r.ann_value) for r in results), 1)
+    beside = compared(metric, ((r.value, r.ann_value) for r in results), 1)
     return Entry(label, value, beside, tuple(costs), problem, rows[0].key)
 
 
@@ -336,7 +338,7 @@ def _of_output(results: Sequence[ResultRecord], name: str) -> str:
     """Return the metric of another output in words, also against the model's."""
     own = [output for r in results for output in r.outputs if output.name == name]
     metric, value = own[0].metric, mean(output.value for output in own)
-    beside = against.in_words(metric, ((output.value, output.ann_value) for output in own), 1)
+    beside = compared(metric, ((output.value, output.ann_value) for output in own), 1)
     return f"{metric_title(metric)} of {name} {in_words(metric, value)} ({beside})"
 
 

@@ -6,8 +6,8 @@ from math import inf, nan
 
 import pytest
 
-from kgenn.bench.against import difference_to, heading, in_words, share_of
 from kgenn.bench.rows import OutputFigures
+from kgenn.tasks.metric import compared, comparison_title, difference_to, share_of
 
 
 @pytest.mark.parametrize(
@@ -26,10 +26,10 @@ from kgenn.bench.rows import OutputFigures
         ("psnr", 30.0, inf, "–"),
     ],
 )
-def test_a_value_against_the_models_in_words(
+def test_a_value_against_the_models_compared(
     metric: str, value: float | None, model: float | None, words: str
 ) -> None:
-    assert in_words(metric, [(value, model)]) == words
+    assert compared(metric, [(value, model)]) == words
     figures = OutputFigures("out", metric, value, model)
     assert figures.share == share_of(metric, value, model)
     assert figures.difference == difference_to(metric, value, model)
@@ -37,11 +37,11 @@ def test_a_value_against_the_models_in_words(
 
 
 def test_runs_are_averaged_and_those_without_a_model_left_out() -> None:
-    assert in_words("accuracy", [(0.9, 1.0), (0.7, 1.0), (0.5, None)], 1) == "80.0 %"
-    assert in_words("psnr", [(20.0, 21.0), (20.0, 24.0)]) == "−2.50 dB"
+    assert compared("accuracy", [(0.9, 1.0), (0.7, 1.0), (0.5, None)], 1) == "80.0 %"
+    assert compared("psnr", [(20.0, 21.0), (20.0, 24.0)]) == "−2.50 dB"
 
 
 def test_a_column_says_which_it_holds() -> None:
-    assert heading(["accuracy", "f1"]) == "share"
-    assert heading(["mse"]) == "difference"
-    assert heading(["mse", "accuracy"]) == "share or difference"
+    assert comparison_title(["accuracy", "f1"]) == "share"
+    assert comparison_title(["mse"]) == "difference"
+    assert comparison_title(["mse", "accuracy"]) == "share or difference"
