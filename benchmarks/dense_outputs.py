@@ -148,7 +148,7 @@ def rows(case: Case, models: tuple[Any, Any], x: Array, test: tuple[Array, Array
         few = x[:CALIBRATION_SAMPLES]
         net = kgenn.convert(graph, calibration=few, converter=method, timesteps=steps, allow=ALLOW, check=False)
         snn = kgenn.compile(net)
-        result = snn.with_ann(*test, snn.evaluate(*test), most=len(test[0]))
+        result = snn.with_ann(*test, snn.evaluate(*test), max_samples=len(test[0]))
         (own,) = result.outputs.values()
         assert own.ann is not None
         both = [f"{written(own.metric, own.ann.ann)} → {written(own.metric, own.value)}"]

@@ -43,8 +43,8 @@ from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network, ReadoutKind
 from kgenn.ir.samples import SamplesLike, place_of, shapes_in
 from kgenn.passes import LoweringOptions
-from kgenn.tasks.aims import aims_of
 from kgenn.tasks.goal import Choice, Names, Numbers, choices
+from kgenn.tasks.labelled_goals import labelled_goals
 from kgenn.timestep_search import TimestepSearch
 
 
@@ -164,7 +164,7 @@ def _given(
     data = Data(samples, labels)
     outputs = tuple(output.name for output in graph.outputs)
     chosen = choices(outputs, task, metric, threshold)
-    aims_of(ends_of(graph), chosen, labels_by_output(labels, outputs, graph.naming), len(data))
+    labelled_goals(ends_of(graph), chosen, labels_by_output(labels, outputs, graph.naming), len(data))
     return graph, data.timed(frames_of(samples, graph.input_shapes, CALIBRATION)) if frames else data, chosen
 
 

@@ -20,7 +20,7 @@ from kgenn.ir.network import Network
 from kgenn.ir.recording import RecordingOptions
 from kgenn.ir.samples import Samples
 from kgenn.ir.scores import heads_of
-from kgenn.tasks.aims import Aims, aims_of
+from kgenn.tasks.labelled_goals import LabelledGoals, labelled_goals
 from kgenn.tasks.loss import LossTally
 from kgenn.tasks.metric import Metric, MetricTally
 from kgenn.tasks.predict import predictions
@@ -59,53 +59,55 @@ class Baseline:
     Attributes:
         graph: the model.
         samples: as the model takes them.
-        aims: what its outputs are for, with the labels of some.
+        labelled: what its outputs are for, with the labels of some.
     """
 
     graph: Graph
     samples: Samples
-    aims: Aims
+    labelled: LabelledGoals
 
     @staticmethod
     def of(graph: Graph, samples: Samples) -> Baseline:
         """Return that of samples without labels, with guessed tasks."""
-        return Baseline(graph, samples, aims_of(ends_of(graph), {}, {}, len(samples)))
+        return Baseline(graph, samples, labelled_goals(ends_of(graph), {}, {}, len(samples)))
 
     @property
     def measured(self) -> str:
         """Return what a loss is of: what the metrics measure, or agreement with the model without labels."""
-        if not self.aims.labels:
+        if not self.labelled.labels:
             return "agreement"
-        found = (self._judge(name) for name in self.aims.labels)
+        found = (self._judge(name) for name in self.labelled.labels)
         return ", ".join(dict.fromkeys(metric.pointed or metric.title for metric in found))
 
     @cached_property
     def predictions(self) -> dict[str, Array]:
         """Return what the model says, of each output by its name, shape (N, *label shape) each."""
         found = self.graph.output_values(self.samples)
-        return {name: self.aims.goals[name].task.predictions(v.reshape(len(v), -1)) for name, v in found.items()}
+        return {
+            name: self.labelled.goals[name].task.predictions(v.reshape(len(v), -1)) for name, v in found.items()
+        }
 
     @cached_property
     def right(self) -> dict[str, Array]:
         """Return what is right, of each output by its name, shape (N, *label shape) each."""
-        return {**self.predictions, **self.aims.labels}
+        return {**self.predictions, **self.labelled.labels}
 
     @property
     def constant_outputs(self) -> tuple[str, ...]:
         """Return the outputs whose values are to be equal for all samples, so that no error has a unit."""
-        values = (name for name in self.right if not self.aims.goals[name].task.classes.predicted)
+        values = (name for name in self.right if not self.labelled.goals[name].task.classes.predicted)
         return tuple(name for name in values if (self.right[name] == self.right[name][:1]).all())
 
     def _judge(self, name: str) -> Metric:
         """Return the metric that judges an output: its own, where the model has a value of it."""
-        goal = self.aims.goals[name]
-        return goal.metric if goal.metric.compares or name in self.aims.labels else goal.task.metrics[0]
+        goal = self.labelled.goals[name]
+        return goal.metric if goal.metric.compares or name in self.labelled.labels else goal.task.metrics[0]
 
     def values(self) -> dict[str, float]:
         """Return the metric of the model, of each output that has labels."""
         found = {}
-        for name, labels in self.aims.labels.items():
-            tally = MetricTally(self.aims.goals[name].metric)
+        for name, labels in self.labelled.labels.items():
+            tally = MetricTally(self.labelled.goals[name].metric)
             tally.add(self.predictions[name][:, None], labels)
             values = tally.values(labels)
             if values is not None:
@@ -122,7 +124,7 @@ class Baseline:
         for recording in simulate(network, self.samples, RecordingOptions(curve=curve)):
             scores = recording.scores if curve else recording.scores[:, -1:]
             for head, tally in zip(heads, tallies, strict=True):
-                predicted = predictions(self.aims.goals[head.name].task, head, scores)
+                predicted = predictions(self.labelled.goals[head.name].task, head, scores)
                 tally.add(self.predictions[head.name][start : start + len(scores)], predicted, start)
             start += len(scores)
         lost, errors = np.array([tally.losses() for tally in tallies]).swapaxes(0, 1)

@@ -35,8 +35,8 @@ from kgenn.metrics.layer_error import ErrorTally, ann_predictions, ideal_rates
 from kgenn.metrics.result import Result, ResultTally
 from kgenn.neurobench import NeuroBenchTally
 from kgenn.stream import Stream
-from kgenn.tasks.aims import Aims, aims_of, or_input, over, stored
 from kgenn.tasks.goal import Choice, Names, Numbers, choices
+from kgenn.tasks.labelled_goals import LabelledGoals, labelled_goals, or_input, over, stored
 
 # Samples simulated at once: enough for any number of threads, few enough for the scores of long runs.
 BATCH_SIZE = 64
@@ -111,8 +111,8 @@ class CompiledNetwork(Displayed):
             KgennWarning: for a reason to doubt the figures; `Result.warnings` has it too.
         """
         samples, size = self._samples(x), whole("batch_size", batch_size, 1, MAX_SAMPLES)
-        aims = self._aims(samples, y, choices(self._outputs, task, metric, threshold))
-        return self._judged(self._run(samples, aims, size, progress, observe, record, early_exit), samples)
+        labelled = self._labelled(samples, y, choices(self._outputs, task, metric, threshold))
+        return self._judged(self._run(samples, labelled, size, progress, observe, record, early_exit), samples)
 
     def predict(
         self, x: SamplesLike, batch_size: int = BATCH_SIZE
@@ -133,7 +133,7 @@ class CompiledNetwork(Displayed):
         """
         samples, size = self._samples(x), whole("batch_size", batch_size, 1, MAX_SAMPLES)
         result = self._judged(
-            self._run(samples, self._aims(samples, None, {}), size, None, None, SCORES, None), samples
+            self._run(samples, self._labelled(samples, None, {}), size, None, None, SCORES, None), samples
         )
         heads = heads_of(self.network)
         values = {head.name: result.outputs[head.name].scores.reshape(-1, *head.end.shape) for head in heads}
@@ -160,8 +160,8 @@ class CompiledNetwork(Displayed):
             KgennError: as `evaluate`; KG607 where the first output has no labels.
         """
         samples, size = self._samples(x), whole("batch_size", batch_size, 1, MAX_SAMPLES)
-        aims = self._aims(samples, y, choices(self._outputs, task, metric, threshold))
-        result = self._judged(self._run(samples, aims, size, None, None, SCORES, None), samples)
+        labelled = self._labelled(samples, y, choices(self._outputs, task, metric, threshold))
+        result = self._judged(self._run(samples, labelled, size, None, None, SCORES, None), samples)
         found = next(iter(result.outputs.values())).score(chosen=metric is not None)
         if found is None:
             raise fail("KG607", "labels", "of the first output are missing", "give y, a label for each sample")
@@ -177,15 +177,15 @@ class CompiledNetwork(Displayed):
     def _run(
         self,
         samples: Samples,
-        aims: Aims,
+        labelled: LabelledGoals,
         batch_size: int,
         progress: Progress | None,
         observe: Observer | None,
         record: RecordingOptions,
         early_exit: float | None,
     ) -> Result:
-        tally = ResultTally(self.network, aims.goals)
-        exits = None if early_exit is None else ExitTally(self.network, early_exit, aims.goals)
+        tally = ResultTally(self.network, labelled.goals)
+        exits = None if early_exit is None else ExitTally(self.network, early_exit, labelled.goals)
         if exits is not None:
             record = replace(record, trace=True, curve=True)
         elif observe is None:
@@ -198,14 +198,14 @@ class CompiledNetwork(Displayed):
             recording = self._simulator.run(drive, start, record)
             wall += time.perf_counter() - wall_before
             cpu += self._cpu_seconds() - cpu_before
-            labels = aims.part(start, len(drive))
+            labels = labelled.part(start, len(drive))
             tally.add(recording, labels)
             if exits is not None:
                 exits.add(recording, labels)
             if observe is not None:
                 observe(start, drive, recording)
-        exited = None if exits is None else exits.result(aims.labels)
-        return tally.result(aims.labels, wall, cpu, self._simulator.kernel_seconds, exited)
+        exited = None if exits is None else exits.result(labelled.labels)
+        return tally.result(labelled.labels, wall, cpu, self._simulator.kernel_seconds, exited)
 
     def prepare(self, count: int, batch_size: int = BATCH_SIZE, trace: bool = False) -> None:
         """Do before a run what the target can do once for all batches; `evaluate` does it too.
@@ -263,23 +263,23 @@ class CompiledNetwork(Displayed):
         The ANN here is the network's own, with weights on its integer grid. Arguments as for `evaluate`.
         """
         samples = self._samples(x)
-        aims = self._aims(samples, y, choices(self._outputs, task, metric, threshold))
-        tally = ErrorTally(self.network, aims.goals)
+        labelled = self._labelled(samples, y, choices(self._outputs, task, metric, threshold))
+        tally = ErrorTally(self.network, labelled.goals)
 
         def observe(start: int, drive: Array, recording: Recording) -> None:
             assert recording.train_values is not None
-            tally.add(drive, recording.train_values, aims.part(start, len(drive)))
+            tally.add(drive, recording.train_values, labelled.part(start, len(drive)))
 
         size = whole("batch_size", batch_size, 1, MAX_SAMPLES)
-        result = self._run(samples, aims, size, progress, observe, RecordingOptions(train_values=True), None)
-        return Comparison(tally.errors(), tally.ann_values(aims.labels), self._judged(result, samples))
+        result = self._run(samples, labelled, size, progress, observe, RecordingOptions(train_values=True), None)
+        return Comparison(tally.errors(), tally.ann_values(labelled.labels), self._judged(result, samples))
 
     def with_ann(
         self,
         x: SamplesLike,
         y: LabelsLike | None,
         result: Result,
-        most: int | None = None,
+        max_samples: int | None = None,
         *,
         task: Names = None,
         metric: Names = None,
@@ -290,18 +290,18 @@ class CompiledNetwork(Displayed):
         Args:
             x, y, task, metric, threshold: as for `evaluate`.
             result: of `evaluate` on these.
-            most: samples that are computed; None: as many as take a few seconds, which may be none.
+            max_samples: that are computed; None: as many as take a few seconds, which may be none.
         """
         network, samples = self.network, self._samples(x)
-        aims = self._aims(samples, y, choices(self._outputs, task, metric, threshold))
+        labelled = self._labelled(samples, y, choices(self._outputs, task, metric, threshold))
         macs = max(1, sum(c.connectivity.num_synapses for c in network.connections))
-        count = min(len(samples), int(ANN_MACS / macs) if most is None else most)
+        count = min(len(samples), int(ANN_MACS / macs) if max_samples is None else max_samples)
         if count == 0:
             return result
-        tally = AnnTally(network, aims.goals)
+        tally = AnnTally(network, labelled.goals)
         for start, drive in self._batches(samples[:count], BATCH_SIZE, None):
-            tally.add(drive, aims.part(start, len(drive)))
-        return tally.added_to(result, aims.part(0, count))
+            tally.add(drive, labelled.part(start, len(drive)))
+        return tally.added_to(result, labelled.part(0, count))
 
     def neurobench(
         self, x: SamplesLike, batch_size: int = BATCH_SIZE, progress: Progress | None = None
@@ -341,12 +341,12 @@ class CompiledNetwork(Displayed):
             count: of the samples.
         """
         samples = self._samples(x)
-        aims = self._aims(samples, y, choices(self._outputs, task, metric, threshold))
+        labelled = self._labelled(samples, y, choices(self._outputs, task, metric, threshold))
         drives = [drive for _, drive in self._batches(samples[:count], BATCH_SIZE, None)]
         ideals = [ideal_rates(self.network, drive) for drive in drives]
         found = {}
         for head in heads_of(self.network):
-            own, labels = aims.goals[head.name].task, aims.labels.get(head.name)
+            own, labels = labelled.goals[head.name].task, labelled.labels.get(head.name)
             model = np.concatenate([ann_predictions(head, own, ideal) for ideal in ideals])
             says = result.outputs[head.name].predictions[:count]
             found[head.name] = ComparedOutput(own, model, says, None if labels is None else labels[:count])
@@ -380,12 +380,12 @@ class CompiledNetwork(Displayed):
             raise fail("KG602", "data", "hold no samples", "give at least one")
         return samples
 
-    def _aims(self, samples: Samples, y: LabelsLike | None, chosen: Mapping[str, Choice]) -> Aims:
+    def _labelled(self, samples: Samples, y: LabelsLike | None, chosen: Mapping[str, Choice]) -> LabelledGoals:
         """Return the goal of each output, and the labels of those that have any."""
         ends = {head.name: head.end for head in heads_of(self.network)}
         chosen = over(chosen, stored(self.network.origin))
         given = labels_by_output(y, self._outputs, self.network.naming)
-        return aims_of(ends, chosen, or_input(given, ends, chosen, samples), len(samples))
+        return labelled_goals(ends, chosen, or_input(given, ends, chosen, samples), len(samples))
 
     def _batches(self, x: Samples, size: int, progress: Progress | None) -> Iterator[tuple[int, Array]]:
         for name, array in x.arrays.items():

@@ -26,8 +26,8 @@ from kgenn.ir.graph import Graph
 from kgenn.ir.input_statistics import InputStatistics, statistics_of
 from kgenn.ir.network import Network
 from kgenn.ir.samples import Samples
-from kgenn.tasks.aims import Aims, aims_of, or_input, record
 from kgenn.tasks.goal import Choice, Goal
+from kgenn.tasks.labelled_goals import LabelledGoals, labelled_goals, or_input, record
 from kgenn.timestep_search import SearchResult, TimestepSearch, fewest_timesteps
 
 
@@ -104,7 +104,7 @@ def convert_model(
         timesteps: T, at least 1, or a search for the fewest.
         simulate: runs networks for a search, and for the methods that calibrate by simulation.
         memoise: keeps what conversions of this graph with this calibration share; a search has one of its own.
-        status: told what is being computed: each number of timesteps that a search tries, and what takes long.
+        status: called with what is being computed: each T that a search tries, and what takes long.
         most_samples: that set scales; those beyond are for the comparison.
         check: compare; else all samples set scales.
         chosen: what the user chose for outputs, by their names; their tasks are guessed if not given.
@@ -117,7 +117,7 @@ def convert_model(
     samples = graph.samples(calibration.x)
     # all of them are checked, so that a message has the number that a sample has in the data
     count = len(calibration_samples(samples, graph.input_shapes, graph.naming))
-    aims = _aims(graph, calibration, chosen or {}, samples, labelled=not isinstance(timesteps, int))
+    labelled = _labelled(graph, calibration, chosen or {}, samples, need_labels=not isinstance(timesteps, int))
     fitting, apart = kept_apart(count, most_samples or count) if check else (np.arange(count), np.arange(0))
     used, frames = samples[fitting] if len(fitting) < count else samples, calibration.frames
     extremes = None if frames is None else frames[fitting].extremes()
@@ -129,7 +129,7 @@ def convert_model(
     if isinstance(timesteps, int):
         conversion, found = at(timesteps), None
     else:
-        against = Baseline(graph, samples, aims)
+        against = Baseline(graph, samples, labelled)
         found = fewest_timesteps(at, recipe, against, timesteps, simulate, lambda t: status(f"T = {t}"))
         conversion = found.conversion
     own.forget()
@@ -141,27 +141,32 @@ def convert_model(
     if check:
         rows = apart if len(apart) else fitting[:SAMPLES]
         shown = None if frames is None else frames.samples[rows]
-        agreement, more = _compared(conversion, samples[rows], len(apart) > 0, simulate, aims, shown)
+        agreement, more = _compared(conversion, samples[rows], len(apart) > 0, simulate, labelled, shown)
         warnings += more
     made = recipe, conversion, features_of(graph, recipe.converter), len(used), seen, tuple(warnings)
-    return Converted(*made, found, agreement, aims.goals, chosen or {})
+    return Converted(*made, found, agreement, labelled.goals, chosen or {})
 
 
 def _compared(
-    conversion: Conversion, samples: Samples, apart: bool, simulate: Simulate, aims: Aims, shown: Samples | None
+    conversion: Conversion,
+    samples: Samples,
+    apart: bool,
+    simulate: Simulate,
+    labelled: LabelledGoals,
+    shown: Samples | None,
 ) -> tuple[Agreement | None, Sequence[Diagnostic]]:
     """Return how the network agrees with its model, and what to warn of; see `agreement_of`."""
     network = conversion.network
-    agreement = agreement_of(network, conversion.exact, samples, apart, simulate, aims.goals, shown)
+    agreement = agreement_of(network, conversion.exact, samples, apart, simulate, labelled.goals, shown)
     if agreement is None:
         return None, [not_compared(network, samples if shown is None else shown)]
-    return agreement, agreement_warnings(agreement, network, aims.goals)
+    return agreement, agreement_warnings(agreement, network, labelled.goals)
 
 
-def _aims(
-    graph: Graph, calibration: Data, chosen: Mapping[str, Choice], samples: Samples, *, labelled: bool
-) -> Aims:
+def _labelled(
+    graph: Graph, calibration: Data, chosen: Mapping[str, Choice], samples: Samples, *, need_labels: bool
+) -> LabelledGoals:
     """Return what each output is for, with the labels of the calibration data."""
     ends = ends_of(graph)
     given = or_input(labels_by_output(calibration.y, tuple(ends), graph.naming), ends, chosen, samples)
-    return aims_of(ends, chosen, given, len(samples), labelled=labelled)
+    return labelled_goals(ends, chosen, given, len(samples), need_labels)

@@ -120,7 +120,7 @@ def fewest_timesteps(
     max_timesteps = search.most_timesteps or MAX_TIMESTEPS[converter.code]
     checked_timesteps(converter, max_timesteps, "most_timesteps")
     for name in against.constant_outputs:
-        kind = "labels" if name in against.aims.labels else "values of the model"
+        kind = "labels" if name in against.labelled.labels else "values of the model"
         what = f"the {kind} of output {name} are the same for all {len(against.samples):,} samples, so a loss in "
         what += "points is undefined"
         raise fail("KG405", "timesteps", what, "give samples whose labels differ, or set a number of timesteps")

@@ -201,4 +201,4 @@ def _is_sound(trace: Trace, spikes: PopulationSpikes) -> bool:
     if len({a.shape for a in (*columns, spikes.value)}) > 1:
         return False
     whole = all(a.ndim == 1 and a.dtype.kind in "iu" for a in columns)
-    return whole and all(np.all((a >= 0) & (a < most)) for a, most in zip(columns, limits, strict=True))
+    return whole and all(np.all((a >= 0) & (a < limit)) for a, limit in zip(columns, limits, strict=True))

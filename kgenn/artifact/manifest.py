@@ -8,7 +8,7 @@ from typing import Any
 from kgenn.diagnostics import Diagnostic
 from kgenn.ir.agreement import Agreement
 from kgenn.ir.naming import Naming
-from kgenn.tasks.aims import stored
+from kgenn.tasks.labelled_goals import stored
 
 # What commands read of a record, where it is there: types, and of an object those of its entries.
 KINDS: Mapping[str, Any] = {

@@ -12,11 +12,11 @@ from kgenn.ir.network import Network
 from kgenn.ir.output_activation import CPP, OVER_AXIS, PYTHON, Spelling
 from kgenn.ir.output_end import ClassLayout
 from kgenn.ir.scores import THRESHOLD, Head, heads_of
-from kgenn.tasks.aims import stored
 from kgenn.tasks.base import Thresholded
 from kgenn.tasks.binary import Binary
 from kgenn.tasks.classes import Classes
 from kgenn.tasks.goal import goal
+from kgenn.tasks.labelled_goals import stored
 from kgenn.tasks.multi_label import MultiLabel
 from kgenn.tasks.segmentation import Segmentation
 

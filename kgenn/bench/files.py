@@ -41,7 +41,7 @@ from kgenn.ir.frames import frames_of, timed_shapes
 from kgenn.ir.graph import Graph, Shape
 from kgenn.ir.naming import ALL_NAMED, Naming
 from kgenn.ir.samples import samples_of as samples_of_inputs
-from kgenn.tasks.aims import aims_of, or_input
+from kgenn.tasks.labelled_goals import labelled_goals, or_input
 
 # Those whose samples are images with one label.
 DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
@@ -296,7 +296,7 @@ def _values_of(
     samples, ends = graph.samples(test.x), ends_of(graph)
     chosen = kinds.choices(ports.outputs)
     given = or_input(labels_by_output(test.y, ports.outputs, graph.naming), ends, chosen, samples)
-    return Baseline(graph, samples, aims_of(ends, chosen, given, len(samples))).values()
+    return Baseline(graph, samples, labelled_goals(ends, chosen, given, len(samples))).values()
 
 
 def unchanged(file: File) -> File:

@@ -220,7 +220,7 @@ def convert(request: Request, status: Status) -> tuple[Converted, Data]:
     """Read the model and the calibration data, and convert; return those data too.
 
     Args:
-        status: told what is being computed.
+        status: called with what is being computed.
 
     Raises:
         KgennError: with every reason why the model does not convert before anything else.
@@ -249,9 +249,9 @@ def convert(request: Request, status: Status) -> tuple[Converted, Data]:
     used = data
     if timed:
         used = data.timed(frames_of(samples_of(data.x, inputs, name), graph.input_shapes, name))
-    most, check, steps = request.samples, request.check, timesteps_for(used.frames, recipe, request.timesteps)
+    count, check, steps = request.samples, request.check, timesteps_for(used.frames, recipe, request.timesteps)
     with of_file(request.calibration, data):
-        made = convert_model(graph, recipe, used, steps, simulate, memoise, status, most, check, chosen)
+        made = convert_model(graph, recipe, used, steps, simulate, memoise, status, count, check, chosen)
     return made, data
 
 

@@ -84,7 +84,7 @@ class Calibration:
             settings.
         simulate: runs a network on samples.
         memoise: keeps statistics of the graph's activations on the samples; keys need not name these two.
-        status: told what is being computed where that takes long.
+        status: called with what is being computed where that takes long.
     """
 
     graph: Graph

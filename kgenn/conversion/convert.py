@@ -106,7 +106,7 @@ def convert_graph(
         num_timesteps: T, at least 1; the length of a stage of the methods that work in stages.
         simulate: runs networks for the methods that calibrate by simulation.
         memoise: keeps what conversions of this graph with this calibration share; see `kgenn.conversion.base`.
-        status: told what is being computed where that takes long.
+        status: called with what is being computed where that takes long.
         extremes: samples with the ranges of the inputs, where those of the calibration are others.
 
     Raises:

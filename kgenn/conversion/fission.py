@@ -92,16 +92,16 @@ class Fission(Converter):
         return Dynamics(INTEGRATE_FIRE, {"v_thresh": float(unit)})
 
 
-def shared_out(sizes: Mapping[str, int], extra: float, most: int) -> dict[str, int]:
+def shared_out(sizes: Mapping[str, int], extra: float, max_copies: int) -> dict[str, int]:
     """Return how many neurons stand for each value of each layer.
 
     Neurons go one copy of a layer at a time to where they take most of Σ 1/n² away for their number, as long as
-    they are at most so many.
+    they are at most `max_copies`.
 
     Args:
         sizes: the neurons of one copy of each layer.
         extra: neurons that are added, for each of those without copies.
-        most: n of a layer.
+        max_copies: the largest n of a layer.
     """
     copies = dict.fromkeys(sizes, 1)
     left = extra * sum(sizes.values())
@@ -114,7 +114,7 @@ def shared_out(sizes: Mapping[str, int], extra: float, most: int) -> dict[str, i
     heapq.heapify(queue)
     while queue:
         _, position, name = heapq.heappop(queue)
-        if copies[name] == most or sizes[name] > left:
+        if copies[name] == max_copies or sizes[name] > left:
             continue
         copies[name] += 1
         left -= sizes[name]

@@ -34,7 +34,7 @@ class LayerPlan:
 
 
 def plan(graph: Graph, lowered: Graph) -> tuple[LayerPlan, ...]:
-    """Return the fate of each Keras layer, in order.
+    """Return what becomes of each Keras layer, in order.
 
     Args:
         graph: as read.

@@ -51,11 +51,13 @@ def quantised(a: Array, scale: Array, levels: int, rounding: bool, limit: float 
         scale: λ, which broadcasts over a.
         limit: the largest n; `levels` if not given.
     """
-    step, most = scale / levels, levels if limit is None else limit
+    step, largest = scale / levels, levels if limit is None else limit
     n: Array = np.asarray(a / step)
     if rounding:
         n += 0.5
-    np.clip(np.floor(n, out=n), 0, most, out=n)  # in place: arrays may be as large as all activations of a layer
+    np.clip(
+        np.floor(n, out=n), 0, largest, out=n
+    )  # in place: arrays may be as large as all activations of a layer
     n *= step
     return n
 

@@ -139,8 +139,8 @@ class _Walk:
         if not before:
             return 0 if copies == 1 or copies * after <= MAX_BEHIND else MAX_SEARCHED + 1
         limit = max(FEW_WEIGHTS, MAX_TIMES * (copies * before + readers * after))
-        whole, most = path.then(*chain), limit // (copies * readers)
-        return 0 if structured(whole, most) is not None else copies * readers * estimated(whole)
+        whole, allowed = path.then(*chain), limit // (copies * readers)
+        return 0 if structured(whole, allowed) is not None else copies * readers * estimated(whole)
 
 
 def _begins(node: Node) -> bool:

@@ -100,8 +100,10 @@ def affordable(graph: Graph, relus: Sequence[str], num_timesteps: int) -> int:
     return max(MIN_SAMPLES, min(MAX_SAMPLES, int(BUDGET / max(products, 1))))
 
 
-def _notes(simulated: int, most: int) -> tuple[str, ...]:
+def _notes(simulated: int, available: int) -> tuple[str, ...]:
     """Return the note that fewer samples were simulated than there are, or nothing."""
-    if simulated >= most:
+    if simulated >= available:
         return ()
-    return (f"spike-norm simulated {simulated} of {most} samples to end in minutes; --norm-samples sets how many",)
+    return (
+        f"spike-norm simulated {simulated} of {available} samples to end in minutes; --norm-samples sets how many",
+    )

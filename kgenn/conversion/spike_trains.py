@@ -150,17 +150,17 @@ def pooled(layer: MaxPool, trains: Array, size: int) -> Array:
     return increases
 
 
-def fit(node: Node, currents: Array, wanted: Array, num_timesteps: int, scale: Array, copies: int) -> Firing:
+def fit(node: Node, currents: Array, values: Array, num_timesteps: int, scale: Array, copies: int) -> Firing:
     """Return the neurons of a ReLU whose spikes say what its value is in the model.
 
     Args:
         currents: shape (T, N, ..., channels), or (1, N, ..., channels).
-        wanted: the values, shape (N, ..., channels).
+        values: of the model, shape (N, ..., channels).
         scale: λ of least squared error, shape (channels,).
         copies: n.
     """
-    channels = wanted.shape[-1]
-    seen, target = some_values(currents.reshape(len(currents), -1, channels), wanted.reshape(-1, channels))
+    channels = values.shape[-1]
+    seen, target = some_values(currents.reshape(len(currents), -1, channels), values.reshape(-1, channels))
     best = Firing(scale, copies, np.full(channels, ROUNDING), np.zeros(channels))
     least = np.full(channels, np.inf)
     for candidate, (potential, share) in product(_candidates(node, scale), BEGINNINGS):
@@ -186,18 +186,18 @@ def chosen(first: Array, one: Firing, other: Firing) -> Firing:
     return Firing(of("scale"), one.copies, of("potential"), of("shift"))
 
 
-def some_values(currents: Array, wanted: Array) -> tuple[Array, Array]:
+def some_values(currents: Array, values: Array) -> tuple[Array, Array]:
     """Return at most `MAX_VALUES` values of each channel with their currents, the same for the same number.
 
     Args:
         currents: shape (T, values, channels).
-        wanted: shape (values, channels).
+        values: shape (values, channels).
     """
-    count = len(wanted)
+    count = len(values)
     if count <= MAX_VALUES:
-        return currents, wanted
+        return currents, values
     rows = np.sort(np.random.default_rng(count).choice(count, MAX_VALUES, replace=False))
-    return currents[:, rows], wanted[rows]
+    return currents[:, rows], values[rows]
 
 
 def _candidates(node: Node, scale: Array) -> list[Array]:

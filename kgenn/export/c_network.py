@@ -171,8 +171,8 @@ def _pool(c: Connection, name: str, arrays: ConstantArrays) -> Context:
 def _sums_type(network: Network) -> str:
     """Return the type of sums of spikes on the way to weights."""
     pools = [(c.pool, network.by_name[c.source]) for c in network.connections if c.pool is not None]
-    most = max((pool.largest * (127 if p.neuron.valued else 1) for pool, p in pools), default=0)
-    return whole_type(-most, most)
+    largest = max((pool.largest * (127 if p.neuron.valued else 1) for pool, p in pools), default=0)
+    return whole_type(-largest, largest)
 
 
 def _members(

@@ -108,10 +108,10 @@ def arithmetic_of(network: Network, population: Population, largest_input: float
     if not _is_sum(model):
         return Arithmetic("int64_t", True)
     start = max((float(np.max(np.abs(v), initial=0.0)) for v in population.starts.values()), default=0.0)
-    most = start + steps * largest
-    if not model.state or most < EXACT:
+    reached = start + steps * largest
+    if not model.state or reached < EXACT:
         return Arithmetic("int32_t", False)
-    return Arithmetic("int32_t" if most < 2**31 else "int64_t", True)
+    return Arithmetic("int32_t" if reached < 2**31 else "int64_t", True)
 
 
 def largest_current(network: Network, population: Population) -> float:

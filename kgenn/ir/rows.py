@@ -94,7 +94,7 @@ class Computed(Rows):
         self._source, self._compute = source, compute
 
     def read(self, start: int, stop: int) -> Array:
-        """Return rows, computed anew at each call."""
+        """Return rows, computed at each call."""
         return self._compute(np.asarray(self._source[start:stop]))
 
 

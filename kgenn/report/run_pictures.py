@@ -46,12 +46,12 @@ def raster_picture(trace: Trace, sample: int, kind: Kind, title: str) -> bytes:
         return written_as(figure, kind)
 
 
-def kept_neurons(spikes: PopulationSpikes, most: int = MAX_SPIKES) -> Array:
+def kept_neurons(spikes: PopulationSpikes, max_spikes: int = MAX_SPIKES) -> Array:
     """Return the neurons that are shown: all, or so many evenly over the population that few spikes are drawn."""
     count = spikes.size
     while True:
         kept = np.unique(np.arange(count) * spikes.size // max(count, 1))
-        if count <= 1 or int(np.isin(spikes.neuron, kept).sum()) <= most:
+        if count <= 1 or int(np.isin(spikes.neuron, kept).sum()) <= max_spikes:
             return kept
         count = (count + 1) // 2
 
@@ -121,7 +121,7 @@ def _maps(part: SubFigure, output: ComparedOutput, image: Array | None) -> None:
         columns = {"input": image, **columns}
     panels = part.subplots(_rows(output), len(columns), squeeze=False)
     segmented = isinstance(output.task, Segmentation)
-    most = output.task.num_classes - 1 if isinstance(output.task, Segmentation) else 1
+    last = output.task.num_classes - 1 if isinstance(output.task, Segmentation) else 1
     for row, axes in enumerate(panels):
         for place, (name, values) in zip(axes, columns.items(), strict=True):
             shown = values[row]
@@ -129,7 +129,7 @@ def _maps(part: SubFigure, output: ComparedOutput, image: Array | None) -> None:
             if row == 0:
                 place.set_title(name, fontsize=10)
             if segmented and name != "input":
-                place.imshow(shown, cmap="viridis", vmin=0, vmax=most, interpolation="nearest")
+                place.imshow(shown, cmap="viridis", vmin=0, vmax=last, interpolation="nearest")
             else:
                 _image(place, shown, output.model[row] if name != "input" else shown)
 

@@ -19,7 +19,7 @@ def refuse_shared(ends: Mapping[str, OutputEnd], chosen: Mapping[str, Choice], g
     What none of them can have as it ends is left to `goal`, which may find another task for all.
 
     Args:
-        ends, chosen, given: as for `kgenn.tasks.aims.aims_of`.
+        ends, chosen, given: as for `kgenn.tasks.labelled_goals.labelled_goals`.
 
     Raises:
         KgennError: KG401, with the outputs that can have it.

@@ -19,8 +19,8 @@ from kgenn.export.c import CSources
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.scores import heads_of
-from kgenn.tasks.aims import stored
 from kgenn.tasks.goal import goal
+from kgenn.tasks.labelled_goals import stored
 from kgenn.tasks.predict import predictions
 from recordings import compiled
 

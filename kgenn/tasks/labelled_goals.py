@@ -19,7 +19,7 @@ TASKS_ENTRY = "tasks"
 
 
 @dataclass(frozen=True, eq=False)
-class Aims:
+class LabelledGoals:
     """The goals of all outputs, and the labels of those that have any.
 
     Attributes:
@@ -35,31 +35,31 @@ class Aims:
         return {name: own[start : start + count] for name, own in self.labels.items()}
 
 
-def aims_of(
+def labelled_goals(
     ends: Mapping[str, OutputEnd],
     chosen: Mapping[str, Choice],
     given: Mapping[str, Any],
     count: int,
-    labelled: bool = True,
-) -> Aims:
-    """Return the aims of a model's outputs.
+    need_labels: bool = True,
+) -> LabelledGoals:
+    """Return the goals of a model's outputs with their labels.
 
     Args:
         ends: of the outputs by their names, in order.
         chosen: what the user chose, for some.
         given: labels as the user gave them, of some.
         count: of the samples.
-        labelled: the labels are needed; else they only help to guess the tasks.
+        need_labels: else they only help to guess the tasks.
 
     Raises:
         KgennError: KG401 for what an output cannot have, KG607 for labels that are none of its task.
     """
     refuse_shared(ends, chosen, given)
     goals = {name: _goal(name, ends, chosen.get(name), given.get(name)) for name in ends}
-    if not labelled:
-        return Aims(goals, {})
+    if not need_labels:
+        return LabelledGoals(goals, {})
     where = "labels of {}" if len(ends) > 1 else "labels"
-    return Aims(goals, {n: goals[n].task.labels(y, count, where.format(n)) for n, y in given.items()})
+    return LabelledGoals(goals, {n: goals[n].task.labels(y, count, where.format(n)) for n, y in given.items()})
 
 
 def _goal(name: str, ends: Mapping[str, OutputEnd], choice: Choice | None, labels: Any) -> Goal:
@@ -79,7 +79,7 @@ def or_input(
     """Return labels, with the input as those of a reconstruction that the user asks for without any.
 
     Args:
-        given, ends, chosen: as for `aims_of`.
+        given, ends, chosen: as for `labelled_goals`.
         samples: of the model; of several inputs only one may have the output's shape.
     """
     found = dict(given)
