@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from kgenn.diagnostics import Diagnostic, known_names
 from kgenn.frontend.model_config import LayerEntry
@@ -12,8 +11,6 @@ from kgenn.layers import LAYERS, OPERATIONS
 from kgenn.layers.config import LayerConfig
 from kgenn.layers.training import AUGMENTATIONS
 
-# "file: name (Class)"
-_PLACE = re.compile(r"(.+?: )(.+)( \(\w+\))")
 # Layers that a diagnostic names before it counts the others.
 MAX_NAMES = 6
 LISTS_LAYERS, LISTS_OPERATIONS = "kgenn list layers", "kgenn list operations"
@@ -130,13 +127,19 @@ def _known_operations(name: str) -> str:
     return known_names(name, notation, LISTS_OPERATIONS)
 
 
-def by_class(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Return one diagnostic for all layers of a class that have the same problem, in the order of the first."""
+def by_class(found: Mapping[Diagnostic, LayerConfig]) -> list[Diagnostic]:
+    """Return one diagnostic for all layers of a class that have the same problem, in the order of the first.
+
+    Args:
+        found: each diagnostic with the layer in which it came up.
+    """
     groups: dict[tuple[str, ...], list[str]] = {}
-    for found in diagnostics:
-        place = _PLACE.fullmatch(found.where)
-        source, name, class_name = place.groups() if place else ("", found.where, "")
-        groups.setdefault((found.code, source, class_name, found.what, found.help), []).append(name)
+    for diagnostic, layer in found.items():
+        # another place is that of something within the layer
+        source, name, class_name = "", diagnostic.where, ""
+        if diagnostic.where == layer.place:
+            source, name, class_name = f"{layer.source}: ", layer.name, f" ({layer.class_name})"
+        groups.setdefault((diagnostic.code, source, class_name, diagnostic.what, diagnostic.help), []).append(name)
     return [
         Diagnostic(code, f"{source}{_listed(names)}{class_name}", what, help)
         for (code, source, class_name, what, help), names in groups.items()

@@ -73,13 +73,13 @@ def _built(
 
 @dataclass(eq=False)
 class _Builder:
-    """Collect the nodes of a graph, and the diagnostics of the layers that cannot be read."""
+    """Collect the nodes of a graph, and the diagnostics of the layers that cannot be read, each with its layer."""
 
     source: str
     weights_of: Callable[[Path, str], Weights]
     nodes: list[Node] = field(default_factory=list)
     shapes: dict[str, Shape] = field(default_factory=dict)
-    errors: dict[Diagnostic, None] = field(default_factory=dict)
+    errors: dict[Diagnostic, LayerConfig] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     keras_2: bool = False
 
@@ -179,15 +179,15 @@ class _Builder:
             check_known(entry, call, config)
             if len(shapes) < len(arguments):
                 return unread
-            weights = self.weights_of(path, f"{self.source}: {config.where}")
+            weights = self.weights_of(path, config.place)
             chains = _read(entry, config, weights, shapes)
-            self.errors.update(dict.fromkeys(weights.finish()))
+            self.errors.update(dict.fromkeys(weights.finish(), config))
             outputs = {i: (chain, _chain_shapes(chain, shapes)) for i, chain in chains.items() if i in {0, *read}}
         except KgennError as error:
-            self.errors.update(dict.fromkeys(error.diagnostics))
+            self.errors.update(dict.fromkeys(error.diagnostics, config))
             return unread
         except ValueError as error:
-            self.errors[_mismatch(config, str(error))] = None
+            self.errors[_mismatch(config, str(error))] = config
             return unread
         self.notes += config.notes
         inputs = tuple(tensor for tensor in arguments if tensor is not None)
@@ -237,7 +237,7 @@ def _lookup(values: Mapping[TensorReference, Tensor], ref: TensorReference, wher
 
 
 def _mismatch(config: LayerConfig, what: str) -> Diagnostic:
-    return Diagnostic("KG108", f"{config.source}: {config.where}", what, _REMEDY)
+    return Diagnostic("KG108", config.place, what, _REMEDY)
 
 
 def _chain_shapes(chain: tuple[Layer, ...], inputs: tuple[Shape, ...]) -> list[Shape]:

@@ -53,9 +53,14 @@ class LayerConfig:
         """Return "name (Class)"."""
         return f"{self.name} ({self.class_name})"
 
+    @property
+    def place(self) -> str:
+        """Return "file: name (Class)"."""
+        return f"{self.source}: {self.where}"
+
     def error(self, code: str, what: str, help: str = "") -> KgennError:
         """Return an error at this layer, for `raise config.error(...)`."""
-        return fail(code, f"{self.source}: {self.where}", what, help)
+        return fail(code, self.place, what, help)
 
     def bad(self, key: str, allowed: str) -> KgennError:
         """Return the error that an entry has a value kgenn does not know."""
