@@ -95,7 +95,7 @@ def arithmetic_of(network: Network, population: Population, largest_input: float
         largest_input: the largest |i_ext|.
 
     Raises:
-        Unfit: where there is none.
+        NotInteger: where there is none.
     """
     model, steps = population.neuron, network.num_timesteps
     if model.precision != "single":
