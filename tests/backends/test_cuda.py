@@ -43,6 +43,8 @@ CASES = [
     ("wide_64", "data-norm", "if", 7),
     ("wide_100", "few-spike", "few-spike", 0),
     ("conv_groups", "data-norm", "spike", 0),
+    ("loud_channels", "data-norm", "poisson", 0),
+    ("loud_channels", "burst", "direct", 5),
     ("pool_input", "data-norm", "direct", 0),
     ("pool_add", "burst", "direct", 5),
     ("concat_pool_conv", "calibrated", "direct", 0),
@@ -151,6 +153,17 @@ def test_no_order_of_threads_and_copies_changes_a_spike(
         monkeypatch.setenv("CUDA_HOST_THREADS", threads)
         assert_same(expected, simulator.run(drive, 0, EVERYTHING))
         assert [work.density for work in simulator.work] == pytest.approx(density)
+
+
+@needs_gcc
+def test_tensor_cores_multiply_weights_in_granules(tmp_path: Path) -> None:
+    network = network_of("loud_channels", "few-spike", "few-spike", 0)
+    loud = np.abs(network.connections[1].connectivity.weights)
+    assert loud.max() > 32767
+    drive = drive_of(network, "few-spike", 3)
+    simulator = HostDevice(network, tmp_path).simulator("dense")
+    assert_same(ReferenceSimulator(network).run(drive, 0, EVERYTHING), simulator.run(drive, 0, EVERYTHING))
+    assert set(simulator.work[1].algorithms) == {"tiles"}
 
 
 @needs_gcc
