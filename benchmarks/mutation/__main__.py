@@ -12,11 +12,12 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from benchmarks.mutation.judges import ROOT, PytestJudge, judge_cpp
+from benchmarks.mutation.judges import ROOT, PytestJudge, judge_cpp, refusal
 from benchmarks.mutation.mutants import Mutant, mutants, sampled
 from kgenn.backends.cpp_program import SOURCES
 
-CPP = tuple(name for name in SOURCES if name.endswith((".cpp", ".hpp")))
+# but the instructions of the matrix unit, where this machine has none
+CPP = tuple(n for n in SOURCES if n.endswith((".cpp", ".hpp")) and not (n == "tiles.hpp" and refusal("amx")))
 PYTHON = ("kgenn/backends/reference.py", "kgenn/conversion/grid.py")
 GENN = ("templates/pygenn/model.py.j2",)
 CUDA = tuple(f"templates/cuda/{path.name}" for path in sorted((ROOT / "templates" / "cuda").glob("*.cu*.j2")))

@@ -58,6 +58,7 @@ NETWORKS = (
     ("relu_output", "data-norm", "spike", "spike-count"),
     ("pool_input", "ttfs", "direct", None),
     ("depthwise", "burst", "direct", None),
+    ("upsample_bilinear_conv", "data-norm", "poisson", None),
 )
 
 

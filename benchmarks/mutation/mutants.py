@@ -82,8 +82,12 @@ def mutants(text: str, python: bool, excluded: range = range(0)) -> Iterator[Mut
         python: Python, or a template of it; else C++.
         excluded: numbers of lines to leave alone.
     """
+    quoted = False
     for number, line in enumerate(text.splitlines(), 1):
-        if SKIPPED.match(line) or number in excluded:
+        if python and line.count('"""') % 2:  # the first or the last line of a docstring
+            quoted = not quoted
+            continue
+        if quoted or SKIPPED.match(line) or number in excluded:
             continue
         code = len(line.split("  # " if python else "  // ")[0])
         for pattern, new in RULES:

@@ -40,6 +40,18 @@ def test_each_mutant_differs_in_one_line_of_code() -> None:
         assert len(lines) == 2
 
 
+def test_a_docstring_has_no_mutants() -> None:
+    source = '''def f(n):
+    """Return n + 1.
+
+    Args:
+        n: 0 < n.
+    """
+    return n + 1
+'''
+    assert {m.number for m in mutants(source, python=True)} == {7}
+
+
 @pytest.mark.parametrize("what", ["cpp", "genn", "python"])
 def test_every_file_has_mutants_and_the_sample_is_the_same_each_time(what: str) -> None:
     texts = {name: path.read_text() for name, path in files_of(what).items()}
