@@ -1,7 +1,7 @@
 """Run the mutation check: python -m benchmarks.mutation cpp|cuda|genn|python [--count N] [--seed S] [-o FILE]
 
 `cpp` breaks the templates of generated C++, `cuda` those of generated CUDA (with the host in the place of the
-device), `genn` that of the GeNN program (on real GeNN, of KGENN_GENN_PYTHON), `python` the reference simulator and
+device), `genn` those of the GeNN program (on real GeNN, of KGENN_GENN_PYTHON), `python` the reference simulator and
 the integer grid. Each mutant is one line of the results.
 """
 
@@ -19,7 +19,7 @@ from kgenn.backends.cpp_program import SOURCES
 # but the instructions of the matrix unit, where this machine has none
 CPP = tuple(n for n in SOURCES if n.endswith((".cpp", ".hpp")) and not (n == "tiles.hpp" and refusal("amx")))
 PYTHON = ("kgenn/backends/reference.py", "kgenn/conversion/grid.py")
-GENN = ("templates/pygenn/model.py.j2",)
+GENN = tuple(f"templates/pygenn/{path.name}" for path in sorted((ROOT / "templates" / "pygenn").glob("*.py.j2")))
 CUDA = tuple(f"templates/cuda/{path.name}" for path in sorted((ROOT / "templates" / "cuda").glob("*.cu*.j2")))
 FILES = {"python": PYTHON, "genn": GENN, "cuda": CUDA}
 # tests that compile nothing, and whose oracles are not what is broken
