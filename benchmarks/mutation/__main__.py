@@ -1,8 +1,8 @@
 """Run the mutation check: python -m benchmarks.mutation cpp|cuda|genn|python [--count N] [--seed S] [-o FILE]
 
 `cpp` breaks the templates of generated C++, `cuda` those of generated CUDA (with the host in the place of the
-device), `genn` those of the GeNN program (on real GeNN, of KGENN_GENN_PYTHON), `python` the reference simulator and
-the integer grid. Each mutant is one line of the results.
+device), `genn` those of the GeNN program (on real GeNN, of KGENN_GENN_PYTHON), `python` the reference simulator
+and the integer grid. Each mutant is one line of the results.
 """
 
 from __future__ import annotations

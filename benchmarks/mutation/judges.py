@@ -41,7 +41,8 @@ from processors import PROCESSORS, flags_of, refusal  # noqa: E402 (the tests' o
 from recordings import EVERYTHING, METHODS, converted, differences, drive_of  # noqa: E402
 
 Verdict = Literal["killed", "survived", "stillborn"]
-SECONDS = 120  # for one mutant; what takes longer hangs
+# Of the processor for one mutant, and on the clock, which a busy machine needs; what takes longer hangs.
+CPU_SECONDS, SECONDS = 120, 1200
 MEMORY = 4 << 30
 FIRST_SAMPLE = 1_000_003
 COMPILER_ERROR = re.compile(rb"\.(cu|cuh|cpp|hpp|h):\d+:\d+: (fatal )?error:")
@@ -95,6 +96,7 @@ def in_child(work: Callable[[], Verdict]) -> Verdict:
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, 1)
             os.dup2(null, 2)
+            resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
             signal.alarm(SECONDS)
             code = verdicts.index(work())
         finally:
