@@ -6,6 +6,7 @@ import operator
 import types
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
+from functools import cache
 from numbers import Real
 from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -43,6 +44,7 @@ class Option:
         return "--" + self.name.replace("_", "-")
 
 
+@cache
 def options_of(cls: type) -> tuple[Option, ...]:
     """Return the options of a dataclass, in the order of its fields; fields without help are not options."""
     hints = get_type_hints(cls)

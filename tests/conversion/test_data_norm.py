@@ -190,7 +190,7 @@ def test_scores_of_long_runs_are_the_logits_of_the_model(name: str, readout: Rea
     graph = build(name)
     x = samples(graph, 5)
     recipe = recipe_of(DataNorm(percentile=100), allow=ALLOW, readout=readout)
-    network = convert_graph(graph, recipe, x, 200, simulate).network
+    network = convert_graph(graph, recipe, x, 100, simulate).network
     network = replace(network, outputs=(replace(network.outputs[0], activations=()),))
     scores = kgenn.compile(network, target="reference").evaluate(x).scores
     lowered = fit_readout(lower(graph, LoweringOptions()), readout)

@@ -318,12 +318,12 @@ def test_corrections_without_a_cap_are_never_saturated() -> None:
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if not name.startswith("wide")])
 def test_ideal_rates_are_what_long_runs_approach(name: str) -> None:
-    network = converted(name, "direct", kgenn.DataNorm(percentile=100), num_timesteps=200)
+    network = converted(name, "direct", kgenn.DataNorm(percentile=100), num_timesteps=100)
     drive = drive_of(network, "direct", 3)
     ideal = ideal_rates(network, drive)
     counts = ReferenceSimulator(network).run(drive, 0).spike_counts
     for p in network.spiking:
-        assert np.abs(counts[p.name] / 200 - np.minimum(ideal[p.name], 1)).mean() < 0.03
+        assert np.abs(counts[p.name] / 100 - np.minimum(ideal[p.name], 1)).mean() < 0.03
 
 
 def test_a_comparison_names_the_layer_with_the_largest_error_of_its_own() -> None:
