@@ -110,6 +110,24 @@ def test_weights_beyond_16_bits_are_exact_too(factor: int, way: SynapseAlgorithm
     assert any("other" in work.algorithms for work in program.work) == (factor == 9)
 
 
+@each_way
+def test_every_column_of_a_wide_connection_has_its_own_granule(way: SynapseAlgorithm) -> None:
+    width = 200  # several blocks of columns
+    b = Build("many outputs", (7,))
+    graph = b.graph(b.dense(b.relu(b.dense("input", 9)), width))
+    x = np.random.default_rng(1).random((32, 7), dtype=np.float32)
+    base = kgenn.convert(graph, calibration=x, encoder="poisson", timesteps=21, check=False)
+    *others, last = base.connections
+    weights = last.connectivity.weights * 2.0 ** (3 + np.arange(width) % 3)
+    assert np.abs(weights).max() > 32767
+    network = replace(
+        base, connections=(*others, replace(last, connectivity=last.connectivity.with_weights(weights)))
+    )
+    program, drive = simulator(network, way), network.drive(x[:5])
+    assert_same(ReferenceSimulator(network).run(drive, 3, EVERYTHING), program.run(drive, 3, EVERYTHING))
+    assert not any("other" in work.algorithms for work in program.work)
+
+
 def with_random_signs(base: Network, largest: float) -> Network:
     """Return the network with weights that are all as large, of either sign."""
     rng = np.random.default_rng(5)
