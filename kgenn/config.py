@@ -44,9 +44,14 @@ class Option:
         return "--" + self.name.replace("_", "-")
 
 
-@cache
 def options_of(cls: type) -> tuple[Option, ...]:
     """Return the options of a dataclass, in the order of its fields; fields without help are not options."""
+    found: Any = cls  # hashable, which mypy does not know of a class
+    return _options_of(found)
+
+
+@cache
+def _options_of(cls: type) -> tuple[Option, ...]:
     hints = get_type_hints(cls)
     found = []
     for f in fields(cls):

@@ -36,7 +36,7 @@ NETWORKS = (
     ("wide_33", "burst", "direct"),
 )
 # the vectors of each width, and the matrix unit
-MACHINES = [name for name in ("portable", "avx2", "amx") if not refusal(name)]
+MACHINES = [name for name in ("portable", "avx2", "avx512", "amx") if not refusal(name)]
 
 
 def network_of(name: str, method: str, encoder: str) -> Network:
