@@ -190,13 +190,17 @@ def test_spikes_add_up_the_largest_weights(largest: int, way: SynapseAlgorithm) 
     agree(network, simulator(network, way), "poisson")
 
 
-def test_the_work_tells_the_rate_of_each_source() -> None:
-    network = converted("residual_shortcut", "poisson", DataNorm())
+@pytest.mark.parametrize("methods", [PROGRAMS["rate"], PROGRAMS["few-spike"]], ids=["rate", "few-spike"])
+def test_the_work_tells_how_many_values_of_each_source_are_not_zero(methods: tuple[str, ...]) -> None:
+    network, drive = of_methods(methods)
     program = simulator(network, "auto")
-    recording = program.run(drive_of(network, "poisson"), 0, EVERYTHING)
-    assert recording.raster is not None
-    for work, connection in zip(program.work, network.connections, strict=True):
+    recording = program.run(drive, 0, EVERYTHING)
+    # those of a step, or of a stage
+    values = recording.train_values if network.code.staged else recording.raster
+    assert values is not None
+    carry_spikes = [c for c in network.connections if not network.is_analog(c)]
+    for work, connection in zip(program.work, carry_spikes, strict=True):
         assert (work.source, work.target) == (connection.source, connection.target)
         assert sum(work.algorithms.values()) == pytest.approx(1)
         if connection.pool is None:
-            assert work.density == pytest.approx((recording.raster[work.source] != 0).mean())
+            assert work.density == pytest.approx((values[work.source] != 0).mean())
