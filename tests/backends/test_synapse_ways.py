@@ -24,7 +24,7 @@ from kgenn.conversion.grid import LARGEST_WEIGHT
 from kgenn.conversion.neurons import in_double
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
-from networks import Build
+from networks import Build, samples
 from processors import PROCESSORS, refusal, shared_library
 from programs import emit
 from recordings import EVERYTHING, METHODS, assert_same, converted, drive_of
@@ -154,7 +154,8 @@ def test_sums_that_32_bits_do_not_hold_are_moved_in_time_and_groups_are_computed
         for c in base.connections
     )
     groups = replace(base, connections=connections)
-    network, drive = driven({"large": (large, "few-spike"), "groups": (groups, "few-spike")})
+    cases = {"large": large, "groups": groups, "windows": with_random_signs(_windows_in_parts(), 32639.0)}
+    network, drive = driven({name: (case, "few-spike") for name, case in cases.items()}, 5)
     expected = ReferenceSimulator(network).run(drive, 3, EVERYTHING)
     assert_same(expected, simulator(network, way).run(drive, 3, EVERYTHING))
 
@@ -166,7 +167,7 @@ def test_limbs_of_a_weight_need_not_be_computed_alike(way: SynapseAlgorithm) -> 
     x = np.random.default_rng(1).random((32, 10, 10, 2), dtype=np.float32)
     base = kgenn.convert(graph, calibration=x, converter=Burst(), timesteps=16, check=False)
     # 32 bits hold few sums of the low limb, and many of the high one
-    signed = with_random_signs(base, 32768.0 + 16384.0)
+    signed = with_random_signs(base, 32768.0 + 16383.0)
     network = replace(
         signed,
         populations=tuple(replace(p, neuron=in_double(p.neuron)) for p in signed.populations),
@@ -176,9 +177,25 @@ def test_limbs_of_a_weight_need_not_be_computed_alike(way: SynapseAlgorithm) -> 
     assert_same(expected, simulator(network, way).run(drive, 3, EVERYTHING))
 
 
+def _windows_in_parts() -> Network:
+    """Return a network whose first layer reads windows of 18 values, which begin 5 values apart.
+
+    With large weights, 32-bit sums take 10 of them and then the other 8, which begin where the window after the
+    next one does.
+    """
+    b = Build("windows_in_parts", (1, 78, 1))
+    # so many channels that each pixel is computed alone
+    graph = b.graph(b.classify(b.conv_relu("input", 64, (1, 18), (1, 5), "valid")))
+    x = samples(graph, 8)
+    method, encoder = FewSpike(), "few-spike"
+    return kgenn.convert(
+        graph, calibration=x, converter=method, encoder=encoder, timesteps=12, check=False, seed=3
+    )
+
+
 def _growing(shape: tuple[int, ...]) -> Array:
     """Return weights that grow from channel to channel, through all sizes that products tell apart."""
-    sizes = np.array([60.0, 127.0, 32700.0, 32767.0, 40000.0, 2.0**20])
+    sizes = np.array([60.0, 127.0, 32700.0, 32767.0, 40001.0, 2.0**20 + 1])
     signs = np.random.default_rng(5).choice([-1.0, 1.0], shape)
     return signs * sizes[np.arange(shape[-1]) * len(sizes) // shape[-1]]
 
