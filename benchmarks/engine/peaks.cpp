@@ -1,4 +1,5 @@
-// What one core can do at most: products of integers in its vectors and its matrix unit, and bytes that it reads.
+// What one core can do at most: products of integers in its vectors and its matrix unit, rows of weights that it adds, and
+// bytes that it reads.
 // Includes simd.hpp and tiles.hpp of an output directory. Prints a name and a rate on each line.
 #include <chrono>
 #include <cstdio>
@@ -44,6 +45,29 @@ double vector_rate() {
     return 2.0 * kWidth * kSums * kTimes / seconds;
 }
 
+// Weights of 16 bits that are added for a second: rows in any order of a part of the weights that is used at once.
+double row_rate() {
+    constexpr size_t kRow = static_cast<size_t>(kMostVectors * kColumns), kRows = 81920 / 2 / kRow, kEvents = 4096;
+    constexpr int kTimes = 200;
+    const std::vector<int16_t> rows(kRows * kRow, 1);
+    std::vector<uint32_t> position(kEvents);
+    uint32_t random = 1;
+    for (uint32_t& p : position) p = (random = random * 1664525u + 1013904223u) >> 16, p %= kRows;
+    const double seconds = fastest([&] {
+        Sums sums[kMostVectors];
+        for (Sums& s : sums) s = no_sums();
+        for (int i = 0; i < kTimes; ++i) {
+            for (const uint32_t p : position) {
+                for (int k = 0; k < kMostVectors; ++k) sums[k] = add_pairs(sums[k], load(rows.data() + p * kRow + k * kColumns));
+            }
+        }
+        int32_t out[kWidth], total = 0;
+        for (const Sums& s : sums) store(out, s), total += out[0];
+        sink = total;
+    });
+    return static_cast<double>(kRow * kEvents * kTimes) / seconds;
+}
+
 // Multiply-accumulates of bytes for a second in the matrix unit; 0 where there is none.
 double matrix_rate() {
 #if defined(KGENN_TILES)
@@ -84,6 +108,7 @@ double read_rate(size_t bytes) {
 int main() {
     std::printf("vector %.6g\n", vector_rate());
     std::printf("matrix %.6g\n", matrix_rate());
+    std::printf("rows %.6g\n", row_rate());
     std::printf("cache %.6g\n", read_rate(size_t{1} << 20));
     std::printf("memory %.6g\n", read_rate(size_t{1} << 29));
 }

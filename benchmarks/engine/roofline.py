@@ -3,9 +3,10 @@
     python -m benchmarks.engine.roofline engine.h5 engine.npz -o roofline
 
 One core. The peaks are measured by peaks.cpp beside this file: multiply-accumulates of 16-bit integers in vectors,
-of bytes in the matrix unit, bytes read from memory. A network needs at least: each product of its synapses in each
-timestep, or in each stage; a product of 16-bit weights and values of one byte is two products of bytes, and one of
-values of two bytes four. It reads at least each weight once for 32 lanes, and writes and reads each value once.
+of bytes in the matrix unit, 16-bit weights added in rows, bytes read from memory. A network needs at least: each
+product of its synapses in each timestep, or in each stage, and where it goes from spike to spike those of spikes
+alone; a product of 16-bit weights and values of one byte is two products of bytes, and one of values of two bytes
+four. It reads at least each weight once for 32 lanes, and writes and reads each value once.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 
 import kgenn
 from kgenn.backends.base import RunOptions
-from kgenn.backends.cpp import Cpp, toolchain
+from kgenn.backends.cpp import Cpp, added_flags, toolchain
 from kgenn.backends.cpp_layout import Layout
 from kgenn.backends.cpp_program import emit_cpp
 from kgenn.ir.network import Connection, Network
@@ -46,7 +47,7 @@ class Point:
     """A network beside the roofline; rates are for one core.
 
     Attributes:
-        operations: multiply-accumulates of integers for an image, as the ways taken need them.
+        operations: multiply-accumulates or additions of integers for an image, as the algorithms need them.
         bytes: moved for an image at least.
         compute_ms, memory_ms, measured_ms: for an image: at the peak of products, at that of memory, and found.
     """
@@ -71,7 +72,7 @@ def peaks(network: Network) -> dict[str, float]:
         for name, content in emit_cpp(network).files.items():
             (Path(scratch) / name).write_bytes(content)
         program, source = Path(scratch) / "peaks", Path(__file__).with_name("peaks.cpp")
-        flags = ["-std=c++17", "-O3", "-march=native", f"-I{scratch}"]
+        flags = ["-std=c++17", "-O3", "-march=native", *added_flags(), f"-I{scratch}"]
         subprocess.run([*compiler.command, *flags, "-o", str(program), str(source)], check=True)
         lines = subprocess.run([program], check=True, capture_output=True, text=True).stdout.splitlines()
     return {name: float(rate) for name, rate in (line.split() for line in lines)}
@@ -91,10 +92,11 @@ def point(name: str, network: Network, images: Array, rates: Mapping[str, float]
     for c, work in zip(spiking, simulator.work, strict=True):
         products, width = runs * float(c.connectivity.fan_out().sum()), value_bytes(layout, c)
         tiles, events = work.algorithms.get("tiles", 0.0), work.algorithms.get("events", 0.0)
-        own = products * (2 * width * tiles + work.density * events + (1 - tiles - events))
-        operations += own
-        peak = rates["matrix"] if tiles > 0.5 else rates["vector"]
-        seconds += own / peak
+        added, multiplied = products * work.density * events, products * (1 - tiles - events)
+        in_tiles = products * 2 * width * tiles
+        operations += added + multiplied + in_tiles
+        seconds += added / rates["rows"] + multiplied / rates["vector"]
+        seconds += in_tiles / rates["matrix"] if in_tiles else 0.0
         moved += 2.0 * c.connectivity.weights.size * runs / LANES + 2.0 * width * runs * c.connectivity.num_sources
     memory = moved / rates["memory"]
     return Point(name, operations, moved, 1e3 * seconds, 1e3 * memory, 1e3 * best / len(images))
@@ -114,7 +116,7 @@ def draw(points: Sequence[Point], rates: Mapping[str, float], path: Path) -> Non
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
     intensity = np.logspace(0, 5, 100)
-    for name in ("matrix", "vector"):
+    for name in ("matrix", "vector", "rows"):
         if rates[name]:
             axes.loglog(
                 intensity, np.minimum(rates[name], rates["memory"] * intensity) / 1e9, label=f"{name} peak"
