@@ -1,12 +1,11 @@
 // What one core can do at most: products of integers in its vectors and its matrix unit, rows of weights that it adds, and
 // bytes that it reads.
-// Includes simd.hpp and tiles.hpp of an output directory. Prints a name and a rate on each line.
+// Includes packed_rows.hpp of an output directory, and what that includes. Prints a name and a rate on each line.
 #include <chrono>
 #include <cstdio>
 #include <vector>
 
-#include "simd.hpp"
-#include "tiles.hpp"
+#include "packed_rows.hpp"
 
 namespace {
 
@@ -47,7 +46,7 @@ double vector_rate() {
 
 // Weights of 16 bits that are added for a second: rows in any order of a part of the weights that is used at once.
 double row_rate() {
-    constexpr size_t kRow = static_cast<size_t>(kMostVectors * kColumns), kRows = 81920 / 2 / kRow, kEvents = 4096;
+    constexpr size_t kRow = kBlockColumns, kRows = kMostTerms, kEvents = 4096;
     constexpr int kTimes = 200;
     const std::vector<int16_t> rows(kRows * kRow, 1);
     std::vector<uint32_t> position(kEvents);

@@ -18,7 +18,8 @@ from kgenn.backends.cpp_program import SOURCES
 
 # but the instructions of the matrix unit, where this machine has none
 CPP = tuple(n for n in SOURCES if n.endswith((".cpp", ".hpp")) and not (n == "tiles.hpp" and refusal("amx")))
-PYTHON = ("kgenn/backends/reference.py", "kgenn/conversion/grid.py")
+GRID = tuple(f"kgenn/conversion/{name}.py" for name in ("grid", "channel_grid", "inflow"))
+PYTHON = ("kgenn/backends/reference.py", *GRID)
 GENN = tuple(f"templates/pygenn/{path.name}" for path in sorted((ROOT / "templates" / "pygenn").glob("*.py.j2")))
 CUDA = tuple(f"templates/cuda/{path.name}" for path in sorted((ROOT / "templates" / "cuda").glob("*.cu*.j2")))
 FILES = {"python": PYTHON, "genn": GENN, "cuda": CUDA}

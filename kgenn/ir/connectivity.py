@@ -16,6 +16,9 @@ import numpy as np
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.windows import Pads, windows
 
+# Weights that are looked at at once: a layer may have many.
+BLOCK = 1 << 20
+
 
 @dataclass(frozen=True, eq=False)
 class Connectivity(ABC):
@@ -110,10 +113,14 @@ class Connectivity(ABC):
 
         A power of two that divides all weights of a target channel takes no bits.
         """
-        weights = np.abs(self.weights).astype(np.int64)
-        weights = weights.reshape(-1, weights.shape[-1] if weights.ndim > 1 else 1)
-        used = np.bitwise_or.reduce(weights, axis=0)
-        in_granules = weights.max(axis=0, initial=0) // np.maximum(used & -used, 1)
+        columns = self.weights.shape[-1] if self.weights.ndim > 1 else 1
+        rows = self.weights.reshape(-1, columns)
+        used = np.zeros(columns, np.int64)  # the bits that any weight of a target has
+        step = max(1, BLOCK // max(columns, 1))
+        for start in range(0, len(rows), step):
+            block = np.abs(rows[start : start + step]).astype(np.int64)
+            used |= np.bitwise_or.reduce(block, axis=0)
+        in_granules = used // np.maximum(used & -used, 1)
         return 1 + int(in_granules.max(initial=0)).bit_length()
 
     @property
