@@ -51,12 +51,16 @@ class BatchScale(layers.Layer):
         if training:
             square = ops.mean(ops.square(ops.cast(inputs, "float32")), axis=range(len(inputs.shape) - 1))
             self.square.assign(self.momentum * self.square + (1 - self.momentum) * square)
-        return inputs * ops.cast(self.gamma * ops.rsqrt(square + self.epsilon), inputs.dtype)
+        return inputs * ops.cast(self._factors(square), inputs.dtype)
 
     @property
     def factors(self) -> Any:
         """Return what multiplies each channel outside training, shape (channels,)."""
-        return ops.convert_to_numpy(self.gamma * ops.rsqrt(self.square + self.epsilon))
+        return ops.convert_to_numpy(self._factors(self.square))
+
+    def _factors(self, square: Any) -> Any:
+        """Return γ / √(square + ε) for the mean square of each channel."""
+        return self.gamma * ops.rsqrt(square + self.epsilon)
 
 
 def folded(model: keras.Model) -> keras.Model:

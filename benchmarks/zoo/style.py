@@ -33,6 +33,11 @@ class Style:
         return max(1, round(count * self.width))
 
     @property
+    def biased(self) -> bool:
+        """Tell whether linear layers have a bias where a normalisation would follow."""
+        return self.bias and self.normalisation is None
+
+    @property
     def constraint(self) -> keras.constraints.Constraint | None:
         """Return what the normalisation wants of the kernels before it."""
         return getattr(self.normalisation, "kernel_constraint", None)
@@ -53,7 +58,7 @@ class Style:
             size,
             strides=strides,
             padding=padding,
-            use_bias=self.bias and self.normalisation is None,
+            use_bias=self.biased,
             kernel_initializer="he_normal",
             kernel_constraint=self.constraint,
             name=name,
@@ -66,7 +71,7 @@ class Style:
             3,
             strides=strides,
             padding="same",
-            use_bias=self.bias and self.normalisation is None,
+            use_bias=self.biased,
             depthwise_initializer="he_normal",
             name=name,
         )
@@ -76,7 +81,7 @@ class Style:
         """Connect fully, rectify, and drop out."""
         linear = layers.Dense(
             self.channels(units),
-            use_bias=self.bias and self.normalisation is None,
+            use_bias=self.biased,
             kernel_initializer="he_normal",
             kernel_constraint=self.constraint,
             name=name,

@@ -1,4 +1,4 @@
-"""Round a population's weights to a single grid on which each channel has a granule of its own.
+"""Choose a single grid on which each channel of a population has a granule of its own.
 
 The weights, the bias and so the currents of channel c are multiples of a granule g_c, a power of two that divides
 the unit u. In granules they are what they would be on a single grid with the unit u/g_c: weights of 16 bits, and
@@ -11,11 +11,10 @@ of two allowed, since the granules make up for it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from kgenn.conversion.inflow import LARGEST_WEIGHT, SMALLEST_UNIT, Gridded, Inflow, as_float32, meets_products
+from kgenn.conversion.inflow import LARGEST_WEIGHT, SMALLEST_UNIT, Inflow, meets_products
 from kgenn.ir.connectivity import Convolution
 from kgenn.ir.graph import Array
 from kgenn.ir.network import EXACT, Connection
@@ -24,8 +23,12 @@ from kgenn.ir.network import EXACT, Connection
 LARGEST_SUM = 1 << 30
 
 
-def by_channel(inflow: Inflow) -> Gridded | None:
-    """Return the grid, or None where there is none: behind an analog input, or if weights differ too much."""
+def unit_with_granules(inflow: Inflow) -> tuple[int, Array] | None:
+    """Return u and the granule of each neuron, shape (size,).
+
+    Returns:
+        None where there is no such grid: behind an analog input, or if weights differ too much.
+    """
     if not inflow.spiking or any(source.analog for source in inflow.sources):
         return None
     reach = inflow.reaches(inflow.connections, inflow.bias)
@@ -34,13 +37,7 @@ def by_channel(inflow: Inflow) -> Gridded | None:
         return None
     unit = 1 << int(np.log2(largest))
     granule = _granules(inflow, unit, reach)
-    if granule.max(initial=1.0) * SMALLEST_UNIT > unit:
-        return None
-    rounded = tuple(_rounded(c, unit, granule) for c in inflow.connections)
-    bias = None if inflow.bias is None else np.rint(inflow.bias * (unit / granule)) * granule
-    if (inflow.reaches(rounded, bias) >= EXACT * granule).any():
-        return None
-    return Gridded(unit, as_float32(rounded), None if bias is None else bias.astype(np.float32), granule=granule)
+    return None if granule.max(initial=1.0) * SMALLEST_UNIT > unit else (unit, granule)
 
 
 def _granules(inflow: Inflow, unit: int, reach: Array) -> Array:
@@ -62,11 +59,3 @@ def _num_channels(connections: Sequence[Connection], size: int) -> int:
     """Return how many neighbouring neurons have weights of their own: all where no connection is a convolution."""
     kinds = (c.connectivity for c in connections)
     return next((kind.out_shape[2] for kind in kinds if isinstance(kind, Convolution)), size)
-
-
-def _rounded(connection: Connection, unit: int, granule: Array) -> Connection:
-    """Return a connection with weights w·u, rounded to whole granules."""
-    old = connection.connectivity
-    sources = np.ones(old.num_sources)
-    weights = np.rint(old.scaled(sources, unit / granule).weights)
-    return replace(connection, connectivity=old.with_weights(weights).scaled(sources, granule))

@@ -22,7 +22,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from kgenn.conversion.channel_grid import by_channel
+from kgenn.conversion.channel_grid import unit_with_granules
 from kgenn.conversion.inflow import (
     LARGEST_WEIGHT,
     SMALLEST_UNIT,
@@ -35,6 +35,7 @@ from kgenn.conversion.inflow import (
 )
 from kgenn.conversion.precision import FINE, TOLERABLE
 from kgenn.diagnostics import fail
+from kgenn.ir.graph import Array
 from kgenn.ir.network import EXACT, Connection
 
 # A spiking population's v stays exact too up to 64 thresholds; finer weights would change nothing.
@@ -45,6 +46,8 @@ LARGEST_READOUT_UNIT = 1 << 23
 LARGEST_DOUBLE_UNIT = 1 << 40
 # Integers below 2**53 are exact in float64, and so are sums of them; half of it is kept in reserve.
 ROOM = 1 << 52
+# The granule of weights that are any integers.
+ONE = np.ones(())
 
 
 def to_grid(inflow: Inflow) -> Gridded:
@@ -60,7 +63,7 @@ def to_grid(inflow: Inflow) -> Gridded:
     single = _single(inflow, reach)
     if single is not None and inflow.coarseness(single) <= TOLERABLE:
         return single.compared(inflow)
-    granular = by_channel(inflow)
+    granular = _by_channel(inflow)
     if granular is not None and inflow.coarseness(granular) <= TOLERABLE:
         return granular.compared(inflow)
     double = _double(inflow, 1 if single is None else single.unit)
@@ -85,21 +88,28 @@ def _single(inflow: Inflow, reach: float) -> Gridded | None:
     return None
 
 
-def on_single(inflow: Inflow, unit: int, largest: int | None = None) -> Gridded | None:
+def _by_channel(inflow: Inflow) -> Gridded | None:
+    """Return the grid on which each channel has a granule, or None where there is none."""
+    found = unit_with_granules(inflow)
+    return None if found is None else on_single(inflow, found[0], granule=found[1])
+
+
+def on_single(inflow: Inflow, unit: int, largest: int | None = None, granule: Array = ONE) -> Gridded | None:
     """Return the single grid of a unit, or None where float32 is not exact on it.
 
     Args:
         largest: the largest |weight| that spikes cross; larger ones are clipped.
+        granule: that all weights into a neuron and its bias are multiples of; shape () or (size,).
     """
     rounded = tuple(
-        _rounded(c, unit, largest=None if source.analog else largest)
+        _rounded(c, unit, granule, None if source.analog else largest)
         for c, source in zip(inflow.connections, inflow.sources, strict=True)
     )
-    bias = None if inflow.bias is None else np.rint(inflow.bias * unit)
+    bias = None if inflow.bias is None else np.rint(inflow.bias * (unit / granule)) * granule
     # one more for the rounding of each direct current
-    if inflow.reach(rounded, bias) + len(rounded) >= EXACT:
+    if (inflow.reaches(rounded, bias) + len(rounded) >= EXACT * granule).any():
         return None
-    return Gridded(unit, as_float32(rounded), None if bias is None else bias.astype(np.float32))
+    return Gridded(unit, as_float32(rounded), None if bias is None else bias.astype(np.float32), granule=granule)
 
 
 def _double(inflow: Inflow, start: int) -> Gridded | None:
@@ -142,12 +152,12 @@ def on_double(inflow: Inflow, unit: int, largest: int | None = None) -> Gridded:
     """
     rounded = []
     for connection, source in zip(inflow.connections, inflow.sources, strict=True):
-        multiple = 1
+        granule = ONE
         if source.analog:
             widest = float(np.max(connection.magnitude(), initial=0.0)) * source.amplitude
             excess = widest * unit * source.drive_levels / ROOM
-            multiple = 1 << max(0, int(np.ceil(np.log2(max(excess, 1.0)))))
-        rounded.append(_rounded(connection, unit, multiple, None if source.analog else largest))
+            granule = np.asarray(np.exp2(np.ceil(np.log2(max(excess, 1.0)))))
+        rounded.append(_rounded(connection, unit, granule, None if source.analog else largest))
     bias = None if inflow.bias is None else np.rint(inflow.bias * unit)
     return Gridded(unit, as_float32(rounded), bias, double=True)
 
@@ -169,12 +179,13 @@ def narrowed(unit: int, connections: Sequence[Connection]) -> int:
     return unit
 
 
-def _rounded(connection: Connection, unit: int, multiple: int = 1, largest: int | None = None) -> Connection:
-    """Return a connection with weights w·u, rounded to whole multiples that float32 holds, up to the most."""
+def _rounded(connection: Connection, unit: int, granule: Array, largest: int | None) -> Connection:
+    """Return a connection with weights w·u, rounded to whole granules that float32 holds, up to the largest."""
     old = connection.connectivity
-    weights = old.weights * (unit / multiple)
+    granules = granule if granule.ndim == 0 else old.by_target(granule)
+    weights = old.weights * (unit / granules)
     np.rint(weights, out=weights)
-    weights *= multiple
+    weights *= granules
     if largest is not None:
         np.clip(weights, -largest, largest, out=weights)
     if np.abs(weights).max(initial=0.0) >= EXACT:

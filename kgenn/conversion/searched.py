@@ -15,7 +15,8 @@ import numpy as np
 from kgenn.conversion.paths import Path
 from kgenn.diagnostics import Diagnostic, KgennError
 from kgenn.ir.connectivity import Sparse
-from kgenn.ir.graph import Array, Reach
+from kgenn.ir.graph import Array
+from kgenn.ir.reach import Reach, unit_vectors
 
 # Synapses of the largest sparse matrix that is built; 12 bytes each.
 MAX_SYNAPSES = 200_000_000
@@ -91,15 +92,11 @@ def _reached(path: Path, sources: Array) -> tuple[Reach, int, int]:
 
 def _computed(path: Path, sources: Array) -> tuple[Reach, int, int]:
     """Return the same as `_reached`, from the layers' values for unit vectors."""
-    values, shape = np.zeros((len(sources), prod(path.shape))), path.shape
-    values[np.arange(len(sources)), sources] = 1.0
+    values = unit_vectors(sources, path.shape)
     for layer in path.layers:
-        rest = layer.forward(np.zeros((1, *shape)))
-        values = layer.forward(values.reshape(-1, *shape)) - rest
-        shape = layer.output_shape(shape)
-    values = values.reshape(len(sources), -1)
-    rows, targets = np.nonzero(values)
-    return Reach(rows, targets, values[rows, targets]), prod(shape), len(rows)
+        values = layer.linear_part(values)
+    found = Reach.of_responses(values.reshape(len(sources), -1))
+    return found, prod(values.shape[1:]), len(found.rows)
 
 
 def _work(path: Path) -> tuple[int, int]:

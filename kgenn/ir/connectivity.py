@@ -75,7 +75,7 @@ class Connectivity(ABC):
             Shape (num_targets,).
         """
         sources = np.tile(np.atleast_1d(sent), self.num_sources // np.size(sent))
-        return self.into_targets(self.with_weights(values).scaled(sources, np.ones(self.num_targets)).weights)
+        return self.into_targets(values * self.by_source(sources))
 
     def from_plane(self, plane: tuple[Array, Array] | None) -> Array:
         """Return what reaches each target, shape (num_targets,), where all sources send at once.
@@ -94,13 +94,27 @@ class Connectivity(ABC):
         raise NotImplementedError(f"{type(self).__name__} takes no maximum")
 
     @abstractmethod
+    def by_source(self, factors: Array) -> Array:
+        """Return the factor of each weight's source, in a shape that broadcasts to that of `weights`.
+
+        Args:
+            factors: shape (num_sources,); where weights are shared, equal for all that share one.
+        """
+
+    @abstractmethod
+    def by_target(self, factors: Array) -> Array:
+        """Return the factor of each weight's target, shape (num_targets,), as `by_source` does of sources."""
+
     def scaled(self, source: Array, target: Array) -> Self:
         """Return the map with each weight multiplied by its source's and its target's factor.
 
         Args:
-            source: shape (num_sources,); where weights are shared, equal for all that share one.
-            target: shape (num_targets,), likewise.
+            source, target: as for `by_source` and `by_target`.
         """
+        exact = np.result_type(self.weights, source, target)
+        weights = np.multiply(self.weights, self.by_source(source), dtype=exact)
+        weights *= self.by_target(target)  # in place: the weights of a layer may be many
+        return self.with_weights(weights)
 
     def with_weights(self, weights: Array) -> Self:
         """Return the same connectivity with other weights of the same shape."""
@@ -154,10 +168,11 @@ class DenseConnectivity(Connectivity):
         total: Array = values.sum(axis=0)
         return total
 
-    def scaled(self, source: Array, target: Array) -> Self:
-        weights = np.multiply(self.weights, source[:, None], dtype=np.result_type(self.weights, source, target))
-        weights *= target
-        return self.with_weights(weights)
+    def by_source(self, factors: Array) -> Array:
+        return factors[:, None]
+
+    def by_target(self, factors: Array) -> Array:
+        return factors
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,8 +197,10 @@ class OneToOne(Connectivity):
     def into_targets(self, values: Array) -> Array:
         return values
 
-    def scaled(self, source: Array, target: Array) -> Self:
-        return self.with_weights(self.weights * source * target)
+    def by_source(self, factors: Array) -> Array:
+        return factors
+
+    by_target = by_source
 
 
 @dataclass(frozen=True, eq=False)
@@ -276,12 +293,13 @@ class Convolution(Connectivity):
         taken: Array = padded[starts[:, None] + np.arange(width) * self.dilation[axis]]
         return taken
 
-    def scaled(self, source: Array, target: Array) -> Self:
-        by_channel = source.reshape(-1, self.groups, self.weights.shape[2])[0]
-        inputs = np.repeat(by_channel, self.out_shape[2] // self.groups, axis=0).T
-        weights = np.multiply(self.weights, inputs, dtype=np.result_type(self.weights, inputs, target))
-        weights *= target.reshape(-1, self.out_shape[2])[0]  # in place: the weights of a layer may be many
-        return self.with_weights(weights)
+    def by_source(self, factors: Array) -> Array:
+        by_channel = factors.reshape(-1, self.groups, self.weights.shape[2])[0]
+        return np.repeat(by_channel, self.out_shape[2] // self.groups, axis=0).T
+
+    def by_target(self, factors: Array) -> Array:
+        by_channel: Array = factors.reshape(-1, self.out_shape[2])[0]
+        return by_channel
 
 
 @dataclass(frozen=True, eq=False)
@@ -322,6 +340,9 @@ class Sparse(Connectivity):
     def into_targets(self, values: Array) -> Array:
         return np.bincount(self.indices, values, self.targets)
 
-    def scaled(self, source: Array, target: Array) -> Self:
-        per_source = np.repeat(source, np.diff(self.indptr))
-        return self.with_weights(self.weights * per_source * target[self.indices])
+    def by_source(self, factors: Array) -> Array:
+        return np.repeat(factors, np.diff(self.indptr))
+
+    def by_target(self, factors: Array) -> Array:
+        by_synapse: Array = factors[self.indices]
+        return by_synapse

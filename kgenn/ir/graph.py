@@ -16,6 +16,7 @@ import numpy as np
 
 from kgenn.display import Displayed
 from kgenn.ir.naming import ALL_NAMED, Naming
+from kgenn.ir.reach import Reach, joined, unit_vectors
 from kgenn.ir.samples import Array as Array
 from kgenn.ir.samples import Samples, SamplesLike, refuse_shape, samples_of
 from kgenn.ir.samples import Shape as Shape
@@ -25,37 +26,6 @@ from kgenn.ir.words import counted, times
 MAX_AT_ONCE = 1 << 28
 # Values of unit vectors, and of responses to them, that are computed at once.
 MAX_PROBED = 1 << 22
-
-
-@dataclass(frozen=True, eq=False)
-class Reach:
-    """What some values add to an output, contribution by contribution.
-
-    Attributes:
-        rows: which of the values each comes from, shape (m,), int64, in any order.
-        targets: the position in the output, flat, shape (m,), int64.
-        factors: shape (m,), float64.
-    """
-
-    rows: Array
-    targets: Array
-    factors: Array
-
-
-def runs(lengths: Array) -> tuple[Array, Array]:
-    """Return the number of the run and the place in it of each element of runs of the given lengths."""
-    rows = np.repeat(np.arange(len(lengths)), lengths)
-    return rows, np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-
-
-def joined(parts: Sequence[Reach]) -> Reach:
-    """Return all contributions of some parts."""
-    if not parts:
-        return Reach(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
-    rows, targets, factors = (
-        np.concatenate(arrays) for arrays in zip(*((p.rows, p.targets, p.factors) for p in parts), strict=True)
-    )
-    return Reach(rows, targets, factors)
 
 
 class Layer(ABC):
@@ -105,17 +75,16 @@ class Layer(ABC):
             shape: of the input.
             positions: of the values, flat, shape (n,), int64.
         """
-        rest = self.forward(np.zeros((1, *shape)))
+        step = max(1, MAX_PROBED // max(prod(shape), prod(self.output_shape(shape))))
         found: list[Reach] = []
-        step = max(1, MAX_PROBED // max(prod(shape), rest.size))
         for start in range(0, len(positions), step):
-            chosen = positions[start : start + step]
-            units = np.zeros((len(chosen), prod(shape)))
-            units[np.arange(len(chosen)), chosen] = 1.0
-            response = (self.forward(units.reshape(-1, *shape)) - rest).reshape(len(chosen), -1)
-            rows, targets = np.nonzero(response)
-            found.append(Reach(rows + start, targets, response[rows, targets]))
+            responses = self.linear_part(unit_vectors(positions[start : start + step], shape))
+            found.append(Reach.of_responses(responses.reshape(len(responses), -1), start))
         return joined(found)
+
+    def linear_part(self, x: Array) -> Array:
+        """Return `forward` without what zeros give: what a linear layer of one input adds to its bias."""
+        return self.forward(x) - self.forward(np.zeros((1, *x.shape[1:])))
 
     def features(self) -> Iterator[tuple[str, str]]:
         """Yield what the layer has beyond the strict profile: the feature's name, and what was found."""

@@ -9,7 +9,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from kgenn.ir.graph import Array, Reach, Shape
+from kgenn.ir.graph import Array, Shape
+from kgenn.ir.reach import Reach
 from kgenn.layers.activation import Elementwise
 
 

@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from kgenn.ir.graph import Array, Layer, Reach, Shape
+from kgenn.ir.graph import Array, Layer, Shape
+from kgenn.ir.reach import Reach
 from kgenn.layers.reaches import through_axis
 from kgenn.layers.shape import Moving
 

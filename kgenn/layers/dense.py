@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from kgenn.ir.graph import Array, Layer, Reach, Shape
+from kgenn.ir.graph import Array, Layer, Shape
+from kgenn.ir.reach import Reach
 from kgenn.layers.reaches import through_channels
 
 

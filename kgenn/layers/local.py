@@ -10,7 +10,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from kgenn.ir.graph import Array, Layer, Reach, Shape, joined
+from kgenn.ir.graph import Array, Layer, Shape
+from kgenn.ir.reach import Reach, joined
 from kgenn.ir.windows import Pads, window_counts, windows
 from kgenn.ir.words import times
 

@@ -9,7 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from kgenn.ir.axis_map import axis_map
-from kgenn.ir.graph import Array, Layer, Reach, Shape
+from kgenn.ir.graph import Array, Layer, Shape
+from kgenn.ir.reach import Reach
 from kgenn.ir.windows import Padding, Pads, pads_of, window_counts, windows
 from kgenn.ir.words import padding_words, times
 from kgenn.layers.reaches import through_windows

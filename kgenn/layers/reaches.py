@@ -7,7 +7,8 @@ from math import prod
 
 import numpy as np
 
-from kgenn.ir.graph import Array, Reach, Shape, joined, runs
+from kgenn.ir.graph import Array, Shape
+from kgenn.ir.reach import Reach, joined, runs
 from kgenn.ir.windows import Pads
 
 

@@ -10,7 +10,8 @@ from typing import ClassVar
 import numpy as np
 
 from kgenn.ir.axis_map import axis_map
-from kgenn.ir.graph import Array, Layer, Reach, Shape, runs
+from kgenn.ir.graph import Array, Layer, Shape
+from kgenn.ir.reach import Reach, runs
 from kgenn.ir.words import padding_words
 from kgenn.layers.resampled import Line
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kgenn.ir.graph import Array, Layer, Reach, Shape
+from kgenn.ir.graph import Array, Layer, Shape
+from kgenn.ir.reach import Reach
 from kgenn.layers.adaptive import AdaptivePool
 from kgenn.layers.along import Along, Take
 from kgenn.layers.cropping import Crop
