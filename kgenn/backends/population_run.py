@@ -18,6 +18,7 @@ class PopulationRun:
 
     Attributes:
         population: which.
+        params: every parameter by name, of the model's precision.
         state: every state variable by name, shape (N, size), of the model's precision.
         constant: bias and direct input, shape (N, size), of the model's precision.
         drive: of its inputs at the last step, shape (N, size).
@@ -26,7 +27,9 @@ class PopulationRun:
     def __init__(self, network: Network, population: Population, drive: Array, first_sample: int) -> None:
         self.network, self.population = network, population
         self.steady = network.code.steady
-        self.real = population.neuron.real
+        self.real = real = population.neuron.real
+        given = {**population.neuron.params, **population.params}
+        self.params = {name: real(np.float32(value)) for name, value in given.items()}
         self.columns = columns = network.drive_columns.get(population.name)
         num_samples = len(drive)
         self.shape = (num_samples, population.size)
@@ -54,10 +57,12 @@ class PopulationRun:
 
     def names(self, i_syn: Array, timestep: int) -> dict[str, Any]:
         """Return the value of every name that the dynamics can read."""
-        model = self.population.neuron
-        params = {k: self.real(np.float32(v)) for k, v in {**model.params, **self.population.params}.items()}
         signals = {"i_syn": i_syn.astype(self.real), "i_ext": self.drive, "t": self.real(timestep)}
-        return {**params, **signals, **self.state}
+        return {**self.params, **signals, **self.state}
+
+    def of_neurons(self, value: Array) -> Array:
+        """Return the value of an expression for each neuron, shape (N, size): most have it, but constants."""
+        return value if value.shape == self.shape else np.broadcast_to(value, self.shape)
 
     def counted(self, spikes: Array) -> Array:
         """Return how many spikes values stand for: a graded one is one."""
@@ -73,7 +78,7 @@ class PopulationRun:
         names = self.names(i_syn, timestep)
         for name, expression in statements(self.population.neuron.integrate):
             names[name] = evaluate(expression, names, lambda: self.keys, self.real)
-        self.state = {name: np.broadcast_to(names[name], self.shape) for name in self.state}
+        self.state = {name: self.of_neurons(names[name]) for name in self.state}
 
     def step(self, synaptic: Array | None, timestep: int) -> Array:
         """Run one timestep and return the value of each neuron's spike, shape (N, size), int8.
@@ -91,8 +96,7 @@ class PopulationRun:
         names = self.names(i_syn, timestep)
 
         def value_of(code: str) -> Array:
-            value = evaluate(expression_of(code), names, random, self.real)
-            return np.broadcast_to(value, self.shape)
+            return self.of_neurons(evaluate(expression_of(code), names, random, self.real))
 
         def random() -> Array:
             return random24(self.keys, timestep)
@@ -106,7 +110,7 @@ class PopulationRun:
             for name, expression in statements(model.reset):
                 after = evaluate(expression, names, random, self.real)
                 names[name] = np.where(fired, after, names[name])
-        self.state = {name: np.broadcast_to(names[name], self.shape) for name in self.state}
+        self.state = {name: self.of_neurons(names[name]) for name in self.state}
         return spikes
 
 

@@ -211,37 +211,59 @@ def evaluate(
         random: returns the `random24()` of every neuron.
         real: the type of all arithmetic.
     """
+    return evaluator(node, double=real is np.float64)(names, random)
 
-    def sub(child: ast.expr) -> Any:
-        return evaluate(child, names, random, real)
+
+# What gives an expression's value for `names` and `random`, as for `evaluate`.
+Evaluator = Callable[[Mapping[str, Any], Callable[[], Array]], Any]
+
+
+@lru_cache(maxsize=1024)
+def evaluator(node: ast.expr, double: bool) -> Evaluator:
+    """Return the function that evaluates an expression, so that its text is followed once and not at every step.
+
+    Args:
+        double: the arithmetic is float64 and not float32.
+    """
+    real: type[np.floating[Any]] = np.float64 if double else np.float32
+
+    def operator(function: Callable[..., Any], *children: ast.expr, **options: Any) -> Evaluator:
+        parts = [evaluator(child, double) for child in children]
+        return lambda names, random: function(*[part(names, random) for part in parts], **options)
 
     match node:
         case ast.Name(id=name):
-            return names[name]
+            return lambda names, random: names[name]
         case ast.Constant(value=int() | float() as number):
-            return real(np.float32(number))
+            constant = real(np.float32(number))
+            return lambda names, random: constant
         case ast.BinOp(left=left, op=op, right=right):
-            ufunc = {"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide}[_BINARY[type(op)]]
-            return ufunc(sub(left), sub(right), dtype=real)
+            return operator(_ARITHMETIC[type(op)], left, right, dtype=real)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -sub(operand)
+            return operator(np.negative, operand)
         case ast.UnaryOp(op=ast.Not(), operand=operand):
-            return np.logical_not(sub(operand))
+            return operator(np.logical_not, operand)
         case ast.Compare(left=left, ops=[op], comparators=[right]):
-            return _COMPARISONS[type(op)](sub(left), sub(right))
+            return operator(_COMPARISONS[type(op)], left, right)
         case ast.BoolOp(op=op, values=values):
             combine = np.logical_and if isinstance(op, ast.And) else np.logical_or
-            return combine.reduce(np.broadcast_arrays(*map(sub, values)))
+            return operator(lambda *given: combine.reduce(np.broadcast_arrays(*given)), *values)
         case ast.IfExp(test=test, body=body, orelse=orelse):
-            return np.where(sub(test), sub(body), sub(orelse)).astype(real)
+            return operator(lambda *given: np.where(*given).astype(real), test, body, orelse)
         case ast.Call(func=ast.Name(id="random24")):
-            return random().astype(real)
+            return lambda names, random: random().astype(real)
         case ast.Call(func=ast.Name(id=name), args=args):
-            return FUNCTIONS[name](*map(sub, args))
+            return operator(FUNCTIONS[name], *args)
     raise ValueError(f"not in the neuron language: {ast.unparse(node)}")
 
 
-_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+_ARITHMETIC: dict[type[ast.operator], np.ufunc] = {
+    ast.Add: np.add,
+    ast.Sub: np.subtract,
+    ast.Mult: np.multiply,
+    ast.Div: np.divide,
+}
+_COMPARISONS: dict[type[ast.cmpop], np.ufunc] = {
     ast.Lt: np.less,
     ast.LtE: np.less_equal,
     ast.Gt: np.greater,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -57,16 +56,20 @@ def windows(x: Array, kernel: Shape, strides: Shape, dilation: Shape, pads: Pads
 
     Returns:
         Shape (N, *counts, C, *kernel), read-only.
+
+    Raises:
+        ValueError: where no window fits.
     """
+    counts = window_counts(x.shape[1:-1], kernel, strides, dilation, pads)
     if any(low or high for low, high in pads):
         inside = x
         sizes = tuple(size + low + high for size, (low, high) in zip(x.shape[1:-1], pads, strict=True))
         x = np.full((len(x), *sizes, x.shape[-1]), fill, x.dtype)
         places = (slice(low, low + size) for size, (low, _) in zip(inside.shape[1:-1], pads, strict=True))
         x[:, *places] = inside
-    axes = tuple(range(1, len(kernel) + 1))
-    reach = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
-    view = np.lib.stride_tricks.sliding_window_view(x, reach, axis=axes)
-    steps: Sequence[slice] = [slice(None, None, s) for s in strides]
-    taps: Sequence[slice] = [slice(None, None, d) for d in dilation]
-    return view[(slice(None), *steps, slice(None), *taps)]
+    first, *spatial, last = x.strides
+    steps = (step * stride for step, stride in zip(spatial, strides, strict=True))
+    taps = (step * apart for step, apart in zip(spatial, dilation, strict=True))
+    shape = (len(x), *counts, x.shape[-1], *kernel)
+    # not sliding_window_view, which takes several times as long, and small networks have many windows
+    return np.lib.stride_tricks.as_strided(x, shape, (first, *steps, last, *taps), writeable=False)
