@@ -49,6 +49,9 @@ SEVERAL = (
     ("pool_input", "direct"),
     ("bias_conv", "direct"),
     ("conv_conv", "if"),
+    # outputs that are themselves rectified or pooled
+    ("relu_output", "poisson"),
+    ("global_pool_output", "poisson-signed"),
     ("skip_to_readout", "spike"),
 )
 # three programs that the tests of single networks share: each readout of a rate code, behind another encoder

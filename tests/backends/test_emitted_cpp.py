@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from beside import beside
+from beside import samples_of_several, several
 from kgenn.artifact.directory import Artifact, read_directory, write_artifact
 from kgenn.backends import TARGETS
 from kgenn.backends.base import RunOptions
@@ -232,18 +232,16 @@ def encode(network: Network, x: Array) -> tuple[int, Array]:
 
 
 def test_encoding_in_c_is_the_drive_of_the_network() -> None:
-    networks = {encoder: converted("dense", encoder) for encoder in ENCODERS}
-    samples = {encoder: inputs(network, encoder, 50) for encoder, network in networks.items()}
-    together = beside(networks)
-    x = np.concatenate(list(samples.values()), axis=1)
-    outside, drive = encode(together, x)
+    network = several()
+    samples = samples_of_several(network, count=50)
+    x = np.concatenate([samples[given.name].reshape(50, -1) for given in network.inputs], axis=1)
+    outside, drive = encode(network, x)
     assert outside == 0
-    for encoder, network in networks.items():
-        columns = together.drive_columns[f"{encoder}.input"]
-        assert np.array_equal(drive[:, columns], network.drive(samples[encoder])), encoder
+    assert np.array_equal(drive, network.drive(samples))
+    for name, columns in network.drive_columns.items():
         wrong = x.copy()
         wrong[0, columns.start : columns.start + 3] = (np.nan, np.inf, -np.inf)
-        assert encode(together, wrong)[0] == 3, encoder
+        assert encode(network, wrong)[0] == 3, name
 
 
 @pytest.mark.slow

@@ -125,7 +125,7 @@ def test_simulators_and_batches_agree(name: str, encoder: str, readout: str) -> 
 def test_more_confidence_never_ends_a_sample_sooner(name: str, encoder: str, readout: str) -> None:
     network = network_of(name, encoder, readout)
     x = inputs(network, encoder)
-    found = [exit_of(network, x, confidence) for confidence in (0.2, 0.3, 0.4, 0.6, 0.9, 1.0)]
+    found = [exit_of(network, x, confidence, "reference") for confidence in (0.2, 0.3, 0.4, 0.6, 0.9, 1.0)]
     for less, more in pairwise(found):
         assert (less.timesteps <= more.timesteps).all()
         assert less.spikes_per_neuron <= more.spikes_per_neuron
@@ -139,9 +139,9 @@ def test_any_class_will_do_at_the_first_step_and_certainty_takes_all(
     network = network_of(name, encoder, readout)
     x = inputs(network, encoder)
     # the largest of four probabilities is at least a quarter, and scores of these networks are below 37
-    assert exit_of(network, x, 0.25).mean_timesteps == 1
-    last = exit_of(network, x, 1.0)
-    whole = kgenn.compile(network).evaluate(x, LABELS)
+    assert exit_of(network, x, 0.25, "reference").mean_timesteps == 1
+    last = exit_of(network, x, 1.0, "reference")
+    whole = kgenn.compile(network, "reference").evaluate(x, LABELS)
     assert last.mean_timesteps == network.num_timesteps
     assert last.accuracy == whole.accuracy
     assert last.spikes_per_neuron == pytest.approx(whole.spikes_per_neuron)
