@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,6 +29,17 @@ def test_a_compilation_tells_what_it_made(kgenn: Kgenn, tmp_path: Path) -> None:
     inspected = kgenn("inspect", tmp_path / "out", "--json").json
     assert report["weight_bytes"] == inspected["weight_bytes"]
     assert report["record"] == inspected["record"]
+
+
+def test_a_compilation_tells_how_long_all_of_it_took(
+    kgenn: Kgenn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([10.0, 13.0, 17.0] * 2)  # begun, converted, built
+    monkeypatch.setattr("kgenn.cli.compile.time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    arguments = compile_arguments(tmp_path / "out", "--target", "reference", "--overwrite")
+    report = kgenn(*arguments, "--json").json
+    assert (report["convert_seconds"], report["build_seconds"]) == (3, 4)
+    assert kgenn(*arguments).out.splitlines()[-1].endswith("; converted and built in 7.0 s")
 
 
 def test_an_export_tells_the_size_of_each_file(kgenn: Kgenn, compiled: Path, tmp_path: Path) -> None:
