@@ -11,7 +11,7 @@ import numpy as np
 from kgenn.backends import TARGETS, RunOptions
 from kgenn.backends.base import Simulator
 from kgenn.backends.reference import ReferenceSimulator
-from kgenn.conversion.base import Converter
+from kgenn.conversion.base import Converter, Memory
 from kgenn.conversion.burst import Burst
 from kgenn.conversion.calibrated import Calibrated
 from kgenn.conversion.convert import Conversion, convert_graph
@@ -22,7 +22,7 @@ from kgenn.conversion.recipe import recipe_of
 from kgenn.conversion.spike_norm import SpikeNorm
 from kgenn.conversion.threshold_relu import ThresholdReLU
 from kgenn.conversion.time_to_first_spike import TimeToFirstSpike
-from kgenn.ir.graph import Array, Shape
+from kgenn.ir.graph import Array, Graph, Shape
 from kgenn.ir.network import Network, ReadoutKind
 from kgenn.ir.recording import Recording, RecordingOptions
 from kgenn.ir.scores import heads_of
@@ -66,11 +66,18 @@ def conversion(
     seed: int = 3,
 ) -> Conversion:
     """Return what converting a network of `networks` gives."""
-    graph = with_caps(build(name)) if isinstance(converter, ThresholdReLU) else build(name)
+    capped = isinstance(converter, ThresholdReLU)
     coder, low, high = ALL_ENCODERS[encoder]
-    calibration = samples(graph, 16, low, high)
+    graph, calibration, memory = calibrated_on(name, capped, low, high)
     recipe = recipe_of(converter, coder, ALLOW, lowering, readout, seed)
-    return convert_graph(graph, recipe, calibration, num_timesteps, on_reference)
+    return convert_graph(graph, recipe, calibration, num_timesteps, on_reference, memory.memoise)
+
+
+@cache
+def calibrated_on(name: str, capped: bool, low: float, high: float) -> tuple[Graph, Array, Memory]:
+    """Return a network, with caps or without, samples from low to high, and what conversions on these share."""
+    graph = with_caps(build(name)) if capped else build(name)
+    return graph, samples(graph, 16, low, high), Memory()
 
 
 def on_reference(

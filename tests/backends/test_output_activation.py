@@ -17,7 +17,7 @@ import pytest
 from cuda_programs import build_executable as build_cuda
 
 import kgenn
-from covering import leading
+from covering import covering, leading
 from kgenn.artifact.directory import Artifact, read_directory, write_artifact
 from kgenn.backends import TARGETS
 from kgenn.conversion.constraints import violations
@@ -151,8 +151,7 @@ def test_scores_are_the_activation_of_the_linear_networks_scores(end: str) -> No
     assert with_it.spikes == without.spikes
 
 
-@pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("readout", ["late-current", "current"])
+@pytest.mark.parametrize(("readout", "end"), covering(["late-current", "current"], ENDS))
 def test_predictions_are_the_largest_score(end: str, readout: str) -> None:
     graph, network = converted(end, readout=readout)
     result = kgenn.compile(network, "reference").evaluate(samples(graph, 30, seed=8), task="classes")

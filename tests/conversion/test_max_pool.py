@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kgenn
-from covering import leading
+from covering import covering, leading
 from kgenn.backends.pipeline import PipelineSimulator
 from kgenn.backends.reference import PopulationRun, ReferenceSimulator
 from kgenn.backends.simulate import simulate
@@ -119,10 +119,10 @@ def test_the_digits_of_the_largest_window_are_exact_in_float32(spike_range: tupl
 
 
 POOLED = [name for name in RECIPES if name.startswith("max_pool")]
-CASES = [(method, name) for method in ("data-norm", "few-spike", "ttfs", "burst", "calibrated") for name in POOLED]
+SENDING = ("data-norm", "few-spike", "ttfs", "burst", "calibrated")
 
 
-@pytest.mark.parametrize(("method", "name"), CASES)
+@pytest.mark.parametrize(("method", "name"), covering(SENDING, POOLED))
 def test_a_pool_population_is_the_max_pooling_of_its_source(method: str, name: str) -> None:
     converter, (steps, *_) = METHODS[method]
     for encoder in encoders_of(converter.code):

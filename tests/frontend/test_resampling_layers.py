@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from covering import covering
 from keras_models import IMAGE, SEQUENCE, VOLUME, chain, randomise, twin_of_channels_first
 from kgenn.diagnostics import KgennError
 from test_against_keras import FORMATS, assert_equal_outputs, read, samples
@@ -66,8 +67,7 @@ CHAINS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("name", CHAINS)
+@pytest.mark.parametrize(("form", "name"), covering(FORMATS, CHAINS))
 def test_forward_equals_keras(name, form, tmp_path):
     shape, stack = CHAINS[name]
     model = randomise(chain(shape, *(type(layer).from_config(layer.get_config()) for layer in stack)))

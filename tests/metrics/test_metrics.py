@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import kgenn
-from covering import covering
+from beside import FEW
+from covering import covering, leading
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion.base import Converter
 from kgenn.conversion.few_spike import FewSpike
@@ -316,7 +317,11 @@ def test_corrections_without_a_cap_are_never_saturated() -> None:
     assert error.saturated == 0
 
 
-@pytest.mark.parametrize("name", [name for name in RECIPES if not name.startswith("wide")])
+# by default the networks that have every kind of connection and population
+KINDS = sorted((name for name in RECIPES if not name.startswith("wide")), key=lambda name: name not in FEW)
+
+
+@pytest.mark.parametrize("name", leading(KINDS, len(FEW)))
 def test_ideal_rates_are_what_long_runs_approach(name: str) -> None:
     network = converted(name, "direct", kgenn.DataNorm(percentile=100), num_timesteps=100)
     drive = drive_of(network, "direct", 3)
