@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -109,11 +110,12 @@ def test_options_reach_the_converter_the_encoder_and_the_lowering(kgenn: Kgenn, 
     assert artifact.network.populations[1].scale.shape == (16,)
 
 
-def test_the_summary_names_every_population(kgenn: Kgenn, tmp_path: Path) -> None:
-    done = kgenn(*compile_arguments(tmp_path / "out"))
+def test_the_summary_names_every_population_and_how_well_the_model_is_met(kgenn: Kgenn, tmp_path: Path) -> None:
+    done = kgenn(*compile_arguments(tmp_path / "out", "--check"))
     assert done.err == ""
     names = [line.split()[0] for line in done.out.splitlines() if line]
     assert names[2:7] == ["image", "conv1", "conv2", "dense1", "dense2"]
+    assert re.search(r"^agreement: gives the model's classes for \d", done.out, flags=re.MULTILINE)
     assert "2,893,440 synapses" in done.out.splitlines()[-1]
 
 
@@ -300,7 +302,7 @@ def test_every_choice_of_an_option_works_with_the_methods_that_it_is_listed_for(
 
 
 def searched(output: Path, *extra: object) -> tuple[object, ...]:
-    return compile_arguments(output, "--target", "reference", "--timesteps", "auto", *extra)
+    return compile_arguments(output, "--target", "reference", "--timesteps", "auto", "--check", *extra)
 
 
 @pytest.mark.parametrize("converter", leading(["data-norm", "few-spike"]))
