@@ -115,7 +115,7 @@ def test_the_summary_names_every_population_and_how_well_the_model_is_met(kgenn:
     assert done.err == ""
     names = [line.split()[0] for line in done.out.splitlines() if line]
     assert names[2:7] == ["image", "conv1", "conv2", "dense1", "dense2"]
-    assert re.search(r"^agreement: gives the model's classes for \d", done.out, flags=re.MULTILINE)
+    assert re.search(r"^agreement: gives the model's class for \d", done.out, flags=re.MULTILINE)
     assert "2,893,440 synapses" in done.out.splitlines()[-1]
 
 
