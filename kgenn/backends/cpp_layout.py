@@ -13,6 +13,7 @@ from kgenn.ir.connectivity import Connectivity, Convolution, DenseConnectivity, 
 from kgenn.ir.graph import Shape
 from kgenn.ir.network import Connection, Network, Population
 from kgenn.ir.spike_sums import SpikeSums
+from kgenn.ir.spike_values import LARGEST, UNIT, SpikeValues, own_values
 
 # Neurons that update together: enough to use each weight for several pixels while it is in the first cache, few
 # enough for their currents to stay in the second.
@@ -28,14 +29,19 @@ class Image:
     Attributes:
         shape: (height, width, channels).
         borders: zeros above, below, left and right.
-        largest: the largest |value|.
+        values: the least and the largest value.
         alike: whether the values are unit spikes.
     """
 
     shape: Shape
     borders: Borders
-    largest: int
+    values: SpikeValues
     alike: bool = False
+
+    @property
+    def largest(self) -> int:
+        """Return the largest |value|."""
+        return max(-self.values.low, self.values.high)
 
     @property
     def type(self) -> str:
@@ -90,8 +96,8 @@ class Layout:
         return "double" if self.network.code.staged or population.neuron.precision == "double" else "float"
 
     def _image(self, population: Population, borders: Borders) -> Image:
-        largest, alike = largest_value(self.network, population), sends_alike(self.network, population)
-        return Image(self.shapes[population.name], borders, largest, alike)
+        values, alike = values_of(self.network, population), sends_alike(self.network, population)
+        return Image(self.shapes[population.name], borders, values, alike)
 
     def _stages(self, c: Connection) -> tuple[Stage, ...]:
         source = self.network.by_name[c.source]
@@ -101,7 +107,7 @@ class Layout:
         if c.pool is not None:
             if image.shape != c.pool.in_shape:
                 stages.append(Stage(replace(image, shape=c.pool.in_shape)))
-            image = Image(c.pool.out_shape, NO_BORDERS, image.largest * c.pool.largest)
+            image = Image(c.pool.out_shape, NO_BORDERS, image.values.times(c.pool.largest))
             stages.append(Stage(image, c.pool))
         if expected is not None and image.shape != expected:
             stages.append(Stage(replace(image, shape=expected)))
@@ -160,11 +166,14 @@ def borders_of(connectivity: Connectivity) -> Borders:
     return (before[0], after[0], before[1], after[1])
 
 
-def largest_value(network: Network, population: Population) -> int:
-    """Return the largest |value| that a population can send: in a step, or in a stage of a staged network."""
+def values_of(network: Network, population: Population) -> SpikeValues:
+    """Return the least and the largest value that a population can send in a step, or in a stage."""
+    if not population.neuron.threshold:  # a readout, which sends nothing
+        return UNIT
+    own = own_values(population) or SpikeValues(-LARGEST, LARGEST)
     if network.code.staged:
-        return network.levels
-    return 127 if population.neuron.valued else 1
+        return SpikeValues(-network.levels if own.signed else 0, network.levels)
+    return own
 
 
 def sends_alike(network: Network, population: Population) -> bool:

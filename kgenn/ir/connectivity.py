@@ -14,7 +14,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from kgenn.ir.graph import Array, Shape
-from kgenn.ir.windows import Pads, windows
+from kgenn.ir.windows import Pads, convolved, windows
 
 # Weights that are looked at at once: a layer may have many.
 BLOCK = 1 << 20
@@ -238,17 +238,8 @@ class Convolution(Connectivity):
 
     def apply(self, x: Array) -> Array:
         image = x.reshape(-1, *self.in_shape)
-        view = windows(image, self.weights.shape[:2], self.strides, self.dilation, self.pads)
-        view = view[:, : self.out_shape[0], : self.out_shape[1]]
-        per_group, per_group_out = self.weights.shape[2], self.out_shape[2] // self.groups
-        result = np.empty((*view.shape[:3], self.out_shape[2]), x.dtype)
-        for group in range(self.groups):
-            inputs = view[..., group * per_group : (group + 1) * per_group, :, :]
-            outputs = slice(group * per_group_out, (group + 1) * per_group_out)
-            kernel = self.weights[..., outputs].transpose(2, 0, 1, 3).reshape(-1, per_group_out)
-            flat = np.ascontiguousarray(inputs).reshape(-1, kernel.shape[0])
-            result[..., outputs] = (flat @ kernel.astype(x.dtype)).reshape(*view.shape[:3], -1)
-        return result.reshape(len(x), -1)
+        y = convolved(image, self.weights, self.strides, self.dilation, self.pads, self.out_shape[:2])
+        return y.reshape(len(x), -1)
 
     def largest(self, x: Array) -> Array:
         assert self.groups == self.in_shape[2] == self.out_shape[2], "a maximum is over one channel"

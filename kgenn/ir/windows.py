@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Literal
 
 import numpy as np
@@ -10,6 +11,8 @@ from kgenn.ir.graph import Array, Shape
 
 Padding = Literal["valid", "same", "causal"]
 Pads = tuple[tuple[int, int], ...]
+
+PATCH_BYTES = 8 << 20  # patches multiplied at once: about what stays in a core's cache
 
 
 def pads_of(padding: Padding | Pads, sizes: Shape, kernel: Shape, strides: Shape, dilation: Shape) -> Pads:
@@ -73,3 +76,44 @@ def windows(x: Array, kernel: Shape, strides: Shape, dilation: Shape, pads: Pads
     shape = (len(x), *counts, x.shape[-1], *kernel)
     # not sliding_window_view, which takes several times as long, and small networks have many windows
     return np.lib.stride_tricks.as_strided(x, shape, (first, *steps, last, *taps), writeable=False)
+
+
+def convolved(
+    x: Array, kernel: Array, strides: Shape, dilation: Shape, pads: Pads, counts: Shape | None = None
+) -> Array:
+    """Convolve images; memory does not grow with the kernel.
+
+    Args:
+        x: shape (N, *sizes, C_in).
+        kernel: shape (*size, C_in / groups, C_out); output channels of one group are adjacent.
+        counts: windows along each spatial axis, the first of those that fit; all by default.
+
+    Returns:
+        Shape (N, *counts, C_out), in the type of `x`.
+
+    Raises:
+        ValueError: where no window fits.
+    """
+    rank, kernel = kernel.ndim - 2, kernel.astype(x.dtype, copy=False)
+    # channels last of all, so that each patch is copied in runs of adjacent values
+    view = np.moveaxis(windows(x, kernel.shape[:rank], strides, dilation, pads), rank + 1, -1)
+    if counts is not None:
+        view = view[:, *map(slice, counts)]
+    y = np.empty((*view.shape[: rank + 1], kernel.shape[-1]), x.dtype)
+    groups = x.shape[-1] // kernel.shape[-2]
+    rows = max(1, PATCH_BYTES * groups // max(1, prod(view.shape[2:]) * x.itemsize))  # of images
+    samples = max(1, rows // max(1, view.shape[1]))
+    for start in range(0, len(x), samples):
+        for top in range(0, view.shape[1], rows):
+            part = slice(start, start + samples), slice(top, top + rows)
+            _multiply(view[part], kernel, groups, y[part])
+    return y
+
+
+def _multiply(view: Array, kernel: Array, groups: int, y: Array) -> None:
+    """Write the products of some patches, shape (N, *counts, *size, C_in), with the kernel into y."""
+    per_group, out = kernel.shape[-2], kernel.shape[-1] // groups
+    for group in range(groups):
+        own = kernel[..., group * out : (group + 1) * out].reshape(-1, out)
+        patches = view[..., group * per_group : (group + 1) * per_group].reshape(-1, len(own))
+        y[..., group * out : (group + 1) * out] = (patches @ own).reshape(*y.shape[:-1], out)

@@ -11,11 +11,9 @@ import numpy as np
 
 from kgenn.ir.graph import Array, Layer, Shape
 from kgenn.ir.reach import Reach
-from kgenn.ir.windows import Padding, Pads, pads_of, window_counts, windows
+from kgenn.ir.windows import Padding, Pads, convolved, pads_of, window_counts
 from kgenn.ir.words import padding_words, times
 from kgenn.layers.reaches import through_windows
-
-PATCH_BYTES = 8 << 20  # patches multiplied at once: about what stays in a core's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,27 +74,10 @@ class Conv(Layer):
 
     def forward(self, *inputs: Array) -> Array:
         (x,) = inputs
-        view = windows(x, self.size, self.strides, self.dilation, self.pads(x.shape[1:-1]))
-        # channels last of all, so that each patch is copied in runs of adjacent values
-        view = np.moveaxis(view, -1 - len(self.size), -1)
-        counts = view.shape[1 : -1 - len(self.size)]
-        y = np.empty((len(x), *counts, self.kernel.shape[-1]), x.dtype)
-        samples = max(1, PATCH_BYTES * self.groups // max(1, prod(view.shape[1:]) * x.itemsize))
-        kernel = self.kernel.astype(x.dtype, copy=False)
-        for start in range(0, len(x), samples):
-            part = slice(start, start + samples)
-            self._convolve(view[part], kernel, y[part])
+        y = convolved(x, self.kernel, self.strides, self.dilation, self.pads(x.shape[1:-1]))
         if self.bias is not None:
             y += self.bias.astype(x.dtype)
         return y
-
-    def _convolve(self, view: Array, kernel: Array, y: Array) -> None:
-        """Write the products of some patches, shape (N, *counts, *size, C_in), with the kernel into y."""
-        per_group, out = kernel.shape[-2], kernel.shape[-1] // self.groups
-        for group in range(self.groups):
-            own = kernel[..., group * out : (group + 1) * out].reshape(-1, out)
-            patches = view[..., group * per_group : (group + 1) * per_group].reshape(-1, len(own))
-            y[..., group * out : (group + 1) * out] = (patches @ own).reshape(*y.shape[:-1], out)
 
     def reach(self, shape: Shape, positions: Array) -> Reach:
         size, per_group = self.size, self.kernel.shape[-2]

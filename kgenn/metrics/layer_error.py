@@ -21,7 +21,7 @@ from kgenn.tasks.goal import Goal
 from kgenn.tasks.metric import MetricTally
 from kgenn.tasks.predict import of_linear
 
-# Samples whose rates are compared at once: a few arrays of float64 of all neurons are held for each.
+# Samples whose rates are computed at once: a few arrays of float64 of all neurons are held for each.
 PART = 8
 
 
