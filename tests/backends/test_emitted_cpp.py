@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from beside import samples_of_several, several
+from beside import FEW, samples_of_several, several
+from covering import leading
 from kgenn.artifact.directory import Artifact, read_directory, write_artifact
 from kgenn.backends import TARGETS
 from kgenn.backends.base import RunOptions
@@ -323,7 +324,8 @@ def sources(network: Network) -> dict[str, bytes]:
     return {k: v for k, v in TARGETS.get("cpu")().emit(network).files.items() if k != WEIGHTS}
 
 
-@pytest.mark.parametrize("name", RECIPES)
+# first the networks that have every kind of connection and population
+@pytest.mark.parametrize("name", leading(sorted(RECIPES, key=lambda name: name not in FEW), len(FEW)))
 def test_sources_depend_on_the_structure_alone(name: str) -> None:
     base = converted(name, "poisson")
     weights = tuple(
