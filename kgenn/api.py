@@ -37,7 +37,7 @@ from kgenn.files.checksums import sha256_of
 from kgenn.frontend import GivenShape, InputShape, SampleShapes, read
 from kgenn.frontend.input_shape import checked_shape
 from kgenn.ir.calibration_data import CALIBRATION, calibration_samples
-from kgenn.ir.frames import frames_of
+from kgenn.ir.frames import Frames, frames_of
 from kgenn.ir.given import given_array, given_path
 from kgenn.ir.graph import Array, Graph
 from kgenn.ir.network import Network, ReadoutKind
@@ -58,6 +58,7 @@ def check(
     pooling: Literal["auto", "fold", "population"] = "auto",
     pieces: int | None = None,
     weight_bits: int | Literal["auto"] | None = None,
+    weight_grid: Literal["layer", "channel"] = "layer",
     readout: ReadoutKind | None = None,
     input_shape: GivenShape = None,
 ) -> list[Diagnostic]:
@@ -70,7 +71,7 @@ def check(
         KgennError: KG1xx where the model cannot be read, KG401 for options that do not go together.
     """
     graph = as_graph(model, input_shape)
-    lowering = LoweringOptions(residual, pooling, pieces, weight_bits)
+    lowering = LoweringOptions(residual, pooling, pieces, weight_bits, weight_grid)
     recipe = recipe_of(converter, encoder, allow, lowering, readout)
     known_features(recipe.allow)
     return list(legalise(graph, recipe).problems)
@@ -91,6 +92,7 @@ def convert(
     pooling: Literal["auto", "fold", "population"] = "auto",
     pieces: int | None = None,
     weight_bits: int | Literal["auto"] | None = None,
+    weight_grid: Literal["layer", "channel"] = "layer",
     readout: ReadoutKind | None = None,
     seed: int = 0,
     check: bool = True,
@@ -114,7 +116,7 @@ def convert(
         residual: for an Add without a ReLU, read both branches, or insert an identity population.
         pooling: fold average pooling into the next connection, use neurons, or choose by size.
         pieces: straight pieces of a curved function inside the network, each with neurons. Default: by spike code.
-        weight_bits: bits of synaptic weights, 4 to 16, or "auto" for each layer. Default: all that the grid holds.
+        weight_bits, weight_grid: bits of weights, 4 to 16 or "auto", on a grid for a "layer" or each "channel".
         readout: the score of a class: "late-current", step t weighted by (t + 1)²; "current"; or "spike-count".
         seed: random seed of the encoder.
         check: compare network and model on up to 64 held-out calibration samples; see `Network.agreement`.
@@ -128,11 +130,10 @@ def convert(
     Warns:
         KgennWarning: for a reason to doubt the network, as `Network.warnings`.
     """
-    lowering = LoweringOptions(residual, pooling, pieces, weight_bits)
+    lowering = LoweringOptions(residual, pooling, pieces, weight_bits, weight_grid)
     recipe = recipe_of(converter, encoder, allow, lowering, readout, seed)
     graph, data, chosen = _given(model, calibration, labels, input_shape, frames, task, metric, threshold)
-    search = TimestepSearch(loss, most_timesteps)
-    steps = timesteps_for(data.frames, recipe, _steps(recipe, timesteps, search, frames))
+    steps = _steps(data.frames, recipe, timesteps, TimestepSearch(loss, most_timesteps))
     network = convert_model(graph, recipe, data, steps, simulate, check=check, chosen=chosen).network()
     announce(network.warnings)
     return network
@@ -168,16 +169,17 @@ def _given(
     return graph, data.timed(frames_of(samples, graph.input_shapes, CALIBRATION)) if frames else data, chosen
 
 
-def _steps(recipe: Recipe, timesteps: Any, search: TimestepSearch, frames: bool) -> int | TimestepSearch | None:
-    """Return a number of timesteps, or the search for it; None where frames are to say it."""
-    if frames and timesteps is None:
-        return None
-    if isinstance(timesteps, str) and timesteps == "auto":
-        return search
+def _steps(frames: Frames | None, recipe: Recipe, timesteps: Any, search: TimestepSearch) -> int | TimestepSearch:
+    """Return a number of timesteps, or the search for it."""
     if isinstance(timesteps, str):
-        raise fail("KG401", "timesteps", f"is {timesteps!r}", 'give a whole number, or "auto"')
+        if timesteps != "auto":
+            raise fail("KG401", "timesteps", f"is {timesteps!r}", 'give a whole number, or "auto"')
+        return timesteps_for(frames, recipe, search)
+    if timesteps is None and frames is not None:  # they say it
+        return timesteps_for(frames, recipe, None)
     converter = recipe.converter
-    return checked_timesteps(converter, converter.default_timesteps if timesteps is None else timesteps)
+    given = checked_timesteps(converter, converter.default_timesteps if timesteps is None else timesteps)
+    return timesteps_for(frames, recipe, given)
 
 
 def compile(

@@ -19,6 +19,7 @@ from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.time_to_first_spike import TimeToFirstSpike
 from kgenn.conversion.weight_bits import WeightBits
 from kgenn.passes import LoweringOptions
+from kgenn.passes.options import WeightGrid
 from recordings import EVERYTHING, assert_same, converted, drive_of
 
 CASES: list[tuple[str, str, Converter, int]] = [
@@ -31,12 +32,22 @@ CASES: list[tuple[str, str, Converter, int]] = [
 ]
 
 
-@pytest.mark.parametrize("bits", [4, 8, "auto"])
+GRIDS: list[tuple[WeightBits, WeightGrid]] = [
+    (4, "layer"),
+    (8, "layer"),
+    ("auto", "layer"),
+    (4, "channel"),
+    ("auto", "channel"),
+]
+
+
+@pytest.mark.parametrize(("bits", "grid"), GRIDS)
 @pytest.mark.parametrize(("name", "encoder", "converter", "steps"), leading(CASES, 2))
 def test_weights_of_few_bits_keep_the_contract(
-    name: str, encoder: str, converter: Converter, steps: int, bits: WeightBits
+    name: str, encoder: str, converter: Converter, steps: int, bits: WeightBits, grid: WeightGrid
 ) -> None:
-    network = converted(name, encoder, converter, LoweringOptions(weight_bits=bits), num_timesteps=steps)
+    lowering = LoweringOptions(weight_bits=bits, weight_grid=grid)
+    network = converted(name, encoder, converter, lowering, num_timesteps=steps)
     drive = drive_of(network, encoder)
     expected = ReferenceSimulator(network).run(drive, 7, EVERYTHING)
     assert any(counts.any() for counts in expected.spike_counts.values())

@@ -72,6 +72,7 @@ class Assembler:
         moments: of the values of each population's node on the calibration set.
         memoise: keeps what of connections had to be searched for.
         weight_bits: of the weights that spikes cross; see `kgenn.conversion.weight_bits`.
+        channel_grids: whether each channel may have a grid of its own for them.
         ann_macs: multiply-accumulates of the model for one sample.
         copies: how many neurons stand for each value of some populations, by their nodes.
     """
@@ -85,6 +86,7 @@ class Assembler:
     moments: Mapping[str, Moments] = field(default_factory=dict)
     memoise: Memoise = uncached
     weight_bits: WeightBits = None
+    channel_grids: bool = False
     ann_macs: int = 0
     copies: Mapping[str, int] = field(default_factory=dict)
 
@@ -298,7 +300,7 @@ class Assembly:
         accumulated = 1 if self.code.steady else levels if self.code.staged else RATE_LEVELS
         share = min(a.num_timesteps / RATE_LEVELS, 1.0) if self.code.steady else 1.0
         return to_grid_of_bits(
-            inflow.without_deep_biases(accumulated) if spiking else inflow, a.weight_bits, share
+            inflow.without_deep_biases(accumulated) if spiking else inflow, a.weight_bits, share, a.channel_grids
         )
 
     @cached_property

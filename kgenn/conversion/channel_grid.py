@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kgenn.conversion.inflow import LARGEST_WEIGHT, SMALLEST_UNIT, Inflow, meets_products
-from kgenn.ir.connectivity import Convolution
+from kgenn.ir.connectivity import Connectivity, Convolution, Sparse
 from kgenn.ir.graph import Array
 from kgenn.ir.network import EXACT, Connection
 
@@ -29,30 +29,76 @@ def unit_with_granules(inflow: Inflow) -> tuple[int, Array] | None:
     Returns:
         None where there is no such grid: behind an analog input, or if weights differ too much.
     """
-    if not inflow.spiking or any(source.analog for source in inflow.sources):
+    unit = _unit(inflow)
+    if unit is None:
         return None
-    reach = inflow.reaches(inflow.connections, inflow.bias)
-    largest = min(inflow.largest_unit, LARGEST_SUM / max(float(reach.max(initial=0.0)), 1.0))
-    if largest < SMALLEST_UNIT:
-        return None
-    unit = 1 << int(np.log2(largest))
-    granule = _granules(inflow, unit, reach)
+    products = [c for c in inflow.connections if meets_products(c)]
+    granule = _granules(inflow, _exact(inflow, unit), products, unit / LARGEST_WEIGHT)
     return None if granule.max(initial=1.0) * SMALLEST_UNIT > unit else (unit, granule)
 
 
-def _granules(inflow: Inflow, unit: int, reach: Array) -> Array:
-    """Return the smallest granule of each neuron, shape (size,), the same for all neurons of a channel."""
+def granules_of_bits(inflow: Inflow, largest: int) -> tuple[int, Array] | None:
+    """Return u and the granule of each neuron, shape (size,), for weights of up to `largest` granules.
+
+    Returns:
+        None where there is no such grid.
+    """
+    unit = _unit(inflow)
+    if unit is None:
+        return None
+    granule = _granules(inflow, _exact(inflow, unit), inflow.connections, unit / largest)
+    # a neuron starts at half its threshold
+    return None if granule.max(initial=1.0) * 2 > unit else (unit, granule)
+
+
+def by_channel(inflow: Inflow, values: Array) -> Array:
+    """Return for each neuron the mean of a value over its channel, shape (size,)."""
+    channels = _num_channels(inflow.connections, values.size)
+    means = values.reshape(-1, channels).mean(axis=0)
+    return np.tile(means, values.size // channels)
+
+
+def _unit(inflow: Inflow) -> int | None:
+    """Return the largest power of two that u can be, or None behind an analog input or where it is too small."""
+    if not inflow.spiking or any(source.analog for source in inflow.sources):
+        return None
+    reach = float(inflow.reaches(inflow.connections, inflow.bias).max(initial=0.0))
+    largest = min(inflow.largest_unit, LARGEST_SUM / max(reach, 1.0))
+    return None if largest < SMALLEST_UNIT else 1 << int(np.log2(largest))
+
+
+def _exact(inflow: Inflow, unit: int) -> Array:
+    """Return what the granule of each neuron must be at least, for sums that float32 holds."""
+    reach = inflow.reaches(inflow.connections, inflow.bias)
     # rounding adds up to half a granule to each weight
-    needed = np.maximum(reach * unit / (EXACT - inflow.fan_in.max(initial=0.0) - 1), 1.0)
-    for connection in inflow.connections:
-        if meets_products(connection):
-            weights = np.abs(connection.connectivity.weights)
-            largest = weights.reshape(-1, weights.shape[-1]).max(axis=0, initial=0.0)
-            needed = np.maximum(needed.reshape(-1, len(largest)), largest * unit / LARGEST_WEIGHT).ravel()
+    needed: Array = np.maximum(reach * unit / (EXACT - inflow.fan_in.max(initial=0.0) - 1), 1.0)
+    return needed
+
+
+def _granules(inflow: Inflow, needed: Array, connections: Sequence[Connection], share: float) -> Array:
+    """Return the smallest granule of each neuron, shape (size,), the same for all neurons of a channel.
+
+    Args:
+        needed: at least, by neuron.
+        connections: whose largest weight of a channel needs `share` of itself.
+    """
+    for connection in connections:
+        largest = _largest_weights(connection.connectivity)
+        needed = np.maximum(needed.reshape(-1, len(largest)), largest * share).ravel()
     channels = _num_channels(inflow.connections, needed.size)
     needed = np.broadcast_to(needed.reshape(-1, channels).max(axis=0), (needed.size // channels, channels))
     granule: Array = np.exp2(np.ceil(np.log2(needed.ravel())))
     return granule
+
+
+def _largest_weights(kind: Connectivity) -> Array:
+    """Return the largest |weight| of each channel or neuron, the last axis of the targets."""
+    weights = np.abs(kind.weights)
+    if isinstance(kind, Sparse):
+        largest = np.zeros(kind.num_targets)
+        np.maximum.at(largest, kind.indices, weights)
+        return largest
+    return np.asarray(weights.reshape(-1, weights.shape[-1]).max(axis=0, initial=0.0))
 
 
 def _num_channels(connections: Sequence[Connection], size: int) -> int:

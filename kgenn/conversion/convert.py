@@ -128,7 +128,10 @@ def convert_graph(
     assembler = assembler_of(lowered, converter, encoders, ranged, num_timesteps, recipe.seed)
     fan_in = most_sources(assembler.spike_range)
     assembler = replace(assembler, graph=split_max_pools(lowered, fan_in), memoise=memoise)
-    assembler = replace(assembler, weight_bits=recipe.lowering.weight_bits)
+    lowering = recipe.lowering
+    assembler = replace(
+        assembler, weight_bits=lowering.weight_bits, channel_grids=lowering.weight_grid == "channel"
+    )
 
     divided = tuple(map(tuple, ranges.values()))
 

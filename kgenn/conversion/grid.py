@@ -98,7 +98,7 @@ def on_single(inflow: Inflow, unit: int, largest: int | None = None, granule: Ar
     """Return the single grid of a unit, or None where float32 is not exact on it.
 
     Args:
-        largest: the largest |weight| that spikes cross; larger ones are clipped.
+        largest: the largest |weight| that spikes cross, in granules; larger ones are clipped.
         granule: that all weights into a neuron and its bias are multiples of; shape () or (size,).
     """
     rounded = tuple(
@@ -180,14 +180,14 @@ def narrowed(unit: int, connections: Sequence[Connection]) -> int:
 
 
 def _rounded(connection: Connection, unit: int, granule: Array, largest: int | None) -> Connection:
-    """Return a connection with weights w·u, rounded to whole granules that float32 holds, up to the largest."""
+    """Return a connection with weights w·u, in whole granules, at most `largest`, that float32 holds."""
     old = connection.connectivity
     granules = granule if granule.ndim == 0 else old.by_target(granule)
     weights = old.weights * (unit / granules)
     np.rint(weights, out=weights)
-    weights *= granules
     if largest is not None:
         np.clip(weights, -largest, largest, out=weights)
+    weights *= granules
     if np.abs(weights).max(initial=0.0) >= EXACT:
         weights = weights.astype(np.float32).astype(np.float64)
     return replace(connection, connectivity=old.with_weights(weights))

@@ -14,6 +14,10 @@ The search starts at L / max|ŵ|, where no weight is clipped, and goes upward: a
 more. No neuron counts for more than one that is lost, so that one with far larger weights does not decide for its
 neighbours.
 
+With a grid for each channel, u is a power of two, and so is the granule of each channel: its weights are multiples
+of it, and |q| ≤ L counts granules. A channel's granule is the smallest that clips none of its weights, or that
+divided by 2, 4 or 8, whichever has the least error. One grid for the layer stays where it has less error.
+
 With `"auto"`, b is the smallest for which no neuron has ε > ε_code/4. Where not even 16 bits suffice, the grid is
 the one without this option. There n and the levels of the code are those of the T asked for, up to `RATE_LEVELS`.
 
@@ -29,22 +33,27 @@ from typing import Literal
 
 import numpy as np
 
+from kgenn.conversion.channel_grid import by_channel, granules_of_bits
 from kgenn.conversion.grid import largest_double, on_double, on_single, to_grid
 from kgenn.conversion.inflow import LARGEST_WEIGHT, Gridded, Inflow
 from kgenn.conversion.precision import FINE
+from kgenn.ir.graph import Array
 from kgenn.passes.options import MAX_BITS, MIN_BITS
 
 WeightBits = int | Literal["auto"] | None
+# Factors by which a channel's granule may fall below what clips no weight.
+FINER = (1, 2, 4, 8)
 # Ratio of one unit that is tried to the next, and of the last to the first.
 STEP, MAX_STEPS = 2 ** (1 / 8), 80
 # The error falls with u and then rises, up to chance: this many times the least is past it.
 PAST = 4.0
 
 
-def to_grid_of_bits(inflow: Inflow, bits: WeightBits, share: float) -> Gridded:
+def to_grid_of_bits(inflow: Inflow, bits: WeightBits, share: float, channels: bool = False) -> Gridded:
     """Return a population's connections and bias on its grid, with weights of so many bits.
 
     Args:
+        channels: each channel may have a grid of its own.
         share: of the train that the sources of the inflow speak of, what is sent in the T asked for.
 
     Raises:
@@ -53,17 +62,19 @@ def to_grid_of_bits(inflow: Inflow, bits: WeightBits, share: float) -> Gridded:
     usual = to_grid(inflow)
     if bits is None:
         return usual
-    found = _fewest(inflow.over(share), usual) if bits == "auto" else _of_bits(inflow, bits, usual)
+    found = (
+        _fewest(inflow.over(share), usual, channels) if bits == "auto" else _of_bits(inflow, bits, usual, channels)
+    )
     return found.compared(inflow)
 
 
-def _fewest(inflow: Inflow, usual: Gridded) -> Gridded:
+def _fewest(inflow: Inflow, usual: Gridded, channels: bool) -> Gridded:
     """Return the grid of the fewest bits that is fine, or the usual one; the error falls as bits are added."""
     best, too_few, enough = usual, MIN_BITS - 1, MAX_BITS + 1
     while enough - too_few > 1:
         # most bits first: where they are too few, nothing else needs to be tried
         bits = MAX_BITS if enough > MAX_BITS else (too_few + enough) // 2
-        grid = _of_bits(inflow, bits, usual)
+        grid = _of_bits(inflow, bits, usual, channels)
         if _fine(inflow, grid):
             best, enough = grid, bits
         elif bits == MAX_BITS:
@@ -73,11 +84,36 @@ def _fewest(inflow: Inflow, usual: Gridded) -> Gridded:
     return best
 
 
-def _of_bits(inflow: Inflow, bits: int, usual: Gridded) -> Gridded:
-    """Return the grid of so many bits that changes currents least; a double one where sums need it."""
+def _of_bits(inflow: Inflow, bits: int, usual: Gridded, channels: bool) -> Gridded:
+    """Return the grid of so many bits that changes currents least."""
     largest = min(2 ** (bits - 1) - 1, LARGEST_WEIGHT)
     if _largest(inflow, usual) <= largest:
         return usual
+    own = _by_channel(inflow, largest) if channels else None
+    layer = _of_layer(inflow, largest)
+    return layer if own is None or _mean_error(inflow, layer) <= _mean_error(inflow, own) else own
+
+
+def _by_channel(inflow: Inflow, largest: int) -> Gridded | None:
+    """Return the grid on which each channel has a granule, or None where there is none."""
+    found = granules_of_bits(inflow, largest)
+    if found is None:
+        return None
+    unit, coarsest = found
+    granule, least = coarsest, np.full(coarsest.shape, np.inf)
+    for finer in FINER:
+        tried = np.maximum(coarsest / finer, 1.0)
+        grid = on_single(inflow, unit, largest, tried)
+        if grid is not None:
+            error = by_channel(inflow, _errors(inflow, grid))
+            granule, least = np.where(error < least, tried, granule), np.minimum(error, least)
+    # what all granules share is no part of the weights
+    common = int(granule.min(initial=unit))
+    return on_single(inflow, unit // common, largest, granule / common)
+
+
+def _of_layer(inflow: Inflow, largest: int) -> Gridded:
+    """Return the grid of one unit for all channels; a double one where sums need it."""
     first = largest / _largest(inflow)
     units = _even(first, inflow.largest_unit)
     single = _search(inflow, units, lambda unit: on_single(inflow, unit, largest))
@@ -105,18 +141,28 @@ class _Found:
 
 
 def _search(inflow: Inflow, units: Iterator[int], on_grid: Callable[[int], Gridded | None]) -> _Found:
-    against = np.maximum(inflow.code_error + inflow.power, np.finfo(np.float64).tiny)
     best, least = None, np.inf
     for unit in units:
         grid = on_grid(unit)
         if grid is None:
             return _Found(best, least, ended=False)
-        error = float(np.mean(np.minimum(inflow.error(grid) / against, 1.0)))
+        error = _mean_error(inflow, grid)
         if best is None or error < least:
             best, least = grid, error
         elif error > PAST * least:
             break
     return _Found(best, least, ended=True)
+
+
+def _errors(inflow: Inflow, grid: Gridded) -> Array:
+    """Return the error of each neuron, 1 for one that is lost; shape (size,) or ()."""
+    against = np.maximum(inflow.code_error + inflow.power, np.finfo(np.float64).tiny)
+    errors: Array = np.minimum(inflow.error(grid) / against, 1.0)
+    return errors
+
+
+def _mean_error(inflow: Inflow, grid: Gridded) -> float:
+    return float(np.mean(_errors(inflow, grid)))
 
 
 def _even(first: float, largest: int) -> Iterator[int]:

@@ -127,15 +127,19 @@ class Connectivity(ABC):
 
         A power of two that divides all weights of a target channel takes no bits.
         """
-        columns = self.weights.shape[-1] if self.weights.ndim > 1 else 1
-        rows = self.weights.reshape(-1, columns)
-        used = np.zeros(columns, np.int64)  # the bits that any weight of a target has
-        step = max(1, BLOCK // max(columns, 1))
+        used = self.used_bits()
+        in_granules = used // np.maximum(used & -used, 1)
+        return 1 + int(in_granules.max(initial=0)).bit_length()
+
+    def used_bits(self) -> Array:
+        """Return for each target channel the bits that any of its |weights| has, shape (channels,), int64."""
+        rows = self.weights.reshape(-1, self.weights.shape[-1])
+        used = np.zeros(rows.shape[1], np.int64)
+        step = max(1, BLOCK // max(rows.shape[1], 1))
         for start in range(0, len(rows), step):
             block = np.abs(rows[start : start + step]).astype(np.int64)
             used |= np.bitwise_or.reduce(block, axis=0)
-        in_granules = used // np.maximum(used & -used, 1)
-        return 1 + int(in_granules.max(initial=0)).bit_length()
+        return used
 
     @property
     def num_synapses(self) -> int:
@@ -317,6 +321,11 @@ class Sparse(Connectivity):
     @property
     def num_targets(self) -> int:
         return self.targets
+
+    def used_bits(self) -> Array:
+        used = np.zeros(self.targets, np.int64)
+        np.bitwise_or.at(used, self.indices, np.abs(self.weights).astype(np.int64))
+        return used
 
     def apply(self, x: Array) -> Array:
         weights, fan_out = self.weights.astype(np.float64), self.fan_out()

@@ -15,6 +15,7 @@ MAX_PIECES = 256
 # Of those that the code decides, the fewest and the most, and what their number is a multiple of.
 MIN_FITTED, MAX_FITTED, FITTED_STEP = 8, 32, 4
 Pooling = Literal["auto", "fold", "population"]
+WeightGrid = Literal["layer", "channel"]
 # Bits of a weight with its sign: 3 and fewer leave no network, and more than 16 no product of 16-bit integers.
 MIN_BITS, MAX_BITS = 4, 16
 
@@ -47,12 +48,22 @@ class LoweringOptions:
         },
     )
 
+    weight_grid: WeightGrid = field(
+        default="layer",
+        metadata={
+            "help": "with weight_bits: one grid for all weights of a layer, or a power of two for each channel"
+            " beside it where that rounds less"
+        },
+    )
+
     def __post_init__(self) -> None:
         check_types(self)
         if self.pieces is not None and not 1 <= self.pieces <= MAX_PIECES:
             raise fail("KG401", "pieces", f"is {self.pieces}; it lies in 1 to {MAX_PIECES}")
         if self.weight_bits not in (None, "auto"):
             whole("weight_bits", self.weight_bits, MIN_BITS, MAX_BITS)
+        if self.weight_grid != "layer" and self.weight_bits is None:
+            raise fail("KG401", "weight_grid", "is for weights of few bits", "add weight_bits, as 8 or 'auto'")
 
     def pieces_for(self, levels: int) -> int:
         """Return how many straight pieces an activation gets.

@@ -55,7 +55,8 @@ def test_the_manifest_records_every_option_and_the_files(compiled: Path) -> None
     assert record["converter"]["name"] == "data-norm"
     assert set(record["converter"]["options"]) == {o.name for o in options_of(CONVERTERS.get("data-norm"))}
     assert record["encoder"] == {"name": "direct", "options": {}}
-    assert record["lowering"] == {"residual": "direct", "pooling": "auto", "pieces": None, "weight_bits": None}
+    lowering = {"residual": "direct", "pooling": "auto", "pieces": None}
+    assert record["lowering"] == lowering | {"weight_bits": None, "weight_grid": "layer"}
     assert [record[key] for key in ("scale", "timesteps", "seed", "readout", "allow")] == [
         "1/255",
         8,

@@ -19,6 +19,7 @@ from kgenn.conversion.inflow import Gridded, Inflow
 from kgenn.conversion.precision import FINE, SourceSignal
 from kgenn.conversion.recipe import recipe_of
 from kgenn.conversion.weight_bits import WeightBits, to_grid_of_bits
+from kgenn.diagnostics import KgennError
 from kgenn.ir.connectivity import DenseConnectivity, OneToOne
 from kgenn.ir.graph import Array
 from kgenn.ir.network import EXACT, Connection, Network
@@ -177,6 +178,68 @@ def test_behind_a_wide_pool_weights_have_their_bits_on_an_exact_grid(bits: int, 
     assert grid.unit & (grid.unit - 1) == 0 or not grid.double
     error = rounded.connectivity.weights.astype(np.float64) / grid.unit - weights
     assert np.sqrt(np.mean(error**2)) < 2.0**-bits * np.abs(weights).max() or grid.unit == to_grid(flow).unit
+
+
+@pytest.mark.parametrize("bits", [4, 5, 8, 11, 16])
+@shapes
+def test_weights_of_channel_grids_have_no_more_bits_and_sums_stay_exact(
+    bits: int, sources: int, targets: int, exponent: float, biased: bool, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    weights = drawn(sources, targets, exponent, seed) * 10.0 ** rng.uniform(-2, 0, targets)
+    bias = drawn(1, targets, exponent, seed + 1)[0] if biased else None
+    flow = inflow(weights, bias)
+    grid, layer = to_grid_of_bits(flow, bits, 1.0, channels=True), to_grid_of_bits(flow, bits, 1.0)
+    granule = np.broadcast_to(grid.granule, targets)
+    in_granules = grid.connections[0].connectivity.weights / granule
+    assert np.abs(in_granules).max() <= 2 ** (bits - 1) - 1
+    assert np.array_equal(in_granules, np.rint(in_granules))
+    held = 0.0 if grid.bias is None else np.abs(grid.bias) / granule
+    assert np.array_equal(held, np.rint(held))
+    assert (np.abs(in_granules.astype(np.float64)).sum(axis=0) + held).max() < EXACT or grid.double
+    assert (grid.unit % (2 * granule) == 0).all()
+    assert lost(flow, grid) <= lost(flow, layer)
+
+
+def lost(flow: Inflow, grid: Gridded) -> float:
+    """Return the mean over the neurons of the error of a grid, 1 for one that is lost."""
+    return float(np.mean(np.minimum(flow.error(grid) / (flow.code_error + flow.power), 1.0)))
+
+
+def test_a_grid_for_each_channel_rounds_small_channels_as_finely_as_large_ones() -> None:
+    weights = drawn(200, 6, -1, 0)
+    weights[:, 3:] /= 64
+    flow = inflow(weights)
+    relative = {}
+    for channels in (False, True):
+        grid = to_grid_of_bits(flow, 8, 1.0, channels)
+        error = grid.connections[0].connectivity.weights / grid.unit - weights
+        relative[channels] = np.sqrt((error**2).mean(axis=0) / (weights**2).mean(axis=0))
+    assert relative[True].max() < 2 * relative[True].min()
+    assert relative[True][3:].max() < relative[False][3:].min() / 8
+    assert to_grid_of_bits(flow, 8, 1.0, channels=True).granule.min() == 1
+
+
+def test_an_outlier_of_a_channel_is_clipped_where_its_other_weights_round_better_for_it() -> None:
+    weights = np.clip(drawn(400, 3, -1, 0), -0.2, 0.2)
+    weights[0, 1] = 0.9
+    (rounded,) = to_grid_of_bits(flow := inflow(weights), 4, 1.0, channels=True).connections
+    unit = to_grid_of_bits(flow, 4, 1.0, channels=True).unit
+    assert rounded.connectivity.weights[0, 1] / unit < 0.5
+
+
+def test_channel_grids_are_for_weights_of_few_bits() -> None:
+    with pytest.raises(KgennError, match=r"KG401.*weight_grid"):
+        LoweringOptions(weight_grid="channel")
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@looped("name", RECIPES)
+def test_every_kind_of_network_has_channel_grids_of_so_many_bits(name: str, bits: WeightBits) -> None:
+    network = converted(name, lowering=LoweringOptions(weight_bits=bits, weight_grid="channel"))
+    for c in network.connections:
+        if not network.is_analog(c) and not network.by_name[c.target].maximum:
+            assert c.weight_bits <= bits
 
 
 def same(one: Network, two: Network) -> bool:
