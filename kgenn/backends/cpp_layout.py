@@ -91,6 +91,11 @@ class Layout:
                 borders[c.source].append(borders_of(c.connectivity))
         self.images = {p.name: self._image(p, _widest(borders[p.name])) for p in network.populations}
 
+    @property
+    def value_type(self) -> str:
+        """Return the C++ type that holds the numbers of all populations."""
+        return max(self.images.values(), key=lambda image: image.largest).type
+
     def real_of(self, population: Population) -> str:
         """Return the C++ type of a population's currents; the sums of a whole stage can need more than float32."""
         return "double" if self.network.code.staged or population.neuron.precision == "double" else "float"
@@ -168,9 +173,8 @@ def borders_of(connectivity: Connectivity) -> Borders:
 
 def values_of(network: Network, population: Population) -> SpikeValues:
     """Return the least and the largest value that a population can send in a step, or in a stage."""
-    if not population.neuron.threshold:  # a readout, which sends nothing
-        return UNIT
-    own = own_values(population) or SpikeValues(-LARGEST, LARGEST)
+    none = not population.neuron.threshold  # as a readout, and an analog input
+    own = UNIT if none else own_values(population) or SpikeValues(-LARGEST, LARGEST)
     if network.code.staged:
         return SpikeValues(-network.levels if own.signed else 0, network.levels)
     return own
