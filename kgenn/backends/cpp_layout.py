@@ -13,7 +13,6 @@ from kgenn.ir.connectivity import Connectivity, Convolution, DenseConnectivity, 
 from kgenn.ir.graph import Shape
 from kgenn.ir.network import Connection, Network, Population
 from kgenn.ir.spike_sums import SpikeSums
-from kgenn.ir.spike_values import LARGEST, UNIT, SpikeValues, own_values
 
 # Neurons that update together: enough to use each weight for several pixels while it is in the first cache, few
 # enough for their currents to stay in the second.
@@ -29,19 +28,14 @@ class Image:
     Attributes:
         shape: (height, width, channels).
         borders: zeros above, below, left and right.
-        values: the least and the largest value.
+        largest: the largest |value|.
         alike: whether the values are unit spikes.
     """
 
     shape: Shape
     borders: Borders
-    values: SpikeValues
+    largest: int
     alike: bool = False
-
-    @property
-    def largest(self) -> int:
-        """Return the largest |value|."""
-        return max(-self.values.low, self.values.high)
 
     @property
     def type(self) -> str:
@@ -91,18 +85,13 @@ class Layout:
                 borders[c.source].append(borders_of(c.connectivity))
         self.images = {p.name: self._image(p, _widest(borders[p.name])) for p in network.populations}
 
-    @property
-    def value_type(self) -> str:
-        """Return the C++ type that holds the numbers of all populations."""
-        return max(self.images.values(), key=lambda image: image.largest).type
-
     def real_of(self, population: Population) -> str:
         """Return the C++ type of a population's currents; the sums of a whole stage can need more than float32."""
         return "double" if self.network.code.staged or population.neuron.precision == "double" else "float"
 
     def _image(self, population: Population, borders: Borders) -> Image:
-        values, alike = values_of(self.network, population), sends_alike(self.network, population)
-        return Image(self.shapes[population.name], borders, values, alike)
+        largest, alike = largest_value(self.network, population), sends_alike(self.network, population)
+        return Image(self.shapes[population.name], borders, largest, alike)
 
     def _stages(self, c: Connection) -> tuple[Stage, ...]:
         source = self.network.by_name[c.source]
@@ -112,7 +101,7 @@ class Layout:
         if c.pool is not None:
             if image.shape != c.pool.in_shape:
                 stages.append(Stage(replace(image, shape=c.pool.in_shape)))
-            image = Image(c.pool.out_shape, NO_BORDERS, image.values.times(c.pool.largest))
+            image = Image(c.pool.out_shape, NO_BORDERS, image.largest * c.pool.largest)
             stages.append(Stage(image, c.pool))
         if expected is not None and image.shape != expected:
             stages.append(Stage(replace(image, shape=expected)))
@@ -171,13 +160,11 @@ def borders_of(connectivity: Connectivity) -> Borders:
     return (before[0], after[0], before[1], after[1])
 
 
-def values_of(network: Network, population: Population) -> SpikeValues:
-    """Return the least and the largest value that a population can send in a step, or in a stage."""
-    none = not population.neuron.threshold  # as a readout, and an analog input
-    own = UNIT if none else own_values(population) or SpikeValues(-LARGEST, LARGEST)
+def largest_value(network: Network, population: Population) -> int:
+    """Return the largest |value| that a population can send: in a step, or in a stage of a staged network."""
     if network.code.staged:
-        return SpikeValues(-network.levels if own.signed else 0, network.levels)
-    return own
+        return network.levels
+    return 127 if population.neuron.valued else 1
 
 
 def sends_alike(network: Network, population: Population) -> bool:

@@ -135,7 +135,7 @@ def program_of(parts: Parts) -> EmittedProgram:
         code=network.code_name,
         steps=steps if staged else 0,
         weights=tuple(code.weights(steps).tolist()) if staged else (),
-        value_type=parts.layout.value_type,
+        value_type=parts.layout.images[network.populations[0].name].type,
         weight_note=WEIGHT_NOTES[network.code_name],
         inputs=parts.inputs,
         outputs=outputs,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import ceil, floor
 
 from kgenn.ir.interval import of_emission
-from kgenn.ir.network import Network, Population
+from kgenn.ir.network import Network
 
 # Every backend keeps the value of a spike in 8 bits.
 LARGEST = 127
@@ -42,10 +42,6 @@ class SpikeValues:
         """Return the values of both."""
         return SpikeValues(min(self.low, other.low), max(self.high, other.high))
 
-    def times(self, count: int) -> SpikeValues:
-        """Return the values of sums of so many."""
-        return SpikeValues(self.low * count, self.high * count)
-
     def __str__(self) -> str:
         if not self.graded:
             return "signed, −1 and 1" if self.signed else "unit"
@@ -53,15 +49,6 @@ class SpikeValues:
 
 
 UNIT = SpikeValues(0, 1)
-
-
-def own_values(population: Population) -> SpikeValues | None:
-    """Return the values that follow from what a neuron model emits, or None where that has no bounds."""
-    own = of_emission(population.neuron, population.params)
-    if not own.bounded:
-        return None
-    low, high = floor(min(own.low, 0)), ceil(max(own.high, 0))
-    return SpikeValues(max(low, -LARGEST), min(high, LARGEST))
 
 
 def spike_values(network: Network) -> dict[str, SpikeValues]:
@@ -72,9 +59,10 @@ def spike_values(network: Network) -> dict[str, SpikeValues]:
     """
     found: dict[str, SpikeValues] = {}
     for p in network.spiking:
-        own = own_values(p)
-        if own is not None:
-            found[p.name] = own
+        own = of_emission(p.neuron, p.params)
+        if own.bounded:
+            low, high = floor(min(own.low, 0)), ceil(max(own.high, 0))
+            found[p.name] = SpikeValues(max(low, -LARGEST), min(high, LARGEST))
             continue
         sources = [found[c.source] for c in network.incoming[p.name] if c.source in found]
         found[p.name] = SpikeValues(-LARGEST, LARGEST) if not sources else sources[0]
