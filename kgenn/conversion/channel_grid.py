@@ -51,6 +51,13 @@ def granules_of_bits(inflow: Inflow, largest: int) -> tuple[int, Array] | None:
     return None if granule.max(initial=1.0) * 2 > unit else (unit, granule)
 
 
+def by_channel(inflow: Inflow, values: Array) -> Array:
+    """Return for each neuron the mean of a value over its channel, shape (size,)."""
+    channels = _num_channels(inflow.connections, values.size)
+    means = values.reshape(-1, channels).mean(axis=0)
+    return np.tile(means, values.size // channels)
+
+
 def _unit(inflow: Inflow) -> int | None:
     """Return the largest power of two that u can be, or None behind an analog input or where it is too small."""
     if not inflow.spiking or any(source.analog for source in inflow.sources):
