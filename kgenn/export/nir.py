@@ -1,11 +1,12 @@
 """NIR, the neuromorphic intermediate representation: a network as a graph that other frameworks read.
 
-What is carried: weights and biases in thresholds (float32), channels first, so that every threshold is 1, and sums
-of spikes over windows. NIR describes continuous time, where a neuron never exceeds its threshold: setting it to
-`v_reset` and subtracting the threshold are then the same. A simulator in steps has to choose, so each IF node says
-in its metadata which reset the network has ("subtract" or "zero"), and with which potential its neurons start
-(`v_initial`, in thresholds: a number, or one for each neuron), for which NIR has no field. NIR fires above the
-threshold, kgenn at it.
+What is carried: weights and biases (float32), channels first, and sums of spikes over windows. They count in
+thresholds, so that the threshold is 1. Where float32 would round that, because the unit is no power of two, they
+are kgenn's integers, and so is the threshold. NIR describes continuous time, where a neuron never exceeds its
+threshold: setting it to `v_reset` and subtracting the threshold are then the same. A simulator in steps has to
+choose, so each IF node says in its metadata which reset the network has ("subtract" or "zero"), and with which
+potential its neurons start (`v_initial`, in the units of its threshold: a number, or one for each neuron), for
+which NIR has no field. NIR fires above the threshold, kgenn at it.
 
 The graph starts behind the encoders: an Input takes spikes, or with direct input the (preprocessed) values
 themselves at every step. An Output is the current of its readout, for the reader to accumulate, or the spikes of
@@ -23,9 +24,10 @@ Source: Pedersen et al. 2024, doi:10.1038/s41467-024-52259-9.
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -75,6 +77,7 @@ def to_nir(network: Network) -> Any:
     """
     refuse("KG410", ADVICE, obstacles(given_network(network)))
     nir = optional("nir", "pip install nir")
+    network = exact(network)
     names = node_names(network)
     nodes: dict[str, Any] = {}
     edges: list[tuple[str, str]] = []
@@ -91,6 +94,16 @@ def to_nir(network: Network) -> Any:
         into = [*_incoming(nir, network, population, first, names, nodes)]
         edges += into + [(source, end) for end in others for source, target in into if target == first]
     return nir.NIRGraph(nodes, edges, metadata=metadata(network), type_check=_nir_can_check(nir, nodes))
+
+
+def exact(network: Network) -> Network:
+    """Return the network with the unit 1 for neurons whose weights float32 would round in thresholds."""
+
+    def in_thresholds(p: Population) -> bool:
+        return not p.neuron.threshold or math.frexp(p.unit)[0] == 0.5  # a power of two
+
+    kept = (p if in_thresholds(p) else replace(p, unit=1.0) for p in network.populations)
+    return replace(network, populations=tuple(kept))
 
 
 def _incoming(

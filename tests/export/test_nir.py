@@ -134,6 +134,13 @@ def test_neurons_start_from_potentials_of_their_own(name: str, tmp_path: Path) -
     assert_same_spikes(network, nir.read(tmp_path / "x.nir", type_check=False))
 
 
+@pytest.mark.parametrize("name", ["conv_same", "bias_conv", "pool_dense", "residual_relu"])
+def test_units_that_are_no_power_of_two_round_no_weight(name: str) -> None:
+    network = converted(name, "if", AT_REST, LoweringOptions(weight_bits=6), "current", 40)
+    assert any(p.unit != 2 ** round(np.log2(p.unit)) for p in network.hidden)
+    assert_same_spikes(network, kgenn.to_nir(network))
+
+
 def test_pooling_populations_and_identities_are_held() -> None:
     network = converted("residual_plain", "if", AT_REST, LoweringOptions("identity", "population"), "spike-count")
     graph = kgenn.to_nir(network)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hypothesis import event, reject
 from hypothesis import strategies as st
@@ -14,6 +14,7 @@ from kgenn.conversion.calibrated import Calibrated
 from kgenn.conversion.convert import Conversion, convert_graph
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.few_spike import FewSpike
+from kgenn.conversion.fission import Fission
 from kgenn.conversion.recipe import recipe_of
 from kgenn.conversion.spike_norm import SpikeNorm
 from kgenn.conversion.threshold_relu import ThresholdReLU
@@ -66,6 +67,7 @@ CONVERTERS: dict[type[Converter], st.SearchStrategy[Converter]] = {
         channelwise=booleans,
         correction=booleans,
     ),
+    Fission: st.builds(Fission, extra=st.sampled_from((1.5, 0.0, 4.0)), copies=st.integers(1, 8)),
     SpikeNorm: st.builds(
         SpikeNorm,
         **single,
@@ -81,12 +83,13 @@ converters = st.one_of(*CONVERTERS.values())
 LENGTHS = {
     "rate": (5, 1, 2, 21, 32, 33, 40),
     "differential": (8, 1, 3, 33),
-    "binary": (6, 1, 2, 12),
+    "binary": (6, 1, 2, 8, 12),
     "latency": (7, 1, 2, 40),
 }
 lowerings = st.builds(
     LoweringOptions, st.sampled_from(("direct", "identity")), st.sampled_from(("auto", "fold", "population"))
 )
+weights = st.sampled_from(((None, "layer"), (8, "layer"), (8, "channel"), (4, "channel"), ("auto", "channel")))
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,13 +130,13 @@ class Case:
 
 @st.composite
 def setups(draw: st.DrawFn, methods: st.SearchStrategy[Converter] = converters) -> Setup:
-    """Draw a method with its options, and an encoder, a length and a readout that it has."""
-    converter = draw(methods)
+    """Draw a method with its options, an encoder, a length and a readout that it has, and a grid of weights."""
+    converter, (bits, grid) = draw(methods), draw(weights)
     return Setup(
         converter,
         draw(st.sampled_from([e for e in ALL_ENCODERS if e in encoders_of(converter.code)])),
         draw(st.sampled_from(LENGTHS[converter.code])),
-        draw(lowerings),
+        replace(draw(lowerings), weight_bits=bits, weight_grid=grid),
         draw(st.sampled_from(converter.readouts)),
         draw(st.integers(0, 9)),
     )
