@@ -19,8 +19,9 @@ of it, and |q| ≤ L counts granules. A channel's granule is the smallest that c
 that, whichever has less error. (Quarters and eighths made a ResNet of 4 and 5 bits worse.) One grid for the layer
 stays where it has less error.
 
-With `"auto"`, b is the smallest for which no neuron has ε > ε_code/4. Where not even 16 bits suffice, the grid is
-the one without this option. There n and the levels of the code are those of the T asked for, up to `RATE_LEVELS`.
+With `"auto"`, b is the smallest for which no neuron has ε > ε_code/4 on either grid. Where not even 16 bits
+suffice, the grid is the one without this option. There n and the levels of the code are those of the T asked for,
+up to `RATE_LEVELS`.
 
 A grid that needs no more bits anyway stays as it is. Weights of an analog input meet no spike, and keep as many
 bits as u asks for. The digits of max poolings are exact, and no part of this.
@@ -63,10 +64,9 @@ def to_grid_of_bits(inflow: Inflow, bits: WeightBits, share: float, channels: bo
     usual = to_grid(inflow)
     if bits is None:
         return usual
-    found = (
-        _fewest(inflow.over(share), usual, channels) if bits == "auto" else _of_bits(inflow, bits, usual, channels)
-    )
-    return found.compared(inflow)
+    if bits == "auto":
+        return _fewest(inflow.over(share), usual, channels).compared(inflow)
+    return _of_bits(inflow, bits, usual, channels)[0].compared(inflow)
 
 
 def _fewest(inflow: Inflow, usual: Gridded, channels: bool) -> Gridded:
@@ -75,8 +75,8 @@ def _fewest(inflow: Inflow, usual: Gridded, channels: bool) -> Gridded:
     while enough - too_few > 1:
         # most bits first: where they are too few, nothing else needs to be tried
         bits = MAX_BITS if enough > MAX_BITS else (too_few + enough) // 2
-        grid = _of_bits(inflow, bits, usual, channels)
-        if _fine(inflow, grid):
+        grid = next((grid for grid in _of_bits(inflow, bits, usual, channels) if _fine(inflow, grid)), None)
+        if grid is not None:
             best, enough = grid, bits
         elif bits == MAX_BITS:
             return usual
@@ -85,14 +85,16 @@ def _fewest(inflow: Inflow, usual: Gridded, channels: bool) -> Gridded:
     return best
 
 
-def _of_bits(inflow: Inflow, bits: int, usual: Gridded, channels: bool) -> Gridded:
-    """Return the grid of so many bits that changes currents least."""
+def _of_bits(inflow: Inflow, bits: int, usual: Gridded, channels: bool) -> tuple[Gridded, ...]:
+    """Return the grids of so many bits, the one that changes currents least in the mean first."""
     largest = min(2 ** (bits - 1) - 1, LARGEST_WEIGHT)
     if _largest(inflow, usual) <= largest:
-        return usual
+        return (usual,)
     own = _by_channel(inflow, largest) if channels else None
     layer = _of_layer(inflow, largest)
-    return layer if own is None or _mean_error(inflow, layer) <= _mean_error(inflow, own) else own
+    if own is None:
+        return (layer,)
+    return (layer, own) if _mean_error(inflow, layer) <= _mean_error(inflow, own) else (own, layer)
 
 
 def _by_channel(inflow: Inflow, largest: int) -> Gridded | None:

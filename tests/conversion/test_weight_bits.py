@@ -220,6 +220,15 @@ def test_a_grid_for_each_channel_rounds_small_channels_as_finely_as_large_ones()
     assert to_grid_of_bits(flow, 8, 1.0, channels=True).granule.min() == 1
 
 
+@pytest.mark.parametrize("seed", range(5, 35))
+def test_automatic_bits_are_no_more_with_a_grid_for_each_channel(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    flow = inflow(drawn(50, 4, -1, seed) * 10 ** rng.uniform(-1, 0.3, 4))
+    grids = [to_grid_of_bits(flow, "auto", 1.0, channels) for channels in (True, False)]
+    channel, layer = (grid.connections[0].connectivity.weight_bits for grid in grids)
+    assert channel <= layer
+
+
 def test_a_channel_grid_clips_where_its_other_weights_round_better_for_it() -> None:
     weights = np.clip(drawn(400, 4, -2, 0), -0.02, 0.02) * np.array([1, 4, 16, 64])
     weights[0, 2] *= 4 * 0.02 * 16 / abs(weights[0, 2])
