@@ -70,7 +70,7 @@ def _draw(axes: Axes, cells: Cells, energy: str, of_twin: str) -> None:
 @click.argument("output", type=click.Path(dir_okay=False, path_type=Path))
 def main(output: Path) -> None:
     """Draw the cells that are stored."""
-    figure_of(stored()).savefig(output, dpi=110)
+    figure_of(stored()).savefig(output, dpi=80)
 
 
 if __name__ == "__main__":
