@@ -12,13 +12,14 @@ from typing import Any
 from kgenn.artifact.directory import DAMAGE, MANIFEST, NETWORK, read_directory, written_sums
 from kgenn.artifact.self_test import SELF_TEST, SelfTest, departures, read_self_test
 from kgenn.backends import TARGETS
-from kgenn.backends.base import Backend, RunOptions, run_options
+from kgenn.backends.base import Backend, RunOptions, Simulator, run_options
 from kgenn.diagnostics import Diagnostic, KgennError, fail
 from kgenn.files.checksums import differences
 from kgenn.files.scratch import SUFFIX
 from kgenn.ir.given import given_path
 from kgenn.ir.network import Network
 
+UNKNOWN = "try another compiler or machine, and report it"
 ADVICE = "compile the model again, unless the change is meant"
 # What others make beside the sources, and kgenn never reads: CMake's build, Python's bytecode.
 TOLERATED = ("build", "__pycache__", f".*{SUFFIX}")
@@ -55,6 +56,15 @@ class Verification:
     def to_dict(self) -> dict[str, Any]:
         """Return what `kgenn verify --json` prints."""
         return {"sound": self.sound, **asdict(self)}
+
+
+def wrong_spikes(
+    directory: Path, simulator: Simulator, network: Network, test: SelfTest, advice: str = UNKNOWN
+) -> tuple[Diagnostic, ...]:
+    """Run the samples of a self-test, and return a KG642 for all that is other than with the NumPy reference."""
+    return tuple(
+        Diagnostic("KG642", str(directory), what, advice) for what in departures(network, simulator, test)
+    )
 
 
 def verify(directory: str | os.PathLike[str], options: RunOptions | None = None) -> Verification:
@@ -94,13 +104,13 @@ def verify(directory: str | os.PathLike[str], options: RunOptions | None = None)
     if (changed and not options.edited) or not _runs(place, expected, backend):
         return whole
     test = _self_test(place, artifact.network)
+    advice = "the changed files may be the reason" if found else UNKNOWN
     try:
-        simulator = backend.load(artifact.network, place, options)
-        wrong = list(departures(artifact.network, simulator, test))
+        problems = wrong_spikes(
+            place, backend.load(artifact.network, place, options), artifact.network, test, advice
+        )
     except KgennError as error:
         return replace(whole, problems=whole.problems + error.diagnostics)
-    advice = "the changed files may be the reason" if found else "try another compiler or machine, and report it"
-    problems = (Diagnostic("KG642", str(place), what, advice) for what in wrong)
     return replace(
         whole,
         problems=(*whole.problems, *problems),

@@ -16,7 +16,10 @@ from kgenn.agreement import agreed_in_words
 from kgenn.api import as_graph, model_record
 from kgenn.artifact.directory import COMPILED, Artifact, write_artifact
 from kgenn.artifact.self_test import SAMPLES, self_test
+from kgenn.artifact.verification import wrong_spikes
 from kgenn.backends import TARGETS
+from kgenn.backends.base import RunOptions
+from kgenn.backends.cpp import Cpp
 from kgenn.backends.simulate import simulate
 from kgenn.cli.console import print_diagnostics, print_json, print_line, print_notes, print_table, working
 from kgenn.cli.headings import HeadedCommand
@@ -54,6 +57,7 @@ from kgenn.conversion.timed import timesteps_for
 from kgenn.convert_model import Converted, convert_model
 from kgenn.data.errors import of_file, recorded
 from kgenn.data.load import Data
+from kgenn.diagnostics import Diagnostic, KgennError
 from kgenn.files.checksums import sha256_of
 from kgenn.files.output import refuse_directory
 from kgenn.frontend import SampleShapes
@@ -134,7 +138,7 @@ TIMESTEPS = "T; the K of few-spike, the t_max of ttfs; auto searches for the few
 @click.option(
     "--check/--no-check",
     default=True,
-    help="Compare the network with its model on held-out calibration samples.",
+    help="Compare the network with its model on held-out samples, and C++ with the NumPy reference.",
 )
 @click.option("--frames", is_flag=True, help="Samples have a frame for each timestep.")
 @click.option(
@@ -162,7 +166,8 @@ def compile(
     keras.datasets, the training split is used. They also set the sizes of an input that the model leaves open,
     unless --input-shape does. The directory holds everything that `kgenn run` needs, and for `kgenn verify`
     checksums and at most eight calibration samples. An older output in DIR is replaced. If DIR holds a file that
-    kgenn did not write, or that was changed since, nothing is written.
+    kgenn did not write, or that was changed since, nothing is written. With C++ these samples run once the program
+    is built; other spikes than those of the NumPy reference are an error (KG642).
 
     With --frames an input changes with time: its array has the shape (N, T, …), and T is the number of
     timesteps. Activations are calibrated on the mean of the frames. kgenn frames makes such arrays from events.
@@ -183,12 +188,18 @@ def compile(
     with working("building"):
         backend.build(network, output)
     built = time.perf_counter()
+    wrong: tuple[Diagnostic, ...] = ()
+    if values["check"] and isinstance(backend, Cpp):
+        with working("comparing the program with the reference"):
+            wrong = wrong_spikes(output, backend.load(network, output, RunOptions()), network, test)
     if as_json:
         seconds = {"convert_seconds": converted - start, "build_seconds": built - converted}
         print_json({"directory": str(output), **seconds, **_to_json(made, network, target)})
     else:
         _print_summary(made, target, output, built - start)
     print_diagnostics(made.warnings)
+    if wrong:
+        raise KgennError(wrong)
 
 
 def request_of(converter: str, encoder: Sequence[str], values: Mapping[str, Any]) -> Request:

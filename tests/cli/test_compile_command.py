@@ -15,7 +15,7 @@ from covering import leading
 from kgenn.api import as_graph
 from kgenn.artifact.directory import read_directory
 from kgenn.artifact.self_test import SELF_TEST, read_self_test
-from kgenn.backends import TARGETS
+from kgenn.backends import TARGETS, cpp_layout
 from kgenn.config import classes_of, flags_of, options_of
 from kgenn.conversion import CONVERTERS
 from kgenn.conversion.constraints import FEATURES
@@ -358,3 +358,13 @@ def test_the_manifest_names_what_the_model_has_beyond_the_strict_profile(kgenn: 
         {"bias", "batch-norm"} <= set(read_directory(tmp_path / "out").network.origin["features"]) < set(FEATURES)
     )
     assert "batch normalisation folded" in kgenn("cite", tmp_path / "out").out
+
+
+def test_a_program_that_fires_other_spikes_than_the_reference_is_an_error(
+    kgenn: Kgenn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cpp_layout, "largest_value", lambda network, population: 1)  # 255 in a byte
+    result = kgenn(*compile_arguments(tmp_path / "snn", "--converter", "few-spike", "--check"))
+    assert result.code == 1
+    assert "KG642" in result.err
+    assert (tmp_path / "snn" / "manifest.json").is_file()
