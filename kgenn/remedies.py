@@ -40,6 +40,7 @@ OPTIONS: Mapping[str, tuple[str, str]] = {
     "--threads": (NUMBER, "threads={}"),
     "--threshold": (NUMBER, "threshold={}"),
     "--timesteps": (rf"{NUMBER}", "timesteps={}"),
+    "--weight-bits": (NUMBER, "weight_bits={}"),
     "--window": (NUMBER, "window={}"),
 }
 # Options of commands that Python has no function for, or has in another form.

@@ -63,7 +63,12 @@ class LoweringOptions:
         if self.weight_bits not in (None, "auto"):
             whole("weight_bits", self.weight_bits, MIN_BITS, MAX_BITS)
         if self.weight_grid != "layer" and self.weight_bits is None:
-            raise fail("KG401", "weight_grid", "is for weights of few bits", "add weight_bits, as 8 or 'auto'")
+            raise fail(
+                "KG401",
+                "weight_grid",
+                "is for weights of few bits",
+                "pass --weight-bits 8, or another number of bits",
+            )
 
     def pieces_for(self, levels: int) -> int:
         """Return how many straight pieces an activation gets.
