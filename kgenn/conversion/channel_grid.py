@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kgenn.conversion.inflow import LARGEST_WEIGHT, SMALLEST_UNIT, Inflow, meets_products
+from kgenn.conversion.inflow import SMALLEST_UNIT, Inflow
 from kgenn.ir.connectivity import Connectivity, Convolution, Sparse
 from kgenn.ir.graph import Array
 from kgenn.ir.network import EXACT, Connection
@@ -23,8 +23,14 @@ from kgenn.ir.network import EXACT, Connection
 LARGEST_SUM = 1 << 30
 
 
-def unit_with_granules(inflow: Inflow) -> tuple[int, Array] | None:
+def unit_with_granules(
+    inflow: Inflow, connections: Sequence[Connection], largest: int, fewest: int
+) -> tuple[int, Array] | None:
     """Return u and the granule of each neuron, shape (size,).
+
+    Args:
+        connections: those of the inflow whose weights take at most `largest` granules.
+        fewest: granules of a threshold.
 
     Returns:
         None where there is no such grid: behind an analog input, or if weights differ too much.
@@ -32,23 +38,8 @@ def unit_with_granules(inflow: Inflow) -> tuple[int, Array] | None:
     unit = _unit(inflow)
     if unit is None:
         return None
-    products = [c for c in inflow.connections if meets_products(c)]
-    granule = _granules(inflow, _exact(inflow, unit), products, unit / LARGEST_WEIGHT)
-    return None if granule.max(initial=1.0) * SMALLEST_UNIT > unit else (unit, granule)
-
-
-def granules_of_bits(inflow: Inflow, largest: int) -> tuple[int, Array] | None:
-    """Return u and the granule of each neuron, shape (size,), for weights of up to `largest` granules.
-
-    Returns:
-        None where there is no such grid.
-    """
-    unit = _unit(inflow)
-    if unit is None:
-        return None
-    granule = _granules(inflow, _exact(inflow, unit), inflow.connections, unit / largest)
-    # a neuron starts at half its threshold
-    return None if granule.max(initial=1.0) * 2 > unit else (unit, granule)
+    granule = _granules(inflow, _exact(inflow, unit), connections, unit / largest)
+    return None if granule.max(initial=1.0) * fewest > unit else (unit, granule)
 
 
 def by_channel(inflow: Inflow, values: Array) -> Array:

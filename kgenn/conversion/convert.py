@@ -127,10 +127,12 @@ def convert_graph(
     ranged = samples if extremes is None else extremes
     assembler = assembler_of(lowered, converter, encoders, ranged, num_timesteps, recipe.seed)
     fan_in = most_sources(assembler.spike_range)
-    assembler = replace(assembler, graph=split_max_pools(lowered, fan_in), memoise=memoise)
-    lowering = recipe.lowering
     assembler = replace(
-        assembler, weight_bits=lowering.weight_bits, channel_grids=lowering.weight_grid == "channel"
+        assembler,
+        graph=split_max_pools(lowered, fan_in),
+        memoise=memoise,
+        weight_bits=recipe.lowering.weight_bits,
+        channel_grids=recipe.lowering.weight_grid == "channel",
     )
 
     divided = tuple(map(tuple, ranges.values()))

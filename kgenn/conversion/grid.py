@@ -90,7 +90,8 @@ def _single(inflow: Inflow, reach: float) -> Gridded | None:
 
 def _by_channel(inflow: Inflow) -> Gridded | None:
     """Return the grid on which each channel has a granule, or None where there is none."""
-    found = unit_with_granules(inflow)
+    products = [c for c in inflow.connections if meets_products(c)]
+    found = unit_with_granules(inflow, products, LARGEST_WEIGHT, SMALLEST_UNIT)
     return None if found is None else on_single(inflow, found[0], granule=found[1])
 
 

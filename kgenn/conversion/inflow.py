@@ -79,7 +79,7 @@ class Inflow:
             off = self.constant * (grid.bias.astype(np.float64) / grid.unit - self.bias)
         return current_error(self.connections, grid.connections, grid.unit, self.sources, off)
 
-    @property
+    @cached_property
     def power(self) -> Array:
         """Return what sources bring each neuron; see `kgenn.conversion.precision`."""
         return power(self.connections, self.sources)

@@ -94,7 +94,7 @@ def _computed(path: Path, sources: Array) -> tuple[Reach, int, int]:
     """Return the same as `_reached`, from the layers' values for unit vectors."""
     values = unit_vectors(sources, path.shape)
     for layer in path.layers:
-        values = layer.linear_part(values)
+        values = layer.forward(values) - layer.of_zeros(values.shape[1:])
     found = Reach.of_responses(values.reshape(len(sources), -1))
     return found, prod(values.shape[1:]), len(found.rows)
 

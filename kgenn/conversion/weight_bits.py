@@ -35,7 +35,7 @@ from typing import Literal
 
 import numpy as np
 
-from kgenn.conversion.channel_grid import by_channel, granules_of_bits
+from kgenn.conversion.channel_grid import by_channel, unit_with_granules
 from kgenn.conversion.grid import largest_double, on_double, on_single, to_grid
 from kgenn.conversion.inflow import LARGEST_WEIGHT, Gridded, Inflow
 from kgenn.conversion.precision import FINE
@@ -99,7 +99,8 @@ def _of_bits(inflow: Inflow, bits: int, usual: Gridded, channels: bool) -> tuple
 
 def _by_channel(inflow: Inflow, largest: int) -> Gridded | None:
     """Return the grid on which each channel has a granule, or None where there is none."""
-    found = granules_of_bits(inflow, largest)
+    # a neuron starts at half its threshold
+    found = unit_with_granules(inflow, inflow.connections, largest, fewest=2)
     if found is None:
         return None
     unit, coarsest = found

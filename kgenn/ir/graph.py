@@ -75,16 +75,17 @@ class Layer(ABC):
             shape: of the input.
             positions: of the values, flat, shape (n,), int64.
         """
-        step = max(1, MAX_PROBED // max(prod(shape), prod(self.output_shape(shape))))
+        constant = self.of_zeros(shape)
+        step = max(1, MAX_PROBED // max(prod(shape), constant.size))
         found: list[Reach] = []
         for start in range(0, len(positions), step):
-            responses = self.linear_part(unit_vectors(positions[start : start + step], shape))
+            responses = self.forward(unit_vectors(positions[start : start + step], shape)) - constant
             found.append(Reach.of_responses(responses.reshape(len(responses), -1), start))
         return joined(found)
 
-    def linear_part(self, x: Array) -> Array:
-        """Return `forward` without what zeros give: what a linear layer of one input adds to its bias."""
-        return self.forward(x) - self.forward(np.zeros((1, *x.shape[1:])))
+    def of_zeros(self, shape: Shape) -> Array:
+        """Return the output for an input of zeros, shape (1, *output): what a linear layer adds to its map."""
+        return self.forward(np.zeros((1, *shape)))
 
     def features(self) -> Iterator[tuple[str, str]]:
         """Yield what the layer has beyond the strict profile: the feature's name, and what was found."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.scores import heads_of
-from kgenn.metrics.layer_error import PART, ann_predictions, ideal_rates
+from kgenn.metrics.layer_error import ann_predictions, cut, ideal_rates, parts
 from kgenn.metrics.output_result import AnnValue, OutputResult
 from kgenn.metrics.result import Result
 from kgenn.metrics.twin import TwinTally, twin_activations, twin_unit
@@ -26,9 +26,8 @@ class AnnTally:
 
     def add(self, drive: Array, labels: Mapping[str, Array]) -> None:
         """Add one batch of drives, with labels of some outputs."""
-        for start in range(0, len(drive), PART):
-            part = slice(start, start + PART)
-            self._add_part(drive[part], {name: own[part] for name, own in labels.items()})
+        for part in parts(drive):
+            self._add_part(drive[part], cut(labels, part))
 
     def _add_part(self, drive: Array, labels: Mapping[str, Array]) -> None:
         quantised = twin_activations(self.network, drive)

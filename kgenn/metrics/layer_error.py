@@ -8,7 +8,7 @@ rounding is no part of the ANN.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,7 +108,13 @@ def largest_rate(network: Network, population: Population) -> float:
     return np.inf if population.largest_rate is None else population.largest_rate
 
 
-def _cut(arrays: Mapping[str, Array], part: slice) -> dict[str, Array]:
+def parts(drive: Array) -> Iterator[slice]:
+    """Yield slices of the samples of a drive, of which few rates are held at once."""
+    return (slice(start, start + PART) for start in range(0, len(drive), PART))
+
+
+def cut(arrays: Mapping[str, Array], part: slice) -> dict[str, Array]:
+    """Return a part of the samples of arrays."""
     return {name: array[part] for name, array in arrays.items()}
 
 
@@ -130,9 +136,8 @@ class ErrorTally:
         Args:
             labels: of outputs that have a goal.
         """
-        for start in range(0, len(drive), PART):
-            part = slice(start, start + PART)
-            self._add(drive[part], _cut(train_values, part), _cut(labels, part))
+        for part in parts(drive):
+            self._add(drive[part], cut(train_values, part), cut(labels, part))
 
     def _add(self, drive: Array, train_values: Mapping[str, Array], labels: Mapping[str, Array]) -> None:
         network = self.network
