@@ -77,3 +77,29 @@ def cutout(images: Array, size: int, rng: np.random.Generator) -> Array:
     columns = np.abs(np.arange(width) - centres[:, 1:] + 0.5 * (size % 2 == 0)) < size / 2
     blank = rows[:, :, np.newaxis] & columns[:, np.newaxis, :]
     return np.where(blank[..., np.newaxis], np.zeros((), images.dtype), images)
+
+
+def cutmix(images: Array, labels: Array, share: float, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Put a rectangle of another image of the batch into a share of the images.
+
+    The rectangle has the aspect ratio of the image and its centre anywhere. Its area, before it is cut at the
+    border, is 0 to 1 of the image. The label is that of both images in proportion to their pixels.
+
+    Args:
+        images: shape (N, height, width, C).
+        labels: shape (N, classes).
+
+    Source: Yun et al. 2019, arXiv:1905.04899.
+    """
+    count, height, width, _ = images.shape
+    sides = np.sqrt(rng.random(count)) * (rng.random(count) < share)
+    centres = rng.random((count, 2))
+    rows, columns = (
+        np.abs(np.arange(size) + 0.5 - size * centre[:, np.newaxis]) < sides[:, np.newaxis] * size / 2
+        for size, centre in zip((height, width), centres.T, strict=True)
+    )
+    other = rng.permutation(count)
+    inside = rows[:, :, np.newaxis] & columns[:, np.newaxis, :]
+    taken = inside.mean(axis=(1, 2), dtype=np.float32)[:, np.newaxis]
+    mixed = np.where(inside[..., np.newaxis], images[other], images)
+    return mixed, labels + taken * (labels[other] - labels)

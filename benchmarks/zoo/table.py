@@ -41,6 +41,7 @@ class Recipe:
         max_shift: the augmentation moves each image by up to so many pixels along each axis.
         mirror: the augmentation mirrors half of the images.
         cutout: the augmentation blanks a square of so many pixels a side; 0 for none.
+        cutmix: the share of images in which a rectangle is another image's, and the label in proportion.
         cap_penalty: of a name in -capped: adds cap_penalty · (θ / initial θ)² to the loss for each cap.
     """
 
@@ -56,6 +57,7 @@ class Recipe:
     max_shift: int = 4
     mirror: bool = True
     cutout: int = 0
+    cutmix: float = 0.0
     cap_penalty: float = 1e-3
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from benchmarks.zoo.data import Array, Dataset, cutout, mirror, scale, shift
+from benchmarks.zoo.data import Array, Dataset, cutmix, cutout, mirror, scale, shift
 from benchmarks.zoo.files import replacing
 from benchmarks.zoo.table import Recipe
 
@@ -24,7 +24,7 @@ Report = Callable[[str], None]
 
 
 class Batches(keras.utils.PyDataset):
-    """The batches of one epoch, augmented: images in [0, 1] of shape (N, height, width, C), labels one-hot.
+    """The batches of one epoch, augmented: images in [0, 1] of shape (N, height, width, C), labels (N, 10).
 
     Images that fill no whole batch are left out of the epoch; another order leaves out others.
     """
@@ -43,7 +43,10 @@ class Batches(keras.utils.PyDataset):
         chosen = self.order[index * size : (index + 1) * size]
         images = self.data.x_train[chosen]
         images = augmented(images if images.ndim == 4 else images[..., np.newaxis], self.recipe, rng)
-        return scale(images), np.eye(10, dtype=np.float32)[self.data.y_train[chosen]]
+        labels = np.eye(10, dtype=np.float32)[self.data.y_train[chosen]]
+        if self.recipe.cutmix:
+            images, labels = cutmix(images, labels, self.recipe.cutmix, rng)
+        return scale(images), labels
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ import keras
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 import kgenn
 from benchmarks.zoo import train as script
 from benchmarks.zoo import training
-from benchmarks.zoo.data import Dataset, cutout
+from benchmarks.zoo.data import Dataset, cutmix, cutout
 from benchmarks.zoo.initial import scale_to_unit_variance
 from benchmarks.zoo.table import Recipe, variant
 from benchmarks.zoo.training import Batches, optimizer
@@ -76,7 +76,7 @@ def test_a_network_that_is_trained_with_batch_scaling_is_written_as_a_strict_one
 def test_an_interrupted_training_goes_on_and_ends_as_if_it_had_not_been(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = ("--epochs", "2", "--dropout", "0.3", "--cutout", "8")
+    options = ("--epochs", "2", "--dropout", "0.3", "--cutout", "8", "--cutmix", "0.5")
     whole = trained(data, tmp_path / "whole.h5", *options)
     shift = training.shift
 
@@ -165,6 +165,22 @@ def test_cutout_blanks_a_square_that_may_reach_over_the_border(size: int) -> Non
         rows, columns = np.flatnonzero(one.any(axis=1)), np.flatnonzero(one.any(axis=0))
         assert one[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
         assert max(len(rows), len(columns)) <= size
+
+
+def test_cutmix_mixes_labels_in_proportion_to_the_pixels() -> None:
+    rng = np.random.default_rng(1)
+    images = np.tile(np.arange(10, dtype=np.uint8)[:, np.newaxis, np.newaxis, np.newaxis], (30, 8, 6, 3))
+    classes = np.arange(300) % 10
+    mixed, labels = cutmix(images, np.eye(10, dtype=np.float32)[classes], 0.5, rng)
+    assert (mixed.shape, mixed.dtype, labels.dtype) == (images.shape, np.uint8, np.float32)
+    pixels = mixed[..., 0].reshape(300, -1)
+    assert_allclose(labels, np.stack([(pixels == label).mean(axis=1) for label in range(10)], axis=1), atol=1e-6)
+    changed = (pixels != classes[:, np.newaxis]).any(axis=1)
+    assert 0.3 < changed.mean() < 0.5  # some rectangles are of the same class or empty
+    for image, label in zip(mixed[..., 0], classes, strict=True):
+        other = image != label
+        rows, columns = other.any(axis=1), other.any(axis=0)
+        assert_array_equal(other, rows[:, np.newaxis] & columns)
 
 
 @pytest.mark.slow
