@@ -4,13 +4,19 @@ The lowered graph is computed twice at once on the calibration set: as it is, an
 in place of each ReLU's value. The input is the current that it is in the model, in every step. At each ReLU the
 currents of all steps are known then, and what its neurons send of them follows from three numbers for each
 channel: the threshold λ, the potential that they start from, and a shift of the bias. Of a small set of thresholds
-and potentials those are taken whose spikes, averaged over the steps, are nearest to the ReLU's value in the model
-by least squares.
+and potentials those are taken that minimise, with s the spikes and a the ReLU's value in the model,
 
-A potential of half a threshold rounds. A lower one holds back what only the first steps say: a neuron cannot take
-back a spike. For each candidate the shift begins twice, with nothing and with what the potential is lower, spread
-over the steps, and grows by the mean error a few times. From nothing it would stay too small where most values are
-zero, which need no shift.
+    mean((1/T Σ_t s(t) − a)²) + mean_t((1/T Σ_τ≤t s(τ) − t/T·a)²)
+
+The first term is the error of what is said in the end. The second is that of what is said until each step: a layer
+that speaks late sends the layers behind it currents that begin with those of other sources alone, and what these
+make a neuron send it cannot take back. With the first term alone the errors of deep networks add up: no number of
+steps made a MobileNet right.
+
+A potential of half a threshold rounds. A lower one holds back what only the first steps say, a higher one speaks
+early. For each candidate the shift begins twice, with nothing and with what the potential is lower, spread over
+the steps, and grows by the mean error a few times. From nothing it would stay too small where most values are zero,
+which need no shift.
 
 Source: initial potentials, Bu et al. 2022, doi:10.1609/aaai.v36i1.19874; the correction layer by layer, Li et al.
 2021, arXiv:2106.06984.
@@ -18,7 +24,7 @@ Source: initial potentials, Bu et al. 2022, doi:10.1609/aaai.v36i1.19874; the co
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -36,10 +42,10 @@ from kgenn.layers.pooling import MaxPool
 KEPT = 2
 # Candidates for λ, as shares of the scale of least squared error of the activations alone.
 SHARES = (0.7, 0.85, 1.0, 1.2, 1.5)
-# The potential at the start that rounds, and lower candidates for it, in thresholds of a group of copies.
-ROUNDING, LOWER = 0.5, (0.0, -0.5, -1.0, -1.5)
+# The potential at the start that rounds, and other candidates for it, in thresholds of a group of copies.
+ROUNDING, OTHERS = 0.5, (1.0, 0.0, -0.5, -1.0, -1.5)
 # Each with the share of what it withholds that the shift begins with.
-BEGINNINGS = ((ROUNDING, 0.0), *product(LOWER, (0.0, 1.0)))
+BEGINNINGS = ((ROUNDING, 0.0), *product(OTHERS, (0.0, 1.0)))
 # Times that a shift is corrected for each candidate.
 ROUNDS = 2
 # Values of a channel that a fit looks at: more change it by little.
@@ -62,8 +68,8 @@ class Firing:
     potential: Array
     shift: Array
 
-    def sent(self, currents: Array, num_timesteps: int) -> Array:
-        """Return what the spikes of each step stand for: shape (T, ..., channels), float32.
+    def steps(self, currents: Array, num_timesteps: int) -> Iterator[Array]:
+        """Yield what the spikes of each step stand for, shape (..., channels), float32, in one array.
 
         Args:
             currents: in units of activation, shape (T, ..., channels); or (1, ..., channels) for equal steps.
@@ -71,15 +77,39 @@ class Firing:
         unit = (self.scale / self.copies).astype(np.float32)
         shift = self.shift.astype(np.float32)
         v = np.broadcast_to(unit * self.potential.astype(np.float32), currents.shape[1:]).copy()
-        spikes = np.empty((num_timesteps, *currents.shape[1:]), np.float32)
+        spikes = np.empty_like(v)
         for t in range(num_timesteps):
-            v += currents[t if len(currents) > 1 else 0] + shift
-            now = spikes[t]
-            np.floor(v / unit, out=now)
-            np.clip(now, 0, self.copies, out=now)
-            now *= unit
-            v -= now
+            v += currents[t if len(currents) > 1 else 0]
+            v += shift
+            np.floor(np.divide(v, unit, out=spikes), out=spikes)
+            np.clip(spikes, 0, self.copies, out=spikes)
+            spikes *= unit
+            v -= spikes
+            yield spikes
+
+    def sent(self, currents: Array, num_timesteps: int) -> Array:
+        """Return what the spikes of each step stand for: shape (T, ..., channels), float32; currents as there."""
+        spikes = np.empty((num_timesteps, *currents.shape[1:]), np.float32)
+        for t, now in enumerate(self.steps(currents, num_timesteps)):
+            spikes[t] = now
         return spikes
+
+    def errors(self, currents: Array, values: Array, num_timesteps: int) -> tuple[Array, Array]:
+        """Return for each channel the mean error of what is said, and the misfit of the spikes; float64.
+
+        Args:
+            currents: as of `steps`, shape (T, N, channels).
+            values: that should be said, shape (N, channels).
+        """
+        share = values * np.float32(1 / num_timesteps)
+        lag, squares = np.zeros_like(share), np.zeros_like(share)
+        for spikes in self.steps(currents, num_timesteps):
+            spikes *= np.float32(1 / num_timesteps)
+            lag += np.subtract(share, spikes, out=spikes)
+            squares += np.square(lag, out=spikes)
+        squares *= np.float32(1 / num_timesteps)
+        squares += np.square(lag)
+        return lag.mean(axis=0, dtype=np.float64), squares.mean(axis=0, dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +181,7 @@ def pooled(layer: MaxPool, trains: Array, size: int) -> Array:
 
 
 def fit(node: Node, currents: Array, values: Array, num_timesteps: int, scale: Array, copies: int) -> Firing:
-    """Return the neurons of a ReLU whose spikes say what its value is in the model.
+    """Return the neurons of a ReLU whose spikes say what its value is in the model, in the end and until then.
 
     Args:
         currents: shape (T, N, ..., channels), or (1, N, ..., channels).
@@ -166,13 +196,12 @@ def fit(node: Node, currents: Array, values: Array, num_timesteps: int, scale: A
     for candidate, (potential, share) in product(_candidates(node, scale), BEGINNINGS):
         withheld = (ROUNDING - potential) * candidate / (copies * num_timesteps)
         firing = Firing(candidate, copies, np.full(channels, potential), share * withheld)
-        error = target - firing.sent(seen, num_timesteps).mean(axis=0)
+        error, misfit = firing.errors(seen, target, num_timesteps)
         for _ in range(ROUNDS):
-            firing = replace(firing, shift=firing.shift + error.mean(axis=0, dtype=np.float64))
-            error = target - firing.sent(seen, num_timesteps).mean(axis=0)
-        squared = np.mean(error**2, axis=0, dtype=np.float64)
-        best = chosen(squared < least, firing, best)
-        least = np.minimum(least, squared)
+            firing = replace(firing, shift=firing.shift + error)
+            error, misfit = firing.errors(seen, target, num_timesteps)
+        best = chosen(misfit < least, firing, best)
+        least = np.minimum(least, misfit)
     return best
 
 
