@@ -15,8 +15,8 @@ steps made a MobileNet right.
 
 A potential of half a threshold rounds. A lower one holds back what only the first steps say, a higher one speaks
 early. For each candidate the shift begins twice, with nothing and with what the potential is lower, spread over
-the steps, and grows by the mean error a few times. From nothing it would stay too small where most values are zero,
-which need no shift.
+the steps, and grows by the mean error a few times. From nothing it would stay too small where most values are
+zero, which need no shift.
 
 Source: initial potentials, Bu et al. 2022, doi:10.1609/aaai.v36i1.19874; the correction layer by layer, Li et al.
 2021, arXiv:2106.06984.

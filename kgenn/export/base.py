@@ -17,11 +17,13 @@ class Exporter(ABC):
 
     Attributes:
         folder: it is sources in a folder of their own, whose names begin with a prefix.
+        suffix: of the file, which the user may leave out; "" for a folder.
         readers: the programs that `--for` names, for which the files differ.
         reader: the one that the files are for, or "" for any.
     """
 
     folder: ClassVar[bool] = False
+    suffix: ClassVar[str] = ""
     readers: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, reader: str = "") -> None:

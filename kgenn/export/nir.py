@@ -44,6 +44,8 @@ from kgenn.ir.network_input import NetworkInput
 # The resets of integrate-and-fire neurons, by their code, and what the metadata call them.
 RESETS = {"v -= v_thresh": "subtract", "v = 0": "zero"}
 ADVICE = "kgenn run and the other targets run this network"
+# Where neurons or the schedule are in the way, the method is.
+METHODS = "for NIR compile with --converter data-norm or fission, whose neurons integrate and fire"
 
 
 class Nir(Exporter):
@@ -52,6 +54,7 @@ class Nir(Exporter):
     For Sinabs weights are integers, and a Python module beside the file loads it; see `kgenn.export.nir_sinabs`.
     """
 
+    suffix: ClassVar[str] = ".nir"
     readers: ClassVar[tuple[str, ...]] = ("sinabs",)
 
     def emit(self, network: Network, name: str) -> Program:
@@ -75,7 +78,9 @@ def to_nir(network: Network) -> Any:
     Raises:
         KgennError: KG410 with everything that NIR cannot hold, KG508 where `nir` is not installed.
     """
-    refuse("KG410", ADVICE, obstacles(given_network(network)))
+    given = given_network(network)
+    foreign = [*foreign_to_nir(given)]
+    refuse("KG410", METHODS if foreign else ADVICE, [*foreign, *obstacles(given)])
     nir = optional("nir", "pip install nir")
     network = exact(network)
     names = node_names(network)
@@ -136,15 +141,20 @@ def output_nodes(nir: Any, network: Network, population: Population, names: Node
     return found
 
 
-def obstacles(network: Network) -> Iterator[tuple[str, str]]:
-    """Yield where and what NIR cannot hold."""
-    by_name = {p.name: p for p in network.populations}
+def foreign_to_nir(network: Network) -> Iterator[tuple[str, str]]:
+    """Yield where and what of the method NIR cannot hold: its schedule and its neurons."""
     if network.code.schedule != "synchronous":
         yield network.name, f"has the schedule {network.code.schedule}; NIR has none"
     for p in network.populations[len(network.inputs) :]:
         last = p in network.readouts
         if not is_integrate_fire(p) and not (last and not p.neuron.threshold):
             yield p.name, f"has the neuron model {p.neuron.name}; NIR has integrate-and-fire neurons"
+
+
+def obstacles(network: Network) -> Iterator[tuple[str, str]]:
+    """Yield where and what of the connections and biases NIR cannot hold."""
+    by_name = {p.name: p for p in network.populations}
+    for p in network.populations[len(network.inputs) :]:
         if p.bias is not None and bias_holder(network, p) is None:
             yield p.name, "has a bias that differs within a channel, or no weights that could hold it"
         for c in network.incoming[p.name]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from math import prod
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.windows import Pads, convolved, windows
 
+WeightGrid = Literal["layer", "channel"]
 # Weights that are looked at at once: a layer may have many.
 BLOCK = 1 << 20
 
@@ -128,8 +129,14 @@ class Connectivity(ABC):
         A power of two that divides all weights of a target channel takes no bits.
         """
         used = self.used_bits()
-        in_granules = used // np.maximum(used & -used, 1)
-        return 1 + int(in_granules.max(initial=0)).bit_length()
+        return _signed_bits(used // _granules(used))
+
+    @property
+    def weight_grid(self) -> WeightGrid:
+        """Return "channel" if powers of two of their own for the target channels make `weight_bits` fewer."""
+        used = self.used_bits()
+        common = _granules(used[used > 0]).min(initial=used.max(initial=1))
+        return "channel" if self.weight_bits < _signed_bits(used // common) else "layer"
 
     def used_bits(self) -> Array:
         """Return for each target channel the bits that any of its |weights| has, shape (channels,), int64."""
@@ -145,6 +152,16 @@ class Connectivity(ABC):
     def num_synapses(self) -> int:
         """Return the number of synapses."""
         return int(self.fan_out().sum())
+
+
+def _granules(used: Array) -> Array:
+    """Return the largest power of two that divides all weights of each channel, 1 where all are zero."""
+    granules: Array = np.maximum(used & -used, 1)
+    return granules
+
+
+def _signed_bits(magnitudes: Array) -> int:
+    return 1 + int(magnitudes.max(initial=0)).bit_length()
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from typing import Literal
 
 from kgenn.config import check_types, whole
 from kgenn.diagnostics import fail
+from kgenn.ir.connectivity import WeightGrid
 
 Residual = Literal["direct", "identity"]
 # Neurons for each value of an activation.
@@ -15,7 +16,6 @@ MAX_PIECES = 256
 # Of those that the code decides, the fewest and the most, and what their number is a multiple of.
 MIN_FITTED, MAX_FITTED, FITTED_STEP = 8, 32, 4
 Pooling = Literal["auto", "fold", "population"]
-WeightGrid = Literal["layer", "channel"]
 # Bits of a weight with its sign: 3 and fewer leave no network, and more than 16 no product of 16-bit integers.
 MIN_BITS, MAX_BITS = 4, 16
 
@@ -51,8 +51,8 @@ class LoweringOptions:
     weight_grid: WeightGrid = field(
         default="layer",
         metadata={
-            "help": "with weight_bits: one grid for all weights of a layer, or a power of two for each channel"
-            " beside it where that rounds less"
+            "help": "where weights have few bits: one grid for all weights of a layer, or a power of two for each"
+            " channel beside it where that rounds less"
         },
     )
 

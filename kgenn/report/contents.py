@@ -8,7 +8,7 @@ import numpy as np
 
 from kgenn.backends import TARGETS
 from kgenn.backends.base import Storage
-from kgenn.ir.connectivity import Connectivity, Convolution, DenseConnectivity, OneToOne, Sparse
+from kgenn.ir.connectivity import Connectivity, Convolution, DenseConnectivity, OneToOne, Sparse, WeightGrid
 from kgenn.ir.graph import Array, Graph, Input, Node, Shape
 from kgenn.ir.network import Connection, Network
 from kgenn.ir.spike_sums import SumPool
@@ -84,6 +84,7 @@ class ConnectionContents:
         kind: in words.
         weights: distinct numbers stored.
         bits: that the largest of them needs, with its sign.
+        grid: whether all have one grid, or each channel a power of two beside it, which takes no bits.
         matrix: how the target holds it.
         bytes: of weights and indices there.
         constant: it carries a constant current instead of spikes.
@@ -95,6 +96,7 @@ class ConnectionContents:
     synapses: int
     weights: int
     bits: int
+    grid: WeightGrid
     matrix: str
     bytes: int
     constant: bool
@@ -102,11 +104,18 @@ class ConnectionContents:
 
 @dataclass(frozen=True)
 class NetworkContents:
-    """A network: its populations, connections, and the bytes of weights and of one sample's state."""
+    """A network.
+
+    Attributes:
+        weight_bytes: of weights, indices and biases on the target.
+        packed_bytes: of the weights alone if each took the bits that its connection needs.
+        state_bytes: of one sample.
+    """
 
     populations: tuple[PopulationContents, ...]
     connections: tuple[ConnectionContents, ...]
     weight_bytes: int
+    packed_bytes: int
     state_bytes: int
 
 
@@ -154,7 +163,9 @@ def network_contents(network: Network, target: str = "cpu") -> NetworkContents:
     connections = tuple(_connection(network, c, storage) for c, storage in held)
     biases = sum(p.bias.nbytes for p in network.populations if p.bias is not None)
     weight_bytes = biases + sum(c.bytes for c in connections)
-    return NetworkContents(populations, connections, weight_bytes, sum(p.state_bytes for p in populations))
+    packed_bytes = sum(-(-c.weights * c.bits // 8) for c in connections)
+    state_bytes = sum(p.state_bytes for p in populations)
+    return NetworkContents(populations, connections, weight_bytes, packed_bytes, state_bytes)
 
 
 def _connection(network: Network, c: Connection, held: Storage) -> ConnectionContents:
@@ -165,6 +176,7 @@ def _connection(network: Network, c: Connection, held: Storage) -> ConnectionCon
         synapses=int(c.fan_out().sum()),
         weights=c.connectivity.weights.size,
         bits=c.weight_bits,
+        grid=c.connectivity.weight_grid,
         matrix=held.matrix.lower(),
         bytes=held.memory,
         constant=network.is_analog(c),

@@ -37,10 +37,12 @@ def network_display(network: Network, target: str | None = None) -> Display:
     steps = f"{network.num_timesteps:,} timesteps{frames}, latency {Timing(network).num_steps:,}"
     coding = f"{network.code_name} code, encoder {encoders_in_words(network)}, readout {network.readout}"
     head = network.name if target is None else f"{network.name} for {target}"
-    weights, state = size_of(contents.weight_bytes), size_of(contents.state_bytes)
+    sizes = (contents.weight_bytes, contents.packed_bytes, contents.state_bytes)
+    weights, packed, state = map(size_of, sizes)
     lines = [
         f"{head}: {steps}; {coding}",
-        f"memory: {weights} of weights, {state} of state for each sample",
+        f"memory: {weights} of weights as this target holds them, {packed} packed in their bits, "
+        f"{state} of state for each sample",
     ]
     picture = partial(network_picture, network)
     return Display([_populations(contents), _connections(contents)], lines, picture)
@@ -84,7 +86,7 @@ def _populations(contents: NetworkContents) -> Grid:
 
 
 def _connections(contents: NetworkContents) -> Grid:
-    columns = ("from", "to", "kind", ">synapses", ">weights", ">bits", "held as", ">memory", "carries")
+    columns = ("from", "to", "kind", ">synapses", ">weights", ">bits", "grid", "held as", ">memory", "carries")
     rows = [
         (
             c.source,
@@ -93,6 +95,7 @@ def _connections(contents: NetworkContents) -> Grid:
             f"{c.synapses:,}",
             f"{c.weights:,}",
             str(c.bits),
+            c.grid,
             c.matrix,
             size_of(c.bytes),
             "constant current" if c.constant else "spikes",

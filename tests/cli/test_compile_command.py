@@ -78,7 +78,16 @@ def test_the_bits_of_weights_are_printed_where_they_were_chosen(kgenn: Kgenn, tm
     assert (bits["conv1"], bits["conv2"], bits["dense1"], bits["dense2"]) == ("–", "6", "6", "6")
     shown = json.loads(kgenn("inspect", tmp_path / "few", "--json").out)
     assert [c["bits"] for c in shown["connections"] if not c["constant"]] == [6, 6, 6]
+    assert {c["grid"] for c in shown["connections"]} == {"layer"}
     assert shown["record"]["lowering"]["weight_bits"] == 6
+
+
+@pytest.mark.slow
+def test_inspect_shows_where_channels_have_grids(kgenn: Kgenn, tmp_path: Path) -> None:
+    options = ("--target", "reference", "--no-check", "--weight-bits", 6, "--weight-grid", "channel")
+    assert kgenn(*compile_arguments(tmp_path / "out", "--converter", "few-spike", *options)).code == 0
+    shown = kgenn("inspect", tmp_path / "out", "--json").json
+    assert [c["grid"] for c in shown["connections"]] == ["layer", "channel", "channel", "layer"]
 
 
 @pytest.mark.parametrize(("bits", "code"), [("3", 1), ("17", 1), ("foo", 2), ("8.5", 2)])

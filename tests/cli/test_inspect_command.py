@@ -29,6 +29,8 @@ def test_a_directory_s_populations_and_connections_are_listed(kgenn: Kgenn, comp
     assert [p["neurons"] for p in report["populations"]] == [p.size for p in network.populations]
     assert [c["synapses"] for c in report["connections"]] == [int(c.fan_out().sum()) for c in network.connections]
     assert report["weight_bytes"] == sum(c.connectivity.weights.nbytes for c in network.connections)
+    packed = [-(-c.connectivity.weights.size * c.weight_bits // 8) for c in network.connections]
+    assert report["packed_bytes"] == sum(packed) < report["weight_bytes"]
     assert report["record"]["scale"] == "1/255"
 
 

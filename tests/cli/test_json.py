@@ -48,6 +48,13 @@ def test_an_export_tells_the_size_of_each_file(kgenn: Kgenn, compiled: Path, tmp
     assert report["bytes"] == {str(path): path.stat().st_size for path in files}
 
 
+def test_the_suffix_of_an_exported_file_may_be_left_out(kgenn: Kgenn, compiled: Path, tmp_path: Path) -> None:
+    pytest.importorskip("nir", reason="the package nir is not installed")
+    for given, written in (("a", "a.nir"), ("b.h5", "b.h5")):
+        report = kgenn("export", compiled, "--to", "nir", "-o", tmp_path / given, "--json").json
+        assert report["bytes"] == {str(tmp_path / written): (tmp_path / written).stat().st_size}
+
+
 def test_a_sweep_tells_its_cells(kgenn: Kgenn, tmp_path: Path) -> None:
     config = tmp_path / "c.toml"
     config.write_text(

@@ -20,7 +20,7 @@ from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.neurons import INTEGRATE_FIRE_TO_ZERO
 from kgenn.diagnostics import KgennError
-from kgenn.export.nir import Nir, node_names
+from kgenn.export.nir import METHODS, Nir, node_names
 from kgenn.ir.graph import Array
 from kgenn.ir.network import Network
 from kgenn.ir.recording import Recording
@@ -166,8 +166,9 @@ def test_what_nir_cannot_hold_is_named_in_one_error(name: str) -> None:
 
 
 def test_a_network_that_works_in_stages_is_an_error() -> None:
-    with pytest.raises(KgennError, match=r"KG410.*has the schedule staged"):
+    with pytest.raises(KgennError, match=r"KG410.*has the schedule staged") as error:
         kgenn.to_nir(converted("dense", "direct", FewSpike(), num_timesteps=4))
+    assert {d.help for d in error.value.diagnostics} == {METHODS}
 
 
 def test_another_neuron_model_is_an_error() -> None:

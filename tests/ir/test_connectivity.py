@@ -141,3 +141,17 @@ def test_causal_padding_shows_an_output_only_the_past(size: int, k: int, stride:
 def test_a_window_that_does_not_fit_is_an_error() -> None:
     with pytest.raises(ValueError, match="does not fit"):
         window_counts((3,), (4,), (1,), (1,), ((0, 0),))
+
+
+def test_a_grid_is_of_channels_where_their_powers_of_two_save_bits() -> None:
+    column = np.arange(-7, 8, dtype=np.float32)[:, np.newaxis]
+    for factors, bits, grid in (
+        ([1, 1, 1], 4, "layer"),
+        ([8, 8, 8], 4, "layer"),
+        ([1, 2, 64], 4, "channel"),
+        ([1, 3, 1], 6, "layer"),
+        ([0, 4, 4], 4, "layer"),
+        ([0, 0, 0], 1, "layer"),
+    ):
+        dense = DenseConnectivity(column * np.array(factors, np.float32))
+        assert (dense.weight_bits, dense.weight_grid) == (bits, grid), factors
