@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -13,9 +14,12 @@ from kgenn.conversion.channel_units import channel_units
 from kgenn.conversion.correction import CITATIONS as CORRECTION
 from kgenn.conversion.correction import corrected
 from kgenn.conversion.few_samples import sample_warnings, trusted
+from kgenn.conversion.group_fit import MAX_FITTED, MAX_SAMPLES, GradedGroup, fit, group_of
 from kgenn.conversion.neurons import differential
 from kgenn.conversion.quantisation import least_squares_scales, quantised
 from kgenn.conversion.scales import active_scales, cap_of, capped
+from kgenn.conversion.spike_trains import KEPT, fitted
+from kgenn.conversion.twins import affordable, some_of
 from kgenn.diagnostics import fail
 from kgenn.ir.graph import Array, Node
 from kgenn.ir.network import ReadoutKind
@@ -38,8 +42,9 @@ class Calibrated(Converter):
     With δ = λ/L, v the pre-activation so far and o the sum that the group has sent, each step integrates the
     incoming corrections and sends the one nearest to max(v, 0)/δ − o; below half a quantum the group is silent.
     Later inputs are corrections too, so the errors of early steps do not persist: after a few steps the sums are
-    the activations, rounded to quanta, at any depth. λ minimises the squared error of L quanta, layer by layer;
-    then biases are shifted by the mean error of each channel.
+    the activations, rounded to quanta, at any depth. λ minimises the squared error of L quanta. For up to 4 steps,
+    λ and a shift of the bias are fitted layer by layer to what is sent in as many; see
+    `kgenn.conversion.group_fit`.
 
     A spike of any size counts once: it comes from one member of the group, whose synapses are as much stronger.
 
@@ -47,7 +52,8 @@ class Calibrated(Converter):
         quanta: L, the quanta in λ.
         members: n, the neurons of a group, 1 to 7.
         channelwise: one λ for each channel.
-        correction: biases are shifted by the mean error on the calibration set, layer by layer.
+        correction: with more than 4 steps too, biases are shifted by the mean error on the calibration set, layer
+            by layer.
 
     Source: differential coding, Huang et al. 2025, arXiv:2503.00301; groups of neurons, Lv et al. 2024 (ICASSP).
     """
@@ -58,12 +64,14 @@ class Calibrated(Converter):
     graded: ClassVar[bool] = True
     readouts: ClassVar[tuple[ReadoutKind, ...]] = ("current",)
     default_timesteps: ClassVar[int] = 8
-    depends_on_timesteps: ClassVar[bool] = False
 
     quanta: int = field(default=127, metadata={"help": "levels of a layer's scale that spikes can express"})
     members: int = field(default=7, metadata={"help": "number of spike sizes 1, 2, 4 …, from 1 to 7"})
     channelwise: bool = field(default=True, metadata={"help": "one scale for each channel"})
-    correction: bool = field(default=False, metadata={"help": "shift biases by the mean error of each layer"})
+    correction: bool = field(
+        default=False,
+        metadata={"help": "shift biases by the mean error of each layer, with more than 4 steps too"},
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -91,7 +99,10 @@ class Calibrated(Converter):
         units = channel_units(graph, samples, calibration.memoise)
         active = active_scales(graph, found, units, "maximum")
         scales = capped(graph, trusted(active, units, len(samples), clipped=False))
-        warnings = sample_warnings(len(samples), self.channelwise, self.correction)
+        few = calibration.num_timesteps <= MAX_FITTED
+        warnings = sample_warnings(len(samples), self.channelwise, self.correction or few)
+        if few:
+            return replace(self.fitted(calibration, scales), warnings=warnings)
         if not self.correction:
             return Settings(scales, warnings=warnings)
 
@@ -101,6 +112,22 @@ class Calibrated(Converter):
             return quantised(z, scales[name], self.quanta, True, limit)
 
         return replace(corrected(scales, graph, samples, quantise), warnings=warnings)
+
+    def fitted(self, calibration: Calibration, scales: Mapping[str, Array]) -> Settings:
+        """Return settings for few steps, fitted layer by layer from these scales."""
+        graph, steps = calibration.graph, calibration.num_timesteps
+        limit = min(MAX_SAMPLES, affordable(graph, KEPT + steps))
+        kept, notes = some_of(calibration.samples, limit, "groups are fitted")
+        found: dict[str, GradedGroup] = {}
+
+        def choose(node: Node, currents: Array, values: Array) -> GradedGroup:
+            first = group_of(node, scales[node.name], self.quanta, self.members)
+            found[node.name] = fit(node, currents, values, steps, first, self.channelwise)
+            return found[node.name]
+
+        shifts = dict(fitted(graph, kept, steps, choose, differential=True))
+        shifts |= {name: group.shift for name, group in found.items()}
+        return Settings({name: group.scale for name, group in found.items()}, shifts, notes=notes)
 
     def dynamics(self, node: Node, unit: int, num_timesteps: int) -> Dynamics:
         # λ is at most the cap; without one nothing is clipped

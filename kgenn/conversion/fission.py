@@ -14,6 +14,7 @@ from kgenn.conversion.base import Calibration, Converter, Dynamics, Settings
 from kgenn.conversion.channel_units import channel_units
 from kgenn.conversion.copies import neurons_of_a_copy, staggered
 from kgenn.conversion.few_samples import sample_warnings, trusted
+from kgenn.conversion.fission_neurons import Firing, fit
 from kgenn.conversion.neurons import INTEGRATE_FIRE
 from kgenn.conversion.quantisation import least_squares_scales
 from kgenn.conversion.scales import active_scales, capped
@@ -35,7 +36,7 @@ class Fission(Converter):
     neuron that fires up to n times in a step and distinguishes n·T + 1 values in T steps. Neurons are added where
     they reduce the error most: a layer's error falls with 1/n². Thresholds, initial potentials and biases are
     fitted layer by layer to the spikes that arrive in T steps on the calibration set; see
-    `kgenn.conversion.spike_trains`.
+    `kgenn.conversion.fission_neurons`.
 
     Attributes:
         extra: largest number of added neurons for each neuron of the network without them.
@@ -67,11 +68,18 @@ class Fission(Converter):
         copies = shared_out(sizes, self.extra, self.copies)
         scales = self.scales(calibration, copies)
         kept, notes = some_of(calibration.samples, affordable(graph, KEPT + steps), "neurons are fitted")
-        found = fitted(graph, kept, steps, scales, copies)
+        found: dict[str, Firing] = {}
+
+        def choose(node: Node, currents: Array, values: Array) -> Firing:
+            name = node.name
+            found[name] = fit(node, currents, values, steps, scales[name], copies[name])
+            return found[name]
+
+        shifts = fitted(graph, kept, steps, choose)
         return Settings(
-            {name: np.repeat(firing.scale, firing.copies) for name, firing in found.firing.items()},
-            {**found.shifts, **{name: np.repeat(f.shift, f.copies) for name, f in found.firing.items()}},
-            {name: staggered(firing.potential, firing.copies) for name, firing in found.firing.items()},
+            {name: np.repeat(firing.scale, firing.copies) for name, firing in found.items()},
+            {**shifts, **{name: np.repeat(f.shift, f.copies) for name, f in found.items()}},
+            {name: staggered(firing.potential, firing.copies) for name, firing in found.items()},
             copies,
             (*notes, note_of(sizes, copies)),
             sample_warnings(len(calibration.samples), True, True),

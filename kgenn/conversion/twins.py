@@ -68,7 +68,7 @@ def some_of(samples: Samples, limit: int, what: str) -> tuple[Samples, tuple[str
     kept = samples[:MAX_SAMPLES]
     if limit >= len(kept):
         return kept, ()
-    note = f"{what} on {limit} of {len(samples)} calibration samples, to save memory"
+    note = f"{what} on {limit} of {len(samples)} calibration samples, to save time and memory"
     return kept[np.arange(limit) * len(kept) // limit], (note,)
 
 

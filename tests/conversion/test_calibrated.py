@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
+
 import numpy as np
 import pytest
 
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion.calibrated import Calibrated
+from kgenn.conversion.convert import convert_graph
+from kgenn.conversion.group_fit import MAX_FITTED, GradedGroup, fit, group_of
+from kgenn.conversion.recipe import recipe_of
+from kgenn.conversion.spike_trains import sent
 from kgenn.diagnostics import KgennError
 from kgenn.ir.graph import Array, Node
 from kgenn.ir.network import Network
-from kgenn.ir.recording import Recording
+from kgenn.ir.recording import Recording, RecordingOptions
 from kgenn.layers.activation import ReLU
-from networks import build
-from recordings import EVERYTHING, converted, drive_of
+from networks import ALLOW, build, samples
+from recordings import EVERYTHING, converted, drive_of, on_reference
 
 NETWORKS = ["dense_deep", "residual_plain", "residual_input", "concat_pool_conv", "bias_conv", "skip_to_readout"]
 
@@ -85,9 +92,64 @@ def test_a_first_step_gets_within_a_third_of_what_is_owed() -> None:
     assert (np.abs(sent - found)[owed] <= found[owed] / 3 + 1e-6).all()
 
 
-def test_shorter_runs_are_the_beginning_of_longer_ones() -> None:
-    short, long = (run("residual_relu", Calibrated(), t)[2] for t in (3, 9))
-    assert np.array_equal(short.scores, long.scores[:, :3])
+def test_shorter_runs_are_the_beginning_of_longer_ones_where_nothing_is_fitted_to_them() -> None:
+    short, long = (run("residual_relu", Calibrated(), t)[2] for t in (MAX_FITTED + 1, 9))
+    assert np.array_equal(short.scores, long.scores[:, : MAX_FITTED + 1])
+
+
+def one_by_one(owed: float, quanta: int, members: int, clipped: bool) -> Iterator[int]:
+    """Yield what a group sends that has been brought `owed` quanta in its first step and nothing after it."""
+    said = 0
+    while True:
+        left = min(max(owed, 0), quanta if clipped else np.inf) - said
+        sizes = [2**k for k in range(members)]
+        reached = [size for size in sizes[1:] if abs(left) >= (0.75 * size if left > 0 else size)]
+        size = 0 if abs(left) < 0.5 else max(reached, default=1)
+        said += size if left > 0 else -size
+        yield size if left > 0 else -size
+
+
+@pytest.mark.parametrize("clipped", [False, True])
+@pytest.mark.parametrize("members", [1, 3, 7])
+def test_a_fit_sends_what_the_neurons_send(members: int, clipped: bool) -> None:
+    rng = np.random.default_rng(members)
+    scale, shift = np.array([0.5, 3.0]), np.array([0.01, -0.2])
+    values = rng.normal(0.0, 2.0, (200, 2)).astype(np.float32)
+    group = GradedGroup(scale, 16, members, clipped, shift)
+    steps = sent(group, values[np.newaxis], 5) / (scale / 16)
+    for found, value in zip(steps.reshape(5, -1).T, ((values + shift) / (scale / 16)).ravel(), strict=True):
+        assert list(np.rint(found)) == list(islice(one_by_one(value, 16, members, clipped), 5))
+
+
+def test_later_currents_correct_what_was_sent() -> None:
+    group = GradedGroup(np.ones(1), 8, 4, False, np.zeros(1))
+    currents = np.array([1.0, -0.5, 0.0], np.float32).reshape(3, 1, 1)
+    assert (sent(group, currents, 5).ravel() * 8).tolist() == [8, -4, 0, 0, 0]
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_few_steps_are_nearer_to_the_model_than_without_a_fit(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def error(limit: int) -> float:
+        monkeypatch.setattr("kgenn.conversion.calibrated.MAX_FITTED", limit)
+        graph = build("residual_relu")
+        x = samples(graph, 128)
+        recipe = recipe_of(Calibrated(), None, ALLOW)
+        network = convert_graph(graph, recipe, x[:64], steps, on_reference).network
+        model = np.asarray(graph.predict(x[64:]))
+        found = next(iter(on_reference(network, x[64:], RecordingOptions()))).scores[:, -1]
+        return float(1 - np.corrcoef(model.ravel(), found.ravel().astype(float))[0, 1])
+
+    assert error(MAX_FITTED) < 0.8 * error(0)
+
+
+def test_a_fit_keeps_to_caps_and_to_one_share_for_a_layer() -> None:
+    wanted = np.random.default_rng(1).uniform(0, 1.2, (500, 3)).astype(np.float32)
+    node, scales = Node("relu", ReLU(max_value=1.0)), np.array([0.6, 0.8, 1.0])
+    capped = fit(node, wanted[np.newaxis], np.minimum(wanted, 1), 2, group_of(node, scales, 127, 7), True)
+    assert capped.scale.max() <= 1
+    node = Node("relu", ReLU())
+    layer = fit(node, wanted[np.newaxis], wanted, 2, group_of(node, scales, 127, 7), False)
+    assert len(set(np.round(layer.scale / scales, 6))) == 1
 
 
 def test_more_quanta_come_closer_to_the_model() -> None:

@@ -112,7 +112,7 @@ def test_samples_whose_activations_take_too_much_memory_are_left_out_and_that_is
     count = affordable(graph, KEPT)
     assert MIN_SAMPLES < count <= 40
     found = corrected(scales, graph, x, quantise)
-    assert found.notes == (f"biases are corrected on {count} of 100 calibration samples, to save memory",)
+    assert found.notes == (f"biases are corrected on {count} of 100 calibration samples, to save time and memory",)
     few = shifts(graph, x[np.arange(count) * 100 // count], quantise)
     assert all(np.array_equal(found.shifts[name], shift) for name, shift in few.items())
     monkeypatch.setattr("kgenn.conversion.twins.MAX_BYTES", 1)

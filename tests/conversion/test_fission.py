@@ -15,7 +15,8 @@ from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion.copies import copied, neurons_of_a_copy, staggered, with_copies
 from kgenn.conversion.data_norm import DataNorm
 from kgenn.conversion.fission import Fission, shared_out
-from kgenn.conversion.spike_trains import MAX_VALUES, Firing, fit, pooled, some_values
+from kgenn.conversion.fission_neurons import Firing, fit
+from kgenn.conversion.spike_trains import MAX_VALUES, pooled, sent, some_values
 from kgenn.diagnostics import KgennError
 from kgenn.ir.graph import Array, Graph, Node
 from kgenn.ir.recording import Recording
@@ -82,7 +83,7 @@ def test_staggered_neurons_are_together_one_of_a_finer_threshold(number: int, po
     starts = staggered(firing.potential, number) * np.repeat(scale, number)
     alone = one_by_one(np.repeat(currents, number, axis=-1), np.repeat(scale, number), starts)
     together = alone.reshape(9, 40, 3, number).mean(axis=-1) * scale
-    np.testing.assert_allclose(firing.sent(currents, 9), together, atol=1e-5)
+    np.testing.assert_allclose(sent(firing, currents, 9), together, atol=1e-5)
     assert together.max() > 0
 
 
@@ -139,7 +140,7 @@ def test_a_fit_finds_the_potential_and_shift_that_undo_a_burst_in_the_first_step
     wanted, scale = np.maximum(before, 0), np.full(1, 0.5)
     found = fit(Node("relu", ReLU()), currents, wanted, 8, scale, 1)
     plain = Firing(scale, 1, np.full(1, 0.5), np.zeros(1))
-    errors = [np.mean((f.sent(currents, 8).mean(axis=0) - wanted) ** 2) for f in (found, plain)]
+    errors = [np.mean((sent(f, currents, 8).mean(axis=0) - wanted) ** 2) for f in (found, plain)]
     assert found.potential[0] < 0
     assert errors[0] < 0.5 * errors[1]
 

@@ -1,0 +1,129 @@
+"""The neurons of fission: integrate-and-fire neurons whose thresholds and potentials are fitted to T steps.
+
+What the neurons of a channel send of the currents of all steps follows from three numbers: the threshold λ, the
+potential that they start from, and a shift of the bias. Of a small set of thresholds and potentials those are
+taken that minimise, with s the spikes and a the ReLU's value in the model,
+
+    mean((1/T Σ_t s(t) − a)²) + mean_t((1/T Σ_τ≤t s(τ) − t/T·a)²)
+
+The first term is the error of what is said in the end. The second is that of what is said until each step: a layer
+that speaks late sends the layers behind it currents that begin with those of other sources alone, and what these
+make a neuron send it cannot take back. With the first term alone the errors of deep networks add up: no number of
+steps made a MobileNet right.
+
+A potential of half a threshold rounds. A lower one holds back what only the first steps say, a higher one speaks
+early. For each candidate the shift begins twice, with nothing and with what the potential is lower, spread over
+the steps, and grows by the mean error a few times. From nothing it would stay too small where most values are
+zero, which need no shift.
+
+Source: initial potentials, Bu et al. 2022, doi:10.1609/aaai.v36i1.19874; the correction layer by layer, Li et al.
+2021, arXiv:2106.06984.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+
+from kgenn.conversion.spike_trains import candidates, some_values
+from kgenn.ir.graph import Array, Node
+
+# Candidates for λ, as shares of the scale of least squared error of the activations alone.
+SHARES = (0.7, 0.85, 1.0, 1.2, 1.5)
+# The potential at the start that rounds, and other candidates for it, in thresholds of a group of copies.
+ROUNDING, OTHERS = 0.5, (1.0, 0.0, -0.5, -1.0, -1.5)
+# Each with the share of what it withholds that the shift begins with.
+BEGINNINGS = ((ROUNDING, 0.0), *product(OTHERS, (0.0, 1.0)))
+# Times that a shift is corrected for each candidate.
+ROUNDS = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Firing:
+    """How the neurons fire that stand for the values of a ReLU.
+
+    Attributes:
+        scale: λ of each channel, the threshold of a neuron, in units of activation, shape (channels,).
+        copies: n, the neurons for each value; together they are one of threshold λ/n that may fire n times a step.
+        potential: of that one at the start, in its thresholds, shape (channels,).
+        shift: what is added to the current of each step, in units of activation, shape (channels,).
+    """
+
+    scale: Array
+    copies: int
+    potential: Array
+    shift: Array
+
+    def steps(self, currents: Array, num_timesteps: int) -> Iterator[Array]:
+        """Yield what the spikes of each step stand for, shape (..., channels), float32, in one array.
+
+        Args:
+            currents: in units of activation, shape (T, ..., channels); or (1, ..., channels) for equal steps.
+        """
+        unit = (self.scale / self.copies).astype(np.float32)
+        shift = self.shift.astype(np.float32)
+        v = np.broadcast_to(unit * self.potential.astype(np.float32), currents.shape[1:]).copy()
+        spikes = np.empty_like(v)
+        for t in range(num_timesteps):
+            v += currents[t if len(currents) > 1 else 0]
+            v += shift
+            np.floor(np.divide(v, unit, out=spikes), out=spikes)
+            np.clip(spikes, 0, self.copies, out=spikes)
+            spikes *= unit
+            v -= spikes
+            yield spikes
+
+    def errors(self, currents: Array, values: Array, num_timesteps: int) -> tuple[Array, Array]:
+        """Return for each channel the mean error of what is said, and the misfit of the spikes; float64.
+
+        Args:
+            currents: as of `steps`, shape (T, N, channels).
+            values: that should be said, shape (N, channels).
+        """
+        share = values * np.float32(1 / num_timesteps)
+        lag, squares = np.zeros_like(share), np.zeros_like(share)
+        for spikes in self.steps(currents, num_timesteps):
+            spikes *= np.float32(1 / num_timesteps)
+            lag += np.subtract(share, spikes, out=spikes)
+            squares += np.square(lag, out=spikes)
+        squares *= np.float32(1 / num_timesteps)
+        squares += np.square(lag)
+        return lag.mean(axis=0, dtype=np.float64), squares.mean(axis=0, dtype=np.float64)
+
+
+def fit(node: Node, currents: Array, values: Array, num_timesteps: int, scale: Array, copies: int) -> Firing:
+    """Return the neurons of a ReLU whose spikes say what its value is in the model, in the end and until then.
+
+    Args:
+        currents: shape (T, N, ..., channels), or (1, N, ..., channels).
+        values: of the model, shape (N, ..., channels).
+        scale: λ of least squared error, shape (channels,).
+        copies: n.
+    """
+    channels = values.shape[-1]
+    seen, target = some_values(currents, values)
+    best = Firing(scale, copies, np.full(channels, ROUNDING), np.zeros(channels))
+    least = np.full(channels, np.inf)
+    for candidate, (potential, share) in product(candidates(node, scale, SHARES), BEGINNINGS):
+        withheld = (ROUNDING - potential) * candidate / (copies * num_timesteps)
+        firing = Firing(candidate, copies, np.full(channels, potential), share * withheld)
+        error, misfit = firing.errors(seen, target, num_timesteps)
+        for _ in range(ROUNDS):
+            firing = replace(firing, shift=firing.shift + error)
+            error, misfit = firing.errors(seen, target, num_timesteps)
+        best = chosen(misfit < least, firing, best)
+        least = np.minimum(least, misfit)
+    return best
+
+
+def chosen(first: Array, one: Firing, other: Firing) -> Firing:
+    """Return neurons that are of the first kind in some channels, and of the second in the others."""
+
+    def of(name: str) -> Array:
+        array: Array = np.where(first, getattr(one, name), getattr(other, name))
+        return array
+
+    return Firing(of("scale"), one.copies, of("potential"), of("shift"))
