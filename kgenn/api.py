@@ -171,14 +171,13 @@ def _given(
 
 def _steps(frames: Frames | None, recipe: Recipe, timesteps: Any, search: TimestepSearch) -> int | TimestepSearch:
     """Return a number of timesteps, or the search for it."""
-    given: int | TimestepSearch | None = None  # where frames say it
+    given: int | TimestepSearch | None = None
     if isinstance(timesteps, str):
         if timesteps != "auto":
             raise fail("KG401", "timesteps", f"is {timesteps!r}", 'give a whole number, or "auto"')
         given = search
-    elif timesteps is not None or frames is None:
-        converter = recipe.converter
-        given = checked_timesteps(converter, converter.default_timesteps if timesteps is None else timesteps)
+    elif timesteps is not None:
+        given = checked_timesteps(recipe.converter, timesteps)
     return timesteps_for(frames, recipe, given)
 
 

@@ -166,9 +166,11 @@ class Backend(ABC):
     Attributes:
         leaves: patterns of the names that building and running may add to an output directory.
         citations: keys or entries of `kgenn.citations`.
+        checked: what `kgenn compile` built is compared with the reference at once; it must run where it is built.
     """
 
     citations: ClassVar[tuple[Citation, ...]] = ()
+    checked: ClassVar[bool] = False
 
     leaves: ClassVar[tuple[str, ...]] = ()
 

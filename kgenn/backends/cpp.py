@@ -90,6 +90,7 @@ class Cpp(Backend):
     """
 
     leaves = LEAVES
+    checked = True
 
     def __init__(self, quick: bool = False) -> None:
         self.quick = quick

@@ -19,7 +19,6 @@ from kgenn.artifact.self_test import SAMPLES, self_test
 from kgenn.artifact.verification import wrong_spikes
 from kgenn.backends import TARGETS
 from kgenn.backends.base import RunOptions
-from kgenn.backends.cpp import Cpp
 from kgenn.backends.simulate import simulate
 from kgenn.cli.console import print_diagnostics, print_json, print_line, print_notes, print_table, working
 from kgenn.cli.headings import HeadedCommand
@@ -82,7 +81,7 @@ class Request:
     Attributes:
         samples: of the calibration data, the first so many.
         scale: as given, such as "1/255", or "image=1/255" for an input.
-        timesteps: T, or a search for the fewest.
+        timesteps: T, or a search for the fewest; None for the default of `timesteps_for`.
         check: compare the network with its model.
         input_shape: of one sample, or of those of some inputs, where the model leaves a size open; that of the
             calibration data if not given.
@@ -189,7 +188,7 @@ def compile(
         backend.build(network, output)
     built = time.perf_counter()
     wrong: tuple[Diagnostic, ...] = ()
-    if values["check"] and isinstance(backend, Cpp):
+    if values["check"] and backend.checked:
         with working("comparing the program with the reference"):
             wrong = wrong_spikes(output, backend.load(network, output, RunOptions()), network, test)
     if as_json:
@@ -220,8 +219,6 @@ def request_of(converter: str, encoder: Sequence[str], values: Mapping[str, Any]
         seed=values["seed"],
     )
     given = values["timesteps"]
-    if given is None and not values["frames"]:
-        given = method.default_timesteps
     if given not in (None, AUTO):
         checked_timesteps(method, given)
     names = ("model", "calibration", "samples", "scale", "check", "input_shape", "frames")

@@ -19,14 +19,13 @@ def timesteps_for(frames: Frames | None, recipe: Recipe, timesteps: int | Search
     """Return T, or the search for it: of inputs that change with time the number of frames.
 
     Args:
-        timesteps: as given; None where the frames are to say it.
+        timesteps: as given; None for the number of frames, or else the method's default.
 
     Raises:
         KgennError: KG401 where the method takes no frames, or T is to be another.
     """
     if frames is None:
-        assert timesteps is not None
-        return timesteps
+        return recipe.converter.default_timesteps if timesteps is None else timesteps
     converter, steps = recipe.converter, frames.num_timesteps
     if not SPIKE_CODES[converter.code].steady:
         what = f"the method {converter.name} takes an input as one number, which holds for a whole sample"
