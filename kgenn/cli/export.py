@@ -49,7 +49,8 @@ def export(
     exporter = made(reader or "")
     if prefix is not None and not exporter.folder:
         raise fail("KG401", "--prefix", f"is not for {target}", "leave it out, or export sources: --to cpp")
-    output = output if output.suffix else output.with_name(output.name + exporter.suffix)
+    if not output.suffix and not output.exists():
+        output = output.with_name(output.name + exporter.suffix)
     check = (lambda path: refuse_directory(path, EXPORTED)) if exporter.folder else check_output
     check(output)
     network = read_directory(directory).network

@@ -121,7 +121,7 @@ class Calibrated(Converter):
         found: dict[str, GradedGroup] = {}
 
         def choose(node: Node, currents: Array, values: Array) -> GradedGroup:
-            first = group_of(node, scales[node.name], self.quanta, self.members)
+            first = group_of(node, scales[node.name], values.shape[-1], self.quanta, self.members)
             found[node.name] = fit(node, currents, values, steps, first, self.channelwise)
             return found[node.name]
 

@@ -107,6 +107,11 @@ def fit(
     return best
 
 
-def group_of(node: Node, scale: Array, quanta: int, members: int) -> GradedGroup:
-    """Return the groups of a ReLU of a scale, without a shift."""
-    return GradedGroup(scale, quanta, members, cap_of(node) is not None, np.zeros(len(scale)))
+def group_of(node: Node, scale: Array, channels: int, quanta: int, members: int) -> GradedGroup:
+    """Return the groups of a ReLU, without a shift.
+
+    Args:
+        scale: λ, shape (channels,), or () for one of all channels.
+    """
+    scales = np.broadcast_to(scale, (channels,))
+    return GradedGroup(scales, quanta, members, cap_of(node) is not None, np.zeros(channels))

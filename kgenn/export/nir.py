@@ -45,7 +45,7 @@ from kgenn.ir.network_input import NetworkInput
 RESETS = {"v -= v_thresh": "subtract", "v = 0": "zero"}
 ADVICE = "kgenn run and the other targets run this network"
 # Where neurons or the schedule are in the way, the method is.
-METHODS = "for NIR compile with --converter data-norm or fission, whose neurons integrate and fire"
+METHODS = "for NIR use data-norm or fission, whose neurons integrate and fire"
 
 
 class Nir(Exporter):

@@ -145,11 +145,12 @@ def test_few_steps_are_nearer_to_the_model_than_without_a_fit(steps: int, monkey
 def test_a_fit_keeps_to_caps_and_to_one_share_for_a_layer() -> None:
     wanted = np.random.default_rng(1).uniform(0, 1.2, (500, 3)).astype(np.float32)
     node, scales = Node("relu", ReLU(max_value=1.0)), np.array([0.6, 0.8, 1.0])
-    capped = fit(node, wanted[np.newaxis], np.minimum(wanted, 1), 2, group_of(node, scales, 127, 7), True)
+    capped = fit(node, wanted[np.newaxis], np.minimum(wanted, 1), 2, group_of(node, scales, 3, 127, 7), True)
     assert capped.scale.max() <= 1
     node = Node("relu", ReLU())
-    layer = fit(node, wanted[np.newaxis], wanted, 2, group_of(node, scales, 127, 7), False)
-    assert len(set(np.round(layer.scale / scales, 6))) == 1
+    for first in (scales, np.array(0.8)):
+        layer = fit(node, wanted[np.newaxis], wanted, 2, group_of(node, first, 3, 127, 7), False)
+        assert len(set(np.round(layer.scale / first, 6))) == 1
 
 
 def test_more_quanta_come_closer_to_the_model() -> None:
