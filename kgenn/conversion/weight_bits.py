@@ -160,8 +160,9 @@ def _search(inflow: Inflow, units: Iterator[int], on_grid: Callable[[int], Gridd
 
 def _errors(inflow: Inflow, grid: Gridded) -> Array:
     """Return the error of each neuron, 1 for one that is lost; shape (size,) or ()."""
+    error = inflow.error(grid)
     against = np.maximum(inflow.code_error + inflow.power, np.finfo(np.float64).tiny)
-    errors: Array = np.minimum(inflow.error(grid) / against, 1.0)
+    errors: Array = error / np.maximum(against, error)
     return errors
 
 
