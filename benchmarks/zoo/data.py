@@ -73,9 +73,7 @@ def cutout(images: Array, size: int, rng: np.random.Generator) -> Array:
     count, height, width, _ = images.shape
     centres = rng.integers(0, (height, width), size=(count, 2))
     # the square of an even size has its centre at the lower right of its middle
-    rows = np.abs(np.arange(height) - centres[:, :1] + 0.5 * (size % 2 == 0)) < size / 2
-    columns = np.abs(np.arange(width) - centres[:, 1:] + 0.5 * (size % 2 == 0)) < size / 2
-    blank = rows[:, :, np.newaxis] & columns[:, np.newaxis, :]
+    blank = inside((height, width), centres - 0.5 * (size % 2 == 0), np.full((count, 2), size))
     return np.where(blank[..., np.newaxis], np.zeros((), images.dtype), images)
 
 
@@ -94,12 +92,27 @@ def cutmix(images: Array, labels: Array, share: float, rng: np.random.Generator)
     count, height, width, _ = images.shape
     sides = np.sqrt(rng.random(count)) * (rng.random(count) < share)
     centres = rng.random((count, 2))
-    rows, columns = (
-        np.abs(np.arange(size) + 0.5 - size * centre[:, np.newaxis]) < sides[:, np.newaxis] * size / 2
-        for size, centre in zip((height, width), centres.T, strict=True)
-    )
     other = rng.permutation(count)
-    inside = rows[:, :, np.newaxis] & columns[:, np.newaxis, :]
-    taken = inside.mean(axis=(1, 2), dtype=np.float32)[:, np.newaxis]
-    mixed = np.where(inside[..., np.newaxis], images[other], images)
+    size = np.array([height, width])
+    replaced = inside((height, width), centres * size - 0.5, sides[:, np.newaxis] * size)
+    taken = replaced.mean(axis=(1, 2), dtype=np.float32)[:, np.newaxis]
+    mixed = np.where(replaced[..., np.newaxis], images[other], images)
     return mixed, labels + taken * (labels[other] - labels)
+
+
+def inside(size: tuple[int, int], centres: Array, sides: Array) -> Array:
+    """Tell which pixels lie in a rectangle of each image.
+
+    Args:
+        size: height and width of the images.
+        centres: of the rectangles, in pixels, of which the first is at 0; rows and columns, shape (N, 2).
+        sides: of the rectangles, shape (N, 2).
+
+    Returns:
+        Shape (N, height, width), bool.
+    """
+    rows, columns = (
+        np.abs(np.arange(pixels) - centre[:, np.newaxis]) < side[:, np.newaxis] / 2
+        for pixels, centre, side in zip(size, centres.T, sides.T, strict=True)
+    )
+    return rows[:, :, np.newaxis] & columns[:, np.newaxis, :]

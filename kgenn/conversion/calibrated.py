@@ -118,16 +118,15 @@ class Calibrated(Converter):
         graph, steps = calibration.graph, calibration.num_timesteps
         limit = min(MAX_SAMPLES, affordable(graph, KEPT + steps))
         kept, notes = some_of(calibration.samples, limit, "groups are fitted")
-        found: dict[str, GradedGroup] = {}
 
         def choose(node: Node, currents: Array, values: Array) -> GradedGroup:
             first = group_of(node, scales[node.name], values.shape[-1], self.quanta, self.members)
-            found[node.name] = fit(node, currents, values, steps, first, self.channelwise)
-            return found[node.name]
+            return fit(node, currents, values, steps, first, self.channelwise)
 
-        shifts = dict(fitted(graph, kept, steps, choose, differential=True))
-        shifts |= {name: group.shift for name, group in found.items()}
-        return Settings({name: group.scale for name, group in found.items()}, shifts, notes=notes)
+        found = fitted(graph, kept, steps, choose, differential=True)
+        groups = found.neurons.items()
+        shifts = {**found.shifts, **{name: group.shift for name, group in groups}}
+        return Settings({name: group.scale for name, group in groups}, shifts, notes=notes)
 
     def dynamics(self, node: Node, unit: int, num_timesteps: int) -> Dynamics:
         # λ is at most the cap; without one nothing is clipped

@@ -68,18 +68,16 @@ class Fission(Converter):
         copies = shared_out(sizes, self.extra, self.copies)
         scales = self.scales(calibration, copies)
         kept, notes = some_of(calibration.samples, affordable(graph, KEPT + steps), "neurons are fitted")
-        found: dict[str, Firing] = {}
 
         def choose(node: Node, currents: Array, values: Array) -> Firing:
-            name = node.name
-            found[name] = fit(node, currents, values, steps, scales[name], copies[name])
-            return found[name]
+            return fit(node, currents, values, steps, scales[node.name], copies[node.name])
 
-        shifts = fitted(graph, kept, steps, choose)
+        found = fitted(graph, kept, steps, choose)
+        neurons = found.neurons.items()
         return Settings(
-            {name: np.repeat(firing.scale, firing.copies) for name, firing in found.items()},
-            {**shifts, **{name: np.repeat(f.shift, f.copies) for name, f in found.items()}},
-            {name: staggered(firing.potential, firing.copies) for name, firing in found.items()},
+            {name: np.repeat(firing.scale, firing.copies) for name, firing in neurons},
+            {**found.shifts, **{name: np.repeat(f.shift, f.copies) for name, f in neurons}},
+            {name: staggered(firing.potential, firing.copies) for name, firing in neurons},
             copies,
             (*notes, note_of(sizes, copies)),
             sample_warnings(len(calibration.samples), True, True),

@@ -28,7 +28,7 @@ from itertools import product
 
 import numpy as np
 
-from kgenn.conversion.spike_trains import candidates, some_values
+from kgenn.conversion.spike_trains import Neurons, candidates, some_values
 from kgenn.ir.graph import Array, Node
 
 # Candidates for λ, as shares of the scale of least squared error of the activations alone.
@@ -42,7 +42,7 @@ ROUNDS = 2
 
 
 @dataclass(frozen=True, eq=False)
-class Firing:
+class Firing(Neurons):
     """How the neurons fire that stand for the values of a ReLU.
 
     Attributes:
@@ -114,16 +114,6 @@ def fit(node: Node, currents: Array, values: Array, num_timesteps: int, scale: A
         for _ in range(ROUNDS):
             firing = replace(firing, shift=firing.shift + error)
             error, misfit = firing.errors(seen, target, num_timesteps)
-        best = chosen(misfit < least, firing, best)
+        best = firing.where(misfit < least, best)
         least = np.minimum(least, misfit)
     return best
-
-
-def chosen(first: Array, one: Firing, other: Firing) -> Firing:
-    """Return neurons that are of the first kind in some channels, and of the second in the others."""
-
-    def of(name: str) -> Array:
-        array: Array = np.where(first, getattr(one, name), getattr(other, name))
-        return array
-
-    return Firing(of("scale"), one.copies, of("potential"), of("shift"))

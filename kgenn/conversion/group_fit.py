@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kgenn.conversion.scales import cap_of
-from kgenn.conversion.spike_trains import candidates, some_values
+from kgenn.conversion.spike_trains import Neurons, candidates, some_values
 from kgenn.ir.graph import Array, Node
 
 # Steps for which a fit pays: corrections have done its work where there are more.
@@ -31,7 +31,7 @@ ROUNDS = 3
 
 
 @dataclass(frozen=True, eq=False)
-class GradedGroup:
+class GradedGroup(Neurons):
     """How groups send that stand for the values of a ReLU.
 
     Attributes:
@@ -98,11 +98,8 @@ def fit(
             squared = np.square(error).mean(axis=0, dtype=np.float64)
             if not channelwise:
                 squared = np.full_like(squared, squared.mean())
-            better = squared < least
-            scale_of, shift_of = (
-                np.where(better, new, old) for new, old in ((group.scale, best.scale), (group.shift, best.shift))
-            )
-            best, least = replace(best, scale=scale_of, shift=shift_of), np.minimum(least, squared)
+            best = group.where(squared < least, best)
+            least = np.minimum(least, squared)
             group = replace(group, shift=group.shift + error.mean(axis=0, dtype=np.float64))
     return best
 

@@ -12,8 +12,10 @@ Source: the correction layer by layer, Li et al. 2021, arXiv:2106.06984.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol
+from dataclasses import dataclass, fields, replace
+from typing import Generic, Self, TypeVar
 
 import numpy as np
 
@@ -27,13 +29,15 @@ from kgenn.layers.pooling import MaxPool
 
 # Arrays of each value that are kept beside those of the steps: the model's, and what is computed at a time.
 KEPT = 2
-# Values of a channel that a fit looks at: more change it by little.
+# Values of a channel that a fit looks at: more are better, and take as much more time.
 MAX_VALUES = 8192
 
 
-class Neurons(Protocol):
-    """The neurons that stand for the values of a ReLU."""
+@dataclass(frozen=True, eq=False)
+class Neurons(ABC):
+    """The neurons that stand for the values of a ReLU; fields that are arrays are of shape (channels,)."""
 
+    @abstractmethod
     def steps(self, currents: Array, num_timesteps: int) -> Iterator[Array]:
         """Yield what the spikes of each step stand for, shape (..., channels), float32; the array is used again.
 
@@ -42,10 +46,27 @@ class Neurons(Protocol):
                 changes.
         """
 
+    def where(self, chosen: Array, other: Self) -> Self:
+        """Return neurons that are these in the channels chosen, shape (channels,), and the other's elsewhere."""
+        names = (field.name for field in fields(self) if isinstance(getattr(self, field.name), np.ndarray))
+        arrays = {name: np.where(chosen, getattr(self, name), getattr(other, name)) for name in names}
+        return replace(other, **arrays)
 
-# Chooses the neurons of a ReLU, given its currents, (steps, N, ..., channels), and its values in the model,
-# (N, ..., channels).
-Fit = Callable[[Node, Array, Array], Neurons]
+
+N = TypeVar("N", bound=Neurons)
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted(Generic[N]):
+    """What was fitted to a graph.
+
+    Attributes:
+        neurons: of each ReLU.
+        shifts: for each output what its train says too little, in units of its value, shape (channels,).
+    """
+
+    neurons: Mapping[str, N]
+    shifts: Mapping[str, Array]
 
 
 def sent(neurons: Neurons, currents: Array, num_timesteps: int) -> Array:
@@ -57,20 +78,24 @@ def sent(neurons: Neurons, currents: Array, num_timesteps: int) -> Array:
 
 
 def fitted(
-    graph: Graph, samples: Samples, num_timesteps: int, fit: Fit, *, differential: bool = False
-) -> Mapping[str, Array]:
+    graph: Graph,
+    samples: Samples,
+    num_timesteps: int,
+    fit: Callable[[Node, Array, Array], N],
+    *,
+    differential: bool = False,
+) -> Fitted[N]:
     """Fit the neurons of each ReLU, one after the other.
 
     Args:
         graph: lowered.
         num_timesteps: T.
-        fit: called once for each ReLU.
+        fit: chooses the neurons of a ReLU, given its currents, shape (steps, N, ..., channels), and its values in
+            the model, shape (N, ..., channels).
         differential: the code is a differential one.
-
-    Returns:
-        For each output what its train says too little, in units of its value, shape (channels,).
     """
     size, given = graph.batch_size(BATCH), graph.samples(samples)
+    neurons: dict[str, N] = {}
     shifts: dict[str, Array] = {}
 
     def compute(node: Node, inputs: list[PairedValues]) -> PairedValues:
@@ -80,30 +105,33 @@ def fitted(
         model = batched(node.layer.forward, size, *(twin.model for twin in inputs))
         trains = [twin.network for twin in inputs]
         if isinstance(node.layer, ReLU):
-            return PairedValues(model, sent(fit(node, trains[0], model), trains[0], num_timesteps))
+            neurons[node.name] = fit(node, trains[0], model)
+            return PairedValues(model, sent(neurons[node.name], trains[0], num_timesteps))
         if isinstance(node.layer, MaxPool):
             return PairedValues(model, pooled(node.layer, trains[0], size))
         return PairedValues(model, linear(node, trains, size, differential))
 
     for node, twin in walked(graph, compute):
-        if node.name in graph.ends:
+        if node.name in graph.ends and node.name not in neurons:
             said = twin.network.sum(axis=0, dtype=np.float64)
             said /= 1 if differential else len(twin.network)
             shifts[node.name] = np.mean(twin.model - said, axis=tuple(range(twin.model.ndim - 1)))
-    return shifts
+    return Fitted(neurons, shifts)
 
 
 def linear(node: Node, trains: list[Array], size: int, differential: bool) -> Array:
     """Return the value of a linear node in each step: of one step where no input changes."""
+    steps = max(map(len, trains))
+    constant = node.layer.of_zeros(*(train.shape[2:] for train in trains)).astype(np.float32)
 
     def value(t: int) -> Array:
         if not differential:
             return batched(node.layer.forward, size, *(train[t if len(train) > 1 else 0] for train in trains))
         now = [train[t] if t < len(train) else np.zeros_like(train[0]) for train in trains]
         given = batched(node.layer.forward, size, *now)
-        return given if t == 0 else given - node.layer.forward(*(np.zeros_like(x[:1]) for x in now))
+        return given if t == 0 else given - constant
 
-    stacked: Array = np.stack([value(t) for t in range(max(map(len, trains)))])
+    stacked: Array = np.stack([value(t) for t in range(steps)])
     return stacked
 
 

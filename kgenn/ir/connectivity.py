@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 from typing import ClassVar, Literal, Self
 
@@ -128,16 +129,16 @@ class Connectivity(ABC):
 
         A power of two that divides all weights of a target channel takes no bits.
         """
-        used = self.used_bits()
-        return _signed_bits(used // _granules(used))
+        return _signed_bits(self.used_bits // _granules(self.used_bits))
 
     @property
     def weight_grid(self) -> WeightGrid:
         """Return "channel" if powers of two of their own for the target channels make `weight_bits` fewer."""
-        used = self.used_bits()
+        used = self.used_bits
         common = _granules(used[used > 0]).min(initial=used.max(initial=1))
         return "channel" if self.weight_bits < _signed_bits(used // common) else "layer"
 
+    @cached_property
     def used_bits(self) -> Array:
         """Return for each target channel the bits that any of its |weights| has, shape (channels,), int64."""
         rows = self.weights.reshape(-1, self.weights.shape[-1])
@@ -339,6 +340,7 @@ class Sparse(Connectivity):
     def num_targets(self) -> int:
         return self.targets
 
+    @cached_property
     def used_bits(self) -> Array:
         used = np.zeros(self.targets, np.int64)
         np.bitwise_or.at(used, self.indices, np.abs(self.weights).astype(np.int64))

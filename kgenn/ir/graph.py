@@ -83,9 +83,9 @@ class Layer(ABC):
             found.append(Reach.of_responses(responses.reshape(len(responses), -1), start))
         return joined(found)
 
-    def of_zeros(self, shape: Shape) -> Array:
-        """Return the output for an input of zeros, shape (1, *output): what a linear layer adds to its map."""
-        return self.forward(np.zeros((1, *shape)))
+    def of_zeros(self, *shapes: Shape) -> Array:
+        """Return the output for inputs of zeros, shape (1, *output): what a linear layer adds to its map."""
+        return self.forward(*(np.zeros((1, *shape)) for shape in shapes))
 
     def features(self) -> Iterator[tuple[str, str]]:
         """Yield what the layer has beyond the strict profile: the feature's name, and what was found."""
