@@ -18,6 +18,7 @@ from kgenn.conversion.fission_neurons import Firing, fit
 from kgenn.conversion.neurons import INTEGRATE_FIRE
 from kgenn.conversion.quantisation import least_squares_scales
 from kgenn.conversion.scales import active_scales, capped
+from kgenn.conversion.sensitivity import sensitivities
 from kgenn.conversion.spike_trains import KEPT, fitted
 from kgenn.conversion.twins import affordable, some_of
 from kgenn.diagnostics import fail
@@ -34,7 +35,7 @@ class Fission(Converter):
 
     The n neurons of a value get the same current, and start k/n of a threshold apart. Together they act as one
     neuron that fires up to n times in a step and distinguishes n·T + 1 values in T steps. Neurons are added where
-    they reduce the error most: a layer's error falls with 1/n². Thresholds, initial potentials and biases are
+    they reduce the error of the outputs most: that of a layer falls with 1/n². Thresholds, initial potentials and biases are
     fitted layer by layer to the spikes that arrive in T steps on the calibration set; see
     `kgenn.conversion.fission_neurons`.
 
@@ -65,7 +66,8 @@ class Fission(Converter):
     def settings(self, calibration: Calibration) -> Settings:
         graph, steps = calibration.graph, calibration.num_timesteps
         sizes = neurons_of_a_copy(graph)
-        copies = shared_out(sizes, self.extra, self.copies)
+        errors = sensitivities(graph, calibration.samples, calibration.memoise)
+        copies = shared_out(sizes, errors, self.extra, self.copies)
         scales = self.scales(calibration, copies)
         kept, notes = some_of(calibration.samples, affordable(graph, KEPT + steps), "neurons are fitted")
 
@@ -98,14 +100,17 @@ class Fission(Converter):
         return Dynamics(INTEGRATE_FIRE, {"v_thresh": float(unit)})
 
 
-def shared_out(sizes: Mapping[str, int], extra: float, max_copies: int) -> dict[str, int]:
+def shared_out(
+    sizes: Mapping[str, int], errors: Mapping[str, float], extra: float, max_copies: int
+) -> dict[str, int]:
     """Return how many neurons stand for each value of each layer.
 
-    Neurons go one copy of a layer at a time to where they take most of Σ 1/n² away for their number, as long as
-    they are at most `max_copies`.
+    The outputs are taken to have the error Σ e/n², with e that of a layer of one copy. Neurons go one copy of a
+    layer at a time to where they take most of it away for their number, and nowhere where they take nothing.
 
     Args:
         sizes: the neurons of one copy of each layer.
+        errors: e of each layer, in any unit; see `kgenn.conversion.sensitivity`.
         extra: neurons that are added, for each of those without copies.
         max_copies: the largest n of a layer.
     """
@@ -114,9 +119,9 @@ def shared_out(sizes: Mapping[str, int], extra: float, max_copies: int) -> dict[
 
     def gain(name: str) -> float:
         n = copies[name]
-        return (1 / n**2 - 1 / (n + 1) ** 2) / sizes[name]
+        return errors[name] * (1 / n**2 - 1 / (n + 1) ** 2) / sizes[name]
 
-    queue = [(-gain(name), position, name) for position, name in enumerate(sizes)]
+    queue = [(-gain(name), position, name) for position, name in enumerate(sizes) if errors[name] > 0]
     heapq.heapify(queue)
     while queue:
         _, position, name = heapq.heappop(queue)

@@ -39,6 +39,8 @@ ROUNDING, OTHERS = 0.5, (1.0, 0.0, -0.5, -1.0, -1.5)
 BEGINNINGS = ((ROUNDING, 0.0), *product(OTHERS, (0.0, 1.0)))
 # Times that a shift is corrected for each candidate.
 ROUNDS = 2
+# All candidates are tried on so many values of a channel, and the best of them on more.
+SCREENED, FINALISTS, MAX_VALUES = 1024, 6, 8192
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,17 +105,32 @@ def fit(node: Node, currents: Array, values: Array, num_timesteps: int, scale: A
         scale: λ of least squared error, shape (channels,).
         copies: n.
     """
-    channels = values.shape[-1]
-    seen, target = some_values(currents, values)
-    best = Firing(scale, copies, np.full(channels, ROUNDING), np.zeros(channels))
-    least = np.full(channels, np.inf)
-    for candidate, (potential, share) in product(candidates(node, scale, SHARES), BEGINNINGS):
-        withheld = (ROUNDING - potential) * candidate / (copies * num_timesteps)
-        firing = Firing(candidate, copies, np.full(channels, potential), share * withheld)
-        error, misfit = firing.errors(seen, target, num_timesteps)
-        for _ in range(ROUNDS):
-            firing = replace(firing, shift=firing.shift + error)
-            error, misfit = firing.errors(seen, target, num_timesteps)
+    few = some_values(currents, values, SCREENED)
+    tried = [settled(firing, *few, num_timesteps) for firing in beginnings(node, scale, copies, num_timesteps)]
+    ranks = np.argsort([misfit for _, misfit in tried], axis=0, kind="stable")
+    many = some_values(currents, values, MAX_VALUES)
+    best, least = tried[0][0], np.full(len(scale), np.inf)
+    for places in ranks[:FINALISTS]:
+        finalist = best
+        for place in np.unique(places):
+            finalist = tried[place][0].where(places == place, finalist)
+        firing, misfit = settled(finalist, *many, num_timesteps)
         best = firing.where(misfit < least, best)
         least = np.minimum(least, misfit)
     return best
+
+
+def beginnings(node: Node, scale: Array, copies: int, num_timesteps: int) -> Iterator[Firing]:
+    """Yield all candidates, with the shifts that they begin with."""
+    for threshold, (potential, share) in product(candidates(node, scale, SHARES), BEGINNINGS):
+        withheld = (ROUNDING - potential) * threshold / (copies * num_timesteps)
+        yield Firing(threshold, copies, np.full(len(scale), potential), share * withheld)
+
+
+def settled(firing: Firing, currents: Array, values: Array, num_timesteps: int) -> tuple[Firing, Array]:
+    """Return the neurons with their shifts corrected, and their misfit, shape (channels,)."""
+    error, misfit = firing.errors(currents, values, num_timesteps)
+    for _ in range(ROUNDS):
+        firing = replace(firing, shift=firing.shift + error)
+        error, misfit = firing.errors(currents, values, num_timesteps)
+    return firing, misfit

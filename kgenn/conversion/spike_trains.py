@@ -29,8 +29,6 @@ from kgenn.layers.pooling import MaxPool
 
 # Arrays of each value that are kept beside those of the steps: the model's, and what is computed at a time.
 KEPT = 2
-# Values of a channel that a fit looks at: more are better, and take as much more time.
-MAX_VALUES = 8192
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,12 +141,13 @@ def pooled(layer: MaxPool, trains: Array, size: int) -> Array:
     return increases
 
 
-def some_values(currents: Array, values: Array) -> tuple[Array, Array]:
-    """Return at most `MAX_VALUES` values of each channel with their currents, the same for the same number.
+def some_values(currents: Array, values: Array, limit: int) -> tuple[Array, Array]:
+    """Return at most so many values of each channel with their currents, the same for the same numbers.
 
     Args:
         currents: shape (steps, N, ..., channels).
         values: shape (N, ..., channels).
+        limit: of the values.
 
     Returns:
         Arrays of shape (steps, values, channels) and (values, channels).
@@ -156,9 +155,9 @@ def some_values(currents: Array, values: Array) -> tuple[Array, Array]:
     channels = values.shape[-1]
     currents, values = currents.reshape(len(currents), -1, channels), values.reshape(-1, channels)
     count = len(values)
-    if count <= MAX_VALUES:
+    if count <= limit:
         return currents, values
-    rows = np.sort(np.random.default_rng(count).choice(count, MAX_VALUES, replace=False))
+    rows = np.sort(np.random.default_rng(count).choice(count, limit, replace=False))
     return currents[:, rows], values[rows]
 
 
