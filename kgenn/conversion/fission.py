@@ -35,8 +35,8 @@ class Fission(Converter):
 
     The n neurons of a value get the same current, and start k/n of a threshold apart. Together they act as one
     neuron that fires up to n times in a step and distinguishes n·T + 1 values in T steps. Neurons are added where
-    they reduce the error of the outputs most: that of a layer falls with 1/n². Thresholds, initial potentials and biases are
-    fitted layer by layer to the spikes that arrive in T steps on the calibration set; see
+    they reduce the error of the outputs most: that of a layer falls with 1/n². Thresholds, initial potentials and
+    biases are fitted layer by layer to the spikes that arrive in T steps on the calibration set; see
     `kgenn.conversion.fission_neurons`.
 
     Attributes:
