@@ -32,7 +32,7 @@ from kgenn.conversion.scales import cap_of
 from kgenn.conversion.weight_bits import WeightBits, to_grid_of_bits
 from kgenn.diagnostics import KgennError
 from kgenn.encoders.base import Encoder
-from kgenn.ir.graph import Array, Graph, Input, Node, Shape
+from kgenn.ir.graph import Array, Graph, Input, Layer, Node, Shape
 from kgenn.ir.network import EXACT, POTENTIAL, Connection, Network, NetworkOutput, Population, ReadoutKind
 from kgenn.ir.network_input import InputCoding, InputTransform, NetworkInput
 from kgenn.ir.neuron_code import NeuronModel
@@ -99,6 +99,11 @@ class Assembler:
     def spikes(self) -> SpikeLimits:
         """Return what decides which poolings neurons can do."""
         return spikes_of(self.converter, {i.name: i.coding for i in self.inputs}, self.num_timesteps)
+
+    def with_layers(self, layers: Mapping[str, Layer]) -> Assembler:
+        """Return the assembler of the same model with other weights in some nodes."""
+        graph = self.graph.edit(lambda n: [replace(n, layer=layers[n.name])] if n.name in layers else None)
+        return replace(self, graph=graph)
 
     def copying(self, copies: Mapping[str, int]) -> Assembler:
         """Return the assembler of the same model with several neurons for each value of some ReLUs."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 from kgenn.citations import Citation
 from kgenn.config import check_types, whole
 from kgenn.diagnostics import Diagnostic
-from kgenn.ir.graph import Array, Graph, Node
+from kgenn.ir.graph import Array, Graph, Layer, Node
 from kgenn.ir.network import DEFAULT_READOUT, Network, ReadoutKind
 from kgenn.ir.neuron_code import NeuronModel
 from kgenn.ir.recording import Recording, RecordingOptions
@@ -59,6 +59,7 @@ class Settings:
             node's shape; the others have what the method's neurons start from.
         copies: for the names of some ReLUs how many neurons stand for each value; see `kgenn.conversion.copies`.
             What else there is of these ReLUs is for each copy, in channels that follow one another.
+        layers: for the names of some linear nodes the same layers with other weights.
         notes: what the user should know of how they were chosen.
         warnings: what leaves them in doubt.
     """
@@ -67,6 +68,7 @@ class Settings:
     shifts: Mapping[str, Array] = field(default_factory=dict)
     potentials: Mapping[str, Array] = field(default_factory=dict)
     copies: Mapping[str, int] = field(default_factory=dict)
+    layers: Mapping[str, Layer] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
 

@@ -43,8 +43,8 @@ class Calibrated(Converter):
     incoming corrections and sends the one nearest to max(v, 0)/δ − o; below half a quantum the group is silent.
     Later inputs are corrections too, so the errors of early steps do not persist: after a few steps the sums are
     the activations, rounded to quanta, at any depth. λ minimises the squared error of L quanta. For up to 4 steps,
-    λ and a shift of the bias are fitted layer by layer to what is sent in as many; see
-    `kgenn.conversion.group_fit`.
+    λ, a shift of the bias and the weights are fitted layer by layer to what is sent in as many; see
+    `kgenn.conversion.group_fit` and `kgenn.conversion.refit`.
 
     A spike of any size counts once: it comes from one member of the group, whose synapses are as much stronger.
 
@@ -54,6 +54,7 @@ class Calibrated(Converter):
         channelwise: one λ for each channel.
         correction: with more than 4 steps too, biases are shifted by the mean error on the calibration set, layer
             by layer.
+        refit: with at most 4 steps, fit the weights of each layer to the spikes that come.
 
     Source: differential coding, Huang et al. 2025, arXiv:2503.00301; groups of neurons, Lv et al. 2024 (ICASSP).
     """
@@ -71,6 +72,11 @@ class Calibrated(Converter):
     correction: bool = field(
         default=False,
         metadata={"help": "shift biases by the mean error of each layer, with more than 4 steps too"},
+    )
+
+    refit: bool = field(
+        default=True,
+        metadata={"help": "fit the weights of a layer to the spikes that come, with at most 4 steps"},
     )
 
     def __post_init__(self) -> None:
@@ -123,10 +129,11 @@ class Calibrated(Converter):
             first = group_of(node, scales[node.name], values.shape[-1], self.quanta, self.members)
             return fit(node, currents, values, steps, first, self.channelwise)
 
-        found = fitted(graph, kept, steps, choose, differential=True)
+        found = fitted(graph, kept, steps, choose, weights=self.refit, differential=True)
         groups = found.neurons.items()
         shifts = {**found.shifts, **{name: group.shift for name, group in groups}}
-        return Settings({name: group.scale for name, group in groups}, shifts, notes=notes)
+        scales = {name: group.scale for name, group in groups}
+        return Settings(scales, shifts, layers=found.layers, notes=notes)
 
     def dynamics(self, node: Node, unit: int, num_timesteps: int) -> Dynamics:
         # λ is at most the cap; without one nothing is clipped

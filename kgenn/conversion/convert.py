@@ -145,6 +145,6 @@ def convert_graph(
     steps = num_timesteps if recipe.depends_on_timesteps else None
     chosen = (converter, tuple(encoders.values()), steps, recipe.seed)
     settings: Settings = of_graph(chosen, lambda: settings_of(converter, learnt_from))
-    assembler = assembler.copying(settings.copies)
+    assembler = assembler.with_layers(settings.layers).copying(settings.copies)
     draft = assembler.network(settings, readout)
     return Conversion(draft.network, exact, assembler.graph.noted(*settings.notes), settings, draft.rounding)

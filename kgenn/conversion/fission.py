@@ -42,6 +42,7 @@ class Fission(Converter):
     Attributes:
         extra: largest number of added neurons for each neuron of the network without them.
         copies: largest n of a layer.
+        refit: fit the weights of each layer to the spikes that come; see `kgenn.conversion.refit`.
 
     Source: Adaptive Fission (NeurIPS 2025) splits neurons after a conversion; here the parts are copies with
     different initial potentials. Groups of neurons: Lv et al. 2024 (ICASSP). Initial potentials: Bu et al. 2022,
@@ -55,6 +56,7 @@ class Fission(Converter):
 
     extra: float = field(default=1.5, metadata={"help": "largest number of added neurons for each neuron"})
     copies: int = field(default=4, metadata={"help": "largest number of neurons for a value"})
+    refit: bool = field(default=True, metadata={"help": "fit the weights of a layer to the spikes that come"})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -74,13 +76,14 @@ class Fission(Converter):
         def choose(node: Node, currents: Array, values: Array) -> Firing:
             return fit(node, currents, values, steps, scales[node.name], copies[node.name])
 
-        found = fitted(graph, kept, steps, choose)
+        found = fitted(graph, kept, steps, choose, weights=self.refit)
         neurons = found.neurons.items()
         return Settings(
             {name: np.repeat(firing.scale, firing.copies) for name, firing in neurons},
             {**found.shifts, **{name: np.repeat(f.shift, f.copies) for name, f in neurons}},
             {name: staggered(firing.potential, firing.copies) for name, firing in neurons},
             copies,
+            found.layers,
             (*notes, note_of(sizes, copies)),
             sample_warnings(len(calibration.samples), True, True),
         )

@@ -22,7 +22,7 @@ from kgenn.ir.graph import Array, Node
 # Steps for which a fit pays: corrections have done its work where there are more.
 MAX_FITTED = 4
 # Samples that it looks at, and values of a channel.
-MAX_SAMPLES, MAX_VALUES = 256, 8192
+MAX_SAMPLES, MAX_VALUES = 512, 8192
 # Candidates for λ, as shares of the scale of least squared error: the sizes double, so one octave has them all; a
 # larger λ clips less.
 SHARES = (0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0)

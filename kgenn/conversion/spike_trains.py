@@ -20,9 +20,10 @@ from typing import Generic, Self, TypeVar
 import numpy as np
 
 from kgenn.conversion.activations import BATCH, known_scale
+from kgenn.conversion.refit import refitted
 from kgenn.conversion.scales import cap_of
 from kgenn.conversion.twins import PairedValues, batched, walked
-from kgenn.ir.graph import Array, Graph, Input, Node
+from kgenn.ir.graph import Array, Graph, Input, Layer, Node
 from kgenn.ir.samples import Samples
 from kgenn.layers.activation import ReLU
 from kgenn.layers.pooling import MaxPool
@@ -61,10 +62,12 @@ class Fitted(Generic[N]):
     Attributes:
         neurons: of each ReLU.
         shifts: for each output what its train says too little, in units of its value, shape (channels,).
+        layers: of the nodes whose weights are others now.
     """
 
     neurons: Mapping[str, N]
     shifts: Mapping[str, Array]
+    layers: Mapping[str, Layer]
 
 
 def sent(neurons: Neurons, currents: Array, num_timesteps: int) -> Array:
@@ -81,20 +84,29 @@ def fitted(
     num_timesteps: int,
     fit: Callable[[Node, Array, Array], N],
     *,
+    weights: bool = True,
     differential: bool = False,
 ) -> Fitted[N]:
-    """Fit the neurons of each ReLU, one after the other.
+    """Fit the neurons of each ReLU, and the weights behind them, one after the other.
 
     Args:
         graph: lowered.
         num_timesteps: T.
         fit: chooses the neurons of a ReLU, given its currents, shape (steps, N, ..., channels), and its values in
             the model, shape (N, ..., channels).
+        weights: fit them too; see `kgenn.conversion.refit`.
         differential: the code is a differential one.
     """
     size, given = graph.batch_size(BATCH), graph.samples(samples)
     neurons: dict[str, N] = {}
     shifts: dict[str, Array] = {}
+    layers: dict[str, Layer] = {}
+    # nodes that read what spikes say; what comes before is exact
+    spoken: set[str] = set()
+
+    def said(train: Array) -> Array:
+        total: Array = train.sum(axis=0, dtype=np.float64)
+        return total if differential else total / len(train)
 
     def compute(node: Node, inputs: list[PairedValues]) -> PairedValues:
         if isinstance(node.layer, Input):
@@ -102,6 +114,12 @@ def fitted(
             return PairedValues(x, x[np.newaxis])
         model = batched(node.layer.forward, size, *(twin.model for twin in inputs))
         trains = [twin.network for twin in inputs]
+        if weights and spoken.issuperset(node.inputs):
+            layer = refitted(node.layer, said(trains[0]).astype(np.float32), model, size)
+            if layer is not node.layer:
+                layers[node.name], node = layer, replace(node, layer=layer)
+        if isinstance(node.layer, ReLU) or not spoken.isdisjoint(node.inputs):
+            spoken.add(node.name)
         if isinstance(node.layer, ReLU):
             neurons[node.name] = fit(node, trains[0], model)
             return PairedValues(model, sent(neurons[node.name], trains[0], num_timesteps))
@@ -111,10 +129,9 @@ def fitted(
 
     for node, twin in walked(graph, compute):
         if node.name in graph.ends and node.name not in neurons:
-            said = twin.network.sum(axis=0, dtype=np.float64)
-            said /= 1 if differential else len(twin.network)
-            shifts[node.name] = np.mean(twin.model - said, axis=tuple(range(twin.model.ndim - 1)))
-    return Fitted(neurons, shifts)
+            missing = twin.model - said(twin.network)
+            shifts[node.name] = np.mean(missing, axis=tuple(range(missing.ndim - 1)))
+    return Fitted(neurons, shifts, layers)
 
 
 def linear(node: Node, trains: list[Array], size: int, differential: bool) -> Array:
