@@ -35,9 +35,9 @@ class Fission(Converter):
 
     The n neurons of a value get the same current, and start k/n of a threshold apart. Together they act as one
     neuron that fires up to n times in a step and distinguishes n·T + 1 values in T steps. Neurons are added where
-    they reduce the error of the outputs most: that of a layer falls with 1/n². Thresholds, initial potentials and
-    biases are fitted layer by layer to the spikes that arrive in T steps on the calibration set; see
-    `kgenn.conversion.fission_neurons`.
+    they reduce the error of the outputs most: that of a layer falls with 1/n². Thresholds, initial potentials,
+    biases and weights are fitted layer by layer to the spikes that arrive in T steps on the calibration set; see
+    `kgenn.conversion.fission_neurons` and `kgenn.conversion.refit`.
 
     Attributes:
         extra: largest number of added neurons for each neuron of the network without them.

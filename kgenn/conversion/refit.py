@@ -40,7 +40,7 @@ MAX_PRODUCTS, PATCH_BYTES = 1e11, 1 << 26
 
 
 @dataclass(frozen=True, eq=False)
-class Moments:
+class RegressionSums:
     """Sums over rows, the positions of some samples.
 
     Attributes:
@@ -57,8 +57,8 @@ class Moments:
     squares: Array
     products: Array
 
-    def __add__(self, other: Moments) -> Moments:
-        return Moments(
+    def __add__(self, other: RegressionSums) -> RegressionSums:
+        return RegressionSums(
             self.count + other.count,
             self.inputs + other.inputs,
             self.errors + other.errors,
@@ -85,7 +85,7 @@ def refitted(layer: Layer, said: Array, values: Array, size: int) -> Layer:
         return layer
     errors = values - batched(layer.forward, size, said)
     half = len(said) // 2
-    first, second = (_moments(layer, said[part], errors[part]) for part in (slice(half), slice(half, None)))
+    first, second = (_sums(layer, said[part], errors[part]) for part in (slice(half), slice(half, None)))
     gains = [_gain(first, second, ridge) + _gain(second, first, ridge) for ridge in RIDGES]
     best = int(np.argmax(gains))
     if not gains[best] > 0:
@@ -99,16 +99,16 @@ def _num_inputs(layer: Conv | Dense) -> int:
     return prod(layer.kernel.shape[:-1])
 
 
-def _gain(fitted: Moments, tried: Moments, ridge: float) -> float:
+def _gain(fitted: RegressionSums, tried: RegressionSums, ridge: float) -> float:
     """Return by how much the squared error falls on some rows, with the weights that were fitted to others."""
     change = _solved(fitted, ridge)
     squares, products = tried.centred()
     return float(2 * np.sum(change * products) - np.sum(change * (squares @ change)))
 
 
-def _solved(moments: Moments, ridge: float) -> Array:
+def _solved(sums: RegressionSums, ridge: float) -> Array:
     """Return what is added to the weights, shape (groups, inputs, outputs)."""
-    squares, products = moments.centred()
+    squares, products = sums.centred()
     inputs = squares.shape[-1]
     alpha = ridge * np.trace(squares, axis1=1, axis2=2) / inputs
     alpha = np.where(alpha > 0, alpha, 1.0)  # of a group that says nothing
@@ -116,13 +116,13 @@ def _solved(moments: Moments, ridge: float) -> Array:
     return solution
 
 
-def _moments(layer: Conv | Dense, said: Array, errors: Array) -> Moments:
+def _sums(layer: Conv | Dense, said: Array, errors: Array) -> RegressionSums:
     patches, groups = _patches(layer), layer.groups if isinstance(layer, Conv) else 1
     inputs, outputs = _num_inputs(layer), layer.kernel.shape[-1] // groups
     rows = prod(errors.shape[1:-1])  # of a sample
     every = max(1, int(len(said) * rows * groups * inputs * inputs / MAX_PRODUCTS))
     size = max(1, PATCH_BYTES // (4 * rows * groups * inputs))
-    total = Moments(
+    total = RegressionSums(
         0, *(np.zeros((groups, *shape)) for shape in ((inputs,), (outputs,), (inputs, inputs), (inputs, outputs)))
     )
     for part in batches(len(said), size):
@@ -130,7 +130,7 @@ def _moments(layer: Conv | Dense, said: Array, errors: Array) -> Moments:
         r = _by_group(errors[part].reshape(-1, 1, groups, outputs), groups, every)
         sums = x.sum(axis=1, dtype=np.float64), r.sum(axis=1, dtype=np.float64)
         turned = np.swapaxes(x, 1, 2)
-        total += Moments(x.shape[1], *sums, turned @ x, turned @ r)
+        total += RegressionSums(x.shape[1], *sums, turned @ x, turned @ r)
     return total
 
 
