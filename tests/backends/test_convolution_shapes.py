@@ -27,11 +27,11 @@ def branches(seed: int, count: int = 6) -> Graph:
     stem = b.conv_relu("input", 12)
     heads = []
     for _ in range(count):
-        groups = int(rng.choice([1, 1, 2, 3]))
+        groups = int(rng.choice([1, 1, 2, 3, 4, 6, 12]))
         kernel = tuple(int(k) for k in rng.choice([1, 2, 3, 5, 7], 2))
         strides = (1, 1) if rng.random() < 0.5 else tuple(int(s) for s in rng.choice([1, 2, 3], 2))
         dilation = (2, 1) if strides == (1, 1) and max(kernel) < 5 and rng.random() < 0.5 else (1, 1)
-        out = groups * int(rng.choice([1, 5, 11, 24, 40]))
+        out = groups * int(rng.choice([1, 2, 5, 11, 24, 40] if groups < 4 else [1, 2, 3, 5]))
         x = b.conv_relu(stem, out, kernel, strides, "same", dilation=dilation, groups=groups)
         heads.append(b.dense(b.flat(x), 5))
     return b.graph(b.add(Add(), *heads))
