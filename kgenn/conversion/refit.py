@@ -36,7 +36,7 @@ MIN_SAMPLES = 16
 # Inputs of a neuron: a layer of more is left as it is, since a fit takes their cube.
 MAX_INPUTS = 4608
 # Multiplications for the products of inputs, which decide how many positions are used, and bytes of these at once.
-MAX_PRODUCTS, PATCH_BYTES = 1e11, 1 << 26
+MAX_PRODUCTS, PATCH_BYTES = 1e11, 1 << 23
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,8 @@ def refitted(layer: Layer, said: Array, values: Array, size: int) -> Layer:
     """
     if not isinstance(layer, Conv | Dense) or len(said) < MIN_SAMPLES or _num_inputs(layer) > MAX_INPUTS:
         return layer
-    errors = values - batched(layer.forward, size, said)
+    errors = batched(layer.forward, size, said)
+    np.subtract(values, errors, out=errors)
     half = len(said) // 2
     first, second = (_sums(layer, said[part], errors[part]) for part in (slice(half), slice(half, None)))
     gains = [_gain(first, second, ridge) + _gain(second, first, ridge) for ridge in RIDGES]

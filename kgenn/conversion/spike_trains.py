@@ -105,8 +105,10 @@ def fitted(
     spoken: set[str] = set()
 
     def said(train: Array) -> Array:
-        total: Array = train.sum(axis=0, dtype=np.float64)
-        return total if differential else total / len(train)
+        total: Array = train.sum(axis=0)
+        if not differential:
+            total /= len(train)
+        return total
 
     def compute(node: Node, inputs: list[PairedValues]) -> PairedValues:
         if isinstance(node.layer, Input):
@@ -115,7 +117,7 @@ def fitted(
         model = batched(node.layer.forward, size, *(twin.model for twin in inputs))
         trains = [twin.network for twin in inputs]
         if weights and spoken.issuperset(node.inputs):
-            layer = refitted(node.layer, said(trains[0]).astype(np.float32), model, size)
+            layer = refitted(node.layer, said(trains[0]), model, size)
             if layer is not node.layer:
                 layers[node.name], node = layer, replace(node, layer=layer)
         if isinstance(node.layer, ReLU) or not spoken.isdisjoint(node.inputs):
@@ -130,7 +132,7 @@ def fitted(
     for node, twin in walked(graph, compute):
         if node.name in graph.ends and node.name not in neurons:
             missing = twin.model - said(twin.network)
-            shifts[node.name] = np.mean(missing, axis=tuple(range(missing.ndim - 1)))
+            shifts[node.name] = np.mean(missing, axis=tuple(range(missing.ndim - 1)), dtype=np.float64)
     return Fitted(neurons, shifts, layers)
 
 
@@ -146,8 +148,12 @@ def linear(node: Node, trains: list[Array], size: int, differential: bool) -> Ar
         given = batched(node.layer.forward, size, *now)
         return given if t == 0 else given - constant
 
-    stacked: Array = np.stack([value(t) for t in range(steps)])
-    return stacked
+    first = value(0)
+    values = np.empty((steps, *first.shape), np.float32)
+    values[0] = first
+    for t in range(1, steps):
+        values[t] = value(t)
+    return values
 
 
 def pooled(layer: MaxPool, trains: Array, size: int) -> Array:
