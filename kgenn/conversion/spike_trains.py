@@ -132,7 +132,8 @@ def fitted(
     for node, twin in walked(graph, compute):
         if node.name in graph.ends and node.name not in neurons:
             missing = twin.model - said(twin.network)
-            shifts[node.name] = np.mean(missing, axis=tuple(range(missing.ndim - 1)), dtype=np.float64)
+            axes = tuple(range(missing.ndim - 1))
+            shifts[node.name] = np.asarray(np.mean(missing, axis=axes, dtype=np.float64))
     return Fitted(neurons, shifts, layers)
 
 
