@@ -149,5 +149,6 @@ def _one(array: Any) -> Array:
 
 
 def _misshapen(name: str, found: tuple[int, ...], expected: tuple[int, ...]) -> KgennError:
-    advice = "give one sample without a batch axis" if found[1:] == expected else "reshape the data"
+    one = "give one sample without a batch axis"
+    advice = one if found[1:] == expected else f"give an array of shape {expected}"
     return fail("KG602", name, f"takes an input of shape {expected} in a step, got {found}", advice)

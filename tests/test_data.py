@@ -206,12 +206,20 @@ def test_a_channel_axis_of_length_one_is_added_or_moved(stored: tuple[int, ...],
 
 
 @pytest.mark.parametrize(
-    ("stored", "shape"),
-    [((28, 28), (28, 28, 3)), ((3, 28, 28), (28, 28, 3)), ((784,), (28, 28, 1)), ((14, 56), (28, 28, 1))],
+    ("stored", "shape", "remedy"),
+    [
+        ((28, 28), (28, 28, 3), "give an array of shape (N, 28, 28, 3)"),
+        ((3, 28, 28), (28, 28, 3), "move the channels to the end: numpy.moveaxis(x, 1, -1)"),
+        ((784,), (28, 28, 1), "the values are in one row: x.reshape(-1, 28, 28, 1)"),
+        ((14, 56), (28, 28, 1), "give an array of shape (N, 28, 28, 1)"),
+    ],
 )
-def test_other_shapes_are_refused(stored: tuple[int, ...], shape: tuple[int, ...]) -> None:
-    with refused("KG602"):
+def test_other_shapes_are_refused_with_what_makes_them_fit(
+    stored: tuple[int, ...], shape: tuple[int, ...], remedy: str
+) -> None:
+    with refused("KG602") as caught:
         prepare(np.zeros((2, *stored)), shape, None, "d")
+    assert caught.value.diagnostics[0].help == remedy
 
 
 @pytest.mark.parametrize("x", [np.zeros((2, 3), complex), np.full((2, 3), "a"), np.full((2, 3), None)])

@@ -24,7 +24,7 @@ from kgenn.ir.given import given_array
 from kgenn.ir.graph import Array, Shape
 from kgenn.ir.naming import ALL_NAMED, Naming
 from kgenn.ir.rows import MAX_IN_MEMORY, Computed, Rows, batches, like_array
-from kgenn.ir.samples import Samples, place_of, samples_of
+from kgenn.ir.samples import Samples, advice_on_shape, place_of, samples_of
 
 # Digits of a scale's numerator and denominator: both are finite in float64.
 DIGITS = 300
@@ -248,7 +248,7 @@ def prepare(x: Array, shape: Shape, scale: Fraction | None, where: str, name: st
         if squeezed == tuple(n for n in shape if n != 1):
             x = x.reshape(len(x), *shape)
     if x.shape[1:] != shape:
-        advice = "reshape the data"
+        advice = advice_on_shape(x.shape, shape)
         if shape in (x.shape[2:], (*x.shape[2:], 1)):
             advice = "compile with --frames if the samples change with time, or take the mean of their frames"
         raise fail("KG602", where, f"has samples of {x.shape[1:]}; the model takes {shape}", advice)

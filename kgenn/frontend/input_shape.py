@@ -167,8 +167,15 @@ def _as_seen(axes: Axes, found: Shape, name: str) -> Shape:
     sizes = next((sizes for sizes in _readings(axes, found) if _agree(axes, sizes)), None)
     if sizes is None or 0 in sizes:
         what = f"has samples of {found}; the model takes {_keras(axes)}"
-        raise fail("KG602", name, what, "reshape the data")
+        raise fail("KG602", name, what, _advice(axes, found))
     return sizes
+
+
+def _advice(axes: Axes, found: Shape) -> str:
+    """Return what to give in place of samples of a shape that does not fit, or what makes them fit."""
+    if 0 not in found and found and _agree(axes, (*found[1:], found[0])):
+        return "move the channels to the end: numpy.moveaxis(x, 1, -1)"
+    return f"give samples of {_keras(axes)}, with any size from 1 on for None"
 
 
 def _readings(axes: Axes, found: Shape) -> list[Shape]:

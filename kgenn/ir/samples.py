@@ -175,8 +175,13 @@ def refuse_shape(found: Shape, expected: Shape, where: str, code: str = "KG602",
     """
     if found[1:] != expected:
         what = f"takes samples of shape {expected}, got an array of shape {found}"
-        batch = f"give an array of shape ({', '.join(map(str, ('N', *expected)))}{',' * (not expected)}){more}"
-        raise fail(code, where, what, _reshaping(found, expected) or batch)
+        raise fail(code, where, what, advice_on_shape(found, expected, more))
+
+
+def advice_on_shape(found: Shape, expected: Shape, more: str = "") -> str:
+    """Return what makes an array samples of a shape, or which array to give; see `refuse_shape`."""
+    batch = f"give an array of shape ({', '.join(map(str, ('N', *expected)))}{',' * (not expected)}){more}"
+    return _reshaping(found, expected) or batch
 
 
 def _reshaping(found: Shape, expected: Shape) -> str:
