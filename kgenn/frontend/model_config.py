@@ -148,7 +148,7 @@ def _model(class_name: str, config: Any, source: str, default_name: str) -> Mode
     check_name(name, source)
     Bounds(source).count_calls(len(_layer_list(config)))
     items = without_masks(_layer_list(config))
-    layers = tuple(_layer(item, f"sequential_{i}", where, source) for i, item in enumerate(items))
+    layers = tuple(_layer(item, str(i), where, source) for i, item in enumerate(items))
     names = Counter(entry.name for entry in layers)
     for duplicate in sorted(name for name, count in names.items() if count > 1):
         raise fail("KG108", where, f"has two layers named {duplicate!r}", "give every layer a name of its own")
@@ -177,17 +177,19 @@ def _layer_list(config: Any) -> list[Any]:
     return layers if isinstance(layers, list) else []
 
 
-def _layer(item: Any, default_name: str, where: str, source: str) -> LayerEntry:
-    """Read an entry of a model's layers; only a Sequential model without a name gets the default."""
+def _layer(item: Any, number: str, where: str, source: str) -> LayerEntry:
+    """Read an entry of a model's layers.
+
+    One without a name gets one of its class and its number: a Sequential model of old, and a custom layer, for
+    which Keras 3 leaves the name out where the class has no `get_config` of its own.
+    """
     config = item.get("config") if isinstance(item, Mapping) else None
     if config is None or not isinstance(item.get("class_name"), str):
         raise fail("KG107", where, "has a layer without a class name or config", "save the model again")
     options = config if isinstance(config, Mapping) else {}
-    name = str(item.get("name") or options.get("name") or "")
-    if not name and item["class_name"] != "Sequential":
-        raise fail("KG107", where, f"has a {item['class_name']} without a name", "save the model again")
-    name = check_name(name or default_name, where)
     class_name, reader, foreign = _own_class(item)
+    own_name = item.get("name") or options.get("name") or f"{class_name.lower()}_{number}"
+    name = check_name(str(own_name), where)
     operation = not foreign and _is_operation(item, class_name)
     if operation and class_name in _FUNCTIONS:
         reader = f"tf.{options.get('function')}"
@@ -205,14 +207,14 @@ def _layer(item: Any, default_name: str, where: str, source: str) -> LayerEntry:
     if foreign or class_name not in ("Pipeline", "SpectralNormalization"):
         return entry
     inner = _layer_list(config) if class_name == "Pipeline" else [options.get("layer")]
-    within = tuple(_layer(each, f"{name}_{i}", f"{where}/{name}", source) for i, each in enumerate(inner))
+    within = tuple(_layer(each, str(i), f"{where}/{name}", source) for i, each in enumerate(inner))
     chained = _sequential(name, within, {}) if within else None
     return replace(entry, model=chained, wraps="" if class_name == "Pipeline" else "normalised")
 
 
 def _per_step(entry: LayerEntry, where: str, source: str) -> LayerEntry:
     """Return TimeDistributed with the layer that it applies, as a model of this one, or with the model."""
-    inner = _layer(entry.options.get("layer"), f"{entry.name}_layer", where, source)
+    inner = _layer(entry.options.get("layer"), "0", where, source)
     if inner.model is not None and not inner.wraps:
         return replace(entry, model=inner.model, wraps="model")
     return replace(entry, model=_sequential(entry.name, (inner,), {}), wraps="layer")

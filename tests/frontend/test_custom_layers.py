@@ -82,6 +82,28 @@ def test_a_class_with_an_entry_point_is_read_as_keras_computes_it(tmp_path, suff
     assert np.allclose(load(source).predict(x), made.predict(x, verbose=0), atol=1e-6)
 
 
+@keras.saving.register_keras_serializable(package="mine")
+class Nameless(keras.layers.Layer):  # type: ignore[misc]
+    """A class without a `get_config`, of which a Sequential model stores no name."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)
+
+    def call(self, x: Array) -> Array:
+        return 2 * x
+
+
+@pytest.mark.parametrize("suffix", ["h5", "keras"])
+def test_a_class_whose_layers_have_no_stored_names_is_refused_as_any_other(tmp_path, suffix):
+    layers = [keras.Input((3,)), Nameless(), Nameless(), keras.layers.Dense(2)]
+    keras.Sequential(layers).save(tmp_path / f"m.{suffix}")
+    with pytest.raises(KgennError) as caught:
+        load(tmp_path / f"m.{suffix}")
+    (found,) = caught.value.diagnostics
+    assert (found.code, "custom class of mine" in found.what) == ("KG105", True)
+    assert "nameless_1, nameless_2 (Nameless)" in found.where
+
+
 @pytest.mark.parametrize("suffix", ["h5", "keras"])
 def test_a_class_without_one_is_refused_with_the_name_that_it_needs(tmp_path, suffix):
     made = model(Gain(0.5, name="gain"))
