@@ -81,9 +81,9 @@ _OUTSIDE: dict[str, tuple[str, str]] = {
 
 def check_known(entry: LayerEntry, call: Call, config: LayerConfig) -> None:
     """Raise the error that a layer's class or call is not one kgenn follows."""
-    if entry.class_name in _OUTSIDE and not entry.foreign and not entry.operation:
+    if entry.class_name in _OUTSIDE and not entry.foreign:
         raise config.error("KG111", *_OUTSIDE[entry.class_name])
-    if entry.class_name in _REFUSED and not entry.foreign and not entry.operation:
+    if entry.class_name in _REFUSED and not entry.foreign:
         raise config.error("KG105", *_REFUSED[entry.class_name])
     if entry.foreign:
         raise config.error("KG105", f"is {entry.foreign}", _remedy(entry))

@@ -78,6 +78,12 @@ def test_a_layer_that_looks_values_up_is_refused(class_name, tmp_path):
     only_error(path, "KG111", f"y ({class_name})", "table")
 
 
+def test_a_lookup_that_stores_what_operations_store_is_refused_as_a_layer(tmp_path):
+    entry = layer("Discretization", "y", [[["x", 0, 0, {}]]], bin_boundaries=[0.0], dtype="float32")
+    del entry["config"]["trainable"]
+    only_error(functional(tmp_path / "m.h5", entry), "KG111", "y (Discretization)", "table")
+
+
 @pytest.mark.parametrize("class_name", [*AUGMENTATIONS, *REGULARISERS, "Identity"])
 def test_layers_that_act_in_training_only_are_read_as_nothing(class_name, tmp_path):
     graph = load(functional(tmp_path / "m.h5", layer(class_name, "y", [[["x", 0, 0, {"training": False}]]])))
