@@ -21,6 +21,8 @@ LEVELS = 8
 FEWEST, MOST, MAX_COMPUTED = 8, 64, 1024
 # Bytes that the values of the samples may take that are computed together.
 MAX_BYTES = 1 << 28
+# Outputs that deviate by no more than this share of their squares are equal but for the rounding of float32.
+EQUAL = 1e-12
 
 
 def sensitivities(graph: Graph, samples: Samples, memoise: Memoise = uncached) -> Mapping[str, float]:
@@ -59,9 +61,14 @@ def _measured(graph: Graph, samples: Samples, memoise: Memoise) -> Mapping[str, 
 
 
 def _spread(values: Array) -> float:
-    """Return the sum of the squared deviations from what each value is in the mean over the samples."""
-    deviation = values - values.mean(axis=0, dtype=np.float64)
-    return max(float(np.square(deviation).sum()), np.finfo(np.float64).tiny)
+    """Return the sum of the squared deviations from what each value is in the mean over the samples.
+
+    Where the samples have one output all, of a single sample for one, that of the values takes its place, and 1
+    where they are zero: of several outputs, one that is constant counts no more than the others.
+    """
+    squares = float(np.square(values, dtype=np.float64).sum())
+    deviation = float(np.square(values - values.mean(axis=0, dtype=np.float64)).sum())
+    return deviation if deviation > EQUAL * squares else squares or 1.0
 
 
 def _changed(graph: Graph, values: Mapping[str, Array], name: str, value: Array) -> dict[str, Array]:

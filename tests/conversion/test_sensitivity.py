@@ -77,3 +77,14 @@ def test_nothing_is_lost_where_an_output_never_changes() -> None:
     x = np.zeros_like(samples(graph, 3))
     found = sensitivity.sensitivities(graph, Samples({graph.inputs[0]: x}))
     assert all(np.isfinite(error) for error in found.values())
+
+
+def test_a_constant_output_counts_no_more_than_the_others() -> None:
+    whole = conversion("concat_pool_conv").lowered
+    first, *_ = [node.name for node in whole.nodes if isinstance(node.layer, ReLU)]
+    graph = whole.ending_at(first, *whole.ends)
+    x = 1000 * samples(graph, 1, -1.0, 1.0)
+    found = sensitivity.sensitivities(graph, Samples({graph.inputs[0]: x}))
+    repeated = sensitivity.sensitivities(graph, Samples({graph.inputs[0]: np.repeat(x, 3, axis=0)}))
+    assert 0 < max(found.values()) < len(graph.ends)
+    assert max(repeated.values()) < len(graph.ends)
