@@ -37,8 +37,9 @@ def active_scales(
         parts.setdefault(whole_of(graph, name), []).append(name)
     by_layer = {name: of_layer((found[n], own[n]) for n in group) for group in parts.values() for name in group}
     silent = [graph.by_name[name].origin or name for name in found if by_layer[name] == 0]
-    advice = "give more calibration data, or a higher percentile if the method has one"
     if silent:
+        percentile = ", or a higher percentile" if what.startswith("percentile") else ""
+        advice = f"give more calibration data{percentile}; remove a layer that is zero on all data"
         what = f"its activation's {what} is zero on the calibration set"
         raise KgennError(Diagnostic("KG403", where, what, advice) for where in dict.fromkeys(silent))
     return {name: np.where(scale > 0, scale, own[name] * by_layer[name]) for name, scale in found.items()}

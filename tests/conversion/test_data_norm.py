@@ -89,6 +89,7 @@ def test_every_layer_that_is_silent_on_the_calibration_set_is_named() -> None:
         DataNorm().scales(graph, samples(graph, 8))
     assert [d.code for d in caught.value.diagnostics] == ["KG403"]
     assert caught.value.diagnostics[0].where == "relu_4 (ReLU)"
+    assert "a higher percentile; remove a layer" in caught.value.diagnostics[0].help
 
 
 @pytest.mark.quick
