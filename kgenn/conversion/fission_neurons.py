@@ -28,6 +28,7 @@ from itertools import product
 
 import numpy as np
 
+from kgenn.conversion.powers_of_two import powers_of_two
 from kgenn.conversion.spike_trains import Neurons, candidates, some_values
 from kgenn.ir.graph import Array, Node
 
@@ -58,6 +59,10 @@ class Firing(Neurons):
     copies: int
     potential: Array
     shift: Array
+
+    def times(self, factor: Array) -> Firing:
+        """Return the neurons of values that many times as large."""
+        return replace(self, scale=self.scale * factor, shift=self.shift * factor)
 
     def steps(self, currents: Array, num_timesteps: int) -> Iterator[Array]:
         """Yield what the spikes of each step stand for, shape (..., channels), float32, in one array.
@@ -105,10 +110,11 @@ def fit(node: Node, currents: Array, values: Array, num_timesteps: int, scale: A
         scale: λ of least squared error, shape (channels,).
         copies: n.
     """
-    few = some_values(currents, values, SCREENED)
-    tried = [settled(firing, *few, num_timesteps) for firing in beginnings(node, scale, copies, num_timesteps)]
+    unit = powers_of_two(scale)
+    few, many = (some_values(currents, values, limit, unit) for limit in (SCREENED, MAX_VALUES))
+    begun = (firing.times(1 / unit) for firing in beginnings(node, scale, copies, num_timesteps))
+    tried = [settled(firing, *few, num_timesteps) for firing in begun]
     ranks = np.argsort([misfit for _, misfit in tried], axis=0, kind="stable")
-    many = some_values(currents, values, MAX_VALUES)
     best, least = tried[0][0], np.full(len(scale), np.inf)
     for places in ranks[:FINALISTS]:
         finalist = best
@@ -117,7 +123,7 @@ def fit(node: Node, currents: Array, values: Array, num_timesteps: int, scale: A
         firing, misfit = settled(finalist, *many, num_timesteps)
         best = firing.where(misfit < least, best)
         least = np.minimum(least, misfit)
-    return best
+    return best.times(unit)
 
 
 def beginnings(node: Node, scale: Array, copies: int, num_timesteps: int) -> Iterator[Firing]:

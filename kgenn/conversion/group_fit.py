@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from kgenn.conversion.powers_of_two import powers_of_two
 from kgenn.conversion.scales import cap_of
 from kgenn.conversion.spike_trains import Neurons, candidates, some_values
 from kgenn.ir.graph import Array, Node
@@ -47,6 +48,10 @@ class GradedGroup(Neurons):
     members: int
     clipped: bool
     shift: Array
+
+    def times(self, factor: Array) -> GradedGroup:
+        """Return the groups of values that many times as large."""
+        return replace(self, scale=self.scale * factor, shift=self.shift * factor)
 
     def steps(self, currents: Array, num_timesteps: int) -> Iterator[Array]:
         """Yield what is sent in each step, as `kgenn.conversion.neurons.differential` does.
@@ -87,10 +92,11 @@ def fit(
         first: without a shift, of the scales of least squared error.
         channelwise: each channel may have another share of its scale.
     """
-    seen, target = some_values(currents, values, MAX_VALUES)
-    best, least = first, np.full(len(first.scale), np.inf)
+    unit = powers_of_two(first.scale)
+    seen, target = some_values(currents, values, MAX_VALUES, unit)
+    best, least = first.times(1 / unit), np.full(len(first.scale), np.inf)
     for scale in candidates(node, first.scale, SHARES):
-        group = replace(first, scale=scale)
+        group = replace(best, scale=scale / unit, shift=np.zeros_like(first.shift))
         for _ in range(ROUNDS + 1):
             error = target.copy()
             for correction in group.steps(seen, num_timesteps):
@@ -101,7 +107,7 @@ def fit(
             best = group.where(squared < least, best)
             least = np.minimum(least, squared)
             group = replace(group, shift=group.shift + error.mean(axis=0, dtype=np.float64))
-    return best
+    return best.times(unit)
 
 
 def group_of(node: Node, scale: Array, channels: int, quanta: int, members: int) -> GradedGroup:

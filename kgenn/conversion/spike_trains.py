@@ -165,13 +165,14 @@ def pooled(layer: MaxPool, trains: Array, size: int) -> Array:
     return increases
 
 
-def some_values(currents: Array, values: Array, limit: int) -> tuple[Array, Array]:
+def some_values(currents: Array, values: Array, limit: int, unit: Array | float = 1.0) -> tuple[Array, Array]:
     """Return at most so many values of each channel with their currents, the same for the same numbers.
 
     Args:
         currents: shape (steps, N, ..., channels).
         values: shape (N, ..., channels).
         limit: of the values.
+        unit: that both are given in.
 
     Returns:
         Arrays of shape (steps, values, channels) and (values, channels).
@@ -180,9 +181,9 @@ def some_values(currents: Array, values: Array, limit: int) -> tuple[Array, Arra
     currents, values = currents.reshape(len(currents), -1, channels), values.reshape(-1, channels)
     count = len(values)
     if count <= limit:
-        return currents, values
+        return currents / unit, values / unit
     rows = np.sort(np.random.default_rng(count).choice(count, limit, replace=False))
-    return currents[:, rows], values[rows]
+    return currents[:, rows] / unit, values[rows] / unit
 
 
 def candidates(node: Node, scale: Array, shares: Sequence[float]) -> list[Array]:

@@ -178,3 +178,14 @@ def test_without_a_cap_nothing_is_clipped_on_any_grid(unit: int, quanta: int) ->
 def test_options_out_of_range_are_refused(options: dict[str, int]) -> None:
     with pytest.raises(KgennError, match="KG401"):
         Calibrated(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [2.0**-100, 2.0**100])
+def test_a_fit_is_the_same_for_the_smallest_and_the_largest_values(size: float) -> None:
+    wanted = np.random.default_rng(2).exponential(1, (400, 2)).astype(np.float32)
+    scale, node = np.array([0.9, 1.7]), Node("relu", ReLU())
+    found = fit(node, wanted[np.newaxis], wanted, 2, group_of(node, scale, 2, 127, 7), True)
+    there = wanted * np.float32(size)
+    scaled = fit(node, there[np.newaxis], there, 2, group_of(node, scale * size, 2, 127, 7), True)
+    for name in ("scale", "shift"):
+        assert np.array_equal(getattr(scaled, name), getattr(found, name) * size)

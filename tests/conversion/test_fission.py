@@ -245,3 +245,15 @@ def test_potentials_that_fit_no_population_are_refused() -> None:
     odd = replace(rest[0], potential=np.zeros(rest[0].size, np.float32))
     with pytest.raises(ValueError, match="potentials"):
         check_network(replace(staged, populations=(first, odd, *rest[1:])))
+
+
+@pytest.mark.parametrize("size", [2.0**-100, 2.0**100])
+def test_a_fit_is_the_same_for_the_smallest_and_the_largest_values(size: float) -> None:
+    wanted = np.random.default_rng(2).exponential(1, (400, 2)).astype(np.float32)
+    scale, node = np.array([0.9, 1.7]), Node("relu", ReLU())
+    found = fit(node, wanted[np.newaxis], wanted, 4, scale, 2)
+    there = wanted * np.float32(size)
+    scaled = fit(node, there[np.newaxis], there, 4, scale * size, 2)
+    for name in ("scale", "shift"):
+        assert np.array_equal(getattr(scaled, name), getattr(found, name) * size)
+    assert np.array_equal(scaled.potential, found.potential)
