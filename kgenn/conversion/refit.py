@@ -23,6 +23,7 @@ from math import prod
 
 import numpy as np
 
+from kgenn.conversion.powers_of_two import powers_of_two
 from kgenn.conversion.twins import batched, batches
 from kgenn.ir.graph import Array, Layer
 from kgenn.ir.windows import windows
@@ -85,13 +86,15 @@ def refitted(layer: Layer, said: Array, values: Array, size: int) -> Layer:
         return layer
     errors = batched(layer.forward, size, said)
     np.subtract(values, errors, out=errors)
+    given, missing = powers_of_two(np.array([np.abs(said).max(), np.abs(errors).max()]))
+    said, errors = said / given, np.divide(errors, missing, out=errors)
     half = len(said) // 2
     first, second = (_sums(layer, said[part], errors[part]) for part in (slice(half), slice(half, None)))
     gains = [_gain(first, second, ridge) + _gain(second, first, ridge) for ridge in RIDGES]
     best = int(np.argmax(gains))
     if not gains[best] > 0:
         return layer
-    change = _solved(first + second, RIDGES[best])
+    change = _solved(first + second, RIDGES[best]) * (float(missing) / float(given))
     kernel = np.moveaxis(change, 0, 1).reshape(layer.kernel.shape)  # outputs of one group are adjacent
     return replace(layer, kernel=layer.kernel + kernel.astype(layer.kernel.dtype))
 

@@ -141,3 +141,16 @@ def test_a_network_with_fitted_weights_is_nearer_to_the_model_on_new_samples(
         return float(1 - np.corrcoef(both)[0, 1])
 
     assert error(converter) < 0.9 * error(replace(converter, refit=False))
+
+
+@pytest.mark.parametrize("size", [2.0**-80, 2.0**80])
+def test_a_fit_is_the_same_for_the_smallest_and_the_largest_values(size: float) -> None:
+    layer, shape = LAYERS["dense on channels"]
+    layer = replace(layer, bias=None)
+    exact, said = said_for(shape)
+    found = refitted(layer, said, layer.forward(exact), 16)
+    scaled = refitted(layer, said * np.float32(size), layer.forward(exact * np.float32(size)), 16)
+    assert found is not layer
+    assert isinstance(scaled, Dense)
+    assert isinstance(found, Dense)
+    assert np.array_equal(scaled.kernel, found.kernel)
