@@ -38,7 +38,7 @@ CODES: dict[str, str] = {
     "KG405": "No allowed number of timesteps keeps the loss of --timesteps auto, or all labels are equal.",
     "KG450": "The model scales its input itself, but the calibration data are already scaled. Pass raw data.",
     "KG451": "The calibration data are raw pixels, and no layer at the model's input scales them. Pass --scale.",
-    "KG452": "The calibration set is too small for the scales of single channels, or for bias corrections.",
+    "KG452": "The calibration set is too small for its estimates, or all of its samples are equal.",
     "KG453": "The network disagrees with its model on calibration samples more than its method explains.",
     "KG454": "The network could not be compared with its model on calibration samples.",
     # plug-ins

@@ -106,7 +106,7 @@ class Calibrated(Converter):
         active = active_scales(graph, found, units, "maximum")
         scales = capped(graph, trusted(active, units, len(samples), clipped=False))
         few = calibration.num_timesteps <= MAX_FITTED
-        warnings = sample_warnings(len(samples), self.channelwise, self.correction or few)
+        warnings = sample_warnings(samples, self.channelwise, self.correction or few)
         if few:
             return replace(self.fitted(calibration, scales), warnings=warnings)
         if not self.correction:

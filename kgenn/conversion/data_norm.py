@@ -51,9 +51,7 @@ class PercentileScaled(RateCoded):
 
     def settings(self, calibration: Calibration) -> Settings:
         scales = self.scales(calibration.graph, calibration.samples, calibration.memoise)
-        return Settings(
-            scales, warnings=sample_warnings(len(calibration.samples), self.channelwise, correction=False)
-        )
+        return Settings(scales, warnings=sample_warnings(calibration.samples, self.channelwise, correction=False))
 
     def scales(self, graph: Graph, samples: Samples, memoise: Memoise = uncached) -> Mapping[str, Array]:
         """Return λ of each ReLU, on the calibration set."""

@@ -20,6 +20,7 @@ from kgenn.conversion.channel_units import as_of_layer
 from kgenn.diagnostics import Diagnostic
 from kgenn.ir.calibration_data import CALIBRATION
 from kgenn.ir.graph import Array
+from kgenn.ir.samples import Samples
 
 # Samples from which on a channel's own statistics are trusted.
 ENOUGH = 256
@@ -53,8 +54,12 @@ def trusted(
     return {name: moved(scale, units[name]) if scale.ndim else scale for name, scale in scales.items()}
 
 
-def sample_warnings(num_samples: int, channelwise: bool, correction: bool) -> tuple[Diagnostic, ...]:
-    """Return the warning that there are few samples for what is estimated, or nothing; see KG452."""
+def sample_warnings(samples: Samples, channelwise: bool, correction: bool) -> tuple[Diagnostic, ...]:
+    """Return the warning that samples are few for what is estimated, or are one sample only; see KG452."""
+    num_samples = len(samples)
+    if num_samples > 1 and _all_equal(samples):
+        what = f"all {num_samples} samples are equal; others may lose accuracy without a warning"
+        return (Diagnostic("KG452", CALIBRATION, what, f"give {ENOUGH} different training samples or more"),)
     estimates = {"a scale for each channel": channelwise, "bias corrections": correction}
     estimated = [what for what, estimated in estimates.items() if estimated]
     if num_samples >= FEW or not estimated:
@@ -62,3 +67,9 @@ def sample_warnings(num_samples: int, channelwise: bool, correction: bool) -> tu
     few = f"{num_samples} samples are few" if num_samples != 1 else "1 sample is little"
     what = f"{few} for {' and '.join(estimated)}; new samples may lose accuracy"
     return (Diagnostic("KG452", CALIBRATION, what, f"give {ENOUGH} samples or more"),)
+
+
+def _all_equal(samples: Samples) -> bool:
+    """Tell whether there is only one sample, again and again; the first that differs ends the search."""
+    arrays = samples.arrays.values()
+    return all(np.array_equal(array[i], array[0]) for array in arrays for i in range(1, len(array)))

@@ -85,7 +85,7 @@ class Fission(Converter):
             copies,
             found.layers,
             (*notes, note_of(sizes, copies)),
-            sample_warnings(len(calibration.samples), True, True),
+            sample_warnings(calibration.samples, True, True),
         )
 
     def scales(self, calibration: Calibration, copies: Mapping[str, int]) -> dict[str, Array]:

@@ -74,7 +74,7 @@ class Staged(Converter):
         found = active_scales(graph, self.statistics(calibration), units, STATISTICS[self.scale_rule])
         found = trusted(found, units, len(calibration.samples))
         scales = capped(graph, {name: scale * self.scale_factor for name, scale in found.items()})
-        warnings = sample_warnings(len(calibration.samples), self.channelwise, self.correction)
+        warnings = sample_warnings(calibration.samples, self.channelwise, self.correction)
         if not self.correction:
             return Settings(scales, warnings=warnings)
 

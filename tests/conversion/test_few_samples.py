@@ -14,6 +14,7 @@ from kgenn.conversion.few_samples import ENOUGH, FEW, prior_weight, sample_warni
 from kgenn.conversion.few_spike import FewSpike
 from kgenn.conversion.recipe import recipe_of
 from kgenn.ir.graph import Array
+from kgenn.ir.samples import Samples
 from networks import ALLOW, build, samples
 from recordings import on_reference
 
@@ -59,4 +60,14 @@ def test_few_samples_for_single_channels_are_a_warning(converter: object, count:
 
 
 def test_no_statistic_of_a_channel_needs_no_warning() -> None:
-    assert sample_warnings(1, channelwise=False, correction=False) == ()
+    assert sample_warnings(Samples({"x": np.zeros((1, 2))}), channelwise=False, correction=False) == ()
+
+
+@pytest.mark.parametrize("channelwise", [False, True])
+def test_samples_that_are_all_equal_are_one_however_many_they_are(channelwise: bool) -> None:
+    x = {"a": np.ones((300, 2)), "b": np.zeros((300, 3))}
+    (found,) = sample_warnings(Samples(x), channelwise, correction=False)
+    assert found.code == "KG452"
+    assert "all 300 samples are equal" in found.what
+    x["b"][299, 1] = 1
+    assert sample_warnings(Samples(x), channelwise, correction=False) == ()
