@@ -31,7 +31,7 @@ from kgenn.layers.conv import Conv
 from kgenn.layers.dense import Dense
 
 # Candidates for μ.
-RIDGES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+RIDGES = (0.003, 0.01, 0.1, 1.0)
 # Fewer samples than this say nothing of two halves.
 MIN_SAMPLES = 16
 # Inputs of a neuron: a layer of more is left as it is, since a fit takes their cube.
@@ -90,7 +90,7 @@ def refitted(layer: Layer, said: Array, values: Array, size: int) -> Layer:
     said, errors = said / given, np.divide(errors, missing, out=errors)
     half = len(said) // 2
     first, second = (_sums(layer, said[part], errors[part]) for part in (slice(half), slice(half, None)))
-    gains = [_gain(first, second, ridge) + _gain(second, first, ridge) for ridge in RIDGES]
+    gains = [_gain(first, second, ridge) for ridge in RIDGES]
     best = int(np.argmax(gains))
     if not gains[best] > 0:
         return layer
