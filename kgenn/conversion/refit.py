@@ -46,7 +46,7 @@ class RegressionSums:
 
     Attributes:
         count: of the rows.
-        inputs: Σ x̂, shape (groups, inputs).
+        inputs: Σ x̂, shape (groups, inputs), here and below less the same for all rows.
         errors: Σ r for what the layer computes too little, shape (groups, outputs).
         squares: Σ x̂·x̂ᵀ, shape (groups, inputs, inputs).
         products: Σ x̂·rᵀ, shape (groups, inputs, outputs).
@@ -89,7 +89,9 @@ def refitted(layer: Layer, said: Array, values: Array, size: int) -> Layer:
     given, missing = powers_of_two(np.array([np.abs(said).max(), np.abs(errors).max()]))
     said, errors = said / given, np.divide(errors, missing, out=errors)
     half = len(said) // 2
-    first, second = (_sums(layer, said[part], errors[part]) for part in (slice(half), slice(half, None)))
+    # in float32 large means would hide what the inputs deviate from them
+    middle = said.mean(axis=tuple(range(said.ndim - 1)))
+    first, second = (_sums(layer, said[part], errors[part], middle) for part in (slice(half), slice(half, None)))
     gains = [_gain(first, second, ridge) for ridge in RIDGES]
     best = int(np.argmax(gains))
     if not gains[best] > 0:
@@ -120,9 +122,11 @@ def _solved(sums: RegressionSums, ridge: float) -> Array:
     return solution
 
 
-def _sums(layer: Conv | Dense, said: Array, errors: Array) -> RegressionSums:
+def _sums(layer: Conv | Dense, said: Array, errors: Array, means: Array) -> RegressionSums:
+    """Return the sums over all positions, of inputs less the means of their channels, shape (channels,)."""
     patches, groups = _patches(layer), layer.groups if isinstance(layer, Conv) else 1
     inputs, outputs = _num_inputs(layer), layer.kernel.shape[-1] // groups
+    middle = np.tile(means.reshape(groups, 1, -1), inputs // (len(means) // groups))
     rows = prod(errors.shape[1:-1])  # of a sample
     every = max(1, int(len(said) * rows * groups * inputs * inputs / MAX_PRODUCTS))
     size = max(1, PATCH_BYTES // (4 * rows * groups * inputs))
@@ -131,6 +135,7 @@ def _sums(layer: Conv | Dense, said: Array, errors: Array) -> RegressionSums:
     )
     for part in batches(len(said), size):
         x = _by_group(patches(said[part]), groups, every)
+        x = x - middle
         r = _by_group(errors[part].reshape(-1, 1, groups, outputs), groups, every)
         sums = x.sum(axis=1, dtype=np.float64), r.sum(axis=1, dtype=np.float64)
         turned = np.swapaxes(x, 1, 2)

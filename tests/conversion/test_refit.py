@@ -91,6 +91,17 @@ def test_new_samples_are_met_better_where_what_is_said_is_wrong_in_a_regular_way
     assert error(found) < 0.7 * error(layer)
 
 
+def test_small_deviations_from_a_large_mean_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, shape = LAYERS["dense"]
+    monkeypatch.setattr(refit, "RIDGES", (0.05,))
+    exact, said = said_for(shape, 256)
+    near, far = (refitted(layer, said + mean, layer.forward(exact + mean), 256) for mean in (0, 512))
+    assert isinstance(near, Dense)
+    assert isinstance(far, Dense)
+    np.testing.assert_allclose(far.kernel, near.kernel, atol=0.01)
+    assert not np.allclose(near.kernel, layer.kernel, atol=0.05)
+
+
 def test_of_many_positions_some_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     layer, shape = LAYERS["same"]
     exact, said = said_for(shape)
