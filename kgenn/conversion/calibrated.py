@@ -73,7 +73,6 @@ class Calibrated(Converter):
         default=False,
         metadata={"help": "shift biases by the mean error of each layer, with more than 4 steps too"},
     )
-
     refit: bool = field(
         default=True,
         metadata={"help": "fit the weights of a layer to the spikes that come, with at most 4 steps"},

@@ -30,6 +30,8 @@ from kgenn.ir.windows import windows
 from kgenn.layers.conv import Conv
 from kgenn.layers.dense import Dense
 
+# Layers whose weights can be fitted.
+WITH_WEIGHTS = (Conv, Dense)
 # Candidates for μ.
 RIDGES = (0.003, 0.01, 0.1, 1.0)
 # Fewer samples than this say nothing of two halves.
@@ -82,7 +84,7 @@ def refitted(layer: Layer, said: Array, values: Array, size: int) -> Layer:
         values: z, shape (N, *output shape).
         size: samples that are computed at once.
     """
-    if not isinstance(layer, Conv | Dense) or len(said) < MIN_SAMPLES or _num_inputs(layer) > MAX_INPUTS:
+    if not isinstance(layer, WITH_WEIGHTS) or len(said) < MIN_SAMPLES or _num_inputs(layer) > MAX_INPUTS:
         return layer
     errors = batched(layer.forward, size, said)
     np.subtract(values, errors, out=errors)

@@ -20,7 +20,7 @@ from typing import Generic, Self, TypeVar
 import numpy as np
 
 from kgenn.conversion.activations import BATCH, known_scale
-from kgenn.conversion.refit import refitted
+from kgenn.conversion.refit import WITH_WEIGHTS, refitted
 from kgenn.conversion.scales import cap_of
 from kgenn.conversion.twins import PairedValues, batched, walked
 from kgenn.ir.graph import Array, Graph, Input, Layer, Node
@@ -116,7 +116,7 @@ def fitted(
             return PairedValues(x, x[np.newaxis])
         model = batched(node.layer.forward, size, *(twin.model for twin in inputs))
         trains = [twin.network for twin in inputs]
-        if weights and spoken.issuperset(node.inputs):
+        if weights and isinstance(node.layer, WITH_WEIGHTS) and spoken.issuperset(node.inputs):
             layer = refitted(node.layer, said(trains[0]), model, size)
             if layer is not node.layer:
                 layers[node.name], node = layer, replace(node, layer=layer)
