@@ -12,27 +12,37 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from precompiled import flags_of
+
 # the same examples on every run, and no example fails for being slow
 settings.register_profile("kgenn", derandomize=True, deadline=None, max_examples=25, database=None)
 settings.load_profile("kgenn")
-
-# g++ takes most of the time of the tests, and a third of it with -O1; `as_users_compile` has what users have
-os.environ.setdefault("KGENN_CXXFLAGS", "-O1")
 
 # oneDNN in TensorFlow 2.21 computes some convolutions of tiny images wrong by several percent, where the kernel is
 # larger than the image and the strides differ; an oracle must not
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 
+# fewer tests compile less than the system's headers take
+MANY_TESTS = 20
+
+
 @pytest.fixture(scope="session", autouse=True)
-def compile_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Keep compiled programs in one directory for all workers: $KGENN_TEST_CACHE, or one of the session."""
+def compile_cache(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep compiled programs in one directory for all workers: $KGENN_TEST_CACHE, or one of the session.
+
+    g++ takes most of the time of the tests, so that they compile with flags of their own, unless $KGENN_CXXFLAGS
+    says otherwise; `as_users_compile` has what users have.
+    """
     base = tmp_path_factory.getbasetemp()
     # with pytest-xdist each worker has a base of its own inside the session's
     session = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
     cache = Path(os.environ.get("KGENN_TEST_CACHE") or session / "kgenn-cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KGENN_CACHE", str(cache))
+        if "KGENN_CXXFLAGS" not in os.environ:
+            flags = flags_of(cache / "headers", len(request.session.items) > MANY_TESTS)
+            patch.setenv("KGENN_CXXFLAGS", flags)
         yield cache
 
 

@@ -30,6 +30,12 @@ def leading(cases: Iterable[Any], count: int = 1) -> list[Any]:
     return [case if i < count else slow(case) for i, case in enumerate(cases)]
 
 
+def in_parts(cases: Iterable[Any], size: int = 12) -> list[list[Any]]:
+    """Return cases in lists of some, for a test that shares a program among those of a list."""
+    every = list(cases)
+    return [every[first : first + size] for first in range(0, len(every), size)]
+
+
 def slow(case: Any) -> Any:
     """Return a case of a test, marked slow: a value, a tuple of values, or what pytest.param gives."""
     given = case if hasattr(case, "marks") else pytest.param(*(case if isinstance(case, tuple) else (case,)))

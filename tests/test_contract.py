@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import cycle
+from itertools import cycle, product
 from typing import Any, get_args
 
 import numpy as np
 import pytest
 
 from beside import SINGLE, driven, samples_of_several, several
-from covering import covering, leading
+from covering import covering, in_parts, leading
 from kgenn.backends.pipeline import PipelineSimulator
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.backends.simulate import simulate
@@ -90,8 +90,14 @@ def test_reference_pipeline_and_program_give_the_same_spikes() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("encoder", ENCODERS)
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("pairs", in_parts(product(RECIPES, ENCODERS)))
+def test_any_network_of_any_encoder_fires_the_same_spikes_everywhere(pairs: list[tuple[str, str]]) -> None:
+    recording = assert_contract(*together(pairs))
+    assert [name for name, counts in recording.spike_counts.items() if not counts.any()] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "encoder"), list(zip(RECIPES, cycle(ENCODERS), strict=False)))
 def test_a_network_alone_fires_the_same_spikes_everywhere(name: str, encoder: str) -> None:
     network = converted(name, encoder)
     recording = assert_contract(network, drive_of(network, encoder))

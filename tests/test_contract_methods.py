@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import cycle
-
 import numpy as np
 import pytest
 
-from beside import FEW, PROGRAMS, encoders_of, network_of, of_method, of_methods, sample_of
-from covering import leading
+from beside import FEW, PROGRAMS, driven, encoders_of, network_of, of_method, of_methods, sample_of
+from covering import in_parts, leading
 from kgenn.backends.pipeline import PipelineSimulator
 from kgenn.backends.reference import ReferenceSimulator
 from kgenn.conversion import CONVERTERS
@@ -42,11 +40,8 @@ def assert_contract(network: Network, drive: Array) -> Recording:
 
 
 ALONE = [(m, name, e) for m in METHODS for name, e in sample_of(m)]
-ALONE += [
-    (m, name, e)
-    for m in METHODS
-    for name, e in zip((r for r in RECIPES if r not in FEW), cycle(encoders_of(m)), strict=False)
-]
+# those that are not in `FEW`, in programs of several
+REST = [(m, pairs) for m in METHODS for pairs in in_parts(sample_of(m, (r for r in RECIPES if r not in FEW)))]
 # few-spike first: test_contract.py has a rate code of any length
 LENGTHS = [(method, t) for method in METHODS for t in METHODS[method][1][:0:-1]]
 LENGTHS.sort(key=lambda length: length[0] != "few-spike")
@@ -72,6 +67,14 @@ def test_a_network_of_any_method_fires_the_same_spikes_alone(method: str, name: 
     network = network_of(name, method, encoder)
     recording = assert_contract(network, drive_of(network, encoder))
     assert all(counts.any() for counts in recording.spike_counts.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "pairs"), REST)
+def test_any_network_of_any_method_fires_the_same_spikes(method: str, pairs: list[tuple[str, str]]) -> None:
+    cases = {f"{name} {encoder}": (network_of(name, method, encoder), encoder) for name, encoder in pairs}
+    recording = assert_contract(*driven(cases))
+    assert [name for name, counts in recording.spike_counts.items() if not counts.any()] == []
 
 
 @pytest.mark.slow
