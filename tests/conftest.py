@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,14 +68,21 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-def pytest_runtest_setup() -> None:
-    """Give each test the same random weights on every run, whatever runs before it."""
+STARTED = time.monotonic()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Give each test the same random weights on every run, whatever runs before it; skip it when time is up."""
+    seconds = item.config.option.seconds
+    if seconds is not None and time.monotonic() - STARTED > seconds:
+        pytest.skip(f"the {seconds} seconds of --seconds are over")
     if keras := sys.modules.get("keras"):
         keras.utils.set_random_seed(1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden files from today's output")
+    parser.addoption("--seconds", type=int, metavar="N", help="skip the tests that have not begun after N seconds")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
