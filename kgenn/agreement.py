@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
+from typing import Literal
 
 import numpy as np
 
@@ -49,14 +50,23 @@ MAX_OF_ONE = 4e12
 # correlation of .98 with the model. So is an agreement below `MIN_AGREEMENT` by more than chance.
 MARGIN = 0.14
 MIN_AGREEMENT = 0.9
+# Weights of fewer bits can be why; those of so many seldom are.
+BITS = 8
 # How much more a single output may be off, where each stands for a quantity of its own.
 OF_ONE = 1.5
 
 
 def agreement_warnings(
-    found: Agreement, network: Network, goals: Mapping[str, Goal] | None = None
+    found: Agreement,
+    network: Network,
+    goals: Mapping[str, Goal] | None = None,
+    weight_bits: int | Literal["auto"] | None = None,
 ) -> tuple[Diagnostic, ...]:
-    """Return the warning that the loss is out of line for the network's code and length, or nothing; see KG453."""
+    """Return the warning that the loss is out of line for the network's code and length, or nothing; see KG453.
+
+    Args:
+        weight_bits: that were asked for.
+    """
     levels = network.num_timesteps if network.code.steady else network.levels
     share = 1.0 if found.agreement is None else found.agreement
     chance = 2 * np.sqrt(share * (1 - share) / found.num_samples)
@@ -76,7 +86,10 @@ def agreement_warnings(
         what += f", {_value_in_words(network, worst)} by {found.errors[worst]:.2g} of its own"
     if found.layer:
         what += f"; most of it arises in {found.layer}"
-    advice = "compare other methods and more timesteps on your data; `kgenn compare` shows the error of each layer"
+    others = "other methods and more timesteps"
+    if isinstance(weight_bits, int) and weight_bits < BITS:
+        others = f"--weight-bits {BITS}, {others}"
+    advice = f"compare {others} on your data; `kgenn compare` shows the error of each layer"
     return (Diagnostic("KG453", network.name, what, advice),)
 
 

@@ -141,13 +141,14 @@ def convert_model(
     if check:
         rows = apart if len(apart) else fitting[:SAMPLES]
         shown = None if frames is None else frames.samples[rows]
-        agreement, more = _compared(conversion, samples[rows], len(apart) > 0, simulate, labelled, shown)
+        agreement, more = _compared(recipe, conversion, samples[rows], len(apart) > 0, simulate, labelled, shown)
         warnings += more
     made = recipe, conversion, features_of(graph, recipe.converter), len(used), seen, tuple(warnings)
     return Converted(*made, found, agreement, labelled.goals, chosen or {})
 
 
 def _compared(
+    recipe: Recipe,
     conversion: Conversion,
     samples: Samples,
     apart: bool,
@@ -160,7 +161,7 @@ def _compared(
     agreement = agreement_of(network, conversion.exact, samples, apart, simulate, labelled.goals, shown)
     if agreement is None:
         return None, [not_compared(network, samples if shown is None else shown)]
-    return agreement, agreement_warnings(agreement, network, labelled.goals)
+    return agreement, agreement_warnings(agreement, network, labelled.goals, recipe.lowering.weight_bits)
 
 
 def _labelled(

@@ -192,9 +192,14 @@ def doubling(max_timesteps: int) -> list[int]:
 
 def _missed(trials: Trials, limit: float) -> KgennError:
     steps, least = min(trials.losses.items(), key=lambda trial: trial[1])
+    count = len(trials.against.samples)
+    best = f"loses {least:.2f} points" if least >= 0 else f"is {-least:.2f} points better than the model"
     what = (
         f"no T up to {trials.max_timesteps} loses at most {limit:g} points with certainty; "
-        f"the least loss on {len(trials.against.samples):,} samples is {least:.2f} points, at T = {steps}"
+        f"on {count:,} samples T = {steps} does best: it {best}"
     )
-    help = f"pass --timesteps {steps}, a larger --loss or --most-timesteps, more samples, or another converter"
+    # what is within the limit on these samples needs only more of them to be certain
+    others = "a larger --loss or --most-timesteps"
+    others = f"more samples, {others}" if least <= limit else f"{others}, more samples"
+    help = f"pass --timesteps {steps}, {others}, or another converter"
     return fail("KG405", "timesteps", what, help)

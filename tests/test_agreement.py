@@ -87,6 +87,15 @@ def test_a_network_that_is_wrong_is_a_warning() -> None:
         assert [d.code for d in agreement_warnings(found, network)] == codes
 
 
+def test_the_advice_names_the_bits_of_weights_that_have_few() -> None:
+    graph = build("dense_deep")
+    made = convert_graph(graph, recipe_of(kgenn.FewSpike(), None, ALLOW), samples(graph, 16), 8, on_reference)
+    lost = Agreement(64, True, 0.5, 1.0, (), "", 0.0)
+    for bits, named in ((4, True), (8, False), ("auto", False), (None, False)):
+        (doubt,) = agreement_warnings(lost, made.network, weight_bits=bits)
+        assert doubt.help.startswith("compare --weight-bits 8, other methods") == named
+
+
 @pytest.mark.parametrize("factor", [2.0**70, -(2.0**70)])
 def test_a_model_whose_outputs_overflow_is_refused(factor: float) -> None:
     graph = build("dense_deep")
