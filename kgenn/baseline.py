@@ -22,7 +22,7 @@ from kgenn.ir.samples import Samples
 from kgenn.ir.scores import heads_of
 from kgenn.tasks.labelled_goals import LabelledGoals, labelled_goals
 from kgenn.tasks.loss import LossTally
-from kgenn.tasks.metric import Metric, MetricTally
+from kgenn.tasks.metric import Metric, MetricTally, written
 from kgenn.tasks.predict import predictions
 
 # Standard errors by which a loss is within the limit: 1 of 40 such losses is larger.
@@ -113,6 +113,11 @@ class Baseline:
             if values is not None:
                 found[name] = float(values[0])
         return found
+
+    def in_words(self) -> str:
+        """Return what `values` gives, in words: little where the labels are not those of the samples."""
+        found = ((self.labelled.goals[name].metric, value) for name, value in self.values().items())
+        return ", ".join(f"{metric.title} {written(metric.name, value)}" for metric, value in found)
 
     def losses(self, network: Network, simulate: Simulate, curve: bool) -> Losses:
         """Return the points lost after each step by the worst output, shape (T,), or (1,) after the last alone.

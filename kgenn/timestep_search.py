@@ -194,9 +194,10 @@ def _missed(trials: Trials, limit: float) -> KgennError:
     steps, least = min(trials.losses.items(), key=lambda trial: trial[1])
     count = len(trials.against.samples)
     best = f"loses {least:.2f} points" if least >= 0 else f"is {-least:.2f} points better than the model"
+    own = trials.against.in_words()
     what = (
         f"no T up to {trials.max_timesteps} loses at most {limit:g} points with certainty; "
-        f"on {count:,} samples T = {steps} does best: it {best}"
+        f"on {count:,} samples T = {steps} does best: it {best}" + (f"; the model itself has {own}" if own else "")
     )
     # what is within the limit on these samples needs only more of them to be certain
     others = "a larger --loss or --most-timesteps"

@@ -62,7 +62,10 @@ def test_a_rate_coded_network_is_cut_where_the_loss_first_comes_within_the_limit
         within = [t for t in range(1, 25) if lost[t - 1] <= limit]
         options = {"calibration": X, "converter": converter, "labels": labels}
         if not within:
-            with pytest.raises(KgennError, match="KG405"):
+            own = (
+                r"KG405.*the model itself has accuracy \d" if labels is not None else "KG405(?!.*the model itself)"
+            )
+            with pytest.raises(KgennError, match=own):
                 kgenn.convert(GRAPH, timesteps="auto", loss=limit, most_timesteps=24, **options)
             continue
         network = kgenn.convert(GRAPH, timesteps="auto", loss=limit, most_timesteps=24, **options)
