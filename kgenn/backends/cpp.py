@@ -51,9 +51,8 @@ def toolchain(quick: bool = False) -> Toolchain:
     compilers, added = ("c++", "g++", "clang++"), added_flags()
     if added:
         needed += f", or KGENN_CXXFLAGS to flags that it takes instead of {shlex.join(added)}"
-    flags = (*FLAGS, *added)
     link, machine, more = no_undefined(), processor(), QUICK_FLAGS if quick else ()
-    return Toolchain("C++", "CXX", compilers, flags, link, machine, "KG501", install, needed, more)
+    return Toolchain("C++", "CXX", compilers, FLAGS, link, machine, "KG501", install, needed, more, tuple(added))
 
 
 def added_flags() -> list[str]:

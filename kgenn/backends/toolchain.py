@@ -47,6 +47,7 @@ class Toolchain:
         install: what helps then.
         needed: the versions that are known to work.
         unit_flags: of the file that depends on the network, after `flags`.
+        added: by the user, after all others.
     """
 
     language: str
@@ -59,6 +60,12 @@ class Toolchain:
     install: str
     needed: str
     unit_flags: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+
+    @property
+    def all_flags(self) -> tuple[str, ...]:
+        """Return the flags of the file that depends on the network."""
+        return (*self.flags, *self.unit_flags, *self.added)
 
     def compiler(self) -> Compiler:
         """Return the compiler that the variable names, or the first found.
@@ -201,7 +208,7 @@ def _cached(sources: Mapping[str, bytes], units: Units, toolchain: Toolchain, pr
 def _digest(sources: Mapping[str, bytes], toolchain: Toolchain) -> str:
     """Return what a library is made from: sources, flags, and this machine."""
     digest = hashlib.sha256(toolchain.machine.encode())
-    for flag in (*toolchain.flags, *toolchain.unit_flags, *toolchain.link_flags):
+    for flag in (*toolchain.all_flags, *toolchain.link_flags):
         digest.update(flag.encode() + b"\0")
     for name in sorted(sources):
         digest.update(name.encode() + b"\0" + without_comments(sources[name]) + b"\0")
@@ -252,7 +259,7 @@ def _compiled(toolchain: Toolchain, compiler: Compiler, output: Path, *arguments
     Raises:
         KgennError: KG502 where it wrote none, KG606 where it had no room.
     """
-    command = [*compiler.command, *toolchain.flags, *toolchain.unit_flags, "-o", str(output), *arguments]
+    command = [*compiler.command, *toolchain.all_flags, "-o", str(output), *arguments]
     environment = {**os.environ, "TMPDIR": str(output.parent), "LC_ALL": "C"}  # messages that are understood here
     done = _run(toolchain, command, COMPILE_SECONDS, environment)
     if done.returncode == 0 and output.is_file():

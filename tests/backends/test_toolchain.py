@@ -115,6 +115,9 @@ def test_flags_of_the_user_come_last_and_make_another_program(
         assert np.array_equal(score(kgenn.compile(network)), score(kgenn.compile(network, "reference")))
     assert compiler.runs == 2
     assert "-O1 -DNAME=a b" in compiler.log.read_text()
+    monkeypatch.setenv("KGENN_CXXFLAGS", "-O2")
+    Cpp(quick=True).load(network, None, RunOptions())
+    assert "-O1 -ftree-vectorize -O2" in compiler.log.read_text()
     monkeypatch.setenv("KGENN_CXXFLAGS", "-DNAME='")
     with pytest.raises(KgennError, match="no closing quotation"):
         kgenn.compile(network)
