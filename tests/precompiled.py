@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shlex
 import subprocess
-import tempfile
 from pathlib import Path
 
 from kgenn.backends.cpp import toolchain
 from kgenn.diagnostics import KgennError
+from kgenn.files.output import write_file
+from kgenn.files.scratch import scratch
 
 TEMPLATES = Path(__file__).parents[1] / "templates/cpp"
 _SYSTEM = re.compile(r"^ *# *include <([^>]+)>", re.MULTILINE)
@@ -31,7 +31,8 @@ def flags_of(folder: Path, precompile: bool) -> str:
     text = "".join(f"#if __has_include(<{name}>)\n#include <{name}>\n#endif\n" for name in sorted(names))
     folder.mkdir(parents=True, exist_ok=True)
     header = folder / f"system-{hashlib.sha256(text.encode()).hexdigest()[:16]}.hpp"
-    _written(header, text.encode())
+    if not header.exists():
+        write_file(header, text.encode())
     made = header.with_suffix(".hpp.gch")
     if precompile and not made.exists():
         _precompiled(header, made)
@@ -45,17 +46,8 @@ def _precompiled(header: Path, made: Path) -> None:
         command = [*tools.compiler().command, *tools.flags, "-O0"]
     except KgennError:
         return
-    with tempfile.TemporaryDirectory(dir=header.parent) as place:
-        fresh = Path(place) / made.name
+    with scratch(made) as place:
+        fresh = place / made.name
         done = subprocess.run([*command, "-x", "c++-header", str(header), "-o", str(fresh)], check=False)
         if done.returncode == 0:
             fresh.replace(made)
-
-
-def _written(path: Path, content: bytes) -> None:
-    """Write a file, which other processes may be writing or reading."""
-    if path.exists():
-        return
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(content)
-    os.replace(file.name, path)
